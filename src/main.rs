@@ -1,2 +1,5 @@
-//! t
-fn main(){}
+//! The binary `actiongraph`.
+
+fn main() -> std::process::ExitCode {
+    actiongraph::cli::main()
+}

@@ -1,1 +1,29 @@
-//! t
+//! The tables of Actiongraph as SeaORM entities, one file per table.
+//!
+//! What every table follows:
+//!
+//! - **`publisher_id` leads every key** of a table that belongs to a publisher: Citus distributes by it, and no
+//!   statement can join two publishers' rows.
+//! - **Ids are made by the application.** Rows that come from imports have derived ids (UUIDv5 of publisher, kind and
+//!   natural key), so every database and every repeated import gives the same ones.
+//! - **Money** is a whole number of 1/10 000 of the currency unit; such columns end in `_e4`.
+//! - **Instants** are whole microseconds since 1970-01-01 UTC; such columns end in `_us`. Calendar days are whole days
+//!   since 1970-01-01; such columns end in `_day`.
+//! - `''` stands for "none" in keys, `NULL` elsewhere.
+//!
+//! Not here: what a row means (`domain`), how it is read or written (`store`), how the tables are made (`migration`).
+
+pub mod action;
+pub mod action_change;
+pub mod action_item;
+pub mod action_state;
+pub mod ad_space;
+pub mod api_key;
+pub mod category;
+pub mod import_reject;
+pub mod import_run;
+pub mod product;
+pub mod program;
+pub mod publisher;
+pub mod publisher_state;
+pub mod user;

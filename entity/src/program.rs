@@ -1,0 +1,34 @@
+//! An affiliate program as this publisher knows it: the shipped catalogue's, and what imports teach.
+
+use sea_orm::entity::prelude::*;
+
+/// An affiliate program as this publisher knows it: the shipped catalogue's, and what imports teach.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "programs")]
+pub struct Model {
+    /// The publisher (tenant); leads every key.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publisher_id: i64,
+    /// Derived from the natural key.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Network, `admitad`.
+    pub source: String,
+    /// Upstream's id, else `name:` and the folded name. Unique per source.
+    pub natural_key: String,
+    /// Upstream's program id.
+    pub external_id: Option<String>,
+    /// Key of the shipped catalogue's program with its terms and country rules.
+    pub catalog_key: Option<String>,
+    /// Name, the latest seen.
+    pub name: String,
+    /// Name, Unicode-folded for searching.
+    pub name_folded: String,
+    /// Default currency, ISO 4217.
+    pub currency: Option<String>,
+    /// Stamp of the state that gave the name, µs since 1970 UTC; 0 for the catalogue.
+    pub name_at_us: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

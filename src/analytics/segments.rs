@@ -1,0 +1,254 @@
+//! The built-in segments of products and users, evaluated over the counted facts of a range.
+
+use crate::domain::error::Result;
+use crate::domain::money::Currency;
+use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
+use crate::domain::scope::ReadScope;
+use crate::domain::segment::{
+    ProductRules, ProductSegment, ProductStats, Rfm, UserSegment, UserStats, product_members,
+    rfm_scores, sort_members,
+};
+use crate::domain::time::{Instant, Span};
+use crate::store::ReadTx;
+use crate::store::segments::{UserProduct, product_stats, user_products, user_stats};
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The segments of products over one range.
+#[derive(Clone, Debug)]
+pub struct ProductSegments {
+    /// All products that were sold before the range's end or are on the priority list, in members' order.
+    pub stats: Vec<ProductStats>,
+    rules: ProductRules,
+    from: Instant,
+}
+
+impl ProductSegments {
+    /// The members of a segment as places in [`Self::stats`], in members' order.
+    #[must_use]
+    pub fn members(&self, segment: ProductSegment) -> Vec<usize> {
+        product_members(segment, &self.stats, &self.rules, self.from)
+    }
+
+    /// The sums of members; an action with several of them counts once for each.
+    #[must_use]
+    pub fn sums(&self, members: &[usize]) -> Sums {
+        let mut sums = Sums::default();
+        for stats in members.iter().filter_map(|place| self.stats.get(*place)) {
+            sums.add(&stats.sums);
+        }
+        sums
+    }
+}
+
+/// The segments of products: two statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn products(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    previous: Span,
+    rules: &ProductRules,
+) -> Result<ProductSegments> {
+    let mut stats = product_stats(tx, scope, facts, previous).await?;
+    sort_members(&mut stats);
+    Ok(ProductSegments {
+        stats,
+        rules: *rules,
+        from: facts.range.span.from,
+    })
+}
+
+/// One segment of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSegmentResult {
+    /// Which.
+    pub kind: UserSegment,
+    /// The country of a segment by country; none for users whose latest action names none.
+    pub country: Option<String>,
+    /// Sums of the members' counted actions in the range.
+    pub sums: Sums,
+    /// Number of users.
+    pub size: i64,
+    /// The members as places in [`UserSegments::users`], in members' order.
+    pub members: Vec<usize>,
+}
+
+/// The segments of users over one range.
+#[derive(Clone, Debug)]
+pub struct UserSegments {
+    /// The segments: new, returning, the ten RFM segments, countries by code, unattributed.
+    pub list: Vec<UserSegmentResult>,
+    /// All users with a counted action in the range, in members' order: most actions first, then the latest, ties by id.
+    pub users: Vec<UserStats>,
+    /// Their scores.
+    pub scores: Vec<Rfm>,
+}
+
+/// The segments of users, with the monetary score in one currency: two statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn users(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    currency: Currency,
+) -> Result<UserSegments> {
+    let found = user_stats(tx, scope, facts).await?;
+    Ok(divide(
+        found.users,
+        found.unattributed,
+        facts.range.span.from,
+        currency,
+    ))
+}
+
+/// Divides users into segments: pure.
+fn divide(
+    mut users: Vec<UserStats>,
+    unattributed: Sums,
+    from: Instant,
+    currency: Currency,
+) -> UserSegments {
+    users.sort_by_key(|user| {
+        (
+            std::cmp::Reverse(user.sums.actions),
+            std::cmp::Reverse(user.last_at),
+            user.user_id,
+        )
+    });
+    let scores = rfm_scores(&users, |user| {
+        user.sums.metric(RankBy::OrderAmount(currency))
+    });
+    let mut members: BTreeMap<(UserSegment, Option<String>), Vec<usize>> = BTreeMap::new();
+    for kind in UserSegment::ALL {
+        if !matches!(kind, UserSegment::Country | UserSegment::Unattributed) {
+            members.insert((*kind, None), Vec::new());
+        }
+    }
+    for (place, (user, score)) in users.iter().zip(&scores).enumerate() {
+        let age = if user.first_at >= from {
+            UserSegment::New
+        } else {
+            UserSegment::Returning
+        };
+        for (kind, country) in [
+            (age, None),
+            (score.segment(), None),
+            (UserSegment::Country, user.country.clone()),
+        ] {
+            members.entry((kind, country)).or_default().push(place);
+        }
+    }
+    let mut list: Vec<UserSegmentResult> = members
+        .into_iter()
+        .map(|((kind, country), members)| {
+            let mut sums = Sums::default();
+            for user in members.iter().filter_map(|place| users.get(*place)) {
+                sums.add(&user.sums);
+            }
+            UserSegmentResult {
+                kind,
+                country,
+                sums,
+                size: i64::try_from(members.len()).unwrap_or(i64::MAX),
+                members,
+            }
+        })
+        .collect();
+    list.push(UserSegmentResult {
+        kind: UserSegment::Unattributed,
+        country: None,
+        sums: unattributed,
+        size: 0,
+        members: Vec::new(),
+    });
+    UserSegments {
+        list,
+        users,
+        scores,
+    }
+}
+
+/// The top products of each segment in `segments.list`, ranked within it: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn user_segment_products(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    segments: &UserSegments,
+    by: RankBy,
+    first: usize,
+) -> Result<Vec<Vec<SalesRow>>> {
+    let bought = user_products(tx, scope, facts).await?;
+    Ok(rank_bought(&bought, segments, by, first))
+}
+
+fn rank_bought(
+    bought: &[UserProduct],
+    segments: &UserSegments,
+    by: RankBy,
+    first: usize,
+) -> Vec<Vec<SalesRow>> {
+    let mut of_user: HashMap<Option<Uuid>, Vec<usize>> = HashMap::new();
+    for (entry, segment) in segments.list.iter().enumerate() {
+        if segment.kind == UserSegment::Unattributed {
+            of_user.entry(None).or_default().push(entry);
+        }
+        for user in segment
+            .members
+            .iter()
+            .filter_map(|place| segments.users.get(*place))
+        {
+            of_user.entry(Some(user.user_id)).or_default().push(entry);
+        }
+    }
+    let mut sums: Vec<HashMap<Uuid, Sums>> = vec![HashMap::new(); segments.list.len()];
+    for row in bought {
+        for entry in of_user.get(&row.user_id).into_iter().flatten() {
+            let Some(sums) = sums.get_mut(*entry) else {
+                continue;
+            };
+            let product = sums.entry(row.product_id).or_default();
+            product.actions += row.actions;
+            product.units += row.units;
+            product.add_money(row.money);
+        }
+    }
+    sums.into_iter().map(|sums| rank(sums, by, first)).collect()
+}
+
+/// The first products by a metric with their competition ranks, ties by id. Money ranks only products that have it.
+fn rank(sums: HashMap<Uuid, Sums>, by: RankBy, first: usize) -> Vec<SalesRow> {
+    let ranked = |sums: &Sums| {
+        by.currency()
+            .is_none_or(|currency| sums.money.iter().any(|money| money.currency == currency))
+    };
+    let mut rows: Vec<SalesRow> = sums
+        .into_iter()
+        .filter(|(_, sums)| ranked(sums))
+        .map(|(product, sums)| SalesRow {
+            key: Some(product),
+            rank: 0,
+            metric: sums.metric(by),
+            sums,
+        })
+        .collect();
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.metric), row.key));
+    let mut rank = 0;
+    let mut last = None;
+    for (place, row) in (1i64..).zip(&mut rows) {
+        if last != Some(row.metric) {
+            rank = place;
+            last = Some(row.metric);
+        }
+        row.rank = rank;
+    }
+    rows.truncate(first);
+    rows
+}

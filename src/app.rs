@@ -1,0 +1,196 @@
+//! The only composition: settings and parts become a server that runs until it is told to stop.
+//!
+//! Nothing here is needed by others but [`listen`] and [`App`]; what handlers can reach is defined in `http::state`.
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{Bytes, Data};
+use actix_web::{App as Routes, HttpServer};
+
+use crate::access::Keyring;
+use crate::clock::Clock;
+use crate::domain::error::{Code, Error, Result};
+use crate::domain::scope::Publisher;
+use crate::graphql::{self, Engine};
+use crate::http::state::{HttpOptions, HttpState};
+use crate::http::{observe::observe, routes};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// How long a connection may take to send the head of its first request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How long the rest of a refused body is swallowed, so that its sender can read why.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is added to the time that requests have to finish, before the server ends with whatever is stuck.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What a server is made of.
+pub struct Parts {
+    /// The database, ready.
+    pub store: Store,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// In `actiongraph demo`: the publisher that callers on this machine may read without a key.
+    pub demo: Option<Publisher>,
+}
+
+/// A server that has its port but does not answer yet; who calls meanwhile waits.
+pub struct App {
+    listener: TcpListener,
+    address: SocketAddr,
+    state: Data<HttpState>,
+    workers: Option<usize>,
+    shutdown: Duration,
+}
+
+/// Takes a port.
+///
+/// # Errors
+/// What is in the way, and what to do about it.
+pub fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        let (port, ip) = (address.port(), address.ip());
+        let words = match error.kind() {
+            ErrorKind::AddrInUse => format!(
+                "Port {port} on {ip} is in use by another program. Stop that program, or choose another port, such as --listen {}.",
+                SocketAddr::new(ip, if port == u16::MAX { 8080 } else { port + 1 })
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "This user may not listen on port {port}. Choose a port above 1023, such as --listen {}.",
+                SocketAddr::new(ip, 8080)
+            ),
+            ErrorKind::AddrNotAvailable => format!(
+                "{ip} is not an address of this machine. Use 127.0.0.1 for callers on this machine, 0.0.0.0 for all: --listen 127.0.0.1:{port}."
+            ),
+            _ => format!("Cannot listen on {address}: {error}."),
+        };
+        Error::new(Code::Conflict, words).because(error)
+    })
+}
+
+impl App {
+    /// Puts a server together.
+    ///
+    /// # Errors
+    /// When the engine cannot be built or the port is gone.
+    pub fn new(settings: &Settings, listener: TcpListener, parts: Parts) -> Result<Self> {
+        let address = listener.local_addr().map_err(Error::internal)?;
+        let state = HttpState {
+            engine: Engine::new(parts.store.clone())?,
+            keyring: Keyring::new(parts.store.clone()),
+            store: parts.store,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            options: HttpOptions {
+                partial_status_294: settings.partial_status_294,
+                cors_origins: settings.cors_origins.clone(),
+                body_deadline: settings.body_deadline,
+            },
+            schema: Bytes::from(graphql::sdl()),
+            demo: parts.demo,
+        };
+        Ok(Self {
+            listener,
+            address,
+            state: Data::new(state),
+            workers: settings.workers,
+            shutdown: settings.shutdown,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` ends; then lets running requests finish for as long as the settings say. When a second
+    /// `stop` ends meanwhile, it leaves at once.
+    ///
+    /// # Errors
+    /// When the server cannot start, or ends by itself.
+    pub async fn run_until<F>(self, stop: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = ()>,
+    {
+        let state = self.state;
+        let mut server = HttpServer::new(move || {
+            Routes::new()
+                .app_data(state.clone())
+                .wrap(Compress::default())
+                .wrap(from_fn(observe))
+                .configure(routes)
+        })
+        .disable_signals()
+        .client_request_timeout(HEAD_DEADLINE)
+        .client_disconnect_timeout(LINGER)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(self.shutdown.as_secs());
+        if let Some(workers) = self.workers {
+            server = server.workers(workers);
+        }
+        let server = server.listen(self.listener).map_err(Error::internal)?.run();
+        let handle = server.handle();
+        let mut server = std::pin::pin!(server);
+        tokio::select! {
+            ended = &mut server => {
+                ended.map_err(Error::internal)?;
+                return Err(Error::internal("the server ended by itself"));
+            }
+            () = stop() => {}
+        }
+        tracing::info!("stopping: running requests may finish");
+        let mut leave = std::pin::pin!(handle.stop(true));
+        let finished = async {
+            // Stopping is a message to the server, which has to run to hear it.
+            tokio::select! {
+                () = &mut leave => Ok(()),
+                ended = &mut server => ended,
+            }
+        };
+        tokio::select! {
+            ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {
+                Ok(ended) => ended.map_err(Error::internal),
+                Err(_) => {
+                    tracing::warn!("a request does not end; leaving without it");
+                    Ok(())
+                }
+            },
+            () = stop() => {
+                tracing::warn!("told twice to stop: leaving at once");
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named_with_a_way_out() {
+        let taken = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = listen(address).expect_err("it is taken");
+        assert!(
+            error
+                .message()
+                .contains(&format!("Port {} on 127.0.0.1 is in use", address.port()))
+        );
+        assert!(error.message().contains("--listen 127.0.0.1:"));
+    }
+}

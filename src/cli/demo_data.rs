@@ -1,0 +1,224 @@
+//! The demo's database: kept from one start to the next, made anew when it is not whole.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::output::{Output, thousands};
+use super::progress::Bar;
+use super::{Failure, key, now};
+use crate::clock::Clock;
+use crate::domain::scope::{Publisher, WriteScope};
+use crate::domain::time::Instant;
+use crate::ingest::demo;
+use crate::ingest::pipeline::import_demo;
+use crate::settings::is_sqlite;
+use crate::store::keys::StoredKey;
+use crate::store::{Store, keys, publishers};
+use crate::telemetry::Metrics;
+
+/// The label of the demo's own keys begins so and goes on with the time at which the data end. Such a key is made only
+/// after everything was imported, so it is also the sign that the data are whole. The number changes with the data.
+const MARK: &str = "demo data 1, until ";
+
+/// When the data are called old, in microseconds: a day.
+const OLD: i64 = 86_400_000_000;
+
+/// What the demo serves.
+pub(super) struct DemoData {
+    /// The database.
+    pub(super) store: Store,
+    /// The publisher that callers on this machine read without a key.
+    pub(super) first: Publisher,
+    /// The publisher that needs one.
+    pub(super) second: Publisher,
+    /// Its key.
+    pub(super) key: String,
+}
+
+/// Opens the demo's database at `url`, filled.
+pub(super) async fn prepare(
+    url: &str,
+    fresh: bool,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    output: &Output,
+) -> Result<DemoData, Failure> {
+    if fresh {
+        throw_away(url)?;
+    }
+    let mut store = Store::open(url).await?;
+    store.migrate().await?;
+    let mut whole = find_whole(&store).await?;
+    if whole.is_none() {
+        let known = publishers::list(&store).await?;
+        check_own(&known)?;
+        if !known.is_empty() {
+            output.note("The demo's data are not whole (a start was interrupted, or they are of an older version).");
+            store.close().await;
+            throw_away(url)?;
+            store = Store::open(url).await?;
+            store.migrate().await?;
+        }
+        fill(&store, clock, metrics, output).await?;
+        whole = find_whole(&store).await?;
+    }
+    let Some((first, second, marks)) = whole else {
+        return Err(Failure::new("the demo's data could not be made"));
+    };
+    let now = now(clock);
+    let end = marks.iter().find_map(end_of).unwrap_or(now);
+    if now.micros() - end.micros() > OLD {
+        output.note(&format!(
+            "The demo's data end at {end}; `actiongraph demo --fresh` makes them end now."
+        ));
+    }
+    // Keys are stored hashed, so one that can be printed has to be new. The old ones go when it is there.
+    let secret = key::make(&store, &second, &format!("{MARK}{end}"), now).await?;
+    for mark in marks.iter().filter(|mark| mark.revoked_at.is_none()) {
+        keys::revoke(
+            &store,
+            WriteScope::for_entrance(second.id),
+            &mark.prefix,
+            now,
+        )
+        .await?;
+    }
+    Ok(DemoData {
+        store,
+        first,
+        second,
+        key: secret,
+    })
+}
+
+/// Both publishers, and the keys that say that all was imported; nothing if it was not.
+async fn find_whole(
+    store: &Store,
+) -> Result<Option<(Publisher, Publisher, Vec<StoredKey>)>, Failure> {
+    let mut found = Vec::new();
+    for planned in demo::publishers() {
+        found.extend(publishers::find(store, planned.slug).await?);
+    }
+    let mut found = found.into_iter();
+    let (Some(first), Some(second)) = (found.next(), found.next()) else {
+        return Ok(None);
+    };
+    let scope = WriteScope::for_entrance(second.id).read();
+    let mut marks = keys::list(store, scope).await?;
+    marks.retain(|key| key.label.starts_with(MARK));
+    Ok((!marks.is_empty()).then_some((first, second, marks)))
+}
+
+fn end_of(mark: &StoredKey) -> Option<Instant> {
+    Instant::parse_rfc3339(mark.label.strip_prefix(MARK)?).ok()
+}
+
+/// A database with somebody's data in it is no place for a demo.
+fn check_own(known: &[Publisher]) -> Result<(), Failure> {
+    let planned = demo::publishers();
+    let foreign = known
+        .iter()
+        .find(|known| !planned.iter().any(|planned| planned.slug == known.slug));
+    match foreign {
+        None => Ok(()),
+        Some(foreign) => Err(Failure::new(format!(
+            "this database holds data of {}; the demo wants one of its own",
+            foreign.slug
+        ))
+        .hint("Name another: --database-url sqlite://PATH, or leave it out.")),
+    }
+}
+
+/// Removes the file of an SQLite database and what lies beside it.
+fn throw_away(url: &str) -> Result<(), Failure> {
+    if !is_sqlite(url) {
+        return Err(Failure::new(
+            "the demo's data in this database have to be made anew, which would drop its tables",
+        )
+        .hint("Empty the database yourself, or use SQLite: --database-url sqlite://PATH."));
+    }
+    for path in files_of(url) {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(
+                    Failure::new(format!("cannot remove {}: {error}", path.display()))
+                        .hint("Is another demo running on it?"),
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn files_of(url: &str) -> Vec<PathBuf> {
+    let rest = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))
+        .unwrap_or(url);
+    let path = rest.split('?').next().unwrap_or(rest);
+    let path = path
+        .replace("%3F", "?")
+        .replace("%23", "#")
+        .replace("%25", "%");
+    ["", "-wal", "-shm", "-journal"]
+        .iter()
+        .map(|end| PathBuf::from(format!("{path}{end}")))
+        .collect()
+}
+
+async fn fill(
+    store: &Store,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let end = now(clock);
+    output.note("Making demo data, once: two years of actions for two publishers.");
+    let mut last = None;
+    for (index, planned) in demo::publishers().into_iter().enumerate() {
+        let publisher = match publishers::find(store, planned.slug).await? {
+            Some(publisher) => publisher,
+            None => {
+                let (zone, currency) = (planned.zone, planned.currency);
+                publishers::create(store, planned.slug, planned.name, zone, currency, end).await?
+            }
+        };
+        let scope = WriteScope::for_entrance(publisher.id);
+        let mut bar = Bar::new(output, planned.slug, None);
+        let asked = || now(clock);
+        let begun = clock.elapsed();
+        let report = import_demo(store, scope, index, end, &asked, &mut bar).await?;
+        drop(bar);
+        metrics.imported("inserted", report.inserted);
+        metrics.imported("updated", report.updated);
+        metrics.imported("unchanged", report.unchanged);
+        metrics.imported("stale", report.stale);
+        metrics.imported("rejected", report.rejected);
+        let seconds = clock.elapsed().saturating_sub(begun).as_secs();
+        output.note(&format!(
+            "  {}: {} records in {seconds} s",
+            planned.slug,
+            thousands(report.read)
+        ));
+        last = Some(publisher);
+    }
+    if let Some(last) = last {
+        key::make(store, &last, &format!("{MARK}{end}"), end).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_files_of_a_database_are_found_again() {
+        let url = crate::settings::sqlite_url(Path::new("/a b/50%?#.db"));
+        assert_eq!(files_of(&url)[0], Path::new("/a b/50%?#.db"));
+        assert_eq!(files_of(&url)[1], Path::new("/a b/50%?#.db-wal"));
+        assert_eq!(files_of("sqlite:x.db?mode=rwc")[0], Path::new("x.db"));
+    }
+}

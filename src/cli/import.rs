@@ -1,0 +1,338 @@
+//! `actiongraph import`: reads exports and says what became of them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::{Output, thousands};
+use super::progress::Bar;
+use super::spool::Spool;
+use super::{Database, Failure, Outcome, block_on, now, open, told_to_stop};
+use crate::clock::Clock;
+use crate::domain::id::check_slug;
+use crate::domain::money::Currency;
+use crate::domain::scope::{Publisher, WriteScope};
+use crate::domain::time::{Instant, Zone};
+use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
+use crate::store::{Store, publishers};
+
+/// The exit code when records were refused.
+const SOME_REJECTED: u8 = 3;
+
+/// Flags of `import`.
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// Files with response pages of /statistics/actions/, also gzipped; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Whose actions they are: a name such as my-blog; it is created when it is new
+    #[arg(long, value_name = "NAME", value_parser = slug)]
+    publisher: String,
+    /// When the export was taken, such as 2026-05-03T10:00:00Z [default: the latest time in the file]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    as_of: Option<Instant>,
+    /// The offset of times in the export
+    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "+03:00", allow_hyphen_values = true)]
+    utc_offset: i32,
+    #[command(flatten)]
+    database: Database,
+}
+
+fn slug(text: &str) -> Result<String, String> {
+    check_slug(text).map(|()| text.to_owned())
+}
+
+fn time(text: &str) -> Result<Instant, String> {
+    Instant::parse_rfc3339(text).map_err(|error| error.to_string())
+}
+
+/// Minutes east of UTC, from `+03:00`, `-04:30`, `Z` or `+3`.
+fn offset(text: &str) -> Result<i32, String> {
+    let wrong = || format!("{text:?} is not an offset from -12:00 to +14:00, such as +03:00");
+    if text.eq_ignore_ascii_case("z") {
+        return Ok(0);
+    }
+    let (sign, rest) = match text.split_at_checked(1) {
+        Some(("+", rest)) => (1, rest),
+        Some(("-", rest)) => (-1, rest),
+        _ => return Err(wrong()),
+    };
+    let (hours, minutes) = rest.split_once(':').unwrap_or((rest, "00"));
+    let number = |text: &str, most: i32, lengths: std::ops::RangeInclusive<usize>| {
+        let plain = lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i32>()
+            .ok()
+            .filter(|number| plain && *number <= most)
+    };
+    let (Some(hours), Some(minutes)) = (number(hours, 14, 1..=2), number(minutes, 59, 2..=2))
+    else {
+        return Err(wrong());
+    };
+    let offset = sign * (hours * 60 + minutes);
+    if (-720..=840).contains(&offset) {
+        Ok(offset)
+    } else {
+        Err(wrong())
+    }
+}
+
+pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
+    let settings = args.database.settings()?;
+    if args.files.iter().filter(|file| is_input(file)).count() > 1 {
+        return Err(Failure::usage("standard input (-) can be read once only"));
+    }
+    block_on(async {
+        let store = open(&settings).await?;
+        store.migrate().await?;
+        let clock = Clock::system();
+        let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
+        let work = import_all(args, &store, &publisher, &clock, output);
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            () = told_to_stop() => Err(Failure::new("stopped")
+                .hint("What was imported so far is stored. Run the same command again for the rest.")),
+        };
+        store.close().await;
+        outcome
+    })
+}
+
+fn is_input(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+async fn find_or_create(
+    store: &Store,
+    slug: &str,
+    now: Instant,
+    output: &Output,
+) -> Result<Publisher, Failure> {
+    if let Some(publisher) = publishers::find(store, slug).await? {
+        return Ok(publisher);
+    }
+    let publisher = publishers::create(store, slug, slug, Zone::UTC, Currency::USD, now).await?;
+    output.note(&format!(
+        "New publisher {slug}: time zone UTC, main currency USD. `actiongraph key create --publisher {slug}` makes a key."
+    ));
+    Ok(publisher)
+}
+
+/// Every file, also after one that failed; the worst decides the exit code.
+async fn import_all(
+    args: &ImportArgs,
+    store: &Store,
+    publisher: &Publisher,
+    clock: &Clock,
+    output: &Output,
+) -> Outcome {
+    let (mut failed, mut rejected) = (Vec::new(), 0);
+    for file in &args.files {
+        match import_one(args, store, publisher, clock, output, file).await {
+            Ok(report) => {
+                rejected += report.rejected;
+                output.line(&told(&shown(file), publisher, &store.describe(), &report))?;
+            }
+            Err(failure) => {
+                output.note(&format!("error: {}: {}", shown(file), failure.message));
+                if let Some(hint) = failure.hint {
+                    output.note(&hint);
+                }
+                failed.push(shown(file));
+            }
+        }
+    }
+    match (failed.as_slice(), rejected) {
+        ([], 0) => Ok(ExitCode::SUCCESS),
+        ([], _) => Ok(ExitCode::from(SOME_REJECTED)),
+        (failed, _) => Err(Failure::new(format!("not imported: {}", failed.join(", ")))
+            .hint("Files can be imported again: nothing is counted twice.")),
+    }
+}
+
+async fn import_one(
+    args: &ImportArgs,
+    store: &Store,
+    publisher: &Publisher,
+    clock: &Clock,
+    output: &Output,
+    file: &Path,
+) -> Result<ImportReport, Failure> {
+    let spool = if is_input(file) {
+        let taken = tokio::task::spawn_blocking(|| Spool::take(std::io::stdin().lock()));
+        Some(
+            taken
+                .await
+                .map_err(|error| Failure::new(error.to_string()))??,
+        )
+    } else {
+        None
+    };
+    let path = spool.as_ref().map_or(file, Spool::path);
+    let size = std::fs::metadata(path).map_err(|error| Failure::new(error.to_string()))?;
+    if size.is_dir() {
+        return Err(Failure::new("is a folder").hint("Name the files in it."));
+    }
+    let options = ImportOptions {
+        name: shown(file),
+        entrance: Entrance::File,
+        as_of: args.as_of,
+        offset_minutes: args.utc_offset,
+    };
+    let mut bar = Bar::new(output, &options.name, Some(size.len()));
+    let scope = WriteScope::for_entrance(publisher.id);
+    let asked = || now(clock);
+    Ok(import_file(store, scope, path, &options, &asked, &mut bar).await?)
+}
+
+/// What a file is called: its own name, without where it lies.
+fn shown(file: &Path) -> String {
+    match file.file_name() {
+        _ if is_input(file) => "standard input".to_owned(),
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => file.display().to_string(),
+    }
+}
+
+/// The closing report.
+fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport) -> String {
+    let mut text = format!("{name} -> publisher {} ({database})\n", publisher.slug);
+    let counts = [
+        ("read", report.read, ""),
+        ("new", report.inserted, ""),
+        ("updated", report.updated, "a newer state"),
+        ("unchanged", report.unchanged, "known already"),
+        (
+            "stale",
+            report.stale,
+            "older than what is stored; kept in the history only",
+        ),
+        ("rejected", report.rejected, "not imported; see below"),
+        (
+            "rounded",
+            report.rounded,
+            "amounts with more than 4 decimals",
+        ),
+    ];
+    let width = counts
+        .iter()
+        .map(|(_, count, _)| thousands(*count).len())
+        .max()
+        .unwrap_or(1);
+    for (label, count, words) in counts {
+        let always = matches!(label, "read" | "new" | "updated" | "unchanged" | "rejected");
+        if count == 0 && !always {
+            continue;
+        }
+        let words = if count == 0 { "" } else { words };
+        let line = format!("  {label:<10}{:>width$}  {words}", thousands(count));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if !report.first_rejects.is_empty() {
+        text.push_str("The first rejected records:\n");
+    }
+    for reject in &report.first_rejects {
+        let place = reject.place;
+        let field = reject
+            .field
+            .as_ref()
+            .map(|field| format!(" {field}"))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            "  page {}, record {}, line {}, byte {}: {}{field}\n    {}\n",
+            place.page,
+            place.index + 1,
+            thousands(place.line),
+            thousands(place.byte),
+            reject.reason.as_str(),
+            reject.message
+        ));
+    }
+    let shown = u64::try_from(report.first_rejects.len()).unwrap_or(u64::MAX);
+    if report.rejected > shown {
+        text.push_str(&format!(
+            "  and {} more: ask the API for the rejects of import run {}.\n",
+            thousands(report.rejected - shown),
+            report.run_id
+        ));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::draft::{Place, Reject, RejectReason};
+    use crate::domain::id::PublisherId;
+
+    #[test]
+    fn offsets() {
+        for (text, minutes) in [
+            ("+03:00", Some(180)),
+            ("-04:30", Some(-270)),
+            ("+5:45", Some(345)),
+            ("+3", Some(180)),
+            ("Z", Some(0)),
+            ("+14:00", Some(840)),
+            ("+14:30", None),
+            ("-12:30", None),
+            ("03:00", None),
+            ("+3:0", None),
+            ("++3", None),
+            ("", None),
+            ("é", None),
+        ] {
+            assert_eq!(offset(text).ok(), minutes, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_report_says_what_happened_and_where_to_see_more() {
+        let publisher = Publisher {
+            id: PublisherId(1),
+            slug: "my-blog".to_owned(),
+            name: String::new(),
+            zone: Zone::UTC,
+            currency: Currency::USD,
+        };
+        let reject = Reject {
+            place: Place {
+                page: 2,
+                index: 6,
+                byte: 10_234,
+                line: 512,
+            },
+            reason: RejectReason::MissingField,
+            field: Some("action_id".to_owned()),
+            message: "the record has no action_id".to_owned(),
+            raw: String::new(),
+        };
+        let report = ImportReport {
+            run_id: uuid::Uuid::nil(),
+            read: 1_234_567,
+            inserted: 1_234_000,
+            updated: 0,
+            unchanged: 500,
+            stale: 0,
+            rejected: 67,
+            rounded: 3,
+            first_rejects: vec![reject],
+        };
+        let text = told("may.json", &publisher, "SQLite x.db", &report);
+        let expected = "\
+may.json -> publisher my-blog (SQLite x.db)
+  read      1,234,567
+  new       1,234,000
+  updated           0
+  unchanged       500  known already
+  rejected         67  not imported; see below
+  rounded           3  amounts with more than 4 decimals
+The first rejected records:
+  page 2, record 7, line 512, byte 10,234: MISSING_FIELD action_id
+    the record has no action_id
+  and 66 more: ask the API for the rejects of import run 00000000-0000-0000-0000-000000000000.";
+        assert_eq!(text, expected);
+    }
+}

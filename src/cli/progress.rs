@@ -1,0 +1,60 @@
+//! Progress of imports, on a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::{Output, thousands};
+use crate::ingest::pipeline::Progress;
+
+/// A line on standard error that shows how far an import is.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    records: u64,
+    rejected: u64,
+}
+
+impl Bar {
+    /// A bar that ends at `bytes`, or a line that only counts where the end is unknown.
+    pub(super) fn new(output: &Output, name: &str, bytes: Option<u64>) -> Self {
+        let bar = match (output.is_watched(), bytes) {
+            (false, _) => ProgressBar::hidden(),
+            (true, Some(bytes)) => ProgressBar::new(bytes),
+            (true, None) => ProgressBar::new_spinner(),
+        };
+        let form = match bytes {
+            Some(_) => "{prefix}  {bar:30} {bytes}/{total_bytes}  {msg}  {eta} left",
+            None => "{spinner} {prefix}  {msg}  {elapsed}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self {
+            bar,
+            records: 0,
+            rejected: 0,
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn advanced(&mut self, bytes: u64, records: u64, rejected: u64) {
+        self.records += records;
+        self.rejected += rejected;
+        self.bar.inc(bytes);
+        let mut words = format!("{} records", thousands(self.records));
+        if self.rejected > 0 {
+            words.push_str(&format!(", {} rejected", thousands(self.rejected)));
+        }
+        self.bar.set_message(words);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        // The report that follows says it all.
+        self.bar.finish_and_clear();
+    }
+}

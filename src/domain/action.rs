@@ -1,0 +1,548 @@
+//! The target action, its cart items and its states, and how an arriving state meets what is known.
+//!
+//! [`merge`] is the one place that decides what a newer, older or repeated state changes. Every field is a register:
+//! it holds the value of the newest state that had one, so any order of arrival ends in one content (ADR 0016).
+
+use super::id::{Kind, PublisherId, derive};
+use super::money::Currency;
+use super::time::Instant;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The network, the same for every entrance.
+pub const SOURCE: &str = "admitad";
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// All values, in the order of their meaning.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The value as it is stored and shown.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Reads what [`Self::as_str`] wrote.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+pub(crate) use words;
+
+words! {
+    /// Where an action stands in its life cycle.
+    Status {
+        /// On hold: registered, or back to hold, not processed.
+        Pending = "PENDING",
+        /// Confirmed.
+        Approved = "APPROVED",
+        /// Confirmed while the program's balance is empty.
+        ApprovedButStalled = "APPROVED_BUT_STALLED",
+        /// Declined.
+        Declined = "DECLINED",
+        /// A word of upstream's that we do not know; it is kept as `rawStatus`.
+        Unknown = "UNKNOWN",
+    }
+}
+
+impl Status {
+    /// Reads upstream's word.
+    #[must_use]
+    pub fn from_upstream(word: &str) -> Self {
+        match word.trim().to_ascii_lowercase().as_str() {
+            "pending" | "new" => Self::Pending,
+            "approved" => Self::Approved,
+            "approved_but_stalled" => Self::ApprovedButStalled,
+            "declined" => Self::Declined,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the advertiser has decided.
+    #[must_use]
+    pub fn is_processed(self) -> bool {
+        matches!(
+            self,
+            Self::Approved | Self::ApprovedButStalled | Self::Declined
+        )
+    }
+
+    /// Whether it counts as approved in rates.
+    #[must_use]
+    pub fn counts_as_approved(self) -> bool {
+        matches!(self, Self::Approved | Self::ApprovedButStalled)
+    }
+}
+
+words! {
+    /// What the user did.
+    ActionType {
+        /// An order.
+        Sale = "SALE",
+        /// Any other event, such as a registration.
+        Lead = "LEAD",
+        /// Upstream did not say.
+        Unknown = "UNKNOWN",
+    }
+}
+
+/// How new a state is: first by when the status changed (else by the order), then by when it was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// The status change, else the order.
+    pub changed_at: Instant,
+    /// When the state was observed: the request of the page, the receipt of the postback, a file's `--as-of`.
+    pub observed_at: Instant,
+}
+
+/// What a state says of the action's standing; always given as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Standing {
+    /// Status.
+    pub status: Status,
+    /// Status in upstream's word.
+    pub raw_status: String,
+    /// Reward released.
+    pub paid: bool,
+    /// Processed by the advertiser.
+    pub processed: bool,
+    /// Reward, 1/10 000.
+    pub reward_e4: i64,
+    /// Currency of reward and order amount.
+    pub currency: Currency,
+    /// Sale or lead.
+    pub action_type: ActionType,
+    /// Order.
+    pub ordered_at: Instant,
+    /// Last status change, if upstream gave one.
+    pub status_updated_at: Option<Instant>,
+}
+
+words! {
+    /// The fields of an action that are registers of their own.
+    Slot {
+        /// Order number.
+        OrderId = "orderId",
+        /// Tariff.
+        TariffId = "tariffId",
+        /// Name of the rate.
+        ActionName = "actionName",
+        /// Order amount.
+        OrderAmount = "orderAmount",
+        /// Click.
+        ClickedAt = "clickedAt",
+        /// Closing day.
+        ClosingDay = "closingDay",
+        /// Seconds from click to order.
+        ConversionSeconds = "conversionSeconds",
+        /// Click country.
+        Country = "country",
+        /// `subid`.
+        Subid0 = "subid0",
+        /// `subid1`.
+        Subid1 = "subid1",
+        /// `subid2`.
+        Subid2 = "subid2",
+        /// `subid3`.
+        Subid3 = "subid3",
+        /// `subid4`.
+        Subid4 = "subid4",
+        /// Keyword.
+        Keyword = "keyword",
+        /// Comment.
+        Comment = "comment",
+        /// Promo code.
+        PromoCode = "promoCode",
+        /// Device class.
+        Device = "device",
+        /// Ad space.
+        AdSpace = "adSpace",
+        /// The cart.
+        Items = "items",
+    }
+}
+
+impl Slot {
+    /// The five SubID slots in order.
+    pub const SUBIDS: [Self; 5] = [
+        Self::Subid0,
+        Self::Subid1,
+        Self::Subid2,
+        Self::Subid3,
+        Self::Subid4,
+    ];
+}
+
+/// The value of a slot. The order only serves to settle two states of the same stamp alike everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SlotValue {
+    /// A number: money in 1/10 000, µs, days or seconds.
+    Number(i64),
+    /// A text.
+    Text(String),
+    /// An id.
+    Id(Uuid),
+    /// The cart.
+    Items(Vec<Item>),
+}
+
+/// A cart item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Item {
+    /// Upstream's position id.
+    pub external_id: Option<String>,
+    /// The product.
+    pub product_id: Option<Uuid>,
+    /// The item's own category.
+    pub category_id: Option<Uuid>,
+    /// Line amount, 1/10 000.
+    pub amount_e4: i64,
+    /// Line reward, 1/10 000.
+    pub reward_e4: i64,
+    /// Percent or fixed sum, 1/10 000.
+    pub rate_e4: Option<i64>,
+    /// Whether the rate is a percentage.
+    pub is_percentage: Option<bool>,
+    /// Tariff.
+    pub tariff_id: Option<String>,
+    /// Rate.
+    pub rate_id: Option<String>,
+    /// Units sold.
+    pub units: i32,
+    /// The position's own instant.
+    pub ordered_at: Option<Instant>,
+    /// Product country code, verbatim.
+    pub product_country: Option<String>,
+}
+
+/// An action as it is stored: the newest standing, the slots, and the stamps of those that are older.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Program.
+    pub program_id: Uuid,
+    /// Standing of the newest state.
+    pub standing: Standing,
+    /// Stamp of the newest state.
+    pub stamp: Stamp,
+    /// Filled slots.
+    pub slots: BTreeMap<Slot, SlotValue>,
+    /// Stamps of the slots that do not come from the newest state.
+    pub inherited: BTreeMap<Slot, Stamp>,
+}
+
+/// What [`merge`] made of an arriving state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// A newer state: the row changes.
+    Updated,
+    /// An older state that filled an empty or older slot: the row changes, its standing does not.
+    Filled,
+    /// The same as what is stored, seen later: only the observation moves, nothing that an answer shows.
+    Observed,
+    /// The same as what is stored.
+    Same,
+    /// Older than what is stored and without anything new.
+    Stale,
+}
+
+/// Brings an arriving state into what is known.
+///
+/// The standing is the newest state's. Each slot holds the value of the newest state that had one: an empty value
+/// never overwrites, an older state may fill what newer ones left empty. Two different states of one stamp are settled
+/// by their values, so that the order of arrival does not matter.
+pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
+    let before = known.clone();
+    let newer = (arriving.stamp, &arriving.standing) > (known.stamp, &known.standing);
+    let stamps: BTreeMap<Slot, Stamp> = known
+        .slots
+        .keys()
+        .map(|slot| (*slot, known.stamp_of(*slot)))
+        .collect();
+    if newer {
+        known.standing = arriving.standing.clone();
+        known.stamp = arriving.stamp;
+        known.program_id = arriving.program_id;
+        known.inherited = stamps
+            .into_iter()
+            .filter(|(_, stamp)| *stamp != arriving.stamp)
+            .collect();
+    }
+    for (slot, value) in &arriving.slots {
+        known.offer(*slot, value, arriving.stamp_of(*slot));
+    }
+    if *known == before {
+        let seen = arriving.stamp == known.stamp || arriving.standing == known.standing;
+        return if seen { Merged::Same } else { Merged::Stale };
+    }
+    if same_to_a_reader(&before, known) {
+        Merged::Observed
+    } else if newer {
+        Merged::Updated
+    } else {
+        Merged::Filled
+    }
+}
+
+/// Whether two records differ in nothing but when they were observed.
+fn same_to_a_reader(before: &Record, after: &Record) -> bool {
+    before.standing == after.standing
+        && before.program_id == after.program_id
+        && before.slots == after.slots
+        && before.stamp.changed_at == after.stamp.changed_at
+}
+
+impl Record {
+    /// The stamp of the state that a slot's value comes from.
+    #[must_use]
+    pub fn stamp_of(&self, slot: Slot) -> Stamp {
+        self.inherited.get(&slot).copied().unwrap_or(self.stamp)
+    }
+
+    fn offer(&mut self, slot: Slot, value: &SlotValue, stamp: Stamp) {
+        if let Some(held) = self.slots.get(&slot)
+            && (self.stamp_of(slot), held) >= (stamp, value)
+        {
+            return;
+        }
+        self.slots.insert(slot, value.clone());
+        if stamp == self.stamp {
+            self.inherited.remove(&slot);
+        } else {
+            self.inherited.insert(slot, stamp);
+        }
+    }
+
+    /// A text slot.
+    #[must_use]
+    pub fn text(&self, slot: Slot) -> Option<&str> {
+        match self.slots.get(&slot) {
+            Some(SlotValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number slot.
+    #[must_use]
+    pub fn number(&self, slot: Slot) -> Option<i64> {
+        match self.slots.get(&slot) {
+            Some(SlotValue::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// An id slot.
+    #[must_use]
+    pub fn id(&self, slot: Slot) -> Option<Uuid> {
+        match self.slots.get(&slot) {
+            Some(SlotValue::Id(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The cart.
+    #[must_use]
+    pub fn items(&self) -> &[Item] {
+        match self.slots.get(&Slot::Items) {
+            Some(SlotValue::Items(items)) => items,
+            _ => &[],
+        }
+    }
+}
+
+/// A state in an action's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Status.
+    pub status: Status,
+    /// Status in upstream's word.
+    pub raw_status: String,
+    /// Reward released.
+    pub paid: bool,
+    /// Reward, 1/10 000.
+    pub reward_e4: i64,
+    /// Order amount, 1/10 000.
+    pub order_amount_e4: Option<i64>,
+    /// Currency.
+    pub currency: Currency,
+    /// When it began and when it was first observed.
+    pub stamp: Stamp,
+}
+
+impl State {
+    /// The id of the state: of what it says, so that seeing it again adds nothing.
+    #[must_use]
+    pub fn id(&self, publisher: PublisherId, action: Uuid) -> Uuid {
+        let amount = self
+            .order_amount_e4
+            .map_or_else(String::new, |amount| amount.to_string());
+        let key = format!(
+            "{action}\0{}\0{}\0{}\0{}\0{amount}\0{}",
+            self.raw_status,
+            self.paid,
+            self.stamp.changed_at.micros(),
+            self.reward_e4,
+            self.currency,
+        );
+        derive(publisher, Kind::State, &key)
+    }
+}
+
+/// Whether the newest of these states is on hold after an older one had been decided.
+#[must_use]
+pub fn returned_to_hold<'a>(
+    current: &Standing,
+    stamp: Stamp,
+    states: impl IntoIterator<Item = &'a State>,
+) -> bool {
+    current.status == Status::Pending
+        && states
+            .into_iter()
+            .any(|state| state.status.is_processed() && state.stamp < stamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(changed: i64, observed: i64, status: Status, slots: &[(Slot, &str)]) -> Record {
+        Record {
+            program_id: Uuid::nil(),
+            standing: Standing {
+                status,
+                raw_status: status.as_str().to_ascii_lowercase(),
+                paid: false,
+                processed: status.is_processed(),
+                reward_e4: 1,
+                currency: Currency::USD,
+                action_type: ActionType::Sale,
+                ordered_at: Instant::from_micros(0).unwrap(),
+                status_updated_at: None,
+            },
+            stamp: Stamp {
+                changed_at: Instant::from_micros(changed).unwrap(),
+                observed_at: Instant::from_micros(observed).unwrap(),
+            },
+            slots: slots
+                .iter()
+                .map(|(slot, text)| (*slot, SlotValue::Text((*text).to_owned())))
+                .collect(),
+            inherited: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn an_empty_value_never_overwrites() {
+        let mut known = record(1, 1, Status::Pending, &[(Slot::Comment, "hello")]);
+        assert_eq!(
+            merge(&mut known, &record(2, 2, Status::Approved, &[])),
+            Merged::Updated
+        );
+        assert_eq!(known.text(Slot::Comment), Some("hello"));
+        assert_eq!(known.standing.status, Status::Approved);
+    }
+
+    #[test]
+    fn an_older_state_fills_but_never_changes_the_standing() {
+        let mut known = record(5, 5, Status::Approved, &[]);
+        assert_eq!(
+            merge(
+                &mut known,
+                &record(1, 9, Status::Pending, &[(Slot::Keyword, "a")])
+            ),
+            Merged::Filled
+        );
+        assert_eq!(known.standing.status, Status::Approved);
+        assert_eq!(known.text(Slot::Keyword), Some("a"));
+        assert_eq!(
+            merge(
+                &mut known,
+                &record(1, 9, Status::Pending, &[(Slot::Keyword, "a")])
+            ),
+            Merged::Stale
+        );
+    }
+
+    #[test]
+    fn seeing_a_state_again_later_changes_nothing_a_reader_sees() {
+        let mut known = record(5, 5, Status::Approved, &[(Slot::Keyword, "a")]);
+        let before = shown(&known);
+        assert_eq!(
+            merge(
+                &mut known,
+                &record(5, 9, Status::Approved, &[(Slot::Keyword, "a")])
+            ),
+            Merged::Observed
+        );
+        assert_eq!(shown(&known), before);
+        assert_eq!(
+            merge(
+                &mut known,
+                &record(5, 9, Status::Approved, &[(Slot::Keyword, "a")])
+            ),
+            Merged::Same
+        );
+    }
+
+    fn any_record() -> impl Strategy<Value = Record> {
+        let slot = prop_oneof![Just(Slot::Comment), Just(Slot::Subid1), Just(Slot::Keyword)];
+        let status = prop_oneof![
+            Just(Status::Pending),
+            Just(Status::Approved),
+            Just(Status::Declined)
+        ];
+        (
+            0i64..4,
+            0i64..4,
+            status,
+            proptest::collection::btree_map(slot, "[ab]", 0..3),
+        )
+            .prop_map(|(changed, observed, status, slots)| {
+                let slots: Vec<(Slot, &str)> = slots
+                    .iter()
+                    .map(|(slot, text)| (*slot, text.as_str()))
+                    .collect();
+                record(changed, observed, status, &slots)
+            })
+    }
+
+    /// What an answer can show of a record: all but the observation times.
+    fn shown(record: &Record) -> (Standing, Instant, BTreeMap<Slot, SlotValue>) {
+        (
+            record.standing.clone(),
+            record.stamp.changed_at,
+            record.slots.clone(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_of_arrival_ends_in_one_content(
+            records in proptest::collection::vec(any_record(), 1..7), seed in any::<u64>(),
+        ) {
+            let fold = |records: &[Record]| {
+                let mut all = records.iter();
+                let mut known = all.next().expect("at least one").clone();
+                all.for_each(|record| { merge(&mut known, record); });
+                known
+            };
+            let mut shuffled = records.clone();
+            let len = shuffled.len();
+            for place in 0..len {
+                let other = usize::try_from(seed.rotate_left(u32::try_from(place * 7).unwrap())).unwrap() % len;
+                shuffled.swap(place, other);
+            }
+            prop_assert_eq!(shown(&fold(&records)), shown(&fold(&shuffled)));
+        }
+    }
+}

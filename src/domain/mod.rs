@@ -1,0 +1,18 @@
+//! What Actiongraph is about: actions, money, time, filters, pages, segments, as plain values.
+//!
+//! Nothing here is async, does I/O, asks the clock, or knows a database, GraphQL or HTTP.
+
+pub mod action;
+pub mod catalog;
+pub mod draft;
+pub mod error;
+pub mod filter;
+pub mod id;
+pub mod money;
+pub mod page;
+pub mod records;
+pub mod sales;
+pub mod scope;
+pub mod segment;
+pub mod text;
+pub mod time;

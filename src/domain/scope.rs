@@ -1,0 +1,91 @@
+//! Who asks: the viewer, and the scopes that every function of the store takes first.
+//!
+//! A statement without a publisher cannot be written, because the store takes the publisher from the scope, and a
+//! scope is made where the caller is known (`access`, `cli`).
+
+use super::id::PublisherId;
+use super::money::Currency;
+use super::time::Zone;
+use uuid::Uuid;
+
+/// A publisher, as far as every request needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publisher {
+    /// Its number.
+    pub id: PublisherId,
+    /// Its name on the command line.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// The zone used where a query names none.
+    pub zone: Zone,
+    /// The main currency.
+    pub currency: Currency,
+}
+
+/// The caller of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Viewer {
+    /// Whose data the caller may see.
+    pub publisher: Publisher,
+    /// How the caller came in.
+    pub credential: Credential,
+}
+
+/// How a caller was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// By an API key.
+    Key {
+        /// The key's id.
+        id: Uuid,
+        /// The key's public prefix.
+        prefix: String,
+        /// What the key is for.
+        label: String,
+    },
+    /// As a loopback caller of `actiongraph demo`.
+    LoopbackDemo,
+}
+
+/// The right to read one publisher's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReadScope(PublisherId);
+
+impl ReadScope {
+    /// The right of `viewer`.
+    #[must_use]
+    pub fn of(viewer: &Viewer) -> Self {
+        Self(viewer.publisher.id)
+    }
+
+    /// The publisher whose rows may be read.
+    #[must_use]
+    pub fn publisher(self) -> PublisherId {
+        self.0
+    }
+}
+
+/// The right to write one publisher's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WriteScope(PublisherId);
+
+impl WriteScope {
+    /// The right that an entrance (a command, a sync, a postback) has over the publisher it is configured for.
+    #[must_use]
+    pub fn for_entrance(publisher: PublisherId) -> Self {
+        Self(publisher)
+    }
+
+    /// The publisher whose rows may be written.
+    #[must_use]
+    pub fn publisher(self) -> PublisherId {
+        self.0
+    }
+
+    /// The right to read what may be written.
+    #[must_use]
+    pub fn read(self) -> ReadScope {
+        ReadScope(self.0)
+    }
+}

@@ -1,0 +1,304 @@
+//! The one stage before execution: lexical gate, parse, limits of shape, validation, variables, conversion, cost. A request's text meets
+//! no other parser, on any transport. HTTP, sockets and execution are not here.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `gate` | bytes to tokens; limits on bytes, tokens, nesting |
+//! | `parse`, `ast` | tokens to the document as written |
+//! | `shape` | limits on what is written and on what fragments expand to |
+//! | `schema`, `sdl` | the schema, read from SDL |
+//! | `check`, `values`, `usage`, `merge` | validation against `schema` |
+//! | `variables` | values of variables by their types |
+//! | `convert` | what the executor gets |
+//! | `cost` | rows that can be returned at most |
+//!
+//! Verdicts are compared with graphql-js in `tests/it/documents.rs`. Known and wanted differences: a nullable variable inside a `@oneOf`
+//! input object is refused everywhere (graphql-js 16 misses it below `!` and lists), and so is a Float literal beyond double precision.
+
+mod ast;
+mod check;
+mod convert;
+mod cost;
+mod error;
+mod gate;
+mod merge;
+mod parse;
+mod schema;
+mod sdl;
+mod shape;
+mod usage;
+mod values;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_graphql::Variables;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use serde_json::{Map, Value};
+
+pub use cost::Cost;
+pub use error::{
+    BAD_USER_INPUT, COST_EXCEEDED, LIMIT_EXCEEDED, PARSE_FAILED, RequestError, VALIDATION_FAILED,
+};
+
+use ast::{Document, Operation};
+use error::shown;
+use schema::Schema;
+
+/// Deepest nesting whatever the settings say: the native stack is used this far, at most a few hundred bytes a level.
+const DEEPEST: usize = 200;
+
+/// Every limit of the stage. A document at a limit passes, one above it is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentLimits {
+    /// Bytes of the document's text.
+    pub bytes: usize,
+    /// Tokens; comments, commas and white space are none.
+    pub tokens: usize,
+    /// Nesting of `{ [ (`, and of fields and fragments with fragments written out; more than 200 is taken as 200.
+    pub nesting: usize,
+    /// Levels of fields.
+    pub depth: usize,
+    /// Fields, spreads and inline fragments of all operations together, with fragments written out.
+    pub selections: usize,
+    /// Aliases as written.
+    pub aliases: usize,
+    /// Different answer names at the root of an operation.
+    pub root_fields: usize,
+    /// Times that one field is written in one place (a selection set with its inline fragments).
+    pub repeats: usize,
+    /// Directives in one place.
+    pub directives: usize,
+    /// Operations in a document.
+    pub operations: usize,
+    /// Variables of an operation.
+    pub variables: usize,
+    /// Pairs of fields with one answer name that are compared.
+    pub comparisons: usize,
+    /// Errors in an answer.
+    pub errors: usize,
+    /// Characters of an error's message.
+    pub message_chars: usize,
+    /// Rows that an operation can return at most.
+    pub nodes: u64,
+    /// Size of a page that neither the request nor the schema states.
+    pub default_page: u64,
+    /// Whether scalars of the schema's own can be lists or objects (JSON scalars); none of Actiongraph's can.
+    pub structured_scalars: bool,
+    /// Bytes for the memory of valid documents; 0 remembers none.
+    pub cache_bytes: usize,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 100_000,
+            tokens: 5_000,
+            nesting: 60,
+            depth: 24,
+            selections: 5_000,
+            aliases: 60,
+            root_fields: 30,
+            repeats: 20,
+            directives: 10,
+            operations: 20,
+            variables: 100,
+            comparisons: 100_000,
+            errors: 20,
+            message_chars: 300,
+            nodes: 10_000,
+            default_page: 20,
+            structured_scalars: false,
+            cache_bytes: 8 << 20,
+        }
+    }
+}
+
+impl DocumentLimits {
+    /// The limit on nesting that holds.
+    fn nesting(&self) -> usize {
+        self.nesting.min(DEEPEST)
+    }
+}
+
+/// What an operation does; decides whether it may come by GET.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    /// Reads.
+    Query,
+    /// Writes.
+    Mutation,
+    /// Listens.
+    Subscription,
+}
+
+/// A request that may be executed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The one operation to run, its variables filled in; give it to `Request::set_parsed_query`.
+    pub document: ExecutableDocument,
+    /// The operation's name, if it has one; give it to `Request::operation_name`.
+    pub operation_name: Option<String>,
+    /// What the operation does.
+    pub kind: OperationKind,
+    /// The variables in their types, with defaults. The document no longer refers to them.
+    pub variables: Variables,
+    /// What the operation may cost.
+    pub cost: Cost,
+}
+
+/// The stage for one schema. Shared by all requests; never blocks for longer than a look into its memory.
+#[derive(Debug)]
+pub struct Documents {
+    schema: Schema,
+    limits: DocumentLimits,
+    known: Mutex<Known>,
+}
+
+/// Valid documents by their text, oldest first out.
+#[derive(Debug, Default)]
+struct Known {
+    documents: HashMap<Arc<str>, Arc<Document>>,
+    order: VecDeque<(Arc<str>, usize)>,
+    bytes: usize,
+}
+
+impl Documents {
+    /// A stage for the schema that `sdl` describes.
+    ///
+    /// # Errors
+    /// A sentence when `sdl` is no schema.
+    pub fn new(sdl: &str, limits: DocumentLimits) -> Result<Self, String> {
+        Ok(Self {
+            schema: Schema::new(sdl)?,
+            limits,
+            known: Mutex::default(),
+        })
+    }
+
+    /// The limits that hold.
+    #[must_use]
+    pub fn limits(&self) -> &DocumentLimits {
+        &self.limits
+    }
+
+    /// Runs the whole stage for one request.
+    ///
+    /// An operation name that is missing where there are several operations, or that no operation has, is `BAD_USER_INPUT`: the document
+    /// is fine, the request is not.
+    ///
+    /// # Errors
+    /// Between one and [`DocumentLimits::errors`] errors; those of one step only, the first that fails.
+    pub fn prepare(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<Prepared, Vec<RequestError>> {
+        self.run(text, operation_name, variables).map_err(|errors| {
+            let chars = self.limits.message_chars;
+            errors.into_iter().map(|error| error.cut(chars)).collect()
+        })
+    }
+
+    fn run(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<Prepared, Vec<RequestError>> {
+        let document = self.document(text)?;
+        let operation = selected(&document, operation_name).map_err(|error| vec![error])?;
+        let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
+        let written = convert::convert(&self.schema, &document, operation, &values);
+        let cost = cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;
+        let mut variables = Variables::default();
+        variables.extend(values);
+        Ok(Prepared {
+            document: written,
+            operation_name: operation.name.as_ref().map(|name| name.node.to_string()),
+            kind: match operation.kind {
+                OperationType::Query => OperationKind::Query,
+                OperationType::Mutation => OperationKind::Mutation,
+                OperationType::Subscription => OperationKind::Subscription,
+            },
+            variables,
+            cost,
+        })
+    }
+
+    /// The valid document of a text, remembered or read.
+    fn document(&self, text: &str) -> Result<Arc<Document>, Vec<RequestError>> {
+        // Longer texts are never remembered; this also keeps them from being hashed.
+        let fits = text.len() <= self.limits.bytes;
+        if fits && let Some(document) = self.known().documents.get(text) {
+            return Ok(Arc::clone(document));
+        }
+        let tokens = gate::tokens(text, &self.limits).map_err(|error| vec![error])?;
+        let document = parse::document(&tokens).map_err(|error| vec![error])?;
+        shape::check(&document, &self.limits).map_err(|error| vec![error])?;
+        check::check(&self.schema, &document, &self.limits)?;
+        let document = Arc::new(document);
+        self.remember(text, tokens.len(), &document);
+        Ok(document)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        // What is remembered is whole at every moment, so that a panic elsewhere leaves nothing half done.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, text: &str, tokens: usize, document: &Arc<Document>) {
+        // A rough weight: the text twice (once in the document's names and strings) and a node for each token.
+        let weight = text.len() * 2 + tokens * 128;
+        if weight > self.limits.cache_bytes / 8 {
+            return;
+        }
+        let text: Arc<str> = text.into();
+        let mut known = self.known();
+        if known
+            .documents
+            .insert(Arc::clone(&text), Arc::clone(document))
+            .is_some()
+        {
+            return;
+        }
+        known.order.push_back((text, weight));
+        known.bytes += weight;
+        while known.bytes > self.limits.cache_bytes {
+            let Some((oldest, weight)) = known.order.pop_front() else {
+                return;
+            };
+            known.documents.remove(&oldest);
+            known.bytes -= weight;
+        }
+    }
+}
+
+/// The operation that a request asks for.
+fn selected<'d>(document: &'d Document, name: Option<&str>) -> Result<&'d Operation, RequestError> {
+    match (name, document.operations.as_slice()) {
+        (None, [only]) => Ok(only),
+        (None, []) => Err(RequestError::whole(
+            BAD_USER_INPUT,
+            "The document has no operation to run.",
+        )),
+        (None, _) => Err(RequestError::whole(
+            BAD_USER_INPUT,
+            "The document has several operations: say which to run in operationName.",
+        )),
+        (Some(name), operations) => operations
+            .iter()
+            .find(|operation| operation.name.as_ref().is_some_and(|own| own.node == *name))
+            .ok_or_else(|| {
+                RequestError::whole(
+                    BAD_USER_INPUT,
+                    format!("The document has no operation named \"{}\".", shown(name)),
+                )
+            }),
+    }
+}

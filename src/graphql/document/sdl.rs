@@ -1,0 +1,181 @@
+//! Reads SDL, our own text, with the gate and grammar that requests go through. Built here because the executor's reader refuses parts of
+//! the language (a description on `schema`, some directive locations).
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{Name, Positioned};
+
+use super::DocumentLimits;
+use super::ast::Directive;
+use super::error::RequestError;
+use super::gate::{self, Kind};
+use super::parse::{Parsed, Parser};
+use super::schema::{BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, TypeForm, TypeInfo};
+use super::variables::untyped;
+
+/// What a text defines.
+#[derive(Default)]
+pub(super) struct Definitions {
+    /// The root types by operation ("query", "mutation", "subscription"), if the text has a `schema` block.
+    pub(super) roots: Option<HashMap<Name, Name>>,
+    pub(super) types: Vec<TypeInfo>,
+    pub(super) directives: Vec<(Name, DirectiveInfo)>,
+    /// Object types and the interfaces that they implement.
+    pub(super) implements: Vec<(Name, Name)>,
+}
+
+/// Reads a text of definitions.
+///
+/// # Errors
+/// Where the text is no SDL; extensions of types are not read.
+pub(super) fn read(text: &str) -> Result<Definitions, RequestError> {
+    let limits = DocumentLimits {
+        bytes: usize::MAX,
+        tokens: usize::MAX,
+        ..DocumentLimits::default()
+    };
+    let tokens = gate::tokens(text, &limits)?;
+    let mut parser = Parser::new(&tokens);
+    let mut definitions = Definitions::default();
+    while *parser.kind() != Kind::End {
+        definition(&mut parser, &mut definitions)?;
+    }
+    Ok(definitions)
+}
+
+fn definition(parser: &mut Parser<'_, '_>, into: &mut Definitions) -> Parsed<()> {
+    parser.description();
+    if parser.word("schema") {
+        parser.directives(true)?;
+        let roots = parser.many(b'{', b'}', |parser| {
+            parser.description();
+            let operation = parser.name()?.node;
+            parser.need(b':')?;
+            Ok((operation, parser.name()?.node))
+        })?;
+        into.roots = Some(roots.into_iter().collect());
+        return Ok(());
+    }
+    if parser.word("directive") {
+        parser.need(b'@')?;
+        let name = parser.name()?.node;
+        let arguments = parser.optional(b'(', b')', input_value)?;
+        let repeatable = parser.word("repeatable");
+        if !parser.word("on") {
+            return Err(parser.expected("\"on\""));
+        }
+        let locations = names(parser, b'|')?;
+        let info = DirectiveInfo {
+            arguments,
+            locations,
+            repeatable,
+        };
+        into.directives.push((name, info));
+        return Ok(());
+    }
+    let info = type_definition(parser, into)?;
+    into.types.push(info);
+    Ok(())
+}
+
+fn type_definition(parser: &mut Parser<'_, '_>, into: &mut Definitions) -> Parsed<TypeInfo> {
+    let Kind::Name(word) = *parser.kind() else {
+        return Err(parser.expected("a definition"));
+    };
+    if !["scalar", "type", "interface", "union", "enum", "input"].contains(&word) {
+        return Err(parser.expected("a definition"));
+    }
+    parser.name()?;
+    let name = parser.name()?.node;
+    let mut parents = Vec::new();
+    if parser.word("implements") {
+        parents = names(parser, b'&')?;
+    }
+    let directives = parser.directives(true)?;
+    let kind = match word {
+        "scalar" => scalar(&name),
+        "union" => {
+            let members = if parser.take(b'=') {
+                names(parser, b'|')?
+            } else {
+                Vec::new()
+            };
+            TypeForm::Union(members.into_iter().collect())
+        }
+        "enum" => {
+            let values = parser.optional(b'{', b'}', |parser| {
+                parser.description();
+                let name = parser.name()?.node;
+                parser.directives(true)?;
+                Ok(name)
+            })?;
+            TypeForm::Enum(values.into_iter().collect())
+        }
+        "input" => TypeForm::Input(InputInfo {
+            fields: parser.optional(b'{', b'}', input_value)?,
+            one_of: has(&directives, "oneOf"),
+        }),
+        "interface" => {
+            let fields = parser.optional(b'{', b'}', field)?;
+            // Interfaces of interfaces add no object type: objects name all that they implement.
+            TypeForm::Interface(fields.into_iter().collect(), HashSet::new())
+        }
+        _ => {
+            let pairs = parents.into_iter().map(|parent| (name.clone(), parent));
+            into.implements.extend(pairs);
+            let fields = parser.optional(b'{', b'}', field)?;
+            TypeForm::Object(fields.into_iter().collect())
+        }
+    };
+    Ok(TypeInfo { name, kind })
+}
+
+fn scalar(name: &Name) -> TypeForm {
+    match name.as_str() {
+        "Int" => TypeForm::BuiltIn(BuiltIn::Int),
+        "Float" => TypeForm::BuiltIn(BuiltIn::Float),
+        "String" => TypeForm::BuiltIn(BuiltIn::String),
+        "Boolean" => TypeForm::BuiltIn(BuiltIn::Boolean),
+        "ID" => TypeForm::BuiltIn(BuiltIn::Id),
+        _ => TypeForm::Custom,
+    }
+}
+
+/// One or more names, each but the first after the mark, which may also come before the first.
+fn names(parser: &mut Parser<'_, '_>, mark: u8) -> Parsed<Vec<Name>> {
+    parser.take(mark);
+    let mut names = vec![parser.name()?.node];
+    while parser.take(mark) {
+        names.push(parser.name()?.node);
+    }
+    Ok(names)
+}
+
+fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
+    parser.description();
+    let Positioned { node: name, .. } = parser.name()?;
+    let arguments = parser.optional(b'(', b')', input_value)?;
+    parser.need(b':')?;
+    let ty = parser.ty()?;
+    parser.directives(true)?;
+    Ok((name, FieldInfo { arguments, ty }))
+}
+
+fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
+    parser.description();
+    let name = parser.name()?.node;
+    parser.need(b':')?;
+    let ty = parser.ty()?;
+    let default = if parser.take(b'=') {
+        let node = parser.value(true)?;
+        Some(untyped(&node.value, &Default::default()))
+    } else {
+        None
+    };
+    parser.directives(true)?;
+    Ok(InputValue { name, ty, default })
+}
+
+fn has(directives: &[Directive], name: &str) -> bool {
+    directives.iter().any(|d| d.name.node == *name)
+}

@@ -1,0 +1,116 @@
+//! What operations cost.
+
+use serde_json::{Value, json};
+
+use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents};
+
+const SDL: &str = r#"
+type Query {
+  actions(first: Int = 20, last: Int): Actions
+  segments(first: Int = 100): Segments
+  plain: Actions
+  nodes(ids: [ID!]!): [Node]!
+  list: [Action!]
+}
+type Actions { nodes: [Action!]! edges: [Edge!]! totals: [Money!]! totalCount: Int! pageInfo: PageInfo! }
+type Edge { node: Action! cursor: String! }
+type PageInfo { hasNextPage: Boolean! }
+type Segments { nodes: [Segment!]! }
+interface Node { id: ID! }
+type Action implements Node { id: ID! items(first: Int = 10): Items reward: Money }
+type Items { nodes: [Item!]! }
+type Item { name: String reward: Money }
+type Segment implements Node { id: ID! top(first: Int!): Actions }
+type Money { amount: String }
+"#;
+
+fn cost(text: &str, variables: &Value) -> Cost {
+    let documents = Documents::new(SDL, DocumentLimits::default()).unwrap();
+    let variables = variables.as_object().unwrap();
+    documents.prepare(text, None, variables).unwrap().cost
+}
+
+#[test]
+fn pages_multiply_down_the_tree() {
+    let none = json!({});
+    for (text, nodes) in [
+        ("{actions{nodes{id}}}", 20),
+        ("{actions(first:7){nodes{id}}}", 7),
+        ("{actions(last:9){edges{node{id}}}}", 9),
+        ("{actions(first:7){edges{cursor} nodes{id}}}", 7),
+        ("{actions(first:null){nodes{id}}}", 20),
+        ("{plain{nodes{id}}}", 20),
+        // What is asked of a connection but its entries costs nothing.
+        (
+            "{actions(first:100){totalCount totals{amount} pageInfo{hasNextPage}}}",
+            0,
+        ),
+        (
+            "{actions(first:10){nodes{items(first:5){nodes{name reward{amount}}}}}}",
+            10 + 50,
+        ),
+        ("{actions(first:10){nodes{items{nodes{name}}}}}", 10 + 100),
+        (
+            "{segments{nodes{top(first:5){nodes{items(first:2){nodes{name}}}}}}}",
+            100 + 500 + 1_000,
+        ),
+        (
+            "{nodes(ids:[1,2,3]){id ...on Action{items(first:4){nodes{name}}}}}",
+            3 + 12,
+        ),
+        ("{list{items{nodes{name}}}}", 10),
+        (
+            "{a:actions(first:3){nodes{id}} b:actions(first:4){nodes{id}}}",
+            7,
+        ),
+        // Merged fields count once, skipped ones not at all.
+        (
+            "{actions(first:3){nodes{id}} actions(first:3){nodes{reward{amount}}}}",
+            3,
+        ),
+        ("{actions(first:3) @skip(if:true){nodes{id}}}", 0),
+        (
+            "{...F ...F} fragment F on Query{actions(first:3){...G}} fragment G on Actions{nodes{id}}",
+            3,
+        ),
+        ("{actions(first:-5){nodes{id}}}", 0),
+        ("{__schema{types{fields{name}}}}", 0),
+    ] {
+        assert_eq!(cost(text, &none).nodes, nodes, "{text}");
+    }
+}
+
+#[test]
+fn variables_count_with_their_values() {
+    let text = "query($n:Int,$d:Int=4,$ids:[ID!]!,$on:Boolean!){
+      a:actions(first:$n){nodes{id}} b:actions(first:$d){nodes{id}} nodes(ids:$ids){id} c:actions @include(if:$on){nodes{id}} }";
+    let nodes = |variables: Value| cost(text, &variables).nodes;
+    assert_eq!(
+        nodes(json!({"n": 50, "d": 6, "ids": ["a", "b"], "on": false})),
+        50 + 6 + 2
+    );
+    assert_eq!(nodes(json!({"ids": [], "on": true})), 20 + 4 + 20);
+}
+
+#[test]
+fn too_much_is_refused_with_the_figures() {
+    let documents = Documents::new(SDL, DocumentLimits::default()).unwrap();
+    let at = |first: u64| {
+        let text =
+            format!("{{actions(first:100){{nodes{{items(first:{first}){{nodes{{name}}}}}}}}}}");
+        documents.prepare(&text, None, &serde_json::Map::new())
+    };
+    assert_eq!(at(99).unwrap().cost.nodes, 10_000);
+    let errors = at(100).unwrap_err();
+    assert_eq!(errors[0].code, COST_EXCEEDED);
+    assert_eq!(
+        errors[0].message,
+        "The operation could return 10100 nodes, the limit is 10000. Ask for smaller pages (first, last) or fewer lists inside lists."
+    );
+    // No product overflows.
+    let huge = "{segments(first:2147483647){nodes{top(first:2147483647){nodes{items(first:2147483647){nodes{name}}}}}}}";
+    let errors = documents
+        .prepare(huge, None, &serde_json::Map::new())
+        .unwrap_err();
+    assert_eq!(errors[0].code, COST_EXCEEDED);
+}

@@ -1,0 +1,178 @@
+//! Errors as HTTP answers: one table from code to status, and a body that GraphQL clients understand (no `data`).
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use super::accept::MediaType;
+use crate::domain::error::{Code, Error};
+
+/// The status of a request that failed as a whole with `code`.
+#[must_use]
+pub fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::ParseFailed
+        | Code::ValidationFailed
+        | Code::BadUserInput
+        | Code::LimitExceeded
+        | Code::CostExceeded => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Timeout | Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A request that is answered with an error and nothing else.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    code: Code,
+    message: Cow<'static, str>,
+    reference: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    media: MediaType,
+}
+
+impl Refusal {
+    /// An answer with a status of its own, where the one of the code is too coarse.
+    #[must_use]
+    pub fn new(status: StatusCode, code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            reference: None,
+            headers: Vec::new(),
+            media: MediaType::Json,
+        }
+    }
+
+    /// A request that cannot be understood.
+    #[must_use]
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::BadUserInput, message)
+    }
+
+    /// A fault of ours, masked: the caller sees the reference that finds it in the log.
+    #[must_use]
+    pub fn masked(reference: &str) -> Self {
+        let message = "The server made an error. Its log has more under this reference.";
+        let mut refusal = Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, message);
+        refusal.reference = Some(reference.to_owned());
+        refusal
+    }
+
+    /// What an error means for the caller. Its private cause goes to the log, under `reference`.
+    #[must_use]
+    pub fn of(error: &Error, reference: &str) -> Self {
+        let status = status_of(error.code());
+        if status.is_server_error() {
+            let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(reference, code = error.code().as_str(), cause, "{error}");
+        }
+        if error.code() == Code::Internal {
+            return Self::masked(reference);
+        }
+        let mut refusal = Self::new(status, error.code(), error.message().to_owned());
+        match error.code() {
+            Code::Unauthenticated => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"actiongraph\"");
+                refusal = refusal.with(header::WWW_AUTHENTICATE, challenge);
+            }
+            Code::Timeout | Code::ServiceUnavailable | Code::RateLimited => {
+                refusal = refusal.with(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        refusal
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same answer in the media type that the caller asked for.
+    #[must_use]
+    pub fn in_media(mut self, media: MediaType) -> Self {
+        self.media = media;
+        self
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut extensions = json!({ "code": self.code.as_str() });
+        if let (Some(reference), Some(map)) = (&self.reference, extensions.as_object_mut()) {
+            map.insert("reference".to_owned(), json!(reference));
+        }
+        let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
+        let mut answer = HttpResponse::build(self.status);
+        answer.content_type(self.media.content_type());
+        for (name, value) in &self.headers {
+            answer.append_header((name.clone(), value.clone()));
+        }
+        answer.body(body.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_faults_of_ours_and_of_the_moment_are_5xx() {
+        for (code, status) in [
+            (Code::ParseFailed, 400),
+            (Code::ValidationFailed, 400),
+            (Code::BadUserInput, 400),
+            (Code::LimitExceeded, 400),
+            (Code::CostExceeded, 400),
+            (Code::Unauthenticated, 401),
+            (Code::Forbidden, 403),
+            (Code::NotFound, 404),
+            (Code::Conflict, 409),
+            (Code::RateLimited, 429),
+            (Code::Timeout, 503),
+            (Code::ServiceUnavailable, 503),
+            (Code::StorageFull, 507),
+            (Code::Internal, 500),
+        ] {
+            assert_eq!(status_of(code).as_u16(), status, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_masked_error_tells_the_reference_and_nothing_of_the_inside() {
+        let refusal = Refusal::of(&Error::internal("password=hunter2"), "abc");
+        let shown = format!("{refusal} {:?}", refusal.error_response());
+        assert!(!shown.contains("hunter2"));
+        assert_eq!(refusal.reference.as_deref(), Some("abc"));
+    }
+}

@@ -1,0 +1,233 @@
+//! GraphQL over HTTP, by ourselves: methods, media types, statuses. What an operation means is `graphql`'s business.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
+use futures::FutureExt as _;
+
+use super::accept::{MediaType, negotiate};
+use super::error::{Refusal, status_of};
+use super::observe::{Operation, reference_of};
+use super::state::{HttpState, MAX_BODY};
+use super::{body, params, viewer};
+use crate::domain::error::Code;
+use crate::graphql::{Call, GraphqlRequest, Method, Outcome, Reply};
+
+/// Answers a POST request.
+pub async fn post(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<HttpState>,
+) -> HttpResponse {
+    answer(&request, Some(payload), &state).await
+}
+
+/// Answers a GET request: queries only.
+pub async fn get(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
+    answer(&request, None, &state).await
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: Option<web::Payload>,
+    state: &HttpState,
+) -> HttpResponse {
+    let Some(media) = negotiate(&accepted(request.headers())) else {
+        let message = "Answers are application/graphql-response+json or application/json; `Accept` allows neither.";
+        return Refusal::new(StatusCode::NOT_ACCEPTABLE, Code::BadUserInput, message)
+            .error_response();
+    };
+    match run(request, payload, state).await {
+        Ok(reply) => {
+            let outcome = label(&reply.outcome);
+            state.metrics.operation(outcome, reply.statements);
+            request.extensions_mut().insert(Operation {
+                name: reply.operation_name.clone(),
+                outcome,
+                statements: reply.statements,
+                cost: reply.cost,
+            });
+            respond(reply, media, state.options.partial_status_294)
+        }
+        Err(refusal) => {
+            let outcome = refusal.code().as_str();
+            state.metrics.operation(outcome, 0);
+            refusal.in_media(media).error_response()
+        }
+    }
+}
+
+async fn run(
+    request: &HttpRequest,
+    payload: Option<web::Payload>,
+    state: &HttpState,
+) -> Result<Reply, Refusal> {
+    let reference = reference_of(request);
+    let viewer = viewer::viewer(request, state)
+        .await
+        .map_err(|error| Refusal::of(&error, &reference))?;
+    let (parsed, method) = match payload {
+        Some(payload) => {
+            body::check_type(request)?;
+            let deadline = state.options.body_deadline;
+            let body = body::read(request, payload, MAX_BODY, deadline).await?;
+            (params::from_body(&body), Method::Post)
+        }
+        None => (params::from_address(request.query_string()), Method::Get),
+    };
+    let parsed: GraphqlRequest = parsed.map_err(Refusal::bad_request)?;
+    let call = Call {
+        viewer: (*viewer).clone(),
+        now: state.now(),
+        method,
+        reference: reference.clone(),
+    };
+    guarded(state.engine.execute(parsed, call), &reference).await
+}
+
+/// Runs to the end, whatever happens inside: a panic becomes a masked error with its reference.
+async fn guarded<T>(work: impl Future<Output = T>, reference: &str) -> Result<T, Refusal> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|panic| {
+            tracing::error!(
+                reference,
+                cause = words_of(panic.as_ref()),
+                "an operation panicked"
+            );
+            Refusal::masked(reference)
+        })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("(no words)")
+}
+
+fn respond(reply: Reply, media: MediaType, partial_294: bool) -> HttpResponse {
+    let status = status(&reply.outcome, media, partial_294);
+    let mut answer = HttpResponse::build(status);
+    answer.content_type(media.content_type());
+    if matches!(reply.outcome, Outcome::MutationByGet) {
+        answer.insert_header((header::ALLOW, "POST"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+        answer.insert_header((header::RETRY_AFTER, "1"));
+    }
+    answer.body(reply.body)
+}
+
+/// The status of a well-formed request's answer.
+///
+/// In the older media type a request error is told by the body alone (200), so that clients and caches that know
+/// nothing of GraphQL don't take it for a failure of the server. What concerns the caller's rights or the server's
+/// state keeps its status in both.
+fn status(outcome: &Outcome, media: MediaType, partial_294: bool) -> StatusCode {
+    match outcome {
+        Outcome::Complete => StatusCode::OK,
+        Outcome::Partial if partial_294 && media == MediaType::GraphqlResponse => {
+            StatusCode::from_u16(294).unwrap_or(StatusCode::OK)
+        }
+        Outcome::Partial => StatusCode::OK,
+        Outcome::MutationByGet => StatusCode::METHOD_NOT_ALLOWED,
+        Outcome::RequestError { code } => {
+            let status = status_of(*code);
+            let keeps = status.is_server_error()
+                || matches!(
+                    code,
+                    Code::Unauthenticated | Code::Forbidden | Code::RateLimited
+                );
+            if media == MediaType::Json && !keeps {
+                StatusCode::OK
+            } else {
+                status
+            }
+        }
+    }
+}
+
+fn label(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete => "complete",
+        Outcome::Partial => "partial",
+        Outcome::MutationByGet => "mutation_by_get",
+        Outcome::RequestError { code } => code.as_str(),
+    }
+}
+
+/// All `Accept` headers as one; one that is no text asks for nothing we have.
+fn accepted(headers: &HeaderMap) -> String {
+    let text = |value: &HeaderValue| value.to_str().unwrap_or("?").to_owned();
+    let values: Vec<String> = headers.get_all(header::ACCEPT).map(text).collect();
+    values.join(",")
+}
+
+/// What a client calls itself, cut short and free of anything that could forge a log line.
+pub(super) fn client_of(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &'static str| {
+        let value = headers.get(HeaderName::from_static(name))?.to_str().ok()?;
+        Some(value.chars().take(64).collect::<String>())
+    };
+    let name = text("apollographql-client-name").or_else(|| text("x-client-name"))?;
+    Some(match text("apollographql-client-version") {
+        Some(version) => format!("{name} {version}"),
+        None => name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses() {
+        let (json, new) = (MediaType::Json, MediaType::GraphqlResponse);
+        let error = |code| Outcome::RequestError { code };
+        for (outcome, media, setting, expected) in [
+            (Outcome::Complete, json, true, 200),
+            (Outcome::Partial, json, true, 200),
+            (Outcome::Partial, new, false, 200),
+            (Outcome::Partial, new, true, 294),
+            (Outcome::MutationByGet, json, false, 405),
+            (Outcome::MutationByGet, new, false, 405),
+            (error(Code::ParseFailed), json, false, 200),
+            (error(Code::ParseFailed), new, false, 400),
+            (error(Code::ValidationFailed), json, false, 200),
+            (error(Code::CostExceeded), new, false, 400),
+            (error(Code::Unauthenticated), json, false, 401),
+            (error(Code::RateLimited), json, false, 429),
+            (error(Code::ServiceUnavailable), json, false, 503),
+            (error(Code::Internal), json, false, 500),
+            (error(Code::Internal), new, false, 500),
+        ] {
+            let found = status(&outcome, media, setting).as_u16();
+            assert_eq!(found, expected, "{} {media:?}", label(&outcome));
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_panic_becomes_a_masked_answer_with_its_reference() {
+        let broken = async {
+            if Code::Internal.as_str().is_empty() {
+                return 1;
+            }
+            panic!("password=hunter2")
+        };
+        let refusal = guarded(broken, "0123abcd").await.expect_err("it panicked");
+        let answer = refusal.error_response();
+        assert_eq!(answer.status(), 500);
+        let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let extensions = &body["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
+        assert_eq!(extensions["reference"], "0123abcd");
+        assert!(body.get("data").is_none());
+        assert!(!body.to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,73 @@
+//! The door for HTTP: every route in one table ([`routes`]).
+//!
+//! Paths, headers and statuses live here; what a question means lives in `graphql` and below.
+
+pub mod accept;
+pub mod assets;
+pub mod body;
+pub mod cors;
+pub mod error;
+pub mod graphql;
+pub mod health;
+pub mod observe;
+pub mod params;
+pub mod state;
+pub mod viewer;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError as _};
+
+use crate::domain::error::Code;
+use error::Refusal;
+
+/// Every route. What guards each of them stands beside it; [`observe::observe`] wraps them all (and in the demo admits
+/// only callers on this machine).
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        // Needs a key; in the demo a caller on this machine needs none.
+        .service(
+            resource("/graphql", cors::METHODS)
+                .route(web::get().to(graphql::get))
+                .route(web::post().to(graphql::post))
+                .route(web::method(Method::OPTIONS).to(cors::preflight)),
+        )
+        // Public: the program and its schema, nobody's data.
+        .service(readable("/", assets::home))
+        .service(readable("/graphiql", assets::graphiql))
+        .service(readable("/assets/{path:.*}", assets::file))
+        .service(readable("/schema.graphql", assets::schema))
+        // Public: for those who run the server; keep it off the internet with the proxy in front.
+        .service(readable("/livez", health::live))
+        .service(readable("/readyz", health::ready))
+        .service(readable("/metrics", health::metrics))
+        .default_service(web::to(no_such_route));
+}
+
+/// A resource that is only read.
+fn readable<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    resource(path, "GET, HEAD")
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+}
+
+/// A resource that answers other methods with 405 and those it has.
+fn resource(path: &str, methods: &'static str) -> Resource {
+    web::resource(path.to_owned()).default_service(web::to(move || async move {
+        let message = format!("This address answers {methods} only.");
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadUserInput, message)
+            .with(header::ALLOW, header::HeaderValue::from_static(methods))
+            .error_response()
+    }))
+}
+
+async fn no_such_route() -> HttpResponse {
+    let message =
+        "There is nothing at this address. The API is at /graphql, GraphiQL at /graphiql.";
+    Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, message).error_response()
+}

@@ -1,0 +1,161 @@
+//! What happens around every request: its reference, its guard, the headers of its answer, its log line, its count.
+
+use std::time::Duration;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
+
+use super::error::Refusal;
+use super::graphql::client_of;
+use super::state::HttpState;
+use super::{cors, viewer};
+use crate::domain::error::Code;
+use crate::telemetry;
+
+/// What answers without a page of their own allow a browser to do with them: nothing.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The reference of a request.
+struct Reference(String);
+
+/// What is worth noting about a GraphQL operation.
+pub struct Operation {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// How it ended.
+    pub outcome: &'static str,
+    /// How many database statements it took.
+    pub statements: u32,
+    /// What it cost.
+    pub cost: u64,
+}
+
+/// The reference of a request, as its answer and its log lines show it.
+#[must_use]
+pub fn reference_of(request: &HttpRequest) -> String {
+    let extensions = request.extensions();
+    extensions
+        .get::<Reference>()
+        .map(|reference| reference.0.clone())
+        .unwrap_or_default()
+}
+
+/// Wraps every route.
+///
+/// # Errors
+/// Those of the framework.
+pub async fn observe<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let Some(state) = request.app_data::<web::Data<HttpState>>().cloned() else {
+        return next
+            .call(request)
+            .await
+            .map(ServiceResponse::map_into_left_body);
+    };
+    let begun = state.clock.elapsed();
+    let reference = telemetry::reference();
+    request
+        .extensions_mut()
+        .insert(Reference(reference.clone()));
+    let origins = &state.options.cors_origins;
+    let mut answer = if state.demo.is_some() && !viewer::is_local(request.headers(), origins) {
+        let refusal = Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            Code::Forbidden,
+            "The demo answers only callers on its own machine, under localhost, 127.0.0.1 or [::1].",
+        );
+        request
+            .into_response(refusal.error_response())
+            .map_into_right_body()
+    } else {
+        next.call(request).await?.map_into_left_body()
+    };
+    let route = answer
+        .request()
+        .match_pattern()
+        .unwrap_or_else(|| "(none)".to_owned());
+    let is_api = route == "/graphql";
+    let request_headers = answer.request().headers().clone();
+    let headers = answer.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&reference) {
+        headers.insert(REQUEST_ID, value);
+    }
+    protect(headers);
+    if is_api {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Accept-Encoding, Origin, Authorization"),
+        );
+        cors::admit(&request_headers, origins, headers);
+    }
+    let took = state.clock.elapsed().saturating_sub(begun);
+    note(&state, &answer, &route, &reference, took);
+    Ok(answer)
+}
+
+/// Headers that every answer has, whatever it is.
+fn protect(headers: &mut HeaderMap) {
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(NOTHING),
+        );
+    }
+}
+
+fn note<B>(
+    state: &HttpState,
+    answer: &ServiceResponse<B>,
+    route: &str,
+    reference: &str,
+    took: Duration,
+) {
+    let request = answer.request();
+    let status = answer.status().as_u16();
+    let method = match request.method().as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "OPTIONS") => known,
+        // Callers can make methods up; the labels of a metric must stay few.
+        _ => "OTHER",
+    };
+    state.metrics.request(route, method, status, took);
+    // Addresses are logged as the route's pattern: what callers put into them is theirs.
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if matches!(route, "/livez" | "/readyz" | "/metrics") {
+        tracing::debug!(reference, method, route, status, ms, "answered");
+        return;
+    }
+    let client = client_of(request.headers());
+    match request.extensions().get::<Operation>() {
+        Some(operation) => tracing::info!(
+            reference,
+            method,
+            route,
+            status,
+            ms,
+            client,
+            operation = operation.name,
+            outcome = operation.outcome,
+            statements = operation.statements,
+            cost = operation.cost,
+            "answered"
+        ),
+        None => tracing::info!(reference, method, route, status, ms, client, "answered"),
+    }
+}

@@ -1,0 +1,56 @@
+//! What every handler can reach. A leaf: it knows the parts, and nothing here knows the routes.
+
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+
+use crate::access::Keyring;
+use crate::clock::Clock;
+use crate::domain::scope::Publisher;
+use crate::domain::time::Instant;
+use crate::graphql::Engine;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// The largest body of a GraphQL request, in bytes.
+pub const MAX_BODY: usize = 1_000_000;
+
+/// How HTTP behaves.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Whether partial answers of the new media type have the status 294 instead of 200.
+    pub partial_status_294: bool,
+    /// Origins of web pages that may call the API from a browser.
+    pub cors_origins: Vec<String>,
+    /// How long a request's whole body may take to arrive.
+    pub body_deadline: Duration,
+}
+
+/// What every handler can reach.
+pub struct HttpState {
+    /// The database.
+    pub store: Store,
+    /// Runs GraphQL operations.
+    pub engine: Engine,
+    /// Recognises keys.
+    pub keyring: Keyring,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Counts.
+    pub metrics: std::sync::Arc<Metrics>,
+    /// How HTTP behaves.
+    pub options: HttpOptions,
+    /// The schema as text.
+    pub schema: Bytes,
+    /// In `actiongraph demo`: the publisher that callers on this machine may read without a key.
+    pub demo: Option<Publisher>,
+}
+
+impl HttpState {
+    /// The point in time at which a request is answered.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        // A machine that believes to live before 1970 or after 9999 is taken for 1970.
+        Instant::from_utc(self.clock.now()).unwrap_or(Instant::MIN)
+    }
+}

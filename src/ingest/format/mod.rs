@@ -1,0 +1,83 @@
+//! Readers of foreign formats: bytes in, records out, one at a time and in constant memory.
+//!
+//! A reader finds where records begin and end; it knows nothing of what their fields mean (`super::normalize`).
+
+pub mod json;
+mod recover;
+mod scan;
+mod window;
+
+use crate::domain::draft::{Place, Reject};
+use flate2::read::MultiGzDecoder;
+use std::io::{self, Cursor, Read};
+
+/// An input after [`decoded`]: plain, or unpacked while it is read.
+pub enum Decoded<R> {
+    /// As it came.
+    Plain(io::Chain<Cursor<Vec<u8>>, R>),
+    /// gzip, of one member or many.
+    Gzip(Box<MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(input) => input.read(into),
+            Self::Gzip(input) => input.read(into),
+        }
+    }
+}
+
+/// Recognises gzip by its first bytes, whatever the file is called, and unpacks it on the way.
+///
+/// # Errors
+/// When the first bytes cannot be read.
+pub fn decoded<R: Read>(mut input: R) -> io::Result<Decoded<R>> {
+    let mut magic = [0; 2];
+    let mut held = 0;
+    while held < magic.len() {
+        match input.read(&mut magic[held..]) {
+            Ok(0) => break,
+            Ok(count) => held += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = Cursor::new(magic[..held].to_vec()).chain(input);
+    Ok(if magic[..held] == [0x1f, 0x8b] {
+        Decoded::Gzip(Box::new(MultiGzDecoder::new(whole)))
+    } else {
+        Decoded::Plain(whole)
+    })
+}
+
+/// What a reader yields instead of a record.
+#[derive(Debug)]
+pub enum ReadError {
+    /// One record or page is refused; reading goes on behind it.
+    Reject(Reject),
+    /// The input itself cannot be read any further.
+    Input(InputError),
+}
+
+/// Why an input could not be read to its end; all records before that place have been handed out.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the input cannot be read beyond byte {byte} (line {line}): {source}; everything before is read, repeat the import \
+     with a whole file"
+)]
+pub struct InputError {
+    /// How many bytes, unpacked, were read.
+    pub byte: u64,
+    /// The line of that byte, from 1.
+    pub line: u64,
+    /// What reading said.
+    pub source: io::Error,
+}
+
+/// A place as a sentence begins with it.
+#[must_use]
+pub fn describe(place: &Place) -> String {
+    let Place { page, index, byte, line } = place;
+    format!("page {page}, record {index} (byte {byte}, line {line})")
+}

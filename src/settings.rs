@@ -1,0 +1,642 @@
+//! Settings: what was given (file, environment, flags) and what it means.
+//!
+//! One table ([`KEYS`]) names every setting; its default, its words and its nearest spelling come from there. Every
+//! problem is reported at once. Nothing is opened, bound or created here: `app` and `cli` act on the values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The environment variable that names the configuration file.
+pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
+
+/// What a setting's text has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Switch,
+    Whole { least: u64, most: u64 },
+    List,
+}
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name in the file; in the environment it is `ACTIONGRAPH_` and the name in upper case.
+    pub name: &'static str,
+    /// Its default as the file spells it; empty where there is none to write down.
+    pub default: &'static str,
+    /// What it means.
+    pub help: &'static str,
+    kind: Kind,
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        help,
+        kind,
+    }
+}
+
+/// Every setting there is.
+pub const KEYS: &[Key] = &[
+    key(
+        "listen",
+        Kind::Text,
+        "\"127.0.0.1:8080\"",
+        "Address and port to listen on; 0.0.0.0:8080 for every network, port 0 for any free port.",
+    ),
+    key(
+        "database_url",
+        Kind::Text,
+        "",
+        "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME. Default: actiongraph.db in the platform's data directory.",
+    ),
+    key(
+        "cors_origins",
+        Kind::List,
+        "[]",
+        "Web pages that may call the API from a browser, such as \"https://shop.example\".",
+    ),
+    key(
+        "partial_status_294",
+        Kind::Switch,
+        "false",
+        "Answer 294 instead of 200 when an answer of type application/graphql-response+json is partial.",
+    ),
+    key(
+        "body_deadline_ms",
+        Kind::Whole {
+            least: 10,
+            most: 600_000,
+        },
+        "10000",
+        "How long a request's whole body may take to arrive.",
+    ),
+    key(
+        "shutdown_seconds",
+        Kind::Whole {
+            least: 0,
+            most: 600,
+        },
+        "15",
+        "How long requests may take to finish after the server was told to stop.",
+    ),
+    key(
+        "workers",
+        Kind::Whole {
+            least: 0,
+            most: 1024,
+        },
+        "0",
+        "Threads that answer requests; 0 for one per processor.",
+    ),
+    key(
+        "log",
+        Kind::Text,
+        "\"info\"",
+        "What is logged: error, warn, info, debug, trace, or a list such as \"warn,actiongraph=debug\".",
+    ),
+    key(
+        "log_format",
+        Kind::Text,
+        "\"auto\"",
+        "human, json, or auto: human on a terminal, json otherwise.",
+    ),
+];
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What the settings mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The database, in the form that the store opens; none where nothing was given.
+    pub database_url: Option<String>,
+    /// Origins of web pages that may call the API from a browser, exactly as browsers send them.
+    pub cors_origins: Vec<String>,
+    /// Whether partial answers of the new media type have the status 294.
+    pub partial_status_294: bool,
+    /// How long a request's whole body may take to arrive.
+    pub body_deadline: Duration,
+    /// How long requests may take to finish after the server was told to stop.
+    pub shutdown: Duration,
+    /// Threads that answer requests; none for one per processor.
+    pub workers: Option<usize>,
+    /// The filter of log lines.
+    pub log: String,
+    /// The form of log lines.
+    pub log_format: LogFormat,
+}
+
+/// Something that is wrong with what was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it was given, such as `--listen` or `ACTIONGRAPH_LISTEN`.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.place, self.message)
+    }
+}
+
+/// What was given, and where: later sources overrule earlier ones.
+#[derive(Debug, Default)]
+pub struct Raw {
+    given: BTreeMap<&'static str, (String, toml::Value)>,
+    problems: Vec<Problem>,
+}
+
+impl Raw {
+    /// What a configuration file gives; `place` is its name in problems.
+    pub fn add_file(&mut self, place: &str, text: &str) {
+        let table = match text.parse::<toml::Table>() {
+            Ok(table) => table,
+            Err(error) => {
+                let message = format!("is not TOML: {}", error.to_string().trim_end());
+                return self.problem(place, message);
+            }
+        };
+        for (name, value) in table {
+            let place = format!("{place}: {name}");
+            match KEYS.iter().find(|key| key.name == name) {
+                Some(key) => {
+                    self.given.insert(key.name, (place, value));
+                }
+                None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
+            }
+        }
+    }
+
+    /// What the environment gives: `variables` are its names and values; other programs' names are left alone.
+    pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (variable, value) in variables {
+            let known = KEYS.iter().find(|key| variable == variable_of(key));
+            // An empty variable is how people unset one for a single command.
+            if let (Some(key), false) = (known, value.is_empty()) {
+                self.add_text(key, variable, value);
+            }
+        }
+    }
+
+    /// What a flag of the command line gives, such as `listen`; a name outside [`KEYS`] is ignored.
+    pub fn add_flag(&mut self, name: &str, value: Option<&str>) {
+        let known = KEYS.iter().find(|key| key.name == name);
+        if let (Some(key), Some(value)) = (known, value) {
+            let flag = format!("--{}", name.replace('_', "-"));
+            self.add_text(key, flag, value.to_owned());
+        }
+    }
+
+    /// A source that could not be read.
+    pub fn problem(&mut self, place: &str, message: String) {
+        self.problems.push(Problem {
+            place: place.to_owned(),
+            message,
+        });
+    }
+
+    fn add_text(&mut self, key: &Key, place: String, text: String) {
+        let value = match key.kind {
+            Kind::Text => toml::Value::String(text),
+            Kind::Switch => match text.trim() {
+                "true" | "1" | "yes" | "on" => toml::Value::Boolean(true),
+                "false" | "0" | "no" | "off" => toml::Value::Boolean(false),
+                _ => toml::Value::String(text),
+            },
+            Kind::Whole { .. } => text
+                .trim()
+                .parse()
+                .map_or(toml::Value::String(text), toml::Value::Integer),
+            Kind::List => toml::Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .map(|part| toml::Value::String(part.to_owned()))
+                    .collect(),
+            ),
+        };
+        self.given.insert(key.name, (place, value));
+    }
+
+    fn text(&mut self, name: &'static str) -> Option<(String, String)> {
+        let (place, value) = self.given.remove(name)?;
+        match value {
+            toml::Value::String(text) => Some((place, text)),
+            other => {
+                self.problem(&place, format!("must be a text, not {}", shown(&other)));
+                None
+            }
+        }
+    }
+
+    fn switch(&mut self, name: &'static str) -> Option<bool> {
+        let (place, value) = self.given.remove(name)?;
+        if value.as_bool().is_none() {
+            self.problem(
+                &place,
+                format!("must be true or false, not {}", shown(&value)),
+            );
+        }
+        value.as_bool()
+    }
+
+    fn whole(&mut self, name: &'static str) -> Option<u64> {
+        let (place, value) = self.given.remove(name)?;
+        let Some(Kind::Whole { least, most }) = kind_of(name) else {
+            return None;
+        };
+        let number = value
+            .as_integer()
+            .and_then(|number| u64::try_from(number).ok())
+            .filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let message = format!(
+                "must be a whole number from {least} to {most}, not {}",
+                shown(&value)
+            );
+            self.problem(&place, message);
+        }
+        number
+    }
+
+    fn list(&mut self, name: &'static str) -> Option<(String, Vec<String>)> {
+        let (place, value) = self.given.remove(name)?;
+        let texts = value.as_array().and_then(|parts| {
+            let texts = parts.iter().map(|part| part.as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>()
+        });
+        if texts.is_none() {
+            self.problem(
+                &place,
+                format!("must be a list of texts, not {}", shown(&value)),
+            );
+        }
+        Some((place, texts?))
+    }
+}
+
+impl Settings {
+    /// What was given, with the defaults for the rest.
+    ///
+    /// # Errors
+    /// Every problem there is, not just the first.
+    pub fn resolve(mut raw: Raw) -> Result<Self, Vec<Problem>> {
+        let settings = Self {
+            listen: listen(&mut raw),
+            database_url: database_url(&mut raw),
+            cors_origins: cors_origins(&mut raw),
+            partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
+            body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
+            shutdown: Duration::from_secs(raw.whole("shutdown_seconds").unwrap_or(15)),
+            workers: raw
+                .whole("workers")
+                .and_then(|number| usize::try_from(number).ok())
+                .filter(|number| *number > 0),
+            log: raw
+                .text("log")
+                .map_or_else(|| "info".to_owned(), |(_, text)| text),
+            log_format: log_format(&mut raw),
+        };
+        if raw.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(raw.problems)
+        }
+    }
+}
+
+/// Reads the process's environment.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    // A variable that is not Unicode is none of ours.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The folder for our files on this platform, such as `~/.local/share/actiongraph`; none without a home.
+#[must_use]
+pub fn data_directory() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "actiongraph")
+        .map(|folders| folders.data_dir().to_owned())
+}
+
+/// The URL by which the store opens (and creates) the SQLite file at `path`.
+#[must_use]
+pub fn sqlite_url(path: &Path) -> String {
+    // What has a meaning of its own in a URL is escaped; the driver undoes it.
+    let mut text = String::new();
+    for symbol in path.to_string_lossy().chars() {
+        match symbol {
+            '%' => text.push_str("%25"),
+            '?' => text.push_str("%3F"),
+            '#' => text.push_str("%23"),
+            other => text.push(other),
+        }
+    }
+    format!("sqlite://{text}?mode=rwc")
+}
+
+/// Whether a database URL names an SQLite file.
+#[must_use]
+pub fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+/// A configuration file with every setting, its meaning and its default, for people to start from.
+#[must_use]
+pub fn defaults() -> String {
+    let mut text = String::from(
+        "# Settings of Actiongraph, each with its default. A flag overrules the environment, which\n\
+         # overrules this file.\n",
+    );
+    for key in KEYS {
+        text.push_str(&format!(
+            "\n# {}\n# In the environment: {}\n# {} = {}\n",
+            key.help,
+            variable_of(key),
+            key.name,
+            if key.default.is_empty() {
+                "\"\""
+            } else {
+                key.default
+            }
+        ));
+    }
+    text
+}
+
+fn kind_of(name: &str) -> Option<Kind> {
+    KEYS.iter().find(|key| key.name == name).map(|key| key.kind)
+}
+
+fn variable_of(key: &Key) -> String {
+    format!("ACTIONGRAPH_{}", key.name.to_ascii_uppercase())
+}
+
+fn listen(raw: &mut Raw) -> SocketAddr {
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let Some((place, text)) = raw.text("listen") else {
+        return default;
+    };
+    let plain = match text.trim().strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.trim().to_owned(),
+    };
+    plain.parse().unwrap_or_else(|_| {
+        let message = format!(
+            "{text:?} is not an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
+        );
+        raw.problem(&place, message);
+        default
+    })
+}
+
+fn database_url(raw: &mut Raw) -> Option<String> {
+    let (place, text) = raw.text("database_url")?;
+    let url = text.trim();
+    let known = ["sqlite:", "postgres:", "postgresql:"];
+    if !known.iter().any(|scheme| url.starts_with(scheme)) {
+        // The value is not repeated: it may hold a password.
+        raw.problem(
+            &place,
+            "must begin with sqlite:// or postgres://".to_owned(),
+        );
+        return None;
+    }
+    let says_mode = url
+        .split_once('?')
+        .is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("mode=")));
+    if !is_sqlite(url) || says_mode || url.contains(":memory:") {
+        return Some(url.to_owned());
+    }
+    // A file that is not there yet is made.
+    let mark = if url.contains('?') { '&' } else { '?' };
+    Some(format!("{url}{mark}mode=rwc"))
+}
+
+fn cors_origins(raw: &mut Raw) -> Vec<String> {
+    let Some((place, origins)) = raw.list("cors_origins") else {
+        return Vec::new();
+    };
+    for origin in &origins {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        let plain = host.is_some_and(|host| {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && !b"/?#@*\"<>".contains(&byte))
+                && !host.bytes().any(|byte| byte.is_ascii_uppercase())
+        });
+        if !plain {
+            let message = format!(
+                "{origin:?} is not an origin as browsers send it, such as https://shop.example (lower case, no path, no *)"
+            );
+            raw.problem(&place, message);
+        }
+    }
+    origins
+}
+
+fn log_format(raw: &mut Raw) -> LogFormat {
+    let Some((place, text)) = raw.text("log_format") else {
+        return LogFormat::Auto;
+    };
+    match text.as_str() {
+        "auto" => LogFormat::Auto,
+        "human" => LogFormat::Human,
+        "json" => LogFormat::Json,
+        _ => {
+            raw.problem(&place, format!("{text:?} is none of auto, human and json"));
+            LogFormat::Auto
+        }
+    }
+}
+
+fn shown(value: &toml::Value) -> String {
+    value.to_string().chars().take(60).collect()
+}
+
+/// What to say about a name that is none of ours.
+fn hint(name: &str) -> String {
+    let nearest = KEYS.iter().min_by_key(|key| distance(name, key.name));
+    match nearest {
+        Some(key) if distance(name, key.name) <= key.name.len() / 2 => {
+            format!("did you mean {}?", key.name)
+        }
+        _ => {
+            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            format!("there are {}", names.join(", "))
+        }
+    }
+}
+
+/// How many letters must be changed, added or dropped to make one word of the other.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (line, letter) in left.chars().enumerate() {
+        let mut before = line;
+        let mut last = line + 1;
+        for (column, other) in right.iter().enumerate() {
+            let above = row.get(column + 1).copied().unwrap_or(usize::MAX);
+            let change = before + usize::from(letter != *other);
+            if let Some(cell) = row.get_mut(column) {
+                *cell = last;
+            }
+            last = change.min(above + 1).min(last + 1);
+            before = above;
+        }
+        if let Some(cell) = row.last_mut() {
+            *cell = last;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Raw {
+        let mut raw = Raw::default();
+        raw.add_file("actiongraph.toml", text);
+        raw
+    }
+
+    fn problems(raw: Raw) -> Vec<String> {
+        let problems = Settings::resolve(raw).expect_err("there are problems");
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_given_is_the_printed_defaults() {
+        let plain = Settings::resolve(Raw::default()).unwrap();
+        assert_eq!(plain.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(plain.database_url, None);
+        // What is printed says the same, once it is uncommented.
+        let text: String = defaults()
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.contains(" = ") && !line.starts_with("database_url"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(text.lines().count(), KEYS.len() - 1);
+        assert_eq!(Settings::resolve(file(&text)).unwrap(), plain);
+    }
+
+    #[test]
+    fn flags_overrule_the_environment_which_overrules_the_file() {
+        let mut raw = file("listen = \"127.0.0.1:1\"\nworkers = 3\nlog = \"warn\"");
+        raw.add_environment([
+            ("ACTIONGRAPH_LISTEN".to_owned(), "127.0.0.1:2".to_owned()),
+            ("ACTIONGRAPH_WORKERS".to_owned(), "4".to_owned()),
+            ("ACTIONGRAPH_BIN".to_owned(), "elsewhere".to_owned()),
+            (
+                "ACTIONGRAPH_CORS_ORIGINS".to_owned(),
+                "https://a.example, http://b.example:81".to_owned(),
+            ),
+            ("ACTIONGRAPH_LOG".to_owned(), String::new()),
+        ]);
+        raw.add_flag("listen", Some("localhost:3"));
+        let settings = Settings::resolve(raw).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:3");
+        assert_eq!(settings.workers, Some(4));
+        assert_eq!(settings.log, "warn");
+        assert_eq!(
+            settings.cors_origins,
+            ["https://a.example", "http://b.example:81"]
+        );
+    }
+
+    #[test]
+    fn every_problem_is_listed_at_once() {
+        let mut raw = file(
+            "lisen = \"x\"\nbody_deadline_ms = 5\ncors_origins = [\"*\"]\nlog_format = \"xml\"\npartial_status_294 = 1",
+        );
+        raw.add_environment([(
+            "ACTIONGRAPH_DATABASE_URL".to_owned(),
+            "mysql://root:secret@db/x".to_owned(),
+        )]);
+        raw.add_flag("listen", Some("eighty"));
+        let problems = problems(raw);
+        for part in [
+            "actiongraph.toml: lisen: there is no such setting; did you mean listen?",
+            "actiongraph.toml: body_deadline_ms: must be a whole number from 10 to 600000, not 5",
+            "actiongraph.toml: cors_origins: \"*\" is not an origin",
+            "actiongraph.toml: log_format: \"xml\" is none of",
+            "actiongraph.toml: partial_status_294: must be true or false, not 1",
+            "ACTIONGRAPH_DATABASE_URL: must begin with sqlite:// or postgres://",
+            "--listen: \"eighty\" is not an address",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(part)),
+                "{part} in {problems:#?}"
+            );
+        }
+        assert_eq!(problems.len(), 7);
+        assert!(!problems.concat().contains("secret"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_says_where() {
+        let problems = problems(file("listen = \n"));
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("line 1"), "{problems:?}");
+    }
+
+    #[test]
+    fn an_unknown_name_far_from_all_lists_what_there_is() {
+        let problems = problems(file("zzzzzzzzzz = 1"));
+        assert!(problems[0].contains("there are listen, database_url"));
+    }
+
+    #[test]
+    fn sqlite_files_are_made_when_missing() {
+        let url = |text: &str| {
+            let mut raw = Raw::default();
+            raw.add_flag("database_url", Some(text));
+            Settings::resolve(raw).unwrap().database_url.unwrap()
+        };
+        assert_eq!(url("sqlite:///a/b.db"), "sqlite:///a/b.db?mode=rwc");
+        assert_eq!(
+            url("sqlite://b.db?cache=shared"),
+            "sqlite://b.db?cache=shared&mode=rwc"
+        );
+        assert_eq!(url("sqlite://b.db?mode=ro"), "sqlite://b.db?mode=ro");
+        assert_eq!(url("postgres://h/d"), "postgres://h/d");
+        assert_eq!(
+            sqlite_url(Path::new("/a b/50%?#.db")),
+            "sqlite:///a b/50%25%3F%23.db?mode=rwc"
+        );
+    }
+
+    #[test]
+    fn words_are_as_far_apart_as_letters_differ() {
+        assert_eq!(distance("listen", "listen"), 0);
+        assert_eq!(distance("lisen", "listen"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,94 @@
+//! Ad spaces: lists and look-ups.
+
+use super::convert::to_ad_space;
+use super::listing::{self, Listing, Wanted};
+use super::tx::ReadTx;
+use crate::domain::error::Result;
+use crate::domain::filter::{AdSpaceTest, Filter, Value};
+use crate::domain::page::{Page, PageRequest, SortKey};
+use crate::domain::records::AdSpace;
+use crate::domain::scope::ReadScope;
+use crate::domain::text::fold;
+use entity::ad_space;
+use uuid::Uuid;
+
+/// What ad spaces can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdSpaceSort {
+    /// Name, folded.
+    Name,
+    /// Upstream id, as text.
+    ExternalId,
+}
+
+struct Adspaces;
+
+impl Listing for Adspaces {
+    type Entity = ad_space::Entity;
+    type Record = AdSpace;
+    type Test = AdSpaceTest;
+    type Sort = AdSpaceSort;
+    const TABLE: &'static str = "ad_spaces";
+
+    fn column(sort: AdSpaceSort) -> (&'static str, bool) {
+        match sort {
+            AdSpaceSort::Name => ("name_folded", false),
+            AdSpaceSort::ExternalId => ("external_id", true),
+        }
+    }
+
+    fn value(record: &AdSpace, sort: AdSpaceSort) -> Value {
+        match sort {
+            AdSpaceSort::Name => fold(&record.name).into(),
+            AdSpaceSort::ExternalId => record.external_id.clone().into(),
+        }
+    }
+
+    fn id(record: &AdSpace) -> Uuid {
+        record.id
+    }
+
+    fn record(model: ad_space::Model) -> Result<AdSpace> {
+        Ok(to_ad_space(model))
+    }
+}
+
+/// One page of ad spaces: one statement.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn list(
+    tx: &ReadTx,
+    scope: ReadScope,
+    filter: &Filter<AdSpaceTest>,
+    order: &[SortKey<AdSpaceSort>],
+    page: &PageRequest,
+) -> Result<Page<AdSpace>> {
+    listing::list::<Adspaces>(
+        tx,
+        scope,
+        Wanted {
+            filter,
+            order,
+            page,
+            also: tx.sql(),
+        },
+    )
+    .await
+}
+
+/// How many ad spaces a filter has: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<AdSpaceTest>) -> Result<i64> {
+    listing::count::<Adspaces>(tx, scope, filter, &tx.sql()).await
+}
+
+/// Ad spaces by id, in no order: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<AdSpace>> {
+    listing::by_ids::<Adspaces>(tx, scope, ids).await
+}

@@ -1,0 +1,514 @@
+//! What facts hang on: programs, ad spaces, categories, products and users, brought up to date before the facts.
+//!
+//! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
+//! arrival does not matter.
+
+use super::super::publishers::{category_id, program_key};
+use super::super::sql::insert::{Conflict, insert};
+use super::super::tx::WriteTx;
+use crate::domain::action::SOURCE;
+use crate::domain::catalog::{self, Catalog};
+use crate::domain::draft::{
+    ActionDraft, AdSpaceRef, CategoryRef, DraftItem, ProductRef, ProgramRef,
+};
+use crate::domain::id::{Kind, PublisherId, derive};
+use crate::domain::text::fold;
+use entity::{ad_space, category, product, program, user};
+use sea_orm::{DbErr, EntityTrait};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
+
+/// How users of an ad space that says nothing else are known.
+pub(super) const USER_SPACE: &str = "default";
+/// Which SubID names the user where an ad space says nothing else.
+pub(super) const USER_SLOT: usize = 1;
+
+/// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
+fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
+    let shipped = match (&reference.external_id, &reference.name) {
+        (Some(id), _) => Catalog::shipped().program_by_external_id(id),
+        (None, Some(name)) => Catalog::shipped().program_by_name(name),
+        (None, None) => None,
+    };
+    let key = match (shipped, &reference.external_id) {
+        (Some(shipped), _) => program_key(shipped),
+        (None, Some(id)) => format!("id:{id}"),
+        (None, None) => format!("name:{}", fold(reference.name.as_deref().unwrap_or(""))),
+    };
+    (key, shipped)
+}
+
+/// The id of the program that a draft names.
+pub(super) fn program_id(publisher: PublisherId, reference: &ProgramRef) -> Uuid {
+    derive(
+        publisher,
+        Kind::Program,
+        &format!("{SOURCE}\0{}", program_of(reference).0),
+    )
+}
+
+/// The id of the category that a draft names.
+pub(super) fn draft_category_id(publisher: PublisherId, reference: &CategoryRef) -> Uuid {
+    category_id(
+        publisher,
+        Catalog::shipped().canonical(&reference.external_id),
+    )
+}
+
+/// The id of the product that a draft names, if it names one.
+pub(super) fn product_id(publisher: PublisherId, reference: &ProductRef) -> Option<Uuid> {
+    let key = reference.natural_key()?;
+    Some(derive(
+        publisher,
+        Kind::Product,
+        &format!("{SOURCE}\0{key}"),
+    ))
+}
+
+/// The id of a user.
+pub(super) fn user_id(publisher: PublisherId, space: &str, value: &str) -> Uuid {
+    derive(publisher, Kind::User, &format!("{space}\0{value}"))
+}
+
+/// Replaces a described field when the stamp is newer, or equal with a larger value.
+fn describe<T: Ord + Clone>(
+    held: &mut Option<T>,
+    held_at: &mut i64,
+    value: Option<&T>,
+    at: i64,
+) -> bool {
+    let Some(value) = value else { return false };
+    if (*held_at, held.as_ref()) >= (at, Some(value)) {
+        return false;
+    }
+    let changed = held.as_ref() != Some(value);
+    *held = Some(value.clone());
+    let moved = *held_at != at;
+    *held_at = at;
+    changed || moved
+}
+
+async fn known<E: EntityTrait>(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    table: &str,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<E::Model>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM ")
+        .push(table)
+        .push(" t WHERE t.publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND t.id IN ").bind_all(ids);
+    tx.models::<E>(sql).await
+}
+
+/// Brings programs that the shipped catalogue does not know.
+pub(super) async fn write_programs(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    drafts: &[ActionDraft],
+) -> Result<(), DbErr> {
+    let mut seen: BTreeMap<Uuid, (String, &ActionDraft)> = BTreeMap::new();
+    for draft in drafts {
+        let (key, shipped) = program_of(&draft.program);
+        if shipped.is_none() {
+            let entry = seen
+                .entry(program_id(publisher, &draft.program))
+                .or_insert_with(|| (key, draft));
+            if (draft.stamp.changed_at, &draft.program.name)
+                > (entry.1.stamp.changed_at, &entry.1.program.name)
+            {
+                entry.1 = draft;
+            }
+        }
+    }
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let stored = known::<program::Entity>(tx, publisher, "programs", seen.keys().copied()).await?;
+    let mut rows: HashMap<Uuid, program::Model> =
+        stored.into_iter().map(|row| (row.id, row)).collect();
+    let mut changed = Vec::new();
+    for (id, (natural_key, draft)) in seen {
+        let name = draft.program.name.clone();
+        let at = draft.stamp.changed_at.micros();
+        let fresh = !rows.contains_key(&id);
+        let row = rows.entry(id).or_insert_with(|| program::Model {
+            publisher_id: publisher.0,
+            id,
+            source: SOURCE.to_owned(),
+            natural_key,
+            external_id: draft.program.external_id.clone(),
+            catalog_key: None,
+            name: draft
+                .program
+                .external_id
+                .as_ref()
+                .map_or_else(String::new, |id| format!("Program {id}")),
+            name_folded: String::new(),
+            currency: None,
+            name_at_us: 0,
+        });
+        let mut held = Some(row.name.clone());
+        if describe(&mut held, &mut row.name_at_us, name.as_ref(), at) || fresh {
+            row.name = held.unwrap_or_default();
+            row.name_folded = fold(&row.name);
+            changed.push(row.clone());
+        }
+    }
+    insert(tx, &changed, Conflict::Replace).await
+}
+
+/// Brings categories that the shipped tree does not know: they hang under the one "Unknown" node.
+pub(super) async fn write_categories(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    drafts: &[ActionDraft],
+) -> Result<(), DbErr> {
+    let mut seen: BTreeMap<Uuid, Vec<(i64, &CategoryRef)>> = BTreeMap::new();
+    for (draft, item) in items(drafts) {
+        if let Some(reference) = &item.category
+            && Catalog::shipped()
+                .category(&reference.external_id)
+                .is_none()
+        {
+            let id = draft_category_id(publisher, reference);
+            seen.entry(id)
+                .or_default()
+                .push((draft.stamp.changed_at.micros(), reference));
+        }
+    }
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let above = category_id(publisher, catalog::UNKNOWN_CATEGORY);
+    let stored =
+        known::<category::Entity>(tx, publisher, "categories", seen.keys().copied()).await?;
+    let mut rows: HashMap<Uuid, category::Model> =
+        stored.into_iter().map(|row| (row.id, row)).collect();
+    let mut changed = Vec::new();
+    for (id, references) in seen {
+        let mut dirty = !rows.contains_key(&id);
+        let Some((_, first)) = references.first() else {
+            continue;
+        };
+        let row = rows.entry(id).or_insert_with(|| category::Model {
+            publisher_id: publisher.0,
+            id,
+            external_id: first.external_id.clone(),
+            name: format!("Unknown category {}", first.external_id),
+            name_folded: String::new(),
+            parent_id: Some(above),
+            level: 2,
+            level1_id: above,
+            level2_id: id,
+            is_known: false,
+            name_at_us: 0,
+        });
+        let mut held = Some(row.name.clone());
+        for (at, reference) in references {
+            dirty |= describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
+        }
+        if dirty {
+            row.name = held.unwrap_or_default();
+            row.name_folded = fold(&row.name);
+            changed.push(row.clone());
+        }
+    }
+    insert(tx, &changed, Conflict::Replace).await
+}
+
+fn items(drafts: &[ActionDraft]) -> impl Iterator<Item = (&ActionDraft, &DraftItem)> {
+    drafts
+        .iter()
+        .flat_map(|draft| draft.items.iter().map(move |item| (draft, item)))
+}
+
+/// Brings the products that carts name.
+pub(super) async fn write_products(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    drafts: &[ActionDraft],
+) -> Result<(), DbErr> {
+    let ids: HashSet<Uuid> = items(drafts)
+        .filter_map(|(_, item)| product_id(publisher, item.product.as_ref()?))
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let stored = known::<product::Entity>(tx, publisher, "products", ids).await?;
+    let mut rows: HashMap<Uuid, product::Model> =
+        stored.into_iter().map(|row| (row.id, row)).collect();
+    let mut dirty: HashSet<Uuid> = HashSet::new();
+    for (draft, item) in items(drafts) {
+        let Some(reference) = &item.product else {
+            continue;
+        };
+        let Some(id) = product_id(publisher, reference) else {
+            continue;
+        };
+        let row = rows.entry(id).or_insert_with(|| {
+            dirty.insert(id);
+            fresh_product(publisher, id, reference, draft)
+        });
+        let category = item
+            .category
+            .as_ref()
+            .map(|category| draft_category_id(publisher, category));
+        if describe_product(row, reference, category, draft) {
+            dirty.insert(id);
+        }
+    }
+    let mut changed: Vec<product::Model> = rows
+        .into_values()
+        .filter(|row| dirty.contains(&row.id))
+        .collect();
+    changed.sort_by_key(|row| row.id);
+    insert(tx, &changed, Conflict::Replace).await
+}
+
+fn fresh_product(
+    publisher: PublisherId,
+    id: Uuid,
+    reference: &ProductRef,
+    draft: &ActionDraft,
+) -> product::Model {
+    product::Model {
+        publisher_id: publisher.0,
+        id,
+        source: SOURCE.to_owned(),
+        natural_key: reference.natural_key().unwrap_or_default(),
+        external_id: reference.product_id().map(str::to_owned),
+        name: None,
+        name_folded: None,
+        url: None,
+        image_url: None,
+        category_id: None,
+        country: None,
+        is_hot: false,
+        is_priority: false,
+        first_seen_us: draft.standing.ordered_at.micros(),
+        name_at_us: 0,
+        url_at_us: 0,
+        image_at_us: 0,
+        category_at_us: 0,
+    }
+}
+
+fn describe_product(
+    row: &mut product::Model,
+    reference: &ProductRef,
+    category: Option<Uuid>,
+    draft: &ActionDraft,
+) -> bool {
+    let at = draft.stamp.changed_at.micros();
+    let mut dirty = false;
+    if describe(
+        &mut row.name,
+        &mut row.name_at_us,
+        reference.name.as_ref(),
+        at,
+    ) {
+        row.name_folded = row.name.as_deref().map(fold);
+        dirty = true;
+    }
+    dirty |= describe(&mut row.url, &mut row.url_at_us, reference.url.as_ref(), at);
+    dirty |= describe(
+        &mut row.image_url,
+        &mut row.image_at_us,
+        reference.image_url.as_ref(),
+        at,
+    );
+    dirty |= describe(
+        &mut row.category_id,
+        &mut row.category_at_us,
+        category.as_ref(),
+        at,
+    );
+    if let Some(country) = &reference.country
+        && row.country.as_ref().is_none_or(|held| held < country)
+    {
+        row.country = Some(country.clone());
+        dirty = true;
+    }
+    let ordered = draft.standing.ordered_at.micros();
+    if ordered < row.first_seen_us {
+        row.first_seen_us = ordered;
+        dirty = true;
+    }
+    dirty
+}
+
+/// A user to be brought: space, value, order instant.
+pub(super) type SeenUser = (Uuid, String, String, i64);
+
+/// Brings users; an earlier order lowers the first one seen.
+pub(super) async fn write_users(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    seen: &[SeenUser],
+) -> Result<(), DbErr> {
+    let mut rows: BTreeMap<Uuid, user::Model> = BTreeMap::new();
+    for (id, space, value, at) in seen {
+        let row = rows.entry(*id).or_insert_with(|| user::Model {
+            publisher_id: publisher.0,
+            id: *id,
+            user_space: space.clone(),
+            value: value.clone(),
+            first_seen_us: *at,
+        });
+        row.first_seen_us = row.first_seen_us.min(*at);
+    }
+    let rows: Vec<user::Model> = rows.into_values().collect();
+    insert(tx, &rows, Conflict::Lower("first_seen_us")).await
+}
+
+/// The publisher's ad spaces, with those that a batch brings.
+#[derive(Debug)]
+pub(super) struct AdSpaces {
+    publisher: PublisherId,
+    rows: BTreeMap<Uuid, ad_space::Model>,
+}
+
+impl AdSpaces {
+    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived.
+    pub(super) async fn bring(
+        tx: &WriteTx,
+        publisher: PublisherId,
+        drafts: &[ActionDraft],
+    ) -> Result<Self, DbErr> {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
+            .bind(publisher.0);
+        let stored = tx.models::<ad_space::Entity>(sql).await?;
+        let mut spaces = Self {
+            publisher,
+            rows: stored.into_iter().map(|row| (row.id, row)).collect(),
+        };
+        let before = spaces.rows.clone();
+        // Ids first: a name of the same batch may belong to one.
+        for draft in drafts.iter().filter(|draft| {
+            draft
+                .ad_space
+                .as_ref()
+                .is_some_and(|space| space.external_id.is_some())
+        }) {
+            spaces.see(draft);
+        }
+        for draft in drafts {
+            spaces.see(draft);
+        }
+        let changed: Vec<ad_space::Model> = spaces
+            .rows
+            .values()
+            .filter(|row| before.get(&row.id) != Some(*row))
+            .cloned()
+            .collect();
+        insert(tx, &changed, Conflict::Replace).await?;
+        spaces.merge_names(tx).await?;
+        Ok(spaces)
+    }
+
+    fn see(&mut self, draft: &ActionDraft) {
+        let Some(reference) = &draft.ad_space else {
+            return;
+        };
+        let id = self.id_of(reference);
+        let publisher = self.publisher;
+        let row = self.rows.entry(id).or_insert_with(|| ad_space::Model {
+            publisher_id: publisher.0,
+            id,
+            source: SOURCE.to_owned(),
+            natural_key: natural_key(reference),
+            external_id: reference.external_id.clone(),
+            name: reference
+                .external_id
+                .as_ref()
+                .map_or_else(String::new, |id| format!("Ad space {id}")),
+            name_folded: String::new(),
+            user_space: USER_SPACE.to_owned(),
+            user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
+            name_at_us: 0,
+        });
+        let mut held = Some(row.name.clone());
+        let at = draft.stamp.changed_at.micros();
+        describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
+        row.name = held.unwrap_or_default();
+        row.name_folded = fold(&row.name);
+    }
+
+    /// The id of the ad space that a draft names: by its id, else the one with an id that has the name, else by name.
+    pub(super) fn id_of(&self, reference: &AdSpaceRef) -> Uuid {
+        if reference.external_id.is_none()
+            && let Some(name) = &reference.name
+        {
+            let folded = fold(name);
+            let with_id = self
+                .rows
+                .values()
+                .filter(|row| row.external_id.is_some() && row.name_folded == folded)
+                .min_by(|a, b| a.external_id.cmp(&b.external_id));
+            if let Some(row) = with_id {
+                return row.id;
+            }
+        }
+        derive(
+            self.publisher,
+            Kind::AdSpace,
+            &format!("{SOURCE}\0{}", natural_key(reference)),
+        )
+    }
+
+    /// Moves the actions of ad spaces known by name only to the one with an id that now has the name.
+    async fn merge_names(&mut self, tx: &WriteTx) -> Result<(), DbErr> {
+        let by_name: Vec<(Uuid, String)> = self
+            .rows
+            .values()
+            .filter(|row| row.external_id.is_none())
+            .map(|row| (row.id, row.name.clone()))
+            .collect();
+        for (old, name) in by_name {
+            let new = self.id_of(&AdSpaceRef {
+                external_id: None,
+                name: Some(name),
+            });
+            if new == old {
+                continue;
+            }
+            let mut sql = tx.sql();
+            sql.push("UPDATE actions SET ad_space_id = ")
+                .bind(new)
+                .push(" WHERE publisher_id = ");
+            sql.bind(self.publisher.0)
+                .push(" AND ad_space_id = ")
+                .bind(old);
+            tx.execute(sql).await?;
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
+                .bind(self.publisher.0);
+            sql.push(" AND id = ").bind(old);
+            tx.execute(sql).await?;
+            self.rows.remove(&old);
+        }
+        Ok(())
+    }
+
+    /// The user space of an ad space and which SubID names its users.
+    pub(super) fn user_rule(&self, ad_space: Option<Uuid>) -> (&str, usize) {
+        let row = ad_space.and_then(|id| self.rows.get(&id));
+        row.map_or((USER_SPACE, USER_SLOT), |row| {
+            (
+                row.user_space.as_str(),
+                usize::try_from(row.user_subid_slot).unwrap_or(USER_SLOT),
+            )
+        })
+    }
+}
+
+fn natural_key(reference: &AdSpaceRef) -> String {
+    match &reference.external_id {
+        Some(id) => format!("id:{id}"),
+        None => format!("name:{}", fold(reference.name.as_deref().unwrap_or(""))),
+    }
+}

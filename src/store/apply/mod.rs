@@ -1,0 +1,192 @@
+//! THE write path: a batch of drafts into facts, history, change log and the run's counters, in one transaction.
+//!
+//! ```text
+//! lock the publisher's state          one writer per publisher at a time
+//!   → ad spaces                       names that turn out to be ids are merged
+//!   → actions already known           their carts and states with them
+//!   → merge                           domain::action decides what each draft changes
+//!   → programs, categories, products, users    parents before the rows that name them
+//!   → actions, cart items, states     one statement each
+//!   → change log, data version        numbers without gaps, under the lock
+//!   → the run's counters and rejects
+//! ```
+//!
+//! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
+//! its way. Nothing else in the project writes facts.
+
+mod dimensions;
+mod facts;
+
+use super::connect::Store;
+use super::sql::insert::{Conflict, insert};
+use super::tx::WriteTx;
+use crate::domain::draft::{ActionDraft, Reject};
+use crate::domain::error::Result;
+use crate::domain::id::PublisherId;
+use crate::domain::scope::WriteScope;
+use crate::domain::time::Instant;
+use entity::{action_change, import_reject};
+use sea_orm::{DbBackend, DbErr};
+use uuid::Uuid;
+
+/// How many rejected records of a run are kept whole; all are counted.
+pub const KEPT_REJECTS: i64 = 10_000;
+
+/// A batch to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The run it belongs to.
+    pub run_id: Uuid,
+    /// The drafts, in the input's order.
+    pub drafts: &'a [ActionDraft],
+    /// The records that were refused.
+    pub rejects: &'a [Reject],
+    /// How many records of the run were refused before this batch.
+    pub rejected_before: i64,
+    /// The present.
+    pub now: Instant,
+}
+
+/// What a batch changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Actions inserted.
+    pub inserted: i64,
+    /// Drafts that brought an action to a newer state.
+    pub updated: i64,
+    /// Drafts that changed nothing.
+    pub unchanged: i64,
+    /// Drafts older than what is stored; they may have filled what newer states left empty.
+    pub stale: i64,
+}
+
+/// Writes a batch: all of it or nothing.
+///
+/// # Errors
+/// When the database fails; then nothing of the batch is stored.
+pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result<Applied> {
+    store
+        .write(async |tx| apply_in(tx, scope.publisher(), batch).await)
+        .await
+}
+
+async fn apply_in(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    batch: Batch<'_>,
+) -> Result<Applied, DbErr> {
+    let mut sequence = lock(tx, publisher).await?;
+    let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
+    let mut facts = facts::Facts::load(tx, publisher, batch.drafts).await?;
+    let applied = facts.merge(publisher, batch.drafts, &spaces);
+    dimensions::write_programs(tx, publisher, batch.drafts).await?;
+    dimensions::write_categories(tx, publisher, batch.drafts).await?;
+    dimensions::write_products(tx, publisher, batch.drafts).await?;
+    dimensions::write_users(tx, publisher, &facts.users(publisher, &spaces)).await?;
+    facts.write(tx, publisher, &spaces).await?;
+    let changes: Vec<action_change::Model> = facts
+        .changes()
+        .map(|(action_id, kind, status)| {
+            sequence += 1;
+            action_change::Model {
+                publisher_id: publisher.0,
+                seq: sequence,
+                action_id,
+                kind: kind.to_owned(),
+                status: status.as_str().to_owned(),
+                run_id: batch.run_id,
+                committed_at_us: batch.now.micros(),
+            }
+        })
+        .collect();
+    insert(tx, &changes, Conflict::Fail).await?;
+    if facts.wrote_anything() {
+        raise_version(tx, publisher, sequence, batch.now).await?;
+    }
+    count(tx, publisher, batch, applied).await?;
+    insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
+    Ok(applied)
+}
+
+/// Takes the publisher's write lock; gives the last number of its change log.
+async fn lock(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT change_seq FROM publisher_states WHERE publisher_id = ")
+        .bind(publisher.0);
+    if tx.backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE");
+    }
+    let rows = tx.rows(sql).await?;
+    rows.first().map_or(
+        Err(DbErr::RecordNotFound("publisher_states".into())),
+        |row| row.try_get("", "change_seq"),
+    )
+}
+
+async fn raise_version(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    sequence: i64,
+    now: Instant,
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE publisher_states SET change_seq = ")
+        .bind(sequence);
+    sql.push(", data_version = data_version + 1, changed_at_us = ")
+        .bind(now.micros());
+    sql.push(" WHERE publisher_id = ").bind(publisher.0);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// Adds the batch to its run's counters, in the transaction of its rows.
+async fn count(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    batch: Batch<'_>,
+    applied: Applied,
+) -> Result<(), DbErr> {
+    let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let rounded: i64 = batch
+        .drafts
+        .iter()
+        .map(|draft| i64::from(draft.rounded))
+        .sum();
+    let mut sql = tx.sql();
+    sql.push("UPDATE import_runs SET read_count = read_count + ")
+        .bind(size(batch.drafts.len() + batch.rejects.len()));
+    sql.push(", inserted_count = inserted_count + ")
+        .bind(applied.inserted);
+    sql.push(", updated_count = updated_count + ")
+        .bind(applied.updated);
+    sql.push(", unchanged_count = unchanged_count + ")
+        .bind(applied.unchanged);
+    sql.push(", stale_count = stale_count + ")
+        .bind(applied.stale);
+    sql.push(", rejected_count = rejected_count + ")
+        .bind(size(batch.rejects.len()));
+    sql.push(", rounded_count = rounded_count + ").bind(rounded);
+    sql.push(" WHERE publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND id = ")
+        .bind(batch.run_id);
+    tx.execute(sql).await.map(|_| ())
+}
+
+fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {
+    (batch.rejected_before..KEPT_REJECTS)
+        .zip(batch.rejects)
+        .map(|(ordinal, reject)| import_reject::Model {
+            publisher_id: publisher.0,
+            run_id: batch.run_id,
+            ordinal: i32::try_from(ordinal).unwrap_or(i32::MAX),
+            page: i32::try_from(reject.place.page).unwrap_or(i32::MAX),
+            item: i32::try_from(reject.place.index).unwrap_or(i32::MAX),
+            byte_offset: i64::try_from(reject.place.byte).unwrap_or(i64::MAX),
+            line: i64::try_from(reject.place.line).unwrap_or(i64::MAX),
+            reason: reject.reason.as_str().to_owned(),
+            field: reject.field.clone(),
+            message: reject.message.clone(),
+            raw: reject.raw.clone(),
+        })
+        .collect()
+}

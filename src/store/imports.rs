@@ -1,0 +1,287 @@
+//! Import runs and rejected records: lists, look-ups, freshness, and how a run is begun and ended.
+
+use super::connect::Store;
+use super::convert::{instant, to_reject, to_run};
+use super::keyset::{Order, OrderBy, limit};
+use super::listing::{self, IDS, Listing, Wanted, column};
+use super::sql::insert::{Conflict, insert};
+use super::tx::ReadTx;
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::{Filter, ImportTest, Value};
+use crate::domain::page::{Cursor, Page, PageRequest, SortKey};
+use crate::domain::records::{ImportRun, RejectedRecord, RunState};
+use crate::domain::scope::{ReadScope, WriteScope};
+use crate::domain::time::Instant;
+use entity::{import_reject, import_run};
+use sea_orm::FromQueryResult as _;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What import runs can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImportSort {
+    /// Start.
+    StartedAt,
+}
+
+struct Runs;
+
+impl Listing for Runs {
+    type Entity = import_run::Entity;
+    type Record = ImportRun;
+    type Test = ImportTest;
+    type Sort = ImportSort;
+    const TABLE: &'static str = "import_runs";
+
+    fn column(sort: ImportSort) -> (&'static str, bool) {
+        match sort {
+            ImportSort::StartedAt => ("started_at_us", false),
+        }
+    }
+
+    fn value(record: &ImportRun, sort: ImportSort) -> Value {
+        match sort {
+            ImportSort::StartedAt => record.started_at.micros().into(),
+        }
+    }
+
+    fn id(record: &ImportRun) -> Uuid {
+        record.id
+    }
+
+    fn record(model: import_run::Model) -> Result<ImportRun> {
+        to_run(model)
+    }
+}
+
+/// One page of import runs: one statement.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn list(
+    tx: &ReadTx,
+    scope: ReadScope,
+    filter: &Filter<ImportTest>,
+    order: &[SortKey<ImportSort>],
+    page: &PageRequest,
+) -> Result<Page<ImportRun>> {
+    listing::list::<Runs>(
+        tx,
+        scope,
+        Wanted {
+            filter,
+            order,
+            page,
+            also: tx.sql(),
+        },
+    )
+    .await
+}
+
+/// How many import runs a filter has: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<ImportTest>) -> Result<i64> {
+    listing::count::<Runs>(tx, scope, filter, &tx.sql()).await
+}
+
+/// Import runs by id, in no order: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<ImportRun>> {
+    listing::by_ids::<Runs>(tx, scope, ids).await
+}
+
+/// How fresh an entrance's data is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// The entrance, such as `FILE`.
+    pub entrance: String,
+    /// End of the last run that brought something in.
+    pub last_success: Option<Instant>,
+    /// The last run.
+    pub last_run: Option<ImportRun>,
+    /// Observation time of the newest state that a finished run brought.
+    pub newest_data: Option<Instant>,
+}
+
+/// How fresh each entrance is, by name: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY t.entrance ORDER BY t.started_at_us DESC, t.id DESC) \
+         AS place, MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') THEN t.finished_at_us END) \
+         OVER (PARTITION BY t.entrance) AS last_success_us, \
+         MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') THEN t.as_of_us END) \
+         OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = ",
+    );
+    sql.bind(scope.publisher().0)
+        .push(") w WHERE place = 1 ORDER BY entrance");
+    let moment = |micros: Option<i64>| {
+        micros
+            .map(|micros| instant(micros, "import_runs", "finished_at_us"))
+            .transpose()
+    };
+    let mut all = Vec::new();
+    for row in tx.rows(sql).await? {
+        let run = to_run(import_run::Model::from_query_result(&row, "").map_err(Error::internal)?)?;
+        all.push(Freshness {
+            entrance: run.entrance.clone(),
+            last_success: moment(column(&row, "last_success_us")?)?,
+            newest_data: moment(column(&row, "newest_us")?)?,
+            last_run: Some(run),
+        });
+    }
+    Ok(all)
+}
+
+/// A page of each run's rejected records, in the input's order: one statement for all of them.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn rejects_of(
+    tx: &ReadTx,
+    scope: ReadScope,
+    runs: &[Uuid],
+    page: &PageRequest,
+) -> Result<HashMap<Uuid, Page<RejectedRecord>>> {
+    let key = OrderBy {
+        place: "t.ordinal".into(),
+        nullable: false,
+        descending: false,
+        nulls_first: false,
+    };
+    let order = Order::new(vec![key], "t.run_id");
+    listing::check_page(page, 1)?;
+    let mut found: HashMap<Uuid, Vec<(RejectedRecord, Cursor)>> = HashMap::new();
+    for ids in runs.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY t.run_id ORDER BY ");
+        order.reading(page).write(&mut sql);
+        sql.push(") AS place FROM import_rejects t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0);
+        sql.push(" AND t.run_id IN ").bind_all(ids.iter().copied());
+        order.write_bounds(page, &mut sql);
+        sql.push(") w WHERE place <= ")
+            .bind(limit(page))
+            .push(" ORDER BY run_id, place");
+        for row in tx.rows(sql).await? {
+            let model =
+                import_reject::Model::from_query_result(&row, "").map_err(Error::internal)?;
+            let reject = to_reject(model);
+            let cursor = Cursor {
+                values: vec![i64::from(reject.ordinal).into()],
+                id: reject.run_id,
+            };
+            found
+                .entry(reject.run_id)
+                .or_default()
+                .push((reject, cursor));
+        }
+    }
+    Ok(found
+        .into_iter()
+        .map(|(run, rows)| (run, Page::cut(rows, page)))
+        .collect())
+}
+
+/// How many rejected records of each run are kept: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rejects_kept(
+    tx: &ReadTx,
+    scope: ReadScope,
+    runs: &[Uuid],
+) -> Result<HashMap<Uuid, i64>> {
+    let mut kept = HashMap::new();
+    for ids in runs.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT run_id, COUNT(*) AS n FROM import_rejects t WHERE t.publisher_id = ");
+        sql.bind(scope.publisher().0)
+            .push(" AND t.run_id IN ")
+            .bind_all(ids.iter().copied());
+        sql.push(" GROUP BY run_id");
+        for row in tx.rows(sql).await? {
+            kept.insert(column(&row, "run_id")?, column(&row, "n")?);
+        }
+    }
+    Ok(kept)
+}
+
+/// A run that begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// UUIDv7 of the start.
+    pub id: Uuid,
+    /// Entrance, such as `FILE`.
+    pub entrance: &'static str,
+    /// File name.
+    pub name: String,
+    /// Start.
+    pub started_at: Instant,
+    /// Observation time of its states.
+    pub as_of: Instant,
+}
+
+/// Notes that a run begins.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()> {
+    let model = import_run::Model {
+        publisher_id: scope.publisher().0,
+        id: run.id,
+        entrance: run.entrance.to_owned(),
+        name: run.name.clone(),
+        state: RunState::Running.as_str().to_owned(),
+        started_at_us: run.started_at.micros(),
+        finished_at_us: None,
+        as_of_us: run.as_of.micros(),
+        read_count: 0,
+        inserted_count: 0,
+        updated_count: 0,
+        unchanged_count: 0,
+        stale_count: 0,
+        rejected_count: 0,
+        rounded_count: 0,
+        error: None,
+    };
+    store
+        .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
+        .await
+}
+
+/// Notes how a run ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn finish(
+    store: &Store,
+    scope: WriteScope,
+    run: Uuid,
+    now: Instant,
+    outcome: (RunState, Option<&str>),
+) -> Result<()> {
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE import_runs SET state = ")
+                .bind(outcome.0.as_str());
+            sql.push(", finished_at_us = ")
+                .bind(now.micros())
+                .push(", error = ")
+                .bind(outcome.1.map(str::to_owned));
+            sql.push(" WHERE publisher_id = ")
+                .bind(scope.publisher().0)
+                .push(" AND id = ")
+                .bind(run);
+            tx.execute(sql).await.map(|_| ())
+        })
+        .await
+}

@@ -1,0 +1,30 @@
+//! Where facts rest: the only room that knows SeaORM, SQL, transactions and pools.
+//!
+//! A new query takes three steps: say what it selects in a function that takes a [`ReadTx`] and a
+//! [`ReadScope`](crate::domain::scope::ReadScope) first, build its text with [`sql::Sql`] (which takes the publisher
+//! from the scope), and turn its rows into domain values in `convert`. Facts and totals are written in [`apply`] only.
+
+pub mod actions;
+pub mod ad_spaces;
+pub mod apply;
+pub mod categories;
+mod connect;
+mod convert;
+mod error;
+pub mod imports;
+pub mod keys;
+pub mod keyset;
+mod listing;
+pub mod products;
+pub mod programs;
+pub mod publishers;
+pub mod sales;
+pub mod segments;
+pub mod sql;
+mod state;
+mod tx;
+pub mod users;
+
+pub use connect::Store;
+pub use state::{DataState, state};
+pub use tx::{ReadTx, Recorder, WriteTx};

@@ -1,0 +1,141 @@
+//! Products: lists, look-ups, and the products of categories.
+
+use super::convert::to_product;
+use super::listing::{self, Children, Listing, Wanted};
+use super::tx::ReadTx;
+use crate::domain::error::Result;
+use crate::domain::filter::{Filter, ProductTest, Value};
+use crate::domain::page::{Page, PageRequest, SortKey};
+use crate::domain::records::Product;
+use crate::domain::scope::ReadScope;
+use crate::domain::text::fold;
+use entity::product;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What products can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProductSort {
+    /// Name, folded.
+    Name,
+    /// First order that carried it.
+    FirstSeenAt,
+    /// AliExpress product id, as text.
+    ExternalId,
+}
+
+struct Products;
+
+impl Listing for Products {
+    type Entity = product::Entity;
+    type Record = Product;
+    type Test = ProductTest;
+    type Sort = ProductSort;
+    const TABLE: &'static str = "products";
+
+    fn column(sort: ProductSort) -> (&'static str, bool) {
+        match sort {
+            ProductSort::Name => ("name_folded", true),
+            ProductSort::FirstSeenAt => ("first_seen_us", false),
+            ProductSort::ExternalId => ("external_id", true),
+        }
+    }
+
+    fn value(record: &Product, sort: ProductSort) -> Value {
+        match sort {
+            ProductSort::Name => record.name.as_deref().map(fold).into(),
+            ProductSort::FirstSeenAt => record.first_seen.micros().into(),
+            ProductSort::ExternalId => record.external_id.clone().into(),
+        }
+    }
+
+    fn id(record: &Product) -> Uuid {
+        record.id
+    }
+
+    fn record(model: product::Model) -> Result<Product> {
+        to_product(model)
+    }
+}
+
+/// One page of products: one statement.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn list(
+    tx: &ReadTx,
+    scope: ReadScope,
+    filter: &Filter<ProductTest>,
+    order: &[SortKey<ProductSort>],
+    page: &PageRequest,
+) -> Result<Page<Product>> {
+    listing::list::<Products>(
+        tx,
+        scope,
+        Wanted {
+            filter,
+            order,
+            page,
+            also: tx.sql(),
+        },
+    )
+    .await
+}
+
+/// How many products a filter has: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<ProductTest>) -> Result<i64> {
+    listing::count::<Products>(tx, scope, filter, &tx.sql()).await
+}
+
+/// Products by id, in no order: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<Product>> {
+    listing::by_ids::<Products>(tx, scope, ids).await
+}
+
+/// Products that upstream calls so: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_external_id(
+    tx: &ReadTx,
+    scope: ReadScope,
+    external_id: &str,
+) -> Result<Vec<Product>> {
+    listing::by_text::<Products>(tx, scope, "external_id", external_id).await
+}
+
+/// A page of products for each category, those of the categories below it included: one statement for all of them.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn of_categories(
+    tx: &ReadTx,
+    scope: ReadScope,
+    categories: &[Uuid],
+    order: &[SortKey<ProductSort>],
+    page: &PageRequest,
+) -> Result<HashMap<Uuid, Page<Product>>> {
+    // A category's line upwards, itself included: at most three rows, each once.
+    let join = " JOIN (SELECT publisher_id, id, id AS above_id FROM categories \
+                UNION SELECT publisher_id, id, level2_id FROM categories \
+                UNION SELECT publisher_id, id, level1_id FROM categories) line \
+                ON line.publisher_id = t.publisher_id AND line.id = t.category_id";
+    let children = Children {
+        parent: "line.above_id",
+        join,
+        ids: categories,
+    };
+    let wanted = Wanted {
+        filter: &Filter::default(),
+        order,
+        page,
+        also: tx.sql(),
+    };
+    listing::of_parents::<Products>(tx, scope, &children, &wanted).await
+}

@@ -1,0 +1,183 @@
+//! Publishers: found by name, and made with the shipped programs and categories as their own.
+
+use super::connect::Store;
+use super::convert::inconsistent;
+use super::listing::column;
+use super::sql::insert::{Conflict, insert};
+use super::tx::ReadTx;
+use crate::domain::catalog::{self, Catalog};
+use crate::domain::error::{Error, Result};
+use crate::domain::id::{Kind, PublisherId, check_slug, derive};
+use crate::domain::money::Currency;
+use crate::domain::scope::Publisher;
+use crate::domain::text::fold;
+use crate::domain::time::{Instant, Zone};
+use entity::{category, program, publisher, publisher_state};
+use sea_orm::QueryResult;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// The columns of the publisher `p` as [`to_publisher`] reads them.
+pub(super) const PUBLISHER_COLUMNS: &str = "p.id AS publisher_number, p.slug AS publisher_slug, \
+     p.name AS publisher_name, p.time_zone AS publisher_zone, p.currency AS publisher_currency";
+
+pub(super) fn to_publisher(row: &QueryResult) -> Result<Publisher> {
+    let id: i64 = column(row, "publisher_number")?;
+    let zone: String = column(row, "publisher_zone")?;
+    let code: String = column(row, "publisher_currency")?;
+    Ok(Publisher {
+        id: PublisherId(id),
+        slug: column(row, "publisher_slug")?,
+        name: column(row, "publisher_name")?,
+        zone: Zone::parse(&zone).map_err(|_| inconsistent("publishers", id, "time_zone"))?,
+        currency: Currency::parse(&code).map_err(|_| inconsistent("publishers", id, "currency"))?,
+    })
+}
+
+/// The publisher with a name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(store: &Store, slug: &str) -> Result<Option<Publisher>> {
+    let all = list(store).await?;
+    Ok(all.into_iter().find(|publisher| publisher.slug == slug))
+}
+
+/// All publishers, by number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(store: &Store) -> Result<Vec<Publisher>> {
+    let tx = ReadTx::new(store);
+    let mut sql = tx.sql();
+    sql.push("SELECT ")
+        .push(PUBLISHER_COLUMNS)
+        .push(" FROM publishers p ORDER BY p.id");
+    tx.rows(sql).await?.iter().map(to_publisher).collect()
+}
+
+/// Makes a publisher, with the shipped programs and categories as its own.
+///
+/// # Errors
+/// When the name is no slug or taken, or the database fails.
+pub async fn create(
+    store: &Store,
+    slug: &str,
+    (name, zone, currency): (&str, Zone, Currency),
+    now: Instant,
+) -> Result<Publisher> {
+    check_slug(slug).map_err(|message| Error::bad_input("publisher", message))?;
+    let number = store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("SELECT CAST(COALESCE(MAX(id), 0) + 1 AS bigint) AS next FROM publishers");
+            let rows = tx.rows(sql).await?;
+            let id: i64 = rows.first().map_or(Ok(1), |row| row.try_get("", "next"))?;
+            let row = publisher::Model {
+                id,
+                slug: slug.to_owned(),
+                name: name.to_owned(),
+                time_zone: zone.name().to_owned(),
+                currency: currency.as_str().to_owned(),
+                created_at_us: now.micros(),
+            };
+            insert(tx, &[row], Conflict::Fail).await?;
+            let state = publisher_state::Model {
+                publisher_id: id,
+                change_seq: 0,
+                data_version: 0,
+                changed_at_us: 0,
+            };
+            insert(tx, &[state], Conflict::Fail).await?;
+            insert(tx, &programs(PublisherId(id)), Conflict::Fail).await?;
+            for level in 1..=3 {
+                // Parents first: a category's parent is a row of the same table.
+                let rows: Vec<category::Model> = categories(PublisherId(id))
+                    .into_iter()
+                    .filter(|row| row.level == level)
+                    .collect();
+                insert(tx, &rows, Conflict::Fail).await?;
+            }
+            Ok(id)
+        })
+        .await?;
+    Ok(Publisher {
+        id: PublisherId(number),
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        zone,
+        currency,
+    })
+}
+
+/// The natural key of a shipped program: its id upstream, else its key in the catalogue.
+pub(super) fn program_key(program: &catalog::Program) -> String {
+    program.external_id.as_ref().map_or_else(
+        || format!("catalog:{}", program.key),
+        |id| format!("id:{id}"),
+    )
+}
+
+/// The id of a category of the publisher.
+pub(super) fn category_id(publisher: PublisherId, external_id: &str) -> Uuid {
+    derive(publisher, Kind::Category, external_id)
+}
+
+fn programs(publisher: PublisherId) -> Vec<program::Model> {
+    Catalog::shipped()
+        .programs()
+        .iter()
+        .map(|shipped| {
+            let natural_key = program_key(shipped);
+            program::Model {
+                publisher_id: publisher.0,
+                id: derive(publisher, Kind::Program, &format!("admitad\0{natural_key}")),
+                source: "admitad".to_owned(),
+                natural_key,
+                external_id: shipped.external_id.clone(),
+                catalog_key: Some(shipped.key.clone()),
+                name_folded: fold(&shipped.name),
+                name: shipped.name.clone(),
+                currency: Some(shipped.currency.as_str().to_owned()),
+                name_at_us: 0,
+            }
+        })
+        .collect()
+}
+
+fn categories(publisher: PublisherId) -> Vec<category::Model> {
+    let mut levels: HashMap<&str, (Uuid, Uuid)> = HashMap::new();
+    Catalog::shipped()
+        .categories()
+        .iter()
+        .map(|shipped| {
+            let id = category_id(publisher, &shipped.external_id);
+            let above = shipped
+                .parent
+                .as_deref()
+                .and_then(|parent| levels.get(parent).copied());
+            let (level1_id, level2_id) = match above {
+                None => (id, id),
+                Some((level1, _)) if shipped.level == 2 => (level1, id),
+                Some(above) => above,
+            };
+            levels.insert(&shipped.external_id, (level1_id, level2_id));
+            category::Model {
+                publisher_id: publisher.0,
+                id,
+                external_id: shipped.external_id.clone(),
+                name: shipped.name.clone(),
+                name_folded: fold(&shipped.name),
+                parent_id: shipped
+                    .parent
+                    .as_deref()
+                    .map(|parent| category_id(publisher, parent)),
+                level: shipped.level,
+                level1_id,
+                level2_id,
+                is_known: shipped.external_id != catalog::UNKNOWN_CATEGORY,
+                name_at_us: 0,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! SQL as text with bound values, made without a connection.
+//!
+//! One text serves SQLite, PostgreSQL and Citus; only the placeholders differ. Values are always bound, never written
+//! into the text.
+
+pub(super) mod filter;
+pub(super) mod insert;
+
+use crate::domain::filter::Value as DomainValue;
+use sea_orm::{DbBackend, Statement, Value};
+
+/// A statement under construction.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    backend: DbBackend,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    /// An empty statement for a database.
+    #[must_use]
+    pub fn new(backend: DbBackend) -> Self {
+        Self {
+            backend,
+            text: String::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Appends fixed text.
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends a placeholder and binds a value to it.
+    pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        if self.backend == DbBackend::Postgres {
+            self.text.push('$');
+            self.text.push_str(&self.values.len().to_string());
+        } else {
+            // SQLite looks numbered placeholders up one by one, which a bulk insert would feel.
+            self.text.push('?');
+        }
+        self
+    }
+
+    /// Appends placeholders in brackets, `(NULL)` for none, which matches nothing.
+    pub fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        self.push("(");
+        let mut first = true;
+        for value in values {
+            if !first {
+                self.push(", ");
+            }
+            first = false;
+            self.bind(value);
+        }
+        if first {
+            self.push("NULL");
+        }
+        self.push(")")
+    }
+
+    /// Appends another statement with its values.
+    pub fn append(&mut self, other: &Self) -> &mut Self {
+        if self.backend == DbBackend::Postgres && !other.values.is_empty() {
+            // Numbered placeholders move behind those that are here already.
+            let offset = self.values.len();
+            let mut rest = other.text.as_str();
+            while let Some(place) = rest.find('$') {
+                let (head, tail) = rest.split_at(place + 1);
+                let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+                let (number, tail) = tail.split_at(digits);
+                self.text.push_str(head);
+                match number.parse::<usize>() {
+                    Ok(number) => self.text.push_str(&(number + offset).to_string()),
+                    Err(_) => self.text.push_str(number),
+                }
+                rest = tail;
+            }
+            self.text.push_str(rest);
+        } else {
+            self.text.push_str(&other.text);
+        }
+        self.values.extend(other.values.iter().cloned());
+        self
+    }
+
+    /// The text so far.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The database it is for.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// An empty statement for the same database.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self::new(self.backend)
+    }
+
+    /// The finished statement.
+    #[must_use]
+    pub fn statement(self) -> Statement {
+        Statement::from_sql_and_values(self.backend, self.text, self.values)
+    }
+}
+
+/// A domain value as one that can be bound. A missing value is bound as a missing text.
+#[must_use]
+pub fn bound(value: &DomainValue) -> Value {
+    match value {
+        DomainValue::Null => Value::String(None),
+        DomainValue::Flag(flag) => Value::Bool(Some(*flag)),
+        DomainValue::Int(number) => Value::BigInt(Some(*number)),
+        DomainValue::Text(text) => Value::String(Some(text.clone())),
+        DomainValue::Id(id) => Value::Uuid(Some(*id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appended_placeholders_are_numbered_on() {
+        let mut inner = Sql::new(DbBackend::Postgres);
+        inner
+            .push("x = ")
+            .bind(1i64)
+            .push(" AND y IN ")
+            .bind_all([2i64, 3]);
+        let mut outer = Sql::new(DbBackend::Postgres);
+        outer
+            .push("a = ")
+            .bind(9i64)
+            .push(" AND ")
+            .append(&inner)
+            .push(" AND b = ")
+            .bind(4i64);
+        assert_eq!(
+            outer.text(),
+            "a = $1 AND x = $2 AND y IN ($3, $4) AND b = $5"
+        );
+        let mut none = Sql::new(DbBackend::Sqlite);
+        none.push("y IN ").bind_all(Vec::<i64>::new());
+        assert_eq!(none.text(), "y IN (NULL)");
+    }
+}

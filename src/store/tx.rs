@@ -1,0 +1,223 @@
+//! Transactions: one to read for a whole operation, one to write for a whole batch.
+
+use super::connect::Store;
+use super::error::{from_db, is_transient};
+use super::sql::Sql;
+use crate::domain::error::Result;
+use sea_orm::{
+    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+
+/// How often a write is run again when another writer was in its way.
+const ATTEMPTS: u32 = 5;
+
+/// Notes the text of every statement: for tests that count and read them.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl Recorder {
+    /// The statements so far, and forgets them.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, text: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text.to_owned());
+    }
+}
+
+/// One read transaction, so that everything in a request sees one state. It begins with its first statement. Cheap to
+/// clone.
+#[derive(Clone, Debug)]
+pub struct ReadTx(Arc<Reading>);
+
+#[derive(Debug)]
+struct Reading {
+    store: Store,
+    transaction: OnceCell<DatabaseTransaction>,
+    statements: AtomicU32,
+}
+
+impl ReadTx {
+    /// A read transaction on `store`, not yet begun.
+    #[must_use]
+    pub fn new(store: &Store) -> Self {
+        Self(Arc::new(Reading {
+            store: store.clone(),
+            transaction: OnceCell::new(),
+            statements: AtomicU32::new(0),
+        }))
+    }
+
+    /// How many statements it has sent.
+    #[must_use]
+    pub fn statements(&self) -> u32 {
+        self.0.statements.load(Ordering::Relaxed)
+    }
+
+    /// A statement under construction, for this database.
+    pub(super) fn sql(&self) -> Sql {
+        Sql::new(self.0.store.backend())
+    }
+
+    /// Rows of an entity.
+    pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
+        let transaction = self.begun(&sql).await?;
+        E::find()
+            .from_raw_sql(sql.statement())
+            .all(transaction)
+            .await
+            .map_err(|error| from_db(&error))
+    }
+
+    /// Rows of any shape.
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
+        let transaction = self.begun(&sql).await?;
+        transaction
+            .query_all_raw(sql.statement())
+            .await
+            .map_err(|error| from_db(&error))
+    }
+
+    async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
+        self.0.statements.fetch_add(1, Ordering::Relaxed);
+        if let Some(recorder) = self.0.store.recorder() {
+            recorder.note(sql.text());
+        }
+        let begin = || async {
+            let options = match self.0.store.backend() {
+                // A deferred transaction is a snapshot from its first statement on.
+                DbBackend::Sqlite => TransactionOptions::default(),
+                _ => TransactionOptions {
+                    isolation_level: Some(IsolationLevel::RepeatableRead),
+                    access_mode: Some(AccessMode::ReadOnly),
+                    sqlite_transaction_mode: None,
+                },
+            };
+            self.0
+                .store
+                .reader()
+                .begin_with_options(options)
+                .await
+                .map_err(|error| from_db(&error))
+        };
+        self.0.transaction.get_or_try_init(begin).await
+    }
+}
+
+/// One write transaction.
+#[derive(Debug)]
+pub struct WriteTx {
+    transaction: DatabaseTransaction,
+    backend: DbBackend,
+    recorder: Option<Recorder>,
+}
+
+impl WriteTx {
+    async fn begin(store: &Store) -> Result<Self, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = store.writer().begin_with_options(options).await?;
+        Ok(Self {
+            transaction,
+            backend: store.backend(),
+            recorder: store.recorder().cloned(),
+        })
+    }
+
+    /// A statement under construction, for this database.
+    pub(super) fn sql(&self) -> Sql {
+        Sql::new(self.backend)
+    }
+
+    /// Which database it is.
+    pub(super) fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// Rows of an entity.
+    pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>, DbErr> {
+        self.note(&sql);
+        E::find()
+            .from_raw_sql(sql.statement())
+            .all(&self.transaction)
+            .await
+    }
+
+    /// Rows of any shape.
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>, DbErr> {
+        self.note(&sql);
+        self.transaction.query_all_raw(sql.statement()).await
+    }
+
+    /// Runs a statement; gives the number of rows it touched.
+    pub(super) async fn execute(&self, sql: Sql) -> Result<u64, DbErr> {
+        self.note(&sql);
+        Ok(self
+            .transaction
+            .execute_raw(sql.statement())
+            .await?
+            .rows_affected())
+    }
+
+    fn note(&self, sql: &Sql) {
+        if let Some(recorder) = &self.recorder {
+            recorder.note(sql.text());
+        }
+    }
+}
+
+impl Store {
+    /// Runs `work` in one write transaction and commits it. When another writer was in its way the whole of it is run
+    /// again, so it must do nothing but read and write through its transaction.
+    ///
+    /// # Errors
+    /// What `work` or the commit failed with; then nothing of it is stored.
+    pub(super) async fn write<T>(
+        &self,
+        work: impl AsyncFn(&WriteTx) -> Result<T, DbErr>,
+    ) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.try_write(&work).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if attempt == ATTEMPTS || !is_transient(&error) {
+                return Err(from_db(&error));
+            }
+            tracing::debug!(attempt, %error, "a write runs again");
+            attempt += 1;
+        }
+    }
+
+    async fn try_write<T>(
+        &self,
+        work: &impl AsyncFn(&WriteTx) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let tx = WriteTx::begin(self).await?;
+        match work(&tx).await {
+            Ok(value) => {
+                tx.transaction.commit().await?;
+                Ok(value)
+            }
+            Err(error) => {
+                // A failed rollback leaves the connection inside the transaction; the pool then throws it away.
+                if let Err(rollback) = tx.transaction.rollback().await {
+                    tracing::warn!(error = %rollback, "a rollback failed");
+                }
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Logs and metrics: their form, the names of all metrics in one list, and the references that tie an answer to its
+//! log lines.
+//!
+//! What is worth a line or a count is decided where it happens (`http`, `cli`).
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+/// The names of all metrics, without the endings that the format adds (`_total`, `_info`, `_bucket` ...).
+pub mod name {
+    /// Answered requests by route, method and status.
+    pub const REQUESTS: &str = "actiongraph_http_requests";
+    /// Seconds until a request was answered, by route.
+    pub const SECONDS: &str = "actiongraph_http_request_seconds";
+    /// GraphQL operations by outcome: `complete`, `partial`, `refused`, or an error code.
+    pub const OPERATIONS: &str = "actiongraph_graphql_operations";
+    /// Database statements that GraphQL operations needed.
+    pub const STATEMENTS: &str = "actiongraph_graphql_statements";
+    /// Records that this process imported, by what became of them.
+    pub const IMPORTS: &str = "actiongraph_import_records";
+    /// The version that runs.
+    pub const BUILD: &str = "actiongraph_build";
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    route: String,
+    method: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+type Durations = Family<Route, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    seconds: Durations,
+    operations: Family<Outcome, Counter>,
+    statements: Counter,
+    imports: Family<Outcome, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Counters that stand at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        let seconds: Durations = Family::new_with_constructor(histogram);
+        let operations = Family::default();
+        let statements = Counter::default();
+        let imports = Family::default();
+        let help = "Answered requests by route, method and status";
+        registry.register(name::REQUESTS, help, requests.clone());
+        let help = "Seconds until a request was answered";
+        registry.register(name::SECONDS, help, seconds.clone());
+        let help = "GraphQL operations by outcome";
+        registry.register(name::OPERATIONS, help, operations.clone());
+        let help = "Database statements of GraphQL operations";
+        registry.register(name::STATEMENTS, help, statements.clone());
+        let help = "Records imported by this process";
+        registry.register(name::IMPORTS, help, imports.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register(name::BUILD, "The version that runs", build);
+        Self {
+            registry,
+            requests,
+            seconds,
+            operations,
+            statements,
+            imports,
+        }
+    }
+
+    /// A request was answered. `route` is the pattern of the route, never an address as it was sent.
+    pub fn request(&self, route: &str, method: &str, status: u16, took: Duration) {
+        let labels = Request {
+            route: route.to_owned(),
+            method: method.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        let labels = Route {
+            route: route.to_owned(),
+        };
+        self.seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    /// A GraphQL operation ended, with so many database statements.
+    pub fn operation(&self, outcome: &'static str, statements: u32) {
+        self.operations.get_or_create(&Outcome { outcome }).inc();
+        self.statements.inc_by(u64::from(statements));
+    }
+
+    /// Records were imported; `outcome` is what became of them, such as `inserted`.
+    pub fn imported(&self, outcome: &'static str, records: u64) {
+        self.imports
+            .get_or_create(&Outcome { outcome })
+            .inc_by(records);
+    }
+
+    /// All of it in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Only if a text cannot grow.
+    pub fn to_text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ])
+}
+
+/// Sends log lines to standard error, as JSON or for people, as `filter` wants (`warn,actiongraph=debug`).
+///
+/// A second call in one process changes nothing.
+///
+/// # Errors
+/// A sentence about the filter.
+pub fn start(filter: &str, json: bool, colour: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        format!("{filter:?} is not a filter of log lines such as warn,actiongraph=debug: {error}")
+    })?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    // Refused only where somebody (a test) listens already.
+    let _already_there = if json {
+        lines.json().flatten_event(true).with_ansi(false).try_init()
+    } else {
+        lines.with_target(false).with_ansi(colour).try_init()
+    };
+    Ok(())
+}
+
+/// A new reference: 32 hexadecimal digits that stand in an answer's head, in a masked error and in its log lines.
+#[must_use]
+pub fn reference() -> String {
+    static COUNTED: AtomicU64 = AtomicU64::new(1);
+    let mut bytes = [0_u8; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // A machine without randomness can still tell its requests apart.
+        let number = COUNTED.fetch_add(1, Ordering::Relaxed);
+        for (place, byte) in bytes.iter_mut().zip(number.to_be_bytes()) {
+            *place = byte;
+        }
+    }
+    let mut text = String::with_capacity(32);
+    for byte in bytes {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::new();
+        metrics.request("/graphql", "POST", 200, Duration::from_millis(3));
+        metrics.request("/graphql", "POST", 200, Duration::from_millis(30));
+        metrics.operation("complete", 4);
+        metrics.imported("inserted", 12);
+        let text = metrics.to_text().unwrap();
+        for line in [
+            "actiongraph_http_requests_total{route=\"/graphql\",method=\"POST\",status=\"200\"} 2",
+            "actiongraph_http_request_seconds_count{route=\"/graphql\"} 2",
+            "actiongraph_http_request_seconds_bucket{le=\"0.005\",route=\"/graphql\"} 1",
+            "actiongraph_graphql_operations_total{outcome=\"complete\"} 1",
+            "actiongraph_graphql_statements_total 4",
+            "actiongraph_import_records_total{outcome=\"inserted\"} 12",
+            "actiongraph_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_named() {
+        let error = start("a=b=c", false, false).expect_err("no filter");
+        assert!(error.contains("a=b=c"), "{error}");
+    }
+
+    #[test]
+    fn references_differ() {
+        let (one, two) = (reference(), reference());
+        assert_eq!(one.len(), 32);
+        assert!(one.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(one, two);
+    }
+}
