@@ -107,15 +107,14 @@ impl Store {
         self.pools.description.clone()
     }
 
-    /// Closes the pools; on SQLite the write-ahead log is folded into the file.
-    ///
-    /// # Errors
-    /// When the last write to disk fails.
-    pub async fn close(self) -> Result<()> {
+    /// Closes the pools; on SQLite the write-ahead log is folded into the file. A failure is logged: what was
+    /// committed is stored all the same.
+    pub async fn close(self) {
         for pool in [&self.pools.read, &self.pools.write] {
-            pool.close_by_ref().await.map_err(|error| from_db(&error))?;
+            if let Err(error) = pool.close_by_ref().await {
+                tracing::warn!(%error, "closing the database failed");
+            }
         }
-        Ok(())
     }
 
     /// Refreshes the planner's statistics, after much was written.

@@ -33,23 +33,30 @@ pub struct StoredKey {
     pub publisher: Publisher,
 }
 
+/// A key to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewKey<'a> {
+    /// Random id.
+    pub id: Uuid,
+    /// The public prefix.
+    pub prefix: &'a str,
+    /// SHA-256 of the whole key, lower-case hexadecimal.
+    pub hash: &'a str,
+    /// What it is for.
+    pub label: &'a str,
+}
+
 /// Stores a new key.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
-    store: &Store,
-    scope: WriteScope,
-    (id, prefix, hash): (Uuid, &str, &str),
-    label: &str,
-    now: Instant,
-) -> Result<()> {
+pub async fn insert(store: &Store, scope: WriteScope, key: NewKey<'_>, now: Instant) -> Result<()> {
     let model = api_key::Model {
         publisher_id: scope.publisher().0,
-        id,
-        prefix: prefix.to_owned(),
-        hash: hash.to_owned(),
-        label: label.to_owned(),
+        id: key.id,
+        prefix: key.prefix.to_owned(),
+        hash: key.hash.to_owned(),
+        label: key.label.to_owned(),
         created_at_us: now.micros(),
         revoked_at_us: None,
     };

@@ -63,7 +63,9 @@ pub async fn list(store: &Store) -> Result<Vec<Publisher>> {
 pub async fn create(
     store: &Store,
     slug: &str,
-    (name, zone, currency): (&str, Zone, Currency),
+    name: &str,
+    zone: Zone,
+    currency: Currency,
     now: Instant,
 ) -> Result<Publisher> {
     check_slug(slug).map_err(|message| Error::bad_input("publisher", message))?;

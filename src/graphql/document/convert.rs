@@ -10,28 +10,45 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types as out;
 use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
 
+use super::DocumentLimits;
 use super::ast::{
     Directive, Document, Field, Fragment, Operation, Selection, SelectionSet, Value, base_name,
 };
+use super::error::{LIMIT_EXCEEDED, RequestError};
 use super::schema::{InputValue, Schema, TypeInfo};
-use super::variables::{Values, literal};
+use super::variables::{Purse, Values, literal};
 
 /// Writes an operation for the executor.
+///
+/// # Errors
+/// `LIMIT_EXCEEDED` when the values of arguments, written out wherever fragments and variables put them, weigh more than
+/// [`DocumentLimits::argument_bytes`].
 pub(super) fn convert(
     schema: &Schema,
     document: &Document,
     operation: &Operation,
     variables: &Values,
-) -> out::ExecutableDocument {
+    limits: &DocumentLimits,
+) -> Result<out::ExecutableDocument, RequestError> {
     let fragments = document.fragments.iter();
     let convert = Convert {
         schema,
         fragments: fragments.map(|f| (f.name.node.as_str(), f)).collect(),
-        variables,
+        purse: Purse::new(variables, limits.argument_bytes),
     };
     let items = schema.root(operation.kind).map_or_else(Vec::new, |root| {
         convert.merged(&[&operation.selection], root)
     });
+    if convert.purse.is_overdrawn() {
+        return Err(RequestError::at(
+            LIMIT_EXCEEDED,
+            operation.pos,
+            format!(
+                "The arguments weigh more than {} bytes with fragments and variables written out. Repeat long values less often.",
+                limits.argument_bytes
+            ),
+        ));
+    }
     let definition = out::OperationDefinition {
         ty: operation.kind,
         variable_definitions: Vec::new(),
@@ -39,7 +56,7 @@ pub(super) fn convert(
         selection_set: Positioned::new(out::SelectionSet { items }, operation.selection.pos),
     };
     let definition = Positioned::new(definition, operation.pos);
-    out::ExecutableDocument {
+    Ok(out::ExecutableDocument {
         operations: match &operation.name {
             Some(name) => {
                 let named = std::iter::once((name.node.clone(), definition));
@@ -48,13 +65,13 @@ pub(super) fn convert(
             None => out::DocumentOperations::Single(definition),
         },
         fragments: HashMap::new(),
-    }
+    })
 }
 
 struct Convert<'d> {
     schema: &'d Schema,
     fragments: HashMap<&'d str, &'d Fragment>,
-    variables: &'d Values,
+    purse: Purse<'d>,
 }
 
 /// What a set selects, in the order of first mention.
@@ -183,7 +200,7 @@ impl<'d> Convert<'d> {
             match condition.map(|argument| &argument.value.value) {
                 Some(Value::Boolean(value)) => *value == wanted,
                 Some(Value::Variable(name)) => {
-                    self.variables.get(name) == Some(&ConstValue::Boolean(wanted))
+                    self.purse.variable(name) == Some(&ConstValue::Boolean(wanted))
                 }
                 _ => true,
             }
@@ -221,7 +238,7 @@ impl<'d> Convert<'d> {
         given
             .filter_map(|argument| {
                 let ty = &known.iter().find(|k| k.name == argument.name.node)?.ty;
-                let value = literal(self.schema, &argument.value, ty, self.variables)?;
+                let value = literal(self.schema, &argument.value, ty, &self.purse)?;
                 let value = Positioned::new(value.into_value(), argument.value.pos);
                 Some((argument.name.clone(), value))
             })

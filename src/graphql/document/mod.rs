@@ -77,6 +77,10 @@ pub struct DocumentLimits {
     pub operations: usize,
     /// Variables of an operation.
     pub variables: usize,
+    /// Values in the variables of a request: each scalar, list and object counts.
+    pub variable_values: usize,
+    /// Bytes that the values of arguments take with fragments and variables written out (a variable counts wherever it is used).
+    pub argument_bytes: usize,
     /// Pairs of fields with one answer name that are compared.
     pub comparisons: usize,
     /// Errors in an answer.
@@ -107,6 +111,8 @@ impl Default for DocumentLimits {
             directives: 10,
             operations: 20,
             variables: 100,
+            variable_values: 50_000,
+            argument_bytes: 16 << 20,
             comparisons: 100_000,
             errors: 20,
             message_chars: 300,
@@ -214,7 +220,8 @@ impl Documents {
         let document = self.document(text)?;
         let operation = selected(&document, operation_name).map_err(|error| vec![error])?;
         let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
-        let written = convert::convert(&self.schema, &document, operation, &values);
+        let written = convert::convert(&self.schema, &document, operation, &values, &self.limits)
+            .map_err(|error| vec![error])?;
         let cost = cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;
         let mut variables = Variables::default();
         variables.extend(values);

@@ -11,7 +11,7 @@ use super::error::RequestError;
 use super::gate::{self, Kind};
 use super::parse::{Parsed, Parser};
 use super::schema::{BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, TypeForm, TypeInfo};
-use super::variables::untyped;
+use super::variables::{Purse, Values, untyped};
 
 /// What a text defines.
 #[derive(Default)]
@@ -168,7 +168,7 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
     let ty = parser.ty()?;
     let default = if parser.take(b'=') {
         let node = parser.value(true)?;
-        Some(untyped(&node.value, &Default::default()))
+        untyped(&node.value, &Purse::new(&Values::new(), usize::MAX))
     } else {
         None
     };

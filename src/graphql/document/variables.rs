@@ -1,6 +1,7 @@
 //! Values by type: a request's variables, and literals with the variables filled in, as the specification's input coercion has them.
 //! Whether a literal fits its type was settled in `values`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use async_graphql::indexmap::IndexMap;
@@ -9,8 +10,8 @@ use async_graphql::{Name, Value as ConstValue};
 use serde_json::{Map, Number, Value as Json};
 
 use super::DocumentLimits;
-use super::ast::{Node, Operation, Value};
-use super::error::{BAD_USER_INPUT, Errors, RequestError, shown};
+use super::ast::{Argument, Node, Operation, Value};
+use super::error::{BAD_USER_INPUT, Errors, LIMIT_EXCEEDED, RequestError, shown};
 use super::schema::{BuiltIn, InputInfo, Schema, TypeForm};
 
 /// Variables that fit their types. One that is absent has neither a value nor a default.
@@ -20,12 +21,25 @@ pub(super) type Values = BTreeMap<Name, ConstValue>;
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for each value that is missing or does not fit, at most [`DocumentLimits::errors`]; values are not repeated.
+/// `LIMIT_EXCEEDED` above [`DocumentLimits::variable_values`].
 pub(super) fn coerce(
     schema: &Schema,
     operation: &Operation,
     given: &Map<String, Json>,
     limits: &DocumentLimits,
 ) -> Result<Values, Vec<RequestError>> {
+    let declared = |name: &str| operation.variables.iter().any(|v| v.name.node == *name);
+    let used = given.iter().filter(|(name, _)| declared(name));
+    let count: usize = used.map(|(_, json)| size(json)).sum();
+    if count > limits.variable_values {
+        let message = format!(
+            "The variables hold {count} values, the limit is {}. Send shorter lists.",
+            limits.variable_values
+        );
+        return Err(vec![RequestError::whole(LIMIT_EXCEEDED, message)]);
+    }
+    let none = Values::new();
+    let constants = Purse::new(&none, usize::MAX);
     let mut values = Values::new();
     let mut errors = Errors::new(limits.errors);
     for definition in &operation.variables {
@@ -38,7 +52,6 @@ pub(super) fn coerce(
                     limits,
                     path: vec![Step::Name(name)],
                     errors: &mut errors,
-                    operation,
                     position: definition.name.pos,
                 };
                 if let Some(value) = coercion.value(json, ty) {
@@ -46,7 +59,7 @@ pub(super) fn coerce(
                 }
             }
             (None, Some(default)) => {
-                if let Some(value) = literal(schema, default, ty, &Values::new()) {
+                if let Some(value) = literal(schema, default, ty, &constants) {
                     values.insert(name.clone(), value);
                 }
             }
@@ -64,6 +77,15 @@ pub(super) fn coerce(
     errors.into_result().map(|()| values)
 }
 
+/// Values in a JSON value, itself included.
+fn size(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Json::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// A step from a variable into its value.
 #[derive(Clone, Copy)]
 enum Step<'j> {
@@ -76,7 +98,6 @@ struct Coercion<'a, 'j> {
     limits: &'a DocumentLimits,
     path: Vec<Step<'j>>,
     errors: &'a mut Errors,
-    operation: &'a Operation,
     position: async_graphql::Pos,
 }
 
@@ -96,7 +117,6 @@ impl<'j> Coercion<'_, 'j> {
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        debug_assert!(!self.operation.variables.is_empty());
         self.errors.push(RequestError::at(
             BAD_USER_INPUT,
             self.position,
@@ -266,22 +286,81 @@ fn whole(number: &Number) -> Option<i128> {
     })
 }
 
-/// A literal of type `ty`, checked before, with variables filled in; none if it is a variable without a value.
+/// The variables of an operation and how many bytes may still be written with them.
+pub(super) struct Purse<'v> {
+    variables: &'v Values,
+    /// None once more was asked for; then nothing more is written.
+    left: Cell<Option<usize>>,
+}
+
+impl<'v> Purse<'v> {
+    pub(super) fn new(variables: &'v Values, bytes: usize) -> Self {
+        Self {
+            variables,
+            left: Cell::new(Some(bytes)),
+        }
+    }
+
+    /// Whether more was asked for than there was.
+    pub(super) fn is_overdrawn(&self) -> bool {
+        self.left.get().is_none()
+    }
+
+    pub(super) fn variable(&self, name: &Name) -> Option<&'v ConstValue> {
+        self.variables.get(name)
+    }
+
+    fn spend(&self, bytes: usize) -> Option<()> {
+        let left = self.left.get().and_then(|left| left.checked_sub(bytes));
+        self.left.set(left);
+        left.map(|_| ())
+    }
+
+    /// A copy of a variable's value; weighed first, since one value can be used in many places.
+    fn copy(&self, name: &Name) -> Option<ConstValue> {
+        let value = self.variable(name)?;
+        self.spend(weight(value))?;
+        Some(value.clone())
+    }
+
+    /// A value that was made from the document's text.
+    fn pay(&self, value: ConstValue) -> Option<ConstValue> {
+        let text = match &value {
+            ConstValue::String(text) => text.len(),
+            _ => 0,
+        };
+        self.spend(text + size_of::<ConstValue>())?;
+        Some(value)
+    }
+}
+
+/// Roughly the bytes that a value takes in memory.
+fn weight(value: &ConstValue) -> usize {
+    let inner: usize = match value {
+        ConstValue::String(text) => text.len(),
+        ConstValue::List(items) => items.iter().map(weight).sum(),
+        ConstValue::Object(fields) => fields.values().map(|value| weight(value) + 32).sum(),
+        _ => 0,
+    };
+    inner + size_of::<ConstValue>()
+}
+
+/// A literal of type `ty`, checked before, with variables filled in; none if it is a variable without a value (or the purse is empty).
 pub(super) fn literal(
     schema: &Schema,
     node: &Node,
     ty: &Type,
-    variables: &Values,
+    purse: &Purse<'_>,
 ) -> Option<ConstValue> {
     if let Value::Variable(name) = &node.value {
-        return variables.get(name).cloned();
+        return purse.copy(name);
     }
     if matches!(node.value, Value::Null) {
-        return Some(ConstValue::Null);
+        return purse.pay(ConstValue::Null);
     }
     let name = match &ty.base {
         BaseType::List(inner) => {
-            let item = |node| literal(schema, node, inner, variables).unwrap_or(ConstValue::Null);
+            let item = |node| literal(schema, node, inner, purse).unwrap_or(ConstValue::Null);
             return Some(ConstValue::List(match &node.value {
                 Value::List(items) => items.iter().map(item).collect(),
                 _ => vec![item(node)],
@@ -294,7 +373,7 @@ pub(super) fn literal(
             let mut object = IndexMap::new();
             for field in fields {
                 if let Some(known) = input.field(&field.name.node)
-                    && let Some(value) = literal(schema, &field.value, &known.ty, variables)
+                    && let Some(value) = literal(schema, &field.value, &known.ty, purse)
                 {
                     object.insert(known.name.clone(), value);
                 }
@@ -302,17 +381,17 @@ pub(super) fn literal(
             Some(ConstValue::Object(object))
         }
         (Some(TypeForm::BuiltIn(BuiltIn::Id)), Value::Int(digits)) => {
-            Some(ConstValue::String(digits.clone()))
+            purse.pay(ConstValue::String(digits.clone()))
         }
-        (Some(TypeForm::BuiltIn(BuiltIn::Float)), Value::Int(digits)) => Some(float(digits)),
-        (_, value) => Some(untyped(value, variables)),
+        (Some(TypeForm::BuiltIn(BuiltIn::Float)), Value::Int(digits)) => purse.pay(float(digits)),
+        (_, value) => untyped(value, purse),
     }
 }
 
-/// A literal as it is written, for scalars that have no structure known here.
-pub(super) fn untyped(value: &Value, variables: &Values) -> ConstValue {
-    match value {
-        Value::Variable(name) => variables.get(name).cloned().unwrap_or_default(),
+/// A literal as it is written, for scalars that have no structure known here; none as for [`literal`].
+pub(super) fn untyped(value: &Value, purse: &Purse<'_>) -> Option<ConstValue> {
+    let value = match value {
+        Value::Variable(name) => return purse.copy(name),
         Value::Int(digits) => whole_digits(digits),
         Value::Float(digits) => float(digits),
         Value::Text(text) => ConstValue::String(text.clone()),
@@ -320,15 +399,19 @@ pub(super) fn untyped(value: &Value, variables: &Values) -> ConstValue {
         Value::Null => ConstValue::Null,
         Value::Enum(name) => ConstValue::Enum(name.clone()),
         Value::List(items) => {
-            ConstValue::List(items.iter().map(|i| untyped(&i.value, variables)).collect())
+            let items = items.iter();
+            let item = |item: &Node| untyped(&item.value, purse).unwrap_or_default();
+            return Some(ConstValue::List(items.map(item).collect()));
         }
-        Value::Object(fields) => ConstValue::Object(
-            fields
-                .iter()
-                .map(|f| (f.name.node.clone(), untyped(&f.value.value, variables)))
-                .collect(),
-        ),
-    }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let field = |field: &Argument| {
+                Some((field.name.node.clone(), untyped(&field.value.value, purse)?))
+            };
+            return Some(ConstValue::Object(fields.filter_map(field).collect()));
+        }
+    };
+    purse.pay(value)
 }
 
 /// A whole number; beyond 64 bits its digits as a string, which wide scalars accept, instead of a float that has lost some.

@@ -131,6 +131,11 @@ impl<R: Read> Window<R> {
         (self.base + self.start as u64, self.line)
     }
 
+    /// Whether the input ended because it could not be read.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
     /// Why the input ended early, once.
     pub(super) fn take_failure(&mut self) -> Option<InputError> {
         let source = self.failure.take()?;

@@ -148,11 +148,13 @@ fn chains_and_cycles_of_fragments_are_refused() {
     assert_eq!(message, "The fragment \"A\" contains itself.");
 }
 
+/// `count` items, told apart by their numbers.
+fn list(count: usize, item: &dyn Fn(usize) -> String) -> String {
+    (0..count).map(item).collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn each_limit_of_shape_holds_at_its_figure() {
-    let list = |count: usize, item: &dyn Fn(usize) -> String| -> String {
-        (0..count).map(item).collect::<Vec<_>>().join(" ")
-    };
     // How a document of a size is written, the last size that passes, and what the message names.
     type Written<'a> = Box<dyn Fn(usize) -> String + 'a>;
     let cases: Vec<(Written<'_>, usize, &str)> = vec![
@@ -235,6 +237,39 @@ fn each_limit_of_shape_holds_at_its_figure() {
         let refused = limit(prepare(&write(last + 1))).unwrap_or_else(|| panic!("{named} passes"));
         assert!(refused.message.contains(named), "{}", refused.message);
     }
+}
+
+#[test]
+fn values_cannot_multiply() {
+    let mut text = String::from("query($v:Any,$l:[ID!]){...F0 b(ids:$l){a}}");
+    for level in 0..12 {
+        let next = level + 1;
+        text += &format!(" fragment F{level} on Query{{k:q{{...F{next}}} q{{...F{next}}}}}");
+    }
+    text += " fragment F12 on Query{b(y:$v){__typename}}";
+    let text = text.replace("k:q{...F12} q{...F12}", "q{...F12}");
+    let run = |variables: Value| {
+        let open = DocumentLimits {
+            selections: 1_000_000,
+            ..DocumentLimits::default()
+        };
+        documents(open).prepare(&text, None, variables.as_object().unwrap())
+    };
+    run(json!({"v": "x", "l": vec!["i"; 40_000]})).unwrap();
+    let (code, message) = refusal(run(json!({"v": "x".repeat(900_000)})));
+    assert_eq!(code, LIMIT_EXCEEDED);
+    assert!(message.contains("16777216 bytes"), "{message}");
+    // Many uses in one argument.
+    let uses = format!("query($v:ID!){{b(ids:[{}]){{a}}}}", "$v ".repeat(2_000));
+    let result = prepare_with(&uses, &json!({"v": "x".repeat(900_000)}));
+    assert_eq!(refusal(result).0, LIMIT_EXCEEDED);
+    prepare_with(&uses, &json!({"v": "x"})).unwrap();
+    let (code, message) = refusal(run(json!({"l": vec!["i"; 60_000]})));
+    assert_eq!(code, LIMIT_EXCEEDED);
+    assert!(
+        message.contains("60001 values, the limit is 50000"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -1,0 +1,277 @@
+//! Connections: page arguments, and the types that lists are answered in.
+//!
+//! The types are our own, because every element of the schema is described. Their parts that depend on nothing are
+//! here; a list that offers more (totals, what the page leaves out) adds its fields where [`connection!`] is used.
+
+use std::sync::Arc;
+
+use async_graphql::SimpleObject;
+use futures::future::BoxFuture;
+
+use super::error::Result;
+use crate::domain::error::Error;
+use crate::domain::page::{Cursor, Page, PageRequest};
+
+/// How large the pages of a list may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimits {
+    /// Where the caller says nothing.
+    pub default: u32,
+    /// At most.
+    pub max: u32,
+}
+
+/// Pages of entities and of what hangs below them.
+pub const ENTITIES: PageLimits = PageLimits { default: 20, max: 100 };
+/// Pages of segments.
+pub const SEGMENTS: PageLimits = PageLimits { default: 100, max: 250 };
+
+/// The page that a caller asks for.
+#[derive(Clone, Debug, Default)]
+pub struct PageArgs {
+    /// How many from the start.
+    pub first: Option<i32>,
+    /// Behind this cursor.
+    pub after: Option<String>,
+    /// How many from the end.
+    pub last: Option<i32>,
+    /// Before this cursor.
+    pub before: Option<String>,
+}
+
+impl PageArgs {
+    /// The page in an order with this fingerprint.
+    ///
+    /// # Errors
+    /// For a negative or too large size, for `first` with `last`, and for a cursor of another list or order.
+    pub fn request(&self, limits: PageLimits, order: u32) -> Result<PageRequest> {
+        if self.first.is_some() && self.last.is_some() {
+            let message = "first and last ask for two pages at once: use first with after, or last with before";
+            return Err(Error::bad_input("last", message).into());
+        }
+        let forward = self.last.is_none();
+        let size = match (self.first, self.last) {
+            (Some(first), _) => size("first", first, limits)?,
+            (None, Some(last)) => size("last", last, limits)?,
+            (None, None) => limits.default,
+        };
+        let cursor = |text: &Option<String>, name| -> Result<Option<Cursor>> {
+            let text = text.as_deref();
+            Ok(text.map(|text| Cursor::decode(text, order, name)).transpose()?)
+        };
+        Ok(PageRequest {
+            size,
+            forward,
+            after: cursor(&self.after, "after")?,
+            before: cursor(&self.before, "before")?,
+        })
+    }
+}
+
+/// The size of a page, or of a list of the first so many.
+///
+/// # Errors
+/// When it is negative or beyond the limit.
+pub fn size(argument: &'static str, asked: i32, limits: PageLimits) -> Result<u32> {
+    let Ok(size) = u32::try_from(asked) else {
+        let message = format!("{argument} is {asked}: ask for 0 to {} rows", limits.max);
+        return Err(Error::bad_input(argument, message).into());
+    };
+    if size > limits.max {
+        let message = format!(
+            "{argument} is {asked}, the most for one page is {}: ask for {} or fewer and follow the cursors",
+            limits.max, limits.max
+        );
+        return Err(Error::limit(argument, message).into());
+    }
+    Ok(size)
+}
+
+/// Where a page stands in its list.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct PageInfo {
+    /// Whether rows follow this page.
+    has_next_page: bool,
+    /// Whether rows precede this page.
+    has_previous_page: bool,
+    /// Cursor of the page's first row, for `before`; null on an empty page.
+    start_cursor: Option<String>,
+    /// Cursor of the page's last row, for `after`; null on an empty page.
+    end_cursor: Option<String>,
+}
+
+/// A page of rows with their cursors as text.
+pub struct Slice<N> {
+    rows: Vec<(N, String)>,
+    has_next: bool,
+    has_previous: bool,
+}
+
+impl<N> Slice<N> {
+    /// A page of a list in the order with this fingerprint.
+    pub fn new(page: Page<N>, order: u32) -> Self {
+        Self {
+            rows: page.rows.into_iter().map(|(row, cursor)| (row, cursor.encode(order))).collect(),
+            has_next: page.has_next,
+            has_previous: page.has_previous,
+        }
+    }
+
+    /// The rows.
+    pub fn nodes(&self) -> impl Iterator<Item = &N> {
+        self.rows.iter().map(|(row, _)| row)
+    }
+
+    /// The rows with their cursors.
+    pub fn edges(&self) -> impl Iterator<Item = (&N, &str)> {
+        self.rows.iter().map(|(row, cursor)| (row, cursor.as_str()))
+    }
+
+    /// Where the page stands.
+    pub fn info(&self) -> PageInfo {
+        PageInfo {
+            has_next_page: self.has_next,
+            has_previous_page: self.has_previous,
+            start_cursor: self.rows.first().map(|(_, cursor)| cursor.clone()),
+            end_cursor: self.rows.last().map(|(_, cursor)| cursor.clone()),
+        }
+    }
+}
+
+/// The number of rows of a whole list, counted when it is asked for.
+#[derive(Clone)]
+pub enum Count {
+    /// Known anyway.
+    Known(i64),
+    /// To be counted.
+    Ask(Arc<dyn Fn() -> BoxFuture<'static, Result<i64>> + Send + Sync>),
+}
+
+impl Count {
+    /// A count that is made when it is asked for.
+    pub fn ask<F>(counting: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<i64>> + Send + 'static,
+    {
+        Self::Ask(Arc::new(move || Box::pin(counting())))
+    }
+
+    /// The count.
+    ///
+    /// # Errors
+    /// When counting fails.
+    pub async fn get(&self) -> Result<i64> {
+        match self {
+            Self::Known(number) => Ok(*number),
+            Self::Ask(counting) => counting().await,
+        }
+    }
+}
+
+/// Makes a connection's types: the connection with `edges`, `nodes`, `pageInfo`, `totalCount` and further fields, and
+/// its edge. `with` is what the further fields need; they find it in `self.more`.
+macro_rules! connection {
+    ($(#[$($doc:tt)*])* $name:ident, $edge:ident of $node:ty, with $more:ty { $($fields:tt)* }) => {
+        $crate::graphql::connection::connection! {
+            @make [$(#[$($doc)*])*] $name, $edge, $node,
+            [
+                /// What further fields need.
+                pub more: $more,
+            ]
+            [$($fields)*]
+        }
+    };
+    ($(#[$($doc:tt)*])* $name:ident, $edge:ident of $node:ty) => {
+        $crate::graphql::connection::connection! { @make [$(#[$($doc)*])*] $name, $edge, $node, [] [] }
+    };
+    (@make [$($doc:tt)*] $name:ident, $edge:ident, $node:ty, [$($more:tt)*] [$($fields:tt)*]) => {
+        $($doc)*
+        pub struct $name {
+            /// The page.
+            pub slice: $crate::graphql::connection::Slice<$node>,
+            /// How many rows there are.
+            pub count: $crate::graphql::connection::Count,
+            $($more)*
+        }
+
+        $($doc)*
+        #[async_graphql::Object]
+        impl $name {
+            /// The rows of this page with their cursors.
+            async fn edges(&self) -> Vec<$edge> {
+                let edge = |(node, cursor): (&$node, &str)| $edge { node: node.clone(), cursor: cursor.to_owned() };
+                self.slice.edges().map(edge).collect()
+            }
+
+            /// The rows of this page.
+            async fn nodes(&self) -> Vec<$node> {
+                self.slice.nodes().cloned().collect()
+            }
+
+            /// Where this page stands in the list.
+            async fn page_info(&self) -> $crate::graphql::connection::PageInfo {
+                self.slice.info()
+            }
+
+            /// Number of rows in the whole list, whatever the page; counted only when asked for.
+            async fn total_count(&self) -> $crate::graphql::error::Result<i32> {
+                $crate::graphql::scalar::count(self.count.get().await?)
+            }
+
+            $($fields)*
+        }
+
+        /// A row of a page with its cursor.
+        pub struct $edge {
+            node: $node,
+            cursor: String,
+        }
+
+        /// A row of a page with its cursor.
+        #[async_graphql::Object]
+        impl $edge {
+            /// The row.
+            async fn node(&self) -> $node {
+                self.node.clone()
+            }
+
+            /// The row's place in this order, for `after` and `before`.
+            async fn cursor(&self) -> &str {
+                &self.cursor
+            }
+        }
+    };
+}
+
+pub(in crate::graphql) use connection;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::filter::Value;
+    use uuid::Uuid;
+
+    fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
+        PageArgs { first, last, ..PageArgs::default() }
+    }
+
+    #[test]
+    fn sizes_have_a_default_and_a_limit_that_is_named() {
+        assert_eq!(args(None, None).request(ENTITIES, 1).unwrap().size, 20);
+        assert_eq!(args(Some(0), None).request(ENTITIES, 1).unwrap().size, 0);
+        let backward = args(None, Some(100)).request(ENTITIES, 1).unwrap();
+        assert_eq!((backward.size, backward.forward), (100, false));
+        let error = args(Some(101), None).request(ENTITIES, 1).unwrap_err().to_string();
+        assert!(error.contains("101") && error.contains("100"), "{error}");
+        assert!(args(Some(-1), None).request(ENTITIES, 1).unwrap_err().to_string().contains("-1"));
+        assert!(args(Some(1), Some(1)).request(ENTITIES, 1).is_err());
+    }
+
+    #[test]
+    fn a_cursor_of_another_order_is_refused() {
+        let cursor = Cursor { values: vec![Value::Int(1)], id: Uuid::nil() };
+        let after = PageArgs { after: Some(cursor.encode(7)), ..PageArgs::default() };
+        assert_eq!(after.request(ENTITIES, 7).unwrap().after, Some(cursor));
+        assert!(after.request(ENTITIES, 8).unwrap_err().to_string().contains("another order"));
+    }
+}

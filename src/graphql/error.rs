@@ -1,0 +1,209 @@
+//! How an error reaches a client: a stable code, the argument at fault, and a reference instead of anything internal.
+//!
+//! Resolvers fail with a [`Failure`]; async-graphql carries it along as the source of its own error, and [`tell`] reads
+//! it from there. HTTP statuses are `http`'s business.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use async_graphql::{PathSegment, Pos, ServerError};
+use serde::Serialize;
+
+use crate::domain::error::{Code, Error};
+use crate::domain::time::TimeError;
+
+/// How many errors one answer tells.
+pub const MAX_ERRORS: usize = 20;
+/// The longest message, in characters.
+pub const MAX_MESSAGE: usize = 300;
+
+/// An error that several fields can share: those that asked for the same batch fail with the same one.
+#[derive(Clone, Debug)]
+pub struct Failure(Arc<Error>);
+
+/// The result of a resolver.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// A fault of ours that must not happen.
+    pub fn internal(cause: &'static str) -> Self {
+        Error::internal(cause).into()
+    }
+
+    /// A time, day or zone that cannot be used, in the argument `field`.
+    pub fn time(field: &str, error: &TimeError) -> Self {
+        Error::bad_input(field, error.to_string()).into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An error as an answer has it.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locations: Vec<Pos>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    path: Vec<PathSegment>,
+    extensions: Extensions,
+}
+
+#[derive(Debug, Serialize)]
+struct Extensions {
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+}
+
+impl Told {
+    /// An error of the request as a whole.
+    pub(super) fn request(code: &'static str, message: &str, locations: Vec<Pos>) -> Self {
+        let extensions = Extensions {
+            code,
+            argument: None,
+            reference: None,
+        };
+        Self {
+            message: cut(message),
+            locations,
+            path: Vec::new(),
+            extensions,
+        }
+    }
+}
+
+/// The errors of an execution as a client may see them, the first [`MAX_ERRORS`]; causes go to the log under
+/// `reference`.
+pub(super) fn tell(errors: Vec<ServerError>, reference: &str) -> Vec<Told> {
+    let mut logged = HashSet::new();
+    errors
+        .into_iter()
+        .take(MAX_ERRORS)
+        .map(|error| {
+            let failure = error.source::<Failure>().cloned();
+            let failure = failure.unwrap_or_else(|| of_framework(&error));
+            if logged.insert(Arc::as_ptr(&failure.0)) {
+                log(&failure.0, reference);
+            }
+            told(error, &failure.0, reference)
+        })
+        .collect()
+}
+
+fn told(error: ServerError, failure: &Error, reference: &str) -> Told {
+    let internal = failure.code() == Code::Internal;
+    let message = if internal {
+        format!("The server made an error; reference {reference}")
+    } else {
+        cut(failure.message())
+    };
+    Told {
+        message,
+        locations: error.locations,
+        path: error.path,
+        extensions: Extensions {
+            code: failure.code().as_str(),
+            argument: failure.field().map(str::to_owned),
+            reference: internal.then(|| reference.to_owned()),
+        },
+    }
+}
+
+fn log(failure: &Error, reference: &str) {
+    let cause = failure
+        .cause()
+        .map_or_else(String::new, ToString::to_string);
+    match failure.code() {
+        Code::Internal => tracing::error!(reference, cause, "an operation failed"),
+        code if !cause.is_empty() => {
+            tracing::warn!(reference, cause, code = code.as_str(), "an operation failed");
+        }
+        _ => {}
+    }
+}
+
+/// What the framework itself refuses during execution: values that a scalar does not take. Anything else is a fault.
+fn of_framework(error: &ServerError) -> Failure {
+    let of_input = ["Failed to parse \"", "Expected input type \""];
+    if of_input.iter().any(|start| error.message.starts_with(start)) {
+        return Error::new(Code::BadUserInput, plain(&error.message)).into();
+    }
+    Error::internal(error.message.clone()).into()
+}
+
+/// The framework's sentence without its wrapping: `Failed to parse "Date": <sentence> (occurred while parsing "X")`.
+fn plain(message: &str) -> String {
+    let sentence = message
+        .strip_prefix("Failed to parse \"")
+        .and_then(|rest| rest.split_once("\": "))
+        .map_or(message, |(_, sentence)| sentence);
+    let end = sentence.find(" (occurred while parsing \"");
+    sentence.get(..end.unwrap_or(sentence.len())).unwrap_or(sentence).to_owned()
+}
+
+fn cut(message: &str) -> String {
+    if message.chars().nth(MAX_MESSAGE).is_none() {
+        return message.to_owned();
+    }
+    message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(error: ServerError) -> String {
+        serde_json::to_string(&tell(vec![error], "r-1")).unwrap()
+    }
+
+    #[test]
+    fn internals_are_masked_behind_a_reference() {
+        let failure = Failure::from(Error::internal("password of db is hunter2"));
+        let error = async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 });
+        let text = json(error);
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains(r#""message":"The server made an error; reference r-1""#), "{text}");
+        assert!(text.contains(r#""code":"INTERNAL_SERVER_ERROR","reference":"r-1""#), "{text}");
+    }
+
+    #[test]
+    fn an_unknown_error_of_the_framework_is_internal() {
+        assert!(json(ServerError::new("Data `X` does not exist.", None)).contains("INTERNAL_SERVER_ERROR"));
+    }
+
+    #[test]
+    fn a_refused_value_says_what_would_do() {
+        let message = r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
+        let text = json(ServerError::new(message, None));
+        assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
+        assert!(text.contains("BAD_USER_INPUT"), "{text}");
+    }
+
+    #[test]
+    fn arguments_are_named_and_messages_cut() {
+        let failure = Failure::from(Error::limit("first", "x".repeat(900)));
+        let text = json(async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 }));
+        assert!(text.contains(r#""code":"LIMIT_EXCEEDED","argument":"first""#), "{text}");
+        assert!(text.chars().count() < 500, "{text}");
+    }
+
+    #[test]
+    fn at_most_twenty_errors_are_told() {
+        let errors = vec![ServerError::new("x", None); 25];
+        assert_eq!(tell(errors, "r").len(), MAX_ERRORS);
+    }
+}

@@ -1,0 +1,79 @@
+//! A database for each test: an SQLite file, or a database of the PostgreSQL cluster that `TEST_POSTGRES_URL` names.
+
+use actiongraph::store::Store;
+use sea_orm::{ConnectionTrait as _, Database};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the tests run on PostgreSQL.
+pub(crate) fn is_postgres() -> bool {
+    match std::env::var("TEST_BACKEND").as_deref() {
+        Ok("postgres") => true,
+        Ok("sqlite") | Err(_) => false,
+        Ok(other) => panic!("TEST_BACKEND is {other:?}; it is sqlite or postgres"),
+    }
+}
+
+fn name() -> String {
+    format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The URL of an empty database of the chosen backend.
+pub(crate) async fn fresh_url() -> String {
+    if is_postgres() { fresh_postgres(None).await } else { fresh_sqlite() }
+}
+
+/// The URL of an empty SQLite file, whatever the chosen backend.
+pub(crate) fn fresh_sqlite() -> String {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("databases");
+    std::fs::create_dir_all(&folder).unwrap();
+    forget_old_files(&folder);
+    let path = folder.join(format!("{}.db", name()));
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    format!("sqlite://{}", path.display())
+}
+
+/// Files of earlier runs go after an hour: a test that failed can still be looked into.
+fn forget_old_files(folder: &PathBuf) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > Duration::from_secs(3_600)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn cluster_url() -> String {
+    std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names the cluster; scripts/with-postgres sets it")
+}
+
+/// The same cluster, another database.
+fn with_database(url: &str, database: &str) -> String {
+    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let (server, _) = head.rsplit_once('/').unwrap();
+    query.map_or_else(|| format!("{server}/{database}"), |query| format!("{server}/{database}?{query}"))
+}
+
+async fn fresh_postgres(template: Option<&str>) -> String {
+    let cluster = cluster_url();
+    let admin = Database::connect(&cluster).await.unwrap();
+    let database = name();
+    let template = template.unwrap_or("template0");
+    admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {database}")).await.unwrap();
+    admin.execute_unprepared(&format!("CREATE DATABASE {database} TEMPLATE {template}")).await.unwrap();
+    admin.close().await.unwrap();
+    with_database(&cluster, &database)
+}
+
+/// An open, migrated database of the chosen backend, and its URL.
+pub(crate) async fn fresh_store() -> (Store, String) {
+    let url = fresh_url().await;
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    (store, url)
+}
