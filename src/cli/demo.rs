@@ -94,7 +94,7 @@ async fn serve(
         // Nothing is ready any more.
         let _ = std::fs::remove_file(path);
     }
-    store.close().await;
+    store.close().await?;
     Ok(ExitCode::SUCCESS)
 }
 

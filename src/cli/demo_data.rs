@@ -54,7 +54,7 @@ pub(super) async fn prepare(
         check_own(&known)?;
         if !known.is_empty() {
             output.note("The demo's data are not whole (a start was interrupted, or they are of an older version).");
-            store.close().await;
+            store.close().await?;
             throw_away(url)?;
             store = Store::open(url).await?;
             store.migrate().await?;

@@ -79,7 +79,7 @@ fn create(args: &CreateArgs, output: &Output) -> Outcome {
             publisher.slug
         ));
         output.line(&secret)?;
-        store.close().await;
+        store.close().await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -134,7 +134,7 @@ fn list(args: &ListArgs, output: &Output) -> Outcome {
                 &rows,
             ))?;
         }
-        store.close().await;
+        store.close().await?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -164,7 +164,7 @@ fn revoke(args: &RevokeArgs, output: &Output) -> Outcome {
             "was revoked before"
         };
         output.line(&format!("{prefix} {words}."))?;
-        store.close().await;
+        store.close().await?;
         Ok(ExitCode::SUCCESS)
     })
 }

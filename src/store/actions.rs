@@ -77,8 +77,10 @@ impl ActionParent {
             Self::AdSpace => ("t.ad_space_id", ""),
             Self::Product => (
                 "carts.product_id",
-                " JOIN (SELECT DISTINCT publisher_id, action_id, product_id FROM action_items) carts \
-                 ON carts.publisher_id = t.publisher_id AND carts.action_id = t.id",
+                // The first item of the product in each cart, so that an action comes once.
+                " JOIN action_items carts ON carts.publisher_id = t.publisher_id AND carts.action_id = t.id \
+                 AND NOT EXISTS (SELECT 1 FROM action_items e WHERE e.publisher_id = carts.publisher_id \
+                 AND e.action_id = carts.action_id AND e.product_id = carts.product_id AND e.ordinal < carts.ordinal)",
             ),
         };
         Children { parent, join, ids }

@@ -1,5 +1,6 @@
 //! Which documents are accepted, compared with graphql-js (`tests/node/verdicts.mjs`): a corpus that covers every rule, and seeded
-//! mutations of it, on a schema with one of everything and on the product's own.
+//! mutations of it, on a schema with one of everything and on the product's own. What is accepted must also mean the same once it is
+//! written for the executor: graphql-js executes both forms.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,11 +8,13 @@
     reason = "a test: what it can't do, it can't go on without"
 )]
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use actiongraph::graphql::document::{DocumentLimits, Documents};
+use async_graphql::parser::types::{Selection, SelectionSet};
 use serde_json::{Map, Value, json};
 
 /// Mutations of the corpus that are compared beside it.
@@ -39,7 +42,7 @@ fn no_limits() -> DocumentLimits {
         nodes: u64::MAX,
         structured_scalars: true,
         variable_values: usize::MAX,
-        argument_bytes: usize::MAX,
+        written_bytes: usize::MAX,
         cache_bytes: 0,
         ..DocumentLimits::default()
     }
@@ -70,11 +73,16 @@ fn verdict(documents: &Documents, case: &Value) -> (&'static str, String) {
 /// Compares all cases on one schema; lists every difference. Gives the counts of what was accepted, refused as a document, and refused
 /// as a request.
 fn compare(name: &str, sdl: &str, cases: &[Value]) -> [usize; 3] {
+    let documents = Documents::new(sdl, no_limits()).unwrap();
+    let cases: Vec<Value> = cases
+        .iter()
+        .map(|case| with_written(&documents, case))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let schema_file = folder.path().join("schema.graphql");
     let cases_file = folder.path().join("cases.json");
     fs::write(&schema_file, sdl).unwrap();
-    fs::write(&cases_file, serde_json::to_string(cases).unwrap()).unwrap();
+    fs::write(&cases_file, serde_json::to_string(&cases).unwrap()).unwrap();
     let output = Command::new("node")
         .arg(file("tests/node/verdicts.mjs"))
         .args([&schema_file, &cases_file])
@@ -85,8 +93,8 @@ fn compare(name: &str, sdl: &str, cases: &[Value]) -> [usize; 3] {
     let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(theirs.len(), cases.len());
 
-    let documents = Documents::new(sdl, no_limits()).unwrap();
     let mut counts = [0; 3];
+    let mut executed = 0;
     let mut differences = Vec::new();
     for (case, their) in cases.iter().zip(&theirs) {
         let wanted = match their["stage"].as_str().unwrap() {
@@ -112,7 +120,75 @@ fn compare(name: &str, sdl: &str, cases: &[Value]) -> [usize; 3] {
         cases.len(),
         differences.join("\n")
     );
+    assert!(
+        executed * 10 > counts[0] * 9,
+        "{name}: only {executed} executed of {counts:?}"
+    );
     counts
+}
+
+/// A case with the operation as it is written for the executor.
+fn with_written(documents: &Documents, case: &Value) -> Value {
+    let mut case = case.clone();
+    let empty = Map::new();
+    let prepared = documents.prepare(
+        case["text"].as_str().unwrap(),
+        case["operationName"].as_str(),
+        case["variables"].as_object().unwrap_or(&empty),
+    );
+    // JavaScript has no whole numbers of such length to compare.
+    let comparable = ![
+        "00000000000000000000",
+        "99999999999999999999",
+        "e+300",
+        "1.0e+",
+    ]
+    .iter()
+    .any(|digits| case.to_string().contains(digits));
+    if let (Ok(prepared), true) = (prepared, comparable) {
+        let mut text = String::new();
+        for (_, operation) in prepared.document.operations.iter() {
+            write!(text, "{} ", operation.node.ty).unwrap();
+            print(&operation.node.selection_set.node, &mut text);
+        }
+        // An operation of which everything is skipped cannot be written.
+        if !text.contains("{}") {
+            case["written"] = json!(text);
+        }
+    }
+    case
+}
+
+fn print(set: &SelectionSet, into: &mut String) {
+    into.push('{');
+    for item in &set.items {
+        match &item.node {
+            Selection::Field(field) => {
+                if let Some(alias) = &field.node.alias {
+                    write!(into, "{alias}:").unwrap();
+                }
+                write!(into, "{}", field.node.name).unwrap();
+                let arguments = field.node.arguments.iter();
+                let arguments: Vec<String> = arguments
+                    .map(|(name, value)| format!("{name}:{value}"))
+                    .collect();
+                if !arguments.is_empty() {
+                    write!(into, "({})", arguments.join(" ")).unwrap();
+                }
+                if field.node.selection_set.pos != field.pos {
+                    print(&field.node.selection_set.node, into);
+                }
+                into.push(' ');
+            }
+            Selection::InlineFragment(fragment) => {
+                let on = &fragment.node.type_condition.as_ref().unwrap().node.on;
+                write!(into, "...on {on}").unwrap();
+                print(&fragment.node.selection_set.node, into);
+            }
+            Selection::FragmentSpread(_) => unreachable!("fragments are written out"),
+        }
+    }
+    into.push('}');
 }
 
 fn cases(name: &str) -> Vec<Value> {

@@ -1,12 +1,20 @@
 // What graphql-js says about documents: `node verdicts.mjs SCHEMA.graphql CASES.json` reads an array of {text, variables?, operationName?}
 // and prints an array of {stage, message?}, stage being "accept", or the step that refuses: "parse", "validate", "operation", "variables".
+//
+// A case with `written` (the same operation as this server writes it for its executor, as text) is also executed in both forms over made-up
+// data, whose values tell the arguments that arrived; `answers` then holds the two answers.
 
 import { readFileSync } from 'node:fs';
 import {
   buildSchema,
+  executeSync,
   getNamedType,
+  getNullableType,
   getVariableValues,
+  isCompositeType,
+  isEnumType,
   isInputObjectType,
+  isListType,
   isNonNullType,
   GraphQLError,
   Kind,
@@ -53,9 +61,25 @@ function FiniteFloatRule(context) {
   return { IntValue: check, FloatValue: check };
 }
 
-const rules = [...new Set([...specifiedRules, MaxIntrospectionDepthRule, OneOfVariablesRule, FiniteFloatRule])];
+// Deprecation of directives is an experiment that graphql-js describes in its introspection; the executor here has no such fields.
+function NoDirectiveDeprecationRule(context) {
+  return {
+    Field(node) {
+      const parent = context.getParentType()?.name;
+      const name = node.name.value;
+      const fields = parent === '__Directive' && (name === 'isDeprecated' || name === 'deprecationReason');
+      const argument = parent === '__Schema' && name === 'directives' && (node.arguments ?? []).length > 0;
+      if (fields || argument) {
+        context.reportError(new GraphQLError('Deprecation of directives is not described.', { nodes: node }));
+      }
+    },
+  };
+}
 
-function verdict(schema, { text, variables, operationName }) {
+const own = [OneOfVariablesRule, FiniteFloatRule, NoDirectiveDeprecationRule];
+const rules = [...new Set([...specifiedRules, MaxIntrospectionDepthRule, ...own])];
+
+function verdict(schema, { text, variables, operationName, written }) {
   let document;
   try {
     document = parse(text);
@@ -76,7 +100,65 @@ function verdict(schema, { text, variables, operationName }) {
   if (chosen.length !== 1) return { stage: 'operation', message: 'no single operation' };
   const result = getVariableValues(schema, chosen[0].variableDefinitions ?? [], variables ?? {});
   if (result.errors) return { stage: 'variables', message: result.errors[0].message };
-  return { stage: 'accept' };
+  if (written === undefined) return { stage: 'accept' };
+  const rewritten = parse(written);
+  const wrong = validate(schema, rewritten, specifiedRules);
+  if (wrong.length > 0) return { stage: 'accept', answers: ['valid', wrong[0].message] };
+  const theirs = answer(schema, document, operationName, variables);
+  return { stage: 'accept', answers: [theirs, answer(schema, rewritten)] };
+}
+
+// Made-up data: the same for the same path and arguments.
+
+function dice(text) {
+  let hash = 7;
+  for (const character of text) hash = (hash * 31 + character.codePointAt(0)) % 1_000_003;
+  return hash;
+}
+
+function made(type, place, told) {
+  const bare = getNullableType(type);
+  if (isListType(bare)) return [0, 1, 2].map((index) => made(bare.ofType, `${place}/${index}`, told));
+  if (isCompositeType(bare)) return { place };
+  if (isEnumType(bare)) return bare.getValues()[dice(told) % bare.getValues().length].value;
+  switch (bare.name) {
+    case 'Int':
+      return dice(told);
+    case 'Float':
+      return dice(told) / 4;
+    case 'Boolean':
+      return dice(told) % 2 === 0;
+    default:
+      return told;
+  }
+}
+
+function placeOf(path) {
+  return path ? `${placeOf(path.prev)}/${path.key}` : '';
+}
+
+function answer(schema, document, operationName, variableValues) {
+  const { data } = executeSync({
+    schema,
+    document,
+    operationName,
+    variableValues,
+    rootValue: { place: '' },
+    fieldResolver: (source, args, context, info) => {
+      const told = `${info.fieldName} ${JSON.stringify(args, sorted)}`;
+      return made(info.returnType, placeOf(info.path), told);
+    },
+    typeResolver: ({ place }, context, info, type) => {
+      const possible = info.schema.getPossibleTypes(type);
+      return possible[dice(place) % possible.length].name;
+    },
+  });
+  return JSON.stringify(data, sorted);
+}
+
+function sorted(key, value) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([one], [two]) => (one < two ? -1 : 1)));
 }
 
 const [schemaFile, casesFile] = process.argv.slice(2);

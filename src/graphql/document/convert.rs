@@ -21,8 +21,8 @@ use super::variables::{Purse, Values, literal};
 /// Writes an operation for the executor.
 ///
 /// # Errors
-/// `LIMIT_EXCEEDED` when the values of arguments, written out wherever fragments and variables put them, weigh more than
-/// [`DocumentLimits::argument_bytes`].
+/// `LIMIT_EXCEEDED` when fields and the values of arguments, written out wherever fragments and variables put them, weigh more than
+/// [`DocumentLimits::written_bytes`].
 pub(super) fn convert(
     schema: &Schema,
     document: &Document,
@@ -34,7 +34,7 @@ pub(super) fn convert(
     let convert = Convert {
         schema,
         fragments: fragments.map(|f| (f.name.node.as_str(), f)).collect(),
-        purse: Purse::new(variables, limits.argument_bytes),
+        purse: Purse::new(variables, limits.written_bytes),
     };
     let items = schema.root(operation.kind).map_or_else(Vec::new, |root| {
         convert.merged(&[&operation.selection], root)
@@ -44,8 +44,8 @@ pub(super) fn convert(
             LIMIT_EXCEEDED,
             operation.pos,
             format!(
-                "The arguments weigh more than {} bytes with fragments and variables written out. Repeat long values less often.",
-                limits.argument_bytes
+                "The operation weighs more than {} bytes with fragments and variables written out. Repeat long values less often.",
+                limits.written_bytes
             ),
         ));
     }
@@ -104,6 +104,9 @@ impl<'d> Convert<'d> {
         parent: &'d TypeInfo,
     ) -> Vec<Positioned<out::Selection>> {
         let mut collected = Collected::default();
+        if self.purse.is_overdrawn() {
+            return Vec::new();
+        }
         for set in sets {
             self.collect(set, parent, &mut collected);
         }
@@ -175,16 +178,28 @@ impl<'d> Convert<'d> {
         parent: &'d TypeInfo,
         into: &mut Collected<'d>,
     ) {
-        let ty = on.and_then(|on| self.schema.ty(on));
-        match ty {
-            Some(ty) if !ty.covers_all(parent) => {
-                let part = into.parts.entry(Key::Type(&ty.name));
-                let part = part.or_insert_with(|| Part::Condition(ty, pos, Vec::new()));
-                if let Part::Condition(_, _, sets) = part {
-                    sets.push(set);
-                }
+        let Some(ty) = on.and_then(|on| self.schema.ty(on)) else {
+            return self.collect(set, parent, into);
+        };
+        // An interface that covers another abstract type need not share its fields with it, so that its condition stays.
+        let shares = ty.name == parent.name || parent.is_object() || ty.is_union();
+        if shares && ty.covers_all(parent) {
+            return self.collect(set, parent, into);
+        }
+        // Once outer conditions have settled the type, an inner one can turn out to be impossible: then it covers no object.
+        let mut objects = vec![ty];
+        if ty.is_union() || !ty.overlaps(parent) {
+            // The executor does not apply a condition on a union to objects of its members.
+            let members = ty.possible().into_iter().filter(|name| parent.covers(name));
+            objects = members.filter_map(|name| self.schema.ty(name)).collect();
+            objects.sort_unstable_by_key(|object| &object.name);
+        }
+        for object in objects {
+            let part = into.parts.entry(Key::Type(&object.name));
+            let part = part.or_insert_with(|| Part::Condition(object, pos, Vec::new()));
+            if let Part::Condition(_, _, sets) = part {
+                sets.push(set);
             }
-            _ => self.collect(set, parent, into),
         }
     }
 
@@ -213,6 +228,8 @@ impl<'d> Convert<'d> {
         all: &[&'d Field],
         parent: &'d TypeInfo,
     ) -> Positioned<out::Field> {
+        // Splitting unions can write more fields than fragments hold: they are paid for like arguments.
+        self.purse.spend(size_of::<out::Field>());
         let info = self.schema.field(parent, &first.name.node);
         let known = info.map_or(&[][..], |info| &info.arguments);
         let sets: Vec<&SelectionSet> = all.iter().filter_map(|f| f.selection.as_ref()).collect();

@@ -13,7 +13,8 @@
 //! | `cost` | rows that can be returned at most |
 //!
 //! Verdicts are compared with graphql-js in `tests/it/documents.rs`. Known and wanted differences: a nullable variable inside a `@oneOf`
-//! input object is refused everywhere (graphql-js 16 misses it below `!` and lists), and so is a Float literal beyond double precision.
+//! input object is refused everywhere (graphql-js 16 misses it below `!` and lists), and so is a Float literal beyond double precision;
+//! the experimental deprecation of directives is not part of the introspection here.
 
 mod ast;
 mod check;
@@ -79,8 +80,9 @@ pub struct DocumentLimits {
     pub variables: usize,
     /// Values in the variables of a request: each scalar, list and object counts.
     pub variable_values: usize,
-    /// Bytes that the values of arguments take with fragments and variables written out (a variable counts wherever it is used).
-    pub argument_bytes: usize,
+    /// Bytes that fields and the values of their arguments take with fragments and variables written out (a variable counts wherever it is
+    /// used).
+    pub written_bytes: usize,
     /// Pairs of fields with one answer name that are compared.
     pub comparisons: usize,
     /// Errors in an answer.
@@ -112,7 +114,7 @@ impl Default for DocumentLimits {
             operations: 20,
             variables: 100,
             variable_values: 50_000,
-            argument_bytes: 16 << 20,
+            written_bytes: 16 << 20,
             comparisons: 100_000,
             errors: 20,
             message_chars: 300,
@@ -261,8 +263,8 @@ impl Documents {
 
     fn remember(&self, text: &str, tokens: usize, document: &Arc<Document>) {
         // A rough weight: the text twice (once in the document's names and strings) and a node for each token.
-        let weight = text.len() * 2 + tokens * 128;
-        if weight > self.limits.cache_bytes / 8 {
+        let weight = text.len() * 2 + tokens * 256;
+        if weight > self.limits.cache_bytes / 4 {
             return;
         }
         let text: Arc<str> = text.into();

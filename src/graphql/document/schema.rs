@@ -179,6 +179,10 @@ impl TypeInfo {
         !self.is_composite() && !matches!(self.kind, TypeForm::Input(_))
     }
 
+    pub(super) fn is_union(&self) -> bool {
+        matches!(self.kind, TypeForm::Union(_))
+    }
+
     pub(super) fn is_object(&self) -> bool {
         matches!(self.kind, TypeForm::Object(_))
     }
@@ -195,7 +199,7 @@ impl TypeInfo {
     }
 
     /// The object types that can stand for this composite type.
-    fn possible(&self) -> Vec<&Name> {
+    pub(super) fn possible(&self) -> Vec<&Name> {
         match &self.kind {
             TypeForm::Object(_) => vec![&self.name],
             TypeForm::Interface(_, possible) | TypeForm::Union(possible) => {

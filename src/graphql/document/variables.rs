@@ -310,7 +310,8 @@ impl<'v> Purse<'v> {
         self.variables.get(name)
     }
 
-    fn spend(&self, bytes: usize) -> Option<()> {
+    /// Takes bytes out; none if there are not as many.
+    pub(super) fn spend(&self, bytes: usize) -> Option<()> {
         let left = self.left.get().and_then(|left| left.checked_sub(bytes));
         self.left.set(left);
         left.map(|_| ())

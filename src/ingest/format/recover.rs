@@ -67,7 +67,10 @@ impl<R: Read> JsonReader<R> {
                     let is_full = rest.len() - at > LIMIT;
                     self.leave(at, skipped);
                     // What is longer than a record may be cannot be one: look behind its first byte.
-                    from = usize::from(is_full || !self.window.more());
+                    from = usize::from(is_full);
+                    if !is_full {
+                        self.window.more();
+                    }
                 }
                 Restart::Nowhere(at) => {
                     self.leave(at, skipped);

@@ -43,6 +43,11 @@ enum Pet {
     Dog(Dog),
 }
 
+#[derive(Union)]
+enum Canine {
+    Dog(Dog),
+}
+
 #[derive(SimpleObject)]
 struct Cat {
     id: ID,
@@ -119,6 +124,10 @@ impl Query {
             id: "c".into(),
             lives: 9,
         })
+    }
+
+    async fn canine(&self) -> Option<Canine> {
+        None
     }
 
     async fn inner(&self) -> Option<Query> {
@@ -264,6 +273,21 @@ async fn fragments_apply_by_type() {
             "pets": [{"__typename": "Cat", "id": "c", "lives": 9}, {"__typename": "Dog", "id": "d", "barks": true}],
             "named": {"id": "d", "barks": true},
             "cat": {"lives": 9},
+        })
+    );
+}
+
+#[tokio::test]
+async fn conditions_on_unions_and_impossible_ones_are_settled() {
+    let text = "{named{...on Canine{...on Dog{barks}} ...on Dog{id ...N}} cat{...on Canine{__typename} ...on Dog{...N} ...on Cat{...N}}
+      pets{...on Canine{__typename} ...on Named{id}} canine{__typename}} fragment N on Named{...on Cat{lives} ...on Dog{id}}";
+    assert_eq!(
+        data(text, json!({})).await,
+        json!({
+            "named": {"barks": true, "id": "d"},
+            "cat": {"lives": 9},
+            "pets": [{"id": "c"}, {"__typename": "Dog", "id": "d"}],
+            "canine": null,
         })
     );
 }

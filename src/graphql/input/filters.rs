@@ -1,0 +1,217 @@
+//! One filter for each list but actions (`action_filter`), and the macro that makes them.
+
+use async_graphql::{ID, InputObject};
+
+use super::operators::{
+    BooleanFilter, CurrencyFilter, DateTimeFilter, IdFilter, ImportStateFilter, IntFilter, StringFilter, ids,
+};
+use super::reader::{Conditions, Operators, Reader};
+use crate::domain::filter::{
+    AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest, ProductField,
+    ProductTest, ProgramField, ProgramTest, UserField, UserTest,
+};
+use crate::graphql::error::Result;
+use crate::graphql::id::Kind;
+
+/// Makes a filter input. `fields` compare one field each with their operators; `related` ask for a condition on another
+/// type; `special` read themselves into a filter.
+macro_rules! filter_input {
+    (
+        $(#[$($doc:tt)*])*
+        $name:ident of $test:ty, ids of $kind:expr;
+        fields { $($(#[$($fdoc:tt)*])* $field:ident: $ops:ty = $text:literal => $make:expr,)* }
+        related { $($(#[$($rdoc:tt)*])* $related:ident: $inner:ty = $rtext:literal => $wrap:expr,)* }
+        special { $($(#[$($sdoc:tt)*])* $special:ident: $given:ty = $stext:literal => $read:expr,)* }
+    ) => {
+        $(#[$($doc)*])*
+        #[derive(Debug, InputObject)]
+        pub struct $name {
+            /// All of these must hold; an empty list always does.
+            and: Option<Vec<$name>>,
+            /// One of these must hold; an empty list never does.
+            or: Option<Vec<$name>>,
+            /// This must not hold.
+            not: Option<Box<$name>>,
+            $($(#[$($fdoc)*])* #[graphql(name = $text)] $field: Option<$ops>,)*
+            $($(#[$($rdoc)*])* #[graphql(name = $rtext)] $related: Option<Box<$inner>>,)*
+            $($(#[$($sdoc)*])* #[graphql(name = $stext)] $special: Option<$given>,)*
+        }
+
+        impl $crate::graphql::input::reader::Conditions<$test> for $name {
+            const KIND: Option<$crate::graphql::id::Kind> = $kind;
+
+            fn read(&self, reader: &mut Reader) -> Result<Filter<$test>> {
+                let mut parts: Vec<Filter<$test>> = Vec::new();
+                $(if let Some(given) = &self.$field {
+                    let ops = reader.field($text, |reader| given.read(reader))?;
+                    parts.extend(ops.into_iter().map(|op| Filter::Test($make(op))));
+                })*
+                $(if let Some(given) = &self.$related {
+                    let kind = <$inner as Conditions<_>>::KIND;
+                    let inner = reader.field($rtext, |reader| reader.nested(kind, |reader| given.read(reader)))?;
+                    reader.test()?;
+                    parts.push(Filter::Test($wrap(inner)));
+                })*
+                $(if let Some(given) = &self.$special {
+                    parts.push(reader.field($stext, |reader| $read(given, reader))?);
+                })*
+                $crate::graphql::input::filters::combine(reader, parts, (&self.and, &self.or, &self.not))
+            }
+        }
+    };
+}
+
+pub(in crate::graphql) use filter_input;
+
+/// A filter's `and`, `or` and `not`.
+type Combined<'a, F> = (&'a Option<Vec<F>>, &'a Option<Vec<F>>, &'a Option<Box<F>>);
+
+/// All parts of a filter together with its `and`, `or` and `not`.
+pub fn combine<T, F: Conditions<T>>(
+    reader: &mut Reader,
+    mut parts: Vec<Filter<T>>,
+    (and, or, not): Combined<'_, F>,
+) -> Result<Filter<T>> {
+    let mut inner = |name, reader: &mut Reader, filter: &F| {
+        reader.field(name, |reader| reader.nested(F::KIND, |reader| filter.read(reader)))
+    };
+    let mut list = |name, reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
+        filters.iter().map(|filter| inner(name, reader, filter)).collect()
+    };
+    if let Some(filters) = and {
+        parts.extend(list("and", reader, filters)?);
+    }
+    if let Some(filters) = or {
+        reader.test()?;
+        parts.push(Filter::Any(list("or", reader, filters)?));
+    }
+    if let Some(filter) = not {
+        parts.push(Filter::Not(Box::new(inner("not", reader, filter)?)));
+    }
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
+    Ok(Filter::All(parts))
+}
+
+filter_input! {
+    /// Conditions on a product; all that are given must hold.
+    ProductFilter of ProductTest, ids of Some(Kind::Product);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| ProductTest::Field(ProductField::Id, op),
+        /// Its AliExpress product id.
+        external_id: StringFilter = "externalId" => |op| ProductTest::Field(ProductField::ExternalId, op),
+        /// Its latest name, compared without regard to case in any script.
+        product_name: StringFilter = "name" => |op| ProductTest::Field(ProductField::Name, op),
+        /// Its latest link.
+        url: StringFilter = "url" => |op| ProductTest::Field(ProductField::Url, op),
+        /// Its country code, as the source wrote it.
+        country: StringFilter = "country" => |op| ProductTest::Field(ProductField::Country, op),
+        /// Whether it is a hot product.
+        is_hot: BooleanFilter = "isHot" => |op| ProductTest::Field(ProductField::IsHot, op),
+        /// Whether it is on the publisher's priority list.
+        is_priority: BooleanFilter = "isPriority" => |op| ProductTest::Field(ProductField::IsPriority, op),
+        /// The earliest order that carried it.
+        first_seen_at: DateTimeFilter = "firstSeenAt" => |op| ProductTest::Field(ProductField::FirstSeen, op),
+    }
+    related {
+        /// Its latest category; fails for a product without one.
+        category: CategoryFilter = "category" => ProductTest::Category,
+    }
+    special {}
+}
+
+fn within(given: &Vec<ID>, reader: &mut Reader) -> Result<Filter<CategoryTest>> {
+    Ok(Filter::Test(CategoryTest(CategoryField::Within, ids(given, reader)?)))
+}
+
+filter_input! {
+    /// Conditions on a category; all that are given must hold.
+    CategoryFilter of CategoryTest, ids of Some(Kind::Category);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| CategoryTest(CategoryField::Id, op),
+        /// Its AliExpress category id.
+        external_id: StringFilter = "externalId" => |op| CategoryTest(CategoryField::ExternalId, op),
+        /// Its name, compared without regard to case in any script.
+        category_name: StringFilter = "name" => |op| CategoryTest(CategoryField::Name, op),
+        /// Its level in the tree, 1 at the top.
+        level: IntFilter = "level" => |op| CategoryTest(CategoryField::Level, op),
+        /// Whether the shipped category tree has it.
+        is_known: BooleanFilter = "isKnown" => |op| CategoryTest(CategoryField::IsKnown, op),
+    }
+    related {}
+    special {
+        /// It is one of these categories or below one of them; of an empty list, none is.
+        within: Vec<ID> = "within" => within,
+    }
+}
+
+filter_input! {
+    /// Conditions on a program; all that are given must hold.
+    ProgramFilter of ProgramTest, ids of Some(Kind::Program);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| ProgramTest(ProgramField::Id, op),
+        /// Its id at Admitad, such as "6115".
+        external_id: StringFilter = "externalId" => |op| ProgramTest(ProgramField::ExternalId, op),
+        /// Its name, compared without regard to case in any script.
+        program_name: StringFilter = "name" => |op| ProgramTest(ProgramField::Name, op),
+        /// The currency that it pays in.
+        currency: CurrencyFilter = "currency" => |op| ProgramTest(ProgramField::Currency, op),
+    }
+    related {}
+    special {}
+}
+
+filter_input! {
+    /// Conditions on an ad space; all that are given must hold.
+    AdSpaceFilter of AdSpaceTest, ids of Some(Kind::AdSpace);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| AdSpaceTest(AdSpaceField::Id, op),
+        /// Its id at Admitad.
+        external_id: StringFilter = "externalId" => |op| AdSpaceTest(AdSpaceField::ExternalId, op),
+        /// Its name, compared without regard to case in any script.
+        ad_space_name: StringFilter = "name" => |op| AdSpaceTest(AdSpaceField::Name, op),
+    }
+    related {}
+    special {}
+}
+
+filter_input! {
+    /// Conditions on a user; all that are given must hold.
+    UserFilter of UserTest, ids of Some(Kind::User);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| UserTest(UserField::Id, op),
+        /// The value of the SubID that names the user.
+        subid: StringFilter = "value" => |op| UserTest(UserField::Value, op),
+        /// The user space: ad spaces of one space share their users.
+        user_space: StringFilter = "userSpace" => |op| UserTest(UserField::UserSpace, op),
+        /// The earliest order, of any status.
+        first_seen_at: DateTimeFilter = "firstSeenAt" => |op| UserTest(UserField::FirstSeen, op),
+    }
+    related {}
+    special {}
+}
+
+filter_input! {
+    /// Conditions on an import run; all that are given must hold.
+    ImportFilter of ImportTest, ids of Some(Kind::ImportRun);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| ImportTest(ImportField::Id, op),
+        /// Its state.
+        state: ImportStateFilter = "state" => |op| ImportTest(ImportField::State, op),
+        /// The entrance, such as "FILE".
+        entrance: StringFilter = "entrance" => |op| ImportTest(ImportField::Entrance, op),
+        /// The name of the file.
+        file_name: StringFilter = "name" => |op| ImportTest(ImportField::Name, op),
+        /// When it started.
+        started_at: DateTimeFilter = "startedAt" => |op| ImportTest(ImportField::StartedAt, op),
+    }
+    related {}
+    special {}
+}

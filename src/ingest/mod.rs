@@ -1,0 +1,20 @@
+//! Taking data in: foreign bytes become drafts for the one write path, or rejects with their reason.
+//!
+//! | stage | where |
+//! |---|---|
+//! | unpacking, finding records | [`format`] |
+//! | fields as they stand | [`raw`] |
+//! | meaning | [`normalize`] |
+//! | refusing | [`refusal`], [`personal`] |
+//! | a file's own time | [`latest`] |
+//! | the seeded source | [`demo`] |
+//!
+//! All of that is pure: bytes in, values out, no clock, no database.
+
+pub mod demo;
+pub mod format;
+pub mod latest;
+pub mod normalize;
+pub mod personal;
+pub mod raw;
+pub mod refusal;

@@ -1,0 +1,467 @@
+//! The command line through the real binary: what it prints, what it exits with, what it leaves behind.
+//!
+//! Not here: what the formats allow (`ingest`) and what HTTP answers (`http`).
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what it can't do, it can't go on without"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::fresh_url;
+
+/// The binary, free of the settings of whoever runs the tests.
+fn actiongraph(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actiongraph"));
+    for name in [
+        "LISTEN",
+        "DATABASE_URL",
+        "CONFIG",
+        "LOG",
+        "LOG_FORMAT",
+        "CORS_ORIGINS",
+        "WORKERS",
+    ] {
+        command.env_remove(format!("ACTIONGRAPH_{name}"));
+    }
+    command
+        .env("HOME", home)
+        .env("XDG_DATA_HOME", home.join("data"))
+        .stdin(Stdio::null());
+    command
+}
+
+/// A database of its own and a folder for files.
+struct Place {
+    folder: TempDir,
+    url: String,
+}
+
+impl Place {
+    async fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            url: fresh_url().await,
+        }
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = actiongraph(self.folder.path());
+        command
+            .args(arguments)
+            .env("ACTIONGRAPH_DATABASE_URL", &self.url);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments).output().unwrap())
+    }
+
+    fn import(&self, files: &[&Path]) -> Run {
+        let mut command = self.command(&["import", "--publisher", "my-blog"]);
+        Run::of(command.args(files).output().unwrap())
+    }
+}
+
+/// What a command did.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The number that the report has beside a word.
+    #[track_caller]
+    fn count(&self, word: &str) -> u64 {
+        let line = self
+            .out
+            .lines()
+            .find(|line| line.trim_start().starts_with(word));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number
+            .unwrap_or_else(|| panic!("no {word} in {self:?}"))
+            .replace(',', "")
+            .parse()
+            .unwrap()
+    }
+}
+
+/// An action as upstream sends it.
+fn action(id: u64) -> Value {
+    json!({
+        "id": id, "action_id": id, "order_id": format!("30190000{id}"), "tariff_id": 11,
+        "advcampaign_id": 6115, "advcampaign_name": "AliExpress WW", "website_name": "My blog",
+        "click_user_ip": null, "click_user_referer": "", "click_country_code": "PL",
+        "conversion_time": 5400, "action": "Paid order", "action_type": "sale", "cart": 31.50,
+        "status": "pending", "processed": 0, "subid": "tg", "subid1": "u-1007", "subid2": "",
+        "subid3": null, "subid4": null, "payment": 1.89, "currency": "USD", "keyword": null,
+        "comment": null,
+        "positions": [{
+            "id": id + 10_000_000, "tariff_id": 11, "datetime": "2024-03-05 13:30:00",
+            "amount": "31.50", "payment": "1.89", "rate": "6.00", "rate_id": 70001,
+            "percentage": true,
+            "product_url": "https://www.aliexpress.com/item/1005000000000001.html",
+            "product_id": "1005000000000001", "product_image": "", "product_name": "USB-C cable",
+            "product_category_id": "44", "product_category_name": "Consumer Electronics"
+        }],
+        "paid": 0, "promocode": null, "click_date": "2024-03-05 12:00:00",
+        "action_date": "2024-03-05 13:30:00", "closing_date": "2024-04-04", "status_updated": ""
+    })
+}
+
+fn page(actions: &[Value]) -> Vec<u8> {
+    let count = actions.len();
+    let meta = json!({ "limit": 500, "offset": 0, "count": count });
+    json!({ "_meta": meta, "results": actions })
+        .to_string()
+        .into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+#[tokio::test]
+async fn an_import_says_what_became_of_every_record() {
+    let place = Place::new().await;
+    let file = place.file("may.json", &page(&[action(1), action(2), action(3)]));
+    let first = place.import(&[&file]);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.err.contains("New publisher my-blog"), "{first:?}");
+    assert!(
+        first.out.starts_with("may.json -> publisher my-blog ("),
+        "{first:?}"
+    );
+    assert_eq!(
+        (
+            first.count("read"),
+            first.count("new"),
+            first.count("rejected")
+        ),
+        (3, 3, 0)
+    );
+
+    let again = place.import(&[&file]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(!again.err.contains("New publisher"), "{again:?}");
+    assert_eq!((again.count("new"), again.count("unchanged")), (0, 3));
+}
+
+#[tokio::test]
+async fn gzip_standard_input_and_several_files_are_imported_alike() {
+    let place = Place::new().await;
+    let packed = place.file("a.json.gz", &gzip(&page(&[action(1)])));
+    let plain = place.file("b.json", &page(&[action(2)]));
+    let both = place.import(&[&packed, &plain]);
+    assert_eq!(both.code, 0, "{both:?}");
+    assert_eq!(
+        both.out.matches("-> publisher my-blog").count(),
+        2,
+        "{both:?}"
+    );
+
+    let mut child = place
+        .command(&["import", "-", "--publisher", "my-blog"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(&gzip(&page(&[action(1), action(2), action(3)])))
+        .unwrap();
+    drop(input);
+    let piped = Run::of(child.wait_with_output().unwrap());
+    assert_eq!(piped.code, 0, "{piped:?}");
+    assert!(piped.out.starts_with("standard input -> "), "{piped:?}");
+    assert_eq!((piped.count("new"), piped.count("unchanged")), (1, 2));
+}
+
+#[tokio::test]
+async fn rejected_records_are_told_with_place_and_reason_while_the_rest_goes_in() {
+    let place = Place::new().await;
+    let mut broken = action(2);
+    broken["id"] = Value::Null;
+    broken["action_id"] = Value::Null;
+    let file = place.file("may.json", &page(&[action(1), broken, action(3)]));
+    let run = place.import(&[&file]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert_eq!(
+        (run.count("read"), run.count("new"), run.count("rejected")),
+        (3, 2, 1)
+    );
+    assert!(
+        run.out.contains("page 1, record 2, line 1, byte "),
+        "{run:?}"
+    );
+    assert!(run.out.contains("MISSING_FIELD"), "{run:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_fails_and_the_other_files_go_in() {
+    let place = Place::new().await;
+    let good = place.file("good.json", &page(&[action(1)]));
+    let missing = place.folder.path().join("missing.json");
+    let run = place.import(&[&missing, &good]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(run.count("new"), 1);
+    assert!(run.err.contains("missing.json"), "{run:?}");
+}
+
+#[tokio::test]
+async fn wrong_usage_is_2_and_says_what_is_right() {
+    let place = Place::new().await;
+    for (arguments, words) in [
+        (&["import"][..], "--publisher"),
+        (
+            &["import", "x.json", "--publisher", "My Blog"],
+            "lower-case letters",
+        ),
+        (
+            &["import", "x.json", "--publisher", "b", "--utc-offset", "3h"],
+            "+03:00",
+        ),
+        (
+            &["import", "x.json", "--publisher", "b", "--as-of", "May"],
+            "May",
+        ),
+        (&["import", "-", "-", "--publisher", "b"], "once"),
+        (&["serve", "--listen", "eighty"], "127.0.0.1:8080"),
+        (&["demo", "--listen", "0.0.0.0:0"], "this machine only"),
+        (&["demo", "--database-url", "mysql://x"], "sqlite://"),
+        (&["nonsense"], "nonsense"),
+    ] {
+        let run = place.run(arguments);
+        assert_eq!(run.code, 2, "{arguments:?} {run:?}");
+        assert!(run.err.contains(words), "{words} in {run:?}");
+        assert_eq!(run.out, "", "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn serve_lists_every_problem_of_its_settings_and_does_not_start() {
+    let place = Place::new().await;
+    let config = place.file("a.toml", b"lisen = \"x\"\nworkers = -1\n");
+    let mut command = place.command(&["serve", "--listen", "eighty", "--config"]);
+    let run = Run::of(command.arg(&config).output().unwrap());
+    assert_eq!(run.code, 2, "{run:?}");
+    for words in ["lisen", "did you mean listen?", "workers", "--listen"] {
+        assert!(run.err.contains(words), "{words} in {run:?}");
+    }
+    let defaults = place.run(&["serve", "--print-defaults"]);
+    assert_eq!(defaults.code, 0);
+    assert!(
+        defaults.out.contains("# listen = \"127.0.0.1:8080\""),
+        "{defaults:?}"
+    );
+}
+
+#[tokio::test]
+async fn keys_are_made_listed_and_revoked() {
+    let place = Place::new().await;
+    let unknown = {
+        assert_eq!(place.run(&["migrate"]).code, 0);
+        place.run(&["key", "create", "--publisher", "my-blog"])
+    };
+    assert_eq!(unknown.code, 1);
+    assert!(
+        unknown
+            .err
+            .contains("no such publisher: my-blog (known: none yet)"),
+        "{unknown:?}"
+    );
+    assert!(unknown.err.contains("import"), "{unknown:?}");
+
+    let file = place.file("may.json", &page(&[action(1)]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    let made = place.run(&[
+        "key",
+        "create",
+        "--publisher",
+        "my-blog",
+        "--label",
+        "dash board",
+    ]);
+    assert_eq!(made.code, 0, "{made:?}");
+    // The key alone is on standard output, so that it can be piped.
+    let secret = made.out.trim_end();
+    assert_eq!(secret.len(), 55);
+    assert!(secret.starts_with("ag_") && !secret.contains(char::is_whitespace));
+
+    let prefix = &secret[3..11];
+    let listed = place.run(&["key", "list"]);
+    assert!(
+        listed.out.contains(prefix) && listed.out.contains("dash board"),
+        "{listed:?}"
+    );
+    assert!(
+        !listed.out.contains(&secret[12..]),
+        "a secret is shown once"
+    );
+
+    assert_eq!(place.run(&["key", "revoke", prefix]).code, 0);
+    let again = place.run(&["key", "revoke", secret]);
+    assert!(again.out.contains("was revoked before"), "{again:?}");
+    assert!(!again.out.contains(&secret[12..]));
+    assert_eq!(place.run(&["key", "revoke", "nonesuch"]).code, 1);
+}
+
+#[test]
+fn the_schema_needs_no_database() {
+    let home = tempfile::tempdir().unwrap();
+    let printed = Run::of(actiongraph(home.path()).arg("schema").output().unwrap());
+    assert_eq!(printed.code, 0);
+    assert!(printed.out.contains("type Query"), "{printed:?}");
+    let file = home.path().join("schema.graphql");
+    let mut command = actiongraph(home.path());
+    let written = Run::of(
+        command
+            .args(["schema", "--output"])
+            .arg(&file)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!((written.code, written.out.as_str()), (0, ""));
+    assert_eq!(std::fs::read_to_string(file).unwrap(), printed.out);
+}
+
+#[test]
+fn without_a_database_url_there_is_a_file_in_the_data_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let run = Run::of(actiongraph(home.path()).arg("migrate").output().unwrap());
+    assert_eq!(run.code, 0, "{run:?}");
+    let made = walk(home.path());
+    assert!(
+        made.iter().any(|path| path.ends_with("actiongraph.db")),
+        "{made:?}"
+    );
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path))
+        } else {
+            found.push(path)
+        }
+    }
+    found
+}
+
+/// A server that is killed if the test forgets it.
+struct Running(Child);
+
+impl Running {
+    /// Tells it to stop, as a service manager does, and answers its exit code.
+    #[cfg(unix)]
+    fn stop(mut self) -> Option<i32> {
+        let told = Command::new("kill")
+            .arg(self.0.id().to_string())
+            .status()
+            .unwrap();
+        assert!(told.success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn serve_answers_key_holders_until_it_is_told_to_stop() {
+    let place = Place::new().await;
+    let file = place.file("may.json", &page(&[action(1)]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    let key = place
+        .run(&["key", "create", "--publisher", "my-blog"])
+        .out
+        .trim_end()
+        .to_owned();
+
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command
+        .env("ACTIONGRAPH_LOG_FORMAT", "json")
+        .stderr(Stdio::piped());
+    let mut server = Running(command.spawn().unwrap());
+    let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let url = loop {
+        let mut line = String::new();
+        assert_ne!(
+            log.read_line(&mut line).unwrap(),
+            0,
+            "it ended without listening"
+        );
+        let entry: Value = serde_json::from_str(&line).unwrap();
+        if let Some((_, url)) = entry["message"]
+            .as_str()
+            .unwrap()
+            .split_once("listening on ")
+        {
+            break url.to_owned();
+        }
+    };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let query = json!({ "query": "{ viewer { publisher { slug } } }" });
+    let request = client.post(format!("{url}/graphql")).json(&query);
+    let body: Value = request
+        .bearer_auth(&key)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        body["data"]["viewer"]["publisher"]["slug"], "my-blog",
+        "{body}"
+    );
+    let without = client
+        .post(format!("{url}/graphql"))
+        .json(&query)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(without.status().as_u16(), 401);
+
+    drop(client);
+    assert_eq!(server.stop(), Some(0));
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert!(
+        rest.contains("\"reference\""),
+        "requests are logged with their reference: {rest}"
+    );
+    assert!(!rest.contains(&key[12..]), "keys are never logged");
+}
