@@ -77,7 +77,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
             ),
             _ => format!("Cannot listen on {address}: {error}."),
         };
-        Error::new(Code::Conflict, words).because(error)
+        Error::new(Code::Conflict, words)
     })
 }
 
@@ -98,6 +98,7 @@ impl App {
                 partial_status_294: settings.partial_status_294,
                 cors_origins: settings.cors_origins.clone(),
                 body_deadline: settings.body_deadline,
+                request_deadline: settings.request_deadline,
             },
             schema: Bytes::from(graphql::sdl()),
             demo: parts.demo,

@@ -78,6 +78,15 @@ pub const KEYS: &[Key] = &[
         "How long a request's whole body may take to arrive.",
     ),
     key(
+        "request_deadline_ms",
+        Kind::Whole {
+            least: 10,
+            most: 600_000,
+        },
+        "10000",
+        "How long an operation may take.",
+    ),
+    key(
         "shutdown_seconds",
         Kind::Whole {
             least: 0,
@@ -133,6 +142,8 @@ pub struct Settings {
     pub partial_status_294: bool,
     /// How long a request's whole body may take to arrive.
     pub body_deadline: Duration,
+    /// How long an operation may take.
+    pub request_deadline: Duration,
     /// How long requests may take to finish after the server was told to stop.
     pub shutdown: Duration,
     /// Threads that answer requests; none for one per processor.
@@ -306,6 +317,9 @@ impl Settings {
             cors_origins: cors_origins(&mut raw),
             partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
             body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
+            request_deadline: Duration::from_millis(
+                raw.whole("request_deadline_ms").unwrap_or(10_000),
+            ),
             shutdown: Duration::from_secs(raw.whole("shutdown_seconds").unwrap_or(15)),
             workers: raw
                 .whole("workers")

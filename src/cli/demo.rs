@@ -72,10 +72,13 @@ async fn serve(
 ) -> Outcome {
     // The port first: half a minute of work for a port that is taken would be a pity.
     let listener = listen(settings.listen)?;
-    let url = database_url(settings.database_url.as_deref(), "demo.db")?;
+    let home = demo_data::Home {
+        url: database_url(settings.database_url.as_deref(), "demo.db")?,
+        is_own: settings.database_url.is_none(),
+    };
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::new());
-    let data = demo_data::prepare(&url, fresh, &clock, &metrics, output).await?;
+    let data = demo_data::prepare(&home, fresh, &clock, &metrics, output).await?;
     let store = data.store.clone();
     let parts = Parts {
         store: data.store.clone(),
@@ -94,7 +97,7 @@ async fn serve(
         // Nothing is ready any more.
         let _ = std::fs::remove_file(path);
     }
-    store.close().await?;
+    store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 

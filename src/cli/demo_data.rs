@@ -35,28 +35,40 @@ pub(super) struct DemoData {
     pub(super) key: String,
 }
 
-/// Opens the demo's database at `url`, filled.
+/// Where the demo's data are.
+pub(super) struct Home {
+    /// The database.
+    pub(super) url: String,
+    /// Whether it is the demo's own file, which nobody else puts anything into.
+    pub(super) is_own: bool,
+}
+
+/// Opens the demo's database, filled.
 pub(super) async fn prepare(
-    url: &str,
+    home: &Home,
     fresh: bool,
     clock: &Clock,
     metrics: &Arc<Metrics>,
     output: &Output,
 ) -> Result<DemoData, Failure> {
+    let mut store = Store::open(&home.url).await?;
     if fresh {
-        throw_away(url)?;
+        store = begin_anew(store, home).await?;
     }
-    let mut store = Store::open(url).await?;
     store.migrate().await?;
     let mut whole = find_whole(&store).await?;
     if whole.is_none() {
         let known = publishers::list(&store).await?;
         check_own(&known)?;
         if !known.is_empty() {
-            output.note("The demo's data are not whole (a start was interrupted, or they are of an older version).");
-            store.close().await?;
-            throw_away(url)?;
-            store = Store::open(url).await?;
+            let words = "the demo's data are not whole: a start was interrupted, or they are of another version";
+            if !home.is_own {
+                return Err(
+                    Failure::new(words).hint("`--fresh` throws them away and makes new ones.")
+                );
+            }
+            output.note(&format!("Beginning anew: {words}."));
+            store = begin_anew(store, home).await?;
             store.migrate().await?;
         }
         fill(&store, clock, metrics, output).await?;
@@ -129,15 +141,24 @@ fn check_own(known: &[Publisher]) -> Result<(), Failure> {
     }
 }
 
-/// Removes the file of an SQLite database and what lies beside it.
-fn throw_away(url: &str) -> Result<(), Failure> {
-    if !is_sqlite(url) {
-        return Err(Failure::new(
-            "the demo's data in this database have to be made anew, which would drop its tables",
-        )
-        .hint("Empty the database yourself, or use SQLite: --database-url sqlite://PATH."));
+/// Throws the database away, if there is nothing in it but the demo's, and opens a new one.
+async fn begin_anew(store: Store, home: &Home) -> Result<Store, Failure> {
+    if !home.is_own {
+        // A file with other tables than ours may be anything.
+        store.is_ready().await.map_err(|_| {
+            Failure::new("this is no database of the demo, so it is not thrown away")
+                .hint("Remove it yourself, or name another: --database-url sqlite://PATH")
+        })?;
+        check_own(&publishers::list(&store).await?)?;
     }
-    for path in files_of(url) {
+    store.close().await;
+    if !is_sqlite(&home.url) {
+        return Err(
+            Failure::new("data in PostgreSQL are not thrown away by the demo")
+                .hint("Empty the database yourself, or use SQLite: --database-url sqlite://PATH"),
+        );
+    }
+    for path in files_of(&home.url) {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(
@@ -148,7 +169,7 @@ fn throw_away(url: &str) -> Result<(), Failure> {
             _ => {}
         }
     }
-    Ok(())
+    Ok(Store::open(&home.url).await?)
 }
 
 fn files_of(url: &str) -> Vec<PathBuf> {

@@ -93,7 +93,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
             () = told_to_stop() => Err(Failure::new("stopped")
                 .hint("What was imported so far is stored. Run the same command again for the rest.")),
         };
-        store.close().await?;
+        store.close().await;
         outcome
     })
 }

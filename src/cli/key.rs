@@ -10,7 +10,8 @@ use crate::access::key;
 use crate::clock::Clock;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::Instant;
-use crate::store::{Store, keys, publishers};
+use crate::store::keys::{self, NewKey};
+use crate::store::{Store, publishers};
 
 /// What can be done with keys.
 #[derive(Subcommand)]
@@ -79,7 +80,7 @@ fn create(args: &CreateArgs, output: &Output) -> Outcome {
             publisher.slug
         ));
         output.line(&secret)?;
-        store.close().await?;
+        store.close().await;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -94,9 +95,13 @@ pub(super) async fn make(
     let random = |error| Failure::new(format!("the system gives no randomness: {error}"));
     let key = key::make().map_err(random)?;
     let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);
-    let id = key::new_id(millis).map_err(random)?;
-    let scope = WriteScope::for_entrance(publisher.id);
-    keys::insert(store, scope, id, &key.prefix, &key.hash, label, now).await?;
+    let new = NewKey {
+        id: key::new_id(millis).map_err(random)?,
+        prefix: &key.prefix,
+        hash: &key.hash,
+        label,
+    };
+    keys::insert(store, WriteScope::for_entrance(publisher.id), new, now).await?;
     Ok(key.secret)
 }
 
@@ -134,7 +139,7 @@ fn list(args: &ListArgs, output: &Output) -> Outcome {
                 &rows,
             ))?;
         }
-        store.close().await?;
+        store.close().await;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -164,7 +169,7 @@ fn revoke(args: &RevokeArgs, output: &Output) -> Outcome {
             "was revoked before"
         };
         output.line(&format!("{prefix} {words}."))?;
-        store.close().await?;
+        store.close().await;
         Ok(ExitCode::SUCCESS)
     })
 }

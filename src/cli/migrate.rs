@@ -23,7 +23,7 @@ pub(super) fn run(args: &MigrateArgs, output: &Output) -> Outcome {
             "{}: the tables are those of this version.",
             store.describe()
         ))?;
-        store.close().await?;
+        store.close().await;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -47,7 +47,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve demo data on this machine: nothing to set up, nothing to pay attention to.
+    /// Serve demo data on this machine, with nothing to set up.
     Demo(demo::DemoArgs),
     /// Serve the API.
     Serve(serve::ServeArgs),

@@ -67,7 +67,7 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Outcome {
         let database = store.describe();
         tracing::info!(database, "listening on http://{}", app.address());
         app.run_until(told_to_stop).await?;
-        store.close().await?;
+        store.close().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::accept::MediaType;
 use crate::domain::error::{Code, Error};
@@ -24,7 +24,8 @@ pub fn status_of(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::Conflict => StatusCode::CONFLICT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Timeout | Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Code::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -36,6 +37,7 @@ pub struct Refusal {
     status: StatusCode,
     code: Code,
     message: Cow<'static, str>,
+    argument: Option<String>,
     reference: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     media: MediaType,
@@ -49,6 +51,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            argument: None,
             reference: None,
             headers: Vec::new(),
             media: MediaType::Json,
@@ -82,6 +85,7 @@ impl Refusal {
             return Self::masked(reference);
         }
         let mut refusal = Self::new(status, error.code(), error.message().to_owned());
+        refusal.argument = error.field().map(str::to_owned);
         match error.code() {
             Code::Unauthenticated => {
                 let challenge = HeaderValue::from_static("Bearer realm=\"actiongraph\"");
@@ -128,9 +132,12 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut extensions = json!({ "code": self.code.as_str() });
-        if let (Some(reference), Some(map)) = (&self.reference, extensions.as_object_mut()) {
-            map.insert("reference".to_owned(), json!(reference));
+        let mut extensions = Map::new();
+        extensions.insert("code".to_owned(), json!(self.code.as_str()));
+        for (name, value) in [("argument", &self.argument), ("reference", &self.reference)] {
+            if let Some(value) = value {
+                extensions.insert(name.to_owned(), json!(value));
+            }
         }
         let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
         let mut answer = HttpResponse::build(self.status);
@@ -159,7 +166,7 @@ mod tests {
             (Code::NotFound, 404),
             (Code::Conflict, 409),
             (Code::RateLimited, 429),
-            (Code::Timeout, 503),
+            (Code::Timeout, 504),
             (Code::ServiceUnavailable, 503),
             (Code::StorageFull, 507),
             (Code::Internal, 500),

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +15,7 @@ use super::error::{Refusal, status_of};
 use super::observe::{Operation, reference_of};
 use super::state::{HttpState, MAX_BODY};
 use super::{body, params, viewer};
-use crate::domain::error::Code;
+use crate::domain::error::{Code, Error};
 use crate::graphql::{Call, GraphqlRequest, Method, Outcome, Reply};
 
 /// Answers a POST request.
@@ -86,22 +87,33 @@ async fn run(
         method,
         reference: reference.clone(),
     };
-    guarded(state.engine.execute(parsed, call), &reference).await
+    let work = state.engine.execute(parsed, call);
+    guarded(work, state.options.request_deadline, &reference).await
 }
 
-/// Runs to the end, whatever happens inside: a panic becomes a masked error with its reference.
-async fn guarded<T>(work: impl Future<Output = T>, reference: &str) -> Result<T, Refusal> {
-    AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .map_err(|panic| {
-            tracing::error!(
-                reference,
-                cause = words_of(panic.as_ref()),
-                "an operation panicked"
+/// Runs to an end, whatever happens inside: a panic becomes a masked error with its reference, and what is not done in
+/// time is given up.
+async fn guarded<T>(
+    work: impl Future<Output = T>,
+    deadline: Duration,
+    reference: &str,
+) -> Result<T, Refusal> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match tokio::time::timeout(deadline, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => {
+            let cause = words_of(panic.as_ref());
+            tracing::error!(reference, cause, "an operation panicked");
+            Err(Refusal::masked(reference))
+        }
+        Err(_) => {
+            let message = format!(
+                "The operation was not done after {} ms and was given up: ask for a shorter range or fewer rows.",
+                deadline.as_millis()
             );
-            Refusal::masked(reference)
-        })
+            Err(Refusal::of(&Error::new(Code::Timeout, message), reference))
+        }
+    }
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {
@@ -117,7 +129,12 @@ fn respond(reply: Reply, media: MediaType, partial_294: bool) -> HttpResponse {
     if matches!(reply.outcome, Outcome::MutationByGet) {
         answer.insert_header((header::ALLOW, "POST"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+    let passes = [
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    if passes.contains(&status) {
         answer.insert_header((header::RETRY_AFTER, "1"));
     }
     answer.body(reply.body)
@@ -219,7 +236,9 @@ mod tests {
             }
             panic!("password=hunter2")
         };
-        let refusal = guarded(broken, "0123abcd").await.expect_err("it panicked");
+        let refusal = guarded(broken, Duration::from_secs(60), "0123abcd")
+            .await
+            .expect_err("it panicked");
         let answer = refusal.error_response();
         assert_eq!(answer.status(), 500);
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
@@ -229,5 +248,17 @@ mod tests {
         assert_eq!(extensions["reference"], "0123abcd");
         assert!(body.get("data").is_none());
         assert!(!body.to_string().contains("hunter2"));
+    }
+
+    #[actix_web::test]
+    async fn what_does_not_end_is_given_up() {
+        let endless = std::future::pending::<()>();
+        let refusal = guarded(endless, Duration::ZERO, "0123abcd")
+            .await
+            .expect_err("it hangs");
+        assert_eq!(refusal.code(), Code::Timeout);
+        let answer = refusal.error_response();
+        assert_eq!(answer.status(), 504);
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
     }
 }

@@ -24,6 +24,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<String>,
     /// How long a request's whole body may take to arrive.
     pub body_deadline: Duration,
+    /// How long an operation may take.
+    pub request_deadline: Duration,
 }
 
 /// What every handler can reach.

@@ -11,6 +11,7 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection as _, Executor as _, sqlite};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend};
 use std::path::Path;
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,15 +153,17 @@ impl Store {
 }
 
 async fn open_sqlite(url: &str) -> Result<Pools> {
-    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or(path);
-    if path.is_empty() || path == ":memory:" {
+    let options = sqlite::SqliteConnectOptions::from_str(url).map_err(|error| {
+        Error::bad_input("database-url", format!("the SQLite URL cannot be read: {error}"))
+    })?;
+    let path = options.get_filename().to_path_buf();
+    if path.as_os_str().is_empty() || path == Path::new(":memory:") || url.contains(":memory:") {
         return Err(Error::bad_input(
             "database-url",
             "an SQLite URL needs a file, such as sqlite://actiongraph.db",
         ));
     }
-    if let Some(folder) = Path::new(path)
+    if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
@@ -179,7 +182,7 @@ async fn open_sqlite(url: &str) -> Result<Pools> {
         read,
         write,
         backend: DbBackend::Sqlite,
-        description: format!("SQLite {path}"),
+        description: format!("SQLite {}", path.display()),
     })
 }
 

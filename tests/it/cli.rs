@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test: what it can't do, it can't go on without"
 )]
 
@@ -367,9 +368,9 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(walk(&path))
+            found.extend(walk(&path));
         } else {
-            found.push(path)
+            found.push(path);
         }
     }
     found

@@ -19,7 +19,8 @@ use actiongraph::domain::money::Currency;
 use actiongraph::domain::scope::{Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
-use actiongraph::store::{Store, keys, publishers};
+use actiongraph::store::keys::{self, NewKey};
+use actiongraph::store::{Store, publishers};
 use actiongraph::telemetry::Metrics;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -37,7 +38,10 @@ struct Server {
     client: Client,
     key: String,
     other_key: String,
+    /// The test's own connections.
     store: Store,
+    /// The server's.
+    its_store: Store,
     clock: Clock,
     stop: Arc<Notify>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -53,11 +57,14 @@ async fn add_publisher(store: &Store, slug: &str, now: Instant) -> (Publisher, S
 
 async fn add_key(store: &Store, publisher: &Publisher, now: Instant) -> String {
     let made = key::make().unwrap();
-    let id = key::new_id(1).unwrap();
+    let new = NewKey {
+        id: key::new_id(1).unwrap(),
+        prefix: &made.prefix,
+        hash: &made.hash,
+        label: "test",
+    };
     let scope = WriteScope::for_entrance(publisher.id);
-    keys::insert(store, scope, id, &made.prefix, &made.hash, "test", now)
-        .await
-        .unwrap();
+    keys::insert(store, scope, new, now).await.unwrap();
     made.secret
 }
 
@@ -73,7 +80,8 @@ struct Wish {
 async fn start(wish: Wish) -> Server {
     let clock = Clock::fixed(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000));
     let now = Instant::from_utc(clock.now()).unwrap();
-    let store = Store::open(&fresh_url().await).await.unwrap();
+    let url = fresh_url().await;
+    let store = Store::open(&url).await.unwrap();
     store.migrate().await.unwrap();
     let (one, key) = add_publisher(&store, "one", now).await;
     let (_, other_key) = add_publisher(&store, "two", now).await;
@@ -82,24 +90,31 @@ async fn start(wish: Wish) -> Server {
     raw.add_file("test", wish.settings);
     raw.add_flag("listen", Some("127.0.0.1:0"));
     let settings = Settings::resolve(raw).unwrap();
-    let parts = Parts {
-        store: store.clone(),
-        clock: clock.clone(),
-        metrics: Arc::new(Metrics::new()),
-        demo: wish.demo.then_some(one),
-    };
-    let app = App::new(&settings, listen(settings.listen).unwrap(), parts).unwrap();
-    let address = app.address();
+    let demo = wish.demo.then_some(one);
     let stop = Arc::new(Notify::new());
-    let told = Arc::clone(&stop);
+    let (told, its_clock) = (Arc::clone(&stop), clock.clone());
+    let (send, receive) = std::sync::mpsc::channel();
+    // A thread of its own with its own connections, as in life: the tests may block.
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let stop = || {
-            let told = Arc::clone(&told);
-            async move { told.notified().await }
-        };
-        runtime.block_on(app.run_until(stop)).unwrap();
+        runtime.block_on(async {
+            let parts = Parts {
+                store: Store::open(&url).await.unwrap(),
+                clock: its_clock,
+                metrics: Arc::new(Metrics::new()),
+                demo,
+            };
+            let its_store = parts.store.clone();
+            let app = App::new(&settings, listen(settings.listen).unwrap(), parts).unwrap();
+            send.send((app.address(), its_store)).unwrap();
+            let stop = || {
+                let told = Arc::clone(&told);
+                async move { told.notified().await }
+            };
+            app.run_until(stop).await.unwrap();
+        });
     });
+    let (address, its_store) = receive.recv().unwrap();
     Server {
         address,
         client: Client::builder()
@@ -111,6 +126,7 @@ async fn start(wish: Wish) -> Server {
         key,
         other_key,
         store,
+        its_store,
         clock,
         stop,
         thread: Some(thread),
@@ -743,7 +759,7 @@ async fn whoever_runs_the_server_can_see_how_it_does() {
 #[tokio::test]
 async fn a_server_whose_database_is_gone_is_alive_but_not_ready() {
     let server = start(Wish::default()).await;
-    server.store.clone().close().await.unwrap();
+    server.its_store.clone().close().await;
     let alive = server.request(Method::GET, "/livez").send().await.unwrap();
     assert_eq!(alive.status().as_u16(), 200);
     let ready = server.request(Method::GET, "/readyz").send().await.unwrap();

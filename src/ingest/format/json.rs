@@ -371,3 +371,6 @@ impl From<InputError> for ReadError {
         Self::Input(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! How fresh and how complete an aggregate is, and what it was read from.
+
+use std::sync::Arc;
+
+use async_graphql::{Object, SimpleObject};
+use tokio::sync::OnceCell;
+
+use super::words::{AggregateSource, WarningCode};
+use crate::analytics::{FactsInfo, facts_info, list_info};
+use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::sales::{AxisRange, FactQuery};
+use crate::graphql::context::RequestContext;
+use crate::graphql::error::{Failure, Result};
+use crate::graphql::scalar::{BigInt, DateTime};
+
+/// From this share of unprocessed actions on, sums are called unfinished.
+const MOSTLY: f64 = 0.5;
+/// Below this share of actions with carts, rankings are called incomplete.
+const COMPLETE: f64 = 0.9;
+
+/// The facts that an aggregate is made of.
+#[derive(Clone, Debug)]
+pub enum InfoOf {
+    /// Counted facts.
+    Facts(FactQuery),
+    /// The actions of a list.
+    List(Option<AxisRange>, Filter<ActionTest>),
+}
+
+/// How fresh and how complete an aggregate is, and what it was read from.
+pub struct AggregateInfo {
+    request: Arc<RequestContext>,
+    of: InfoOf,
+    facts: OnceCell<Result<FactsInfo>>,
+}
+
+impl AggregateInfo {
+    /// The info of these facts; read when it is asked for.
+    pub fn new(request: &Arc<RequestContext>, of: InfoOf) -> Self {
+        Self {
+            request: Arc::clone(request),
+            of,
+            facts: OnceCell::new(),
+        }
+    }
+
+    async fn facts(&self) -> Result<FactsInfo> {
+        let read = || async {
+            let (tx, scope) = (&self.request.tx, self.request.scope);
+            let read = match &self.of {
+                InfoOf::Facts(facts) => facts_info(tx, scope, facts).await,
+                InfoOf::List(range, filter) => list_info(tx, scope, range.as_ref(), filter).await,
+            };
+            read.map_err(Failure::from)
+        };
+        self.facts.get_or_init(read).await.clone()
+    }
+}
+
+/// How fresh and how complete an aggregate is, and what it was read from.
+#[Object]
+impl AggregateInfo {
+    /// When the publisher's data last changed before this answer; null while there is none.
+    async fn as_of(&self) -> Result<Option<DateTime>> {
+        Ok(self.request.state().await?.changed_at.map(DateTime))
+    }
+
+    /// Version of the publisher's data: it grows with every change, and equal versions give equal answers.
+    async fn data_version(&self) -> Result<BigInt> {
+        Ok(BigInt(self.request.state().await?.data_version))
+    }
+
+    /// What it was read from.
+    async fn source(&self) -> AggregateSource {
+        AggregateSource::Facts
+    }
+
+    /// Number of actions that it is made of.
+    async fn rows_read(&self) -> Result<BigInt> {
+        Ok(BigInt(self.facts().await?.rows_read))
+    }
+
+    /// Share of these actions that the advertiser has not processed, from 0 to 1; null without actions.
+    async fn unprocessed_share(&self) -> Result<Option<f64>> {
+        Ok(self.facts().await?.unprocessed_share)
+    }
+
+    /// Share of these actions with at least one cart item that names a product, from 0 to 1; null without actions.
+    async fn cart_coverage(&self) -> Result<Option<f64>> {
+        Ok(self.facts().await?.cart_coverage)
+    }
+
+    /// What to keep in mind when reading it.
+    async fn warnings(&self) -> Result<Vec<AggregateWarning>> {
+        let facts = self.facts().await?;
+        let mut warnings = Vec::new();
+        if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
+            warnings.push(AggregateWarning {
+                code: WarningCode::MostlyUnprocessed,
+                message: "At least half of these actions are not processed yet: sums and rates will change.",
+            });
+        }
+        if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
+            warnings.push(AggregateWarning {
+                code: WarningCode::CartsIncomplete,
+                message: "More than a tenth of these actions have no cart that names products: \
+                          rankings of products and categories miss them.",
+            });
+        }
+        Ok(warnings)
+    }
+}
+
+/// Something to keep in mind when reading an aggregate.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct AggregateWarning {
+    /// Which; stable.
+    code: WarningCode,
+    /// The same in a sentence.
+    message: &'static str,
+}

@@ -1,0 +1,25 @@
+//! The output types of the schema. Entities have a global id; what depends on a range is a value without one and links
+//! to the entity, so that a client's cache cannot mix two ranges.
+//!
+//! A type that wraps a record is a [`Member`]: it knows the rows that it was listed with, and its relations are read
+//! for all of them at once.
+
+pub mod action;
+pub mod action_item;
+pub mod ad_space;
+pub mod catalogue;
+pub mod category;
+pub mod import;
+pub mod info;
+pub mod node;
+pub mod product;
+pub mod product_segment;
+pub mod program;
+pub mod ranking;
+pub mod sales;
+pub mod user;
+pub mod user_segment;
+pub mod viewer;
+pub mod words;
+
+pub use crate::graphql::siblings::Member;

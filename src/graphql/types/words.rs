@@ -1,0 +1,226 @@
+//! The closed sets of words that answers and questions share.
+
+use async_graphql::Enum;
+
+use crate::domain::action;
+use crate::domain::catalog;
+use crate::domain::records;
+use crate::domain::segment;
+
+/// Where an action stands in its life cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "action::Status")]
+pub enum ActionStatus {
+    /// On hold: registered and not processed, or put back on hold.
+    Pending,
+    /// Confirmed by the advertiser.
+    Approved,
+    /// Confirmed, while the balance of the program is empty. Rates count it as approved.
+    ApprovedButStalled,
+    /// Declined by the advertiser.
+    Declined,
+    /// A word of Admitad's that is not known here; see `rawStatus`.
+    Unknown,
+}
+
+/// What a user did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "action::ActionType")]
+pub enum ActionType {
+    /// An order.
+    Sale,
+    /// Any other event, such as a registration.
+    Lead,
+    /// The source did not say.
+    Unknown,
+}
+
+/// Whether a program is expected to pay for an action, by program, click country and day. What was paid is the reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "catalog::Eligibility")]
+pub enum Eligibility {
+    /// At the full rate.
+    Full,
+    /// At a lower rate.
+    Reduced,
+    /// Not at all.
+    NotPaid,
+    /// No rule says, or the country is not known.
+    Unknown,
+}
+
+/// How an import run ended, or that it has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "records::RunState")]
+pub enum ImportState {
+    /// Still going, or cut off.
+    Running,
+    /// All records are in.
+    Succeeded,
+    /// Some records were rejected, the others are in.
+    Partial,
+    /// Failed.
+    Failed,
+}
+
+/// A built-in segment of products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "segment::ProductSegment")]
+pub enum ProductSegmentKind {
+    /// The most sold, by units.
+    BestSellers,
+    /// Sold much more than in the previous period.
+    Rising,
+    /// Sold much less than in the previous period.
+    Falling,
+    /// First sale ever in the range.
+    New,
+    /// Sold before, not in the range.
+    Dormant,
+    /// Sold, and often declined.
+    Risky,
+    /// Hot products that sold.
+    Hot,
+    /// On the publisher's priority list.
+    Priority,
+    /// The products that make the first 80 % of the units, unless the rules say otherwise.
+    AbcA,
+    /// The products that make the next 15 %.
+    AbcB,
+    /// The products that make the last 5 %.
+    AbcC,
+}
+
+impl ProductSegmentKind {
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BestSellers => "Best sellers",
+            Self::Rising => "Rising",
+            Self::Falling => "Falling",
+            Self::New => "New",
+            Self::Dormant => "Dormant",
+            Self::Risky => "Risky",
+            Self::Hot => "Hot",
+            Self::Priority => "Priority",
+            Self::AbcA => "ABC class A",
+            Self::AbcB => "ABC class B",
+            Self::AbcC => "ABC class C",
+        }
+    }
+}
+
+/// A kind of built-in segment of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
+#[graphql(remote = "segment::UserSegment")]
+pub enum UserSegmentKind {
+    /// First counted action ever in the range.
+    New,
+    /// A counted action in the range and one before it.
+    Returning,
+    /// RFM: recency 5, frequency 4 to 5.
+    Champions,
+    /// RFM: recency 3 to 4, frequency 4 to 5.
+    LoyalCustomers,
+    /// RFM: recency 4 to 5, frequency 2 to 3.
+    PotentialLoyalists,
+    /// RFM: recency 5, frequency 1.
+    NewCustomers,
+    /// RFM: recency 4, frequency 1.
+    Promising,
+    /// RFM: recency 3, frequency 3.
+    NeedAttention,
+    /// RFM: recency 3, frequency 1 to 2.
+    AboutToSleep,
+    /// RFM: recency 1 to 2, frequency 5.
+    CantLoseThem,
+    /// RFM: recency 1 to 2, frequency 3 to 4.
+    AtRisk,
+    /// RFM: recency 1 to 2, frequency 1 to 2.
+    Hibernating,
+    /// Users whose latest counted action in the range came from one country; one segment for each.
+    Country,
+    /// Counted actions without a user.
+    Unattributed,
+}
+
+impl UserSegmentKind {
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "New",
+            Self::Returning => "Returning",
+            Self::Champions => "Champions",
+            Self::LoyalCustomers => "Loyal customers",
+            Self::PotentialLoyalists => "Potential loyalists",
+            Self::NewCustomers => "New customers",
+            Self::Promising => "Promising",
+            Self::NeedAttention => "Need attention",
+            Self::AboutToSleep => "About to sleep",
+            Self::CantLoseThem => "Can't lose them",
+            Self::AtRisk => "At risk",
+            Self::Hibernating => "Hibernating",
+            Self::Country => "Country",
+            Self::Unattributed => "Unattributed",
+        }
+    }
+}
+
+/// What top sellers are ranked by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum RankMetric {
+    /// Units sold.
+    Units,
+    /// Order amount, in one currency.
+    OrderAmount,
+    /// Reward, in one currency.
+    Reward,
+    /// Distinct actions.
+    Actions,
+}
+
+/// A level of the category tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CategoryLevel {
+    /// The top of the tree.
+    One,
+    /// The second level; the first where an item's own category is there.
+    Two,
+    /// The items' own categories, at whatever level they are.
+    Own,
+}
+
+/// What an aggregate was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum AggregateSource {
+    /// The actions and their cart items themselves.
+    Facts,
+}
+
+/// What to keep in mind about an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum WarningCode {
+    /// At least half of the actions are not processed yet: sums and rates will change.
+    MostlyUnprocessed,
+    /// Fewer than nine in ten actions have a cart that names products: rankings of products and categories miss the
+    /// others.
+    CartsIncomplete,
+}
+
+macro_rules! spelled {
+    ($($word:ident = $domain:ty),+ $(,)?) => {$(
+        impl $word {
+            /// The word as it is stored.
+            pub fn as_str(self) -> &'static str {
+                <$domain>::from(self).as_str()
+            }
+        }
+    )+};
+}
+
+spelled!(
+    ActionStatus = action::Status,
+    ActionType = action::ActionType,
+    Eligibility = catalog::Eligibility,
+    ImportState = records::RunState,
+);

@@ -1,0 +1,248 @@
+//! A world to ask questions about: a database, publishers, actions that came in through the one write path, and the
+//! same rows read back plainly, for naive computations to start from.
+
+use super::drafts::{Maker, Shape, at, instant};
+use super::fresh_store;
+use actiongraph::domain::draft::{ActionDraft, Reject};
+use actiongraph::domain::money::Currency;
+use actiongraph::domain::records::RunState;
+use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
+use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::store::apply::{Applied, Batch, apply};
+use actiongraph::store::{ReadTx, Store, imports, publishers};
+use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
+use sea_orm::{QueryFilter, QueryOrder};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use uuid::Uuid;
+
+/// How many drafts a batch of a world holds, where nothing else is said: few, so that there are many batches.
+pub(crate) const BATCH: usize = 41;
+
+/// A database with publishers.
+pub(crate) struct World {
+    /// Open and migrated.
+    pub store: Store,
+    /// Where it is.
+    pub url: String,
+    /// The publishers, by number.
+    pub publishers: Vec<Publisher>,
+    db: DatabaseConnection,
+    runs: AtomicU32,
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+/// A runtime for worlds that several futures ask one after the other.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+impl World {
+    /// A fresh database with so many publishers.
+    pub(crate) async fn new(count: usize) -> Self {
+        let (store, url) = fresh_store().await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what is stored is read past the room that opens connections, which is under test"
+        )]
+        let db = Database::connect(&url).await.unwrap();
+        let mut made = Vec::new();
+        for number in 1..=count {
+            let slug = format!("publisher-{number}");
+            let now = at("2026-01-01T00:00:00Z");
+            let publisher =
+                publishers::create(&store, &slug, &slug, Zone::UTC, Currency::USD, now);
+            made.push(publisher.await.unwrap());
+        }
+        Self {
+            store,
+            url,
+            publishers: made,
+            db,
+            runs: AtomicU32::new(0),
+        }
+    }
+
+    /// Two publishers with the same upstream ids and different data; the first is the one to ask about.
+    pub(crate) async fn rich(seed: u64, shape: Shape) -> Self {
+        let world = Self::new(2).await;
+        world.apply(0, &Maker::new(seed, shape).drafts()).await;
+        let others = Shape {
+            drafts: shape.drafts / 2,
+            ..shape
+        };
+        world.apply(1, &Maker::new(seed + 1, others).drafts()).await;
+        world
+    }
+
+    /// The right to read what publisher `place` owns.
+    pub(crate) fn read(&self, place: usize) -> ReadScope {
+        self.write(place).read()
+    }
+
+    /// The right to write it.
+    pub(crate) fn write(&self, place: usize) -> WriteScope {
+        WriteScope::for_entrance(self.publishers[place].id)
+    }
+
+    /// A read transaction.
+    pub(crate) fn tx(&self) -> ReadTx {
+        ReadTx::new(&self.store)
+    }
+
+    /// Brings drafts in as an import run in batches.
+    pub(crate) async fn apply(&self, place: usize, drafts: &[ActionDraft]) -> Applied {
+        self.apply_in(place, drafts, BATCH).await.1
+    }
+
+    /// Likewise, in batches of a size; gives the run and what became of the drafts.
+    pub(crate) async fn apply_in(
+        &self,
+        place: usize,
+        drafts: &[ActionDraft],
+        size: usize,
+    ) -> (Uuid, Applied) {
+        let batches: Vec<(&[ActionDraft], &[Reject])> =
+            drafts.chunks(size).map(|drafts| (drafts, &[][..])).collect();
+        self.run(place, &batches).await
+    }
+
+    /// An import run of batches.
+    pub(crate) async fn run(
+        &self,
+        place: usize,
+        batches: &[(&[ActionDraft], &[Reject])],
+    ) -> (Uuid, Applied) {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 1_000_000);
+        let scope = self.write(place);
+        let run = imports::NewRun {
+            id: Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(number)),
+            entrance: "FILE",
+            name: format!("file {number}"),
+            started_at: now,
+            as_of: now,
+        };
+        imports::begin(&self.store, scope, &run).await.unwrap();
+        let mut all = Applied::default();
+        let mut rejected_before = 0;
+        for (drafts, rejects) in batches {
+            let batch = Batch {
+                run_id: run.id,
+                drafts,
+                rejects,
+                rejected_before,
+                now,
+            };
+            let applied = apply(&self.store, scope, batch).await.unwrap();
+            all.inserted += applied.inserted;
+            all.updated += applied.updated;
+            all.unchanged += applied.unchanged;
+            all.stale += applied.stale;
+            rejected_before += i64::try_from(rejects.len()).unwrap();
+        }
+        let state = if rejected_before > 0 { RunState::Partial } else { RunState::Succeeded };
+        imports::finish(&self.store, scope, run.id, now, (state, None)).await.unwrap();
+        (run.id, all)
+    }
+
+    /// The rows of a table that belong to publisher `place`, by key.
+    pub(crate) async fn rows<E>(&self, place: usize) -> Vec<E::Model>
+    where
+        E: EntityTrait,
+        E::Column: Iterable,
+    {
+        let owner = E::Column::iter().find(|column| column.as_str() == "publisher_id").unwrap();
+        let mut query = E::find().filter(owner.eq(self.publishers[place].id.0));
+        for key in E::PrimaryKey::iter() {
+            query = query.order_by_asc(sea_orm::PrimaryKeyToColumn::into_column(key));
+        }
+        query.all(&self.db).await.unwrap()
+    }
+
+    /// All rows that say something of publisher `place`'s data but runs and change log, a line each.
+    pub(crate) async fn dump(&self, place: usize) -> String {
+        let mut text = String::new();
+        macro_rules! tables {
+            ($($name:ident),+) => {$(
+                for row in self.rows::<entity::$name::Entity>(place).await {
+                    writeln!(text, "{} {row:?}", stringify!($name)).unwrap();
+                }
+            )+};
+        }
+        tables!(
+            program, ad_space, category, product, user, action, action_item, action_state
+        );
+        text
+    }
+
+    /// Marks products as hot or as a priority, which no entrance does yet.
+    pub(crate) async fn mark_products(&self, place: usize, column: &str, ids: &[Uuid]) {
+        use sea_orm::sea_query::Expr;
+        let column = entity::product::Column::iter()
+            .find(|found| found.as_str() == column)
+            .unwrap();
+        entity::product::Entity::update_many()
+            .col_expr(column, Expr::value(true))
+            .filter(entity::product::Column::PublisherId.eq(self.publishers[place].id.0))
+            .filter(entity::product::Column::Id.is_in(ids.iter().copied()))
+            .exec(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// What is stored of publisher `place`, for naive computations.
+    pub(crate) async fn facts(&self, place: usize) -> Facts {
+        fn by_id<M>(rows: Vec<M>, id: impl Fn(&M) -> Uuid) -> BTreeMap<Uuid, M> {
+            rows.into_iter().map(|row| (id(&row), row)).collect()
+        }
+        let mut items: HashMap<Uuid, Vec<entity::action_item::Model>> = HashMap::new();
+        for item in self.rows::<entity::action_item::Entity>(place).await {
+            items.entry(item.action_id).or_default().push(item);
+        }
+        Facts {
+            actions: by_id(self.rows::<entity::action::Entity>(place).await, |row| row.id),
+            items,
+            programs: by_id(self.rows::<entity::program::Entity>(place).await, |row| row.id),
+            ad_spaces: by_id(self.rows::<entity::ad_space::Entity>(place).await, |row| row.id),
+            categories: by_id(self.rows::<entity::category::Entity>(place).await, |row| row.id),
+            products: by_id(self.rows::<entity::product::Entity>(place).await, |row| row.id),
+            users: by_id(self.rows::<entity::user::Entity>(place).await, |row| row.id),
+        }
+    }
+}
+
+/// All that is stored of a publisher, by id.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub actions: BTreeMap<Uuid, entity::action::Model>,
+    /// Carts by action, in their order.
+    pub items: HashMap<Uuid, Vec<entity::action_item::Model>>,
+    pub programs: BTreeMap<Uuid, entity::program::Model>,
+    pub ad_spaces: BTreeMap<Uuid, entity::ad_space::Model>,
+    pub categories: BTreeMap<Uuid, entity::category::Model>,
+    pub products: BTreeMap<Uuid, entity::product::Model>,
+    pub users: BTreeMap<Uuid, entity::user::Model>,
+}
+
+impl Facts {
+    /// An action's cart.
+    pub(crate) fn cart(&self, action: Uuid) -> &[entity::action_item::Model] {
+        self.items.get(&action).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// An instant of a column.
+pub(crate) fn moment(micros: i64) -> Instant {
+    instant(micros)
+}
