@@ -51,8 +51,9 @@ pub(super) async fn prepare(
     metrics: &Arc<Metrics>,
     output: &Output,
 ) -> Result<DemoData, Failure> {
+    let is_there = !is_sqlite(&home.url) || files_of(&home.url).iter().any(|path| path.exists());
     let mut store = Store::open(&home.url).await?;
-    if fresh {
+    if fresh && is_there {
         store = begin_anew(store, home).await?;
     }
     store.migrate().await?;

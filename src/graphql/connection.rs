@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use async_graphql::SimpleObject;
 use futures::future::BoxFuture;
+use uuid::Uuid;
 
 use super::error::Result;
 use crate::domain::error::Error;
+use crate::domain::filter::Value;
 use crate::domain::page::{Cursor, Page, PageRequest};
 
 /// How large the pages of a list may be.
@@ -85,6 +87,21 @@ pub fn size(argument: &'static str, asked: i32, limits: PageLimits) -> Result<u3
         return Err(Error::limit(argument, message).into());
     }
     Ok(size)
+}
+
+/// A page of rows that are all in memory, in the ascending order of `key`: numbers, ties broken by an id.
+pub fn page_by<T>(all: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> (Vec<i64>, Uuid)) -> Page<T> {
+    let place = |row: &T| {
+        let (numbers, id) = key(row);
+        Cursor { values: numbers.into_iter().map(Value::Int).collect(), id }
+    };
+    let compare = |one: &Cursor, other: &Cursor| (&one.values, one.id).cmp(&(&other.values, other.id));
+    let mut all = all;
+    if request.forward && request.after.is_none() && request.before.is_none() {
+        // The first page needs no more rows than it shows and one that tells of the rest.
+        all.truncate(usize::try_from(request.size).map_or(usize::MAX, |size| size.saturating_add(1)));
+    }
+    Page::of_all(all, request, place, compare)
 }
 
 /// Where a page stands in its list.
@@ -248,8 +265,6 @@ pub(in crate::graphql) use connection;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::filter::Value;
-    use uuid::Uuid;
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
         PageArgs { first, last, ..PageArgs::default() }
@@ -265,6 +280,24 @@ mod tests {
         assert!(error.contains("101") && error.contains("100"), "{error}");
         assert!(args(Some(-1), None).request(ENTITIES, 1).unwrap_err().to_string().contains("-1"));
         assert!(args(Some(1), Some(1)).request(ENTITIES, 1).is_err());
+    }
+
+    #[test]
+    fn pages_in_memory_walk_both_ways() {
+        let key = |number: &i64| (vec![-(number / 2)], Uuid::from_u128(u128::try_from(*number).unwrap()));
+        let all = vec![4, 5, 2, 3, 0, 1];
+        let mut request = args(Some(4), None).request(ENTITIES, 1).unwrap();
+        let page = page_by(all.clone(), &request, key);
+        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [4, 5, 2, 3]);
+        assert!(page.has_next && !page.has_previous);
+        request.after = page.rows.last().map(|(_, cursor)| cursor.clone());
+        let page = page_by(all.clone(), &request, key);
+        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1]);
+        assert!(!page.has_next && page.has_previous);
+        let back = args(None, Some(2)).request(ENTITIES, 1).unwrap();
+        let page = page_by(all, &back, key);
+        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1]);
+        assert!(!page.has_next && page.has_previous);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_graphql::Context;
+use tokio::sync::OnceCell;
 
 use super::error::{Failure, Result};
-use super::loaders::Loaders;
+use super::loaders::{Entity, Loaders};
+use super::siblings::{Member, page_of_siblings};
+use crate::domain::page::Page;
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
-use crate::store::ReadTx;
+use crate::store::{self, DataState, ReadTx};
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
 pub struct RequestContext {
@@ -22,8 +25,32 @@ pub struct RequestContext {
     pub tx: ReadTx,
     /// Entities by id.
     pub loaders: Loaders,
-    /// Under which name faults are found in the log.
-    pub reference: String,
+    state: OnceCell<Result<DataState>>,
+}
+
+impl RequestContext {
+    /// The context of a request that reads through `tx`.
+    pub fn new(viewer: Viewer, now: Instant, tx: ReadTx) -> Arc<Self> {
+        let scope = ReadScope::of(&viewer);
+        let loaders = Loaders::new(tx.clone(), scope);
+        Arc::new(Self { viewer, scope, now, tx, loaders, state: OnceCell::new() })
+    }
+
+    /// The version of the publisher's data that this request sees: one statement for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn state(&self) -> Result<DataState> {
+        let read = || async { store::state(&self.tx, self.scope).await.map_err(Failure::from) };
+        self.state.get_or_init(read).await.clone()
+    }
+
+    /// Makes siblings of a page's rows and remembers them for look-ups by id.
+    pub async fn known<E: Entity>(&self, page: Page<E>) -> Page<Member<E>> {
+        let page = page.map(Arc::new);
+        self.loaders.feed(page.rows.iter().map(|(row, _)| Arc::clone(row))).await;
+        page_of_siblings(page)
+    }
 }
 
 /// The request that a field belongs to.

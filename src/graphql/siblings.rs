@@ -86,10 +86,18 @@ pub fn pages_of_siblings<K: Eq + Hash, T>(pages: HashMap<K, Page<T>>) -> HashMap
 }
 
 /// Makes siblings of the rows of one page.
-pub fn page_of_siblings<T>(page: Page<T>) -> Page<Member<T>> {
-    let page = page.map(Arc::new);
+pub fn page_of_siblings<T>(page: Page<Arc<T>>) -> Page<Member<T>> {
     let group = Group::new(page.rows.iter().map(|(value, _)| Arc::clone(value)).collect());
     page.map(|value| group.member(value))
+}
+
+/// Makes one group of siblings of the rows of several lists.
+pub fn lists_of_siblings<K: Eq + Hash, T>(lists: HashMap<K, Vec<T>>) -> HashMap<K, Vec<Member<T>>> {
+    let lists: Vec<(K, Vec<Arc<T>>)> =
+        lists.into_iter().map(|(key, list)| (key, list.into_iter().map(Arc::new).collect())).collect();
+    let group = Group::new(lists.iter().flat_map(|(_, list)| list.iter().map(Arc::clone)).collect());
+    let members = |list: Vec<Arc<T>>| list.into_iter().map(|value| group.member(value)).collect();
+    lists.into_iter().map(|(key, list)| (key, members(list))).collect()
 }
 
 impl<T: Send + Sync + 'static> Member<T> {

@@ -2,7 +2,9 @@
 //! counted. Memory is bounded by a few batches, whatever the size of the input.
 
 use super::normalize::NormalizeContext;
-use super::{demo, latest, reader};
+use super::format::json::JsonReader;
+use super::format::{ReadError, decoded};
+use super::{demo, latest};
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
@@ -120,7 +122,7 @@ pub async fn import_file(
     let bytes = Arc::new(AtomicU64::new(0));
     let input = Counted { input: open()?, bytes: Arc::clone(&bytes) };
     let context = NormalizeContext { offset_minutes: options.offset_minutes, observed_at: as_of };
-    let records = move |send: &mut dyn FnMut(Incoming) -> bool| reader::read_all(input, &context, send);
+    let records = move |send: &mut dyn FnMut(Incoming) -> bool| read_pages(input, &context, send);
     run(store, scope, options, as_of, (now, progress), Source { records, bytes }).await
 }
 
@@ -142,14 +144,14 @@ pub async fn import_demo(
         as_of: Some(end),
         offset_minutes: super::normalize::DEFAULT_OFFSET_MINUTES,
     };
-    let records = move |send: &mut dyn FnMut(Incoming) -> bool| demo::read_all(publisher_index, end, send);
+    let records = move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
     let source = Source { records, bytes: Arc::default() };
     run(store, scope, &options, end, (now, progress), source).await
 }
 
 /// The newest stamp of a file, read in a pass of its own.
 async fn newest_stamp(file: File, offset_minutes: i32) -> Result<Option<Instant>> {
-    let read = move || latest::newest_stamp(file, offset_minutes);
+    let read = move || latest::latest_stamp(decoded(file)?, offset_minutes);
     tokio::task::spawn_blocking(read)
         .await
         .map_err(Error::internal)?
@@ -168,6 +170,26 @@ impl std::io::Read for Counted {
         self.bytes.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
         Ok(count)
     }
+}
+
+/// Hands out the records of Admitad's response pages, plain or gzipped.
+fn read_pages(
+    input: impl std::io::Read,
+    context: &NormalizeContext,
+    send: &mut dyn FnMut(Incoming) -> bool,
+) -> std::result::Result<(), String> {
+    let input = decoded(input).map_err(|error| format!("the input cannot be read: {error}"))?;
+    for item in JsonReader::new(input) {
+        let record = match item {
+            Ok(raw) => raw.draft(context).map_err(|reject| *reject),
+            Err(ReadError::Reject(reject)) => Err(reject),
+            Err(ReadError::Input(error)) => return Err(error.to_string()),
+        };
+        if !send(record) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Where records come from: `records` hands out one after the other until it is told to stop.

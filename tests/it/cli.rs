@@ -332,6 +332,27 @@ async fn keys_are_made_listed_and_revoked() {
     assert_eq!(place.run(&["key", "revoke", "nonesuch"]).code, 1);
 }
 
+#[tokio::test]
+async fn the_demo_throws_nobody_s_data_away() {
+    let place = Place::new().await;
+    let file = place.file("may.json", &page(&[action(1)]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    for extra in [&[][..], &["--fresh"]] {
+        let mut arguments = vec![
+            "demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--database-url",
+            &place.url,
+        ];
+        arguments.extend(extra);
+        let run = place.run(&arguments);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.err.contains("holds data of my-blog"), "{run:?}");
+    }
+    assert_eq!(place.import(&[&file]).count("unchanged"), 1);
+}
+
 #[test]
 fn the_schema_needs_no_database() {
     let home = tempfile::tempdir().unwrap();

@@ -142,16 +142,13 @@ fn with_written(documents: &Documents, case: &Value) -> Value {
         case["operationName"].as_str(),
         case["variables"].as_object().unwrap_or(&empty),
     );
-    // JavaScript has no whole numbers of such length; introspection is not made up, and takes long;
-    // an object's key "0" cannot be written as a literal.
-    let long = [
-        "99999999999999999999",
-        "9007199254740993",
-        "18446744073709551615",
-        "e+",
-    ];
-    let skipped = [&long[..], &["__schema", "__type(", "\"0\""]].concat();
-    let comparable = !skipped.iter().any(|word| case.to_string().contains(word));
+    // Introspection is not made up; JavaScript rounds long numbers; an object's key "0" cannot be written as a literal.
+    let written = case.to_string();
+    let long = written
+        .split(|c: char| !c.is_ascii_digit())
+        .any(|digits| digits.len() > 15);
+    let skipped = ["__schema", "__type(", "e+", "\"0\""];
+    let comparable = !long && !skipped.iter().any(|word| written.contains(word));
     if let (Ok(prepared), true) = (prepared, comparable) {
         let mut text = String::new();
         for (_, operation) in prepared.document.operations.iter() {
@@ -350,7 +347,7 @@ fn the_products_documents_fit_its_limits_and_get_the_verdicts_of_graphql_js() {
     }
     let seed = seed();
     let mut dice = Dice(seed);
-    let mutations: Vec<Value> = (0..MUTATIONS / 4)
+    let mutations: Vec<Value> = (0..MUTATIONS / 8)
         .map(|_| mutated(&cases, &cases, &mut dice))
         .collect();
     let counts = compare(&format!("product, seed {seed:#x}"), &sdl, &mutations);

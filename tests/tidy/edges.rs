@@ -21,7 +21,6 @@ const HOMES: &[(&str, &[&str])] = &[
         "async_graphql",
         &["src/graphql/", "src/http/graphql.rs", "src/http/live.rs"],
     ),
-    ("apollo_compiler", &["src/graphql/"]),
     ("actix_", &["src/http/", "src/app.rs"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),

@@ -1,8 +1,9 @@
 //! A checked operation as the executor gets it: one operation without variables, fragments' definitions, `@skip` or `@include`.
 //!
 //! The executor (async-graphql 7.0.17) reads a nullable variable without a value as `null` instead of "not given", ignores the defaults
-//! of variables in `@skip`, and resolves a field twice that is asked for twice. So all of that is settled here: variables are filled in,
-//! conditions applied, fragments written out, and fields of one answer name merged, in the order of their first mention.
+//! of variables in `@skip`, resolves a field twice that is asked for twice, and does not apply a fragment on a union to an object met
+//! through another type. So all of that is settled here: variables are filled in, conditions applied, fragments written out, and fields of
+//! one answer name merged, in the order of their first mention. `tests/it/documents.rs` has graphql-js execute both forms.
 
 use std::collections::{HashMap, HashSet};
 

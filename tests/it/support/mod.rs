@@ -1,6 +1,11 @@
 //! The only harness of the integration tests: databases, and a world to put actions into.
 
+pub(crate) mod check;
 pub(crate) mod db;
+pub(crate) mod dice;
+pub(crate) mod drafts;
+pub(crate) mod naive;
+pub(crate) mod queries;
 pub(crate) mod world;
 
 pub(crate) use db::{fresh_store, fresh_url, is_postgres};

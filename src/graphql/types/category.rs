@@ -1,0 +1,200 @@
+//! Categories and their tree.
+
+#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
+
+use super::Member;
+use super::action::keys;
+use super::product::{Product, ProductEdge};
+use super::ranking::{facts, sales_of};
+use super::sales::Sales;
+use crate::domain::records;
+use crate::domain::sales::SalesGroup;
+use crate::graphql::connection::{ENTITIES, PageArgs, PageInfo, Slice};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::Result;
+use crate::graphql::id::Kind;
+use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::order::ProductOrder;
+use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
+use crate::graphql::loaders::Entity;
+use crate::graphql::scalar::TimeZone;
+use crate::graphql::siblings::{Group, by_key, lists_of_siblings, pages_of_siblings};
+use crate::store::categories::children_of;
+use crate::store::keyset::order_fingerprint;
+use crate::store::products::of_categories;
+
+/// A category.
+pub type Category = Member<records::Category>;
+
+/// A product category of AliExpress.
+#[Object(name = "Category")]
+impl Category {
+    /// Global id.
+    async fn id(&self) -> ID {
+        Kind::Category.id(self.key())
+    }
+
+    /// AliExpress category id; "unknown" for the node above categories that the tree does not know.
+    async fn external_id(&self) -> &str {
+        &self.external_id
+    }
+
+    /// Name.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Level in the tree, 1 at the top.
+    async fn level(&self) -> i32 {
+        self.level
+    }
+
+    /// Whether the shipped category tree has it; if not, an import taught it.
+    async fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// The category above; null at the top.
+    async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Category>> {
+        let found = async { self.related(request(ctx)?, "parent", |category| category.parent_id).await };
+        found.await.transpose()
+    }
+
+    /// The way from the top of the tree to this category, both included.
+    async fn path(&self, ctx: &Context<'_>) -> Option<Result<Vec<Category>>> {
+        let found = async { path(self, request(ctx)?).await };
+        Some(found.await)
+    }
+
+    /// The categories right below, by name.
+    async fn children(&self, ctx: &Context<'_>) -> Option<Result<Vec<Category>>> {
+        let found = async { children(self, request(ctx)?).await };
+        Some(found.await)
+    }
+
+    /// The products whose latest category is this one or one below it, the latest first unless ordered otherwise.
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ProductOrder>>,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<CategoryProductConnection>> {
+        let page = PageArgs { first, after, last, before };
+        let found = async { products(self, request(ctx)?, order_by.as_deref(), &page).await };
+        Some(found.await)
+    }
+
+    /// What was sold in a range. Counted is everything but DECLINED, unless the filter names statuses.
+    async fn sales(
+        &self,
+        ctx: &Context<'_'>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+    ) -> Option<Result<Sales>> {
+        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
+        let found = async {
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            sales_of(self, &facts, request(ctx)?, sales_group).await
+        };
+        Some(found.await)
+    }
+}
+
+/// A category's sales are those of all items within it.
+fn sales_group(category: &records::Category) -> SalesGroup {
+    match category.level {
+        ..=1 => SalesGroup::CategoryLevel1,
+        2 => SalesGroup::CategoryLevel2,
+        _ => SalesGroup::CategoryOwn,
+    }
+}
+
+fn line(category: &records::Category) -> Vec<Uuid> {
+    let mut line = vec![category.level1_id, category.level2_id, category.id];
+    line.dedup();
+    line
+}
+
+async fn path(category: &Category, request: &Arc<RequestContext>) -> Result<Vec<Category>> {
+    let load = |group: Arc<Group<records::Category>>| async move {
+        Ok(by_key(request.loaders.many::<records::Category>(group.all().flat_map(line)).await?))
+    };
+    let loaded: Arc<HashMap<Uuid, Category>> = category.batch("path", &(), load).await?;
+    Ok(line(category).iter().filter_map(|key| loaded.get(key)).cloned().collect())
+}
+
+async fn children(category: &Category, request: &Arc<RequestContext>) -> Result<Vec<Category>> {
+    let load = |group: Arc<Group<records::Category>>| async move {
+        let mut below: HashMap<Uuid, Vec<records::Category>> = HashMap::new();
+        for child in children_of(&request.tx, request.scope, &keys(&group)).await? {
+            if let Some(parent) = child.parent_id {
+                below.entry(parent).or_default().push(child);
+            }
+        }
+        Ok(lists_of_siblings(below))
+    };
+    let loaded: Arc<HashMap<Uuid, Vec<Category>>> = category.batch("children", &(), load).await?;
+    Ok(loaded.get(&category.key()).cloned().unwrap_or_default())
+}
+
+async fn products(
+    category: &Category,
+    request: &Arc<RequestContext>,
+    order_by: Option<&[ProductOrder]>,
+    page: &PageArgs,
+) -> Result<CategoryProductConnection> {
+    let keys_of_order = ProductOrder::keys(order_by)?;
+    let order = order_fingerprint("products", &keys_of_order);
+    let page = page.request(ENTITIES, order)?;
+    let load = |group: Arc<Group<records::Category>>| {
+        let (sort, page) = (keys_of_order.clone(), page.clone());
+        async move {
+            let ids = keys(&group);
+            Ok(pages_of_siblings(of_categories(&request.tx, request.scope, &ids, &sort, &page).await?))
+        }
+    };
+    let pages: Arc<HashMap<Uuid, _>> = category.batch("products", &(&keys_of_order, &page), load).await?;
+    let page = pages.get(&category.key()).cloned().unwrap_or_default();
+    Ok(CategoryProductConnection { slice: Slice::new(page, order) })
+}
+
+/// A page of the products of a category.
+pub struct CategoryProductConnection {
+    slice: Slice<Product>,
+}
+
+/// A page of the products of a category.
+#[Object]
+impl CategoryProductConnection {
+    /// The rows of this page with their cursors.
+    async fn edges(&self) -> Vec<ProductEdge> {
+        self.slice.edges().map(|(node, cursor)| ProductEdge::new(node, cursor)).collect()
+    }
+
+    /// The rows of this page.
+    async fn nodes(&self) -> Vec<Product> {
+        self.slice.nodes().cloned().collect()
+    }
+
+    /// Where this page stands in the list.
+    async fn page_info(&self) -> PageInfo {
+        self.slice.info()
+    }
+}
+
+crate::graphql::connection::connection! {
+    /// A page of categories.
+    CategoryConnection, CategoryEdge of Category
+}

@@ -1,0 +1,256 @@
+//! Import runs, what they rejected, and how fresh the data is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::Member;
+use super::action::keys;
+use super::words::ImportState;
+use crate::domain::action::SOURCE;
+use crate::domain::page::fingerprint;
+use crate::domain::records;
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::Result;
+use crate::graphql::id::Kind;
+use crate::graphql::loaders::Entity;
+use crate::graphql::scalar::{BigInt, DateTime, count};
+use crate::graphql::siblings::{Group, pages_of_siblings};
+use crate::store::imports::{Freshness, rejects_kept, rejects_of};
+
+/// An import run.
+pub type ImportRun = Member<records::ImportRun>;
+
+/// A run of an import.
+#[Object(name = "ImportRun")]
+impl ImportRun {
+    /// Global id.
+    async fn id(&self) -> ID {
+        Kind::ImportRun.id(self.key())
+    }
+
+    /// The entrance through which the data came, such as "FILE".
+    async fn entrance(&self) -> &str {
+        &self.entrance
+    }
+
+    /// The name of the file.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it ended, or that it has not.
+    async fn state(&self) -> ImportState {
+        self.state.into()
+    }
+
+    /// When it started.
+    async fn started_at(&self) -> DateTime {
+        DateTime(self.started_at)
+    }
+
+    /// When it ended; null while it runs, and where it was cut off.
+    async fn finished_at(&self) -> Option<DateTime> {
+        self.finished_at.map(DateTime)
+    }
+
+    /// When the states that it brought were observed.
+    async fn as_of(&self) -> DateTime {
+        DateTime(self.as_of)
+    }
+
+    /// What became of its records.
+    async fn counts(&self) -> Result<ImportCounts> {
+        let counts = &self.counts;
+        Ok(ImportCounts {
+            read: count(counts.read)?,
+            inserted: count(counts.inserted)?,
+            updated: count(counts.updated)?,
+            unchanged: count(counts.unchanged)?,
+            stale: count(counts.stale)?,
+            rejected: count(counts.rejected)?,
+            rounded: count(counts.rounded)?,
+        })
+    }
+
+    /// Why it failed; null where it did not.
+    async fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// The records that were rejected and kept, in their order; at most 10000 of a run are kept, `counts` has them all.
+    async fn rejected_records(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<RejectedRecordConnection>> {
+        let page = PageArgs { first, after, last, before };
+        let found = async { RejectedRecordConnection::of(self, request(ctx)?, &page).await };
+        Some(found.await)
+    }
+}
+
+/// What became of the records of an import run.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct ImportCounts {
+    /// Records read.
+    read: i32,
+    /// Actions that were new.
+    inserted: i32,
+    /// Actions that changed.
+    updated: i32,
+    /// Records that changed nothing.
+    unchanged: i32,
+    /// Records older than what is stored; at most the history changed.
+    stale: i32,
+    /// Records that were rejected.
+    rejected: i32,
+    /// Amounts that were rounded to four decimals.
+    rounded: i32,
+}
+
+/// A record that was rejected.
+pub type RejectedRecord = Member<records::RejectedRecord>;
+
+/// A record that an import rejected.
+#[Object(name = "RejectedRecord")]
+impl RejectedRecord {
+    /// Number among the rejected records of its run, from 0.
+    async fn ordinal(&self) -> i32 {
+        self.ordinal
+    }
+
+    /// The page of the input, from 0.
+    async fn page(&self) -> Result<i32> {
+        count(i64::from(self.place.page))
+    }
+
+    /// Place on its page, from 0.
+    async fn index(&self) -> Result<i32> {
+        count(i64::from(self.place.index))
+    }
+
+    /// Byte of the input at which it begins, from 0.
+    async fn byte(&self) -> BigInt {
+        BigInt(i64::try_from(self.place.byte).unwrap_or(i64::MAX))
+    }
+
+    /// Line of the input on which it begins, from 1.
+    async fn line(&self) -> BigInt {
+        BigInt(i64::try_from(self.place.line).unwrap_or(i64::MAX))
+    }
+
+    /// Why, as a stable code.
+    async fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The field at fault, where it is one.
+    async fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// Why, in a sentence.
+    async fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The record as it came, without personal data.
+    async fn raw(&self) -> &str {
+        &self.raw
+    }
+}
+
+connection! {
+    /// A page of import runs.
+    ImportConnection, ImportEdge of ImportRun
+}
+
+connection! {
+    /// A page of rejected records.
+    RejectedRecordConnection, RejectedRecordEdge of RejectedRecord
+}
+
+impl RejectedRecordConnection {
+    async fn of(run: &ImportRun, request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
+        let order = fingerprint("rejectedRecords");
+        let page = page.request(ENTITIES, order)?;
+        let load = |group: Arc<Group<records::ImportRun>>| {
+            let page = page.clone();
+            async move { Ok(pages_of_siblings(rejects_of(&request.tx, request.scope, &keys(&group), &page).await?)) }
+        };
+        let pages: Arc<HashMap<Uuid, _>> = run.batch("rejectedRecords", &page, load).await?;
+        let asked = (Arc::clone(request), run.clone());
+        let count = Count::ask(move || {
+            let (request, run) = asked.clone();
+            async move { kept(&run, &request).await }
+        });
+        Ok(Self { slice: Slice::new(pages.get(&run.key()).cloned().unwrap_or_default(), order), count })
+    }
+}
+
+async fn kept(run: &ImportRun, request: &Arc<RequestContext>) -> Result<i64> {
+    let load = |group: Arc<Group<records::ImportRun>>| async move {
+        Ok(rejects_kept(&request.tx, request.scope, &keys(&group)).await?)
+    };
+    let kept: Arc<HashMap<Uuid, i64>> = run.batch("rejectsKept", &(), load).await?;
+    Ok(kept.get(&run.key()).copied().unwrap_or(0))
+}
+
+/// How fresh the data of one entrance is.
+pub struct SourceFreshness {
+    request: Arc<RequestContext>,
+    freshness: Freshness,
+    last_run: Option<ImportRun>,
+}
+
+impl SourceFreshness {
+    /// The freshness of an entrance.
+    pub fn new(request: &Arc<RequestContext>, freshness: Freshness, last_run: Option<ImportRun>) -> Self {
+        Self { request: Arc::clone(request), freshness, last_run }
+    }
+}
+
+/// How fresh the data of one entrance is.
+#[Object]
+impl SourceFreshness {
+    /// The network.
+    async fn source(&self) -> &str {
+        SOURCE
+    }
+
+    /// The entrance through which the data came, such as "FILE".
+    async fn entrance(&self) -> &str {
+        &self.freshness.entrance
+    }
+
+    /// When a run last succeeded, all or in part; null where none has.
+    async fn last_success_at(&self) -> Option<DateTime> {
+        self.freshness.last_success.map(DateTime)
+    }
+
+    /// The latest run.
+    async fn last_run(&self) -> Option<ImportRun> {
+        self.last_run.clone()
+    }
+
+    /// The latest point in time whose state is known; null where there is none.
+    async fn newest_data_at(&self) -> Option<DateTime> {
+        self.freshness.newest_data.map(DateTime)
+    }
+
+    /// Seconds that have passed since the latest point in time whose state is known, at least 0; null where there is
+    /// none.
+    async fn lag_seconds(&self) -> Result<Option<i32>> {
+        let seconds = |newest: crate::domain::time::Instant| {
+            count((self.request.now.micros() - newest.micros()).max(0) / 1_000_000)
+        };
+        self.freshness.newest_data.map(seconds).transpose()
+    }
+}

@@ -1,0 +1,75 @@
+//! Whatever has a global id.
+
+use std::collections::HashMap;
+
+use async_graphql::{ID, Interface};
+use uuid::Uuid;
+
+use super::action::Action;
+use super::ad_space::AdSpace;
+use super::category::Category;
+use super::import::ImportRun;
+use super::product::Product;
+use super::program::Program;
+use super::user::User;
+use crate::domain::records;
+use crate::graphql::context::RequestContext;
+use crate::graphql::error::Result;
+use crate::graphql::id::{Kind, read};
+use crate::graphql::siblings::by_key;
+
+/// Whatever has a global id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
+pub enum Node {
+    /// A target action.
+    Action(Action),
+    /// A product.
+    Product(Product),
+    /// A category.
+    Category(Category),
+    /// A program.
+    Program(Program),
+    /// An ad space.
+    AdSpace(AdSpace),
+    /// A user.
+    User(User),
+    /// An import run.
+    ImportRun(ImportRun),
+}
+
+/// What ids stand for, in their order; nothing for an id that is malformed, foreign or unknown. One statement for each
+/// type among them.
+///
+/// # Errors
+/// When the store fails.
+pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
+    let wanted: Vec<Option<(Kind, Uuid)>> = ids.iter().map(read).collect();
+    let of = |kind: Kind| -> Vec<Uuid> {
+        wanted.iter().flatten().filter(|(other, _)| *other == kind).map(|(_, key)| *key).collect()
+    };
+    let loaders = &request.loaders;
+    let mut found: HashMap<(Kind, Uuid), Node> = HashMap::new();
+    macro_rules! load {
+        ($($kind:ident),+) => {$(
+            let loaded = by_key(loaders.many::<records::$kind>(of(Kind::$kind)).await?);
+            found.extend(loaded.into_iter().map(|(key, entity)| ((Kind::$kind, key), Node::$kind(entity))));
+        )+};
+    }
+    load!(Action, Product, Category, Program, AdSpace, User, ImportRun);
+    Ok(wanted.into_iter().map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned())).collect())
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Action(entity) => Self::Action(entity.clone()),
+            Self::Product(entity) => Self::Product(entity.clone()),
+            Self::Category(entity) => Self::Category(entity.clone()),
+            Self::Program(entity) => Self::Program(entity.clone()),
+            Self::AdSpace(entity) => Self::AdSpace(entity.clone()),
+            Self::User(entity) => Self::User(entity.clone()),
+            Self::ImportRun(entity) => Self::ImportRun(entity.clone()),
+        }
+    }
+}

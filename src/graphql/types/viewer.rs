@@ -1,0 +1,151 @@
+//! Who asks, and within which limits.
+
+use async_graphql::{Enum, Object, SimpleObject};
+
+use crate::domain::filter;
+use crate::domain::page::MAX_SORT_KEYS;
+use crate::domain::scope;
+use crate::domain::scope::Credential;
+use crate::graphql::connection::{ENTITIES, PageLimits, SEGMENTS};
+use crate::graphql::document::DocumentLimits;
+use crate::graphql::error::Result;
+use crate::graphql::scalar::{CurrencyCode, TimeZone, count};
+
+/// How a caller came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CredentialKind {
+    /// With an API key.
+    ApiKey,
+    /// From the same machine, in `actiongraph demo`.
+    LoopbackDemo,
+}
+
+/// The caller of the API.
+pub struct Viewer(pub scope::Viewer);
+
+/// The caller of the API.
+#[Object]
+impl Viewer {
+    /// The publisher whose data the caller may read.
+    async fn publisher(&self) -> Publisher {
+        let publisher = &self.0.publisher;
+        Publisher {
+            slug: publisher.slug.clone(),
+            name: publisher.name.clone(),
+            time_zone: TimeZone(publisher.zone),
+            currency: CurrencyCode(publisher.currency),
+        }
+    }
+
+    /// How the caller came in.
+    async fn credential(&self) -> CredentialKind {
+        match self.0.credential {
+            Credential::Key { .. } => CredentialKind::ApiKey,
+            Credential::LoopbackDemo => CredentialKind::LoopbackDemo,
+        }
+    }
+
+    /// The API key; null for a caller without one.
+    async fn key(&self) -> Option<ApiKey> {
+        match &self.0.credential {
+            Credential::Key { prefix, label, .. } => Some(ApiKey { prefix: prefix.clone(), label: label.clone() }),
+            Credential::LoopbackDemo => None,
+        }
+    }
+}
+
+/// A publisher: the account whose actions these are.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct Publisher {
+    /// Name on the command line.
+    slug: String,
+    /// Name for people.
+    name: String,
+    /// The time zone of ranges where a query names none.
+    time_zone: TimeZone,
+    /// The main currency: monetary scores of user segments are in it where a query names none.
+    currency: CurrencyCode,
+}
+
+/// An API key, without its secret.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ApiKey {
+    /// The public first part, by which the key is known.
+    prefix: String,
+    /// What the key is for.
+    label: String,
+}
+
+/// The limits on requests. Whatever passes one is refused with the code LIMIT_EXCEEDED or COST_EXCEEDED, never cut.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct Limits {
+    /// Pages of entities and of what hangs below them.
+    pages: PageSize,
+    /// Pages of segments.
+    segment_pages: PageSize,
+    /// Ids in one `nodes`.
+    nodes: i32,
+    /// Keys in one `orderBy`.
+    order_keys: i32,
+    /// Levels that a filter may nest.
+    filter_depth: i32,
+    /// Conditions in one filter.
+    filter_conditions: i32,
+    /// Values in one list of a filter.
+    filter_values: i32,
+    /// Bytes of a document.
+    document_bytes: i32,
+    /// Tokens of a document.
+    document_tokens: i32,
+    /// Levels of fields in a document.
+    document_depth: i32,
+    /// Fields and fragments of a document, with fragments written out.
+    document_selections: i32,
+    /// Aliases in a document.
+    document_aliases: i32,
+    /// Fields at the root of an operation.
+    root_fields: i32,
+    /// Rows that one operation may ask for, by the sizes of its pages multiplied down the tree.
+    cost: i32,
+}
+
+/// How many rows a page has.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct PageSize {
+    /// Where neither `first` nor `last` says otherwise.
+    default: i32,
+    /// At most.
+    maximum: i32,
+}
+
+/// How many ids one `nodes` takes.
+pub const MAX_NODES: usize = 100;
+
+impl Limits {
+    /// The limits that hold.
+    ///
+    /// # Errors
+    /// When one is beyond what an `Int` holds.
+    pub fn new(documents: &DocumentLimits) -> Result<Self> {
+        let size = |limit: usize| count(i64::try_from(limit).unwrap_or(i64::MAX));
+        let page = |limits: PageLimits| -> Result<PageSize> {
+            Ok(PageSize { default: count(i64::from(limits.default))?, maximum: count(i64::from(limits.max))? })
+        };
+        Ok(Self {
+            pages: page(ENTITIES)?,
+            segment_pages: page(SEGMENTS)?,
+            nodes: size(MAX_NODES)?,
+            order_keys: size(MAX_SORT_KEYS)?,
+            filter_depth: size(filter::MAX_DEPTH)?,
+            filter_conditions: size(filter::MAX_TESTS)?,
+            filter_values: size(filter::MAX_VALUES)?,
+            document_bytes: size(documents.bytes)?,
+            document_tokens: size(documents.tokens)?,
+            document_depth: size(documents.depth)?,
+            document_selections: size(documents.selections)?,
+            document_aliases: size(documents.aliases)?,
+            root_fields: size(documents.root_fields)?,
+            cost: count(i64::try_from(documents.nodes).unwrap_or(i64::MAX))?,
+        })
+    }
+}
