@@ -216,8 +216,7 @@ macro_rules! connection {
         impl $name {
             /// The rows of this page with their cursors.
             async fn edges(&self) -> Vec<$edge> {
-                let edge = |(node, cursor): (&$node, &str)| $edge { node: node.clone(), cursor: cursor.to_owned() };
-                self.slice.edges().map(edge).collect()
+                self.slice.edges().map(|(node, cursor)| $edge::new(node, cursor)).collect()
             }
 
             /// The rows of this page.
@@ -242,6 +241,13 @@ macro_rules! connection {
         pub struct $edge {
             node: $node,
             cursor: String,
+        }
+
+        impl $edge {
+            /// A row with its cursor.
+            pub fn new(node: &$node, cursor: &str) -> Self {
+                Self { node: node.clone(), cursor: cursor.to_owned() }
+            }
         }
 
         /// A row of a page with its cursor.

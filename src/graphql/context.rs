@@ -48,7 +48,8 @@ impl RequestContext {
     /// Makes siblings of a page's rows and remembers them for look-ups by id.
     pub async fn known<E: Entity>(&self, page: Page<E>) -> Page<Member<E>> {
         let page = page.map(Arc::new);
-        self.loaders.feed(page.rows.iter().map(|(row, _)| Arc::clone(row))).await;
+        let rows: Vec<Arc<E>> = page.rows.iter().map(|(row, _)| Arc::clone(row)).collect();
+        self.loaders.feed(rows).await;
         page_of_siblings(page)
     }
 }

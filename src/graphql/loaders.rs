@@ -14,7 +14,6 @@ use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use uuid::Uuid;
 
 use super::error::{Failure, Result};
-use super::id::Kind;
 use crate::domain::error::Result as StoreResult;
 use crate::domain::records::{Action, AdSpace, Category, ImportRun, Product, Program, User};
 use crate::domain::scope::ReadScope;
@@ -22,9 +21,6 @@ use crate::store::{self, ReadTx};
 
 /// A record that has a global id.
 pub trait Entity: Clone + Send + Sync + 'static {
-    /// Its type.
-    const KIND: Kind;
-
     /// Its key.
     fn key(&self) -> Uuid;
 
@@ -39,8 +35,6 @@ pub trait Entity: Clone + Send + Sync + 'static {
 macro_rules! entities {
     ($($record:ident: $module:ident),+ $(,)?) => {$(
         impl Entity for $record {
-            const KIND: Kind = Kind::$record;
-
             fn key(&self) -> Uuid {
                 self.id
             }
@@ -149,7 +143,7 @@ impl Loaders {
     }
 
     /// Remembers entities that a list has read.
-    pub async fn feed<E: Entity>(&self, entities: impl IntoIterator<Item = Arc<E>>) {
+    pub async fn feed<E: Entity>(&self, entities: Vec<Arc<E>>) {
         let entries = entities.into_iter().map(|entity| (Key::<E>::new(entity.key()), Some(entity)));
         self.0.feed_many(entries).await;
     }

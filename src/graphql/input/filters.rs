@@ -72,10 +72,10 @@ pub fn combine<T, F: Conditions<T>>(
     mut parts: Vec<Filter<T>>,
     (and, or, not): Combined<'_, F>,
 ) -> Result<Filter<T>> {
-    let mut inner = |name, reader: &mut Reader, filter: &F| {
+    let inner = |name, reader: &mut Reader, filter: &F| {
         reader.field(name, |reader| reader.nested(F::KIND, |reader| filter.read(reader)))
     };
-    let mut list = |name, reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
+    let list = |name, reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
         filters.iter().map(|filter| inner(name, reader, filter)).collect()
     };
     if let Some(filters) = and {

@@ -74,6 +74,21 @@ fn many<V: Comparable>(make: fn(Vec<Value>) -> Op) -> impl FnOnce(&Vec<V>, &Read
 }
 
 macro_rules! operators {
+    ($(#[$($doc:tt)*])* $name:ident of text) => {
+        operators! {
+            @make [$(#[$($doc)*])*] $name, String,
+            [
+                /// Holds this text somewhere.
+                contains: MaybeUndefined<String>,
+                /// Begins with this text.
+                starts_with: MaybeUndefined<String>,
+            ]
+            [
+                ("contains", contains, |text: &String, reader: &Reader| Ok(Op::Contains(reader.text(text)?))),
+                ("startsWith", starts_with, |text: &String, reader: &Reader| Ok(Op::StartsWith(reader.text(text)?)))
+            ]
+        }
+    };
     ($(#[$($doc:tt)*])* $name:ident of $value:ty) => {
         operators! { @make [$(#[$($doc)*])*] $name, $value, [] [] }
     };
@@ -91,21 +106,6 @@ macro_rules! operators {
                 gte: MaybeUndefined<$value>,
             ]
             [("lt", lt, one(Op::Lt)), ("lte", lte, one(Op::Lte)), ("gt", gt, one(Op::Gt)), ("gte", gte, one(Op::Gte))]
-        }
-    };
-    ($(#[$($doc:tt)*])* $name:ident of text) => {
-        operators! {
-            @make [$(#[$($doc)*])*] $name, String,
-            [
-                /// Holds this text somewhere.
-                contains: MaybeUndefined<String>,
-                /// Begins with this text.
-                starts_with: MaybeUndefined<String>,
-            ]
-            [
-                ("contains", contains, |text: &String, reader: &Reader| Ok(Op::Contains(reader.text(text)?))),
-                ("startsWith", starts_with, |text: &String, reader: &Reader| Ok(Op::StartsWith(reader.text(text)?)))
-            ]
         }
     };
     (

@@ -41,7 +41,7 @@ pub type Action = Member<records::Action>;
 #[Object(name = "Action")]
 impl Action {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::Action.id(self.key())
     }
 

@@ -25,7 +25,7 @@ pub type AdSpace = Member<records::AdSpace>;
 #[Object(name = "AdSpace")]
 impl AdSpace {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::AdSpace.id(self.key())
     }
 

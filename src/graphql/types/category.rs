@@ -36,7 +36,7 @@ pub type Category = Member<records::Category>;
 #[Object(name = "Category")]
 impl Category {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::Category.id(self.key())
     }
 
@@ -96,7 +96,7 @@ impl Category {
     /// What was sold in a range. Counted is everything but DECLINED, unless the filter names statuses.
     async fn sales(
         &self,
-        ctx: &Context<'_'>,
+        ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,

@@ -28,7 +28,7 @@ pub type ImportRun = Member<records::ImportRun>;
 #[Object(name = "ImportRun")]
 impl ImportRun {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::ImportRun.id(self.key())
     }
 

@@ -19,7 +19,7 @@ use crate::graphql::id::{Kind, read};
 use crate::graphql::siblings::by_key;
 
 /// Whatever has a global id.
-#[derive(Interface)]
+#[derive(Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Global id."))]
 pub enum Node {
     /// A target action.
@@ -58,18 +58,4 @@ pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<No
     }
     load!(Action, Product, Category, Program, AdSpace, User, ImportRun);
     Ok(wanted.into_iter().map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned())).collect())
-}
-
-impl Clone for Node {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Action(entity) => Self::Action(entity.clone()),
-            Self::Product(entity) => Self::Product(entity.clone()),
-            Self::Category(entity) => Self::Category(entity.clone()),
-            Self::Program(entity) => Self::Program(entity.clone()),
-            Self::AdSpace(entity) => Self::AdSpace(entity.clone()),
-            Self::User(entity) => Self::User(entity.clone()),
-            Self::ImportRun(entity) => Self::ImportRun(entity.clone()),
-        }
-    }
 }

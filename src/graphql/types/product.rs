@@ -29,7 +29,7 @@ pub type Product = Member<records::Product>;
 #[Object(name = "Product")]
 impl Product {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::Product.id(self.key())
     }
 
@@ -82,7 +82,7 @@ impl Product {
     /// What was sold in a range. Counted is everything but DECLINED, unless the filter names statuses.
     async fn sales(
         &self,
-        ctx: &Context<'_'>,
+        ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,

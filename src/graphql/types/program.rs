@@ -29,7 +29,7 @@ pub type Program = Member<records::Program>;
 #[Object(name = "Program")]
 impl Program {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::Program.id(self.key())
     }
 

@@ -28,7 +28,7 @@ pub type User = Member<records::User>;
 #[Object(name = "User")]
 impl User {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         Kind::User.id(self.key())
     }
 
@@ -50,7 +50,7 @@ impl User {
     /// What was sold in a range. Counted is everything but DECLINED, unless the filter names statuses.
     async fn sales(
         &self,
-        ctx: &Context<'_'>,
+        ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,

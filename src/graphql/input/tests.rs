@@ -1,0 +1,1 @@
+//! Filters, orders and ranges as callers write them.

@@ -1,0 +1,13 @@
+//! The root fields: arguments in, one call, an answer out.
+//!
+//! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
+
+mod analyses;
+mod lists;
+mod lookups;
+
+use async_graphql::MergedObject;
+
+/// Everything that can be asked: one publisher's actions, what they sold, to whom and through what.
+#[derive(Default, MergedObject)]
+pub struct Query(lookups::Lookups, lists::Lists, analyses::Analyses);

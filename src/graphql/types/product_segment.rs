@@ -1,0 +1,233 @@
+//! The built-in segments of products over a range, and their members.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use uuid::Uuid;
+
+use super::Member;
+use super::info::{AggregateInfo, InfoOf};
+use super::product::Product;
+use super::sales::{Money, amounts};
+use super::words::ProductSegmentKind;
+use crate::analytics::segments::{self, ProductSegments};
+use crate::domain::page::{PageRequest, fingerprint};
+use crate::domain::sales::{FactQuery, Sums, ratio};
+use crate::domain::segment::{ProductSegment, ProductStats};
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::Result;
+use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::range::{RangeArgs, RangeInput};
+use crate::graphql::input::reader::filter;
+use crate::graphql::input::rules::ProductRulesInput;
+use crate::graphql::scalar::{DateTime, count};
+use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
+
+/// A segment with its members, as places in the statistics of all products.
+pub struct Division {
+    kind: ProductSegmentKind,
+    all: Arc<ProductSegments>,
+    members: Vec<usize>,
+    sums: Sums,
+}
+
+/// A built-in segment of products over a range.
+pub type ProductSegmentResult = Member<Division>;
+
+/// A built-in segment of products over a range.
+#[Object(name = "ProductSegmentResult")]
+impl ProductSegmentResult {
+    /// Which segment.
+    async fn kind(&self) -> ProductSegmentKind {
+        self.kind
+    }
+
+    /// Its name for people.
+    async fn name(&self) -> &str {
+        self.kind.name()
+    }
+
+    /// Number of products in it.
+    async fn size(&self) -> Result<i32> {
+        count(i64::try_from(self.members.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Units of its products that were sold in the range.
+    async fn units(&self) -> Result<i32> {
+        count(self.sums.units)
+    }
+
+    /// Order amounts of its products' items in the range, one per currency in the order of the codes.
+    async fn order_amount(&self) -> Vec<Money> {
+        amounts(self.sums.order_amounts())
+    }
+
+    /// Rewards of its products' items in the range, one per currency in the order of the codes.
+    async fn reward(&self) -> Vec<Money> {
+        amounts(self.sums.rewards())
+    }
+
+    /// Its products: most units in the range first, then most units in the previous period.
+    async fn products(
+        &self,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<SegmentProductConnection>> {
+        Some(SegmentProductConnection::of(self, &PageArgs { first, after, last, before }).await)
+    }
+}
+
+connection! {
+    /// A page of product segments.
+    ProductSegmentResultConnection, ProductSegmentResultEdge of ProductSegmentResult, with AsOf {
+        /// How fresh and how complete these numbers are.
+        async fn info(&self) -> AggregateInfo {
+            AggregateInfo::new(&self.more.request, InfoOf::Facts(self.more.facts.clone()))
+        }
+    }
+}
+
+/// The facts that segments are made of.
+pub struct AsOf {
+    request: Arc<RequestContext>,
+    facts: FactQuery,
+}
+
+/// A product in a segment, with its sales in the range.
+pub type SegmentProduct = Member<ProductStats>;
+
+/// A product in a segment, with its sales in the range.
+#[Object(name = "SegmentProduct")]
+impl SegmentProduct {
+    /// The product.
+    async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
+        let found = async { self.related(request(ctx)?, "product", |stats| Some(stats.product_id)).await };
+        found.await.transpose()
+    }
+
+    /// Units sold in the range.
+    async fn units(&self) -> Result<i32> {
+        count(self.sums.units)
+    }
+
+    /// Units sold in the previous period.
+    async fn previous_units(&self) -> Result<i32> {
+        count(self.previous_units)
+    }
+
+    /// Units sold from the beginning to the end of the range.
+    async fn lifetime_units(&self) -> Result<i32> {
+        count(self.lifetime_units)
+    }
+
+    /// Number of distinct actions in the range.
+    async fn actions(&self) -> Result<i32> {
+        count(self.sums.actions)
+    }
+
+    /// Order amounts of its items in the range, one per currency in the order of the codes.
+    async fn order_amount(&self) -> Vec<Money> {
+        amounts(self.sums.order_amounts())
+    }
+
+    /// Rewards of its items in the range, one per currency in the order of the codes.
+    async fn reward(&self) -> Vec<Money> {
+        amounts(self.sums.rewards())
+    }
+
+    /// Its actions in the range that the advertiser has decided, declined ones included.
+    async fn processed(&self) -> Result<i32> {
+        count(self.processed)
+    }
+
+    /// Those of them that were approved, stalled ones included, divided by all of them; null where none was decided.
+    async fn approval_rate(&self) -> Option<f64> {
+        ratio(self.approved, self.processed)
+    }
+
+    /// Its first counted sale; null where there is none.
+    async fn first_sold_at(&self) -> Option<DateTime> {
+        self.first_sold.map(DateTime)
+    }
+}
+
+connection! {
+    /// A page of the products of a segment.
+    SegmentProductConnection, SegmentProductEdge of SegmentProduct
+}
+
+impl SegmentProductConnection {
+    async fn of(segment: &ProductSegmentResult, page: &PageArgs) -> Result<Self> {
+        let order = fingerprint("segmentProducts");
+        let page = page.request(ENTITIES, order)?;
+        let load = |group: Arc<Group<Division>>| {
+            let page = page.clone();
+            async move {
+                let pages = group.all().map(|segment| (segment.kind, members(segment, &page)));
+                Ok(pages_of_siblings(pages.collect()))
+            }
+        };
+        let pages: Arc<HashMap<ProductSegmentKind, _>> = segment.batch("products", &page, load).await?;
+        Ok(Self {
+            slice: Slice::new(pages.get(&segment.kind).cloned().unwrap_or_default(), order),
+            count: Count::Known(i64::try_from(segment.members.len()).unwrap_or(i64::MAX)),
+        })
+    }
+}
+
+fn members(segment: &Division, page: &PageRequest) -> crate::domain::page::Page<ProductStats> {
+    let stats = &segment.all.stats;
+    let members: Vec<&ProductStats> = segment.members.iter().filter_map(|place| stats.get(*place)).collect();
+    let key = |stats: &&ProductStats| (vec![-stats.sums.units, -stats.previous_units], stats.product_id);
+    page_by(members, page, key).map(Clone::clone)
+}
+
+/// What a caller asks of product segments.
+pub struct ProductSegmentArgs {
+    /// When.
+    pub range: RangeInput,
+    /// How the range is meant.
+    pub how: RangeArgs,
+    /// Which segments; all without.
+    pub segments: Option<Vec<ProductSegmentKind>>,
+    /// Their parameters.
+    pub rules: Option<ProductRulesInput>,
+    /// Which actions.
+    pub filter: Option<ActionFilter>,
+    /// Which page.
+    pub page: PageArgs,
+}
+
+impl ProductSegmentArgs {
+    /// A page of the segments.
+    ///
+    /// # Errors
+    /// When an argument is not acceptable or the store fails.
+    pub async fn segments(&self, request: &Arc<RequestContext>) -> Result<ProductSegmentResultConnection> {
+        let ranged = self.how.ranged(self.range, request)?;
+        let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
+        let rules = self.rules.map(|rules| rules.rules()).transpose()?.unwrap_or_default();
+        let order = fingerprint("productSegments");
+        let page = self.page.request(SEGMENTS, order)?;
+        let wanted = |kind: &&ProductSegment| {
+            let kind = ProductSegmentKind::from(**kind);
+            self.segments.as_ref().is_none_or(|wanted| wanted.contains(&kind))
+        };
+        let kinds: Vec<(i64, ProductSegment)> = (0..).zip(ProductSegment::ALL.iter().filter(wanted).copied()).collect();
+        let total = i64::try_from(kinds.len()).unwrap_or(i64::MAX);
+        let all = segments::products(&request.tx, request.scope, &facts, ranged.previous, &rules).await?;
+        let all = Arc::new(all);
+        let divided = page_by(kinds, &page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, kind)| {
+            let members = all.members(kind);
+            let sums = all.sums(&members);
+            Arc::new(Division { kind: kind.into(), all: Arc::clone(&all), members, sums })
+        });
+        let more = AsOf { request: Arc::clone(request), facts };
+        let slice = Slice::new(page_of_siblings(divided), order);
+        Ok(ProductSegmentResultConnection { slice, count: Count::Known(total), more })
+    }
+}

@@ -1,0 +1,290 @@
+//! The built-in segments of users over a range, their members and what those bought.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+use uuid::Uuid;
+
+use super::Member;
+use super::info::{AggregateInfo, InfoOf};
+use super::ranking::{Firsts, TopProducts, firsts, rank_by};
+use super::sales::{Money, amounts};
+use super::user::User;
+use super::words::{RankMetric, UserSegmentKind};
+use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
+use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::sales::FactQuery;
+use crate::domain::segment::{Rfm, UserSegment, UserStats};
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::Result;
+use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::range::{RangeArgs, RangeInput};
+use crate::graphql::input::reader::filter;
+use crate::graphql::scalar::{CountryCode, CurrencyCode, DateTime, count};
+use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
+
+/// All segments of users over the facts of a range.
+pub struct Divided {
+    request: Arc<RequestContext>,
+    facts: FactQuery,
+    all: UserSegments,
+}
+
+/// One of them, by its place.
+pub struct Segment {
+    divided: Arc<Divided>,
+    place: usize,
+    division: Division,
+}
+
+/// A built-in segment of users over a range.
+pub type UserSegmentResult = Member<Segment>;
+
+/// A built-in segment of users over a range. Members are users with a counted action in it.
+#[Object(name = "UserSegmentResult")]
+impl UserSegmentResult {
+    /// Which segment.
+    async fn kind(&self) -> UserSegmentKind {
+        self.division.kind.into()
+    }
+
+    /// Its name for people; segments by country carry the country's code.
+    async fn name(&self) -> String {
+        let name = UserSegmentKind::from(self.division.kind).name();
+        match (self.division.kind, &self.division.country) {
+            (UserSegment::Country, Some(country)) => format!("{name} {country}"),
+            (UserSegment::Country, None) => format!("{name} unknown"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The country of a segment by country; null for users whose latest action names none, and for all other segments.
+    async fn country(&self) -> Option<CountryCode> {
+        self.division.country.clone().map(CountryCode)
+    }
+
+    /// Number of users in it; 0 for unattributed actions.
+    async fn size(&self) -> Result<i32> {
+        count(self.division.size)
+    }
+
+    /// Number of their counted actions in the range.
+    async fn actions(&self) -> Result<i32> {
+        count(self.division.sums.actions)
+    }
+
+    /// Units that they bought in the range.
+    async fn units(&self) -> Result<i32> {
+        count(self.division.sums.units)
+    }
+
+    /// Order amounts of their actions in the range, one per currency in the order of the codes.
+    async fn order_amount(&self) -> Vec<Money> {
+        amounts(self.division.sums.order_amounts())
+    }
+
+    /// Rewards of their actions in the range, one per currency in the order of the codes.
+    async fn reward(&self) -> Vec<Money> {
+        amounts(self.division.sums.rewards())
+    }
+
+    /// The products that its users bought most.
+    async fn top_products(
+        &self,
+        #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
+        #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")] by: RankMetric,
+        #[graphql(desc = "The currency of a ranking by money; needed for that.")] currency: Option<CurrencyCode>,
+    ) -> Option<Result<TopProducts>> {
+        Some(top_products(self, first, by, currency).await)
+    }
+
+    /// Its users: most actions in the range first.
+    async fn users(
+        &self,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<SegmentUserConnection>> {
+        Some(SegmentUserConnection::of(self, &PageArgs { first, after, last, before }).await)
+    }
+}
+
+async fn top_products(
+    segment: &UserSegmentResult,
+    first: i32,
+    by: RankMetric,
+    currency: Option<CurrencyCode>,
+) -> Result<TopProducts> {
+    let first = size("first", first, ENTITIES)?;
+    let divided = &segment.divided;
+    let by = rank_by(by, currency, &divided.request)?;
+    let asked = usize::try_from(first).unwrap_or(usize::MAX).saturating_add(1);
+    let load = |_: Arc<Group<Segment>>| async move {
+        let Divided { request, facts, all } = divided.as_ref();
+        let lists = segments::user_segment_products(&request.tx, request.scope, facts, all, by, asked).await?;
+        Ok(firsts(lists.into_iter().enumerate().collect(), first))
+    };
+    let lists: Arc<Firsts<usize>> = segment.batch("topProducts", &(by, first), load).await?;
+    Ok(TopProducts::of(&lists, &segment.place))
+}
+
+connection! {
+    /// A page of user segments.
+    UserSegmentResultConnection, UserSegmentResultEdge of UserSegmentResult, with Arc<Divided> {
+        /// How fresh and how complete these numbers are.
+        async fn info(&self) -> AggregateInfo {
+            AggregateInfo::new(&self.more.request, InfoOf::Facts(self.more.facts.clone()))
+        }
+    }
+}
+
+/// A user with scores.
+#[derive(Clone)]
+pub struct Scored {
+    stats: UserStats,
+    scores: Rfm,
+}
+
+/// A user in a segment.
+pub type SegmentUser = Member<Scored>;
+
+/// A user in a segment, with sales and scores in the range.
+#[Object(name = "SegmentUser")]
+impl SegmentUser {
+    /// The user.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let found = async { self.related(request(ctx)?, "user", |scored| Some(scored.stats.user_id)).await };
+        found.await.transpose()
+    }
+
+    /// Number of counted actions in the range.
+    async fn actions(&self) -> Result<i32> {
+        count(self.stats.sums.actions)
+    }
+
+    /// Units bought in the range.
+    async fn units(&self) -> Result<i32> {
+        count(self.stats.sums.units)
+    }
+
+    /// Order amounts in the range, one per currency in the order of the codes.
+    async fn order_amount(&self) -> Vec<Money> {
+        amounts(self.stats.sums.order_amounts())
+    }
+
+    /// Rewards in the range, one per currency in the order of the codes.
+    async fn reward(&self) -> Vec<Money> {
+        amounts(self.stats.sums.rewards())
+    }
+
+    /// The first counted action ever.
+    async fn first_action_at(&self) -> DateTime {
+        DateTime(self.stats.first_at)
+    }
+
+    /// The latest counted action in the range.
+    async fn last_action_at(&self) -> DateTime {
+        DateTime(self.stats.last_at)
+    }
+
+    /// The country of the click of the latest action.
+    async fn country(&self) -> Option<CountryCode> {
+        self.stats.country.clone().map(CountryCode)
+    }
+
+    /// Score 1 to 5 by the latest action: 5 for the most recent fifth of users.
+    async fn recency_score(&self) -> i32 {
+        i32::from(self.scores.recency)
+    }
+
+    /// Score 1 to 5 by the number of actions: 5 for the most frequent fifth of users.
+    async fn frequency_score(&self) -> i32 {
+        i32::from(self.scores.frequency)
+    }
+
+    /// Score 1 to 5 by the order amount in the one currency that was asked for: 5 for the largest fifth of users.
+    async fn monetary_score(&self) -> i32 {
+        i32::from(self.scores.monetary)
+    }
+}
+
+connection! {
+    /// A page of the users of a segment.
+    SegmentUserConnection, SegmentUserEdge of SegmentUser
+}
+
+impl SegmentUserConnection {
+    async fn of(segment: &UserSegmentResult, page: &PageArgs) -> Result<Self> {
+        let order = fingerprint("segmentUsers");
+        let page = page.request(ENTITIES, order)?;
+        let load = |group: Arc<Group<Segment>>| {
+            let page = page.clone();
+            async move {
+                let pages = group.all().map(|segment| (segment.place, members(segment, &page)));
+                Ok(pages_of_siblings(pages.collect()))
+            }
+        };
+        let pages: Arc<HashMap<usize, _>> = segment.batch("users", &page, load).await?;
+        Ok(Self {
+            slice: Slice::new(pages.get(&segment.place).cloned().unwrap_or_default(), order),
+            count: Count::Known(segment.division.size),
+        })
+    }
+}
+
+fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
+    let UserSegments { users, scores, .. } = &segment.divided.all;
+    let member = |place: &usize| Some((users.get(*place)?, scores.get(*place)?));
+    let members: Vec<(&UserStats, &Rfm)> = segment.division.members.iter().filter_map(member).collect();
+    let key = |(stats, _): &(&UserStats, &Rfm)| {
+        (vec![-stats.sums.actions, -stats.last_at.micros()], stats.user_id)
+    };
+    page_by(members, page, key).map(|(stats, scores)| Scored { stats: stats.clone(), scores: *scores })
+}
+
+/// What a caller asks of user segments.
+pub struct UserSegmentArgs {
+    /// When.
+    pub range: RangeInput,
+    /// How the range is meant.
+    pub how: RangeArgs,
+    /// Which segments; all without.
+    pub segments: Option<Vec<UserSegmentKind>>,
+    /// The currency of the monetary score; the publisher's main one without.
+    pub currency: Option<CurrencyCode>,
+    /// Which actions.
+    pub filter: Option<ActionFilter>,
+    /// Which page.
+    pub page: PageArgs,
+}
+
+impl UserSegmentArgs {
+    /// A page of the segments.
+    ///
+    /// # Errors
+    /// When an argument is not acceptable or the store fails.
+    pub async fn segments(&self, request: &Arc<RequestContext>) -> Result<UserSegmentResultConnection> {
+        let ranged = self.how.ranged(self.range, request)?;
+        let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
+        let order = fingerprint("userSegments");
+        let page = self.page.request(SEGMENTS, order)?;
+        let currency = self.currency.map_or(request.viewer.publisher.currency, |currency| currency.0);
+        let all = segments::users(&request.tx, request.scope, &facts, currency).await?;
+        let divided = Arc::new(Divided { request: Arc::clone(request), facts, all });
+        let wanted = |kind: UserSegment| {
+            self.segments.as_ref().is_none_or(|wanted| wanted.contains(&kind.into()))
+        };
+        let list = divided.all.list.iter().enumerate().filter(|(_, division)| wanted(division.kind));
+        let list: Vec<(usize, &Division)> = list.collect();
+        let total = i64::try_from(list.len()).unwrap_or(i64::MAX);
+        let key = |(place, _): &(usize, &Division)| (vec![i64::try_from(*place).unwrap_or(i64::MAX)], Uuid::nil());
+        let rows = page_by(list, &page, key).map(|(place, division)| {
+            Arc::new(Segment { divided: Arc::clone(&divided), place, division: division.clone() })
+        });
+        let slice = Slice::new(page_of_siblings(rows), order);
+        Ok(UserSegmentResultConnection { slice, count: Count::Known(total), more: divided })
+    }
+}

@@ -1,0 +1,62 @@
+//! A caller of the API over a world: asks the engine as the HTTP door does, and reads the answer.
+
+use super::drafts::at;
+use super::world::World;
+use actiongraph::domain::scope::{Credential, Viewer};
+use actiongraph::domain::time::Instant;
+use actiongraph::graphql::{Call, Engine, GraphqlRequest, Method, Reply};
+use actiongraph::store::Recorder;
+use serde_json::{Map, Value};
+
+/// A caller who sees one publisher's data.
+pub(crate) struct Api {
+    engine: Engine,
+    viewer: Viewer,
+    now: Instant,
+    /// Every statement that answers made.
+    pub statements: Recorder,
+}
+
+impl Api {
+    /// A caller with the key of publisher `place`; the present is 1 July 2026.
+    pub(crate) fn of(world: &World, place: usize) -> Self {
+        let statements = Recorder::default();
+        Self {
+            engine: Engine::new(world.store.recorded(&statements)).unwrap(),
+            viewer: Viewer {
+                publisher: world.publishers[place].clone(),
+                credential: Credential::LoopbackDemo,
+            },
+            now: at("2026-07-01T00:00:00Z"),
+            statements,
+        }
+    }
+
+    /// The reply to an operation.
+    pub(crate) async fn reply(&self, query: &str, variables: &Value) -> Reply {
+        let request = GraphqlRequest {
+            query: query.to_owned(),
+            operation_name: None,
+            variables: variables.as_object().cloned().unwrap_or_else(Map::new),
+        };
+        let call = Call {
+            viewer: self.viewer.clone(),
+            now: self.now,
+            method: Method::Post,
+            reference: "test".to_owned(),
+        };
+        self.engine.execute(request, call).await
+    }
+
+    /// The whole answer to an operation, errors included.
+    pub(crate) async fn answer(&self, query: &str, variables: &Value) -> Value {
+        serde_json::from_slice(&self.reply(query, variables).await.body).unwrap()
+    }
+
+    /// The data of an operation that has no errors.
+    pub(crate) async fn data(&self, query: &str, variables: &Value) -> Value {
+        let mut answer = self.answer(query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{query}\n{answer:#}");
+        answer["data"].take()
+    }
+}
