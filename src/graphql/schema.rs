@@ -5,10 +5,10 @@ use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions, Schema, 
 use super::query::Query;
 
 /// The executable schema.
-pub type ActionSchema = Schema<Query, EmptyMutation, EmptySubscription>;
+pub(super) type ActionSchema = Schema<Query, EmptyMutation, EmptySubscription>;
 
 /// Builds the schema. Limits on documents are `document`'s, which every request passes first.
-pub fn build() -> ActionSchema {
+pub(super) fn build() -> ActionSchema {
     Schema::build(Query::default(), EmptyMutation, EmptySubscription)
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::from(u8::MAX))
@@ -19,23 +19,64 @@ pub fn build() -> ActionSchema {
 /// The schema as text: the same for every build, every element described.
 #[must_use]
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().include_specified_by();
-    tidy(&build().sdl_with_options(options))
+    let options = SDLExportOptions::new()
+        .include_specified_by()
+        .prefer_single_line_descriptions()
+        .use_space_ident();
+    without_built_in(&build().sdl_with_options(options))
 }
 
-/// Takes out what the language itself defines (its directives), and ends with one line break.
-fn tidy(printed: &str) -> String {
-    let own = |line: &&str| !BUILT_IN.iter().any(|name| line.starts_with(&format!("directive @{name}")));
-    let mut blocks = Vec::new();
-    for block in printed.split("\n\n") {
-        let lines: Vec<&str> = block.lines().map(str::trim_end).filter(own).collect();
-        let text = lines.join("\n");
-        blocks.push(text);
+/// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
+fn without_built_in(printed: &str) -> String {
+    let mut text = String::with_capacity(printed.len());
+    // A description belongs to the line behind it, so it is held back until that line is known.
+    let mut held: Vec<&str> = Vec::new();
+    let mut inside = false;
+    for line in printed.lines().map(str::trim_end) {
+        let quotes = line.matches("\"\"\"").count();
+        if inside || quotes > 0 {
+            held.push(line);
+            inside = inside != (quotes % 2 == 1);
+            continue;
+        }
+        if BUILT_IN.iter().any(|name| line.starts_with(&format!("directive @{name}"))) {
+            held.clear();
+            continue;
+        }
+        for line in held.drain(..).chain([line]) {
+            // One blank line parts two definitions.
+            if !(line.is_empty() && text.ends_with("\n\n")) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
     }
-    let mut text = blocks.join("\n\n").trim().to_owned();
+    text.truncate(text.trim_end().len());
     text.push('\n');
     text
 }
 
 /// Directives of the specification, which a schema need not define.
 const BUILT_IN: &[&str] = &["deprecated", "include", "oneOf", "skip", "specifiedBy"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_directives_go_with_their_descriptions() {
+        let printed = "\"\"\"A.\"\"\"\ntype A {\n  \"\"\"\n  x\n  \"\"\"\n  a: Int\n}\n\n\"\"\"\nSkips.\n\"\"\"\n\
+                       directive @skip(if: Boolean!) on FIELD\n\"Own.\"\ndirective @own on FIELD\n";
+        let kept = "\"\"\"A.\"\"\"\ntype A {\n  \"\"\"\n  x\n  \"\"\"\n  a: Int\n}\n\n\"Own.\"\ndirective @own on FIELD\n";
+        assert_eq!(without_built_in(printed), kept);
+    }
+
+    #[test]
+    fn printing_is_repeatable_and_the_document_stage_reads_it() {
+        let text = sdl();
+        assert_eq!(text, sdl());
+        assert!(!text.contains("directive @"), "{text}");
+        let limits = crate::graphql::document::DocumentLimits::default();
+        crate::graphql::document::Documents::new(&text, limits).unwrap();
+    }
+}

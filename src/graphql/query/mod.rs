@@ -2,9 +2,9 @@
 //!
 //! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
 
-mod analyses;
-mod lists;
-mod lookups;
+pub mod analyses;
+pub mod lists;
+pub mod lookups;
 
 use async_graphql::MergedObject;
 
