@@ -8,13 +8,15 @@
 //! | refusing | [`refusal`], [`personal`] |
 //! | a file's own time | [`latest`] |
 //! | the seeded source | [`demo`] |
+//! | batches into the write path | [`pipeline`] |
 //!
-//! All of that is pure: bytes in, values out, no clock, no database.
+//! All but the pipeline is pure: bytes in, values out, no clock, no database.
 
 pub mod demo;
 pub mod format;
 pub mod latest;
 pub mod normalize;
 pub mod personal;
+pub mod pipeline;
 pub mod raw;
 pub mod refusal;

@@ -192,6 +192,15 @@ fn read_pages(
     Ok(())
 }
 
+/// Hands out the generated actions of one of the demo's publishers.
+fn read_demo(
+    _publisher_index: usize,
+    _end: Instant,
+    _send: &mut dyn FnMut(Incoming) -> bool,
+) -> std::result::Result<(), String> {
+    Ok(())
+}
+
 /// Where records come from: `records` hands out one after the other until it is told to stop.
 struct Source<F> {
     records: F,

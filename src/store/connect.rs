@@ -2,29 +2,64 @@
 //!
 //! SQLite, as it comes from the drivers, loses acknowledged writes after a full disk and fails transactions under
 //! concurrency. Therefore: one writer connection, immediate transactions, and a connection that comes back to its pool
-//! inside a transaction is thrown away.
+//! inside a transaction is thrown away (`tests/it/durability/` shows both, the cure and what happens without it).
+//!
+//! A commit on SQLite waits until the write-ahead log has reached the disk (`synchronous = FULL`): what was acknowledged
+//! survives the machine, not only the process. On PostgreSQL that is the server's `synchronous_commit`, which is left
+//! as its owner set it.
 
 use super::error::from_db;
 use super::tx::Recorder;
 use crate::domain::error::{Code, Error, Result};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection as _, Executor as _, sqlite};
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+};
 use std::path::Path;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
 const SQLITE_READERS: u32 = 4;
-/// How many connections a PostgreSQL pool opens at most.
-const POSTGRES_CONNECTIONS: u32 = 10;
-/// How long a request waits for a connection before it is told that the server is busy.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long SQLite waits for another process's write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a statement of a request may run on PostgreSQL.
-const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The bytes of a page of an SQLite file: the unit in which its size is limited.
+const SQLITE_PAGE: u32 = 4096;
+/// Takes the lock under which one process migrates a PostgreSQL database, however long another one needs before.
+const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
+     SELECT pg_advisory_xact_lock(7310579618466259041)";
+/// How long a PostgreSQL server keeps the locks of a writer that fell silent inside a transaction.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a store waits for what others hold, and how large it may grow. The default is the server's.
+///
+/// A write waits at most `acquire_timeout` and `lock_timeout` together before it is told that the database is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// How long a request waits for a connection of the pool: 2 s.
+    pub acquire_timeout: Duration,
+    /// How long a write waits for another's lock, such as another process's write to the same SQLite file: 5 s.
+    pub lock_timeout: Duration,
+    /// How long a statement of a read may run: 10 s.
+    pub read_timeout: Duration,
+    /// How many connections each of the two PostgreSQL pools opens at most: 10.
+    pub connections: u32,
+    /// How large an SQLite file may grow, in bytes (beside its write-ahead log); beyond it writes are refused as if the
+    /// disk were full. Without it, as large as the disk allows.
+    pub max_bytes: Option<u64>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            acquire_timeout: Duration::from_secs(2),
+            lock_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(10),
+            connections: 10,
+            max_bytes: None,
+        }
+    }
+}
 
 /// An open database: a pool to read and one to write. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +73,7 @@ struct Pools {
     read: DatabaseConnection,
     write: DatabaseConnection,
     backend: DbBackend,
+    options: StoreOptions,
     description: String,
 }
 
@@ -47,9 +83,17 @@ impl Store {
     /// # Errors
     /// For other URLs, and when the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, StoreOptions::default()).await
+    }
+
+    /// Likewise, with other limits than the server's.
+    ///
+    /// # Errors
+    /// For other URLs, and when the database cannot be reached.
+    pub async fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
         let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
-            Some("sqlite") => open_sqlite(url).await?,
-            Some("postgres" | "postgresql") => open_postgres(url).await?,
+            Some("sqlite") => open_sqlite(url, options).await?,
+            Some("postgres" | "postgresql") => open_postgres(url, options).await?,
             _ => {
                 return Err(Error::bad_input(
                     "database-url",
@@ -72,14 +116,38 @@ impl Store {
         }
     }
 
-    /// Brings the tables up to date.
+    /// Brings the tables up to date. Of several processes that do so at once, one does it and the others wait.
     ///
     /// # Errors
     /// When a migration fails; what it did is rolled back.
     pub async fn migrate(&self) -> Result<()> {
-        Migrator::up(&self.pools.write, None)
-            .await
-            .map_err(|error| from_db(&error))
+        if self.is_ready().await.is_ok() {
+            return Ok(());
+        }
+        self.migrate_alone().await.map_err(|error| from_db(&error))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a migration is no write of the store's: it is not run again, and it may take its time"
+    )]
+    async fn migrate_alone(&self) -> Result<(), DbErr> {
+        let write = &self.pools.write;
+        if self.pools.backend == DbBackend::Sqlite {
+            // The write lock of the file is the lock; each migration is a savepoint inside.
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            let lock = write.begin_with_options(options).await?;
+            Migrator::up(&lock, None).await?;
+            return lock.commit().await;
+        }
+        // A lock that stands beside the migrations' own transactions, of which some may have to be several.
+        let lock = write.begin().await?;
+        lock.execute_unprepared(MIGRATION_LOCK).await?;
+        Migrator::up(write, None).await?;
+        lock.commit().await
     }
 
     /// Whether the database answers and its tables are up to date.
@@ -108,9 +176,10 @@ impl Store {
         self.pools.description.clone()
     }
 
-    /// Closes the pools; on SQLite the write-ahead log is folded into the file. A failure is logged: what was
-    /// committed is stored all the same.
+    /// Closes the pools, when their connections have come back; on SQLite the write-ahead log is folded into the file.
+    /// A failure is logged: what was committed is stored all the same.
     pub async fn close(self) {
+        // The writer last: the last connection of an SQLite file folds the log.
         for pool in [&self.pools.read, &self.pools.write] {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "closing the database failed");
@@ -147,23 +216,25 @@ impl Store {
         self.pools.backend
     }
 
+    pub(super) fn options(&self) -> &StoreOptions {
+        &self.pools.options
+    }
+
     pub(super) fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_ref()
     }
 }
 
-async fn open_sqlite(url: &str) -> Result<Pools> {
-    let options = sqlite::SqliteConnectOptions::from_str(url).map_err(|error| {
-        Error::bad_input("database-url", format!("the SQLite URL cannot be read: {error}"))
-    })?;
-    let path = options.get_filename().to_path_buf();
-    if path.as_os_str().is_empty() || path == Path::new(":memory:") || url.contains(":memory:") {
+async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
         return Err(Error::bad_input(
             "database-url",
             "an SQLite URL needs a file, such as sqlite://actiongraph.db",
         ));
     }
-    if let Some(folder) = path
+    if let Some(folder) = Path::new(path)
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
@@ -176,13 +247,14 @@ async fn open_sqlite(url: &str) -> Result<Pools> {
             ),
         ));
     }
-    let write = connect_sqlite(url, 1).await?;
-    let read = connect_sqlite(url, SQLITE_READERS).await?;
+    let write = connect_sqlite(url, 1, &options).await?;
+    let read = connect_sqlite(url, SQLITE_READERS, &options).await?;
     Ok(Pools {
         read,
         write,
         backend: DbBackend::Sqlite,
-        description: format!("SQLite {}", path.display()),
+        options,
+        description: format!("SQLite {path}"),
     })
 }
 
@@ -190,28 +262,40 @@ async fn open_sqlite(url: &str) -> Result<Pools> {
     clippy::disallowed_methods,
     reason = "this is the file that opens connections"
 )]
-async fn connect_sqlite(url: &str, size: u32) -> Result<DatabaseConnection> {
+async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<DatabaseConnection> {
+    let limits = *limits;
+    // Who waits for the one writer waits for those before it, and they may be waiting for another process's lock.
+    let queue = if size == 1 {
+        limits.acquire_timeout + limits.lock_timeout
+    } else {
+        limits.acquire_timeout
+    };
+    let pages = limits
+        .max_bytes
+        .map(|bytes| (bytes / u64::from(SQLITE_PAGE)).max(1));
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(size)
         .min_connections(1)
-        .acquire_timeout(if size == 1 {
-            BUSY_TIMEOUT
-        } else {
-            ACQUIRE_TIMEOUT
-        })
+        .acquire_timeout(queue)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|options| {
-            options
+        .map_sqlx_sqlite_opts(move |options| {
+            let options = options
                 .create_if_missing(true)
                 .foreign_keys(true)
+                .page_size(SQLITE_PAGE)
                 .journal_mode(sqlite::SqliteJournalMode::Wal)
-                .synchronous(sqlite::SqliteSynchronous::Normal)
-                .busy_timeout(BUSY_TIMEOUT)
+                .synchronous(sqlite::SqliteSynchronous::Full)
+                .busy_timeout(limits.lock_timeout)
                 .statement_cache_capacity(200)
+                .pragma("fullfsync", "ON")
                 .pragma("cache_size", "-32768")
                 .pragma("temp_store", "MEMORY")
-                .pragma("mmap_size", "268435456")
+                .pragma("mmap_size", "268435456");
+            match pages {
+                Some(pages) => options.pragma("max_page_count", pages.to_string()),
+                None => options,
+            }
         })
         .map_sqlx_sqlite_pool_opts(|options| {
             options.after_release(|connection, _| {
@@ -228,13 +312,23 @@ async fn connect_sqlite(url: &str, size: u32) -> Result<DatabaseConnection> {
         .map_err(|error| from_db(&error))
 }
 
-async fn open_postgres(url: &str) -> Result<Pools> {
-    let write = connect_postgres(url, None).await?;
-    let read = connect_postgres(url, Some(READ_TIMEOUT)).await?;
+async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
+    let milliseconds = |time: Duration| time.as_millis().max(1);
+    let write = format!(
+        "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        milliseconds(options.lock_timeout),
+        milliseconds(SILENCE),
+    );
+    let read = format!(
+        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        milliseconds(options.read_timeout),
+        milliseconds(SILENCE),
+    );
     Ok(Pools {
-        read,
-        write,
+        write: connect_postgres(url, write, &options).await?,
+        read: connect_postgres(url, read, &options).await?,
         backend: DbBackend::Postgres,
+        options,
         description: "PostgreSQL".to_owned(),
     })
 }
@@ -243,22 +337,25 @@ async fn open_postgres(url: &str) -> Result<Pools> {
     clippy::disallowed_methods,
     reason = "this is the file that opens connections"
 )]
-async fn connect_postgres(url: &str, timeout: Option<Duration>) -> Result<DatabaseConnection> {
+async fn connect_postgres(
+    url: &str,
+    settings: String,
+    limits: &StoreOptions,
+) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_connections(limits.connections)
+        .acquire_timeout(limits.acquire_timeout)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(|options| options.application_name("actiongraph"))
         .map_sqlx_postgres_pool_opts(move |options| {
+            let settings = settings.clone();
             options.after_connect(move |connection, _| {
+                let settings = settings.clone();
                 Box::pin(async move {
-                    if let Some(timeout) = timeout {
-                        let statement = format!("SET statement_timeout = {}", timeout.as_millis());
-                        connection
-                            .execute(sea_orm::sqlx::AssertSqlSafe(statement))
-                            .await?;
-                    }
+                    connection
+                        .execute(sea_orm::sqlx::AssertSqlSafe(settings))
+                        .await?;
                     Ok(())
                 })
             })

@@ -5,13 +5,22 @@ use crate::domain::error::{Code, Error};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
+const TOO_LONG: &str = "The database took too long; ask for a shorter range or a narrower filter.";
+
+/// The error of a read that was not waited for any longer.
+pub(super) fn too_long() -> Error {
+    Error::new(Code::Timeout, TOO_LONG)
+}
+
 /// What a database error means to a caller.
 pub(super) fn from_db(error: &DbErr) -> Error {
     let code = match code_of(error).as_deref() {
-        Some("13" | "778" | "53100") => Code::StorageFull,
-        Some("5" | "6" | "261" | "262" | "517" | "53300" | "55P03" | "40001" | "40P01") => {
-            Code::ServiceUnavailable
-        }
+        // SQLite: full, cannot write, cannot enlarge the shared memory beside the file.
+        Some("13" | "778" | "4874" | "53100") => Code::StorageFull,
+        Some(
+            "5" | "6" | "261" | "262" | "517" | "53200" | "53300" | "55P03" | "25P03" | "40001"
+            | "40P01",
+        ) => Code::ServiceUnavailable,
         Some("57014") => Code::Timeout,
         Some(code) if code.starts_with("57P") || code.starts_with("08") => Code::ServiceUnavailable,
         Some(_) => Code::Internal,
@@ -20,9 +29,7 @@ pub(super) fn from_db(error: &DbErr) -> Error {
     };
     let message = match code {
         Code::StorageFull => "No room is left to store anything; free some and send it again.",
-        Code::Timeout => {
-            "The database took too long; ask for a shorter range or a narrower filter."
-        }
+        Code::Timeout => TOO_LONG,
         Code::ServiceUnavailable => {
             "The database is busy or cannot be reached; try again in a moment."
         }
@@ -31,23 +38,27 @@ pub(super) fn from_db(error: &DbErr) -> Error {
     Error::new(code, message).because(error.to_string())
 }
 
-/// Whether the same transaction may succeed when it is run again.
-pub(super) fn is_transient(error: &DbErr) -> bool {
+/// Whether the transaction was undone because another one was in its way: the same may succeed when it runs again, also
+/// when it was the commit that said so.
+///
+/// A lock that was waited for in vain is none: who called has waited long enough.
+pub(super) fn is_conflict(error: &DbErr) -> bool {
     matches!(
         code_of(error).as_deref(),
-        Some(
-            "5" | "6"
-                | "261"
-                | "262"
-                | "517"
-                | "40001"
-                | "40P01"
-                | "57P01"
-                | "23505"
-                | "1555"
-                | "2067"
-        )
-    ) || is_connection(error)
+        Some("517" | "40001" | "40P01" | "23505")
+    )
+}
+
+/// Whether the connection broke under the transaction. Before the commit was sent nothing of it can be stored; at the
+/// commit nobody knows.
+pub(super) fn is_lost(error: &DbErr) -> bool {
+    match code_of(error) {
+        Some(code) => matches!(code.as_str(), "57P01" | "57P02" | "25P03"),
+        None => matches!(
+            sqlx_error(error),
+            Some(SqlxError::Io(_) | SqlxError::WorkerCrashed)
+        ),
+    }
 }
 
 fn sqlx_error(error: &DbErr) -> Option<&SqlxError> {

@@ -25,6 +25,6 @@ mod state;
 mod tx;
 pub mod users;
 
-pub use connect::Store;
+pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};
 pub use tx::{ReadTx, Recorder, WriteTx};

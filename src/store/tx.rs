@@ -1,19 +1,24 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 use super::connect::Store;
-use super::error::{from_db, is_transient};
+use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use crate::domain::error::Result;
 use sea_orm::{
-    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
-/// How often a write is run again when another writer was in its way.
+/// How often a write is tried when another writer is in its way or its connection breaks.
 const ATTEMPTS: u32 = 5;
+/// How much longer a read is waited for than PostgreSQL lets it run, so that the server speaks first.
+const REACH: Duration = Duration::from_secs(1);
 
 /// Notes the text of every statement: for tests that count and read them.
 #[derive(Clone, Debug, Default)]
@@ -71,20 +76,24 @@ impl ReadTx {
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let transaction = self.begun(&sql).await?;
-        E::find()
-            .from_raw_sql(sql.statement())
-            .all(transaction)
+        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction))
             .await
-            .map_err(|error| from_db(&error))
     }
 
     /// Rows of any shape.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
         let transaction = self.begun(&sql).await?;
-        transaction
-            .query_all_raw(sql.statement())
+        self.in_time(transaction.query_all_raw(sql.statement()))
             .await
-            .map_err(|error| from_db(&error))
+    }
+
+    /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
+    /// that was frozen does not tell.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
+        match timeout(self.0.store.options().read_timeout + REACH, answer).await {
+            Ok(answer) => answer.map_err(|error| from_db(&error)),
+            Err(_) => Err(too_long()),
+        }
     }
 
     async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
@@ -127,7 +136,11 @@ impl WriteTx {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = store.writer().begin_with_options(options).await?;
+        let wait = store.options().acquire_timeout + store.options().lock_timeout;
+        // The wait for the one writer and the wait for the lock of another process together.
+        let transaction = timeout(wait, store.writer().begin_with_options(options))
+            .await
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
         Ok(Self {
             transaction,
             backend: store.backend(),
@@ -177,23 +190,52 @@ impl WriteTx {
     }
 }
 
+/// Where a write failed: what another attempt is worth depends on it.
+enum Failed {
+    /// Before the commit was sent: nothing of it can be stored.
+    Before(DbErr),
+    /// At the commit.
+    AtCommit(DbErr),
+}
+
+impl Failed {
+    fn is_worth_another(&self) -> bool {
+        match self {
+            Self::Before(error) => is_conflict(error) || is_lost(error),
+            // Where the connection broke at the commit, the write may be stored: run again, it would count twice.
+            Self::AtCommit(error) => is_conflict(error),
+        }
+    }
+
+    fn into_error(self) -> DbErr {
+        match self {
+            Self::Before(error) | Self::AtCommit(error) => error,
+        }
+    }
+}
+
 impl Store {
-    /// Runs `work` in one write transaction and commits it. When another writer was in its way the whole of it is run
-    /// again, so it must do nothing but read and write through its transaction.
+    /// Runs `work` in one write transaction and commits it. When another writer was in its way, or its connection broke
+    /// before the commit, the whole of it is run again, so it must do nothing but read and write through its
+    /// transaction.
     ///
     /// # Errors
-    /// What `work` or the commit failed with; then nothing of it is stored.
+    /// What `work` or the commit failed with; then nothing of it is stored. Only when the connection to a PostgreSQL
+    /// server breaks at the commit itself, nobody knows: that is `SERVICE_UNAVAILABLE`, and what is sent again is
+    /// merged with what is stored.
     pub(super) async fn write<T>(
         &self,
         work: impl AsyncFn(&WriteTx) -> Result<T, DbErr>,
     ) -> Result<T> {
         let mut attempt = 1;
         loop {
-            let error = match self.try_write(&work).await {
+            let failed = match self.try_write(&work).await {
                 Ok(value) => return Ok(value),
-                Err(error) => error,
+                Err(failed) => failed,
             };
-            if attempt == ATTEMPTS || !is_transient(&error) {
+            let again = attempt < ATTEMPTS && failed.is_worth_another();
+            let error = failed.into_error();
+            if !again {
                 return Err(from_db(&error));
             }
             tracing::debug!(attempt, %error, "a write runs again");
@@ -204,19 +246,19 @@ impl Store {
     async fn try_write<T>(
         &self,
         work: &impl AsyncFn(&WriteTx) -> Result<T, DbErr>,
-    ) -> Result<T, DbErr> {
-        let tx = WriteTx::begin(self).await?;
+    ) -> Result<T, Failed> {
+        let tx = WriteTx::begin(self).await.map_err(Failed::Before)?;
         match work(&tx).await {
             Ok(value) => {
-                tx.transaction.commit().await?;
+                tx.transaction.commit().await.map_err(Failed::AtCommit)?;
                 Ok(value)
             }
             Err(error) => {
                 // A failed rollback leaves the connection inside the transaction; the pool then throws it away.
                 if let Err(rollback) = tx.transaction.rollback().await {
-                    tracing::warn!(error = %rollback, "a rollback failed");
+                    tracing::debug!(error = %rollback, "the database had rolled back already");
                 }
-                Err(error)
+                Err(Failed::Before(error))
             }
         }
     }

@@ -55,11 +55,34 @@ fn by<S>(field: S) -> Vec<SortKey<S>> {
     }]
 }
 
+/// The rows are the expected ones, each once, and so many are counted.
+fn same(
+    rows: impl Iterator<Item = Uuid>,
+    expected: &BTreeSet<Uuid>,
+    count: i64,
+) -> Result<(), TestCaseError> {
+    let rows: Vec<Uuid> = rows.collect();
+    let found: BTreeSet<Uuid> = rows.iter().copied().collect();
+    prop_assert_eq!(rows.len(), found.len(), "a row twice");
+    let missing: Vec<&Uuid> = expected.difference(&found).collect();
+    let extra: Vec<&Uuid> = found.difference(expected).collect();
+    prop_assert!(
+        missing.is_empty() && extra.is_empty(),
+        "{} rows are missing, the first {:?}; {} are too many, the first {:?}",
+        missing.len(),
+        missing.first(),
+        extra.len(),
+        extra.first()
+    );
+    prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
+    Ok(())
+}
+
 #[test]
 fn actions_of_a_filter_and_a_range_are_those_that_it_holds_for() {
     let (runtime, world, facts, pools) = setting();
     let range = proptest::option::weighted(0.3, queries::range());
-    check(500, &(range, queries::action_filter(&pools)), |(range, filter)| {
+    check(1_000, &(range, queries::action_filter(&pools)), |(range, filter)| {
         let expected: BTreeSet<Uuid> = facts
             .actions
             .values()
@@ -73,18 +96,19 @@ fn actions_of_a_filter_and_a_range_are_those_that_it_holds_for() {
             order: by(ActionSort::ExternalId),
             page: everything(),
         };
-        let (page, count) = runtime.block_on(async {
-            let tx = world.tx();
-            let page = actions::list(&tx, world.read(0), &list).await;
-            let count = actions::count(&tx, world.read(0), range.as_ref(), &list.filter).await;
-            (page, count)
+        let not = Filter::Not(Box::new(list.filter.clone()));
+        let (page, count, others) = runtime.block_on(async {
+            let (tx, scope) = (world.tx(), world.read(0));
+            let page = actions::list(&tx, scope, &list).await;
+            let count = actions::count(&tx, scope, range.as_ref(), &list.filter).await;
+            (page, count, actions::count(&tx, scope, range.as_ref(), &not).await)
         });
         let page = page.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-        let found: BTreeSet<Uuid> = page.rows.iter().map(|(action, _)| action.id).collect();
-        prop_assert_eq!(page.rows.len(), found.len(), "an action twice");
-        prop_assert_eq!(&found, &expected);
-        prop_assert_eq!(count.unwrap(), i64::try_from(expected.len()).unwrap());
-        Ok(())
+        let all = facts.actions.values();
+        let all = all.filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
+        let others = usize::try_from(others.unwrap()).unwrap();
+        prop_assert_eq!(others, all.count() - expected.len(), "not is the complement");
+        same(page.rows.iter().map(|(action, _)| action.id), &expected, count.unwrap())
     });
 }
 
@@ -105,11 +129,7 @@ macro_rules! lists_agree {
                     (page, $module::count(&tx, scope, &filter).await)
                 });
                 let page = page.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-                let found: BTreeSet<Uuid> = page.rows.iter().map(|(row, _)| row.id).collect();
-                prop_assert_eq!(page.rows.len(), found.len(), "a row twice");
-                prop_assert_eq!(&found, &expected);
-                prop_assert_eq!(count.unwrap(), i64::try_from(expected.len()).unwrap());
-                Ok(())
+                same(page.rows.iter().map(|(row, _)| row.id), &expected, count.unwrap())
             });
         }
     )+};

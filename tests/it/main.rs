@@ -5,5 +5,6 @@
 
 mod support;
 
+mod durability;
 mod filters;
 mod schema_drift;

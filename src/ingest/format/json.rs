@@ -18,6 +18,9 @@ use std::io::Read;
 /// The longest record, in bytes; longer ones are refused as too long.
 pub const RECORD_LIMIT: usize = LIMIT;
 
+/// How far a suspicious value is looked into before it is measured.
+const FORETASTE: usize = 1 << 16;
+
 /// Reads records from JSON of any of the shapes above; an iterator.
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
@@ -30,6 +33,9 @@ pub struct JsonReader<R> {
     pub(super) in_stretch: bool,
     /// Whether something broken was skipped, so that brackets need not match.
     pub(super) recovering: bool,
+    /// Whether nothing sound has come since something broken: then values are measured by their brackets first, so
+    /// that nested beginnings of pages cost no more than their depth allows.
+    pub(super) is_suspicious: bool,
     done: bool,
 }
 
@@ -85,6 +91,7 @@ impl<R: Read> JsonReader<R> {
             index: 0,
             in_stretch: false,
             recovering: false,
+            is_suspicious: false,
             done: false,
         }
     }
@@ -116,9 +123,14 @@ impl<R: Read> JsonReader<R> {
             b']' | b'}' if self.recovering => {}
             0xef if self.starts_with(b"\xef\xbb\xbf") => self.window.skip(2),
             _ if self.recovering => return self.go_on(),
-            b'<' => return self.foreign("an HTML or XML document, the kind of page that servers and proxies show on failure"),
-            0xfe | 0xff => return self.foreign("text in UTF-16, or no text; save it as UTF-8"),
-            _ => return self.foreign("neither a page object, nor a list, nor an action object"),
+            b'<' => {
+                let what = "an HTML or XML document, the kind of page that servers and proxies show on failure";
+                self.begin_page();
+                self.in_stretch = false;
+                return self.abandon(foreign(what));
+            }
+            0xfe | 0xff => return self.stray("text in UTF-16, or no text; save it as UTF-8"),
+            _ => return self.stray("neither a page object, nor a list, nor an action object"),
         }
         self.in_stretch = false;
         self.window.skip(1);
@@ -130,16 +142,23 @@ impl<R: Read> JsonReader<R> {
         self.window.rest().starts_with(bytes)
     }
 
-    /// Something that is no JSON of ours stands where a page should.
-    fn foreign(&mut self, what: &str) -> Step {
-        self.begin_page();
-        self.in_stretch = false;
-        let refusal = malformed(None, format!("here stands {what}; fetch this page again"));
-        self.broken(refusal)
+    /// Something that is no JSON of ours stands where a page or a record should.
+    fn stray(&mut self, what: &str) -> Step {
+        if self.lists == 0 && !self.in_stretch {
+            self.begin_page();
+        } else {
+            self.begin_stretch();
+        }
+        self.broken(foreign(what))
     }
 
     /// An object where a page or a bare record may stand.
     fn object(&mut self) -> Step {
+        while self.window.rest().len() < 64 && self.window.more() {}
+        let is_page = scan::begins_page(self.window.rest());
+        if self.is_suspicious && !is_page && let Some(step) = self.hopeless(Self::begin_stretch) {
+            return step;
+        }
         loop {
             match scan::object(self.window.rest(), self.window.is_complete()) {
                 Object::Page(end) => {
@@ -165,7 +184,10 @@ impl<R: Read> JsonReader<R> {
                     self.begin_page();
                     self.in_stretch = false;
                     let message = "a page without a list of `results`; fetch it again".to_owned();
-                    return self.refuse(end, malformed(Some("results"), message));
+                    // Records under another name are not lost.
+                    self.is_suspicious = true;
+                    let refusal = malformed(Some("results"), message);
+                    return if end > 2 { self.broken(refusal) } else { self.refuse(end, refusal) };
                 }
                 Object::Broken(why) => {
                     self.begin_stretch();
@@ -199,6 +221,9 @@ impl<R: Read> JsonReader<R> {
         if self.window.rest().starts_with(b"{") && scan::begins_page(self.window.rest()) {
             return self.cut_short();
         }
+        if self.is_suspicious && let Some(step) = self.hopeless(|_| {}) {
+            return step;
+        }
         loop {
             match scan::value_end(self.window.rest(), self.window.is_complete()) {
                 End::At(end) => return self.record(end),
@@ -223,6 +248,9 @@ impl<R: Read> JsonReader<R> {
             }
             Some(b'{' | b'[') => return self.cut_short(),
             Some(_) => {}
+        }
+        if self.is_suspicious && let Some(step) = self.hopeless(|_| {}) {
+            return step;
         }
         loop {
             match scan::pair(self.window.rest(), self.window.is_complete()) {
@@ -257,6 +285,17 @@ impl<R: Read> JsonReader<R> {
         }
         let refusal = malformed(None, "the page ends before its closing bracket; fetch it again".to_owned());
         self.refuse(0, refusal)
+    }
+
+    /// Refuses a value that nests too deep, before it is measured in earnest.
+    fn hopeless(&mut self, before_refusal: impl Fn(&mut Self)) -> Option<Step> {
+        while self.window.rest().len() < FORETASTE && self.window.more() {}
+        let rest = self.window.rest();
+        if !scan::is_too_deep(rest.get(..FORETASTE).unwrap_or(rest)) {
+            return None;
+        }
+        before_refusal(self);
+        Some(self.abandon(malformed(None, not_json("it nests too deep"))))
     }
 
     /// Reads on in the middle of a value; a step if that cannot be.
@@ -304,6 +343,7 @@ impl<R: Read> JsonReader<R> {
         let place = self.place();
         self.index = self.index.saturating_add(1);
         self.window.skip(end);
+        self.is_suspicious = false;
         Step::Yield(Ok(RawRecord { place, text }))
     }
 
@@ -340,6 +380,10 @@ impl<R: Read> JsonReader<R> {
     }
 }
 
+fn foreign(what: &str) -> Refusal {
+    malformed(None, format!("here stands {what}; fetch it again"))
+}
+
 fn malformed(field: Option<&str>, message: String) -> Refusal {
     Refusal::new(RejectReason::Malformed, field, message)
 }
@@ -351,7 +395,7 @@ fn too_long() -> Refusal {
 
 fn not_json(why: &str) -> String {
     let why = why.replace(" at line", ", at line").replace(" column", ", column");
-    format!("the record is not JSON: {why} of its text; mend it and import it again")
+    format!("the record is not JSON: {why}, counted from its beginning; mend it and import it again")
 }
 
 /// What an error answer says, in short.

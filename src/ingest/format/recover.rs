@@ -16,6 +16,11 @@ impl<R: Read> JsonReader<R> {
         if let Some(end) = self.trusted_end() {
             return self.refuse(end, refusal);
         }
+        self.abandon(refusal)
+    }
+
+    /// Refuses everything from here to where reading can go on.
+    pub(super) fn abandon(&mut self, refusal: Refusal) -> Step {
         let place = self.place();
         self.count_record();
         let mut skipped = Vec::new();
@@ -47,6 +52,7 @@ impl<R: Read> JsonReader<R> {
     /// Leaves behind everything before the next sound record or page; the first of it goes to `skipped`.
     fn skip_to_restart(&mut self, skipped: &mut Vec<u8>) {
         self.recovering = true;
+        self.is_suspicious = true;
         let mut from = 1;
         loop {
             let rest = self.window.rest();

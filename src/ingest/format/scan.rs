@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 /// How deep the loose measure follows brackets: as deep as serde_json goes.
 const DEPTH: usize = 127;
+const TOO_DEEP: &str = "it nests too deep";
 
 /// Where something ends.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,10 +30,18 @@ pub(super) fn value_end(bytes: &[u8], complete: bool) -> End {
             let delimited = matches!(bytes.first(), Some(b'{' | b'[' | b'"'));
             if end == bytes.len() && !delimited && !complete { End::More } else { End::At(end) }
         }
-        Some(Err(error)) if error.is_eof() => End::More,
+        Some(Err(error)) if error.is_eof() || is_cut(bytes, complete, &error) => End::More,
         Some(Err(error)) => End::Broken(error.to_string()),
         None => End::More,
     }
+}
+
+/// Whether the error stands at the very end, where a number such as `1.` may go on.
+fn is_cut(bytes: &[u8], complete: bool, error: &serde_json::Error) -> bool {
+    let in_number = matches!(bytes.last(), Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+    let last_line = bytes.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+    (in_number || !complete) && error.line() == lines && error.column() >= last_line
 }
 
 /// A `"key": value` pair of an object.
@@ -132,7 +141,7 @@ pub(super) fn loose_end(bytes: &[u8], complete: bool) -> End {
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            b'{' | b'[' if open.len() == DEPTH => return End::Broken("nested too deep".to_owned()),
+            b'{' | b'[' if open.len() == DEPTH => return End::Broken(TOO_DEEP.to_owned()),
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
             b'}' | b']' if open.is_empty() => return End::At(at),
@@ -148,6 +157,11 @@ pub(super) fn loose_end(bytes: &[u8], complete: bool) -> End {
         at += 1;
     }
     if complete && open.is_empty() { End::At(at) } else { End::More }
+}
+
+/// Whether the value that begins here nests deeper than anything sound, as far as these bytes show.
+pub(super) fn is_too_deep(bytes: &[u8]) -> bool {
+    loose_end(bytes, false) == End::Broken(TOO_DEEP.to_owned())
 }
 
 /// The end of the string that begins at `at`.

@@ -21,6 +21,8 @@ pub(super) struct Window<R> {
     /// Line of `buffer[counted]`, from 1.
     line: u64,
     counted: usize,
+    /// The last byte before `buffer[0]` that is no blank.
+    before: u8,
     ended: bool,
     failure: Option<std::io::Error>,
 }
@@ -35,6 +37,7 @@ impl<R: Read> Window<R> {
             base: 0,
             line: 1,
             counted: 0,
+            before: b'\n',
             ended: false,
             failure: None,
         }
@@ -83,6 +86,7 @@ impl<R: Read> Window<R> {
             return;
         }
         self.count_lines();
+        self.before = self.byte_before();
         self.buffer.copy_within(self.start..self.end, 0);
         self.base += self.start as u64;
         self.end -= self.start;
@@ -119,10 +123,10 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// The byte just before the rest that is no blank, if the window still holds it; a line's end at the very start.
+    /// The last byte before the rest that is no blank; a line's end at the very start.
     pub(super) fn byte_before(&self) -> u8 {
         let before = self.buffer[..self.start].iter().rev();
-        before.copied().find(|byte| *byte != b' ' && *byte != b'\t').unwrap_or(b'\n')
+        before.copied().find(|byte| *byte != b' ' && *byte != b'\t').unwrap_or(self.before)
     }
 
     /// Offset and line of the first byte of the rest.

@@ -3,6 +3,7 @@
 //! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
 //! arrival does not matter.
 
+use super::super::listing::IDS;
 use super::super::publishers::{category_id, program_key};
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
@@ -94,13 +95,18 @@ async fn known<E: EntityTrait>(
     table: &str,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<Vec<E::Model>, DbErr> {
-    let mut sql = tx.sql();
-    sql.push("SELECT t.* FROM ")
-        .push(table)
-        .push(" t WHERE t.publisher_id = ")
-        .bind(publisher.0);
-    sql.push(" AND t.id IN ").bind_all(ids);
-    tx.models::<E>(sql).await
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let mut rows = Vec::new();
+    for ids in ids.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.* FROM ")
+            .push(table)
+            .push(" t WHERE t.publisher_id = ")
+            .bind(publisher.0);
+        sql.push(" AND t.id IN ").bind_all(ids.iter().copied());
+        rows.extend(tx.models::<E>(sql).await?);
+    }
+    Ok(rows)
 }
 
 /// Brings programs that the shipped catalogue does not know.

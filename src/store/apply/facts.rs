@@ -1,6 +1,8 @@
 //! The facts of a batch: actions with their carts and states, loaded, merged and written.
 
 use super::super::convert::{print_inherited, to_item, to_record, to_state};
+use super::super::listing::IDS;
+use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
 use super::Applied;
@@ -38,7 +40,8 @@ struct Fact {
 pub(super) struct Facts(BTreeMap<Uuid, Fact>);
 
 impl Facts {
-    /// Reads what is known of the actions that the drafts speak of: one statement, two more if any is known.
+    /// Reads what is known of the actions that the drafts speak of: a statement for up to [`IDS`] of them,
+    /// two more if any is known.
     pub(super) async fn load(
         tx: &WriteTx,
         publisher: PublisherId,
@@ -47,39 +50,31 @@ impl Facts {
         let mut ids: Vec<Uuid> = drafts.iter().map(|draft| draft.id(publisher)).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut sql = tx.sql();
-        sql.push("SELECT t.* FROM actions t WHERE t.publisher_id = ")
-            .bind(publisher.0);
-        sql.push(" AND t.id IN ").bind_all(ids);
-        let rows = tx.models::<action::Entity>(sql).await?;
-        if rows.is_empty() {
-            return Ok(Self(BTreeMap::new()));
+        let mut rows = Vec::new();
+        for ids in ids.chunks(IDS) {
+            let sql = of_actions(tx, publisher, "actions t", "id", ids);
+            rows.extend(tx.models::<action::Entity>(sql).await?);
         }
         let known: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut items: HashMap<Uuid, Vec<Item>> = HashMap::new();
-        let mut sql = tx.sql();
-        sql.push("SELECT t.* FROM action_items t WHERE t.publisher_id = ")
-            .bind(publisher.0);
-        sql.push(" AND t.action_id IN ")
-            .bind_all(known.iter().copied())
-            .push(" ORDER BY t.action_id, t.ordinal");
-        for row in tx.models::<action_item::Entity>(sql).await? {
-            items
-                .entry(row.action_id)
-                .or_default()
-                .push(to_item(row).map_err(inconsistent)?);
-        }
         let mut states: HashMap<Uuid, BTreeMap<Uuid, State>> = HashMap::new();
-        let mut sql = tx.sql();
-        sql.push("SELECT t.* FROM action_states t WHERE t.publisher_id = ")
-            .bind(publisher.0);
-        sql.push(" AND t.action_id IN ").bind_all(known);
-        for row in tx.models::<action_state::Entity>(sql).await? {
-            let (action, id) = (row.action_id, row.state_id);
-            states
-                .entry(action)
-                .or_default()
-                .insert(id, to_state(row).map_err(inconsistent)?.state);
+        for ids in known.chunks(IDS) {
+            let mut sql = of_actions(tx, publisher, "action_items t", "action_id", ids);
+            sql.push(" ORDER BY t.action_id, t.ordinal");
+            for row in tx.models::<action_item::Entity>(sql).await? {
+                items
+                    .entry(row.action_id)
+                    .or_default()
+                    .push(to_item(row).map_err(inconsistent)?);
+            }
+            let sql = of_actions(tx, publisher, "action_states t", "action_id", ids);
+            for row in tx.models::<action_state::Entity>(sql).await? {
+                let (action, id) = (row.action_id, row.state_id);
+                states
+                    .entry(action)
+                    .or_default()
+                    .insert(id, to_state(row).map_err(inconsistent)?.state);
+            }
         }
         let mut facts = BTreeMap::new();
         for row in rows {
@@ -206,11 +201,11 @@ impl Facts {
             .filter(|(_, fact)| !fact.is_new)
             .map(|(id, _)| *id)
             .collect();
-        if !replaced.is_empty() {
+        for ids in replaced.chunks(IDS) {
             let mut sql = tx.sql();
             sql.push("DELETE FROM action_items WHERE publisher_id = ")
                 .bind(publisher.0);
-            sql.push(" AND action_id IN ").bind_all(replaced);
+            sql.push(" AND action_id IN ").bind_all(ids.iter().copied());
             tx.execute(sql).await?;
         }
         let items: Vec<action_item::Model> = recarted()
@@ -255,6 +250,26 @@ impl Facts {
             .values()
             .any(|fact| fact.is_visible || !fact.new_states.is_empty())
     }
+}
+
+/// The rows of a table that belong to some actions, up to [`IDS`] of them.
+fn of_actions(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    table: &str,
+    column: &str,
+    ids: &[Uuid],
+) -> Sql {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM ")
+        .push(table)
+        .push(" WHERE t.publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND t.")
+        .push(column)
+        .push(" IN ")
+        .bind_all(ids.iter().copied());
+    sql
 }
 
 impl Fact {

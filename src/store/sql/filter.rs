@@ -224,10 +224,16 @@ impl Condition for ActionTest {
 /// Expected eligibility, by the shipped country rules, the click country and the UTC day of the order: what
 /// `Catalog::eligibility` says in memory.
 fn write_eligibility(row: &str, op: &Op, sql: &mut Sql) {
-    let wanted = Eligibility::ALL
+    let wanted: Vec<&str> = Eligibility::ALL
         .into_iter()
         .map(Eligibility::as_str)
-        .filter(|word| op.holds(&Value::from(*word)));
+        .filter(|word| op.holds(&Value::from(*word)))
+        .collect();
+    if wanted.is_empty() {
+        // `IN (NULL)` would be neither true nor false, and so would its complement.
+        sql.push("FALSE");
+        return;
+    }
     sql.push("COALESCE((SELECT CASE");
     for program in Catalog::shipped().programs() {
         let named = |rule: &&CountryRule| rule.countries != Countries::AllOthers;
