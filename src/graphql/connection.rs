@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::SimpleObject;
 use futures::future::BoxFuture;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::error::Result;
@@ -24,9 +25,15 @@ pub struct PageLimits {
 }
 
 /// Pages of entities and of what hangs below them.
-pub const ENTITIES: PageLimits = PageLimits { default: 20, max: 100 };
+pub const ENTITIES: PageLimits = PageLimits {
+    default: 20,
+    max: 100,
+};
 /// Pages of segments.
-pub const SEGMENTS: PageLimits = PageLimits { default: 100, max: 250 };
+pub const SEGMENTS: PageLimits = PageLimits {
+    default: 100,
+    max: 250,
+};
 
 /// The page that a caller asks for.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +66,9 @@ impl PageArgs {
         };
         let cursor = |text: &Option<String>, name| -> Result<Option<Cursor>> {
             let text = text.as_deref();
-            Ok(text.map(|text| Cursor::decode(text, order, name)).transpose()?)
+            Ok(text
+                .map(|text| Cursor::decode(text, order, name))
+                .transpose()?)
         };
         Ok(PageRequest {
             size,
@@ -90,16 +99,26 @@ pub fn size(argument: &'static str, asked: i32, limits: PageLimits) -> Result<u3
 }
 
 /// A page of rows that are all in memory, in the ascending order of `key`: numbers, ties broken by an id.
-pub fn page_by<T>(all: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> (Vec<i64>, Uuid)) -> Page<T> {
+pub fn page_by<T>(
+    all: Vec<T>,
+    request: &PageRequest,
+    key: impl Fn(&T) -> (Vec<i64>, Uuid),
+) -> Page<T> {
     let place = |row: &T| {
         let (numbers, id) = key(row);
-        Cursor { values: numbers.into_iter().map(Value::Int).collect(), id }
+        Cursor {
+            values: numbers.into_iter().map(Value::Int).collect(),
+            id,
+        }
     };
-    let compare = |one: &Cursor, other: &Cursor| (&one.values, one.id).cmp(&(&other.values, other.id));
+    let compare =
+        |one: &Cursor, other: &Cursor| (&one.values, one.id).cmp(&(&other.values, other.id));
     let mut all = all;
     if request.forward && request.after.is_none() && request.before.is_none() {
         // The first page needs no more rows than it shows and one that tells of the rest.
-        all.truncate(usize::try_from(request.size).map_or(usize::MAX, |size| size.saturating_add(1)));
+        all.truncate(
+            usize::try_from(request.size).map_or(usize::MAX, |size| size.saturating_add(1)),
+        );
     }
     Page::of_all(all, request, place, compare)
 }
@@ -128,7 +147,11 @@ impl<N> Slice<N> {
     /// A page of a list in the order with this fingerprint.
     pub fn new(page: Page<N>, order: u32) -> Self {
         Self {
-            rows: page.rows.into_iter().map(|(row, cursor)| (row, cursor.encode(order))).collect(),
+            rows: page
+                .rows
+                .into_iter()
+                .map(|(row, cursor)| (row, cursor.encode(order)))
+                .collect(),
             has_next: page.has_next,
             has_previous: page.has_previous,
         }
@@ -160,8 +183,14 @@ impl<N> Slice<N> {
 pub enum Count {
     /// Known anyway.
     Known(i64),
-    /// To be counted.
-    Ask(Arc<dyn Fn() -> BoxFuture<'static, Result<i64>> + Send + Sync>),
+    /// To be counted, once.
+    Ask(Arc<Counting>),
+}
+
+/// A count that is made when it is first asked for.
+pub struct Counting {
+    counting: Box<dyn Fn() -> BoxFuture<'static, Result<i64>> + Send + Sync>,
+    counted: OnceCell<Result<i64>>,
 }
 
 impl Count {
@@ -170,7 +199,12 @@ impl Count {
     where
         F: Future<Output = Result<i64>> + Send + 'static,
     {
-        Self::Ask(Arc::new(move || Box::pin(counting())))
+        let counting =
+            Box::new(move || -> BoxFuture<'static, Result<i64>> { Box::pin(counting()) });
+        Self::Ask(Arc::new(Counting {
+            counting,
+            counted: OnceCell::new(),
+        }))
     }
 
     /// The count.
@@ -180,7 +214,7 @@ impl Count {
     pub async fn get(&self) -> Result<i64> {
         match self {
             Self::Known(number) => Ok(*number),
-            Self::Ask(counting) => counting().await,
+            Self::Ask(ask) => ask.counted.get_or_init(|| (ask.counting)()).await.clone(),
         }
     }
 }
@@ -273,7 +307,11 @@ mod tests {
     use super::*;
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
-        PageArgs { first, last, ..PageArgs::default() }
+        PageArgs {
+            first,
+            last,
+            ..PageArgs::default()
+        }
     }
 
     #[test]
@@ -282,35 +320,79 @@ mod tests {
         assert_eq!(args(Some(0), None).request(ENTITIES, 1).unwrap().size, 0);
         let backward = args(None, Some(100)).request(ENTITIES, 1).unwrap();
         assert_eq!((backward.size, backward.forward), (100, false));
-        let error = args(Some(101), None).request(ENTITIES, 1).unwrap_err().to_string();
+        let error = args(Some(101), None)
+            .request(ENTITIES, 1)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("101") && error.contains("100"), "{error}");
-        assert!(args(Some(-1), None).request(ENTITIES, 1).unwrap_err().to_string().contains("-1"));
+        assert!(
+            args(Some(-1), None)
+                .request(ENTITIES, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("-1")
+        );
         assert!(args(Some(1), Some(1)).request(ENTITIES, 1).is_err());
     }
 
     #[test]
     fn pages_in_memory_walk_both_ways() {
-        let key = |number: &i64| (vec![-(number / 2)], Uuid::from_u128(u128::try_from(*number).unwrap()));
+        let key = |number: &i64| {
+            (
+                vec![-(number / 2)],
+                Uuid::from_u128(u128::try_from(*number).unwrap()),
+            )
+        };
         let all = vec![4, 5, 2, 3, 0, 1];
         let mut request = args(Some(4), None).request(ENTITIES, 1).unwrap();
         let page = page_by(all.clone(), &request, key);
-        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [4, 5, 2, 3]);
+        assert_eq!(
+            page.rows
+                .iter()
+                .map(|(number, _)| *number)
+                .collect::<Vec<_>>(),
+            [4, 5, 2, 3]
+        );
         assert!(page.has_next && !page.has_previous);
         request.after = page.rows.last().map(|(_, cursor)| cursor.clone());
         let page = page_by(all.clone(), &request, key);
-        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            page.rows
+                .iter()
+                .map(|(number, _)| *number)
+                .collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert!(!page.has_next && page.has_previous);
         let back = args(None, Some(2)).request(ENTITIES, 1).unwrap();
         let page = page_by(all, &back, key);
-        assert_eq!(page.rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            page.rows
+                .iter()
+                .map(|(number, _)| *number)
+                .collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert!(!page.has_next && page.has_previous);
     }
 
     #[test]
     fn a_cursor_of_another_order_is_refused() {
-        let cursor = Cursor { values: vec![Value::Int(1)], id: Uuid::nil() };
-        let after = PageArgs { after: Some(cursor.encode(7)), ..PageArgs::default() };
+        let cursor = Cursor {
+            values: vec![Value::Int(1)],
+            id: Uuid::nil(),
+        };
+        let after = PageArgs {
+            after: Some(cursor.encode(7)),
+            ..PageArgs::default()
+        };
         assert_eq!(after.request(ENTITIES, 7).unwrap().after, Some(cursor));
-        assert!(after.request(ENTITIES, 8).unwrap_err().to_string().contains("another order"));
+        assert!(
+            after
+                .request(ENTITIES, 8)
+                .unwrap_err()
+                .to_string()
+                .contains("another order")
+        );
     }
 }

@@ -33,7 +33,14 @@ impl RequestContext {
     pub fn new(viewer: Viewer, now: Instant, tx: ReadTx) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
-        Arc::new(Self { viewer, scope, now, tx, loaders, state: OnceCell::new() })
+        Arc::new(Self {
+            viewer,
+            scope,
+            now,
+            tx,
+            loaders,
+            state: OnceCell::new(),
+        })
     }
 
     /// The version of the publisher's data that this request sees: one statement for all that ask.
@@ -41,7 +48,11 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn state(&self) -> Result<DataState> {
-        let read = || async { store::state(&self.tx, self.scope).await.map_err(Failure::from) };
+        let read = || async {
+            store::state(&self.tx, self.scope)
+                .await
+                .map_err(Failure::from)
+        };
         self.state.get_or_init(read).await.clone()
     }
 

@@ -96,22 +96,38 @@ impl Engine {
     /// # Errors
     /// When the schema is not one, which a test would have seen.
     pub fn new(store: Store) -> Result<Self> {
-        let documents = Documents::new(&sdl(), DocumentLimits::default()).map_err(Error::internal)?;
-        Ok(Self(Arc::new(Inner { store, schema: build(), documents })))
+        let documents =
+            Documents::new(&sdl(), DocumentLimits::default()).map_err(Error::internal)?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            schema: build(),
+            documents,
+        })))
     }
 
     /// Runs one operation, reading everything in one transaction.
     pub async fn execute(&self, request: GraphqlRequest, call: Call) -> Reply {
-        let Inner { store, schema, documents } = self.0.as_ref();
+        let Inner {
+            store,
+            schema,
+            documents,
+        } = self.0.as_ref();
         let name = request.operation_name.as_deref();
+        let kind = || documents.kind(&request.query, name);
+        if call.method == Method::Get && kind().is_some_and(|kind| kind != OperationKind::Query) {
+            return by_get(request.operation_name);
+        }
         let prepared = match documents.prepare(&request.query, name, &request.variables) {
             Ok(prepared) => prepared,
             Err(errors) => return refused(&errors),
         };
-        let Prepared { document, operation_name, kind, variables, cost } = prepared;
-        if call.method == Method::Get && kind != OperationKind::Query {
-            return by_get(operation_name);
-        }
+        let Prepared {
+            document,
+            operation_name,
+            variables,
+            cost,
+            ..
+        } = prepared;
         let tx = ReadTx::new(store);
         let context = RequestContext::new(call.viewer, call.now, tx.clone());
         let mut running = Request::new("").variables(variables).data(context);
@@ -121,14 +137,24 @@ impl Engine {
         }
         let response = schema.execute(running).await;
         let statements = tx.statements();
-        let outcome = if response.errors.is_empty() { Outcome::Complete } else { Outcome::Partial };
+        let outcome = if response.errors.is_empty() {
+            Outcome::Complete
+        } else {
+            Outcome::Partial
+        };
         let costs = Costs {
             requested_query_cost: cost.nodes,
             maximum_query_cost: documents.limits().nodes,
             statements,
         };
         let body = answer(response, costs, &call.reference);
-        Reply { body, outcome, operation_name, statements, cost: cost.nodes }
+        Reply {
+            body,
+            outcome,
+            operation_name,
+            statements,
+            cost: cost.nodes,
+        }
     }
 }
 
@@ -156,7 +182,11 @@ struct Costs {
 
 fn answer(response: Response, cost: Costs, reference: &str) -> Vec<u8> {
     let errors = tell(response.errors, reference);
-    bytes(&Answer { errors, data: response.data, extensions: Extensions { cost } })
+    bytes(&Answer {
+        errors,
+        data: response.data,
+        extensions: Extensions { cost },
+    })
 }
 
 /// An answer to a request that was not executed: without `data`.
@@ -166,22 +196,53 @@ struct Refusal {
 }
 
 fn refused(errors: &[RequestError]) -> Reply {
-    let code = errors.first().map_or(Code::ValidationFailed, |error| code_of(error.code));
-    let told = errors.iter().map(|error| Told::request(error.code, &error.message, error.locations.clone()));
-    let body = bytes(&Refusal { errors: told.collect() });
-    Reply { body, outcome: Outcome::RequestError { code }, operation_name: None, statements: 0, cost: 0 }
+    let code = errors
+        .first()
+        .map_or(Code::ValidationFailed, |error| code_of(error.code));
+    let told = errors
+        .iter()
+        .map(|error| Told::request(error.code, &error.message, error.locations.clone()));
+    let body = bytes(&Refusal {
+        errors: told.collect(),
+    });
+    Reply {
+        body,
+        outcome: Outcome::RequestError { code },
+        operation_name: None,
+        statements: 0,
+        cost: 0,
+    }
 }
 
 fn by_get(operation_name: Option<String>) -> Reply {
     let message = "GET is for queries only: send a mutation by POST";
-    let errors = vec![Told::request(Code::BadUserInput.as_str(), message, Vec::new())];
+    let errors = vec![Told::request(
+        Code::BadUserInput.as_str(),
+        message,
+        Vec::new(),
+    )];
     let body = bytes(&Refusal { errors });
-    Reply { body, outcome: Outcome::MutationByGet, operation_name, statements: 0, cost: 0 }
+    Reply {
+        body,
+        outcome: Outcome::MutationByGet,
+        operation_name,
+        statements: 0,
+        cost: 0,
+    }
 }
 
 fn code_of(code: &str) -> Code {
-    let known = [Code::ParseFailed, Code::ValidationFailed, Code::BadUserInput, Code::LimitExceeded, Code::CostExceeded];
-    known.into_iter().find(|known| known.as_str() == code).unwrap_or(Code::ValidationFailed)
+    let known = [
+        Code::ParseFailed,
+        Code::ValidationFailed,
+        Code::BadUserInput,
+        Code::LimitExceeded,
+        Code::CostExceeded,
+    ];
+    known
+        .into_iter()
+        .find(|known| known.as_str() == code)
+        .unwrap_or(Code::ValidationFailed)
 }
 
 fn bytes(answer: &impl Serialize) -> Vec<u8> {

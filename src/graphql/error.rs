@@ -130,7 +130,12 @@ fn log(failure: &Error, reference: &str) {
     match failure.code() {
         Code::Internal => tracing::error!(reference, cause, "an operation failed"),
         code if !cause.is_empty() => {
-            tracing::warn!(reference, cause, code = code.as_str(), "an operation failed");
+            tracing::warn!(
+                reference,
+                cause,
+                code = code.as_str(),
+                "an operation failed"
+            );
         }
         _ => {}
     }
@@ -139,7 +144,10 @@ fn log(failure: &Error, reference: &str) {
 /// What the framework itself refuses during execution: values that a scalar does not take. Anything else is a fault.
 fn of_framework(error: &ServerError) -> Failure {
     let of_input = ["Failed to parse \"", "Expected input type \""];
-    if of_input.iter().any(|start| error.message.starts_with(start)) {
+    if of_input
+        .iter()
+        .any(|start| error.message.starts_with(start))
+    {
         return Error::new(Code::BadUserInput, plain(&error.message)).into();
     }
     Error::internal(error.message.clone()).into()
@@ -152,7 +160,10 @@ fn plain(message: &str) -> String {
         .and_then(|rest| rest.split_once("\": "))
         .map_or(message, |(_, sentence)| sentence);
     let end = sentence.find(" (occurred while parsing \"");
-    sentence.get(..end.unwrap_or(sentence.len())).unwrap_or(sentence).to_owned()
+    sentence
+        .get(..end.unwrap_or(sentence.len()))
+        .unwrap_or(sentence)
+        .to_owned()
 }
 
 fn cut(message: &str) -> String {
@@ -173,21 +184,32 @@ mod tests {
     #[test]
     fn internals_are_masked_behind_a_reference() {
         let failure = Failure::from(Error::internal("password of db is hunter2"));
-        let error = async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 });
+        let error =
+            async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 });
         let text = json(error);
         assert!(!text.contains("hunter2"), "{text}");
-        assert!(text.contains(r#""message":"The server made an error; reference r-1""#), "{text}");
-        assert!(text.contains(r#""code":"INTERNAL_SERVER_ERROR","reference":"r-1""#), "{text}");
+        assert!(
+            text.contains(r#""message":"The server made an error; reference r-1""#),
+            "{text}"
+        );
+        assert!(
+            text.contains(r#""code":"INTERNAL_SERVER_ERROR","reference":"r-1""#),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_unknown_error_of_the_framework_is_internal() {
-        assert!(json(ServerError::new("Data `X` does not exist.", None)).contains("INTERNAL_SERVER_ERROR"));
+        assert!(
+            json(ServerError::new("Data `X` does not exist.", None))
+                .contains("INTERNAL_SERVER_ERROR")
+        );
     }
 
     #[test]
     fn a_refused_value_says_what_would_do() {
-        let message = r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
+        let message =
+            r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
         let text = json(ServerError::new(message, None));
         assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
         assert!(text.contains("BAD_USER_INPUT"), "{text}");
@@ -196,8 +218,12 @@ mod tests {
     #[test]
     fn arguments_are_named_and_messages_cut() {
         let failure = Failure::from(Error::limit("first", "x".repeat(900)));
-        let text = json(async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 }));
-        assert!(text.contains(r#""code":"LIMIT_EXCEEDED","argument":"first""#), "{text}");
+        let text =
+            json(async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 }));
+        assert!(
+            text.contains(r#""code":"LIMIT_EXCEEDED","argument":"first""#),
+            "{text}"
+        );
         assert!(text.chars().count() < 500, "{text}");
     }
 

@@ -57,7 +57,9 @@ impl Kind {
 
     /// The key in an id of this type; none for any other text.
     pub fn key(self, id: &ID) -> Option<Uuid> {
-        read(id).filter(|(kind, _)| *kind == self).map(|(_, key)| key)
+        read(id)
+            .filter(|(kind, _)| *kind == self)
+            .map(|(_, key)| key)
     }
 }
 

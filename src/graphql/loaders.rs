@@ -117,7 +117,10 @@ impl Loaders {
     /// Loaders that read what `scope` may see through `tx`.
     pub fn new(tx: ReadTx, scope: ReadScope) -> Self {
         let entities = Entities { tx, scope };
-        #[expect(clippy::disallowed_methods, reason = "the loader waits for each task's answer, in the same call")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the loader waits for each task's answer, in the same call"
+        )]
         let loader = DataLoader::with_cache(entities, tokio::spawn, HashMapCache::default());
         // One key is a full batch: nothing waits for a timer.
         Self(loader.max_batch_size(1))
@@ -136,7 +139,10 @@ impl Loaders {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn many<E: Entity>(&self, keys: impl IntoIterator<Item = Uuid>) -> Result<Vec<Arc<E>>> {
+    pub async fn many<E: Entity>(
+        &self,
+        keys: impl IntoIterator<Item = Uuid>,
+    ) -> Result<Vec<Arc<E>>> {
         let keys = keys.into_iter().map(Key::<E>::new);
         let found = self.0.load_many(keys).await?;
         Ok(found.into_values().flatten().collect())
@@ -144,7 +150,9 @@ impl Loaders {
 
     /// Remembers entities that a list has read.
     pub async fn feed<E: Entity>(&self, entities: Vec<Arc<E>>) {
-        let entries = entities.into_iter().map(|entity| (Key::<E>::new(entity.key()), Some(entity)));
+        let entries = entities
+            .into_iter()
+            .map(|entity| (Key::<E>::new(entity.key()), Some(entity)));
         self.0.feed_many(entries).await;
     }
 }

@@ -30,13 +30,21 @@ impl Decimal {
 
 /// An exact decimal number, written as a string such as "31.50" so that no digit is lost. Amounts have at least the
 /// decimals of their currency and at most 4. Taken as a string or as a whole number; more than 4 decimals are refused.
-#[Scalar(name = "Decimal", specified_by_url = "https://www.w3.org/TR/xmlschema-2/#decimal")]
+#[Scalar(
+    name = "Decimal",
+    specified_by_url = "https://www.w3.org/TR/xmlschema-2/#decimal"
+)]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = match value {
             Value::String(text) => text,
             Value::Number(number) if !number.is_f64() => number.to_string(),
-            other => return refused(&other, "a decimal number: write it as a string such as \"12.50\""),
+            other => {
+                return refused(
+                    &other,
+                    "a decimal number: write it as a string such as \"12.50\"",
+                );
+            }
         };
         let (e4, _) = parse_e4(&text, Excess::Refuse).map_err(InputValueError::custom)?;
         Ok(Self::new(e4, 0))
@@ -53,7 +61,10 @@ pub struct BigInt(pub i64);
 
 /// A whole number that can be beyond 32 bits, written as a string such as "9007199254740993". Taken as a string or as a
 /// whole number.
-#[Scalar(name = "BigInt", specified_by_url = "https://www.w3.org/TR/xmlschema-2/#integer")]
+#[Scalar(
+    name = "BigInt",
+    specified_by_url = "https://www.w3.org/TR/xmlschema-2/#integer"
+)]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         let number = match &value {
@@ -63,7 +74,10 @@ impl ScalarType for BigInt {
         };
         match number {
             Some(number) => Ok(Self(number)),
-            None => refused(&value, "a whole number of 64 bits: write it as a string such as \"42\""),
+            None => refused(
+                &value,
+                "a whole number of 64 bits: write it as a string such as \"42\"",
+            ),
         }
     }
 
@@ -78,12 +92,20 @@ pub struct DateTime(pub Instant);
 
 /// A point in time in RFC 3339, such as "2026-05-03T10:00:00Z", from 1970 to 9999. Answers are in UTC, with up to six
 /// decimals of the second only where they are not zero; any offset is taken.
-#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339"
+)]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
-            Value::String(text) => Instant::parse_rfc3339(&text).map(Self).map_err(InputValueError::custom),
-            other => refused(&other, "a date and time: write it as a string such as \"2026-05-03T10:00:00Z\""),
+            Value::String(text) => Instant::parse_rfc3339(&text)
+                .map(Self)
+                .map_err(InputValueError::custom),
+            other => refused(
+                &other,
+                "a date and time: write it as a string such as \"2026-05-03T10:00:00Z\"",
+            ),
         }
     }
 
@@ -98,12 +120,18 @@ pub struct Date(pub Day);
 
 /// A calendar day such as "2026-05-03", from 1970 to 9999. Which instants it covers depends on the time zone that the
 /// field names.
-#[Scalar(name = "Date", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")]
+#[Scalar(
+    name = "Date",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6"
+)]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) => Day::parse(&text).map(Self).map_err(InputValueError::custom),
-            other => refused(&other, "a calendar day: write it as a string such as \"2026-05-03\""),
+            other => refused(
+                &other,
+                "a calendar day: write it as a string such as \"2026-05-03\"",
+            ),
         }
     }
 
@@ -118,12 +146,20 @@ pub struct TimeZone(pub Zone);
 
 /// A time zone by its IANA name, such as "Europe/Warsaw" or "UTC". Offsets and abbreviations are refused, because they
 /// know nothing of daylight saving.
-#[Scalar(name = "TimeZone", specified_by_url = "https://www.iana.org/time-zones")]
+#[Scalar(
+    name = "TimeZone",
+    specified_by_url = "https://www.iana.org/time-zones"
+)]
 impl ScalarType for TimeZone {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
-            Value::String(text) => Zone::parse(&text).map(Self).map_err(InputValueError::custom),
-            other => refused(&other, "a time zone: write it as a string such as \"Europe/Warsaw\""),
+            Value::String(text) => Zone::parse(&text)
+                .map(Self)
+                .map_err(InputValueError::custom),
+            other => refused(
+                &other,
+                "a time zone: write it as a string such as \"Europe/Warsaw\"",
+            ),
         }
     }
 
@@ -137,14 +173,22 @@ impl ScalarType for TimeZone {
 pub struct CountryCode(pub String);
 
 /// A country by its ISO 3166-1 alpha-2 code, such as "PL". Either case is taken.
-#[Scalar(name = "CountryCode", specified_by_url = "https://www.iso.org/iso-3166-country-codes.html")]
+#[Scalar(
+    name = "CountryCode",
+    specified_by_url = "https://www.iso.org/iso-3166-country-codes.html"
+)]
 impl ScalarType for CountryCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            Value::String(text)
+                if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+            {
                 Ok(Self(text.to_ascii_uppercase()))
             }
-            other => refused(other, "a country: write its two-letter ISO 3166-1 code, such as \"PL\""),
+            other => refused(
+                other,
+                "a country: write its two-letter ISO 3166-1 code, such as \"PL\"",
+            ),
         }
     }
 
@@ -158,12 +202,20 @@ impl ScalarType for CountryCode {
 pub struct CurrencyCode(pub Currency);
 
 /// A currency by its ISO 4217 code, such as "USD". Either case is taken.
-#[Scalar(name = "CurrencyCode", specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html")]
+#[Scalar(
+    name = "CurrencyCode",
+    specified_by_url = "https://www.iso.org/iso-4217-currency-codes.html"
+)]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
-            Value::String(text) => Currency::parse(&text).map(Self).map_err(InputValueError::custom),
-            other => refused(&other, "a currency: write its three-letter ISO 4217 code, such as \"USD\""),
+            Value::String(text) => Currency::parse(&text)
+                .map(Self)
+                .map_err(InputValueError::custom),
+            other => refused(
+                &other,
+                "a currency: write its three-letter ISO 4217 code, such as \"USD\"",
+            ),
         }
     }
 
@@ -177,7 +229,10 @@ impl ScalarType for CurrencyCode {
 pub struct Url(pub String);
 
 /// An address on the web, as the source gave it.
-#[Scalar(name = "URL", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986")]
+#[Scalar(
+    name = "URL",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3986"
+)]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
@@ -191,7 +246,10 @@ impl ScalarType for Url {
     }
 }
 
-fn refused<T: ScalarType + async_graphql::InputType>(value: &Value, wanted: &str) -> InputValueResult<T> {
+fn refused<T: ScalarType + async_graphql::InputType>(
+    value: &Value,
+    wanted: &str,
+) -> InputValueResult<T> {
     let shown: String = value.to_string().chars().take(60).collect();
     Err(InputValueError::custom(format!("{shown} is not {wanted}")))
 }
@@ -202,7 +260,8 @@ fn refused<T: ScalarType + async_graphql::InputType>(value: &Value, wanted: &str
 /// Beyond 2 147 483 647, where the type of the field ends.
 pub fn count(number: i64) -> Result<i32> {
     i32::try_from(number).map_err(|_| {
-        let message = format!("the count {number} is beyond what an Int holds; ask for a smaller range");
+        let message =
+            format!("the count {number} is beyond what an Int holds; ask for a smaller range");
         Error::new(Code::LimitExceeded, message).into()
     })
 }
@@ -217,9 +276,21 @@ mod tests {
 
     #[test]
     fn decimals_are_taken_as_strings_and_whole_numbers_only() {
-        assert_eq!(Decimal::parse(text("12.5")).ok().map(|number| number.e4), Some(125_000));
-        assert_eq!(Decimal::parse(Value::from(7)).ok().map(|number| number.e4), Some(70_000));
-        for refused in [Value::from(1.5), text("1.23456"), text("1,5"), Value::Null, Value::from(true)] {
+        assert_eq!(
+            Decimal::parse(text("12.5")).ok().map(|number| number.e4),
+            Some(125_000)
+        );
+        assert_eq!(
+            Decimal::parse(Value::from(7)).ok().map(|number| number.e4),
+            Some(70_000)
+        );
+        for refused in [
+            Value::from(1.5),
+            text("1.23456"),
+            text("1,5"),
+            Value::Null,
+            Value::from(true),
+        ] {
             assert!(Decimal::parse(refused.clone()).is_err(), "{refused}");
         }
         assert_eq!(Decimal::new(315_000, 2).to_value(), text("31.50"));
@@ -231,7 +302,10 @@ mod tests {
     fn wide_numbers_travel_as_strings() {
         let wide = 9_007_199_254_740_993_i64;
         assert_eq!(BigInt(wide).to_value(), text("9007199254740993"));
-        assert_eq!(BigInt::parse(text("9007199254740993")).ok(), Some(BigInt(wide)));
+        assert_eq!(
+            BigInt::parse(text("9007199254740993")).ok(),
+            Some(BigInt(wide))
+        );
         assert_eq!(BigInt::parse(Value::from(wide)).ok(), Some(BigInt(wide)));
         assert!(BigInt::parse(Value::from(1.5)).is_err());
         assert!(BigInt::parse(text("1e3")).is_err());
@@ -239,27 +313,49 @@ mod tests {
 
     #[test]
     fn times_are_kept_to_the_microsecond() {
-        let read = DateTime::parse(text("2026-05-03T12:00:00.000001+02:00")).ok().unwrap();
+        let read = DateTime::parse(text("2026-05-03T12:00:00.000001+02:00"))
+            .ok()
+            .unwrap();
         assert_eq!(read.to_value(), text("2026-05-03T10:00:00.000001Z"));
         assert!(DateTime::parse(text("2026-05-03")).is_err());
         assert!(DateTime::parse(text("1969-12-31T23:59:59Z")).is_err());
-        assert_eq!(Date::parse(text("2024-02-29")).ok().unwrap().to_value(), text("2024-02-29"));
+        assert_eq!(
+            Date::parse(text("2024-02-29")).ok().unwrap().to_value(),
+            text("2024-02-29")
+        );
         assert!(Date::parse(text("2023-02-29")).is_err());
         assert!(TimeZone::parse(text("+03:00")).is_err());
-        assert_eq!(TimeZone::parse(text("Asia/Kathmandu")).ok().unwrap().to_value(), text("Asia/Kathmandu"));
+        assert_eq!(
+            TimeZone::parse(text("Asia/Kathmandu"))
+                .ok()
+                .unwrap()
+                .to_value(),
+            text("Asia/Kathmandu")
+        );
     }
 
     #[test]
     fn codes_are_taken_in_either_case() {
-        assert_eq!(CountryCode::parse(text("pl")).ok().unwrap().to_value(), text("PL"));
+        assert_eq!(
+            CountryCode::parse(text("pl")).ok().unwrap().to_value(),
+            text("PL")
+        );
         assert!(CountryCode::parse(text("POL")).is_err());
-        assert_eq!(CurrencyCode::parse(text("rub")).ok().unwrap().to_value(), text("RUB"));
+        assert_eq!(
+            CurrencyCode::parse(text("rub")).ok().unwrap().to_value(),
+            text("RUB")
+        );
         assert!(CurrencyCode::parse(text("RU")).is_err());
     }
 
     #[test]
     fn counts_end_where_int_ends() {
         assert_eq!(count(2_147_483_647).unwrap(), i32::MAX);
-        assert!(count(2_147_483_648).unwrap_err().to_string().contains("2147483648"));
+        assert!(
+            count(2_147_483_648)
+                .unwrap_err()
+                .to_string()
+                .contains("2147483648")
+        );
     }
 }

@@ -39,7 +39,10 @@ fn without_built_in(printed: &str) -> String {
             inside = inside != (quotes % 2 == 1);
             continue;
         }
-        if BUILT_IN.iter().any(|name| line.starts_with(&format!("directive @{name}"))) {
+        if BUILT_IN
+            .iter()
+            .any(|name| line.starts_with(&format!("directive @{name}")))
+        {
             held.clear();
             continue;
         }

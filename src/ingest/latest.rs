@@ -10,7 +10,11 @@ const REACH: usize = 96;
 /// The length of a time without a fraction and an offset: such times sort as text.
 const PLAIN: usize = 19;
 /// The fields that count, from their first `_` on.
-const KEYS: &[(&[u8], &[u8])] = &[(b"\"status", b"_updated\""), (b"\"action", b"_date\""), (b"\"click", b"_date\"")];
+const KEYS: &[(&[u8], &[u8])] = &[
+    (b"\"status", b"_updated\""),
+    (b"\"action", b"_date\""),
+    (b"\"click", b"_date\""),
+];
 
 /// The newest of all `status_updated`, `action_date` and `click_date` in the unpacked text of an export; none if there
 /// is none that is sound.
@@ -23,7 +27,11 @@ const KEYS: &[(&[u8], &[u8])] = &[(b"\"status", b"_updated\""), (b"\"action", b"
 pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> io::Result<Option<Instant>> {
     let mut buffer = vec![0; CHUNK + REACH];
     let mut held = 0;
-    let mut newest = Newest { offset_minutes, instant: None, text: Vec::new() };
+    let mut newest = Newest {
+        offset_minutes,
+        instant: None,
+        text: Vec::new(),
+    };
     loop {
         let read = match input.read(&mut buffer[held..]) {
             Ok(count) => count,
@@ -32,7 +40,11 @@ pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> io::Result<Opt
         };
         let end = held + read;
         // What stands near the end may go on behind it: it is looked at with the next chunk.
-        let until = if read == 0 { end } else { end.saturating_sub(REACH) };
+        let until = if read == 0 {
+            end
+        } else {
+            end.saturating_sub(REACH)
+        };
         newest.look(&buffer[..end], until);
         if read == 0 {
             return Ok(newest.instant);
@@ -54,10 +66,15 @@ struct Newest {
 impl Newest {
     fn look(&mut self, bytes: &[u8], until: usize) {
         let mut at = 0;
-        while let Some(found) = bytes.get(at..until).and_then(|rest| rest.iter().position(|byte| *byte == b'_')) {
+        while let Some(found) = bytes
+            .get(at..until)
+            .and_then(|rest| rest.iter().position(|byte| *byte == b'_'))
+        {
             at += found;
             let (before, after) = bytes.split_at(at);
-            let key = KEYS.iter().find(|(head, tail)| before.ends_with(head) && after.starts_with(tail));
+            let key = KEYS
+                .iter()
+                .find(|(head, tail)| before.ends_with(head) && after.starts_with(tail));
             if let Some(text) = key.and_then(|(_, tail)| value(&after[tail.len()..])) {
                 self.offer(text);
             }
@@ -69,7 +86,9 @@ impl Newest {
         if text.len() == PLAIN && self.text.len() == PLAIN && text <= self.text.as_slice() {
             return;
         }
-        let instant = std::str::from_utf8(text).ok().and_then(|text| parse_upstream(text, self.offset_minutes).ok());
+        let instant = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| parse_upstream(text, self.offset_minutes).ok());
         if instant > self.instant {
             self.instant = instant;
             self.text = text.to_vec();
@@ -79,7 +98,11 @@ impl Newest {
 
 /// The text behind a key: `: "…"`.
 fn value(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = bytes.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let rest = bytes
+        .trim_ascii_start()
+        .strip_prefix(b":")?
+        .trim_ascii_start()
+        .strip_prefix(b"\"")?;
     let end = rest.iter().take(40).position(|byte| *byte == b'"')?;
     Some(rest[..end].trim_ascii())
 }
@@ -108,7 +131,10 @@ mod tests {
             {"action_date":"2024-03-01 00:00:00","status_updated":"2024-03-06 03:00:00"},
             {"action_date":"2024-13-41 00:00:00","status_updated":"9999-99-99 99:99:99"}]}"#;
         let newest = latest_stamp(text.as_bytes(), 180).unwrap();
-        assert_eq!(newest.map(Instant::to_rfc3339).as_deref(), Some("2024-03-06T00:00:00Z"));
+        assert_eq!(
+            newest.map(Instant::to_rfc3339).as_deref(),
+            Some("2024-03-06T00:00:00Z")
+        );
         assert_eq!(latest_stamp(&b"[]"[..], 180).unwrap(), None);
     }
 

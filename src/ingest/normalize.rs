@@ -52,10 +52,16 @@ pub struct NormalizeContext {
 /// # Errors
 /// [`Refusal`], naming the field at fault.
 pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<ActionDraft, Refusal> {
-    let mut fields = Fields { offset_minutes: context.offset_minutes, rounded: 0, at: None };
+    let mut fields = Fields {
+        offset_minutes: context.offset_minutes,
+        rounded: 0,
+        at: None,
+    };
     let external_id = match fields.id(raw.action_id, "action_id")? {
         Some(id) => id,
-        None => fields.id(raw.id, "id")?.ok_or_else(|| fields.missing("action_id"))?,
+        None => fields
+            .id(raw.id, "id")?
+            .ok_or_else(|| fields.missing("action_id"))?,
     };
     let program = ProgramRef {
         external_id: fields.id(raw.advcampaign_id, "advcampaign_id")?,
@@ -97,13 +103,20 @@ struct Fields {
 
 impl Fields {
     fn standing(&mut self, raw: &RawAction<'_>, program: &ProgramRef) -> Result<Standing, Refusal> {
-        let raw_status = self.text(raw.status, "status", ID_LIMIT)?.map_or_else(String::new, Cow::into_owned);
+        let raw_status = self
+            .text(raw.status, "status", ID_LIMIT)?
+            .map_or_else(String::new, Cow::into_owned);
         let status = Status::from_upstream(&raw_status);
         let currency = match self.text(raw.currency, "currency", ID_LIMIT)? {
-            Some(text) => Currency::parse(&text).map_err(|error| self.no_money("currency", &error))?,
+            Some(text) => {
+                Currency::parse(&text).map_err(|error| self.no_money("currency", &error))?
+            }
             None => own_currency(program).ok_or_else(|| self.missing("currency"))?,
         };
-        let action_type = match self.text(raw.action_type, "action_type", ID_LIMIT)?.as_deref() {
+        let action_type = match self
+            .text(raw.action_type, "action_type", ID_LIMIT)?
+            .as_deref()
+        {
             Some("sale") => ActionType::Sale,
             Some("lead") => ActionType::Lead,
             _ => ActionType::Unknown,
@@ -112,11 +125,17 @@ impl Fields {
             status,
             raw_status,
             paid: self.flag(raw.paid, "paid")?.unwrap_or(false),
-            processed: self.flag(raw.processed, "processed")?.unwrap_or_else(|| status.is_processed()),
-            reward_e4: self.money(raw.payment, "payment")?.ok_or_else(|| self.missing("payment"))?,
+            processed: self
+                .flag(raw.processed, "processed")?
+                .unwrap_or_else(|| status.is_processed()),
+            reward_e4: self
+                .money(raw.payment, "payment")?
+                .ok_or_else(|| self.missing("payment"))?,
             currency,
             action_type,
-            ordered_at: self.instant(raw.action_date, "action_date")?.ok_or_else(|| self.missing("action_date"))?,
+            ordered_at: self
+                .instant(raw.action_date, "action_date")?
+                .ok_or_else(|| self.missing("action_date"))?,
             status_updated_at: self.instant(raw.status_updated, "status_updated")?,
         })
     }
@@ -124,7 +143,8 @@ impl Fields {
     fn slots(&mut self, raw: &RawAction<'_>) -> Result<BTreeMap<Slot, SlotValue>, Refusal> {
         let country = self.text(raw.click_country_code, "click_country_code", NAME_LIMIT)?;
         let country = country.map(|code| code.to_ascii_uppercase());
-        let country = country.filter(|code| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
+        let country = country
+            .filter(|code| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
         let texts = [
             (Slot::OrderId, self.id(raw.order_id, "order_id")?),
             (Slot::TariffId, self.id(raw.tariff_id, "tariff_id")?),
@@ -141,12 +161,26 @@ impl Fields {
         ];
         let numbers = [
             (Slot::OrderAmount, self.money(raw.cart, "cart")?),
-            (Slot::ClickedAt, self.instant(raw.click_date, "click_date")?.map(Instant::micros)),
-            (Slot::ClosingDay, self.day(raw.closing_date, "closing_date")?),
-            (Slot::ConversionSeconds, self.seconds(raw.conversion_time, "conversion_time")?),
+            (
+                Slot::ClickedAt,
+                self.instant(raw.click_date, "click_date")?
+                    .map(Instant::micros),
+            ),
+            (
+                Slot::ClosingDay,
+                self.day(raw.closing_date, "closing_date")?,
+            ),
+            (
+                Slot::ConversionSeconds,
+                self.seconds(raw.conversion_time, "conversion_time")?,
+            ),
         ];
-        let texts = texts.into_iter().filter_map(|(slot, text)| Some((slot, SlotValue::Text(text?))));
-        let numbers = numbers.into_iter().filter_map(|(slot, number)| Some((slot, SlotValue::Number(number?))));
+        let texts = texts
+            .into_iter()
+            .filter_map(|(slot, text)| Some((slot, SlotValue::Text(text?))));
+        let numbers = numbers
+            .into_iter()
+            .filter_map(|(slot, number)| Some((slot, SlotValue::Number(number?))));
         Ok(texts.chain(numbers).collect())
     }
 
@@ -155,8 +189,15 @@ impl Fields {
             Positions::Absent => return Ok(Vec::new()),
             Positions::NoList => return Err(self.bad("positions", "is no list")),
             Positions::Listed(positions) if positions.len() > ITEMS_LIMIT => {
-                let message = format!("`positions` has {} items; at most {ITEMS_LIMIT} are taken", positions.len());
-                return Err(Refusal::new(RejectReason::TooLong, Some("positions"), message));
+                let message = format!(
+                    "`positions` has {} items; at most {ITEMS_LIMIT} are taken",
+                    positions.len()
+                );
+                return Err(Refusal::new(
+                    RejectReason::TooLong,
+                    Some("positions"),
+                    message,
+                ));
             }
             Positions::Listed(positions) => positions,
         };
@@ -165,7 +206,11 @@ impl Fields {
             self.at = Some(at);
             let position = position.as_ref().ok_or_else(|| {
                 let name = format!("positions[{at}]");
-                Refusal::new(RejectReason::BadValue, Some(&name), format!("`{name}` is no object; send an object or leave it out"))
+                Refusal::new(
+                    RejectReason::BadValue,
+                    Some(&name),
+                    format!("`{name}` is no object; send an object or leave it out"),
+                )
             })?;
             items.push(self.item(position)?);
         }
@@ -175,19 +220,27 @@ impl Fields {
 
     fn item(&mut self, raw: &RawPosition<'_>) -> Result<DraftItem, Refusal> {
         let product = ProductRef {
-            external_id: self.id(raw.product_id, "product_id")?.filter(|id| id != "0"),
+            external_id: self
+                .id(raw.product_id, "product_id")?
+                .filter(|id| id != "0"),
             name: self.name(raw.product_name, "product_name")?,
             url: self.url(raw.product_url, "product_url")?,
             image_url: self.url(raw.product_image, "product_image")?,
             country: self.word(raw.product_country, "product_country_code")?,
         };
-        let has_product = product.external_id.is_some() || product.name.is_some() || product.url.is_some();
-        let category_id = self.id(raw.product_category_id, "product_category_id")?.filter(|id| id != "0");
+        let has_product =
+            product.external_id.is_some() || product.name.is_some() || product.url.is_some();
+        let category_id = self
+            .id(raw.product_category_id, "product_category_id")?
+            .filter(|id| id != "0");
         let category_name = self.name(raw.product_category_name, "product_category_name")?;
         Ok(DraftItem {
             external_id: self.id(raw.id, "id")?,
             product: has_product.then_some(product),
-            category: category_id.map(|external_id| CategoryRef { external_id, name: category_name }),
+            category: category_id.map(|external_id| CategoryRef {
+                external_id,
+                name: category_name,
+            }),
             amount_e4: self.money(raw.amount, "amount")?.unwrap_or(0),
             reward_e4: self.money(raw.payment, "payment")?.unwrap_or(0),
             rate_e4: self.money(raw.rate, "rate")?,
@@ -200,15 +253,27 @@ impl Fields {
     }
 
     /// A text without the blanks around it; nothing where nothing is left.
-    fn text<'a>(&self, value: Literal<'a>, field: &str, limit: usize) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fn text<'a>(
+        &self,
+        value: Literal<'a>,
+        field: &str,
+        limit: usize,
+    ) -> Result<Option<Cow<'a, str>>, Refusal> {
         let text = self.verbatim(value, field, limit)?;
         Ok(text.map(trimmed).filter(|text| !text.is_empty()))
     }
 
-    fn verbatim<'a>(&self, value: Literal<'a>, field: &str, limit: usize) -> Result<Option<Cow<'a, str>>, Refusal> {
+    fn verbatim<'a>(
+        &self,
+        value: Literal<'a>,
+        field: &str,
+        limit: usize,
+    ) -> Result<Option<Cow<'a, str>>, Refusal> {
         let text = value.text().map_err(|error| match error {
             LiteralError::Kind => self.bad(field, "is neither a text nor a number"),
-            LiteralError::Nul => self.bad(field, "holds the character U+0000, which cannot be stored"),
+            LiteralError::Nul => {
+                self.bad(field, "holds the character U+0000, which cannot be stored")
+            }
             LiteralError::Escape => self.bad(field, "holds an escape that stands for no character"),
         })?;
         // Bytes are counted first: characters are never more.
@@ -216,7 +281,9 @@ impl Fields {
             let length = text.chars().count();
             if length > limit {
                 let name = self.named(field);
-                let message = format!("`{name}` has {length} characters, at most {limit} are taken; shorten it");
+                let message = format!(
+                    "`{name}` has {length} characters, at most {limit} are taken; shorten it"
+                );
                 return Err(Refusal::new(RejectReason::TooLong, Some(&name), message));
             }
         }
@@ -237,14 +304,20 @@ impl Fields {
 
     fn subid(&self, value: Literal<'_>, field: &str) -> Result<Option<String>, Refusal> {
         let text = self.verbatim(value, field, SUBID_LIMIT)?;
-        Ok(text.filter(|text| !text.trim().is_empty()).map(Cow::into_owned))
+        Ok(text
+            .filter(|text| !text.trim().is_empty())
+            .map(Cow::into_owned))
     }
 
     /// An id; whole numbers that passed through a spreadsheet (`11.0`) are the same ids still.
     fn id(&self, value: Literal<'_>, field: &str) -> Result<Option<String>, Refusal> {
         let text = self.text(value, field, ID_LIMIT)?;
         Ok(text.map(|text| match text.split_once('.') {
-            Some((whole, zeros)) if is_number(whole) && !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => {
+            Some((whole, zeros))
+                if is_number(whole)
+                    && !zeros.is_empty()
+                    && zeros.bytes().all(|byte| byte == b'0') =>
+            {
                 whole.to_owned()
             }
             _ => text.into_owned(),
@@ -252,8 +325,11 @@ impl Fields {
     }
 
     fn money(&mut self, value: Literal<'_>, field: &str) -> Result<Option<i64>, Refusal> {
-        let Some(text) = self.text(value, field, ID_LIMIT)? else { return Ok(None) };
-        let (e4, rounded) = parse_e4(&text, Excess::RoundHalfEven).map_err(|error| self.no_money(field, &error))?;
+        let Some(text) = self.text(value, field, ID_LIMIT)? else {
+            return Ok(None);
+        };
+        let (e4, rounded) =
+            parse_e4(&text, Excess::RoundHalfEven).map_err(|error| self.no_money(field, &error))?;
         self.rounded += u32::from(rounded);
         Ok(Some(e4))
     }
@@ -271,15 +347,20 @@ impl Fields {
         match self.text(value, field, ID_LIMIT)?.as_deref() {
             None => Ok(None),
             Some(text) if is_no_date(text) => Ok(None),
-            Some(text) => {
-                parse_upstream(text, self.offset_minutes).map(Some).map_err(|error| self.no_time(field, &error))
-            }
+            Some(text) => parse_upstream(text, self.offset_minutes)
+                .map(Some)
+                .map_err(|error| self.no_time(field, &error)),
         }
     }
 
     /// Days since 1970-01-01; a time behind the day is dropped.
     fn day(&self, value: Literal<'_>, field: &str) -> Result<Option<i64>, Refusal> {
-        let Some(text) = self.text(value, field, ID_LIMIT)?.filter(|text| !is_no_date(text)) else { return Ok(None) };
+        let Some(text) = self
+            .text(value, field, ID_LIMIT)?
+            .filter(|text| !is_no_date(text))
+        else {
+            return Ok(None);
+        };
         let day = match text.as_bytes().get(10) {
             Some(b' ' | b'T') => text.get(..10).unwrap_or(&text),
             _ => &text,
@@ -289,7 +370,9 @@ impl Fields {
     }
 
     fn seconds(&self, value: Literal<'_>, field: &str) -> Result<Option<i64>, Refusal> {
-        let Some(text) = self.id(value, field)? else { return Ok(None) };
+        let Some(text) = self.id(value, field)? else {
+            return Ok(None);
+        };
         let name = self.named(field);
         match text.parse::<i64>() {
             Ok(seconds) if (0..=i64::from(i32::MAX)).contains(&seconds) => Ok(Some(seconds)),
@@ -303,40 +386,61 @@ impl Fields {
 
     /// Units of a cart item: 1 unless a whole number from 1 says otherwise.
     fn units(&self, value: Literal<'_>) -> Result<i32, Refusal> {
-        let units = self.id(value, "quantity")?.and_then(|text| text.parse::<i64>().ok()).filter(|units| *units >= 1);
+        let units = self
+            .id(value, "quantity")?
+            .and_then(|text| text.parse::<i64>().ok())
+            .filter(|units| *units >= 1);
         let Some(units) = units else { return Ok(1) };
-        i32::try_from(units).ok().filter(|units| *units <= UNITS_LIMIT).ok_or_else(|| {
-            let name = self.named("quantity");
-            let message = format!("`{name}` is {units}; at most {UNITS_LIMIT} are taken");
-            Refusal::new(RejectReason::OutOfRange, Some(&name), message)
-        })
+        i32::try_from(units)
+            .ok()
+            .filter(|units| *units <= UNITS_LIMIT)
+            .ok_or_else(|| {
+                let name = self.named("quantity");
+                let message = format!("`{name}` is {units}; at most {UNITS_LIMIT} are taken");
+                Refusal::new(RejectReason::OutOfRange, Some(&name), message)
+            })
     }
 
     fn named(&self, field: &str) -> String {
-        self.at.map_or_else(|| field.to_owned(), |at| format!("positions[{at}].{field}"))
+        self.at
+            .map_or_else(|| field.to_owned(), |at| format!("positions[{at}].{field}"))
     }
 
     fn missing(&self, field: &str) -> Refusal {
         let name = self.named(field);
         let remedy = match field {
-            "action_id" => "and there is no `id`: an action without an id cannot be told apart; export it with its id",
-            "advcampaign_id" => "and there is no `advcampaign_name`: say which program the action belongs to",
+            "action_id" => {
+                "and there is no `id`: an action without an id cannot be told apart; export it with its id"
+            }
+            "advcampaign_id" => {
+                "and there is no `advcampaign_name`: say which program the action belongs to"
+            }
             "currency" => "and the program is not one that we know: say the currency, such as USD",
             "payment" => "a reward is always given, 0 if there is none",
             _ => "without it the action cannot be placed in time",
         };
-        Refusal::new(RejectReason::MissingField, Some(&name), format!("`{name}` is missing, {remedy}"))
+        Refusal::new(
+            RejectReason::MissingField,
+            Some(&name),
+            format!("`{name}` is missing, {remedy}"),
+        )
     }
 
     fn bad(&self, field: &str, what: &str) -> Refusal {
         let name = self.named(field);
-        Refusal::new(RejectReason::BadValue, Some(&name), format!("`{name}` {what}; mend it and import the record again"))
+        Refusal::new(
+            RejectReason::BadValue,
+            Some(&name),
+            format!("`{name}` {what}; mend it and import the record again"),
+        )
     }
 
     fn no_money(&self, field: &str, error: &MoneyError) -> Refusal {
         let reason = match error {
             MoneyError::Range(_) => RejectReason::OutOfRange,
-            MoneyError::Syntax(_) | MoneyError::Precision(_) | MoneyError::Currency(_) => RejectReason::BadValue,
+            MoneyError::Syntax(_) | MoneyError::Precision(_) | MoneyError::Currency(_) => {
+                RejectReason::BadValue
+            }
         };
         let name = self.named(field);
         Refusal::new(reason, Some(&name), format!("`{name}`: {error}"))
@@ -355,8 +459,16 @@ impl Fields {
 /// The currency that the catalogue gives the program.
 fn own_currency(program: &ProgramRef) -> Option<Currency> {
     let catalog = Catalog::shipped();
-    let by_id = program.external_id.as_deref().and_then(|id| catalog.program_by_external_id(id));
-    let by_name = || program.name.as_deref().and_then(|name| catalog.program_by_name(name));
+    let by_id = program
+        .external_id
+        .as_deref()
+        .and_then(|id| catalog.program_by_external_id(id));
+    let by_name = || {
+        program
+            .name
+            .as_deref()
+            .and_then(|name| catalog.program_by_name(name))
+    };
     by_id.or_else(by_name).map(|program| program.currency)
 }
 

@@ -3,8 +3,14 @@
 /// What stands in the place of a blanked value.
 const BLANK: &str = "(blanked)";
 /// The fields that are blanked, whatever they hold.
-const FIELDS: &[&str] =
-    &["click_user_ip", "click_user_referer", "click_user_agent", "user_agent", "user_referer", "user_ip"];
+const FIELDS: &[&str] = &[
+    "click_user_ip",
+    "click_user_referer",
+    "click_user_agent",
+    "user_agent",
+    "user_referer",
+    "user_ip",
+];
 
 /// The text without the values of the personal fields, and without anything that looks like an IP address.
 ///
@@ -27,7 +33,9 @@ fn blank_fields(text: &str) -> String {
         };
         let end = value_end(bytes, value);
         out.push_str(text.get(from..value).unwrap_or_default());
-        let is_nothing = text.get(value..end).is_some_and(|value| matches!(value.trim(), "" | "null" | "\"\""));
+        let is_nothing = text
+            .get(value..end)
+            .is_some_and(|value| matches!(value.trim(), "" | "null" | "\"\""));
         if is_nothing {
             out.push_str(text.get(value..end).unwrap_or_default());
         } else {
@@ -45,10 +53,15 @@ fn blank_fields(text: &str) -> String {
 /// The place behind a personal field's name that stands at `at`, in any case and also with `\u005f` for `_`.
 fn key_at(text: &str, at: usize) -> Option<usize> {
     let rest = text.as_bytes().get(at..)?;
-    if !rest.first().is_some_and(|byte| matches!(byte, b'c' | b'C' | b'u' | b'U' | b'\\')) {
+    if !rest
+        .first()
+        .is_some_and(|byte| matches!(byte, b'c' | b'C' | b'u' | b'U' | b'\\'))
+    {
         return None;
     }
-    FIELDS.iter().find_map(|field| spelled(rest, field.as_bytes()).map(|length| at + length))
+    FIELDS
+        .iter()
+        .find_map(|field| spelled(rest, field.as_bytes()).map(|length| at + length))
 }
 
 /// How many bytes spell the name, each character plainly or as a `\u` escape.
@@ -176,16 +189,46 @@ mod tests {
     #[test]
     fn values_are_blanked_and_the_rest_stays() {
         for (before, after) in [
-            (r#"{"id":1,"click_user_ip":"1.2.3.4","x":2}"#, r#"{"id":1,"click_user_ip":"(blanked)","x":2}"#),
-            (r#"{"click_user_ip" : null, "a":1}"#, r#"{"click_user_ip" : null, "a":1}"#),
-            (r#"{"CLICK_USER_REFERER":"https:\/\/a.example\/\"x\"","b":1}"#, r#"{"CLICK_USER_REFERER":"(blanked)","b":1}"#),
-            (r#"{"user_agent":"Mozilla/5.0 (X11"#, r#"{"user_agent":"(blanked)""#),
-            (r#"{"click_user_ip":["10.0.0.1",{"a":"b"}],"c":3}"#, r#"{"click_user_ip":"(blanked)","c":3}"#),
-            (r#"{"click\u005fuser_ip":"10.0.0.1"}"#, r#"{"click\u005fuser_ip":"(blanked)"}"#),
-            ("{'click_user_ip': '10.0.0.1', 'z': 1}", "{'click_user_ip': \"(blanked)\", 'z': 1}"),
-            ("click_user_ip=10.0.0.1&subid=x", "click_user_ip=\"(blanked)\"&subid=x"),
-            ("from 192.168.100.200 and 2001:db8::7 too", "from (blanked) and (blanked) too"),
-            ("at 2024-03-05 13:30:00 for 31.50", "at 2024-03-05 13:30:00 for 31.50"),
+            (
+                r#"{"id":1,"click_user_ip":"1.2.3.4","x":2}"#,
+                r#"{"id":1,"click_user_ip":"(blanked)","x":2}"#,
+            ),
+            (
+                r#"{"click_user_ip" : null, "a":1}"#,
+                r#"{"click_user_ip" : null, "a":1}"#,
+            ),
+            (
+                r#"{"CLICK_USER_REFERER":"https:\/\/a.example\/\"x\"","b":1}"#,
+                r#"{"CLICK_USER_REFERER":"(blanked)","b":1}"#,
+            ),
+            (
+                r#"{"user_agent":"Mozilla/5.0 (X11"#,
+                r#"{"user_agent":"(blanked)""#,
+            ),
+            (
+                r#"{"click_user_ip":["10.0.0.1",{"a":"b"}],"c":3}"#,
+                r#"{"click_user_ip":"(blanked)","c":3}"#,
+            ),
+            (
+                r#"{"click\u005fuser_ip":"10.0.0.1"}"#,
+                r#"{"click\u005fuser_ip":"(blanked)"}"#,
+            ),
+            (
+                "{'click_user_ip': '10.0.0.1', 'z': 1}",
+                "{'click_user_ip': \"(blanked)\", 'z': 1}",
+            ),
+            (
+                "click_user_ip=10.0.0.1&subid=x",
+                "click_user_ip=\"(blanked)\"&subid=x",
+            ),
+            (
+                "from 192.168.100.200 and 2001:db8::7 too",
+                "from (blanked) and (blanked) too",
+            ),
+            (
+                "at 2024-03-05 13:30:00 for 31.50",
+                "at 2024-03-05 13:30:00 for 31.50",
+            ),
         ] {
             assert_eq!(blank_personal_data(before), after);
         }

@@ -1,18 +1,18 @@
 //! From an input to the write path: records are read and normalised on a thread of their own, written in batches, and
 //! counted. Memory is bounded by a few batches, whatever the size of the input.
 
-use super::normalize::NormalizeContext;
 use super::format::json::JsonReader;
 use super::format::{ReadError, decoded};
+use super::normalize::NormalizeContext;
 use super::{demo, latest};
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
+use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::imports::{NewRun, begin, finish};
-use crate::store::Store;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,7 +94,11 @@ type Incoming = Result<ActionDraft, Reject>;
 
 /// What the reading thread hands over.
 enum Read {
-    Batch { drafts: Vec<ActionDraft>, rejects: Vec<Reject>, bytes: u64 },
+    Batch {
+        drafts: Vec<ActionDraft>,
+        rejects: Vec<Reject>,
+        bytes: u64,
+    },
     /// The input cannot be read any further.
     Broken(String),
 }
@@ -113,17 +117,34 @@ pub async fn import_file(
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
     let open = || {
-        File::open(path).map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))
+        File::open(path)
+            .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))
     };
     let as_of = match options.as_of {
         Some(as_of) => as_of,
-        None => newest_stamp(open()?, options.offset_minutes).await?.unwrap_or_else(now),
+        None => newest_stamp(open()?, options.offset_minutes)
+            .await?
+            .unwrap_or_else(now),
     };
     let bytes = Arc::new(AtomicU64::new(0));
-    let input = Counted { input: open()?, bytes: Arc::clone(&bytes) };
-    let context = NormalizeContext { offset_minutes: options.offset_minutes, observed_at: as_of };
+    let input = Counted {
+        input: open()?,
+        bytes: Arc::clone(&bytes),
+    };
+    let context = NormalizeContext {
+        offset_minutes: options.offset_minutes,
+        observed_at: as_of,
+    };
     let records = move |send: &mut dyn FnMut(Incoming) -> bool| read_pages(input, &context, send);
-    run(store, scope, options, as_of, (now, progress), Source { records, bytes }).await
+    run(
+        store,
+        scope,
+        options,
+        as_of,
+        (now, progress),
+        Source { records, bytes },
+    )
+    .await
 }
 
 /// Imports the generated actions of one of the demo's publishers, in the order in which upstream would have sent them.
@@ -144,8 +165,12 @@ pub async fn import_demo(
         as_of: Some(end),
         offset_minutes: super::normalize::DEFAULT_OFFSET_MINUTES,
     };
-    let records = move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
-    let source = Source { records, bytes: Arc::default() };
+    let records =
+        move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
+    let source = Source {
+        records,
+        bytes: Arc::default(),
+    };
     run(store, scope, &options, end, (now, progress), source).await
 }
 
@@ -167,7 +192,8 @@ struct Counted {
 impl std::io::Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let count = self.input.read(into)?;
-        self.bytes.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        self.bytes
+            .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
         Ok(count)
     }
 }
@@ -221,10 +247,24 @@ where
     let started_at = now();
     let run_id = run_id(started_at)?;
     let entrance = options.entrance.as_str();
-    begin(store, scope, &NewRun { id: run_id, entrance, name: options.name.clone(), started_at, as_of }).await?;
+    begin(
+        store,
+        scope,
+        &NewRun {
+            id: run_id,
+            entrance,
+            name: options.name.clone(),
+            started_at,
+            as_of,
+        },
+    )
+    .await?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || read(source, &sender));
-    let mut report = ImportReport { run_id, ..ImportReport::default() };
+    let mut report = ImportReport {
+        run_id,
+        ..ImportReport::default()
+    };
     let written = write_all(store, scope, receiver, &mut report, (now, progress)).await;
     // The thread ends by itself: it has read everything, or finds that nobody receives any more.
     let ended = reading.await.map_err(Error::internal);
@@ -234,7 +274,10 @@ where
         Ok(()) => RunState::Partial,
         Err(_) => RunState::Failed,
     };
-    let message = outcome.as_ref().err().map(|error| error.message().to_owned());
+    let message = outcome
+        .as_ref()
+        .err()
+        .map(|error| error.message().to_owned());
     finish(store, scope, run_id, now(), (state, message.as_deref())).await?;
     outcome.map(|()| report)
 }
@@ -291,7 +334,11 @@ async fn write_all(
     let size = |number: usize| u64::try_from(number).unwrap_or(0);
     while let Some(read) = receiver.recv().await {
         let (drafts, rejects, bytes) = match read {
-            Read::Batch { drafts, rejects, bytes } => (drafts, rejects, bytes),
+            Read::Batch {
+                drafts,
+                rejects,
+                bytes,
+            } => (drafts, rejects, bytes),
             Read::Broken(message) => return Err(Error::new(Code::BadUserInput, message)),
         };
         if !drafts.is_empty() || !rejects.is_empty() {
@@ -311,7 +358,10 @@ async fn write_all(
         let records = size(drafts.len() + rejects.len());
         report.read += records;
         report.rejected += size(rejects.len());
-        report.rounded += drafts.iter().map(|draft| u64::from(draft.rounded)).sum::<u64>();
+        report.rounded += drafts
+            .iter()
+            .map(|draft| u64::from(draft.rounded))
+            .sum::<u64>();
         progress.advanced(bytes, records, size(rejects.len()));
         let room = SHOWN_REJECTS.saturating_sub(report.first_rejects.len());
         report.first_rejects.extend(rejects.into_iter().take(room));

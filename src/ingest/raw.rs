@@ -27,7 +27,11 @@ impl RawRecord {
     /// When it is not an object.
     pub fn action(&self) -> Result<RawAction<'_>, Refusal> {
         serde_json::from_str(&self.text).map_err(|error| {
-            Refusal::new(RejectReason::Malformed, None, format!("the record is no action object: {error}"))
+            Refusal::new(
+                RejectReason::Malformed,
+                None,
+                format!("the record is no action object: {error}"),
+            )
         })
     }
 
@@ -79,7 +83,11 @@ impl<'a> Literal<'a> {
                     return Ok(Some(Cow::Borrowed(inner)));
                 }
                 let text: String = serde_json::from_str(json).map_err(|_| LiteralError::Escape)?;
-                if text.contains('\0') { Err(LiteralError::Nul) } else { Ok(Some(Cow::Owned(text))) }
+                if text.contains('\0') {
+                    Err(LiteralError::Nul)
+                } else {
+                    Ok(Some(Cow::Owned(text)))
+                }
             }
             Some(_) => Ok(Some(Cow::Borrowed(json))),
         }
@@ -150,7 +158,8 @@ macro_rules! record {
 }
 
 fn literal<'de, M: MapAccess<'de>>(map: &mut M) -> Result<Literal<'de>, M::Error> {
-    map.next_value::<&'de RawValue>().map(|json| Literal(Some(json.get())))
+    map.next_value::<&'de RawValue>()
+        .map(|json| Literal(Some(json.get())))
 }
 
 record! {
@@ -260,7 +269,14 @@ record! {
 impl RawAction<'_> {
     /// Whether it names what only actions have; a cart item has an `id`, too.
     pub(super) fn is_recognizable(&self) -> bool {
-        [self.action_id, self.action_date, self.advcampaign_id, self.advcampaign_name].iter().any(|field| field.is_given())
+        [
+            self.action_id,
+            self.action_date,
+            self.advcampaign_id,
+            self.advcampaign_name,
+        ]
+        .iter()
+        .any(|field| field.is_given())
     }
 }
 
@@ -295,7 +311,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Positions<'a> {
                 Ok(Positions::Absent)
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(if text.trim().is_empty() { Positions::Absent } else { Positions::NoList })
+                Ok(if text.trim().is_empty() {
+                    Positions::Absent
+                } else {
+                    Positions::NoList
+                })
             }
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
@@ -327,6 +347,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Slot<'a> {
         if !json.get().starts_with('{') {
             return Ok(Self(None));
         }
-        serde_json::from_str(json.get()).map(|position| Self(Some(position))).map_err(serde::de::Error::custom)
+        serde_json::from_str(json.get())
+            .map(|position| Self(Some(position)))
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -19,15 +19,33 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(reason: RejectReason, field: Option<&str>, message: impl Into<String>) -> Self {
-        Self { reason, field: field.map(str::to_owned), message: message.into() }
+    pub(super) fn new(
+        reason: RejectReason,
+        field: Option<&str>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            reason,
+            field: field.map(str::to_owned),
+            message: message.into(),
+        }
     }
 
     /// The refusal of the record that stood there; its text is kept without personal data and at most 64 KiB of it.
     #[must_use]
     pub fn at(self, place: Place, raw: &[u8]) -> Reject {
-        let Self { reason, field, message } = self;
-        Reject { place, reason, field, message: format!("{}: {message}", describe(&place)), raw: kept(raw) }
+        let Self {
+            reason,
+            field,
+            message,
+        } = self;
+        Reject {
+            place,
+            reason,
+            field,
+            message: format!("{}: {message}", describe(&place)),
+            raw: kept(raw),
+        }
     }
 }
 

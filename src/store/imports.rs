@@ -255,6 +255,7 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
     store
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
         .await
+        .map(|_| ())
 }
 
 /// Notes how a run ended.

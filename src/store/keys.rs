@@ -63,6 +63,7 @@ pub async fn insert(store: &Store, scope: WriteScope, key: NewKey<'_>, now: Inst
     store
         .write(async |tx| insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await)
         .await
+        .map(|_| ())
 }
 
 /// The keys with a prefix, of any publisher: the one look-up that no publisher leads, since the key tells whose it is.

@@ -122,9 +122,9 @@ pub async fn of_categories(
     page: &PageRequest,
 ) -> Result<HashMap<Uuid, Page<Product>>> {
     // A category's line upwards, itself included: at most three rows, each once.
-    let join = " JOIN (SELECT publisher_id, id, id AS above_id FROM categories \
-                UNION SELECT publisher_id, id, level2_id FROM categories \
-                UNION SELECT publisher_id, id, level1_id FROM categories) line \
+    let join = " JOIN (SELECT c.publisher_id, c.id, c.id AS above_id FROM categories c \
+                UNION SELECT c.publisher_id, c.id, c.level2_id FROM categories c \
+                UNION SELECT c.publisher_id, c.id, c.level1_id FROM categories c) line \
                 ON line.publisher_id = t.publisher_id AND line.id = t.category_id";
     let children = Children {
         parent: "line.above_id",

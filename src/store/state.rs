@@ -24,7 +24,7 @@ pub struct DataState {
 /// When the database fails.
 pub async fn state(tx: &ReadTx, scope: ReadScope) -> Result<DataState> {
     let mut sql = tx.sql();
-    sql.push("SELECT change_seq, data_version, changed_at_us FROM publisher_states WHERE publisher_id = ");
+    sql.push("SELECT s.change_seq, s.data_version, s.changed_at_us FROM publisher_states s WHERE s.publisher_id = ");
     sql.bind(scope.publisher().0);
     let rows = tx.rows(sql).await?;
     let Some(row) = rows.first() else {

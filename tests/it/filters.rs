@@ -82,34 +82,51 @@ fn same(
 fn actions_of_a_filter_and_a_range_are_those_that_it_holds_for() {
     let (runtime, world, facts, pools) = setting();
     let range = proptest::option::weighted(0.3, queries::range());
-    check(1_000, &(range, queries::action_filter(&pools)), |(range, filter)| {
-        let expected: BTreeSet<Uuid> = facts
-            .actions
-            .values()
-            .filter(|action| range.is_none_or(|range| naive::in_range(action, &range)))
-            .filter(|action| naive::matches(&facts, action, &filter))
-            .map(|action| action.id)
-            .collect();
-        let list = ActionList {
-            range,
-            filter,
-            order: by(ActionSort::ExternalId),
-            page: everything(),
-        };
-        let not = Filter::Not(Box::new(list.filter.clone()));
-        let (page, count, others) = runtime.block_on(async {
-            let (tx, scope) = (world.tx(), world.read(0));
-            let page = actions::list(&tx, scope, &list).await;
-            let count = actions::count(&tx, scope, range.as_ref(), &list.filter).await;
-            (page, count, actions::count(&tx, scope, range.as_ref(), &not).await)
-        });
-        let page = page.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-        let all = facts.actions.values();
-        let all = all.filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
-        let others = usize::try_from(others.unwrap()).unwrap();
-        prop_assert_eq!(others, all.count() - expected.len(), "not is the complement");
-        same(page.rows.iter().map(|(action, _)| action.id), &expected, count.unwrap())
-    });
+    check(
+        1_000,
+        &(range, queries::action_filter(&pools)),
+        |(range, filter)| {
+            let expected: BTreeSet<Uuid> = facts
+                .actions
+                .values()
+                .filter(|action| range.is_none_or(|range| naive::in_range(action, &range)))
+                .filter(|action| naive::matches(&facts, action, &filter))
+                .map(|action| action.id)
+                .collect();
+            let list = ActionList {
+                range,
+                filter,
+                order: by(ActionSort::ExternalId),
+                page: everything(),
+            };
+            let not = Filter::Not(Box::new(list.filter.clone()));
+            let (page, count, others) = runtime.block_on(async {
+                let (tx, scope) = (world.tx(), world.read(0));
+                let page = actions::list(&tx, scope, &list).await;
+                let count = actions::count(&tx, scope, range.as_ref(), &list.filter).await;
+                (
+                    page,
+                    count,
+                    actions::count(&tx, scope, range.as_ref(), &not).await,
+                )
+            });
+            let page = page.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+            let all = facts.actions.values();
+            let all =
+                all.filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
+            let others = usize::try_from(others.unwrap()).unwrap();
+            prop_assert_eq!(
+                others,
+                all.count() - expected.len(),
+                "not is the complement"
+            );
+            same(
+                page.rows.iter().map(|(action, _)| action.id),
+                &expected,
+                count.unwrap(),
+            )
+        },
+    );
 }
 
 macro_rules! lists_agree {
@@ -178,15 +195,24 @@ fn local_days_around_changes_of_clocks_share_out_the_actions() {
                     .filter(|action| match axis {
                         // A closing day is its own day, whatever the zone.
                         DateAxis::Closed => action.closing_day == Some(local),
-                        axis => naive::axis_value(action, *axis, zone)
-                            .is_some_and(|at| start(local).micros() <= at && at < start(local + 1).micros()),
+                        axis => naive::axis_value(action, *axis, zone).is_some_and(|at| {
+                            start(local).micros() <= at && at < start(local + 1).micros()
+                        }),
                     })
                     .count();
                 let expected = i64::try_from(expected).unwrap();
-                assert_eq!(found.unwrap(), expected, "{name} {axis:?} {}", naive::day(local));
+                assert_eq!(
+                    found.unwrap(),
+                    expected,
+                    "{name} {axis:?} {}",
+                    naive::day(local)
+                );
                 counted += expected;
             }
-            assert!(counted > 5, "{name} {axis:?}: the data does not reach these days");
+            assert!(
+                counted > 5,
+                "{name} {axis:?}: the data does not reach these days"
+            );
         }
     }
 }
@@ -214,7 +240,9 @@ fn a_range_begins_with_its_first_instant_and_ends_before_its_last() {
                 zone: Zone::UTC,
             };
             runtime.block_on(async {
-                actions::count(&world.tx(), world.read(0), Some(&range), &filter).await.unwrap()
+                actions::count(&world.tx(), world.read(0), Some(&range), &filter)
+                    .await
+                    .unwrap()
             })
         };
         let micros = moment.micros();
@@ -223,7 +251,11 @@ fn a_range_begins_with_its_first_instant_and_ends_before_its_last() {
         assert_eq!(at(micros, micros), 0, "{moment}");
         let day = 3_600_000_000 * 24;
         let before = (micros - day).max(0);
-        assert_eq!(at(before, micros + 1) - at(before, micros), here, "{moment}");
+        assert_eq!(
+            at(before, micros + 1) - at(before, micros),
+            here,
+            "{moment}"
+        );
     }
     assert!(met > 10, "the data does not reach these moments");
     assert!(at("2026-03-29T01:00:00Z").micros() > 0);

@@ -5,6 +5,12 @@
 
 mod support;
 
+mod answers;
+mod cli;
+mod documents;
 mod durability;
 mod filters;
+mod http;
 mod schema_drift;
+mod statements;
+mod tenants;

@@ -175,6 +175,14 @@ struct Known {
     bytes: usize,
 }
 
+fn kind_of(operation: OperationType) -> OperationKind {
+    match operation {
+        OperationType::Query => OperationKind::Query,
+        OperationType::Mutation => OperationKind::Mutation,
+        OperationType::Subscription => OperationKind::Subscription,
+    }
+}
+
 impl Documents {
     /// A stage for the schema that `sdl` describes.
     ///
@@ -213,6 +221,14 @@ impl Documents {
         })
     }
 
+    /// What kind of operation a text would run, whether or not it is valid: a mutation sent by GET is refused for its
+    /// method, not for what it says. None where nothing could run.
+    pub fn kind(&self, text: &str, operation_name: Option<&str>) -> Option<OperationKind> {
+        let tokens = gate::tokens(text, &self.limits).ok()?;
+        let document = parse::document(&tokens).ok()?;
+        selected(&document, operation_name).ok().map(|operation| kind_of(operation.kind))
+    }
+
     fn run(
         &self,
         text: &str,
@@ -230,11 +246,7 @@ impl Documents {
         Ok(Prepared {
             document: written,
             operation_name: operation.name.as_ref().map(|name| name.node.to_string()),
-            kind: match operation.kind {
-                OperationType::Query => OperationKind::Query,
-                OperationType::Mutation => OperationKind::Mutation,
-                OperationType::Subscription => OperationKind::Subscription,
-            },
+            kind: kind_of(operation.kind),
             variables,
             cost,
         })

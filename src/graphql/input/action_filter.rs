@@ -2,13 +2,17 @@
 
 use async_graphql::InputObject;
 
-use super::filters::{AdSpaceFilter, CategoryFilter, ProductFilter, ProgramFilter, UserFilter, filter_input};
+use super::filters::{
+    AdSpaceFilter, CategoryFilter, ProductFilter, ProgramFilter, UserFilter, filter_input,
+};
 use super::operators::{
-    ActionTypeFilter, BooleanFilter, CountryFilter, CurrencyFilter, DateFilter, DateTimeFilter, EligibilityFilter,
-    IdFilter, IntFilter, MoneyFilter, StatusFilter, StringFilter,
+    ActionTypeFilter, BooleanFilter, CountryFilter, CurrencyFilter, DateFilter, DateTimeFilter,
+    EligibilityFilter, IdFilter, IntFilter, MoneyFilter, StatusFilter, StringFilter,
 };
 use super::reader::{Conditions, Operators, Reader};
-use crate::domain::filter::{ActionField, ActionTest, Filter, ItemField, ItemTest, Op, Quantifier, Value};
+use crate::domain::filter::{
+    ActionField, ActionTest, Filter, ItemField, ItemTest, Op, Quantifier, Value,
+};
 use crate::domain::money::Currency;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
@@ -33,7 +37,9 @@ fn items(given: &ActionItemsFilter, reader: &mut Reader) -> Result<Filter<Action
     let mut tests = Vec::new();
     for (name, quantifier, filter) in parts {
         let Some(filter) = filter else { continue };
-        let inner = reader.field(name, |reader| reader.nested(None, |reader| filter.read(reader)))?;
+        let inner = reader.field(name, |reader| {
+            reader.nested(None, |reader| filter.read(reader))
+        })?;
         reader.test()?;
         tests.push(Filter::Test(ActionTest::Items(quantifier, inner)));
     }

@@ -3,12 +3,13 @@
 use async_graphql::{ID, InputObject};
 
 use super::operators::{
-    BooleanFilter, CurrencyFilter, DateTimeFilter, IdFilter, ImportStateFilter, IntFilter, StringFilter, ids,
+    BooleanFilter, CurrencyFilter, DateTimeFilter, IdFilter, ImportStateFilter, IntFilter,
+    StringFilter, ids,
 };
 use super::reader::{Conditions, Operators, Reader};
 use crate::domain::filter::{
-    AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest, ProductField,
-    ProductTest, ProgramField, ProgramTest, UserField, UserTest,
+    AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest,
+    ProductField, ProductTest, ProgramField, ProgramTest, UserField, UserTest,
 };
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
@@ -73,10 +74,15 @@ pub fn combine<T, F: Conditions<T>>(
     (and, or, not): Combined<'_, F>,
 ) -> Result<Filter<T>> {
     let inner = |name, reader: &mut Reader, filter: &F| {
-        reader.field(name, |reader| reader.nested(F::KIND, |reader| filter.read(reader)))
+        reader.field(name, |reader| {
+            reader.nested(F::KIND, |reader| filter.read(reader))
+        })
     };
     let list = |name, reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
-        filters.iter().map(|filter| inner(name, reader, filter)).collect()
+        filters
+            .iter()
+            .map(|filter| inner(name, reader, filter))
+            .collect()
     };
     if let Some(filters) = and {
         parts.extend(list("and", reader, filters)?);
@@ -123,7 +129,10 @@ filter_input! {
 }
 
 fn within(given: &Vec<ID>, reader: &mut Reader) -> Result<Filter<CategoryTest>> {
-    Ok(Filter::Test(CategoryTest(CategoryField::Within, ids(given, reader)?)))
+    Ok(Filter::Test(CategoryTest(
+        CategoryField::Within,
+        ids(given, reader)?,
+    )))
 }
 
 filter_input! {

@@ -50,9 +50,9 @@ fn operator<V: InputType>(
 ) -> Result<()> {
     reader.field(name, |reader| match given {
         MaybeUndefined::Undefined => Ok(()),
-        MaybeUndefined::Null => {
-            Err(reader.refuse("null is not compared with: leave the operator out, or use isNull: true").into())
-        }
+        MaybeUndefined::Null => Err(reader
+            .refuse("null is not compared with: leave the operator out, or use isNull: true")
+            .into()),
         MaybeUndefined::Value(value) => {
             reader.test()?;
             ops.push(read(value, reader)?);
@@ -206,7 +206,9 @@ impl Operators for BooleanFilter {
     fn read(&self, reader: &mut Reader) -> Result<Vec<Op>> {
         let mut ops = Vec::new();
         operator(("eq", &self.eq), reader, &mut ops, one(Op::Eq))?;
-        operator(("isNull", &self.is_null), reader, &mut ops, |wanted, _| Ok(Op::IsNull(*wanted)))?;
+        operator(("isNull", &self.is_null), reader, &mut ops, |wanted, _| {
+            Ok(Op::IsNull(*wanted))
+        })?;
         Ok(ops)
     }
 }

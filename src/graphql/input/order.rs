@@ -104,7 +104,10 @@ macro_rules! order_input {
 
 fn check<S: Copy + Eq + Hash>(keys: &[SortKey<S>]) -> Result<()> {
     if keys.len() > MAX_SORT_KEYS {
-        let message = format!("orderBy has {} keys, the most is {MAX_SORT_KEYS}", keys.len());
+        let message = format!(
+            "orderBy has {} keys, the most is {MAX_SORT_KEYS}",
+            keys.len()
+        );
         return Err(Error::limit("orderBy", message).into());
     }
     let fields: HashSet<S> = keys.iter().map(|key| key.field).collect();
@@ -120,7 +123,9 @@ fn check<S: Copy + Eq + Hash>(keys: &[SortKey<S>]) -> Result<()> {
 /// # Errors
 /// When actions are ordered by money and the filter lets through more than one currency.
 pub fn check_money(keys: &[SortKey<ActionSort>], filter: &Filter<ActionTest>) -> Result<()> {
-    let by_money = |key: &SortKey<ActionSort>| matches!(key.field, ActionSort::Reward | ActionSort::OrderAmount);
+    let by_money = |key: &SortKey<ActionSort>| {
+        matches!(key.field, ActionSort::Reward | ActionSort::OrderAmount)
+    };
     if keys.iter().any(by_money) && only_currency(filter).is_none() {
         let message = "an order by REWARD or ORDER_AMOUNT needs one currency: \
                        add one to the filter, such as currency: {eq: \"USD\"}";

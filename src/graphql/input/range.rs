@@ -135,11 +135,20 @@ pub enum RangeInput {
 impl RangeInput {
     fn range(self) -> Result<Range> {
         Ok(match self {
-            Self::Between(given) => Range::Between { from: given.from.0, to: given.to.0 },
-            Self::Days(given) => Range::Days { from: given.from.0, to: given.to.0 },
+            Self::Between(given) => Range::Between {
+                from: given.from.0,
+                to: given.to.0,
+            },
+            Self::Days(given) => Range::Days {
+                from: given.from.0,
+                to: given.to.0,
+            },
             Self::Last(given) => Range::Last {
                 count: u32::try_from(given.count).map_err(|_| {
-                    let message = format!("`last` was asked for {}: the count must be at least 1", given.count);
+                    let message = format!(
+                        "`last` was asked for {}: the count must be at least 1",
+                        given.count
+                    );
                     Error::bad_input("range.last.count", message)
                 })?,
                 unit: given.unit.into(),
@@ -176,15 +185,23 @@ impl RangeArgs {
     /// # Errors
     /// When it ends before it begins, or reaches too far.
     pub fn ranged(self, range: RangeInput, request: &RequestContext) -> Result<Ranged> {
-        let zone = self.zone.map_or(request.viewer.publisher.zone, |zone| zone.0);
-        let week_start = self.week_start.map_or_else(time::WeekStart::default, Into::into);
+        let zone = self
+            .zone
+            .map_or(request.viewer.publisher.zone, |zone| zone.0);
+        let week_start = self
+            .week_start
+            .map_or_else(time::WeekStart::default, Into::into);
         let period = range
             .range()?
             .resolve(request.now, zone, week_start)
             .map_err(|error| Failure::time("range", &error))?;
         let axis = self.axis.map_or(sales::DateAxis::Ordered, Into::into);
         Ok(Ranged {
-            range: AxisRange { axis, span: period.current, zone },
+            range: AxisRange {
+                axis,
+                span: period.current,
+                zone,
+            },
             previous: period.previous,
         })
     }

@@ -86,7 +86,8 @@ impl Reader {
         self.tests += 1;
         if self.tests > MAX_TESTS {
             let place = self.place();
-            let message = format!("{place}: a filter may hold {MAX_TESTS} conditions, this one holds more");
+            let message =
+                format!("{place}: a filter may hold {MAX_TESTS} conditions, this one holds more");
             return Err(Error::limit(place, message).into());
         }
         Ok(())
@@ -99,8 +100,9 @@ impl Reader {
     pub fn values(&self, count: usize) -> Result<()> {
         if count > MAX_VALUES {
             let place = self.place();
-            let message =
-                format!("{place} lists {count} values, the most is {MAX_VALUES}: ask in several requests");
+            let message = format!(
+                "{place} lists {count} values, the most is {MAX_VALUES}: ask in several requests"
+            );
             return Err(Error::limit(place, message).into());
         }
         Ok(())
@@ -112,7 +114,9 @@ impl Reader {
     /// When it contains U+0000.
     pub fn text(&self, text: &str) -> Result<String> {
         if has_nul(text) {
-            return Err(self.refuse("a text with the character U+0000 matches nothing and is refused").into());
+            return Err(self
+                .refuse("a text with the character U+0000 matches nothing and is refused")
+                .into());
         }
         Ok(text.to_owned())
     }
@@ -122,10 +126,16 @@ impl Reader {
     /// # Errors
     /// When it is no id of that type.
     pub fn key(&self, id: &async_graphql::ID) -> Result<Uuid> {
-        let kind = self.kind.ok_or_else(|| self.refuse("there are no ids here"))?;
+        let kind = self
+            .kind
+            .ok_or_else(|| self.refuse("there are no ids here"))?;
         let wanted = kind.name();
-        kind.key(id)
-            .ok_or_else(|| self.refuse(&format!("that is not the id of a {wanted}; pass one that the API returned")).into())
+        kind.key(id).ok_or_else(|| {
+            self.refuse(&format!(
+                "that is no id of type {wanted}; pass one that the API returned"
+            ))
+            .into()
+        })
     }
 }
 

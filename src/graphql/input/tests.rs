@@ -1,1 +1,248 @@
-//! Filters, orders and ranges as callers write them.
+//! Filters, orders and ranges as callers write them: read from GraphQL values, as execution reads them.
+
+use async_graphql::{InputType, Value as Given};
+use uuid::Uuid;
+
+use super::action_filter::{ActionFilter, only_currency};
+use super::order::{ActionOrder, check_money};
+use super::range::RangeInput;
+use super::reader::filter;
+use super::rules::ProductRulesInput;
+use crate::domain::filter::{
+    ActionField, ActionTest, CategoryField, CategoryTest, Filter, ItemTest, MAX_DEPTH, MAX_TESTS,
+    MAX_VALUES, Op, ProductField, ProductTest, Quantifier, Value,
+};
+use crate::domain::page::{Direction, Nulls};
+use crate::domain::segment::ProductRules;
+use crate::graphql::id::Kind;
+use crate::store::actions::ActionSort;
+
+fn given(json: serde_json::Value) -> Given {
+    Given::from_json(json).unwrap()
+}
+
+fn parsed<T: InputType>(json: serde_json::Value) -> T {
+    T::parse(Some(given(json)))
+        .map_err(|error| {
+            error
+                .into_server_error(async_graphql::Pos::default())
+                .message
+        })
+        .unwrap()
+}
+
+fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
+    filter("filter", Some(&parsed::<ActionFilter>(json))).map_err(|failure| failure.to_string())
+}
+
+fn field(field: ActionField, op: Op) -> Filter<ActionTest> {
+    Filter::Test(ActionTest::Field(field, op))
+}
+
+#[test]
+fn operators_become_conditions_that_all_must_hold() {
+    let read = read(serde_json::json!({
+        "status": {"in": ["APPROVED", "APPROVED_BUT_STALLED"]},
+        "reward": {"gte": "1.5", "lt": 2},
+        "orderedAt": {"gt": "1970-01-01T00:00:01Z"},
+        "closingDate": {"isNull": true},
+        "country": {"ne": "pl"},
+    }));
+    let expected = Filter::All(vec![
+        field(
+            ActionField::Status,
+            Op::In(vec!["APPROVED".into(), "APPROVED_BUT_STALLED".into()]),
+        ),
+        field(ActionField::Reward, Op::Lt(20_000.into())),
+        field(ActionField::Reward, Op::Gte(15_000.into())),
+        field(ActionField::OrderedAt, Op::Gt(1_000_000.into())),
+        field(ActionField::ClosingDay, Op::IsNull(true)),
+        field(ActionField::Country, Op::Ne("PL".into())),
+    ]);
+    assert_eq!(read, Ok(expected));
+}
+
+#[test]
+fn empty_filters_and_lists_mean_what_logic_says() {
+    assert_eq!(read(serde_json::json!({})), Ok(Filter::All(vec![])));
+    assert_eq!(
+        read(serde_json::json!({"and": []})),
+        Ok(Filter::All(vec![]))
+    );
+    assert_eq!(read(serde_json::json!({"or": []})), Ok(Filter::Any(vec![])));
+    let nothing = Filter::Not(Box::new(Filter::All(vec![])));
+    assert_eq!(read(serde_json::json!({"not": {}})), Ok(nothing));
+    let none = read(serde_json::json!({"status": {"in": []}}));
+    assert_eq!(none, Ok(field(ActionField::Status, Op::In(vec![]))));
+}
+
+#[test]
+fn conditions_on_carts_reach_products_and_the_tree_of_categories() {
+    let category = Kind::Category.id(Uuid::from_u128(7));
+    let read = read(serde_json::json!({"items": {"some": {
+        "product": {"isHot": {"eq": true}},
+        "category": {"within": [category.as_str()]},
+    }}}));
+    let hot = ProductTest::Field(ProductField::IsHot, Op::Eq(true.into()));
+    let within = CategoryTest(
+        CategoryField::Within,
+        Op::In(vec![Value::Id(Uuid::from_u128(7))]),
+    );
+    let item = Filter::All(vec![
+        Filter::Test(ItemTest::Product(Filter::Test(hot))),
+        Filter::Test(ItemTest::Category(Filter::Test(within))),
+    ]);
+    let items = Filter::Test(ActionTest::Items(Quantifier::Some, item));
+    assert_eq!(read, Ok(Filter::All(vec![items])));
+}
+
+#[test]
+fn what_would_silently_drop_a_condition_is_refused() {
+    let null = read(serde_json::json!({"orderId": {"eq": null}})).unwrap_err();
+    assert!(
+        null.contains("filter.orderId.eq") && null.contains("isNull"),
+        "{null}"
+    );
+    let foreign = Kind::Product.id(Uuid::nil());
+    let foreign = read(serde_json::json!({"id": {"in": [foreign.as_str()]}})).unwrap_err();
+    assert!(
+        foreign.contains("filter.id.in") && foreign.contains("Action"),
+        "{foreign}"
+    );
+    let nul = read(serde_json::json!({"program": {"name": {"contains": "a\u{0}"}}})).unwrap_err();
+    assert!(
+        nul.contains("filter.program.name.contains") && nul.contains("U+0000"),
+        "{nul}"
+    );
+}
+
+#[test]
+fn limits_on_filters_are_named() {
+    let nested = |levels: usize| {
+        let inner = serde_json::json!({"paid": {"eq": true}});
+        (1..levels).fold(inner, |inner, _| serde_json::json!({"not": inner}))
+    };
+    assert!(read(nested(MAX_DEPTH)).is_ok());
+    assert!(read(nested(MAX_DEPTH + 1)).unwrap_err().contains("12"));
+    let wide = |count: usize| {
+        let one = serde_json::json!({"paid": {"eq": true}});
+        serde_json::json!({ "and": vec![one; count] })
+    };
+    assert!(read(wide(MAX_TESTS)).is_ok());
+    assert!(read(wide(MAX_TESTS + 1)).unwrap_err().contains("200"));
+    let long = |count: usize| serde_json::json!({"orderId": {"in": vec!["x"; count]}});
+    assert!(read(long(MAX_VALUES)).is_ok());
+    assert!(read(long(MAX_VALUES + 1)).unwrap_err().contains("1001"));
+}
+
+#[test]
+fn orders_have_directions_places_for_nulls_and_a_default() {
+    let orders: Vec<ActionOrder> = parsed(serde_json::json!([
+        {"field": "CLICKED_AT", "direction": "ASC", "nulls": "FIRST"},
+        {"field": "COUNTRY"},
+    ]));
+    let keys = ActionOrder::keys(Some(&orders)).unwrap();
+    let shown: Vec<_> = keys
+        .iter()
+        .map(|key| (key.field, key.direction, key.nulls))
+        .collect();
+    let clicked = (ActionSort::ClickedAt, Direction::Asc, Nulls::First);
+    assert_eq!(
+        shown,
+        [clicked, (ActionSort::Country, Direction::Desc, Nulls::Last)]
+    );
+    let own = ActionOrder::keys(None).unwrap();
+    assert_eq!(
+        (own[0].field, own[0].direction),
+        (ActionSort::OrderedAt, Direction::Desc)
+    );
+    assert_eq!(ActionOrder::keys(Some(&[])).unwrap(), own);
+
+    let twice: Vec<ActionOrder> =
+        parsed(serde_json::json!([{"field": "STATUS"}, {"field": "STATUS", "direction": "ASC"}]));
+    assert!(
+        ActionOrder::keys(Some(&twice))
+            .unwrap_err()
+            .to_string()
+            .contains("twice")
+    );
+    let fields = [
+        "STATUS",
+        "COUNTRY",
+        "ORDER_ID",
+        "EXTERNAL_ID",
+        "CLICKED_AT",
+        "ORDERED_AT",
+    ];
+    let many = fields.map(|field| serde_json::json!({ "field": field }));
+    let many: Vec<ActionOrder> = parsed(serde_json::Value::from(many.to_vec()));
+    assert!(
+        ActionOrder::keys(Some(&many))
+            .unwrap_err()
+            .to_string()
+            .contains('6')
+    );
+}
+
+#[test]
+fn money_is_ordered_in_one_currency_only() {
+    let orders: Vec<ActionOrder> = parsed(serde_json::json!([{"field": "REWARD"}]));
+    let keys = ActionOrder::keys(Some(&orders)).unwrap();
+    for certain in [
+        serde_json::json!({"currency": {"eq": "USD"}}),
+        serde_json::json!({"currency": {"in": ["usd"]}, "paid": {"eq": true}}),
+        serde_json::json!({"and": [{"paid": {"eq": true}}, {"currency": {"eq": "USD"}}]}),
+        serde_json::json!({"or": [{"currency": {"eq": "USD"}}]}),
+    ] {
+        let filter = read(certain.clone()).unwrap();
+        assert_eq!(
+            only_currency(&filter)
+                .map(|code| code.to_string())
+                .as_deref(),
+            Some("USD"),
+            "{certain}"
+        );
+        assert!(check_money(&keys, &filter).is_ok(), "{certain}");
+    }
+    for open in [
+        serde_json::json!({}),
+        serde_json::json!({"currency": {"in": ["USD", "RUB"]}}),
+        serde_json::json!({"currency": {"ne": "USD"}}),
+        serde_json::json!({"not": {"currency": {"eq": "USD"}}}),
+        serde_json::json!({"or": [{"currency": {"eq": "USD"}}, {"paid": {"eq": true}}]}),
+    ] {
+        let filter = read(open.clone()).unwrap();
+        let error = check_money(&keys, &filter).unwrap_err().to_string();
+        assert!(error.contains("currency"), "{open}: {error}");
+    }
+}
+
+#[test]
+fn ranges_take_exactly_one_way() {
+    let _: RangeInput = parsed(serde_json::json!({"last": {"count": 1, "unit": "DAY"}}));
+    let _: RangeInput = parsed(serde_json::json!({"preset": "THIS_MONTH"}));
+    let both = given(serde_json::json!({"preset": "TODAY", "last": {"count": 1, "unit": "DAY"}}));
+    assert!(RangeInput::parse(Some(both)).is_err());
+    assert!(RangeInput::parse(Some(given(serde_json::json!({})))).is_err());
+    let half = given(serde_json::json!({"days": {"from": "2026-02-30", "to": "2026-03-01"}}));
+    assert!(RangeInput::parse(Some(half)).is_err());
+}
+
+#[test]
+fn rules_have_the_product_s_defaults_and_bounds() {
+    let rules: ProductRulesInput = parsed(serde_json::json!({}));
+    assert_eq!(rules.rules().unwrap(), ProductRules::default());
+    for (name, value) in [
+        ("bestSellers", 0),
+        ("riskyPercent", 101),
+        ("abcBPercent", 79),
+        ("changeUnits", -1),
+    ] {
+        let rules: ProductRulesInput = parsed(serde_json::json!({ name: value }));
+        let error = rules.rules().unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.contains(&value.to_string()),
+            "{error}"
+        );
+    }
+}

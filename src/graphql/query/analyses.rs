@@ -1,6 +1,9 @@
 //! Root fields that analyse: top sellers and segments.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use async_graphql::{Context, Object};
 
@@ -13,9 +16,13 @@ use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::rules::ProductRulesInput;
 use crate::graphql::scalar::{CurrencyCode, TimeZone};
 use crate::graphql::types::product_segment::{ProductSegmentArgs, ProductSegmentResultConnection};
-use crate::graphql::types::ranking::{CategorySalesConnection, ProductSalesConnection, RankingArgs};
+use crate::graphql::types::ranking::{
+    CategorySalesConnection, ProductSalesConnection, RankingArgs,
+};
 use crate::graphql::types::user_segment::{UserSegmentArgs, UserSegmentResultConnection};
-use crate::graphql::types::words::{CategoryLevel, ProductSegmentKind, RankMetric, UserSegmentKind};
+use crate::graphql::types::words::{
+    CategoryLevel, ProductSegmentKind, RankMetric, UserSegmentKind,
+};
 
 /// Analyses.
 #[derive(Default)]
@@ -29,20 +36,49 @@ impl Analyses {
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "What to rank by.", default_with = "RankMetric::Units")] by: RankMetric,
-        #[graphql(desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked.")] currency: Option<CurrencyCode>,
-        #[graphql(desc = "The level of the tree that items are counted at.", default_with = "CategoryLevel::One")] level: CategoryLevel,
-        #[graphql(desc = "Which actions; everything but DECLINED counts unless the filter names statuses.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(
+            desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(
+            desc = "The level of the tree that items are counted at.",
+            default_with = "CategoryLevel::One"
+        )]
+        level: CategoryLevel,
+        #[graphql(
+            desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
+        )]
+        filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<CategorySalesConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = RankingArgs { range, how, filter, by, currency, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = RankingArgs {
+            range,
+            how,
+            filter,
+            by,
+            currency,
+            page,
+        };
         let group = match level {
             CategoryLevel::One => SalesGroup::CategoryLevel1,
             CategoryLevel::Two => SalesGroup::CategoryLevel2,
@@ -58,19 +94,44 @@ impl Analyses {
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "What to rank by.", default_with = "RankMetric::Units")] by: RankMetric,
-        #[graphql(desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked.")] currency: Option<CurrencyCode>,
-        #[graphql(desc = "Which actions; everything but DECLINED counts unless the filter names statuses.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(
+            desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(
+            desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
+        )]
+        filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductSalesConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = RankingArgs { range, how, filter, by, currency, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = RankingArgs {
+            range,
+            how,
+            filter,
+            by,
+            currency,
+            page,
+        };
         let found = async { args.products(request(ctx)?).await };
         Some(found.await)
     }
@@ -80,20 +141,45 @@ impl Analyses {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
-        #[graphql(desc = "Which segments; all unless given.")] segments: Option<Vec<ProductSegmentKind>>,
-        #[graphql(desc = "The parameters of the segments; their defaults unless given.")] rules: Option<ProductRulesInput>,
-        #[graphql(desc = "Which actions; everything but DECLINED counts unless the filter names statuses.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "Which segments; all unless given.")] segments: Option<
+            Vec<ProductSegmentKind>,
+        >,
+        #[graphql(desc = "The parameters of the segments; their defaults unless given.")]
+        rules: Option<ProductRulesInput>,
+        #[graphql(
+            desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
+        )]
+        filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 250; 100 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 250.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductSegmentResultConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = ProductSegmentArgs { range, how, segments, rules, filter, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = ProductSegmentArgs {
+            range,
+            how,
+            segments,
+            rules,
+            filter,
+            page,
+        };
         let found = async { args.segments(request(ctx)?).await };
         Some(found.await)
     }
@@ -103,20 +189,47 @@ impl Analyses {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
-        #[graphql(desc = "Which segments; all unless given.")] segments: Option<Vec<UserSegmentKind>>,
-        #[graphql(desc = "The currency of the monetary score; the publisher's main one unless given.")] currency: Option<CurrencyCode>,
-        #[graphql(desc = "Which actions; everything but DECLINED counts unless the filter names statuses.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "Which segments; all unless given.")] segments: Option<
+            Vec<UserSegmentKind>,
+        >,
+        #[graphql(
+            desc = "The currency of the monetary score; the publisher's main one unless given."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(
+            desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
+        )]
+        filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 250; 100 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 250.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<UserSegmentResultConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = UserSegmentArgs { range, how, segments, currency, filter, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = UserSegmentArgs {
+            range,
+            how,
+            segments,
+            currency,
+            filter,
+            page,
+        };
         let found = async { args.segments(request(ctx)?).await };
         Some(found.await)
     }

@@ -1,6 +1,9 @@
 //! Root fields that list entities.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use std::sync::Arc;
 
@@ -38,13 +41,17 @@ macro_rules! listed {
             let keys = $order::keys($order_by.as_deref())?;
             let order = order_fingerprint(stringify!($module), &keys);
             let page = $page.request(ENTITIES, order)?;
-            let page = store::$module::list(&request.tx, request.scope, &filter, &keys, &page).await?;
+            let page =
+                store::$module::list(&request.tx, request.scope, &filter, &keys, &page).await?;
             let asked = (Arc::clone(request), filter);
             let count = Count::ask(move || {
                 let (request, filter) = asked.clone();
                 async move { Ok(store::$module::count(&request.tx, request.scope, &filter).await?) }
             });
-            Ok($connection { slice: Slice::new(request.known(page).await, order), count })
+            Ok($connection {
+                slice: Slice::new(request.known(page).await, order),
+                count,
+            })
         };
         Some(found.await)
     }};
@@ -62,18 +69,37 @@ impl Lists {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ActionOrder>>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ActionOrder>>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = ActionArgs { range, how, filter, order_by, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = ActionArgs {
+            range,
+            how,
+            filter,
+            order_by,
+            page,
+        };
         let found = async { args.all(request(ctx)?).await };
         Some(found.await)
     }
@@ -83,13 +109,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ProductFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ProductOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ProductOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(products as ProductConnection by ProductOrder, ctx, filter, order_by, page)
     }
 
@@ -98,13 +130,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<CategoryFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<CategoryOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<CategoryOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<CategoryConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(categories as CategoryConnection by CategoryOrder, ctx, filter, order_by, page)
     }
 
@@ -113,13 +151,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ProgramFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ProgramOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ProgramOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProgramConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(programs as ProgramConnection by ProgramOrder, ctx, filter, order_by, page)
     }
 
@@ -128,13 +172,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<AdSpaceFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<AdSpaceOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<AdSpaceOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<AdSpaceConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(ad_spaces as AdSpaceConnection by AdSpaceOrder, ctx, filter, order_by, page)
     }
 
@@ -143,13 +193,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<UserFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<UserOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<UserOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<UserConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(users as UserConnection by UserOrder, ctx, filter, order_by, page)
     }
 
@@ -158,13 +214,19 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ImportFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ImportOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ImportOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ImportConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         listed!(imports as ImportConnection by ImportOrder, ctx, filter, order_by, page)
     }
 }

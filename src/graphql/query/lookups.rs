@@ -63,7 +63,10 @@ impl Lookups {
         #[graphql(desc = "The global ids, at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         if ids.len() > MAX_NODES {
-            let message = format!("ids has {} ids, the most is {MAX_NODES}: ask in several requests", ids.len());
+            let message = format!(
+                "ids has {} ids, the most is {MAX_NODES}: ask in several requests",
+                ids.len()
+            );
             return Err(Error::limit("ids", message).into());
         }
         nodes(request(ctx)?, &ids).await
@@ -83,7 +86,12 @@ impl Lookups {
     async fn freshness(&self, ctx: &Context<'_>) -> Result<Vec<SourceFreshness>> {
         let request = request(ctx)?;
         let found = freshness(&request.tx, request.scope).await?;
-        let runs = siblings(found.iter().filter_map(|one| one.last_run.clone()).map(Arc::new));
+        let runs = siblings(
+            found
+                .iter()
+                .filter_map(|one| one.last_run.clone())
+                .map(Arc::new),
+        );
         let runs: HashMap<Uuid, ImportRun> = runs.into_iter().map(|run| (run.id, run)).collect();
         let of = |run: &records::ImportRun| runs.get(&run.id).cloned();
         let freshness = found.into_iter().map(|one| {
@@ -108,7 +116,9 @@ async fn action(request: &Arc<RequestContext>, by: ActionKey) -> Result<Option<A
     let (tx, scope) = (&request.tx, request.scope);
     let mut found = match by {
         ActionKey::Id(id) => {
-            let Some(key) = Kind::Action.key(&id) else { return Ok(None) };
+            let Some(key) = Kind::Action.key(&id) else {
+                return Ok(None);
+            };
             let action = request.loaders.one::<records::Action>(key).await?;
             return Ok(action.map(alone));
         }
@@ -122,11 +132,15 @@ async fn action(request: &Arc<RequestContext>, by: ActionKey) -> Result<Option<A
         }
     };
     if found.len() > 1 {
-        let message = "more than one action answers to this key: ask actions with a filter, or give the id";
+        let message =
+            "more than one action answers to this key: ask actions with a filter, or give the id";
         return Err(Error::new(Code::Conflict, message).into());
     }
     let action = found.pop().map(Arc::new);
-    request.loaders.feed(action.iter().map(Arc::clone).collect()).await;
+    request
+        .loaders
+        .feed(action.iter().map(Arc::clone).collect())
+        .await;
     Ok(action.map(alone))
 }
 

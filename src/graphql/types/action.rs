@@ -1,11 +1,15 @@
 //! Actions and the states that they went through.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::Member;
@@ -19,10 +23,11 @@ use super::words::{ActionStatus, ActionType, Eligibility};
 use crate::domain::catalog::Catalog;
 use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::records;
+use crate::domain::sales::Totals;
 use crate::domain::time::{Zone, day_of};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::error::Result;
+use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::order::{ActionOrder, check_money};
@@ -31,7 +36,9 @@ use crate::graphql::input::reader::filter;
 use crate::graphql::loaders::Entity;
 use crate::graphql::scalar::{CountryCode, Date, DateTime, count};
 use crate::graphql::siblings::{Group, pages_of_siblings};
-use crate::store::actions::{ActionList, ActionParent, counts_of_parents, of_parents, states_of, totals};
+use crate::store::actions::{
+    ActionList, ActionParent, counts_of_parents, of_parents, states_of, totals,
+};
 use crate::store::keyset::order_fingerprint;
 
 /// A target action in its latest state.
@@ -57,19 +64,28 @@ impl Action {
 
     /// The program.
     async fn program(&self, ctx: &Context<'_>) -> Option<Result<Program>> {
-        let found = async { self.related(request(ctx)?, "program", |action| Some(action.program_id)).await };
+        let found = async {
+            self.related(request(ctx)?, "program", |action| Some(action.program_id))
+                .await
+        };
         found.await.transpose()
     }
 
     /// The ad space; null where the source does not name it.
     async fn ad_space(&self, ctx: &Context<'_>) -> Option<Result<AdSpace>> {
-        let found = async { self.related(request(ctx)?, "adSpace", |action| action.ad_space_id).await };
+        let found = async {
+            self.related(request(ctx)?, "adSpace", |action| action.ad_space_id)
+                .await
+        };
         found.await.transpose()
     }
 
     /// The user, the publisher's own customer; null for an unattributed action.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        let found = async { self.related(request(ctx)?, "user", |action| action.user_id).await };
+        let found = async {
+            self.related(request(ctx)?, "user", |action| action.user_id)
+                .await
+        };
         found.await.transpose()
     }
 
@@ -129,9 +145,13 @@ impl Action {
         let found = async {
             let key = |action: &records::Action| Some(action.program_id);
             let program: Option<Program> = self.related(request(ctx)?, "program", key).await?;
-            let key = program.as_ref().and_then(|program| program.catalog_key.as_deref());
+            let key = program
+                .as_ref()
+                .and_then(|program| program.catalog_key.as_deref());
             let on = day_of(self.ordered_at, Zone::UTC);
-            Ok(Catalog::shipped().eligibility(key.unwrap_or_default(), self.country.as_deref(), on).into())
+            Ok(Catalog::shipped()
+                .eligibility(key.unwrap_or_default(), self.country.as_deref(), on)
+                .into())
         };
         Some(found.await)
     }
@@ -220,12 +240,18 @@ impl Action {
     async fn items(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many items from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "How many items from the start, at most 100; 20 unless said otherwise.")]
+        first: Option<i32>,
         #[graphql(desc = "Only items behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many items from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only items before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionItemConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         let found = async { ActionItemConnection::of(self, request(ctx)?, &page).await };
         Some(found.await)
     }
@@ -234,12 +260,18 @@ impl Action {
     async fn history(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many states from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "How many states from the start, at most 100; 20 unless said otherwise.")]
+        first: Option<i32>,
         #[graphql(desc = "Only states behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many states from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only states before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionStateConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         let found = async { ActionStateConnection::of(self, request(ctx)?, &page).await };
         Some(found.await)
     }
@@ -261,8 +293,7 @@ connection! {
 
         /// How fresh and how complete the totals are.
         async fn info(&self) -> AggregateInfo {
-            let of = InfoOf::List(self.more.list.range, self.more.list.filter.clone());
-            AggregateInfo::new(&self.more.request, of)
+            self.more.info.clone()
         }
     }
 }
@@ -276,13 +307,28 @@ connection! {
 pub struct ActionsAsked {
     request: Arc<RequestContext>,
     list: ActionList,
+    totals: OnceCell<Result<Totals>>,
+    info: AggregateInfo,
 }
 
 impl ActionsAsked {
+    fn new(request: &Arc<RequestContext>, list: ActionList) -> Self {
+        let info = AggregateInfo::new(request, InfoOf::List(list.range, list.filter.clone()));
+        Self {
+            request: Arc::clone(request),
+            list,
+            totals: OnceCell::new(),
+            info,
+        }
+    }
+
     async fn totals(&self) -> Result<ActionTotals> {
-        let (tx, scope) = (&self.request.tx, self.request.scope);
-        let found = totals(tx, scope, self.list.range.as_ref(), &self.list.filter).await?;
-        ActionTotals::new(&found.facts)
+        let read = || async {
+            let (tx, scope) = (&self.request.tx, self.request.scope);
+            let found = totals(tx, scope, self.list.range.as_ref(), &self.list.filter).await;
+            found.map_err(Failure::from)
+        };
+        ActionTotals::new(&self.totals.get_or_init(read).await.clone()?.facts)
     }
 }
 
@@ -306,11 +352,22 @@ impl ActionArgs {
         let filter = filter("filter", self.filter.as_ref())?;
         let order = ActionOrder::keys(self.order_by.as_deref())?;
         check_money(&order, &filter)?;
-        let range = self.range.map(|range| self.how.ranged(range, request)).transpose()?;
+        let range = self
+            .range
+            .map(|range| self.how.ranged(range, request))
+            .transpose()?;
         let fingerprint = order_fingerprint("actions", &order);
         let page = self.page.request(ENTITIES, fingerprint)?;
         let range = range.map(|ranged| ranged.range);
-        Ok((ActionList { range, filter, order, page }, fingerprint))
+        Ok((
+            ActionList {
+                range,
+                filter,
+                order,
+                page,
+            },
+            fingerprint,
+        ))
     }
 
     /// A page of all actions.
@@ -326,10 +383,17 @@ impl ActionArgs {
             let (request, list) = asked.clone();
             async move {
                 let (tx, scope) = (&request.tx, request.scope);
-                Ok(crate::store::actions::count(tx, scope, list.range.as_ref(), &list.filter).await?)
+                Ok(
+                    crate::store::actions::count(tx, scope, list.range.as_ref(), &list.filter)
+                        .await?,
+                )
             }
         });
-        Ok(ActionConnection { slice, count, more: ActionsAsked { request: Arc::clone(request), list } })
+        Ok(ActionConnection {
+            slice,
+            count,
+            more: ActionsAsked::new(request, list),
+        })
     }
 
     /// A page of the actions below an entity, read for all its siblings.
@@ -347,7 +411,9 @@ impl ActionArgs {
             let list = list.clone();
             async move {
                 let ids = keys(&group);
-                Ok(pages_of_siblings(of_parents(&request.tx, request.scope, parent, &ids, &list).await?))
+                Ok(pages_of_siblings(
+                    of_parents(&request.tx, request.scope, parent, &ids, &list).await?,
+                ))
             }
         };
         let pages: Arc<HashMap<Uuid, _>> = entity.batch("actions", &list, load).await?;
@@ -372,7 +438,9 @@ async fn counted<T: Entity>(
         let (tx, scope) = (&request.tx, request.scope);
         Ok(counts_of_parents(tx, scope, (parent, &ids), list.range.as_ref(), &list.filter).await?)
     };
-    let counts: Arc<HashMap<Uuid, i64>> = entity.batch("actionCounts", &(&list.range, &list.filter), load).await?;
+    let counts: Arc<HashMap<Uuid, i64>> = entity
+        .batch("actionCounts", &(&list.range, &list.filter), load)
+        .await?;
     Ok(counts.get(&entity.key()).copied().unwrap_or(0))
 }
 
@@ -412,7 +480,9 @@ impl ActionState {
     /// The order amount.
     async fn order_amount(&self) -> Option<Money> {
         let currency = self.state.currency;
-        self.state.order_amount_e4.map(|e4| crate::domain::money::Money { e4, currency }.into())
+        self.state
+            .order_amount_e4
+            .map(|e4| crate::domain::money::Money { e4, currency }.into())
     }
 
     /// When the state began: the change of status, else the order.
@@ -439,7 +509,10 @@ impl ActionStateConnection {
             Ok(states_of(&request.tx, request.scope, &keys(&group)).await?)
         };
         let states: Arc<Vec<records::ActionState>> = action.batch("states", &(), load).await?;
-        let total = states.iter().filter(|state| state.action_id == action.id).count();
+        let total = states
+            .iter()
+            .filter(|state| state.action_id == action.id)
+            .count();
         let load = |_: Arc<Group<records::Action>>| {
             let page = page.clone();
             async move { Ok(pages_of_siblings(paged(&states, &page))) }
@@ -459,8 +532,16 @@ fn paged(
     let mut by_action: HashMap<Uuid, Vec<(i64, records::ActionState)>> = HashMap::new();
     for state in states {
         let states = by_action.entry(state.action_id).or_default();
-        states.push((i64::try_from(states.len()).unwrap_or(i64::MAX), state.clone()));
+        states.push((
+            i64::try_from(states.len()).unwrap_or(i64::MAX),
+            state.clone(),
+        ));
     }
-    let page_of = |states| page_by(states, page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, state)| state);
-    by_action.into_iter().map(|(action, states)| (action, page_of(states))).collect()
+    let page_of = |states| {
+        page_by(states, page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, state)| state)
+    };
+    by_action
+        .into_iter()
+        .map(|(action, states)| (action, page_of(states)))
+        .collect()
 }

@@ -39,24 +39,38 @@ impl ActionItem {
 
     /// The product; null where the source does not name it.
     async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
-        let found = async { self.related(request(ctx)?, "product", |line| line.item.product_id).await };
+        let found = async {
+            self.related(request(ctx)?, "product", |line| line.item.product_id)
+                .await
+        };
         found.await.transpose()
     }
 
     /// The item's own category, which sums go by; null where the source does not name it.
     async fn category(&self, ctx: &Context<'_>) -> Option<Result<Category>> {
-        let found = async { self.related(request(ctx)?, "category", |line| line.item.category_id).await };
+        let found = async {
+            self.related(request(ctx)?, "category", |line| line.item.category_id)
+                .await
+        };
         found.await.transpose()
     }
 
     /// Amount of the line.
     async fn amount(&self) -> Money {
-        money::Money { e4: self.item.amount_e4, currency: self.currency }.into()
+        money::Money {
+            e4: self.item.amount_e4,
+            currency: self.currency,
+        }
+        .into()
     }
 
     /// Reward of the line.
     async fn reward(&self) -> Money {
-        money::Money { e4: self.item.reward_e4, currency: self.currency }.into()
+        money::Money {
+            e4: self.item.reward_e4,
+            currency: self.currency,
+        }
+        .into()
     }
 
     /// Units sold; 1 unless the source says otherwise.
@@ -107,7 +121,11 @@ impl ActionItemConnection {
     ///
     /// # Errors
     /// When an argument is not acceptable or the store fails.
-    pub async fn of(action: &Action, request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
+    pub async fn of(
+        action: &Action,
+        request: &Arc<RequestContext>,
+        page: &PageArgs,
+    ) -> Result<Self> {
         let order = fingerprint("items");
         let page = page.request(ENTITIES, order)?;
         let load = |group: Arc<Group<records::Action>>| async move {
@@ -133,5 +151,8 @@ impl ActionItemConnection {
 
 fn paged(carts: &Carts, page: &PageRequest) -> HashMap<Uuid, Page<records::CartItem>> {
     let place = |line: &records::CartItem| (vec![i64::from(line.ordinal)], Uuid::nil());
-    carts.iter().map(|(action, lines)| (*action, page_by(lines.clone(), page, place))).collect()
+    carts
+        .iter()
+        .map(|(action, lines)| (*action, page_by(lines.clone(), page, place)))
+        .collect()
 }

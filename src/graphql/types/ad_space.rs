@@ -1,6 +1,9 @@
 //! Ad spaces.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use async_graphql::{Context, ID, Object};
 
@@ -55,20 +58,37 @@ impl AdSpace {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ActionOrder>>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<
-            DateAxis,
-        >,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ActionOrder>>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<RelatedActionConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = ActionArgs { range, how, filter, order_by, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = ActionArgs {
+            range,
+            how,
+            filter,
+            order_by,
+            page,
+        };
         let found = async { args.below(self, ActionParent::AdSpace, request(ctx)?).await };
         Some(found.await)
     }

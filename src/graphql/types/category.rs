@@ -1,6 +1,9 @@
 //! Categories and their tree.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,7 +65,10 @@ impl Category {
 
     /// The category above; null at the top.
     async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Category>> {
-        let found = async { self.related(request(ctx)?, "parent", |category| category.parent_id).await };
+        let found = async {
+            self.related(request(ctx)?, "parent", |category| category.parent_id)
+                .await
+        };
         found.await.transpose()
     }
 
@@ -82,13 +88,19 @@ impl Category {
     async fn products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ProductOrder>>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ProductOrder>>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<CategoryProductConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         let found = async { products(self, request(ctx)?, order_by.as_deref(), &page).await };
         Some(found.await)
     }
@@ -99,11 +111,18 @@ impl Category {
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
     ) -> Option<Result<Sales>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
         let found = async {
             let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
             sales_of(self, &facts, request(ctx)?, sales_group).await
@@ -129,10 +148,19 @@ fn line(category: &records::Category) -> Vec<Uuid> {
 
 async fn path(category: &Category, request: &Arc<RequestContext>) -> Result<Vec<Category>> {
     let load = |group: Arc<Group<records::Category>>| async move {
-        Ok(by_key(request.loaders.many::<records::Category>(group.all().flat_map(line)).await?))
+        Ok(by_key(
+            request
+                .loaders
+                .many::<records::Category>(group.all().flat_map(line))
+                .await?,
+        ))
     };
     let loaded: Arc<HashMap<Uuid, Category>> = category.batch("path", &(), load).await?;
-    Ok(line(category).iter().filter_map(|key| loaded.get(key)).cloned().collect())
+    Ok(line(category)
+        .iter()
+        .filter_map(|key| loaded.get(key))
+        .cloned()
+        .collect())
 }
 
 async fn children(category: &Category, request: &Arc<RequestContext>) -> Result<Vec<Category>> {
@@ -162,12 +190,18 @@ async fn products(
         let (sort, page) = (keys_of_order.clone(), page.clone());
         async move {
             let ids = keys(&group);
-            Ok(pages_of_siblings(of_categories(&request.tx, request.scope, &ids, &sort, &page).await?))
+            Ok(pages_of_siblings(
+                of_categories(&request.tx, request.scope, &ids, &sort, &page).await?,
+            ))
         }
     };
-    let pages: Arc<HashMap<Uuid, _>> = category.batch("products", &(&keys_of_order, &page), load).await?;
+    let pages: Arc<HashMap<Uuid, _>> = category
+        .batch("products", &(&keys_of_order, &page), load)
+        .await?;
     let page = pages.get(&category.key()).cloned().unwrap_or_default();
-    Ok(CategoryProductConnection { slice: Slice::new(page, order) })
+    Ok(CategoryProductConnection {
+        slice: Slice::new(page, order),
+    })
 }
 
 /// A page of the products of a category.
@@ -180,7 +214,10 @@ pub struct CategoryProductConnection {
 impl CategoryProductConnection {
     /// The rows of this page with their cursors.
     async fn edges(&self) -> Vec<ProductEdge> {
-        self.slice.edges().map(|(node, cursor)| ProductEdge::new(node, cursor)).collect()
+        self.slice
+            .edges()
+            .map(|(node, cursor)| ProductEdge::new(node, cursor))
+            .collect()
     }
 
     /// The rows of this page.

@@ -90,7 +90,12 @@ impl ImportRun {
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<RejectedRecordConnection>> {
-        let page = PageArgs { first, after, last, before };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
         let found = async { RejectedRecordConnection::of(self, request(ctx)?, &page).await };
         Some(found.await)
     }
@@ -183,7 +188,11 @@ impl RejectedRecordConnection {
         let page = page.request(ENTITIES, order)?;
         let load = |group: Arc<Group<records::ImportRun>>| {
             let page = page.clone();
-            async move { Ok(pages_of_siblings(rejects_of(&request.tx, request.scope, &keys(&group), &page).await?)) }
+            async move {
+                Ok(pages_of_siblings(
+                    rejects_of(&request.tx, request.scope, &keys(&group), &page).await?,
+                ))
+            }
         };
         let pages: Arc<HashMap<Uuid, _>> = run.batch("rejectedRecords", &page, load).await?;
         let asked = (Arc::clone(request), run.clone());
@@ -191,7 +200,10 @@ impl RejectedRecordConnection {
             let (request, run) = asked.clone();
             async move { kept(&run, &request).await }
         });
-        Ok(Self { slice: Slice::new(pages.get(&run.key()).cloned().unwrap_or_default(), order), count })
+        Ok(Self {
+            slice: Slice::new(pages.get(&run.key()).cloned().unwrap_or_default(), order),
+            count,
+        })
     }
 }
 
@@ -212,8 +224,16 @@ pub struct SourceFreshness {
 
 impl SourceFreshness {
     /// The freshness of an entrance.
-    pub fn new(request: &Arc<RequestContext>, freshness: Freshness, last_run: Option<ImportRun>) -> Self {
-        Self { request: Arc::clone(request), freshness, last_run }
+    pub fn new(
+        request: &Arc<RequestContext>,
+        freshness: Freshness,
+        last_run: Option<ImportRun>,
+    ) -> Self {
+        Self {
+            request: Arc::clone(request),
+            freshness,
+            last_run,
+        }
     }
 }
 

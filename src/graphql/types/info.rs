@@ -27,11 +27,12 @@ pub enum InfoOf {
     List(Option<AxisRange>, Filter<ActionTest>),
 }
 
-/// How fresh and how complete an aggregate is, and what it was read from.
+/// How fresh and how complete an aggregate is, and what it was read from. Clones share what was read.
+#[derive(Clone)]
 pub struct AggregateInfo {
     request: Arc<RequestContext>,
-    of: InfoOf,
-    facts: OnceCell<Result<FactsInfo>>,
+    of: Arc<InfoOf>,
+    facts: Arc<OnceCell<Result<FactsInfo>>>,
 }
 
 impl AggregateInfo {
@@ -39,15 +40,15 @@ impl AggregateInfo {
     pub fn new(request: &Arc<RequestContext>, of: InfoOf) -> Self {
         Self {
             request: Arc::clone(request),
-            of,
-            facts: OnceCell::new(),
+            of: Arc::new(of),
+            facts: Arc::default(),
         }
     }
 
     async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
-            let read = match &self.of {
+            let read = match self.of.as_ref() {
                 InfoOf::Facts(facts) => facts_info(tx, scope, facts).await,
                 InfoOf::List(range, filter) => list_info(tx, scope, range.as_ref(), filter).await,
             };

@@ -1,6 +1,9 @@
 //! Whatever has a global id.
 
-#![expect(missing_docs, reason = "the derived methods have no way to carry a comment")]
+#![expect(
+    missing_docs,
+    reason = "the derived methods have no way to carry a comment"
+)]
 
 use std::collections::HashMap;
 
@@ -48,7 +51,12 @@ pub enum Node {
 pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let wanted: Vec<Option<(Kind, Uuid)>> = ids.iter().map(read).collect();
     let of = |kind: Kind| -> Vec<Uuid> {
-        wanted.iter().flatten().filter(|(other, _)| *other == kind).map(|(_, key)| *key).collect()
+        wanted
+            .iter()
+            .flatten()
+            .filter(|(other, _)| *other == kind)
+            .map(|(_, key)| *key)
+            .collect()
     };
     let loaders = &request.loaders;
     let mut found: HashMap<(Kind, Uuid), Node> = HashMap::new();
@@ -59,5 +67,8 @@ pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<No
         )+};
     }
     load!(Action, Product, Category, Program, AdSpace, User, ImportRun);
-    Ok(wanted.into_iter().map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned())).collect())
+    Ok(wanted
+        .into_iter()
+        .map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned()))
+        .collect())
 }

@@ -1,6 +1,9 @@
 //! Products.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use async_graphql::{Context, ID, Object};
 
@@ -55,7 +58,10 @@ impl Product {
 
     /// Latest category, for display: sums go by the category of each cart item.
     async fn category(&self, ctx: &Context<'_>) -> Option<Result<Category>> {
-        let found = async { self.related(request(ctx)?, "category", |product| product.category_id).await };
+        let found = async {
+            self.related(request(ctx)?, "category", |product| product.category_id)
+                .await
+        };
         found.await.transpose()
     }
 
@@ -85,11 +91,18 @@ impl Product {
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
     ) -> Option<Result<Sales>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
         let found = async {
             let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::Product).await
@@ -103,18 +116,37 @@ impl Product {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ActionOrder>>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ActionOrder>>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<RelatedActionConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = ActionArgs { range, how, filter, order_by, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = ActionArgs {
+            range,
+            how,
+            filter,
+            order_by,
+            page,
+        };
         let found = async { args.below(self, ActionParent::Product, request(ctx)?).await };
         Some(found.await)
     }

@@ -77,24 +77,29 @@ impl ProductSegmentResult {
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentProductConnection>> {
-        Some(SegmentProductConnection::of(self, &PageArgs { first, after, last, before }).await)
+        Some(
+            SegmentProductConnection::of(
+                self,
+                &PageArgs {
+                    first,
+                    after,
+                    last,
+                    before,
+                },
+            )
+            .await,
+        )
     }
 }
 
 connection! {
     /// A page of product segments.
-    ProductSegmentResultConnection, ProductSegmentResultEdge of ProductSegmentResult, with AsOf {
+    ProductSegmentResultConnection, ProductSegmentResultEdge of ProductSegmentResult, with AggregateInfo {
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            AggregateInfo::new(&self.more.request, InfoOf::Facts(self.more.facts.clone()))
+            self.more.clone()
         }
     }
-}
-
-/// The facts that segments are made of.
-pub struct AsOf {
-    request: Arc<RequestContext>,
-    facts: FactQuery,
 }
 
 /// A product in a segment, with its sales in the range.
@@ -105,7 +110,10 @@ pub type SegmentProduct = Member<ProductStats>;
 impl SegmentProduct {
     /// The product.
     async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
-        let found = async { self.related(request(ctx)?, "product", |stats| Some(stats.product_id)).await };
+        let found = async {
+            self.related(request(ctx)?, "product", |stats| Some(stats.product_id))
+                .await
+        };
         found.await.transpose()
     }
 
@@ -167,11 +175,14 @@ impl SegmentProductConnection {
         let load = |group: Arc<Group<Division>>| {
             let page = page.clone();
             async move {
-                let pages = group.all().map(|segment| (segment.kind, members(segment, &page)));
+                let pages = group
+                    .all()
+                    .map(|segment| (segment.kind, members(segment, &page)));
                 Ok(pages_of_siblings(pages.collect()))
             }
         };
-        let pages: Arc<HashMap<ProductSegmentKind, _>> = segment.batch("products", &page, load).await?;
+        let pages: Arc<HashMap<ProductSegmentKind, _>> =
+            segment.batch("products", &page, load).await?;
         Ok(Self {
             slice: Slice::new(pages.get(&segment.kind).cloned().unwrap_or_default(), order),
             count: Count::Known(i64::try_from(segment.members.len()).unwrap_or(i64::MAX)),
@@ -181,8 +192,17 @@ impl SegmentProductConnection {
 
 fn members(segment: &Division, page: &PageRequest) -> crate::domain::page::Page<ProductStats> {
     let stats = &segment.all.stats;
-    let members: Vec<&ProductStats> = segment.members.iter().filter_map(|place| stats.get(*place)).collect();
-    let key = |stats: &&ProductStats| (vec![-stats.sums.units, -stats.previous_units], stats.product_id);
+    let members: Vec<&ProductStats> = segment
+        .members
+        .iter()
+        .filter_map(|place| stats.get(*place))
+        .collect();
+    let key = |stats: &&ProductStats| {
+        (
+            vec![-stats.sums.units, -stats.previous_units],
+            stats.product_id,
+        )
+    };
     page_by(members, page, key).map(Clone::clone)
 }
 
@@ -207,27 +227,49 @@ impl ProductSegmentArgs {
     ///
     /// # Errors
     /// When an argument is not acceptable or the store fails.
-    pub async fn segments(&self, request: &Arc<RequestContext>) -> Result<ProductSegmentResultConnection> {
+    pub async fn segments(
+        &self,
+        request: &Arc<RequestContext>,
+    ) -> Result<ProductSegmentResultConnection> {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
-        let rules = self.rules.map(|rules| rules.rules()).transpose()?.unwrap_or_default();
+        let rules = self
+            .rules
+            .map(|rules| rules.rules())
+            .transpose()?
+            .unwrap_or_default();
         let order = fingerprint("productSegments");
         let page = self.page.request(SEGMENTS, order)?;
         let wanted = |kind: &&ProductSegment| {
             let kind = ProductSegmentKind::from(**kind);
-            self.segments.as_ref().is_none_or(|wanted| wanted.contains(&kind))
+            self.segments
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(&kind))
         };
-        let kinds: Vec<(i64, ProductSegment)> = (0..).zip(ProductSegment::ALL.iter().filter(wanted).copied()).collect();
+        let kinds: Vec<(i64, ProductSegment)> = (0..)
+            .zip(ProductSegment::ALL.iter().filter(wanted).copied())
+            .collect();
         let total = i64::try_from(kinds.len()).unwrap_or(i64::MAX);
-        let all = segments::products(&request.tx, request.scope, &facts, ranged.previous, &rules).await?;
+        let all =
+            segments::products(&request.tx, request.scope, &facts, ranged.previous, &rules).await?;
         let all = Arc::new(all);
-        let divided = page_by(kinds, &page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, kind)| {
-            let members = all.members(kind);
-            let sums = all.sums(&members);
-            Arc::new(Division { kind: kind.into(), all: Arc::clone(&all), members, sums })
-        });
-        let more = AsOf { request: Arc::clone(request), facts };
+        let divided =
+            page_by(kinds, &page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, kind)| {
+                let members = all.members(kind);
+                let sums = all.sums(&members);
+                Arc::new(Division {
+                    kind: kind.into(),
+                    all: Arc::clone(&all),
+                    members,
+                    sums,
+                })
+            });
+        let more = AggregateInfo::new(request, InfoOf::Facts(facts));
         let slice = Slice::new(page_of_siblings(divided), order);
-        Ok(ProductSegmentResultConnection { slice, count: Count::Known(total), more })
+        Ok(ProductSegmentResultConnection {
+            slice,
+            count: Count::Known(total),
+            more,
+        })
     }
 }

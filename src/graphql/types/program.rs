@@ -1,6 +1,9 @@
 //! Programs, with their terms and country rules as of a day.
 
-#![expect(clippy::too_many_arguments, reason = "a field has the arguments that the schema gives it")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
 
 use async_graphql::{Context, ID, Object};
 
@@ -62,18 +65,24 @@ impl Program {
     async fn terms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The day; today in the publisher's time zone unless given.")] as_of: Option<Date>,
+        #[graphql(desc = "The day; today in the publisher's time zone unless given.")]
+        as_of: Option<Date>,
     ) -> Result<Vec<ProgramTerm>> {
         let on = day(ctx, as_of)?;
         let key = self.catalog_key.as_deref().unwrap_or_default();
-        Ok(Catalog::shipped().terms_on(key, on).into_iter().map(ProgramTerm::from).collect())
+        Ok(Catalog::shipped()
+            .terms_on(key, on)
+            .into_iter()
+            .map(ProgramTerm::from)
+            .collect())
     }
 
     /// The rules by country of the click that hold on a day; none for a program that the shipped catalogue does not know.
     async fn country_rules(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The day; today in the publisher's time zone unless given.")] as_of: Option<Date>,
+        #[graphql(desc = "The day; today in the publisher's time zone unless given.")]
+        as_of: Option<Date>,
     ) -> Result<Vec<CountryRule>> {
         let on = day(ctx, as_of)?;
         let rules = self.shipped().map_or(&[][..], |program| &program.rules);
@@ -88,11 +97,14 @@ impl Program {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The country of the click.")] country: CountryCode,
-        #[graphql(desc = "The day of the order; today in the publisher's time zone unless given.")] as_of: Option<Date>,
+        #[graphql(desc = "The day of the order; today in the publisher's time zone unless given.")]
+        as_of: Option<Date>,
     ) -> Result<Eligibility> {
         let on = day(ctx, as_of)?;
         let key = self.catalog_key.as_deref().unwrap_or_default();
-        Ok(Catalog::shipped().eligibility(key, Some(&country.0), on).into())
+        Ok(Catalog::shipped()
+            .eligibility(key, Some(&country.0), on)
+            .into())
     }
 
     /// The program's actions, the latest order first unless ordered otherwise.
@@ -101,18 +113,37 @@ impl Program {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")] order_by: Option<Vec<ActionOrder>>,
-        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")] date_axis: Option<DateAxis>,
-        #[graphql(desc = "The time zone of the range; the publisher's unless given.")] time_zone: Option<TimeZone>,
-        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")] week_start: Option<WeekStart>,
+        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        order_by: Option<Vec<ActionOrder>>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<RelatedActionConnection>> {
-        let how = RangeArgs { axis: date_axis, zone: time_zone, week_start };
-        let page = PageArgs { first, after, last, before };
-        let args = ActionArgs { range, how, filter, order_by, page };
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let args = ActionArgs {
+            range,
+            how,
+            filter,
+            order_by,
+            page,
+        };
         let found = async { args.below(self, ActionParent::Program, request(ctx)?).await };
         Some(found.await)
     }
@@ -126,7 +157,10 @@ impl Program {
 
 fn day(ctx: &Context<'_>, given: Option<Date>) -> Result<Day> {
     let request = request(ctx)?;
-    Ok(given.map_or_else(|| day_of(request.now, request.viewer.publisher.zone), |day| day.0))
+    Ok(given.map_or_else(
+        || day_of(request.now, request.viewer.publisher.zone),
+        |day| day.0,
+    ))
 }
 
 connection! {

@@ -17,7 +17,9 @@ use crate::analytics::top;
 use crate::domain::error::Error;
 use crate::domain::money::Currency;
 use crate::domain::page::fingerprint;
-use crate::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals, ratio};
+use crate::domain::sales::{
+    FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals, ratio,
+};
 use crate::domain::time::Span;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, size};
 use crate::graphql::context::{RequestContext, request};
@@ -40,7 +42,10 @@ pub fn facts(
     request: &RequestContext,
 ) -> Result<FactQuery> {
     let ranged = how.ranged(range, request)?;
-    Ok(FactQuery::counted(ranged.range, read_filter("filter", filter)?))
+    Ok(FactQuery::counted(
+        ranged.range,
+        read_filter("filter", filter)?,
+    ))
 }
 
 /// The sales of an entity, read for all its siblings: one statement for each group that they belong to.
@@ -108,6 +113,7 @@ pub struct Ranking {
     query: SalesQuery,
     previous: Span,
     totals: OnceCell<Result<Totals>>,
+    info: AggregateInfo,
 }
 
 impl Ranking {
@@ -127,10 +133,6 @@ impl Ranking {
     async fn others(&self, page: impl Iterator<Item = &Sums>) -> Result<OtherSales> {
         let rest = page.fold(self.totals().await?.items, |rest, row| rest.less(row));
         OtherSales::new(&rest)
-    }
-
-    fn info(&self) -> AggregateInfo {
-        AggregateInfo::new(&self.request, InfoOf::Facts(self.query.facts.clone()))
     }
 }
 
@@ -165,7 +167,12 @@ impl RankingArgs {
         let facts = facts(self.range, self.how, self.filter.as_ref(), request)?;
         let order = fingerprint(&format!("sales {group:?} {by:?}"));
         let page = self.page.request(ENTITIES, order)?;
-        let query = SalesQuery { facts, group, by, page };
+        let query = SalesQuery {
+            facts,
+            group,
+            by,
+            page,
+        };
         let rows = top::ranked(&request.tx, request.scope, &query).await?;
         let asked = (Arc::clone(request), query.clone());
         let count = Count::ask(move || {
@@ -175,9 +182,21 @@ impl RankingArgs {
                 Ok(top::group_count(tx, scope, &query.facts, query.group, query.by).await?)
             }
         });
+        let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()));
         let request = Arc::clone(request);
-        let ranking = Arc::new(Ranking { request, query, previous, totals: OnceCell::new() });
-        Ok(Ranked { page: page_of_siblings(rows.map(Arc::new)), order, count, ranking })
+        let ranking = Arc::new(Ranking {
+            request,
+            query,
+            previous,
+            totals: OnceCell::new(),
+            info,
+        });
+        Ok(Ranked {
+            page: page_of_siblings(rows.map(Arc::new)),
+            order,
+            count,
+            ranking,
+        })
     }
 
     /// Ranked categories.
@@ -189,9 +208,21 @@ impl RankingArgs {
         request: &Arc<RequestContext>,
         group: SalesGroup,
     ) -> Result<CategorySalesConnection> {
-        let Ranked { page, order, count, ranking } = self.ranked(request, group).await?;
-        let page = page.map(|row| CategorySales { row, ranking: Arc::clone(&ranking) });
-        Ok(CategorySalesConnection { slice: Slice::new(page, order), count, more: ranking })
+        let Ranked {
+            page,
+            order,
+            count,
+            ranking,
+        } = self.ranked(request, group).await?;
+        let page = page.map(|row| CategorySales {
+            row,
+            ranking: Arc::clone(&ranking),
+        });
+        Ok(CategorySalesConnection {
+            slice: Slice::new(page, order),
+            count,
+            more: ranking,
+        })
     }
 
     /// Ranked products.
@@ -199,9 +230,21 @@ impl RankingArgs {
     /// # Errors
     /// When an argument is not acceptable or the store fails.
     pub async fn products(&self, request: &Arc<RequestContext>) -> Result<ProductSalesConnection> {
-        let Ranked { page, order, count, ranking } = self.ranked(request, SalesGroup::Product).await?;
-        let page = page.map(|row| ProductSales { row, ranking: Arc::clone(&ranking) });
-        Ok(ProductSalesConnection { slice: Slice::new(page, order), count, more: ranking })
+        let Ranked {
+            page,
+            order,
+            count,
+            ranking,
+        } = self.ranked(request, SalesGroup::Product).await?;
+        let page = page.map(|row| ProductSales {
+            row,
+            ranking: Arc::clone(&ranking),
+        });
+        Ok(ProductSalesConnection {
+            slice: Slice::new(page, order),
+            count,
+            more: ranking,
+        })
     }
 }
 
@@ -270,7 +313,11 @@ impl CategorySales {
 
     /// The category; null for the row of the items without one.
     async fn category(&self, ctx: &Context<'_>) -> Option<Result<Category>> {
-        let found = async { self.row.related(request(ctx)?, "category", |row| row.key).await };
+        let found = async {
+            self.row
+                .related(request(ctx)?, "category", |row| row.key)
+                .await
+        };
         found.await.transpose()
     }
 
@@ -305,7 +352,7 @@ connection! {
 
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            self.more.info()
+            self.more.info.clone()
         }
     }
 }
@@ -357,7 +404,11 @@ impl ProductSales {
 
     /// The product.
     async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
-        let found = async { self.row.related(request(ctx)?, "product", |row| row.key).await };
+        let found = async {
+            self.row
+                .related(request(ctx)?, "product", |row| row.key)
+                .await
+        };
         found.await.transpose()
     }
 }
@@ -384,7 +435,7 @@ connection! {
 
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            self.more.info()
+            self.more.info.clone()
         }
     }
 }
@@ -423,7 +474,11 @@ impl RankedProduct {
 
     /// The product.
     async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
-        let found = async { self.0.related(request(ctx)?, "product", |row| row.key).await };
+        let found = async {
+            self.0
+                .related(request(ctx)?, "product", |row| row.key)
+                .await
+        };
         found.await.transpose()
     }
 }
@@ -452,28 +507,54 @@ impl TopProducts {
 pub type Firsts<K> = HashMap<K, (Vec<Member<SalesRow>>, bool)>;
 
 /// Cuts lists that were read with one row more than asked for, and makes siblings of their rows.
-pub fn firsts<K: Eq + std::hash::Hash + Clone>(mut lists: HashMap<K, Vec<SalesRow>>, asked: u32) -> Firsts<K> {
+pub fn firsts<K: Eq + std::hash::Hash + Clone>(
+    mut lists: HashMap<K, Vec<SalesRow>>,
+    asked: u32,
+) -> Firsts<K> {
     let asked = usize::try_from(asked).unwrap_or(usize::MAX);
-    let longer: HashMap<K, bool> = lists.iter().map(|(key, rows)| (key.clone(), rows.len() > asked)).collect();
+    let longer: HashMap<K, bool> = lists
+        .iter()
+        .map(|(key, rows)| (key.clone(), rows.len() > asked))
+        .collect();
     lists.values_mut().for_each(|rows| rows.truncate(asked));
     let lists = lists_of_siblings(lists).into_iter();
-    lists.map(|(key, rows)| { let more = longer.get(&key).copied().unwrap_or(false); (key, (rows, more)) }).collect()
+    lists
+        .map(|(key, rows)| {
+            let more = longer.get(&key).copied().unwrap_or(false);
+            (key, (rows, more))
+        })
+        .collect()
 }
 
 impl TopProducts {
     /// The list of one key.
     pub fn of<K: Eq + std::hash::Hash>(lists: &Firsts<K>, key: &K) -> Self {
         let (rows, has_more) = lists.get(key).cloned().unwrap_or_default();
-        Self { nodes: rows.into_iter().map(RankedProduct).collect(), has_more }
+        Self {
+            nodes: rows.into_iter().map(RankedProduct).collect(),
+            has_more,
+        }
     }
 
-    async fn in_category(row: &Member<SalesRow>, ranking: &Arc<Ranking>, first: i32) -> Result<Self> {
+    async fn in_category(
+        row: &Member<SalesRow>,
+        ranking: &Arc<Ranking>,
+        first: i32,
+    ) -> Result<Self> {
         let first = size("first", first, ENTITIES)?;
         let load = |group: Arc<Group<SalesRow>>| async move {
             let keys: Vec<Option<Uuid>> = group.all().map(|row| row.key).collect();
             let (request, query) = (&ranking.request, &ranking.query);
             let (tx, scope) = (&request.tx, request.scope);
-            let lists = top::products_in(tx, scope, &query.facts, (query.group, &keys), query.by, first + 1).await?;
+            let lists = top::products_in(
+                tx,
+                scope,
+                &query.facts,
+                (query.group, &keys),
+                query.by,
+                first + 1,
+            )
+            .await?;
             Ok(firsts(lists, first))
         };
         let lists: Arc<Firsts<Option<Uuid>>> = row.batch("products", &first, load).await?;

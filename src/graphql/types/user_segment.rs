@@ -16,7 +16,9 @@ use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegmen
 use crate::domain::page::{Page, PageRequest, fingerprint};
 use crate::domain::sales::FactQuery;
 use crate::domain::segment::{Rfm, UserSegment, UserStats};
-use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size};
+use crate::graphql::connection::{
+    Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size,
+};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
@@ -94,8 +96,11 @@ impl UserSegmentResult {
     async fn top_products(
         &self,
         #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
-        #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")] by: RankMetric,
-        #[graphql(desc = "The currency of a ranking by money; needed for that.")] currency: Option<CurrencyCode>,
+        #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")]
+        by: RankMetric,
+        #[graphql(desc = "The currency of a ranking by money; needed for that.")] currency: Option<
+            CurrencyCode,
+        >,
     ) -> Option<Result<TopProducts>> {
         Some(top_products(self, first, by, currency).await)
     }
@@ -108,7 +113,18 @@ impl UserSegmentResult {
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentUserConnection>> {
-        Some(SegmentUserConnection::of(self, &PageArgs { first, after, last, before }).await)
+        Some(
+            SegmentUserConnection::of(
+                self,
+                &PageArgs {
+                    first,
+                    after,
+                    last,
+                    before,
+                },
+            )
+            .await,
+        )
     }
 }
 
@@ -121,10 +137,18 @@ async fn top_products(
     let first = size("first", first, ENTITIES)?;
     let divided = &segment.divided;
     let by = rank_by(by, currency, &divided.request)?;
-    let asked = usize::try_from(first).unwrap_or(usize::MAX).saturating_add(1);
+    let asked = usize::try_from(first)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
     let load = |_: Arc<Group<Segment>>| async move {
-        let Divided { request, facts, all } = divided.as_ref();
-        let lists = segments::user_segment_products(&request.tx, request.scope, facts, all, by, asked).await?;
+        let Divided {
+            request,
+            facts,
+            all,
+        } = divided.as_ref();
+        let lists =
+            segments::user_segment_products(&request.tx, request.scope, facts, all, by, asked)
+                .await?;
         Ok(firsts(lists.into_iter().enumerate().collect(), first))
     };
     let lists: Arc<Firsts<usize>> = segment.batch("topProducts", &(by, first), load).await?;
@@ -133,10 +157,10 @@ async fn top_products(
 
 connection! {
     /// A page of user segments.
-    UserSegmentResultConnection, UserSegmentResultEdge of UserSegmentResult, with Arc<Divided> {
+    UserSegmentResultConnection, UserSegmentResultEdge of UserSegmentResult, with AggregateInfo {
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            AggregateInfo::new(&self.more.request, InfoOf::Facts(self.more.facts.clone()))
+            self.more.clone()
         }
     }
 }
@@ -156,7 +180,10 @@ pub type SegmentUser = Member<Scored>;
 impl SegmentUser {
     /// The user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
-        let found = async { self.related(request(ctx)?, "user", |scored| Some(scored.stats.user_id)).await };
+        let found = async {
+            self.related(request(ctx)?, "user", |scored| Some(scored.stats.user_id))
+                .await
+        };
         found.await.transpose()
     }
 
@@ -223,13 +250,18 @@ impl SegmentUserConnection {
         let load = |group: Arc<Group<Segment>>| {
             let page = page.clone();
             async move {
-                let pages = group.all().map(|segment| (segment.place, members(segment, &page)));
+                let pages = group
+                    .all()
+                    .map(|segment| (segment.place, members(segment, &page)));
                 Ok(pages_of_siblings(pages.collect()))
             }
         };
         let pages: Arc<HashMap<usize, _>> = segment.batch("users", &page, load).await?;
         Ok(Self {
-            slice: Slice::new(pages.get(&segment.place).cloned().unwrap_or_default(), order),
+            slice: Slice::new(
+                pages.get(&segment.place).cloned().unwrap_or_default(),
+                order,
+            ),
             count: Count::Known(segment.division.size),
         })
     }
@@ -238,11 +270,18 @@ impl SegmentUserConnection {
 fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
     let UserSegments { users, scores, .. } = &segment.divided.all;
     let member = |place: &usize| Some((users.get(*place)?, scores.get(*place)?));
-    let members: Vec<(&UserStats, &Rfm)> = segment.division.members.iter().filter_map(member).collect();
+    let members: Vec<(&UserStats, &Rfm)> =
+        segment.division.members.iter().filter_map(member).collect();
     let key = |(stats, _): &(&UserStats, &Rfm)| {
-        (vec![-stats.sums.actions, -stats.last_at.micros()], stats.user_id)
+        (
+            vec![-stats.sums.actions, -stats.last_at.micros()],
+            stats.user_id,
+        )
     };
-    page_by(members, page, key).map(|(stats, scores)| Scored { stats: stats.clone(), scores: *scores })
+    page_by(members, page, key).map(|(stats, scores)| Scored {
+        stats: stats.clone(),
+        scores: *scores,
+    })
 }
 
 /// What a caller asks of user segments.
@@ -266,25 +305,52 @@ impl UserSegmentArgs {
     ///
     /// # Errors
     /// When an argument is not acceptable or the store fails.
-    pub async fn segments(&self, request: &Arc<RequestContext>) -> Result<UserSegmentResultConnection> {
+    pub async fn segments(
+        &self,
+        request: &Arc<RequestContext>,
+    ) -> Result<UserSegmentResultConnection> {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;
-        let currency = self.currency.map_or(request.viewer.publisher.currency, |currency| currency.0);
+        let currency = self
+            .currency
+            .map_or(request.viewer.publisher.currency, |currency| currency.0);
         let all = segments::users(&request.tx, request.scope, &facts, currency).await?;
-        let divided = Arc::new(Divided { request: Arc::clone(request), facts, all });
+        let more = AggregateInfo::new(request, InfoOf::Facts(facts.clone()));
+        let divided = Arc::new(Divided {
+            request: Arc::clone(request),
+            facts,
+            all,
+        });
         let wanted = |kind: UserSegment| {
-            self.segments.as_ref().is_none_or(|wanted| wanted.contains(&kind.into()))
+            self.segments
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(&kind.into()))
         };
-        let list = divided.all.list.iter().enumerate().filter(|(_, division)| wanted(division.kind));
+        let list = divided
+            .all
+            .list
+            .iter()
+            .enumerate()
+            .filter(|(_, division)| wanted(division.kind));
         let list: Vec<(usize, &Division)> = list.collect();
         let total = i64::try_from(list.len()).unwrap_or(i64::MAX);
-        let key = |(place, _): &(usize, &Division)| (vec![i64::try_from(*place).unwrap_or(i64::MAX)], Uuid::nil());
+        let key = |(place, _): &(usize, &Division)| {
+            (vec![i64::try_from(*place).unwrap_or(i64::MAX)], Uuid::nil())
+        };
         let rows = page_by(list, &page, key).map(|(place, division)| {
-            Arc::new(Segment { divided: Arc::clone(&divided), place, division: division.clone() })
+            Arc::new(Segment {
+                divided: Arc::clone(&divided),
+                place,
+                division: division.clone(),
+            })
         });
         let slice = Slice::new(page_of_siblings(rows), order);
-        Ok(UserSegmentResultConnection { slice, count: Count::Known(total), more: divided })
+        Ok(UserSegmentResultConnection {
+            slice,
+            count: Count::Known(total),
+            more,
+        })
     }
 }

@@ -48,7 +48,10 @@ impl Viewer {
     /// The API key; null for a caller without one.
     async fn key(&self) -> Option<ApiKey> {
         match &self.0.credential {
-            Credential::Key { prefix, label, .. } => Some(ApiKey { prefix: prefix.clone(), label: label.clone() }),
+            Credential::Key { prefix, label, .. } => Some(ApiKey {
+                prefix: prefix.clone(),
+                label: label.clone(),
+            }),
             Credential::LoopbackDemo => None,
         }
     }
@@ -129,7 +132,10 @@ impl Limits {
     pub fn new(documents: &DocumentLimits) -> Result<Self> {
         let size = |limit: usize| count(i64::try_from(limit).unwrap_or(i64::MAX));
         let page = |limits: PageLimits| -> Result<PageSize> {
-            Ok(PageSize { default: count(i64::from(limits.default))?, maximum: count(i64::from(limits.max))? })
+            Ok(PageSize {
+                default: count(i64::from(limits.default))?,
+                maximum: count(i64::from(limits.max))?,
+            })
         };
         Ok(Self {
             pages: page(ENTITIES)?,

@@ -25,8 +25,14 @@ impl Calendar {
     pub(super) fn new(end: Instant) -> Self {
         let end = end.micros() / 1_000_000;
         let first_day = (end - DAYS * DAY).div_euclid(DAY) - MARGIN;
-        let dates = (0..DAYS + 2 * MARGIN).map(|day| day_of(first_day + day).to_string()).collect();
-        Self { end, first_day, dates }
+        let dates = (0..DAYS + 2 * MARGIN)
+            .map(|day| day_of(first_day + day).to_string())
+            .collect();
+        Self {
+            end,
+            first_day,
+            dates,
+        }
     }
 
     /// When a day of the demo (from 0) begins.
@@ -36,7 +42,13 @@ impl Calendar {
 
     /// The calendar months of spans of 30 days, from the last.
     pub(super) fn months(&self) -> Vec<u32> {
-        (0..25).map(|span| day_of((self.end - (span * 30 + 15) * DAY).div_euclid(DAY)).to_date().month()).collect()
+        (0..25)
+            .map(|span| {
+                day_of((self.end - (span * 30 + 15) * DAY).div_euclid(DAY))
+                    .to_date()
+                    .month()
+            })
+            .collect()
     }
 
     /// How many of `total` orders fall on each day.
@@ -59,7 +71,10 @@ impl Calendar {
     fn weight(&self, random: &mut Random, day: i64) -> u64 {
         let date = day_of((self.begin(day) + DAY / 2 + OFFSET).div_euclid(DAY)).to_date();
         let weekday = [1_000, 980, 970, 990, 1_050, 1_130, 1_150];
-        let weekday = weekday.get(date.weekday().num_days_from_monday() as usize).copied().unwrap_or(1_000);
+        let weekday = weekday
+            .get(date.weekday().num_days_from_monday() as usize)
+            .copied()
+            .unwrap_or(1_000);
         let sale = match (date.month(), date.day()) {
             (11, 11) => 3_500,
             (11, 12) => 2_500,
@@ -70,14 +85,16 @@ impl Calendar {
             (1, 1..=8) => 700,
             _ => 1_000,
         };
-        let weight = (1_000 + day * 600 / DAYS) * weekday / 1_000 * sale / 1_000 * random.between(920, 1_080);
+        let weight = (1_000 + day * 600 / DAYS) * weekday / 1_000 * sale / 1_000
+            * random.between(920, 1_080);
         u64::try_from(weight).unwrap_or(0)
     }
 
     /// The seconds of a day's orders, in order: more in the evening than at night.
     pub(super) fn moments(&self, random: &mut Random, day: i64, count: u64) -> Vec<i64> {
-        const HOURS: [u64; 24] =
-            [5, 3, 2, 2, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 9, 9, 10, 10, 10, 10, 9, 7];
+        const HOURS: [u64; 24] = [
+            5, 3, 2, 2, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8, 8, 9, 9, 10, 10, 10, 10, 9, 7,
+        ];
         let begin = self.begin(day);
         let draw = |_| {
             let mut second = 0;
@@ -98,7 +115,9 @@ impl Calendar {
     /// Writes the day of a moment on upstream's clock.
     pub(super) fn push_date(&self, out: &mut String, second: i64) {
         let day = (second + OFFSET).div_euclid(DAY) - self.first_day;
-        let date = usize::try_from(day).ok().and_then(|day| self.dates.get(day));
+        let date = usize::try_from(day)
+            .ok()
+            .and_then(|day| self.dates.get(day));
         out.push_str(date.map_or("2000-01-01", String::as_str));
     }
 
@@ -106,7 +125,11 @@ impl Calendar {
     pub(super) fn push_time(&self, out: &mut String, second: i64) {
         self.push_date(out, second);
         let second = (second + OFFSET).rem_euclid(DAY);
-        let fields = [(second / 3_600, ' '), (second / 60 % 60, ':'), (second % 60, ':')];
+        let fields = [
+            (second / 3_600, ' '),
+            (second / 60 % 60, ':'),
+            (second % 60, ':'),
+        ];
         for (number, before) in fields {
             out.push(before);
             for digit in [number / 10, number % 10] {

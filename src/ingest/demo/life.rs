@@ -21,7 +21,13 @@ pub(super) struct Life {
     pub(super) before: Option<Stage>,
 }
 
-const ON_HOLD: Stage = Stage { status: "pending", is_processed: false, is_paid: false, updated: None, comment: None };
+const ON_HOLD: Stage = Stage {
+    status: "pending",
+    is_processed: false,
+    is_paid: false,
+    updated: None,
+    comment: None,
+};
 
 /// Draws the life of an action that was ordered at a second; `approved` of 1,000 such are confirmed in the end.
 pub(super) fn draw(random: &mut Random, ordered: i64, end: i64, approved: u64) -> Life {
@@ -36,10 +42,19 @@ pub(super) fn draw(random: &mut Random, ordered: i64, end: i64, approved: u64) -
     let is_approved = random.permille(approved);
     let (comment, is_told) = (random.index(COMMENTS.len()), random.permille(600));
     if random.below(5_000) == 0 {
-        return Life { now: Stage { status: "on_verification", ..ON_HOLD }, before: None };
+        return Life {
+            now: Stage {
+                status: "on_verification",
+                ..ON_HOLD
+            },
+            before: None,
+        };
     }
     if decided > end {
-        return Life { now: ON_HOLD, before: None };
+        return Life {
+            now: ON_HOLD,
+            before: None,
+        };
     }
     let waited = end - decided;
     let decision = Stage {
@@ -51,13 +66,27 @@ pub(super) fn draw(random: &mut Random, ordered: i64, end: i64, approved: u64) -
         is_processed: true,
         is_paid: false,
         updated: Some(decided),
-        comment: (!is_approved && is_told).then(|| COMMENTS.get(comment).copied()).flatten(),
+        comment: (!is_approved && is_told)
+            .then(|| COMMENTS.get(comment).copied())
+            .flatten(),
     };
     if fate >= 992 && waited > 3 * DAY {
         // Back to hold for another check, and still there.
         let back = decided + (waited / 2).min(20 * DAY);
-        return Life { now: Stage { updated: Some(back), ..ON_HOLD }, before: Some(decision) };
+        return Life {
+            now: Stage {
+                updated: Some(back),
+                ..ON_HOLD
+            },
+            before: Some(decision),
+        };
     }
     let is_paid = decision.status == "approved" && waited > 2 * DAY && fate >= 70;
-    Life { now: Stage { is_paid, ..decision }, before: was_seen.then_some(ON_HOLD) }
+    Life {
+        now: Stage {
+            is_paid,
+            ..decision
+        },
+        before: was_seen.then_some(ON_HOLD),
+    }
 }

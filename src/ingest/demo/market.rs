@@ -34,16 +34,48 @@ pub(super) struct Program {
     pub(super) tariff: u32,
 }
 
-const WW: Program = Program { id: Some("6115"), name: "AliExpress WW", currency: "USD", tariff: 11 };
-const RU: Program = Program { id: Some("25179"), name: "AliExpress RU&CIS NEW", currency: "RUB", tariff: 23 };
-const TR: Program = Program { id: Some("14289"), name: "AliExpress TR", currency: "USD", tariff: 31 };
-const IN: Program = Program { id: None, name: "AliExpress IN", currency: "USD", tariff: 41 };
+const WW: Program = Program {
+    id: Some("6115"),
+    name: "AliExpress WW",
+    currency: "USD",
+    tariff: 11,
+};
+const RU: Program = Program {
+    id: Some("25179"),
+    name: "AliExpress RU&CIS NEW",
+    currency: "RUB",
+    tariff: 23,
+};
+const TR: Program = Program {
+    id: Some("14289"),
+    name: "AliExpress TR",
+    currency: "USD",
+    tariff: 31,
+};
+const IN: Program = Program {
+    id: None,
+    name: "AliExpress IN",
+    currency: "USD",
+    tariff: 41,
+};
 
 /// The countries of RU&CIS NEW.
-const ELEVEN: &[&str] = &["RU", "AM", "AZ", "BY", "GE", "KZ", "KG", "MD", "TJ", "TM", "UZ"];
+const ELEVEN: &[&str] = &[
+    "RU", "AM", "AZ", "BY", "GE", "KZ", "KG", "MD", "TJ", "TM", "UZ",
+];
 
-const fn space(id: Option<(&'static str, i64)>, name: &'static str, channel: &'static str, weight: u64) -> Space {
-    Space { id, name, channel, weight }
+const fn space(
+    id: Option<(&'static str, i64)>,
+    name: &'static str,
+    channel: &'static str,
+    weight: u64,
+) -> Space {
+    Space {
+        id,
+        name,
+        channel,
+        weight,
+    }
 }
 
 /// The markets of the demo's publishers, in their order.
@@ -53,8 +85,18 @@ pub(super) const MARKETS: [Market; 2] = [
         users: 22_000,
         first_id: 700_000_001,
         spaces: &[
-            space(Some(("2101001", i64::MAX)), "Bargain Notes blog", "blog", 24),
-            space(Some(("2101002", i64::MAX)), "Finds of the Day (Telegram)", "tg", 22),
+            space(
+                Some(("2101001", i64::MAX)),
+                "Bargain Notes blog",
+                "blog",
+                24,
+            ),
+            space(
+                Some(("2101002", i64::MAX)),
+                "Finds of the Day (Telegram)",
+                "tg",
+                22,
+            ),
             space(None, "Unboxed (YouTube)", "yt", 14),
             space(Some(("2101004", 200)), "Coupon Corner", "coupon", 12),
             space(None, "Cashback Club", "cashback", 16),
@@ -62,9 +104,30 @@ pub(super) const MARKETS: [Market; 2] = [
             space(None, "Pinterest boards", "pin", 4),
         ],
         countries: &[
-            (180, "RU"), (40, "KZ"), (35, "BY"), (25, "UZ"), (8, "GE"), (6, "AM"), (6, "MD"), (50, "UA"), (120, "PL"),
-            (70, "DE"), (70, "ES"), (55, "FR"), (60, "US"), (50, "BR"), (35, "IT"), (30, "IL"), (20, "NL"), (25, "CZ"),
-            (15, "KR"), (25, "GB"), (12, "CL"), (18, "MX"), (70, "TR"), (60, "IN"),
+            (180, "RU"),
+            (40, "KZ"),
+            (35, "BY"),
+            (25, "UZ"),
+            (8, "GE"),
+            (6, "AM"),
+            (6, "MD"),
+            (50, "UA"),
+            (120, "PL"),
+            (70, "DE"),
+            (70, "ES"),
+            (55, "FR"),
+            (60, "US"),
+            (50, "BR"),
+            (35, "IT"),
+            (30, "IL"),
+            (20, "NL"),
+            (25, "CZ"),
+            (15, "KR"),
+            (25, "GB"),
+            (12, "CL"),
+            (18, "MX"),
+            (70, "TR"),
+            (60, "IN"),
         ],
     },
     Market {
@@ -79,8 +142,23 @@ pub(super) const MARKETS: [Market; 2] = [
             space(None, "Mobile app", "app", 8),
         ],
         countries: &[
-            (420, "RU"), (160, "KZ"), (110, "BY"), (70, "UZ"), (30, "KG"), (20, "AM"), (20, "GE"), (20, "AZ"), (12, "MD"),
-            (8, "TJ"), (5, "TM"), (15, "UA"), (30, "TR"), (10, "IL"), (15, "DE"), (8, "PL"), (5, "IN"),
+            (420, "RU"),
+            (160, "KZ"),
+            (110, "BY"),
+            (70, "UZ"),
+            (30, "KG"),
+            (20, "AM"),
+            (20, "GE"),
+            (20, "AZ"),
+            (12, "MD"),
+            (8, "TJ"),
+            (5, "TM"),
+            (15, "UA"),
+            (30, "TR"),
+            (10, "IL"),
+            (15, "DE"),
+            (8, "PL"),
+            (5, "IN"),
         ],
     },
 ];

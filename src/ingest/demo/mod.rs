@@ -47,8 +47,18 @@ pub struct DemoPublisher {
 pub fn publishers() -> [DemoPublisher; 2] {
     let roubles = Currency::parse("RUB").unwrap_or(Currency::USD);
     [
-        DemoPublisher { slug: "demo", name: "Bargain Notes", zone: Zone::UTC, currency: Currency::USD },
-        DemoPublisher { slug: "demo-2", name: "Посылка", zone: Zone::UTC, currency: roubles },
+        DemoPublisher {
+            slug: "demo",
+            name: "Bargain Notes",
+            zone: Zone::UTC,
+            currency: Currency::USD,
+        },
+        DemoPublisher {
+            slug: "demo-2",
+            name: "Посылка",
+            zone: Zone::UTC,
+            currency: roubles,
+        },
     ]
 }
 
@@ -73,7 +83,9 @@ pub struct DemoInput {
 /// a history), then how all stand. Nothing for a number that no publisher has.
 #[must_use]
 pub fn inputs(publisher_index: usize, seed: u64, end: Instant) -> Vec<DemoInput> {
-    let Some(market) = MARKETS.get(publisher_index) else { return Vec::new() };
+    let Some(market) = MARKETS.get(publisher_index) else {
+        return Vec::new();
+    };
     let day = 86_400_000_000;
     let before = Instant::from_micros(end.micros() - day).unwrap_or(end);
     [(Delivery::Before, before), (Delivery::Now, end)]
@@ -128,7 +140,12 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(market: &'static Market, publisher: u64, seed: u64, (end, delivery): (Instant, Delivery)) -> Self {
+    fn new(
+        market: &'static Market,
+        publisher: u64,
+        seed: u64,
+        (end, delivery): (Instant, Delivery),
+    ) -> Self {
         let calendar = Calendar::new(end);
         let mut random = Random::new(seed, publisher);
         let orders = calendar.orders(&mut random, market.actions);
@@ -173,9 +190,23 @@ impl Iterator for Pages {
         {
             let when = (self.number, self.day, DAYS - 1 - self.day);
             self.number += 1;
-            let Self { market, calendar, people, products, random, .. } = &mut *self;
-            let order = order::draw(random, (*market, calendar), (people, products), when, moment);
-            let stage = match self.delivery {
+            let Self {
+                market,
+                delivery,
+                calendar,
+                people,
+                products,
+                random,
+                ..
+            } = &mut *self;
+            let order = order::draw(
+                random,
+                (*market, calendar),
+                (people, products),
+                when,
+                moment,
+            );
+            let stage = match delivery {
                 Delivery::Now => Some(order.life.now),
                 Delivery::Before => order.life.before,
             };
@@ -183,7 +214,7 @@ impl Iterator for Pages {
             if count > 0 {
                 out.push(',');
             }
-            page::push_action(&mut out, &self.calendar, &order, &stage);
+            page::push_action(&mut out, calendar, &order, &stage);
             count += 1;
         }
         if count == 0 {

@@ -57,16 +57,28 @@ pub(super) fn draw<'a>(
         let (country, space) = newcomer(random);
         (None, country, space)
     };
-    let country = market.country(if random.permille(960) { home } else { market.draw_country(random) });
-    let space = if random.permille(850) { space } else { market.draw_space(random) };
+    let country = market.country(if random.permille(960) {
+        home
+    } else {
+        market.draw_country(random)
+    });
+    let space = if random.permille(850) {
+        space
+    } else {
+        market.draw_space(random)
+    };
     let program = draw_program(random, country);
     let paid = paid_permille(program, country);
     let is_lead = random.below(700) == 0;
     let count = random.weighted(&[(620, 1), (200, 2), (90, 3), (50, 4), (25, 5), (15, 6)], 1);
     let count = if is_lead { 0 } else { count };
-    let lines: Vec<Line<'a>> =
-        (0..count).filter_map(|_| line(random, products, program, paid, days_ago)).collect();
-    let is_risky = lines.first().and_then(|line| line.product).is_some_and(|product| product.is_risky);
+    let lines: Vec<Line<'a>> = (0..count)
+        .filter_map(|_| line(random, products, program, paid, days_ago))
+        .collect();
+    let is_risky = lines
+        .first()
+        .and_then(|line| line.product)
+        .is_some_and(|product| product.is_risky);
     let approved = match (is_risky, paid) {
         (true, _) => 330,
         (false, 1_000) => 930,
@@ -91,7 +103,7 @@ pub(super) fn draw<'a>(
         user,
         is_lead,
         cart,
-        reward: if is_lead { 50 } else { reward },
+        reward: if is_lead { 50 * paid / 1_000 } else { reward },
         lines,
         hides_cart: random.permille(55),
         life: life::draw(random, ordered, calendar.end, approved),
@@ -108,7 +120,11 @@ fn line<'a>(
 ) -> Option<Line<'a>> {
     let product = products.draw(random, days_ago)?;
     let dollars = product.price * random.between(88, 112) / 100;
-    let amount = if program.currency == "RUB" { dollars * roubles(days_ago) / 100 } else { dollars };
+    let amount = if program.currency == "RUB" {
+        dollars * roubles(days_ago) / 100
+    } else {
+        dollars
+    };
     // Some products are hot and pay several times as much, some pay nothing.
     let rate = match mix(product.id) % 100 {
         0..4 => product.shelf.rate * 4,

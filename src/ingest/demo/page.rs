@@ -14,7 +14,10 @@ pub(super) fn open(out: &mut String) {
 /// Ends a page of so many actions.
 pub(super) fn close(out: &mut String, count: usize, offset: u64) {
     // Writing to a String cannot fail.
-    let _ = write!(out, "],\"_meta\":{{\"count\":{count},\"limit\":500,\"offset\":{offset}}}}}");
+    let _ = write!(
+        out,
+        "],\"_meta\":{{\"count\":{count},\"limit\":500,\"offset\":{offset}}}}}"
+    );
 }
 
 /// Writes an action as it stands at a stage.
@@ -26,22 +29,44 @@ pub(super) fn push_action(out: &mut String, calendar: &Calendar, order: &Order<'
     } else {
         let _ = write!(out, "{{\"id\":{id},\"action_id\":{id}");
     }
-    let _ = write!(out, ",\"order_id\":\"{}\",\"tariff_id\":{}", 3_019_000_000_000_000 + id * 7, order.program.tariff);
-    let _ = write!(out, ",\"advcampaign_id\":{}", order.program.id.unwrap_or("null"));
+    let _ = write!(
+        out,
+        ",\"order_id\":\"{}\",\"tariff_id\":{}",
+        3_019_000_000_000_000 + id * 7,
+        order.program.tariff
+    );
+    let _ = write!(
+        out,
+        ",\"advcampaign_id\":{}",
+        order.program.id.unwrap_or("null")
+    );
     push(out, "advcampaign_name", Some(order.program.name));
     if let Some((id, _)) = order.space.id.filter(|(_, days)| order.days_ago < *days) {
         let _ = write!(out, ",\"website_id\":{id}");
     }
     push(out, "website_name", Some(order.space.name));
     push_click(out, order);
-    let (name, kind) = if order.is_lead { ("Registration", "lead") } else { ("Paid order", "sale") };
-    let _ = write!(out, ",\"conversion_time\":{},\"action\":\"{name}\",\"action_type\":\"{kind}\",\"cart\":", order.ordered - order.clicked);
+    let (name, kind) = if order.is_lead {
+        ("Registration", "lead")
+    } else {
+        ("Paid order", "sale")
+    };
+    let _ = write!(
+        out,
+        ",\"conversion_time\":{},\"action\":\"{name}\",\"action_type\":\"{kind}\",\"cart\":",
+        order.ordered - order.clicked
+    );
     if order.is_lead {
         out.push_str("null");
     } else {
         push_amount(out, order.cart);
     }
-    let _ = write!(out, ",\"status\":\"{}\",\"processed\":{}", stage.status, u8::from(stage.is_processed));
+    let _ = write!(
+        out,
+        ",\"status\":\"{}\",\"processed\":{}",
+        stage.status,
+        u8::from(stage.is_processed)
+    );
     push_subids(out, order);
     out.push_str(",\"payment\":");
     push_amount(out, order.reward);
@@ -55,7 +80,11 @@ pub(super) fn push_action(out: &mut String, calendar: &Calendar, order: &Order<'
         }
         push_line(out, calendar, order, (at, line));
     }
-    let _ = write!(out, "],\"paid\":{},\"click_date\":\"", u8::from(stage.is_paid));
+    let _ = write!(
+        out,
+        "],\"paid\":{},\"click_date\":\"",
+        u8::from(stage.is_paid)
+    );
     calendar.push_time(out, order.clicked);
     out.push_str("\",\"action_date\":\"");
     calendar.push_time(out, order.ordered);
@@ -80,7 +109,12 @@ fn push_click(out: &mut String, order: &Order<'_>) {
     } else {
         out.push_str(",\"click_user_ip\":null");
     }
-    let _ = write!(out, ",\"click_user_referer\":\"https://{}.example/post-{}\"", order.space.channel, whim % 900);
+    let _ = write!(
+        out,
+        ",\"click_user_referer\":\"https://{}.example/post-{}\"",
+        order.space.channel,
+        whim % 900
+    );
     push(out, "click_country_code", order.country);
 }
 
@@ -98,13 +132,26 @@ fn push_subids(out: &mut String, order: &Order<'_>) {
     // A personal promo code overwrites the third.
     push(out, "subid3", promo.then_some("NOTES10"));
     let _ = write!(out, ",\"subid4\":\"clk-{:010x}\"", whim >> 24);
-    push(out, "keyword", (whim.is_multiple_of(120)).then_some("usb c cable"));
+    push(
+        out,
+        "keyword",
+        (whim.is_multiple_of(120)).then_some("usb c cable"),
+    );
     push(out, "promocode", promo.then_some("NOTES10"));
 }
 
-fn push_line(out: &mut String, calendar: &Calendar, order: &Order<'_>, (at, line): (usize, &Line<'_>)) {
+fn push_line(
+    out: &mut String,
+    calendar: &Calendar,
+    order: &Order<'_>,
+    (at, line): (usize, &Line<'_>),
+) {
     let id = 2_000_000_000 + order.number * 8 + at as u64;
-    let _ = write!(out, "{{\"id\":{id},\"tariff_id\":{},\"datetime\":\"", order.program.tariff);
+    let _ = write!(
+        out,
+        "{{\"id\":{id},\"tariff_id\":{},\"datetime\":\"",
+        order.program.tariff
+    );
     calendar.push_time(out, order.ordered);
     out.push_str("\",\"amount\":\"");
     push_amount(out, line.amount);
@@ -112,21 +159,43 @@ fn push_line(out: &mut String, calendar: &Calendar, order: &Order<'_>, (at, line
     push_amount(out, line.reward);
     out.push_str("\",\"rate\":\"");
     push_amount(out, line.rate);
-    let rate_id = 70_000 + u64::from(order.program.tariff) * 100 + line.product.map_or(0, |product| product.shelf.weight);
-    let _ = write!(out, "\",\"rate_id\":{rate_id},\"percentage\":{}", line.is_percentage);
+    let rate_id = 70_000
+        + u64::from(order.program.tariff) * 100
+        + line.product.map_or(0, |product| product.shelf.weight);
+    let _ = write!(
+        out,
+        "\",\"rate_id\":{rate_id},\"percentage\":{}",
+        line.is_percentage
+    );
     let Some(product) = line.product else {
-        for field in
-            ["product_url", "product_id", "product_image", "product_name", "product_category_id", "product_category_name"]
-        {
+        for field in [
+            "product_url",
+            "product_id",
+            "product_image",
+            "product_name",
+            "product_category_id",
+            "product_category_name",
+        ] {
             push(out, field, Some(""));
         }
         out.push('}');
         return;
     };
     let number = product.id;
-    let host = if order.program.currency == "RUB" { "aliexpress.ru" } else { "www.aliexpress.com" };
-    let _ = write!(out, ",\"product_url\":\"https://{host}/item/{number}.html\",\"product_id\":\"{number}\"");
-    let _ = write!(out, ",\"product_image\":\"https://ae01.alicdn.com/kf/S{:016x}.jpg\"", mix(number));
+    let host = if order.program.currency == "RUB" {
+        "aliexpress.ru"
+    } else {
+        "www.aliexpress.com"
+    };
+    let _ = write!(
+        out,
+        ",\"product_url\":\"https://{host}/item/{number}.html\",\"product_id\":\"{number}\""
+    );
+    let _ = write!(
+        out,
+        ",\"product_image\":\"https://ae01.alicdn.com/kf/S{:016x}.jpg\"",
+        mix(number)
+    );
     push(out, "product_name", Some(&product.name));
     let (category, name) = match product.oddity {
         1 => ("", ""),

@@ -25,7 +25,11 @@ pub(super) struct People {
 impl People {
     /// Nobody yet; at most `most` over `days`.
     pub(super) fn new(most: usize, days: i64) -> Self {
-        Self { known: Vec::with_capacity(most), most, days }
+        Self {
+            known: Vec::with_capacity(most),
+            most,
+            days,
+        }
     }
 
     /// Who buys on a day (from the beginning); a new user if it is time for one.
@@ -50,7 +54,12 @@ impl People {
         person
     }
 
-    fn add(&mut self, random: &mut Random, day: i64, newcomer: impl FnOnce(&mut Random) -> (usize, usize)) -> Person {
+    fn add(
+        &mut self,
+        random: &mut Random,
+        day: i64,
+        newcomer: impl FnOnce(&mut Random) -> (usize, usize),
+    ) -> Person {
         let (country, ad_space) = newcomer(random);
         let stays = match random.below(10) {
             0..4 => random.between(1, 60),
@@ -58,7 +67,12 @@ impl People {
             _ => self.days,
         };
         let number = 10_001 + self.known.len() as u64;
-        let person = Person { number, country, ad_space, leaves: day + stays };
+        let person = Person {
+            number,
+            country,
+            ad_space,
+            leaves: day + stays,
+        };
         self.known.push(person);
         person
     }
@@ -69,8 +83,17 @@ impl People {
         // The cube of an even chance crowds at 0; spreading makes the crowd independent of when they came.
         let [a, b, c] = [0; 3].map(|_: u64| random.below(count));
         let rank = a * b / count.max(1) * c / count.max(1);
-        let at = if random.permille(600) { mix(rank) % count } else { a };
+        let at = if random.permille(600) {
+            mix(rank) % count
+        } else {
+            a
+        };
         let at = usize::try_from(at).unwrap_or(0);
-        self.known.get(at).copied().unwrap_or(Person { number: 10_001, country: 0, ad_space: 0, leaves: 0 })
+        self.known.get(at).copied().unwrap_or(Person {
+            number: 10_001,
+            country: 0,
+            ad_space: 0,
+            leaves: 0,
+        })
     }
 }

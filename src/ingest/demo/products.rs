@@ -44,9 +44,13 @@ pub(super) struct Products {
 impl Products {
     /// The goods of a seed as a publisher's users buy them. `months` are the calendar months of the spans, from the last.
     pub(super) fn new(seed: u64, publisher: u64, months: &[u32]) -> Self {
-        let all: Vec<Product> = (0..COUNT).map(|number| Product::new(seed, number)).collect();
+        let all: Vec<Product> = (0..COUNT)
+            .map(|number| Product::new(seed, number))
+            .collect();
         // Every publisher has best sellers of its own: ranks are drawn anew.
-        let mut ranks: Vec<(u64, usize)> = (0..COUNT).map(|at| (mix(seed ^ mix(publisher << 32 | at as u64)), at)).collect();
+        let mut ranks: Vec<(u64, usize)> = (0..COUNT)
+            .map(|at| (mix(seed ^ mix(publisher << 32 | at as u64)), at))
+            .collect();
         ranks.sort_unstable();
         let mut demand = vec![0_u64; COUNT];
         for (rank, (_, at)) in ranks.iter().enumerate() {
@@ -54,13 +58,17 @@ impl Products {
                 *demand = 40_000_000 * product.shelf.weight / (rank as u64 + 12);
             }
         }
-        let sums = (0..SPANS).map(|span| sums(&all, &demand, span, months.get(span).copied().unwrap_or(1))).collect();
+        let sums = (0..SPANS)
+            .map(|span| sums(&all, &demand, span, months.get(span).copied().unwrap_or(1)))
+            .collect();
         Self { all, sums }
     }
 
     /// A product that is bought so many days before the end.
     pub(super) fn draw(&self, random: &mut Random, days_ago: i64) -> Option<&Product> {
-        let span = usize::try_from(days_ago / SPAN_DAYS).unwrap_or(0).min(SPANS - 1);
+        let span = usize::try_from(days_ago / SPAN_DAYS)
+            .unwrap_or(0)
+            .min(SPANS - 1);
         let sums = self.sums.get(span)?;
         let point = random.below(sums.last().copied()?);
         self.all.get(sums.partition_point(|sum| *sum <= point))
@@ -70,7 +78,11 @@ impl Products {
 fn sums(all: &[Product], demand: &[u64], span: usize, month: u32) -> Vec<u64> {
     let mut sum = 0;
     let add = |(product, demand): (&Product, &u64)| {
-        let season = if product.shelf.months.contains(&month) { 3 } else { 1 };
+        let season = if product.shelf.months.contains(&month) {
+            3
+        } else {
+            1
+        };
         sum += demand * season * product.fate.permille(span) / 1_000;
         sum
     };
@@ -95,15 +107,31 @@ impl Product {
         let mut random = Random::new(seed ^ 0x70_726f_6475_6374, number as u64);
         // Every shelf has some goods; the rest stand where much is bought.
         let shelf = SHELVES.get(number % SHELVES.len()).unwrap_or(&SHELVES[0]);
-        let goods = shelf.goods.get(random.index(shelf.goods.len())).copied().unwrap_or(shelf.name);
-        let maker = MAKERS.get(random.index(MAKERS.len())).copied().unwrap_or_default();
-        let variant = VARIANTS.get(random.index(VARIANTS.len())).copied().unwrap_or_default();
+        let goods = shelf
+            .goods
+            .get(random.index(shelf.goods.len()))
+            .copied()
+            .unwrap_or(shelf.name);
+        let maker = MAKERS
+            .get(random.index(MAKERS.len()))
+            .copied()
+            .unwrap_or_default();
+        let variant = VARIANTS
+            .get(random.index(VARIANTS.len()))
+            .copied()
+            .unwrap_or_default();
         let name = match random.below(4) {
             0 => format!("{goods} {variant}"),
             1 => format!("{maker} {goods}"),
             _ => format!("{maker} {goods} {variant}"),
         };
-        let fates = [(800, Fate::Steady), (55, Fate::Rising), (55, Fate::Falling), (40, Fate::New), (50, Fate::Dormant)];
+        let fates = [
+            (800, Fate::Steady),
+            (55, Fate::Rising),
+            (55, Fate::Falling),
+            (40, Fate::New),
+            (50, Fate::Dormant),
+        ];
         Self {
             id: 1_005_000_000_000_000 + number as u64 * 1_013_904_223 % 9_999_999_967 + 1,
             name,

@@ -59,7 +59,9 @@ impl Random {
 
 /// 2 to the power of `power` / 1,000, in 1/1,000, by halves of the steps of a table.
 fn doublings(power: i64) -> i64 {
-    const TENTHS: [i64; 11] = [1_000, 1_072, 1_149, 1_231, 1_320, 1_414, 1_516, 1_625, 1_741, 1_866, 2_000];
+    const TENTHS: [i64; 11] = [
+        1_000, 1_072, 1_149, 1_231, 1_320, 1_414, 1_516, 1_625, 1_741, 1_866, 2_000,
+    ];
     let whole = power.div_euclid(1_000);
     let rest = power.rem_euclid(1_000);
     let step = usize::try_from(rest / 100).unwrap_or(0);

@@ -109,15 +109,35 @@ shelves! {
 
 /// Makers; invented.
 pub(super) const MAKERS: &[&str] = &[
-    "Velora", "Nordik", "Tengwei", "Sunari", "Kestrel", "Oruma", "Bexon", "Lumio", "Haitao", "Qirin", "Mavoto", "Zendo",
-    "Pulsea", "Arctis", "Fjordy", "Minware", "Corvix", "Dalen", "Yumeko", "Tavros",
+    "Velora", "Nordik", "Tengwei", "Sunari", "Kestrel", "Oruma", "Bexon", "Lumio", "Haitao",
+    "Qirin", "Mavoto", "Zendo", "Pulsea", "Arctis", "Fjordy", "Minware", "Corvix", "Dalen",
+    "Yumeko", "Tavros",
 ];
 /// What a name ends with.
 pub(super) const VARIANTS: &[&str] = &[
-    "Black", "White", "2 pcs", "5 pcs", "Upgraded Version", "Pro", "Mini", "Gen 2", "Blue", "Gift Box", "XL", "Set of 3",
-    "Waterproof", "for Home", "Hot Sale", "New 2025",
+    "Black",
+    "White",
+    "2 pcs",
+    "5 pcs",
+    "Upgraded Version",
+    "Pro",
+    "Mini",
+    "Gen 2",
+    "Blue",
+    "Gift Box",
+    "XL",
+    "Set of 3",
+    "Waterproof",
+    "for Home",
+    "Hot Sale",
+    "New 2025",
 ];
 /// Why upstream declined, where it says so.
 pub(super) const COMMENTS: &[&str] = &[
-    "Order cancelled", "Returned by the buyer", "Not paid", "Other paid source", "Wholesale order", "Region not covered",
+    "Order cancelled",
+    "Returned by the buyer",
+    "Not paid",
+    "Other paid source",
+    "Wholesale order",
+    "Region not covered",
 ];

@@ -76,7 +76,9 @@ impl<R: Read> Iterator for JsonReader<R> {
                 Step::End => self.done = true,
             }
         }
-        self.window.take_failure().map(|failure| Err(ReadError::Input(failure)))
+        self.window
+            .take_failure()
+            .map(|failure| Err(ReadError::Input(failure)))
     }
 }
 
@@ -108,8 +110,15 @@ impl<R: Read> JsonReader<R> {
     }
 
     fn outer(&mut self) -> Step {
-        let Some(byte) = self.window.peek_past(|byte| scan::is_space(byte) || byte == b',') else {
-            return if self.lists > 0 { self.truncated("inside a list") } else { Step::End };
+        let Some(byte) = self
+            .window
+            .peek_past(|byte| scan::is_space(byte) || byte == b',')
+        else {
+            return if self.lists > 0 {
+                self.truncated("inside a list")
+            } else {
+                Step::End
+            };
         };
         match byte {
             b'{' => {
@@ -156,7 +165,10 @@ impl<R: Read> JsonReader<R> {
     fn object(&mut self) -> Step {
         while self.window.rest().len() < 64 && self.window.more() {}
         let is_page = scan::begins_page(self.window.rest());
-        if self.is_suspicious && !is_page && let Some(step) = self.hopeless(Self::begin_stretch) {
+        if self.is_suspicious
+            && !is_page
+            && let Some(step) = self.hopeless(Self::begin_stretch)
+        {
             return step;
         }
         loop {
@@ -177,7 +189,9 @@ impl<R: Read> JsonReader<R> {
                     self.begin_page();
                     self.in_stretch = false;
                     let said = said_error(&self.window.rest()[..end]);
-                    let message = format!("upstream answered with an error instead of a page: {said}; fetch it again");
+                    let message = format!(
+                        "upstream answered with an error instead of a page: {said}; fetch it again"
+                    );
                     return self.refuse(end, malformed(Some("error"), message));
                 }
                 Object::WithoutResults(end) => {
@@ -187,7 +201,11 @@ impl<R: Read> JsonReader<R> {
                     // Records under another name are not lost.
                     self.is_suspicious = true;
                     let refusal = malformed(Some("results"), message);
-                    return if end > 2 { self.broken(refusal) } else { self.refuse(end, refusal) };
+                    return if end > 2 {
+                        self.broken(refusal)
+                    } else {
+                        self.refuse(end, refusal)
+                    };
                 }
                 Object::Broken(why) => {
                     self.begin_stretch();
@@ -203,7 +221,10 @@ impl<R: Read> JsonReader<R> {
     }
 
     fn records(&mut self) -> Step {
-        match self.window.peek_past(|byte| scan::is_space(byte) || byte == b',') {
+        match self
+            .window
+            .peek_past(|byte| scan::is_space(byte) || byte == b',')
+        {
             None => return self.truncated("inside the `results` of a page"),
             Some(b']') => {
                 self.state = State::Tail;
@@ -221,7 +242,9 @@ impl<R: Read> JsonReader<R> {
         if self.window.rest().starts_with(b"{") && scan::begins_page(self.window.rest()) {
             return self.cut_short();
         }
-        if self.is_suspicious && let Some(step) = self.hopeless(|_| {}) {
+        if self.is_suspicious
+            && let Some(step) = self.hopeless(|_| {})
+        {
             return step;
         }
         loop {
@@ -238,7 +261,10 @@ impl<R: Read> JsonReader<R> {
     }
 
     fn tail(&mut self) -> Step {
-        match self.window.peek_past(|byte| scan::is_space(byte) || byte == b',') {
+        match self
+            .window
+            .peek_past(|byte| scan::is_space(byte) || byte == b',')
+        {
             None => return self.truncated("behind the `results` of a page"),
             Some(b'}') => {
                 self.state = State::Outer;
@@ -249,7 +275,9 @@ impl<R: Read> JsonReader<R> {
             Some(b'{' | b'[') => return self.cut_short(),
             Some(_) => {}
         }
-        if self.is_suspicious && let Some(step) = self.hopeless(|_| {}) {
+        if self.is_suspicious
+            && let Some(step) = self.hopeless(|_| {})
+        {
             return step;
         }
         loop {
@@ -283,7 +311,10 @@ impl<R: Read> JsonReader<R> {
         if known {
             return Step::Onward;
         }
-        let refusal = malformed(None, "the page ends before its closing bracket; fetch it again".to_owned());
+        let refusal = malformed(
+            None,
+            "the page ends before its closing bracket; fetch it again".to_owned(),
+        );
         self.refuse(0, refusal)
     }
 
@@ -309,7 +340,10 @@ impl<R: Read> JsonReader<R> {
         }
         if self.window.is_complete() && !self.window.has_failed() {
             before_refusal(self);
-            return Some(self.broken(malformed(None, "the input ends inside a value; repeat with a whole file".to_owned())));
+            return Some(self.broken(malformed(
+                None,
+                "the input ends inside a value; repeat with a whole file".to_owned(),
+            )));
         }
         self.window.has_failed().then_some(Step::End)
     }
@@ -321,7 +355,9 @@ impl<R: Read> JsonReader<R> {
         if self.recovering || self.window.has_failed() {
             return Step::End;
         }
-        let message = format!("the input ends {whereabouts}; what came before is read, repeat with a whole file");
+        let message = format!(
+            "the input ends {whereabouts}; what came before is read, repeat with a whole file"
+        );
         self.refuse(0, malformed(None, message))
     }
 
@@ -333,10 +369,16 @@ impl<R: Read> JsonReader<R> {
         let bytes = &self.window.rest()[..end];
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if text.starts_with('{') => text.to_owned(),
-            Ok(_) => return self.refuse(end, malformed(None, "a record must be an object".to_owned())),
+            Ok(_) => {
+                return self.refuse(
+                    end,
+                    malformed(None, "a record must be an object".to_owned()),
+                );
+            }
             Err(error) => {
                 let at = error.valid_up_to();
-                let message = format!("byte {at} of the record is not UTF-8; save the file as UTF-8");
+                let message =
+                    format!("byte {at} of the record is not UTF-8; save the file as UTF-8");
                 return self.refuse(end, malformed(None, message));
             }
         };
@@ -359,7 +401,12 @@ impl<R: Read> JsonReader<R> {
     /// The place of the next record.
     pub(super) fn place(&mut self) -> Place {
         let (byte, line) = self.window.place();
-        Place { page: self.page.max(1), index: self.index, byte, line }
+        Place {
+            page: self.page.max(1),
+            index: self.index,
+            byte,
+            line,
+        }
     }
 
     /// Counts on for a record whose text was left behind already.
@@ -394,17 +441,26 @@ fn too_long() -> Refusal {
 }
 
 fn not_json(why: &str) -> String {
-    let why = why.replace(" at line", ", at line").replace(" column", ", column");
-    format!("the record is not JSON: {why}, counted from its beginning; mend it and import it again")
+    let why = why
+        .replace(" at line", ", at line")
+        .replace(" column", ", column");
+    format!(
+        "the record is not JSON: {why}, counted from its beginning; mend it and import it again"
+    )
 }
 
 /// What an error answer says, in short.
 fn said_error(bytes: &[u8]) -> String {
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes).unwrap_or_default();
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(bytes).unwrap_or_default();
     let said: Vec<String> = ["error", "error_description", "error_code"]
         .iter()
         .filter_map(|key| fields.get(*key))
-        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
         .map(|text| text.chars().filter(|c| !c.is_control()).take(200).collect())
         .collect();
     said.join(", ")

@@ -78,6 +78,11 @@ pub struct InputError {
 /// A place as a sentence begins with it.
 #[must_use]
 pub fn describe(place: &Place) -> String {
-    let Place { page, index, byte, line } = place;
+    let Place {
+        page,
+        index,
+        byte,
+        line,
+    } = place;
     format!("page {page}, record {index} (byte {byte}, line {line})")
 }

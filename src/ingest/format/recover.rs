@@ -41,9 +41,12 @@ impl<R: Read> JsonReader<R> {
                 End::At(0) | End::Broken(_) => return None,
                 End::At(end) => {
                     let inside = &self.window.rest()[..end];
-                    return matches!(scan::restart(inside, 1, true), Restart::Nowhere(_)).then_some(end);
+                    return matches!(scan::restart(inside, 1, true), Restart::Nowhere(_))
+                        .then_some(end);
                 }
-                End::More if self.window.rest().len() > LIMIT || !self.window.more() => return None,
+                End::More if self.window.rest().len() > LIMIT || !self.window.more() => {
+                    return None;
+                }
                 End::More => {}
             }
         }

@@ -28,7 +28,11 @@ pub(super) fn value_end(bytes: &[u8], complete: bool) -> End {
         Some(Ok(_)) => {
             let end = values.byte_offset();
             let delimited = matches!(bytes.first(), Some(b'{' | b'[' | b'"'));
-            if end == bytes.len() && !delimited && !complete { End::More } else { End::At(end) }
+            if end == bytes.len() && !delimited && !complete {
+                End::More
+            } else {
+                End::At(end)
+            }
         }
         Some(Err(error)) if error.is_eof() || is_cut(bytes, complete, &error) => End::More,
         Some(Err(error)) => End::Broken(error.to_string()),
@@ -38,8 +42,15 @@ pub(super) fn value_end(bytes: &[u8], complete: bool) -> End {
 
 /// Whether the error stands at the very end, where a number such as `1.` may go on.
 fn is_cut(bytes: &[u8], complete: bool, error: &serde_json::Error) -> bool {
-    let in_number = matches!(bytes.last(), Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    let last_line = bytes.iter().rev().take_while(|byte| **byte != b'\n').count();
+    let in_number = matches!(
+        bytes.last(),
+        Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+    );
+    let last_line = bytes
+        .iter()
+        .rev()
+        .take_while(|byte| **byte != b'\n')
+        .count();
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     (in_number || !complete) && error.line() == lines && error.column() >= last_line
 }
@@ -79,7 +90,10 @@ pub(super) fn pair(bytes: &[u8], complete: bool) -> Pair<'_> {
         return Pair::List(value + 1);
     }
     match value_end(&bytes[value..], complete) {
-        End::At(end) => Pair::Other { key, end: value + end },
+        End::At(end) => Pair::Other {
+            key,
+            end: value + end,
+        },
         End::More => Pair::More,
         End::Broken(why) => Pair::Broken(why),
     }
@@ -129,7 +143,9 @@ pub(super) fn object(bytes: &[u8], complete: bool) -> Object {
             Some(b'}') if failure && !action => return Object::Failure(at + 1),
             Some(b'}') if page && !action => return Object::WithoutResults(at + 1),
             Some(b'}') => return Object::Record(at + 1),
-            Some(_) => return Object::Broken("a comma or `}` is expected behind a value".to_owned()),
+            Some(_) => {
+                return Object::Broken("a comma or `}` is expected behind a value".to_owned());
+            }
             None => return Object::More,
         }
     }
@@ -145,7 +161,9 @@ pub(super) fn loose_end(bytes: &[u8], complete: bool) -> End {
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
             b'}' | b']' if open.is_empty() => return End::At(at),
-            b'}' | b']' if open.pop() != Some(byte) => return End::Broken("brackets do not match".to_owned()),
+            b'}' | b']' if open.pop() != Some(byte) => {
+                return End::Broken("brackets do not match".to_owned());
+            }
             b'}' | b']' if open.is_empty() => return End::At(at + 1),
             b',' | b'\n' if open.is_empty() => return End::At(at),
             b'"' => match string_end(bytes, at) {
@@ -156,7 +174,11 @@ pub(super) fn loose_end(bytes: &[u8], complete: bool) -> End {
         }
         at += 1;
     }
-    if complete && open.is_empty() { End::At(at) } else { End::More }
+    if complete && open.is_empty() {
+        End::At(at)
+    } else {
+        End::More
+    }
 }
 
 /// Whether the value that begins here nests deeper than anything sound, as far as these bytes show.
@@ -198,7 +220,10 @@ pub(super) enum Restart {
 /// do, or if it is sound JSON and names what only actions have: cart items, which also have an `id`, do not.
 pub(super) fn restart(bytes: &[u8], from: usize, complete: bool) -> Restart {
     let mut at = from;
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) {
+    while let Some(found) = bytes
+        .get(at..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b'{'))
+    {
         at += found;
         let tail = &bytes[at..];
         let Some(key) = first_key(tail) else {
@@ -245,7 +270,9 @@ fn first_key(bytes: &[u8]) -> Option<&[u8]> {
 /// The first place at or behind `at` that is no JSON white space.
 fn past_space(bytes: &[u8], at: usize) -> usize {
     let blank = |byte: &&u8| is_space(**byte);
-    at + bytes.get(at..).map_or(0, |rest| rest.iter().take_while(blank).count())
+    at + bytes
+        .get(at..)
+        .map_or(0, |rest| rest.iter().take_while(blank).count())
 }
 
 /// White space as JSON has it.

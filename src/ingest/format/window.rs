@@ -96,7 +96,10 @@ impl<R: Read> Window<R> {
 
     fn count_lines(&mut self) {
         let passed = &self.buffer[self.counted..self.start];
-        self.line += passed.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        self.line += passed
+            .iter()
+            .map(|byte| u64::from(*byte == b'\n'))
+            .sum::<u64>();
         self.counted = self.start;
     }
 
@@ -126,7 +129,10 @@ impl<R: Read> Window<R> {
     /// The last byte before the rest that is no blank; a line's end at the very start.
     pub(super) fn byte_before(&self) -> u8 {
         let before = self.buffer[..self.start].iter().rev();
-        before.copied().find(|byte| *byte != b' ' && *byte != b'\t').unwrap_or(self.before)
+        before
+            .copied()
+            .find(|byte| *byte != b' ' && *byte != b'\t')
+            .unwrap_or(self.before)
     }
 
     /// Offset and line of the first byte of the rest.

@@ -109,69 +109,69 @@ async fn known<E: EntityTrait>(
     Ok(rows)
 }
 
-/// Brings programs that the shipped catalogue does not know.
+/// Brings programs that the shipped catalogue does not know; tells whether a row was written.
 pub(super) async fn write_programs(
     tx: &WriteTx,
     publisher: PublisherId,
     drafts: &[ActionDraft],
-) -> Result<(), DbErr> {
-    let mut seen: BTreeMap<Uuid, (String, &ActionDraft)> = BTreeMap::new();
+) -> Result<bool, DbErr> {
+    let mut seen: BTreeMap<Uuid, (String, Vec<&ActionDraft>)> = BTreeMap::new();
     for draft in drafts {
         let (key, shipped) = program_of(&draft.program);
         if shipped.is_none() {
-            let entry = seen
-                .entry(program_id(publisher, &draft.program))
-                .or_insert_with(|| (key, draft));
-            if (draft.stamp.changed_at, &draft.program.name)
-                > (entry.1.stamp.changed_at, &entry.1.program.name)
-            {
-                entry.1 = draft;
-            }
+            seen.entry(program_id(publisher, &draft.program))
+                .or_insert_with(|| (key, Vec::new()))
+                .1
+                .push(draft);
         }
     }
     if seen.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let stored = known::<program::Entity>(tx, publisher, "programs", seen.keys().copied()).await?;
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
-    for (id, (natural_key, draft)) in seen {
-        let name = draft.program.name.clone();
-        let at = draft.stamp.changed_at.micros();
-        let fresh = !rows.contains_key(&id);
+    for (id, (natural_key, drafts)) in seen {
+        let mut dirty = !rows.contains_key(&id);
+        let external_id = drafts.iter().find_map(|draft| draft.program.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,
             source: SOURCE.to_owned(),
             natural_key,
-            external_id: draft.program.external_id.clone(),
             catalog_key: None,
-            name: draft
-                .program
-                .external_id
+            name: external_id
                 .as_ref()
                 .map_or_else(String::new, |id| format!("Program {id}")),
+            external_id,
             name_folded: String::new(),
             currency: None,
             name_at_us: 0,
         });
         let mut held = Some(row.name.clone());
-        if describe(&mut held, &mut row.name_at_us, name.as_ref(), at) || fresh {
+        for draft in drafts {
+            let at = draft.stamp.changed_at.micros();
+            let name = draft.program.name.as_ref();
+            dirty |= describe(&mut held, &mut row.name_at_us, name, at);
+        }
+        if dirty {
             row.name = held.unwrap_or_default();
             row.name_folded = fold(&row.name);
             changed.push(row.clone());
         }
     }
-    insert(tx, &changed, Conflict::Replace).await
+    insert(tx, &changed, Conflict::Replace).await?;
+    Ok(!changed.is_empty())
 }
 
-/// Brings categories that the shipped tree does not know: they hang under the one "Unknown" node.
+/// Brings categories that the shipped tree does not know: they hang under the one "Unknown" node. Tells whether a row
+/// was written.
 pub(super) async fn write_categories(
     tx: &WriteTx,
     publisher: PublisherId,
     drafts: &[ActionDraft],
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let mut seen: BTreeMap<Uuid, Vec<(i64, &CategoryRef)>> = BTreeMap::new();
     for (draft, item) in items(drafts) {
         if let Some(reference) = &item.category
@@ -186,7 +186,7 @@ pub(super) async fn write_categories(
         }
     }
     if seen.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let above = category_id(publisher, catalog::UNKNOWN_CATEGORY);
     let stored =
@@ -222,7 +222,8 @@ pub(super) async fn write_categories(
             changed.push(row.clone());
         }
     }
-    insert(tx, &changed, Conflict::Replace).await
+    insert(tx, &changed, Conflict::Replace).await?;
+    Ok(!changed.is_empty())
 }
 
 fn items(drafts: &[ActionDraft]) -> impl Iterator<Item = (&ActionDraft, &DraftItem)> {
@@ -231,17 +232,17 @@ fn items(drafts: &[ActionDraft]) -> impl Iterator<Item = (&ActionDraft, &DraftIt
         .flat_map(|draft| draft.items.iter().map(move |item| (draft, item)))
 }
 
-/// Brings the products that carts name.
+/// Brings the products that carts name; tells whether a row was written.
 pub(super) async fn write_products(
     tx: &WriteTx,
     publisher: PublisherId,
     drafts: &[ActionDraft],
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let ids: HashSet<Uuid> = items(drafts)
         .filter_map(|(_, item)| product_id(publisher, item.product.as_ref()?))
         .collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let stored = known::<product::Entity>(tx, publisher, "products", ids).await?;
     let mut rows: HashMap<Uuid, product::Model> =
@@ -271,7 +272,8 @@ pub(super) async fn write_products(
         .filter(|row| dirty.contains(&row.id))
         .collect();
     changed.sort_by_key(|row| row.id);
-    insert(tx, &changed, Conflict::Replace).await
+    insert(tx, &changed, Conflict::Replace).await?;
+    Ok(!changed.is_empty())
 }
 
 fn fresh_product(
@@ -349,12 +351,12 @@ fn describe_product(
 /// A user to be brought: space, value, order instant.
 pub(super) type SeenUser = (Uuid, String, String, i64);
 
-/// Brings users; an earlier order lowers the first one seen.
+/// Brings users; an earlier order lowers the first one seen. Tells whether a row was written.
 pub(super) async fn write_users(
     tx: &WriteTx,
     publisher: PublisherId,
     seen: &[SeenUser],
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let mut rows: BTreeMap<Uuid, user::Model> = BTreeMap::new();
     for (id, space, value, at) in seen {
         let row = rows.entry(*id).or_insert_with(|| user::Model {
@@ -367,7 +369,7 @@ pub(super) async fn write_users(
         row.first_seen_us = row.first_seen_us.min(*at);
     }
     let rows: Vec<user::Model> = rows.into_values().collect();
-    insert(tx, &rows, Conflict::Lower("first_seen_us")).await
+    Ok(insert(tx, &rows, Conflict::Lower("first_seen_us")).await? > 0)
 }
 
 /// The publisher's ad spaces, with those that a batch brings.
@@ -375,6 +377,10 @@ pub(super) async fn write_users(
 pub(super) struct AdSpaces {
     publisher: PublisherId,
     rows: BTreeMap<Uuid, ad_space::Model>,
+    /// Stored actions that moved to the ad space that their name turned out to be, with their statuses.
+    pub(super) moved: BTreeMap<Uuid, String>,
+    /// Whether a row was written.
+    pub(super) is_changed: bool,
 }
 
 impl AdSpaces {
@@ -391,6 +397,8 @@ impl AdSpaces {
         let mut spaces = Self {
             publisher,
             rows: stored.into_iter().map(|row| (row.id, row)).collect(),
+            moved: BTreeMap::new(),
+            is_changed: false,
         };
         let before = spaces.rows.clone();
         // Ids first: a name of the same batch may belong to one.
@@ -405,6 +413,7 @@ impl AdSpaces {
         for draft in drafts {
             spaces.see(draft);
         }
+        let merged = spaces.merge_names();
         let changed: Vec<ad_space::Model> = spaces
             .rows
             .values()
@@ -412,7 +421,12 @@ impl AdSpaces {
             .cloned()
             .collect();
         insert(tx, &changed, Conflict::Replace).await?;
-        spaces.merge_names(tx).await?;
+        spaces.is_changed = !changed.is_empty() || !merged.is_empty();
+        for (old, new) in merged {
+            if before.contains_key(&old) {
+                spaces.move_actions(tx, old, new).await?;
+            }
+        }
         Ok(spaces)
     }
 
@@ -437,11 +451,8 @@ impl AdSpaces {
             user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
             name_at_us: 0,
         });
-        let mut held = Some(row.name.clone());
         let at = draft.stamp.changed_at.micros();
-        describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
-        row.name = held.unwrap_or_default();
-        row.name_folded = fold(&row.name);
+        name_space(row, reference.name.as_ref(), at);
     }
 
     /// The id of the ad space that a draft names: by its id, else the one with an id that has the name, else by name.
@@ -466,38 +477,57 @@ impl AdSpaces {
         )
     }
 
-    /// Moves the actions of ad spaces known by name only to the one with an id that now has the name.
-    async fn merge_names(&mut self, tx: &WriteTx) -> Result<(), DbErr> {
-        let by_name: Vec<(Uuid, String)> = self
+    /// Removes the ad spaces known by name only whose name one with an id has now, which inherits what describes them;
+    /// gives old and new ids.
+    fn merge_names(&mut self) -> Vec<(Uuid, Uuid)> {
+        let by_name: Vec<ad_space::Model> = self
             .rows
             .values()
             .filter(|row| row.external_id.is_none())
-            .map(|row| (row.id, row.name.clone()))
+            .cloned()
             .collect();
-        for (old, name) in by_name {
+        let mut merged = Vec::new();
+        for old in by_name {
             let new = self.id_of(&AdSpaceRef {
                 external_id: None,
-                name: Some(name),
+                name: Some(old.name.clone()),
             });
-            if new == old {
+            if new == old.id {
                 continue;
             }
-            let mut sql = tx.sql();
-            sql.push("UPDATE actions SET ad_space_id = ")
-                .bind(new)
-                .push(" WHERE publisher_id = ");
-            sql.bind(self.publisher.0)
-                .push(" AND ad_space_id = ")
-                .bind(old);
-            tx.execute(sql).await?;
-            let mut sql = tx.sql();
-            sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
-                .bind(self.publisher.0);
-            sql.push(" AND id = ").bind(old);
-            tx.execute(sql).await?;
-            self.rows.remove(&old);
+            self.rows.remove(&old.id);
+            if let Some(row) = self.rows.get_mut(&new) {
+                name_space(row, Some(&old.name), old.name_at_us);
+            }
+            merged.push((old.id, new));
         }
-        Ok(())
+        merged
+    }
+
+    /// Moves the actions of one ad space to another and removes it.
+    async fn move_actions(&mut self, tx: &WriteTx, old: Uuid, new: Uuid) -> Result<(), DbErr> {
+        let mut sql = tx.sql();
+        sql.push("SELECT id, status FROM actions WHERE publisher_id = ")
+            .bind(self.publisher.0)
+            .push(" AND ad_space_id = ")
+            .bind(old);
+        for row in tx.rows(sql).await? {
+            self.moved
+                .insert(row.try_get("", "id")?, row.try_get("", "status")?);
+        }
+        let mut sql = tx.sql();
+        sql.push("UPDATE actions SET ad_space_id = ")
+            .bind(new)
+            .push(" WHERE publisher_id = ");
+        sql.bind(self.publisher.0)
+            .push(" AND ad_space_id = ")
+            .bind(old);
+        tx.execute(sql).await?;
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
+            .bind(self.publisher.0);
+        sql.push(" AND id = ").bind(old);
+        tx.execute(sql).await.map(|_| ())
     }
 
     /// The user space of an ad space and which SubID names its users.
@@ -510,6 +540,14 @@ impl AdSpaces {
             )
         })
     }
+}
+
+/// Names an ad space as a state says that is as new as `at`.
+fn name_space(row: &mut ad_space::Model, name: Option<&String>, at: i64) {
+    let mut held = Some(row.name.clone());
+    describe(&mut held, &mut row.name_at_us, name, at);
+    row.name = held.unwrap_or_default();
+    row.name_folded = fold(&row.name);
 }
 
 fn natural_key(reference: &AdSpaceRef) -> String {

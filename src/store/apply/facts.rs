@@ -6,9 +6,11 @@ use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
 use super::Applied;
-use super::dimensions::{AdSpaces, SeenUser, draft_category_id, product_id, program_id, user_id};
+use super::dimensions::{
+    AdSpaces, SeenUser, USER_SPACE, draft_category_id, product_id, program_id, user_id,
+};
 use crate::domain::action::{
-    Item, Merged, Record, SOURCE, Slot, SlotValue, State, Status, merge, returned_to_hold,
+    Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
 };
 use crate::domain::draft::ActionDraft;
 use crate::domain::id::PublisherId;
@@ -165,19 +167,33 @@ impl Facts {
         applied
     }
 
-    /// The users of the actions that will be written.
-    pub(super) fn users(&self, publisher: PublisherId, spaces: &AdSpaces) -> Vec<SeenUser> {
-        self.0
-            .values()
-            .filter(|fact| fact.is_dirty)
-            .filter_map(|fact| {
-                let (id, space, value) = fact.user(publisher, spaces)?;
-                Some((
-                    id,
-                    space.to_owned(),
-                    value.to_owned(),
-                    fact.record.standing.ordered_at.micros(),
-                ))
+    /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
+    /// the order of arrival does not matter.
+    pub(super) fn users(
+        &self,
+        publisher: PublisherId,
+        drafts: &[ActionDraft],
+        spaces: &AdSpaces,
+    ) -> Vec<SeenUser> {
+        let named = drafts.iter().filter_map(|draft| {
+            let ad_space = draft.ad_space.as_ref().map(|space| spaces.id_of(space));
+            let (space, slot) = spaces.user_rule(ad_space);
+            let Some(SlotValue::Text(value)) = draft.slots.get(Slot::SUBIDS.get(slot)?) else {
+                return None;
+            };
+            Some((space, value.as_str(), draft.standing.ordered_at))
+        });
+        // Where ad spaces are set apart, one state may bring the ad space and another the value.
+        let pieced = self.0.values().filter(|fact| fact.is_dirty);
+        let pieced = pieced.filter_map(|fact| {
+            let (_, space, value) = fact.user(publisher, spaces)?;
+            (space != USER_SPACE).then_some((space, value, fact.record.standing.ordered_at))
+        });
+        named
+            .chain(pieced)
+            .map(|(space, value, ordered_at)| {
+                let id = user_id(publisher, space, value);
+                (id, space.to_owned(), value.to_owned(), ordered_at.micros())
             })
             .collect()
     }
@@ -227,21 +243,31 @@ impl Facts {
                 })
             })
             .collect();
-        insert(tx, &states, Conflict::Lower("observed_at_us")).await
+        insert(tx, &states, Conflict::Lower("observed_at_us"))
+            .await
+            .map(|_| ())
     }
 
-    /// What the change log notes: the actions that a reader can see changed.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (Uuid, &'static str, Status)> {
-        self.0
+    /// What the change log notes: the actions that a reader can see changed, also those that only moved to another ad
+    /// space with this batch.
+    pub(super) fn changes<'a>(
+        &'a self,
+        spaces: &'a AdSpaces,
+    ) -> impl Iterator<Item = (Uuid, &'static str, &'a str)> {
+        let visible = self.0.iter().filter(|(_, fact)| fact.is_visible);
+        let moved = spaces
+            .moved
             .iter()
-            .filter(|(_, fact)| fact.is_visible)
+            .filter(|(id, _)| self.0.get(*id).is_none_or(|fact| !fact.is_visible));
+        visible
             .map(|(id, fact)| {
                 (
                     *id,
                     if fact.is_new { "INSERTED" } else { "UPDATED" },
-                    fact.record.standing.status,
+                    fact.record.standing.status.as_str(),
                 )
             })
+            .chain(moved.map(|(id, status)| (*id, "UPDATED", status.as_str())))
     }
 
     /// Whether an answer can have changed: an action, or the history of one.

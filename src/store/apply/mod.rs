@@ -79,13 +79,15 @@ async fn apply_in(
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts).await?;
     let applied = facts.merge(publisher, batch.drafts, &spaces);
-    dimensions::write_programs(tx, publisher, batch.drafts).await?;
-    dimensions::write_categories(tx, publisher, batch.drafts).await?;
-    dimensions::write_products(tx, publisher, batch.drafts).await?;
-    dimensions::write_users(tx, publisher, &facts.users(publisher, &spaces)).await?;
+    let users = facts.users(publisher, batch.drafts, &spaces);
+    let mut is_changed = spaces.is_changed | facts.wrote_anything();
+    is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
+    is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
+    is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
+    is_changed |= dimensions::write_users(tx, publisher, &users).await?;
     facts.write(tx, publisher, &spaces).await?;
     let changes: Vec<action_change::Model> = facts
-        .changes()
+        .changes(&spaces)
         .map(|(action_id, kind, status)| {
             sequence += 1;
             action_change::Model {
@@ -93,14 +95,14 @@ async fn apply_in(
                 seq: sequence,
                 action_id,
                 kind: kind.to_owned(),
-                status: status.as_str().to_owned(),
+                status: status.to_owned(),
                 run_id: batch.run_id,
                 committed_at_us: batch.now.micros(),
             }
         })
         .collect();
     insert(tx, &changes, Conflict::Fail).await?;
-    if facts.wrote_anything() {
+    if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
     count(tx, publisher, batch, applied).await?;

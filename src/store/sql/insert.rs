@@ -27,21 +27,23 @@ fn variables(backend: DbBackend) -> usize {
     }
 }
 
-/// Writes rows, in as few statements as the limits allow. No key may be in `models` twice.
+/// Writes rows, in as few statements as the limits allow; gives the number of rows that were inserted or updated. No key
+/// may be in `models` twice.
 pub(in crate::store) async fn insert<M: ModelTrait>(
     tx: &WriteTx,
     models: &[M],
     conflict: Conflict,
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     let columns: Vec<_> = <M::Entity as EntityTrait>::Column::iter().collect();
     // Statements of one size are prepared once; the rest of a batch has its own.
     let rows = (variables(tx.backend()) / columns.len()).clamp(1, 500);
+    let mut written = 0;
     for chunk in models.chunks(rows) {
         let mut sql = tx.sql();
         write_insert(chunk, &columns, conflict, &mut sql);
-        tx.execute(sql).await?;
+        written += tx.execute(sql).await?;
     }
-    Ok(())
+    Ok(written)
 }
 
 fn write_insert<M: ModelTrait>(

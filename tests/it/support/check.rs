@@ -9,7 +9,10 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 )]
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}; it is a whole number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}; it is a whole number")),
+    )
 }
 
 /// The seed of this run.

@@ -18,12 +18,20 @@ pub(crate) fn is_postgres() -> bool {
 }
 
 fn name() -> String {
-    format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "t{}_{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// The URL of an empty database of the chosen backend.
 pub(crate) async fn fresh_url() -> String {
-    if is_postgres() { fresh_postgres(None).await } else { fresh_sqlite() }
+    if is_postgres() {
+        fresh_postgres(None).await
+    } else {
+        fresh_sqlite()
+    }
 }
 
 /// The URL of an empty SQLite file, whatever the chosen backend.
@@ -41,7 +49,11 @@ pub(crate) fn fresh_sqlite() -> String {
 /// Files of earlier runs go after an hour: a test that failed can still be looked into.
 fn forget_old_files(folder: &PathBuf) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+        let age = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()
+            .and_then(|at| at.elapsed().ok());
         if age.is_some_and(|age| age > Duration::from_secs(3_600)) {
             let _ = std::fs::remove_file(entry.path());
         }
@@ -49,14 +61,20 @@ fn forget_old_files(folder: &PathBuf) {
 }
 
 fn cluster_url() -> String {
-    std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names the cluster; scripts/with-postgres sets it")
+    std::env::var("TEST_POSTGRES_URL")
+        .expect("TEST_POSTGRES_URL names the cluster; scripts/with-postgres sets it")
 }
 
 /// The same cluster, another database.
 fn with_database(url: &str, database: &str) -> String {
-    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let (head, query) = url
+        .split_once('?')
+        .map_or((url, None), |(head, query)| (head, Some(query)));
     let (server, _) = head.rsplit_once('/').unwrap();
-    query.map_or_else(|| format!("{server}/{database}"), |query| format!("{server}/{database}?{query}"))
+    query.map_or_else(
+        || format!("{server}/{database}"),
+        |query| format!("{server}/{database}?{query}"),
+    )
 }
 
 async fn fresh_postgres(template: Option<&str>) -> String {
@@ -64,8 +82,14 @@ async fn fresh_postgres(template: Option<&str>) -> String {
     let admin = Database::connect(&cluster).await.unwrap();
     let database = name();
     let template = template.unwrap_or("template0");
-    admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {database}")).await.unwrap();
-    admin.execute_unprepared(&format!("CREATE DATABASE {database} TEMPLATE {template}")).await.unwrap();
+    admin
+        .execute_unprepared(&format!("DROP DATABASE IF EXISTS {database}"))
+        .await
+        .unwrap();
+    admin
+        .execute_unprepared(&format!("CREATE DATABASE {database} TEMPLATE {template}"))
+        .await
+        .unwrap();
     admin.close().await.unwrap();
     with_database(&cluster, &database)
 }

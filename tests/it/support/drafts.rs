@@ -206,7 +206,10 @@ impl Maker {
         };
         let count = self.dice.below(6);
         ActionDraft {
-            external_id: format!("{}{number}", if number.is_multiple_of(7) { "x-" } else { "" }),
+            external_id: format!(
+                "{}{number}",
+                if number.is_multiple_of(7) { "x-" } else { "" }
+            ),
             program: self.program(),
             ad_space: self.ad_space(),
             standing,
@@ -295,7 +298,10 @@ impl Maker {
             } else {
                 usize::try_from(first_day().days()).unwrap() + 50 + self.dice.below(25)
             };
-            slots.insert(Slot::ClosingDay, SlotValue::Number(i64::try_from(day).unwrap()));
+            slots.insert(
+                Slot::ClosingDay,
+                SlotValue::Number(i64::try_from(day).unwrap()),
+            );
         }
         slots
     }
@@ -329,8 +335,16 @@ impl Maker {
         let (external_id, url, name) = match self.dice.below(6) {
             0 => (None, Some(url), name),
             1 => (Some(id), Some(url), name),
-            2 => (None, Some(format!("https://s.example/{number}?a=%41_b")), name),
-            3 => (None, None, Some(self.dice.pick(TEXTS).to_owned().to_owned())),
+            2 => (
+                None,
+                Some(format!("https://s.example/{number}?a=%41_b")),
+                name,
+            ),
+            3 => (
+                None,
+                None,
+                Some(self.dice.pick(TEXTS).to_owned().to_owned()),
+            ),
             _ => (Some(id), None, name),
         };
         ProductRef {

@@ -35,12 +35,16 @@ pub(crate) fn local_start(day: i32, zone: Zone) -> i64 {
         return *start;
     }
     let tz = chrono_tz::Tz::from_str(zone.name()).unwrap();
-    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap().num_days_from_ce();
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)
+        .unwrap()
+        .num_days_from_ce();
     let midnight = i64::from(day) * 86_400;
     let start = (-64..=160i64)
         .map(|quarter| midnight + quarter * 900)
         .find(|second| {
-            let local = DateTime::from_timestamp(*second, 0).unwrap().with_timezone(&tz);
+            let local = DateTime::from_timestamp(*second, 0)
+                .unwrap()
+                .with_timezone(&tz);
             local.naive_local().date().num_days_from_ce() - epoch >= day
         })
         .unwrap();
@@ -74,7 +78,8 @@ pub(crate) fn counts(facts: &Facts, action: &Action, query: &FactQuery) -> bool 
 /// The counted actions of a query.
 pub(crate) fn counted<'a>(facts: &'a Facts, query: &FactQuery) -> Vec<&'a Action> {
     let all = facts.actions.values();
-    all.filter(|action| in_range(action, &query.range) && counts(facts, action, query)).collect()
+    all.filter(|action| in_range(action, &query.range) && counts(facts, action, query))
+        .collect()
 }
 
 /// Whether an action satisfies a filter.
@@ -142,12 +147,13 @@ fn action_value(facts: &Facts, action: &Action, field: ActionField) -> Value {
         ActionField::Comment => text(&action.comment),
         ActionField::PromoCode => text(&action.promo_code),
         ActionField::Device => text(&action.device),
-        ActionField::ItemsCount => {
-            i64::try_from(facts.cart(action.id).len()).unwrap().into()
-        }
+        ActionField::ItemsCount => i64::try_from(facts.cart(action.id).len()).unwrap().into(),
         ActionField::Eligibility => {
             let key = facts.programs[&action.program_id].catalog_key.clone();
-            let on = day_of(Instant::from_micros(action.ordered_at_us).unwrap(), Zone::UTC);
+            let on = day_of(
+                Instant::from_micros(action.ordered_at_us).unwrap(),
+                Zone::UTC,
+            );
             let country = action.country.as_deref();
             let expected =
                 Catalog::shipped().eligibility(key.as_deref().unwrap_or(""), country, on);
@@ -283,8 +289,16 @@ impl Tally {
     /// Adds an action's own figures, and its items' units.
     pub(crate) fn action(&mut self, facts: &Facts, action: &Action) {
         self.seen.insert(action.id);
-        self.units += facts.cart(action.id).iter().map(|item| i64::from(item.units)).sum::<i64>();
-        self.pay(action, action.order_amount_e4.unwrap_or(0), action.reward_e4);
+        self.units += facts
+            .cart(action.id)
+            .iter()
+            .map(|item| i64::from(item.units))
+            .sum::<i64>();
+        self.pay(
+            action,
+            action.order_amount_e4.unwrap_or(0),
+            action.reward_e4,
+        );
     }
 
     fn pay(&mut self, action: &Action, amount: i64, reward: i64) {
@@ -294,11 +308,14 @@ impl Tally {
     }
 
     pub(crate) fn sums(&self) -> Sums {
-        let money = self.money.iter().map(|(code, (amount, reward))| CurrencySums {
-            currency: Currency::parse(code).unwrap(),
-            order_amount_e4: *amount,
-            reward_e4: *reward,
-        });
+        let money = self
+            .money
+            .iter()
+            .map(|(code, (amount, reward))| CurrencySums {
+                currency: Currency::parse(code).unwrap(),
+                order_amount_e4: *amount,
+                reward_e4: *reward,
+            });
         Sums {
             actions: i64::try_from(self.seen.len()).unwrap(),
             units: self.units,
@@ -344,7 +361,10 @@ pub(crate) fn groups(
     let mut found: HashMap<Option<Uuid>, Tally> = HashMap::new();
     for action in counted(facts, query) {
         if group == SalesGroup::User {
-            found.entry(action.user_id).or_default().action(facts, action);
+            found
+                .entry(action.user_id)
+                .or_default()
+                .action(facts, action);
             continue;
         }
         for item in facts.cart(action.id) {

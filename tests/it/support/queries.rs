@@ -46,8 +46,16 @@ impl Pools {
             .into_iter()
             .map(Value::from)
             .collect();
-        texts.extend(["6115", "777", "501", "my blog", "default", "CN", "", "FULL"].map(Value::from));
-        texts.extend(facts.products.values().take(9).map(|row| row.external_id.clone().into()));
+        texts.extend(
+            ["6115", "777", "501", "my blog", "default", "CN", "", "FULL"].map(Value::from),
+        );
+        texts.extend(
+            facts
+                .products
+                .values()
+                .take(9)
+                .map(|row| row.external_id.clone().into()),
+        );
         texts.retain(|text| *text != Value::Null);
         let mut numbers: Vec<i64> = vec![0, 1, 2, 3, 10, 10_000, 1_000_000, -5_000, -1, i64::MAX];
         numbers.extend(moments().iter().map(|moment| moment.micros()).step_by(5));
@@ -103,7 +111,8 @@ fn op(values: &[Value], kind: Kind) -> BoxedStrategy<Op> {
         return prop_oneof![member, ordered].boxed();
     }
     let parts = [
-        "", "%", "_", "\\", "a", "A", "100", "ёл", "ЁЛ", "ss", "ß", "'", "$1", "🎄", " ", "1005", "x-",
+        "", "%", "_", "\\", "a", "A", "100", "ёл", "ЁЛ", "ss", "ß", "'", "$1", "🎄", " ", "1005",
+        "x-",
     ];
     let part = select(parts.to_vec()).prop_map(str::to_owned);
     let whole = select(TEXTS.to_vec()).prop_map(str::to_owned);
@@ -125,7 +134,10 @@ fn flag() -> BoxedStrategy<Op> {
 }
 
 /// A tree of conditions, empty lists included.
-fn tree<T: Debug + Clone + 'static>(leaf: BoxedStrategy<T>, depth: u32) -> BoxedStrategy<Filter<T>> {
+fn tree<T: Debug + Clone + 'static>(
+    leaf: BoxedStrategy<T>,
+    depth: u32,
+) -> BoxedStrategy<Filter<T>> {
     let leaf = prop_oneof![
         12 => leaf.prop_map(Filter::Test),
         1 => Just(Filter::All(Vec::new())),
@@ -215,7 +227,8 @@ pub(crate) fn product_filter(pools: &Pools, depth: u32) -> BoxedStrategy<Filter<
             op.prop_map(move |op| ProductTest::Field(field, op))
         })
     };
-    let leaf = prop_oneof![3 => own, 1 => category_filter(pools, 1).prop_map(ProductTest::Category)];
+    let leaf =
+        prop_oneof![3 => own, 1 => category_filter(pools, 1).prop_map(ProductTest::Category)];
     tree(leaf.boxed(), depth)
 }
 
@@ -289,7 +302,10 @@ fn any_moment() -> BoxedStrategy<Instant> {
 /// A stretch of time, also an empty one.
 pub(crate) fn span() -> BoxedStrategy<Span> {
     (any_moment(), any_moment())
-        .prop_map(|(a, b)| Span { from: a.min(b), to: a.max(b) })
+        .prop_map(|(a, b)| Span {
+            from: a.min(b),
+            to: a.max(b),
+        })
         .boxed()
 }
 
@@ -308,7 +324,14 @@ pub(crate) fn wide_range() -> BoxedStrategy<AxisRange> {
     (select(DateAxis::ALL.to_vec()), 0i64..70, 71i64..130, zone)
         .prop_map(move |(axis, from, to, zone)| {
             let day = |day: i64| instant(start + day * 86_400_000_000);
-            AxisRange { axis, span: Span { from: day(from), to: day(to) }, zone }
+            AxisRange {
+                axis,
+                span: Span {
+                    from: day(from),
+                    to: day(to),
+                },
+                zone,
+            }
         })
         .boxed()
 }
@@ -333,6 +356,10 @@ pub(crate) fn order<S: Copy + Debug + 'static>(fields: &[S]) -> BoxedStrategy<Ve
         select(vec![Direction::Asc, Direction::Desc]),
         select(vec![Nulls::First, Nulls::Last]),
     );
-    let key = key.prop_map(|(field, direction, nulls)| SortKey { field, direction, nulls });
+    let key = key.prop_map(|(field, direction, nulls)| SortKey {
+        field,
+        direction,
+        nulls,
+    });
     vec(key, 1..6).boxed()
 }

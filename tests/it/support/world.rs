@@ -60,8 +60,7 @@ impl World {
         for number in 1..=count {
             let slug = format!("publisher-{number}");
             let now = at("2026-01-01T00:00:00Z");
-            let publisher =
-                publishers::create(&store, &slug, &slug, Zone::UTC, Currency::USD, now);
+            let publisher = publishers::create(&store, &slug, &slug, Zone::UTC, Currency::USD, now);
             made.push(publisher.await.unwrap());
         }
         Self {
@@ -112,8 +111,10 @@ impl World {
         drafts: &[ActionDraft],
         size: usize,
     ) -> (Uuid, Applied) {
-        let batches: Vec<(&[ActionDraft], &[Reject])> =
-            drafts.chunks(size).map(|drafts| (drafts, &[][..])).collect();
+        let batches: Vec<(&[ActionDraft], &[Reject])> = drafts
+            .chunks(size)
+            .map(|drafts| (drafts, &[][..]))
+            .collect();
         self.run(place, &batches).await
     }
 
@@ -151,8 +152,14 @@ impl World {
             all.stale += applied.stale;
             rejected_before += i64::try_from(rejects.len()).unwrap();
         }
-        let state = if rejected_before > 0 { RunState::Partial } else { RunState::Succeeded };
-        imports::finish(&self.store, scope, run.id, now, (state, None)).await.unwrap();
+        let state = if rejected_before > 0 {
+            RunState::Partial
+        } else {
+            RunState::Succeeded
+        };
+        imports::finish(&self.store, scope, run.id, now, (state, None))
+            .await
+            .unwrap();
         (run.id, all)
     }
 
@@ -162,7 +169,9 @@ impl World {
         E: EntityTrait,
         E::Column: Iterable,
     {
-        let owner = E::Column::iter().find(|column| column.as_str() == "publisher_id").unwrap();
+        let owner = E::Column::iter()
+            .find(|column| column.as_str() == "publisher_id")
+            .unwrap();
         let mut query = E::find().filter(owner.eq(self.publishers[place].id.0));
         for key in E::PrimaryKey::iter() {
             query = query.order_by_asc(sea_orm::PrimaryKeyToColumn::into_column(key));
@@ -181,7 +190,14 @@ impl World {
             )+};
         }
         tables!(
-            program, ad_space, category, product, user, action, action_item, action_state
+            program,
+            ad_space,
+            category,
+            product,
+            user,
+            action,
+            action_item,
+            action_state
         );
         text
     }
@@ -211,12 +227,22 @@ impl World {
             items.entry(item.action_id).or_default().push(item);
         }
         Facts {
-            actions: by_id(self.rows::<entity::action::Entity>(place).await, |row| row.id),
+            actions: by_id(self.rows::<entity::action::Entity>(place).await, |row| {
+                row.id
+            }),
             items,
-            programs: by_id(self.rows::<entity::program::Entity>(place).await, |row| row.id),
-            ad_spaces: by_id(self.rows::<entity::ad_space::Entity>(place).await, |row| row.id),
-            categories: by_id(self.rows::<entity::category::Entity>(place).await, |row| row.id),
-            products: by_id(self.rows::<entity::product::Entity>(place).await, |row| row.id),
+            programs: by_id(self.rows::<entity::program::Entity>(place).await, |row| {
+                row.id
+            }),
+            ad_spaces: by_id(self.rows::<entity::ad_space::Entity>(place).await, |row| {
+                row.id
+            }),
+            categories: by_id(self.rows::<entity::category::Entity>(place).await, |row| {
+                row.id
+            }),
+            products: by_id(self.rows::<entity::product::Entity>(place).await, |row| {
+                row.id
+            }),
             users: by_id(self.rows::<entity::user::Entity>(place).await, |row| row.id),
         }
     }

@@ -1,0 +1,184 @@
+//! Nested fields cost one statement per level, never one per row: each shape is asked with small and with large pages
+//! and sends the same number of statements, every one of which names the publisher.
+
+use crate::support::api::Api;
+use crate::support::drafts::Shape;
+use crate::support::world::{World, block_on};
+use serde_json::json;
+
+/// A shape: its name, how many statements it sends, the operation with `$first` as its page size.
+const SHAPES: &[(&str, usize, &str)] = &[
+    (
+        "a page",
+        1,
+        "query($first: Int) { actions(first: $first) { nodes { orderId } } }",
+    ),
+    (
+        "a page with its count",
+        2,
+        "query($first: Int) { actions(first: $first) { totalCount nodes { id } } }",
+    ),
+    (
+        "a page with totals",
+        2,
+        "query($first: Int) { actions(first: $first) { totals { count reward { amount } } nodes { id } } }",
+    ),
+    (
+        "a page with what it hangs on",
+        4,
+        "query($first: Int) { actions(first: $first) { nodes { program { name } adSpace { name } user { value } } } }",
+    ),
+    (
+        "carts with products and categories",
+        4,
+        "query($first: Int) { actions(first: $first) { nodes { items { nodes { amount { amount } \
+         product { name category { name } } } } } } }",
+    ),
+    (
+        "carts under aliases and fragments",
+        4,
+        "query($first: Int) { actions(first: $first) { nodes { ...A b: items { nodes { product { url } } } } } } \
+         fragment A on Action { a: items { nodes { product { name ... on Product { category { name } } } } } }",
+    ),
+    (
+        "history",
+        2,
+        "query($first: Int) { actions(first: $first) { nodes { history { nodes { status } } } } }",
+    ),
+    (
+        "users with their latest actions and carts",
+        4,
+        "query($first: Int) { users(first: $first) { nodes { actions(first: 3) { nodes { orderId \
+         items(first: 2) { nodes { product { name } } } } } } } }",
+    ),
+    (
+        "products with sales",
+        2,
+        "query($first: Int) { products(first: $first) { nodes { name \
+         sales(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { units reward { amount } } } } }",
+    ),
+    (
+        "the category tree",
+        3,
+        "query($first: Int) { categories(first: $first, filter: {level: {eq: 1}}) { nodes { name \
+         children { name products(first: 2) { nodes { name } } } } } }",
+    ),
+    (
+        "top categories with products",
+        6,
+        "query($first: Int) { topSellingCategories(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
+         first: $first) { totals { units } nodes { rank share change { ratio } category { name } \
+         products(first: 3) { nodes { units product { name } } } } } }",
+    ),
+    (
+        "product segments with members",
+        4,
+        "query($first: Int) { productSegments(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
+         name size products(first: $first) { nodes { units product { name category { name } } } } } } }",
+    ),
+    (
+        "user segments with top products and members",
+        6,
+        "query($first: Int) { userSegments(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
+         name size topProducts(first: 3) { nodes { product { name category { name } } } } \
+         users(first: $first) { nodes { user { value } } } } } }",
+    ),
+    (
+        "imports with rejected records",
+        2,
+        "query($first: Int) { imports(first: $first) { nodes { name rejectedRecords { nodes { message } } } } }",
+    ),
+];
+
+#[test]
+fn a_shape_sends_the_same_number_of_statements_whatever_the_page() {
+    block_on(async {
+        let world = World::rich(
+            7,
+            Shape {
+                drafts: 300,
+                actions: 220,
+                wild: false,
+            },
+        )
+        .await;
+        let api = Api::of(&world, 0);
+        let mut wrong = Vec::new();
+        for (name, expected, query) in SHAPES {
+            for first in [2, 100] {
+                let data = api.data(query, &json!({ "first": first })).await;
+                let sent = api.statements.take();
+                assert!(data.to_string().len() > 60, "{name}: the answer is empty");
+                if sent.len() != *expected {
+                    wrong.push(format!(
+                        "{name}, first {first}: {} instead of {expected}\n  {}",
+                        sent.len(),
+                        sent.join("\n  ")
+                    ));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn every_statement_names_the_publisher_for_every_table_it_reads() {
+    block_on(async {
+        let world = World::rich(
+            8,
+            Shape {
+                drafts: 120,
+                actions: 90,
+                wild: false,
+            },
+        )
+        .await;
+        let api = Api::of(&world, 0);
+        let mut seen = 0;
+        for (name, _, query) in SHAPES {
+            api.data(query, &json!({ "first": 5 })).await;
+            for statement in api.statements.take() {
+                for alias in tables(&statement) {
+                    seen += 1;
+                    assert!(
+                        statement.contains(&format!("{alias}.publisher_id")),
+                        "{name}: nothing says whose rows {alias} has:\n{statement}"
+                    );
+                }
+            }
+        }
+        assert!(seen > 60, "{seen}");
+    });
+}
+
+/// The names that a statement gives to the tables it reads.
+fn tables(statement: &str) -> Vec<&str> {
+    const TABLES: &[&str] = &[
+        "actions",
+        "action_items",
+        "action_states",
+        "ad_spaces",
+        "categories",
+        "import_rejects",
+        "import_runs",
+        "products",
+        "programs",
+        "publisher_states",
+        "users",
+    ];
+    let words: Vec<&str> = statement.split_whitespace().collect();
+    let named = words
+        .windows(3)
+        .filter(|words| matches!(words[0], "FROM" | "JOIN") && TABLES.contains(&words[1]));
+    // A table without a name of its own is called as it is.
+    named
+        .map(|words| {
+            if matches!(words[2], "WHERE" | "UNION") {
+                words[1]
+            } else {
+                words[2].trim_end_matches(')')
+            }
+        })
+        .collect()
+}
