@@ -15,7 +15,7 @@ pub struct Model {
     pub id: Uuid,
     /// Network, `admitad`, the same for every entrance.
     pub source: String,
-    /// Upstream's action id. Unique per source.
+    /// Upstream's action id. Unique per source, since the id is derived from both.
     pub external_id: String,
     /// The advertiser's order number.
     pub order_id: Option<String>,

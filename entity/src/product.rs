@@ -15,7 +15,7 @@ pub struct Model {
     pub id: Uuid,
     /// Network, `admitad`.
     pub source: String,
-    /// `id:` and the product id, else `url:` or `name:` and a hash. Unique per source.
+    /// `id:` and the product id, else `url:` or `name:` and a hash. Unique per source, since the id is derived from both.
     pub natural_key: String,
     /// AliExpress product id.
     pub external_id: Option<String>,

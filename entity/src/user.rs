@@ -13,7 +13,7 @@ pub struct Model {
     /// Derived from the user space and the value.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Which ad spaces share users. Unique with the value.
+    /// Which ad spaces share users. Unique with the value, since the id is derived from both.
     pub user_space: String,
     /// The SubID's value.
     pub value: String,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::context::RequestContext;
 use super::document::{DocumentLimits, Documents, OperationKind, Prepared, RequestError};
-use super::error::{Told, tell};
+use super::error::{Told, of_arguments, tell};
 use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::Viewer;
@@ -137,6 +137,16 @@ impl Engine {
         }
         let response = schema.execute(running).await;
         let statements = tx.statements();
+        let refused = of_arguments(&response.errors);
+        if !refused.is_empty() {
+            let reply = refusal(refused, Code::BadUserInput);
+            return Reply {
+                operation_name,
+                statements,
+                cost: cost.nodes,
+                ..reply
+            };
+        }
         let outcome = if response.errors.is_empty() {
             Outcome::Complete
         } else {
@@ -202,11 +212,12 @@ fn refused(errors: &[RequestError]) -> Reply {
     let told = errors
         .iter()
         .map(|error| Told::request(error.code, &error.message, error.locations.clone()));
-    let body = bytes(&Refusal {
-        errors: told.collect(),
-    });
+    refusal(told.collect(), code)
+}
+
+fn refusal(errors: Vec<Told>, code: Code) -> Reply {
     Reply {
-        body,
+        body: bytes(&Refusal { errors }),
         outcome: Outcome::RequestError { code },
         operation_name: None,
         statements: 0,

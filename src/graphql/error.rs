@@ -141,13 +141,29 @@ fn log(failure: &Error, reference: &str) {
     }
 }
 
-/// What the framework itself refuses during execution: values that a scalar does not take. Anything else is a fault.
+/// The errors that say that an argument has a value which its scalar does not take. The specification wants them found
+/// before execution, as errors of the request; the framework finds them on the way.
+pub(super) fn of_arguments(errors: &[ServerError]) -> Vec<Told> {
+    let refused = errors.iter().filter(|error| is_of_argument(error));
+    refused
+        .take(MAX_ERRORS)
+        .map(|error| {
+            let code = Code::BadUserInput.as_str();
+            Told::request(code, &plain(&error.message), error.locations.clone())
+        })
+        .collect()
+}
+
+fn is_of_argument(error: &ServerError) -> bool {
+    error.source.is_none()
+        && ["Failed to parse \"", "Expected input type \""]
+            .iter()
+            .any(|start| error.message.starts_with(start))
+}
+
+/// What the framework itself fails with during execution is a fault, but for arguments.
 fn of_framework(error: &ServerError) -> Failure {
-    let of_input = ["Failed to parse \"", "Expected input type \""];
-    if of_input
-        .iter()
-        .any(|start| error.message.starts_with(start))
-    {
+    if is_of_argument(error) {
         return Error::new(Code::BadUserInput, plain(&error.message)).into();
     }
     Error::internal(error.message.clone()).into()
@@ -210,9 +226,18 @@ mod tests {
     fn a_refused_value_says_what_would_do() {
         let message =
             r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
-        let text = json(ServerError::new(message, None));
-        assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
-        assert!(text.contains("BAD_USER_INPUT"), "{text}");
+        let error = ServerError::new(message, None);
+        for text in [
+            serde_json::to_string(&of_arguments(std::slice::from_ref(&error))).unwrap(),
+            json(error),
+        ] {
+            assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
+            assert!(text.contains("BAD_USER_INPUT"), "{text}");
+        }
+        let failure = Failure::from(Error::internal("Failed to parse \"secret\""));
+        let fault =
+            async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 1 });
+        assert!(of_arguments(&[fault, ServerError::new("x", None)]).is_empty());
     }
 
     #[test]

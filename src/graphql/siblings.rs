@@ -47,10 +47,13 @@ impl<T> Deref for Member<T> {
 /// What was loaded for a whole group: of a type that only its relation knows.
 type Batch = Result<Arc<dyn Any + Send + Sync>>;
 
+/// What is loaded for a group, by relation and arguments.
+type Batches = HashMap<(&'static str, String), Arc<OnceCell<Batch>>>;
+
 /// Values that were listed together, and what was loaded for them, by relation and arguments.
 pub struct Group<T> {
     all: Vec<Arc<T>>,
-    batches: Mutex<HashMap<(&'static str, String), Arc<OnceCell<Batch>>>>,
+    batches: Mutex<Batches>,
 }
 
 impl<T> Group<T> {

@@ -219,6 +219,10 @@ impl Fields {
     }
 
     fn item(&mut self, raw: &RawPosition<'_>) -> Result<DraftItem, Refusal> {
+        if raw.action_date.is_given() {
+            let what = "stands in a cart item, so a bracket is missing before it";
+            return Err(self.bad("action_date", what));
+        }
         let product = ProductRef {
             external_id: self
                 .id(raw.product_id, "product_id")?

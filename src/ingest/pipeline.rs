@@ -3,7 +3,7 @@
 
 use super::format::json::JsonReader;
 use super::format::{ReadError, decoded};
-use super::normalize::NormalizeContext;
+use super::normalize::{DEFAULT_OFFSET_MINUTES, NormalizeContext};
 use super::{demo, latest};
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-/// How many drafts make a batch: one transaction.
-const BATCH: usize = 500;
+/// How many drafts make a batch: one transaction. Large ones touch each page of an index fewer times.
+const BATCH: usize = 2_000;
 /// How many batches wait for the writer: enough that neither side idles.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 /// How many rejected records a report shows.
 const SHOWN_REJECTS: usize = 5;
 
@@ -163,7 +163,7 @@ pub async fn import_demo(
         name: "demo data".to_owned(),
         entrance: Entrance::Demo,
         as_of: Some(end),
-        offset_minutes: super::normalize::DEFAULT_OFFSET_MINUTES,
+        offset_minutes: DEFAULT_OFFSET_MINUTES,
     };
     let records =
         move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
@@ -218,12 +218,26 @@ fn read_pages(
     Ok(())
 }
 
-/// Hands out the generated actions of one of the demo's publishers.
+/// Hands out the generated actions of one of the demo's publishers: yesterday's pages, then today's.
 fn read_demo(
-    _publisher_index: usize,
-    _end: Instant,
-    _send: &mut dyn FnMut(Incoming) -> bool,
+    publisher_index: usize,
+    end: Instant,
+    send: &mut dyn FnMut(Incoming) -> bool,
 ) -> std::result::Result<(), String> {
+    for input in demo::inputs(publisher_index, demo::SEED, end) {
+        let context = NormalizeContext {
+            offset_minutes: DEFAULT_OFFSET_MINUTES,
+            observed_at: input.observed_at(),
+        };
+        let mut heard = true;
+        read_pages(input, &context, &mut |record| {
+            heard = send(record);
+            heard
+        })?;
+        if !heard {
+            break;
+        }
+    }
     Ok(())
 }
 

@@ -261,6 +261,8 @@ record! {
         product_category_id = "product_category_id",
         /// Category name.
         product_category_name = "product_category_name",
+        /// What only actions have: given where a bracket is missing and actions fell into a cart.
+        action_date = "action_date",
         /// Product country code.
         product_country = "product_country_code" | "product_country" | "country_code",
     }

@@ -6,6 +6,7 @@ use super::sales::{self, Facts};
 use super::sql::Sql;
 use super::sql::filter::write_range;
 use super::tx::ReadTx;
+use crate::domain::draft::action_id;
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter, Value};
 use crate::domain::page::{Page, PageRequest, SortKey};
@@ -205,7 +206,8 @@ pub async fn by_external_id(
     scope: ReadScope,
     external_id: &str,
 ) -> Result<Vec<Action>> {
-    listing::by_text::<Actions>(tx, scope, "external_id", external_id).await
+    // The id is derived from upstream's, so the primary key finds it.
+    by_ids(tx, scope, &[action_id(scope.publisher(), external_id)]).await
 }
 
 /// Actions of an order, at most two: enough to tell that it is not one. One statement.

@@ -8,15 +8,16 @@
 //! survives the machine, not only the process. On PostgreSQL that is the server's `synchronous_commit`, which is left
 //! as its owner set it.
 
-use super::error::from_db;
+use super::error::{from_db, is_missing_table};
 use super::tx::Recorder;
 use crate::domain::error::{Code, Error, Result};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection as _, Executor as _, sqlite};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,12 +120,40 @@ impl Store {
     /// Brings the tables up to date. Of several processes that do so at once, one does it and the others wait.
     ///
     /// # Errors
-    /// When a migration fails; what it did is rolled back.
+    /// When a newer version of the program made the tables, or a migration fails; what it did is rolled back.
     pub async fn migrate(&self) -> Result<()> {
-        if self.is_ready().await.is_ok() {
+        if self.pending().await? == 0 {
             return Ok(());
         }
         self.migrate_alone().await.map_err(|error| from_db(&error))
+    }
+
+    /// How many migrations are not applied yet. It only reads, so it waits for no writer.
+    async fn pending(&self) -> Result<usize> {
+        let sql =
+            Statement::from_string(self.pools.backend, "SELECT version FROM seaql_migrations");
+        let mut applied = HashSet::new();
+        match self.pools.read.query_all_raw(sql).await {
+            Ok(rows) => {
+                for row in rows {
+                    let version: String =
+                        row.try_get_by_index(0).map_err(|error| from_db(&error))?;
+                    applied.insert(version);
+                }
+            }
+            Err(error) if is_missing_table(&error) => {}
+            Err(error) => return Err(from_db(&error)),
+        }
+        let known = Migrator::migrations();
+        let pending = known.iter().filter(|known| !applied.remove(known.name()));
+        let pending = pending.count();
+        if applied.is_empty() {
+            return Ok(pending);
+        }
+        Err(Error::new(
+            Code::ServiceUnavailable,
+            "The database was made by a newer version of Actiongraph; install that one.",
+        ))
     }
 
     #[expect(
@@ -155,18 +184,13 @@ impl Store {
     /// # Errors
     /// `SERVICE_UNAVAILABLE` when not.
     pub async fn is_ready(&self) -> Result<()> {
-        let pending = Migrator::get_pending_migrations(&self.pools.read)
-            .await
-            .map_err(|error| from_db(&error))?;
-        if pending.is_empty() {
+        let pending = self.pending().await?;
+        if pending == 0 {
             return Ok(());
         }
         Err(Error::new(
             Code::ServiceUnavailable,
-            format!(
-                "{} migrations are pending; run `actiongraph migrate`",
-                pending.len()
-            ),
+            format!("{pending} migrations are pending; run `actiongraph migrate`"),
         ))
     }
 
@@ -289,6 +313,8 @@ async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<D
                 .busy_timeout(limits.lock_timeout)
                 .statement_cache_capacity(200)
                 .pragma("fullfsync", "ON")
+                // Folded into the file every 64 MiB: an import rewrites the same pages in batch after batch.
+                .pragma("wal_autocheckpoint", "16384")
                 .pragma("cache_size", "-32768")
                 .pragma("temp_store", "MEMORY")
                 .pragma("mmap_size", "268435456");
@@ -314,13 +340,14 @@ async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<D
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
     let milliseconds = |time: Duration| time.as_millis().max(1);
+    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none.
     let write = format!(
-        "SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET client_min_messages = error; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         milliseconds(options.lock_timeout),
         milliseconds(SILENCE),
     );
     let read = format!(
-        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET client_min_messages = error; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         milliseconds(options.read_timeout),
         milliseconds(SILENCE),
     );
@@ -350,15 +377,24 @@ async fn connect_postgres(
         .map_sqlx_postgres_opts(|options| options.application_name("actiongraph"))
         .map_sqlx_postgres_pool_opts(move |options| {
             let settings = settings.clone();
-            options.after_connect(move |connection, _| {
-                let settings = settings.clone();
-                Box::pin(async move {
-                    connection
-                        .execute(sea_orm::sqlx::AssertSqlSafe(settings))
-                        .await?;
-                    Ok(())
+            options
+                .after_connect(move |connection, _| {
+                    let settings = settings.clone();
+                    Box::pin(async move {
+                        connection
+                            .execute(sea_orm::sqlx::AssertSqlSafe(settings))
+                            .await?;
+                        Ok(())
+                    })
                 })
-            })
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        // Whoever went away while BEGIN was under way left the server inside a transaction that the
+                        // driver does not know of.
+                        connection.execute("ROLLBACK").await?;
+                        Ok(true)
+                    })
+                })
         });
     Database::connect(options)
         .await

@@ -61,6 +61,11 @@ pub(super) fn is_lost(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a plain `SELECT` failed because its table is not there; SQLite has one code for all that is wrong with a text.
+pub(super) fn is_missing_table(error: &DbErr) -> bool {
+    matches!(code_of(error).as_deref(), Some("1" | "42P01"))
+}
+
 fn sqlx_error(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))

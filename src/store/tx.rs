@@ -96,6 +96,10 @@ impl ReadTx {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the file that begins transactions"
+    )]
     async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
         self.0.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.0.store.recorder() {
@@ -131,6 +135,10 @@ pub struct WriteTx {
 }
 
 impl WriteTx {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the file that begins transactions"
+    )]
     async fn begin(store: &Store) -> Result<Self, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

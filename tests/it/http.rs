@@ -249,7 +249,10 @@ async fn errors_in_requests_have_no_data_and_the_status_of_their_media_type() {
     for (query, code) in [
         ("{", "GRAPHQL_PARSE_FAILED"),
         ("{ nosuchfield }", "GRAPHQL_VALIDATION_FAILED"),
-        ("query ($id: ID!) { node(id: $id) { id } }", "BAD_USER_INPUT"),
+        (
+            "query ($id: ID!) { node(id: $id) { id } }",
+            "BAD_USER_INPUT",
+        ),
     ] {
         for (accept, status) in [(NEW, 400), (JSON, 200)] {
             let (found, body) = server.ask(accept, query).await;

@@ -6,11 +6,16 @@
 mod support;
 
 mod answers;
+mod apply;
 mod cli;
 mod documents;
 mod durability;
 mod filters;
 mod http;
+mod paging;
+mod parity;
+mod sales;
 mod schema_drift;
+mod segments;
 mod statements;
 mod tenants;

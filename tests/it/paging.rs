@@ -125,7 +125,10 @@ fn walk<T: Debug>(
     for step in 0.. {
         prop_assert!(step < 500, "the walk does not end");
         let page = ask(&request).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-        prop_assert!(page.rows.len() <= usize::try_from(size).unwrap(), "a page too long");
+        prop_assert!(
+            page.rows.len() <= usize::try_from(size).unwrap(),
+            "a page too long"
+        );
         let mut ids: Vec<Uuid> = page.rows.iter().map(|(row, _)| id(row)).collect();
         let (more, behind, last) = if forward {
             (page.has_next, page.has_previous, page.rows.last())
@@ -186,15 +189,20 @@ fn actions_in_any_order_are_walked_once_each_either_way() {
             .filter(|action| naive::matches(&facts, action, &filter));
         let expected = sort_actions(matching, &order);
         let fingerprint = order_fingerprint("actions", &order);
-        let found = walk((size, forward), fingerprint, |action: &Action| action.id, |page| {
-            let list = ActionList {
-                range,
-                filter: filter.clone(),
-                order: order.clone(),
-                page: page.clone(),
-            };
-            runtime.block_on(async { actions::list(&world.tx(), world.read(0), &list).await })
-        })?;
+        let found = walk(
+            (size, forward),
+            fingerprint,
+            |action: &Action| action.id,
+            |page| {
+                let list = ActionList {
+                    range,
+                    filter: filter.clone(),
+                    order: order.clone(),
+                    page: page.clone(),
+                };
+                runtime.block_on(async { actions::list(&world.tx(), world.read(0), &list).await })
+            },
+        )?;
         alike(&found, &expected)
     });
 }
@@ -214,7 +222,9 @@ fn a_page_between_two_cursors_is_a_stretch_of_the_list() {
                 page,
             };
             runtime.block_on(async {
-                actions::list(&world.tx(), world.read(0), &list).await.unwrap()
+                actions::list(&world.tx(), world.read(0), &list)
+                    .await
+                    .unwrap()
             })
         };
         let whole = list(PageRequest {
@@ -239,7 +249,11 @@ fn a_page_between_two_cursors_is_a_stretch_of_the_list() {
         };
         let found: Vec<Uuid> = page.rows.iter().map(|(action, _)| action.id).collect();
         alike(&found, expected)?;
-        let more = if forward { page.has_next } else { page.has_previous };
+        let more = if forward {
+            page.has_next
+        } else {
+            page.has_previous
+        };
         prop_assert_eq!(more, between.len() > size);
         Ok(())
     });
@@ -275,12 +289,13 @@ fn nested_actions_are_walked_once_each_under_every_parent() {
                 ActionParent::User => action.user_id == Some(id),
                 ActionParent::Program => action.program_id == id,
                 ActionParent::AdSpace => action.ad_space_id == Some(id),
-                ActionParent::Product => {
-                    facts.cart(action.id).iter().any(|item| item.product_id == Some(id))
-                }
+                ActionParent::Product => facts
+                    .cart(action.id)
+                    .iter()
+                    .any(|item| item.product_id == Some(id)),
             });
-            let inside = actions
-                .filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
+            let inside =
+                actions.filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
             sort_actions(inside, &order)
         };
         let ask = |ids: &[Uuid], page: &PageRequest| {
@@ -330,13 +345,18 @@ fn nested_actions_are_walked_once_each_under_every_parent() {
         }
         let one = ids[pick % ids.len()];
         let asked = (u32::try_from(size).unwrap(), forward);
-        let found = walk(asked, 1, |action: &Action| action.id, |page| {
-            Ok(ask(&[one], page)?.remove(&one).unwrap_or(Page {
-                has_next: page.before.is_some(),
-                has_previous: page.after.is_some(),
-                ..Page::default()
-            }))
-        })?;
+        let found = walk(
+            asked,
+            1,
+            |action: &Action| action.id,
+            |page| {
+                Ok(ask(&[one], page)?.remove(&one).unwrap_or(Page {
+                    has_next: page.before.is_some(),
+                    has_previous: page.after.is_some(),
+                    ..Page::default()
+                }))
+            },
+        )?;
         alike(&found, &under(one))
     });
 }
@@ -408,7 +428,11 @@ lists_are_walked! {
 #[test]
 fn products_of_categories_are_walked_once_each_with_those_of_the_categories_below() {
     let (runtime, world, facts) = setting();
-    let sorts = [ProductSort::Name, ProductSort::FirstSeenAt, ProductSort::ExternalId];
+    let sorts = [
+        ProductSort::Name,
+        ProductSort::FirstSeenAt,
+        ProductSort::ExternalId,
+    ];
     let mut ids: Vec<Uuid> = facts
         .products
         .values()
@@ -456,9 +480,12 @@ fn products_of_categories_are_walked_once_each_with_those_of_the_categories_belo
             alike(&found, cut)?;
         }
         let one = ids[pick];
-        let found = walk((size, forward), 1, |product: &Product| product.id, |page| {
-            Ok(ask(&[one], page)?.remove(&one).unwrap_or_default())
-        })?;
+        let found = walk(
+            (size, forward),
+            1,
+            |product: &Product| product.id,
+            |page| Ok(ask(&[one], page)?.remove(&one).unwrap_or_default()),
+        )?;
         alike(&found, &under(one))
     });
 }
@@ -485,7 +512,12 @@ fn rejects_are_walked_in_the_order_of_the_input() {
     let (world, runs) = runtime.block_on(async {
         let world = World::new(2).await;
         let mut runs = Vec::new();
-        for (place, batches) in [(0, vec![7, 0, 23, 1]), (0, vec![4]), (0, vec![]), (1, vec![9])] {
+        for (place, batches) in [
+            (0, vec![7, 0, 23, 1]),
+            (0, vec![4]),
+            (0, vec![]),
+            (1, vec![9]),
+        ] {
             let mut all = Vec::new();
             for count in batches {
                 let from = u32::try_from(all.iter().map(Vec::len).sum::<usize>()).unwrap();
@@ -501,17 +533,29 @@ fn rejects_are_walked_in_the_order_of_the_input() {
         .block_on(async { imports::rejects_kept(&world.tx(), world.read(0), &ids).await })
         .unwrap();
     assert_eq!(kept, HashMap::from([(ids[0], 31), (ids[1], 4)]));
-    for (size, forward) in [(1, true), (4, true), (4, false), (31, true), (32, false), (100, true)] {
+    for (size, forward) in [
+        (1, true),
+        (4, true),
+        (4, false),
+        (31, true),
+        (32, false),
+        (100, true),
+    ] {
         for (id, expected) in &runs[..3] {
             let mut found = Vec::new();
-            let ids = walk((size, forward), 3, |reject| reject_id(*id, reject), |page| {
-                let pages = runtime.block_on(async {
-                    imports::rejects_of(&world.tx(), world.read(0), &[*id], page).await
-                })?;
-                let page = pages.get(id).cloned().unwrap_or_default();
-                found.extend(page.rows.iter().map(|(row, _)| (row.ordinal, row.place)));
-                Ok(page)
-            })
+            let ids = walk(
+                (size, forward),
+                3,
+                |reject| reject_id(*id, reject),
+                |page| {
+                    let pages = runtime.block_on(async {
+                        imports::rejects_of(&world.tx(), world.read(0), &[*id], page).await
+                    })?;
+                    let page = pages.get(id).cloned().unwrap_or_default();
+                    found.extend(page.rows.iter().map(|(row, _)| (row.ordinal, row.place)));
+                    Ok(page)
+                },
+            )
             .unwrap();
             assert_eq!(ids.len(), expected.len());
             assert!(ids.is_sorted(), "by number");
@@ -545,7 +589,12 @@ fn reject_id(run: Uuid, reject: &actiongraph::domain::records::RejectedRecord) -
 #[test]
 fn rows_that_come_in_between_pages_move_no_other_row() {
     let runtime = runtime();
-    let asked = (queries::order(&SORTS), 5u32..30, any::<bool>(), any::<u64>());
+    let asked = (
+        queries::order(&SORTS),
+        5u32..30,
+        any::<bool>(),
+        any::<u64>(),
+    );
     check(8, &asked, |(order, size, forward, seed)| {
         let world = runtime.block_on(World::new(1));
         let shape = Shape {
@@ -561,22 +610,29 @@ fn rows_that_come_in_between_pages_move_no_other_row() {
         let facts = runtime.block_on(world.facts(0));
         let expected = sort_actions(facts.actions.values(), &order);
         let (mut dice, mut news) = (Dice::new(seed), news.into_iter());
-        let found = walk((size, forward), 5, |action: &Action| action.id, |page| {
-            let list = ActionList {
-                range: None,
-                filter: Filter::default(),
-                order: order.clone(),
-                page: page.clone(),
-            };
-            runtime.block_on(async {
-                let answer = actions::list(&world.tx(), world.read(0), &list).await;
-                let some: Vec<_> = news.by_ref().take(dice.below(12)).collect();
-                world.apply(0, &some).await;
-                answer
-            })
-        })?;
-        let old: Vec<Uuid> =
-            found.into_iter().filter(|id| facts.actions.contains_key(id)).collect();
+        let found = walk(
+            (size, forward),
+            5,
+            |action: &Action| action.id,
+            |page| {
+                let list = ActionList {
+                    range: None,
+                    filter: Filter::default(),
+                    order: order.clone(),
+                    page: page.clone(),
+                };
+                runtime.block_on(async {
+                    let answer = actions::list(&world.tx(), world.read(0), &list).await;
+                    let some: Vec<_> = news.by_ref().take(dice.below(12)).collect();
+                    world.apply(0, &some).await;
+                    answer
+                })
+            },
+        )?;
+        let old: Vec<Uuid> = found
+            .into_iter()
+            .filter(|id| facts.actions.contains_key(id))
+            .collect();
         alike(&old, &expected)
     });
 }

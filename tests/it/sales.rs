@@ -69,12 +69,24 @@ fn shown(page: &Page<SalesRow>) -> Vec<SalesRow> {
 fn ranked_groups_walked_either_way_are_those_of_a_plain_count() {
     let (runtime, world, facts, pools) = setting();
     let group = select(GROUPS.to_vec());
-    let asked = (facts_query(&pools), group, queries::rank_by(), 1u32..9, any::<bool>());
+    let asked = (
+        facts_query(&pools),
+        group,
+        queries::rank_by(),
+        1u32..9,
+        any::<bool>(),
+    );
     check(120, &asked, |(query, group, by, size, forward)| {
         let mut expected = naive::rank(&naive::groups(&facts, &query, group), by);
-        let (mut found, mut steps, count) = (Vec::new(), 0, runtime.block_on(async {
-            top::group_count(&world.tx(), world.read(0), &query, group, by).await.unwrap()
-        }));
+        let (mut found, mut steps, count) = (
+            Vec::new(),
+            0,
+            runtime.block_on(async {
+                top::group_count(&world.tx(), world.read(0), &query, group, by)
+                    .await
+                    .unwrap()
+            }),
+        );
         prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
         if !forward {
             expected.reverse();
@@ -120,53 +132,80 @@ fn a_stretch_between_two_ranks_is_a_stretch_of_the_plain_list() {
     let (runtime, world, facts, pools) = setting();
     let group = select(GROUPS.to_vec());
     let ends = (0usize..1_000, 0usize..1_000, any::<bool>());
-    let asked = (facts_query(&pools), group, queries::rank_by(), 1u32..9, ends);
-    check(60, &asked, |(query, group, by, size, (after, before, forward))| {
-        let mut asked = SalesQuery {
-            facts: query,
-            group,
-            by,
-            page: page(100_000, true),
-        };
-        let answer = |asked: &SalesQuery| {
-            runtime.block_on(async { top::ranked(&world.tx(), world.read(0), asked).await.unwrap() })
-        };
-        let all = answer(&asked);
-        if all.rows.is_empty() {
-            return Ok(());
-        }
-        let (after, before) = (after % all.rows.len(), before % all.rows.len());
-        asked.page = PageRequest {
-            size,
-            forward,
-            after: Some(all.rows[after].1.clone()),
-            before: Some(all.rows[before].1.clone()),
-        };
-        let between: Vec<SalesRow> = shown(&all).into_iter().take(before).skip(after + 1).collect();
-        let size = usize::try_from(size).unwrap();
-        let expected: Vec<SalesRow> = if forward {
-            between.iter().take(size).cloned().collect()
-        } else {
-            between[between.len().saturating_sub(size)..].to_vec()
-        };
-        let found = answer(&asked);
-        prop_assert_eq!(shown(&found), expected);
-        let more = if forward { found.has_next } else { found.has_previous };
-        prop_assert_eq!(more, between.len() > size);
-        Ok(())
-    });
+    let asked = (
+        facts_query(&pools),
+        group,
+        queries::rank_by(),
+        1u32..9,
+        ends,
+    );
+    check(
+        60,
+        &asked,
+        |(query, group, by, size, (after, before, forward))| {
+            let mut asked = SalesQuery {
+                facts: query,
+                group,
+                by,
+                page: page(100_000, true),
+            };
+            let answer = |asked: &SalesQuery| {
+                runtime.block_on(async {
+                    top::ranked(&world.tx(), world.read(0), asked)
+                        .await
+                        .unwrap()
+                })
+            };
+            let all = answer(&asked);
+            if all.rows.is_empty() {
+                return Ok(());
+            }
+            let (after, before) = (after % all.rows.len(), before % all.rows.len());
+            asked.page = PageRequest {
+                size,
+                forward,
+                after: Some(all.rows[after].1.clone()),
+                before: Some(all.rows[before].1.clone()),
+            };
+            let between: Vec<SalesRow> = shown(&all)
+                .into_iter()
+                .take(before)
+                .skip(after + 1)
+                .collect();
+            let size = usize::try_from(size).unwrap();
+            let expected: Vec<SalesRow> = if forward {
+                between.iter().take(size).cloned().collect()
+            } else {
+                between[between.len().saturating_sub(size)..].to_vec()
+            };
+            let found = answer(&asked);
+            prop_assert_eq!(shown(&found), expected);
+            let more = if forward {
+                found.has_next
+            } else {
+                found.has_previous
+            };
+            prop_assert_eq!(more, between.len() > size);
+            Ok(())
+        },
+    );
 }
 
 fn totals_of(facts: &Facts, actions: &[&entity::action::Model]) -> Totals {
-    let (mut own, mut items) = (naive::Tally::default(), BTreeMap::<String, CurrencySums>::new());
+    let (mut own, mut items) = (
+        naive::Tally::default(),
+        BTreeMap::<String, CurrencySums>::new(),
+    );
     for action in actions {
         own.action(facts, action);
         let currency = actiongraph::domain::money::Currency::parse(&action.currency).unwrap();
-        let sums = items.entry(action.currency.clone()).or_insert(CurrencySums {
-            currency,
-            order_amount_e4: 0,
-            reward_e4: 0,
-        });
+        let sums = items
+            .entry(action.currency.clone())
+            .or_insert(CurrencySums {
+                currency,
+                order_amount_e4: 0,
+                reward_e4: 0,
+            });
         for item in facts.cart(action.id) {
             sums.order_amount_e4 += item.amount_e4;
             sums.reward_e4 += item.reward_e4;
@@ -192,9 +231,13 @@ fn totals_equal_the_facts_and_their_items() {
         let (counted, exact, info, list) = runtime.block_on(async {
             let tx = world.tx();
             let counted = top::totals(&tx, scope, &query).await.unwrap();
-            let exact = actions::totals(&tx, scope, range.as_ref(), &filter).await.unwrap();
+            let exact = actions::totals(&tx, scope, range.as_ref(), &filter)
+                .await
+                .unwrap();
             let info = facts_info(&tx, scope, &query).await.unwrap();
-            let list = list_info(&tx, scope, range.as_ref(), &filter).await.unwrap();
+            let list = list_info(&tx, scope, range.as_ref(), &filter)
+                .await
+                .unwrap();
             (counted, exact, info, list)
         });
         let actions = naive::counted(&facts, &query);
@@ -215,10 +258,16 @@ fn totals_equal_the_facts_and_their_items() {
                         let cart = facts.cart(action.id);
                         let amount: i64 = cart.iter().map(|item| item.amount_e4).sum();
                         let reward: i64 = cart.iter().map(|item| item.reward_e4).sum();
-                        (action.order_amount_e4.unwrap_or(0) - amount, action.reward_e4 - reward)
+                        (
+                            action.order_amount_e4.unwrap_or(0) - amount,
+                            action.reward_e4 - reward,
+                        )
                     })
                     .fold((0, 0), |sum, rest| (sum.0 + rest.0, sum.1 + rest.1));
-                let shown = unattributed.money.iter().find(|rest| rest.currency == money.currency);
+                let shown = unattributed
+                    .money
+                    .iter()
+                    .find(|rest| rest.currency == money.currency);
                 let shown = shown.map(|rest| (rest.order_amount_e4, rest.reward_e4));
                 prop_assert_eq!(shown, Some(rest));
             }
@@ -240,7 +289,10 @@ fn totals_equal_the_facts_and_their_items() {
                 matches!(action.status.as_str(), "PENDING" | "UNKNOWN")
             };
             let carted = |action: &entity::action::Model| {
-                facts.cart(action.id).iter().any(|item| item.product_id.is_some())
+                facts
+                    .cart(action.id)
+                    .iter()
+                    .any(|item| item.product_id.is_some())
             };
             prop_assert!(near(info.unprocessed_share, share(&open)));
             prop_assert!(near(info.cart_coverage, share(&carted)));
@@ -253,7 +305,13 @@ fn totals_equal_the_facts_and_their_items() {
 fn sums_of_groups_and_products_within_them_are_those_of_a_plain_count() {
     let (runtime, world, facts, pools) = setting();
     let group = select(GROUPS.to_vec());
-    let asked = (facts_query(&pools), group, queries::rank_by(), 1u32..6, any::<u64>());
+    let asked = (
+        facts_query(&pools),
+        group,
+        queries::rank_by(),
+        1u32..6,
+        any::<u64>(),
+    );
     check(100, &asked, |(query, group, by, first, pick)| {
         let groups = naive::groups(&facts, &query, group);
         let mut keys: Vec<Option<Uuid>> = groups.keys().copied().collect();
@@ -262,7 +320,9 @@ fn sums_of_groups_and_products_within_them_are_those_of_a_plain_count() {
         keys.push(Some(Uuid::from_u128(5)));
         let scope = world.read(0);
         let sums = runtime.block_on(async {
-            top::sums_of(&world.tx(), scope, &query, group, &keys).await.unwrap()
+            top::sums_of(&world.tx(), scope, &query, group, &keys)
+                .await
+                .unwrap()
         });
         let expected: HashMap<Option<Uuid>, Sums> = keys
             .iter()
@@ -329,16 +389,31 @@ fn declined_actions_count_only_where_the_filter_names_statuses() {
     let count = |filter: Filter<ActionTest>| {
         let query = FactQuery::counted(range, filter);
         let totals = runtime.block_on(async {
-            top::totals(&world.tx(), world.read(0), &query).await.unwrap()
+            top::totals(&world.tx(), world.read(0), &query)
+                .await
+                .unwrap()
         });
         usize::try_from(totals.facts.actions).unwrap()
     };
-    let declined = facts.actions.values().filter(|action| action.status == "DECLINED").count();
+    let declined = facts
+        .actions
+        .values()
+        .filter(|action| action.status == "DECLINED")
+        .count();
     assert!(declined > 10, "there are declined actions to leave out");
     let all = facts.actions.len();
     assert_eq!(count(Filter::default()), all - declined);
-    assert_eq!(count(field(ActionField::ItemsCount, Op::Gte(Value::Int(0)))), all - declined);
-    assert_eq!(count(field(ActionField::Status, Op::Eq("DECLINED".into()))), declined);
-    let deep = Filter::Not(Box::new(field(ActionField::RawStatus, Op::Eq("no such word".into()))));
+    assert_eq!(
+        count(field(ActionField::ItemsCount, Op::Gte(Value::Int(0)))),
+        all - declined
+    );
+    assert_eq!(
+        count(field(ActionField::Status, Op::Eq("DECLINED".into()))),
+        declined
+    );
+    let deep = Filter::Not(Box::new(field(
+        ActionField::RawStatus,
+        Op::Eq("no such word".into()),
+    )));
     assert_eq!(count(Filter::All(vec![Filter::default(), deep])), all);
 }

@@ -58,16 +58,26 @@ fn facts_query(pools: &Pools) -> BoxedStrategy<FactQuery> {
 
 /// The default rules, and ones that small data gets more members from.
 fn rules() -> BoxedStrategy<ProductRules> {
-    let small = (1usize..6, 10i64..90, 1i64..12, 1i64..6, 20i64..90, (10i64..60, 60i64..99));
-    let small = small.prop_map(|(sellers, percent, units, processed, risky, (a, b))| ProductRules {
-        best_sellers: sellers,
-        change_percent: percent,
-        change_units: units,
-        risky_processed: processed,
-        risky_percent: risky,
-        abc_a_percent: a,
-        abc_b_percent: b,
-    });
+    let small = (
+        1usize..6,
+        10i64..90,
+        1i64..12,
+        1i64..6,
+        20i64..90,
+        (10i64..60, 60i64..99),
+    );
+    let small =
+        small.prop_map(
+            |(sellers, percent, units, processed, risky, (a, b))| ProductRules {
+                best_sellers: sellers,
+                change_percent: percent,
+                change_units: units,
+                risky_processed: processed,
+                risky_percent: risky,
+                abc_a_percent: a,
+                abc_b_percent: b,
+            },
+        );
     prop_oneof![1 => Just(ProductRules::default()), 2 => small].boxed()
 }
 
@@ -75,7 +85,10 @@ fn rules() -> BoxedStrategy<ProductRules> {
 fn before(span: Span) -> Span {
     let length = span.to.micros() - span.from.micros();
     let from = Instant::from_micros((span.from.micros() - length).max(0)).unwrap();
-    Span { from, to: span.from }
+    Span {
+        from,
+        to: span.from,
+    }
 }
 
 /// All that the definitions look at of one product.
@@ -102,7 +115,9 @@ fn products_seen(facts: &Facts, query: &FactQuery, previous: Span) -> BTreeMap<U
         let counts = naive::counts(facts, action, query);
         let within = naive::in_range(action, &query.range);
         for item in facts.cart(action.id) {
-            let Some(product) = item.product_id else { continue };
+            let Some(product) = item.product_id else {
+                continue;
+            };
             let seen = seen.entry(product).or_default();
             if within {
                 let decided = ["APPROVED", "APPROVED_BUT_STALLED", "DECLINED"];
@@ -127,7 +142,11 @@ fn products_seen(facts: &Facts, query: &FactQuery, previous: Span) -> BTreeMap<U
             }
         }
     }
-    for product in facts.products.values().filter(|product| product.is_priority) {
+    for product in facts
+        .products
+        .values()
+        .filter(|product| product.is_priority)
+    {
         seen.entry(product.id).or_default();
     }
     seen
@@ -207,13 +226,18 @@ fn product_segments_are_those_of_their_definitions() {
             prop_assert_eq!(stats.first_sold.map(Instant::micros), seen.first);
             let decided = (seen.processed.len(), seen.approved.len());
             let shown = (stats.processed, stats.approved);
-            prop_assert_eq!(shown, (decided.0.try_into().unwrap(), decided.1.try_into().unwrap()));
+            prop_assert_eq!(
+                shown,
+                (decided.0.try_into().unwrap(), decided.1.try_into().unwrap())
+            );
         }
         for segment in ProductSegment::ALL {
             let expected = product_members(&facts, &seen, *segment, &rules, from);
             let places = found.members(*segment);
-            let members: Vec<Uuid> =
-                places.iter().map(|place| found.stats[*place].product_id).collect();
+            let members: Vec<Uuid> = places
+                .iter()
+                .map(|place| found.stats[*place].product_id)
+                .collect();
             prop_assert_eq!(&members, &expected, "{:?}", segment);
             let mut sums = Sums::default();
             for id in &expected {
@@ -226,7 +250,11 @@ fn product_segments_are_those_of_their_definitions() {
         }
         Ok(())
     });
-    assert_eq!(met.borrow().len(), ProductSegment::ALL.len(), "all have had members: {met:?}");
+    assert_eq!(
+        met.borrow().len(),
+        ProductSegment::ALL.len(),
+        "all have had members: {met:?}"
+    );
 }
 
 /// One user in a range.
@@ -240,9 +268,8 @@ struct Buyer {
 }
 
 fn buyers(facts: &Facts, query: &FactQuery) -> (BTreeMap<Uuid, Buyer>, Tally) {
-    let value = |action: &Action| {
-        naive::axis_value(action, query.range.axis, query.range.zone).unwrap()
-    };
+    let value =
+        |action: &Action| naive::axis_value(action, query.range.axis, query.range.zone).unwrap();
     let (mut buyers, mut nobody) = (BTreeMap::new(), Tally::default());
     for action in naive::counted(facts, query) {
         let Some(user) = action.user_id else {
@@ -285,10 +312,17 @@ fn score(value: i64, all: &[i64]) -> u8 {
         let reached = |cut: i64| {
             all.iter().filter(|other| **other <= cut).count() * 100 >= all.len() * percent
         };
-        let cut = all.iter().copied().filter(|cut| reached(*cut)).min().unwrap();
+        let cut = all
+            .iter()
+            .copied()
+            .filter(|cut| reached(*cut))
+            .min()
+            .unwrap();
         value > cut
     };
-    [20, 40, 60, 80].into_iter().fold(1, |score, percent| score + u8::from(is_above(percent)))
+    [20, 40, 60, 80]
+        .into_iter()
+        .fold(1, |score, percent| score + u8::from(is_above(percent)))
 }
 
 /// The cell of facts.md 8.2.
@@ -329,9 +363,19 @@ fn user_segments(buyers: &BTreeMap<Uuid, Buyer>, from: Instant) -> BTreeMap<Segm
         .collect();
     for (id, buyer) in order {
         let is_new = buyer.first >= from.micros();
-        let cell = cell(score(buyer.last.0, &recency), score(buyer.actions, &frequency));
+        let cell = cell(
+            score(buyer.last.0, &recency),
+            score(buyer.actions, &frequency),
+        );
         for key in [
-            (if is_new { UserSegment::New } else { UserSegment::Returning }, None),
+            (
+                if is_new {
+                    UserSegment::New
+                } else {
+                    UserSegment::Returning
+                },
+                None,
+            ),
             (cell, None),
             (UserSegment::Country, buyer.country.clone()),
         ] {
@@ -341,12 +385,19 @@ fn user_segments(buyers: &BTreeMap<Uuid, Buyer>, from: Instant) -> BTreeMap<Segm
     members
 }
 
-fn bought(facts: &Facts, query: &FactQuery, is_in: impl Fn(Option<Uuid>) -> bool) -> HashMap<Option<Uuid>, Tally> {
+fn bought(
+    facts: &Facts,
+    query: &FactQuery,
+    is_in: impl Fn(Option<Uuid>) -> bool,
+) -> HashMap<Option<Uuid>, Tally> {
     let mut products: HashMap<Option<Uuid>, Tally> = HashMap::new();
     for action in naive::counted(facts, query) {
         for item in facts.cart(action.id) {
             if is_in(action.user_id) && item.product_id.is_some() {
-                products.entry(item.product_id).or_default().item(action, item);
+                products
+                    .entry(item.product_id)
+                    .or_default()
+                    .item(action, item);
             }
         }
     }
@@ -384,18 +435,32 @@ fn user_segments_are_those_of_their_definitions() {
             let amount = buyer.tally.metric(RankBy::OrderAmount(money)).unwrap_or(0);
             prop_assert_eq!(score_of.monetary, score(amount, &amounts));
         }
-        let keys: Vec<SegmentKey> =
-            found.list.iter().map(|entry| (entry.kind, entry.country.clone())).collect();
+        let keys: Vec<SegmentKey> = found
+            .list
+            .iter()
+            .map(|entry| (entry.kind, entry.country.clone()))
+            .collect();
         let wanted: Vec<SegmentKey> = expected.keys().cloned().collect();
-        prop_assert_eq!(&keys, &wanted, "new, returning, ten cells, countries, unattributed");
+        prop_assert_eq!(
+            &keys,
+            &wanted,
+            "new, returning, ten cells, countries, unattributed"
+        );
         for (entry, products) in found.list.iter().zip(&products) {
-            let members: Vec<Uuid> =
-                entry.members.iter().map(|place| found.users[*place].user_id).collect();
+            let members: Vec<Uuid> = entry
+                .members
+                .iter()
+                .map(|place| found.users[*place].user_id)
+                .collect();
             let key = (entry.kind, entry.country.clone());
             prop_assert_eq!(&members, &expected[&key], "{:?}", &key);
             prop_assert_eq!(entry.size, i64::try_from(members.len()).unwrap());
             let unattributed = entry.kind == UserSegment::Unattributed;
-            let mut sums = if unattributed { nobody.sums() } else { Sums::default() };
+            let mut sums = if unattributed {
+                nobody.sums()
+            } else {
+                Sums::default()
+            };
             for id in &members {
                 sums.add(&buyers[id].tally.sums());
             }
@@ -416,9 +481,15 @@ fn user_segments_are_those_of_their_definitions() {
         Ok(())
     });
     let met = met.borrow();
-    let missing: Vec<&UserSegment> =
-        UserSegment::ALL.iter().filter(|kind| !met.contains(kind)).collect();
-    assert_eq!(missing, [&UserSegment::Unattributed], "all others have had members");
+    let missing: Vec<&UserSegment> = UserSegment::ALL
+        .iter()
+        .filter(|kind| !met.contains(kind))
+        .collect();
+    assert_eq!(
+        missing,
+        [&UserSegment::Unattributed],
+        "all others have had members"
+    );
 }
 
 #[test]
@@ -428,8 +499,8 @@ fn a_range_without_facts_has_all_segments_and_no_members() {
     let range = AxisRange {
         axis: DateAxis::Clicked,
         span: Span {
-            from: at(5),
-            to: at(5),
+            from: at(0),
+            to: at(0),
         },
         zone: Zone::UTC,
     };
@@ -437,16 +508,40 @@ fn a_range_without_facts_has_all_segments_and_no_members() {
     let (products, users) = runtime.block_on(async {
         let (tx, scope) = (world.tx(), world.read(0));
         let rules = ProductRules::default();
-        let products = segments::products(&tx, scope, &query, range.span, &rules).await.unwrap();
-        (products, segments::users(&tx, scope, &query, Currency::USD).await.unwrap())
+        let products = segments::products(&tx, scope, &query, range.span, &rules)
+            .await
+            .unwrap();
+        (
+            products,
+            segments::users(&tx, scope, &query, Currency::USD)
+                .await
+                .unwrap(),
+        )
     });
     for segment in ProductSegment::ALL {
         let members = products.members(*segment);
-        let listed = facts.products.values().filter(|product| product.is_priority).count();
-        let expected = if *segment == ProductSegment::Priority { listed } else { 0 };
+        let listed = facts
+            .products
+            .values()
+            .filter(|product| product.is_priority)
+            .count();
+        let expected = if *segment == ProductSegment::Priority {
+            listed
+        } else {
+            0
+        };
         assert_eq!(members.len(), expected, "{segment:?}");
         assert_eq!(products.sums(&members), Sums::default());
     }
-    assert_eq!(users.list.len(), UserSegment::ALL.len() - 1, "all but countries");
-    assert!(users.list.iter().all(|entry| entry.size == 0 && entry.sums == Sums::default()));
+    assert_eq!(
+        users.list.len(),
+        UserSegment::ALL.len() - 1,
+        "all but countries"
+    );
+    assert!(
+        users
+            .list
+            .iter()
+            .all(|entry| entry.size == 0 && entry.sums == Sums::default())
+    );
 }

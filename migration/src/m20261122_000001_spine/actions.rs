@@ -63,7 +63,6 @@ pub(super) fn actions(backend: DbBackend) -> NewTable {
         .key(&["id"])
         .parent("program_id", "programs")
         .parent("ad_space_id", "ad_spaces")
-        .unique(&["source", "external_id"])
         // A page is walked by an instant and then by the id; one index for each date axis.
         .index(&["ordered_at_us", "id"])
         .index(&["status_updated_at_us", "id"])

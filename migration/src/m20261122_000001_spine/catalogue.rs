@@ -67,7 +67,6 @@ pub(super) fn users(backend: DbBackend) -> NewTable {
         .big("first_seen_us")
         .key(&["id"])
         .of_known_publisher()
-        .unique(&["user_space", "value"])
 }
 
 /// Products seen in carts and feeds.
@@ -92,5 +91,4 @@ pub(super) fn products(backend: DbBackend) -> NewTable {
         .big("category_at_us")
         .key(&["id"])
         .parent("category_id", "categories")
-        .unique(&["source", "natural_key"])
 }

@@ -226,7 +226,9 @@ impl Documents {
     pub fn kind(&self, text: &str, operation_name: Option<&str>) -> Option<OperationKind> {
         let tokens = gate::tokens(text, &self.limits).ok()?;
         let document = parse::document(&tokens).ok()?;
-        selected(&document, operation_name).ok().map(|operation| kind_of(operation.kind))
+        selected(&document, operation_name)
+            .ok()
+            .map(|operation| kind_of(operation.kind))
     }
 
     fn run(

@@ -1,10 +1,5 @@
 //! Actions and the states that they went through.
 
-#![expect(
-    clippy::too_many_arguments,
-    reason = "a field has the arguments that the schema gives it"
-)]
-
 use std::collections::HashMap;
 use std::sync::Arc;
 

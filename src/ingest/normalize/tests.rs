@@ -89,6 +89,11 @@ fn a_whole_record() {
             observed_at: context().observed_at
         }
     );
+}
+
+#[test]
+fn a_whole_record_s_slots_and_items() {
+    let draft = draft(fixture!("whole"));
     let texts = [
         (Slot::OrderId, "3019000000000001"),
         (Slot::TariffId, "11"),
@@ -127,7 +132,7 @@ fn a_whole_record() {
     );
     assert_eq!(
         (item.units, item.ordered_at),
-        (1, Some(standing.ordered_at))
+        (1, Some(draft.standing.ordered_at))
     );
     assert_eq!(
         (item.tariff_id.as_deref(), item.rate_id.as_deref()),
@@ -349,6 +354,11 @@ fn refused_records_name_their_field() {
             fixture!("refused-long-name"),
             TooLong,
             "positions[0].product_name",
+        ),
+        (
+            fixture!("refused-action-in-cart"),
+            BadValue,
+            "positions[1].action_date",
         ),
         (fixture!("answer-error"), Malformed, "error"),
     ] {

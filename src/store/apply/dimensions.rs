@@ -134,7 +134,9 @@ pub(super) async fn write_programs(
     let mut changed = Vec::new();
     for (id, (natural_key, drafts)) in seen {
         let mut dirty = !rows.contains_key(&id);
-        let external_id = drafts.iter().find_map(|draft| draft.program.external_id.clone());
+        let external_id = drafts
+            .iter()
+            .find_map(|draft| draft.program.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,

@@ -27,21 +27,30 @@ fn variables(backend: DbBackend) -> usize {
     }
 }
 
-/// Writes rows, in as few statements as the limits allow; gives the number of rows that were inserted or updated. No key
-/// may be in `models` twice.
+/// How many rows a statement writes at most: statements of one size are prepared once, and one is made while another
+/// runs.
+const ROWS: usize = 100;
+
+/// Writes rows in chunks; gives the number of rows that were inserted or updated. No key may be in `models` twice.
 pub(in crate::store) async fn insert<M: ModelTrait>(
     tx: &WriteTx,
     models: &[M],
     conflict: Conflict,
 ) -> Result<u64, DbErr> {
     let columns: Vec<_> = <M::Entity as EntityTrait>::Column::iter().collect();
-    // Statements of one size are prepared once; the rest of a batch has its own.
-    let rows = (variables(tx.backend()) / columns.len()).clamp(1, 500);
-    let mut written = 0;
-    for chunk in models.chunks(rows) {
+    let rows = (variables(tx.backend()) / columns.len()).clamp(1, ROWS);
+    let mut chunks = models.chunks(rows).map(|chunk| {
         let mut sql = tx.sql();
         write_insert(chunk, &columns, conflict, &mut sql);
-        written += tx.execute(sql).await?;
+        sql
+    });
+    let mut written = 0;
+    let mut ready = chunks.next();
+    while let Some(sql) = ready {
+        // The next statement is made while the database works on this one.
+        let (count, next) = futures::join!(tx.execute(sql), async { chunks.next() });
+        written += count?;
+        ready = next;
     }
     Ok(written)
 }

@@ -129,7 +129,11 @@ async fn the_same_action_from_two_writers_is_inserted_once() {
     assert_eq!(desk.count().await.unwrap(), 20);
     store.close().await;
     second.close().await;
-    drop(url);
+    let db = outside(&url).await;
+    for (table, rows) in [("users", 1), ("products", 2), ("action_states", 40)] {
+        let counted = number(&db, &format!("SELECT COUNT(*) FROM {table}")).await;
+        assert_eq!(counted, rows, "{table}");
+    }
 }
 
 /// Two servers that start at once on an empty database both find it ready.
@@ -145,6 +149,24 @@ async fn two_that_migrate_at_once_both_succeed() {
     for store in join_all([open(), open(), open()]).await {
         store.close().await;
     }
+}
+
+/// An older program does not touch what a newer one made.
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused() {
+    let (store, url) = fresh_store().await;
+    let db = outside(&url).await;
+    run(
+        &db,
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29991231_000001_later', 0)",
+    )
+    .await;
+    for refused in [store.migrate().await, store.is_ready().await] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.code(), Code::ServiceUnavailable);
+        assert!(error.message().contains("newer version"), "{error}");
+    }
+    store.close().await;
 }
 
 /// Another process's short write is waited for.
@@ -167,7 +189,11 @@ async fn a_lock_that_is_given_back_is_waited_for() {
         timeout(Duration::from_secs(1), &mut writes).await.is_err(),
         "they wait"
     );
-    assert_eq!(desk.count().await.unwrap(), 0, "reading does not wait");
+    let read = timeout(Duration::from_secs(2), async {
+        store.is_ready().await.unwrap();
+        desk.count().await.unwrap()
+    });
+    assert_eq!(read.await.unwrap(), 0, "reading does not wait");
     run(&other, "COMMIT").await;
     for written in writes.await {
         assert_eq!(written.unwrap().inserted, 3);
