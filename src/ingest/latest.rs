@@ -1,7 +1,7 @@
 //! The newest time that a file names: when its state was observed at the earliest, unless the caller knows better.
 
 use crate::domain::time::{Instant, parse_upstream};
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 
 /// How much is read at once.
 const CHUNK: usize = 1 << 18;
@@ -20,11 +20,10 @@ const KEYS: &[(&[u8], &[u8])] = &[
 /// is none that is sound.
 ///
 /// It looks for the fields alone and not at the records around them, so that a whole file is looked through about as
-/// fast as it is read.
-///
-/// # Errors
-/// When the input cannot be read.
-pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> io::Result<Option<Instant>> {
+/// fast as it is read. An input that breaks off is looked through as far as it goes: whoever reads its records meets
+/// the same end, and says so.
+#[must_use]
+pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> Option<Instant> {
     let mut buffer = vec![0; CHUNK + REACH];
     let mut held = 0;
     let mut newest = Newest {
@@ -36,7 +35,7 @@ pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> io::Result<Opt
         let read = match input.read(&mut buffer[held..]) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(_) => 0,
         };
         let end = held + read;
         // What stands near the end may go on behind it: it is looked at with the next chunk.
@@ -47,7 +46,7 @@ pub fn latest_stamp(mut input: impl Read, offset_minutes: i32) -> io::Result<Opt
         };
         newest.look(&buffer[..end], until);
         if read == 0 {
-            return Ok(newest.instant);
+            return newest.instant;
         }
         // Keys are found by their `_`, so what stands before it is kept as well.
         let keep = until.saturating_sub(16);
@@ -111,6 +110,7 @@ fn value(bytes: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io;
 
     /// Reads so many bytes at once, to move the seams of the chunks.
     struct Bites<'a>(&'a [u8], usize);
@@ -124,25 +124,40 @@ mod tests {
         }
     }
 
+    /// An input that cannot be read.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("torn"))
+        }
+    }
+
     #[test]
     fn the_newest_of_three_fields_counts_and_no_other() {
         let text = r#"{"results":[{"action_date":"2024-03-05 13:30:00","click_date" : "2024-03-05 12:00:00","status_updated":"",
             "closing_date":"2025-01-01","positions":[{"datetime":"2026-01-01 00:00:00"}]},
             {"action_date":"2024-03-01 00:00:00","status_updated":"2024-03-06 03:00:00"},
             {"action_date":"2024-13-41 00:00:00","status_updated":"9999-99-99 99:99:99"}]}"#;
-        let newest = latest_stamp(text.as_bytes(), 180).unwrap();
+        let newest = latest_stamp(text.as_bytes(), 180);
         assert_eq!(
             newest.map(Instant::to_rfc3339).as_deref(),
             Some("2024-03-06T00:00:00Z")
         );
-        assert_eq!(latest_stamp(&b"[]"[..], 180).unwrap(), None);
+        assert_eq!(latest_stamp(&b"[]"[..], 180), None);
+        let torn = text.as_bytes().chain(Broken);
+        assert_eq!(
+            latest_stamp(torn, 180),
+            newest,
+            "what comes before the break counts"
+        );
     }
 
     proptest! {
         #[test]
         fn seams_hide_nothing(bite in 1usize..400, before in 0usize..600) {
             let text = format!("{}\"status_updated\":\"2024-03-06 03:00:00\"", " ".repeat(before));
-            let newest = latest_stamp(Bites(text.as_bytes(), bite), 0).unwrap();
+            let newest = latest_stamp(Bites(text.as_bytes(), bite), 0);
             prop_assert_eq!(newest.map(Instant::to_rfc3339), Some("2024-03-06T03:00:00Z".to_owned()));
         }
     }

@@ -1,6 +1,5 @@
 //! A record that is refused: why, what is said about it, and how it is kept.
 
-use super::format::describe;
 use super::personal::blank_personal_data;
 use crate::domain::draft::{Place, Reject, RejectReason};
 
@@ -43,7 +42,7 @@ impl Refusal {
             place,
             reason,
             field,
-            message: format!("{}: {message}", describe(&place)),
+            message,
             raw: kept(raw),
         }
     }

@@ -107,7 +107,8 @@ pub struct Freshness {
     pub newest_data: Option<Instant>,
 }
 
-/// How fresh each entrance is, by name: one statement.
+/// How fresh each entrance is, by name: one statement. A run without a single record that was taken in, such as an
+/// empty file or the error page of a proxy, says nothing about any state and makes no data fresher.
 ///
 /// # Errors
 /// When the database fails.
@@ -115,9 +116,9 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
     let mut sql = tx.sql();
     sql.push(
         "SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY t.entrance ORDER BY t.started_at_us DESC, t.id DESC) \
-         AS place, MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') THEN t.finished_at_us END) \
-         OVER (PARTITION BY t.entrance) AS last_success_us, \
-         MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') THEN t.as_of_us END) \
+         AS place, MAX(CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' AND t.rejected_count < t.read_count \
+         THEN t.finished_at_us END) OVER (PARTITION BY t.entrance) AS last_success_us, \
+         MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') AND t.rejected_count < t.read_count THEN t.as_of_us END) \
          OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = ",
     );
     sql.bind(scope.publisher().0)

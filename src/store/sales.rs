@@ -104,6 +104,12 @@ async fn sum_up(tx: &ReadTx, condition: &Sql) -> Result<Totals> {
     Ok(totals)
 }
 
+/// That an item names a product, as a condition that no index serves: SQLite, as long as it has no statistics, would
+/// rather walk all items by their product than look up the cart of an action by its key.
+pub(super) fn has_product(item: &str) -> String {
+    format!("CASE WHEN {item}.product_id IS NULL THEN 0 ELSE 1 END = 1")
+}
+
 /// How complete counted facts are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Completeness {
@@ -130,8 +136,10 @@ pub async fn completeness(
     sql.push(
         "SELECT COUNT(*) AS actions, CAST(COALESCE(SUM(CASE WHEN a.status IN ('PENDING', 'UNKNOWN') THEN 1 ELSE 0 END), 0) \
          AS bigint) AS unprocessed, CAST(COALESCE(SUM(CASE WHEN EXISTS (SELECT 1 FROM action_items n \
-         WHERE n.publisher_id = a.publisher_id AND n.action_id = a.id AND n.product_id IS NOT NULL) THEN 1 ELSE 0 END), 0) \
-         AS bigint) AS with_cart FROM actions a WHERE a.publisher_id = ",
+         WHERE n.publisher_id = a.publisher_id AND n.action_id = a.id AND ",
+    );
+    sql.push(&has_product("n")).push(
+        ") THEN 1 ELSE 0 END), 0) AS bigint) AS with_cart FROM actions a WHERE a.publisher_id = ",
     );
     sql.bind(scope.publisher().0);
     if let Some(range) = range {
@@ -158,7 +166,7 @@ pub async fn completeness(
 struct Grouping {
     key: &'static str,
     from: &'static str,
-    also: &'static str,
+    also: String,
     sums: &'static str,
 }
 
@@ -176,14 +184,14 @@ impl Grouping {
         let by_category = |key| Self {
             key,
             from: ITEMS_BY_CATEGORY,
-            also: "",
+            also: String::new(),
             sums: ITEM_SUMS,
         };
         match group {
             SalesGroup::Product => Self {
                 key: "i.product_id",
                 from: ITEMS,
-                also: " AND i.product_id IS NOT NULL",
+                also: format!(" AND {}", has_product("i")),
                 sums: ITEM_SUMS,
             },
             SalesGroup::CategoryLevel1 => by_category("c.level1_id"),
@@ -192,7 +200,7 @@ impl Grouping {
             SalesGroup::User => Self {
                 key: "a.user_id",
                 from: "actions a",
-                also: "",
+                also: String::new(),
                 sums: ACTION_SUMS,
             },
         }
@@ -232,7 +240,7 @@ pub async fn sums_of(
         grouping.key, grouping.sums, grouping.from
     ));
     write_facts(facts, scope, &mut sql);
-    sql.push(grouping.also);
+    sql.push(&grouping.also);
     write_key_in(grouping.key, keys, &mut sql);
     sql.push(&format!(" GROUP BY {}, a.currency", grouping.key));
     let mut sums: HashMap<Option<Uuid>, Sums> = HashMap::new();
@@ -260,7 +268,7 @@ pub async fn group_count(
         grouping.key, grouping.from
     ));
     write_facts(facts, scope, &mut sql);
-    sql.push(grouping.also);
+    sql.push(&grouping.also);
     if let Some(currency) = by.currency() {
         sql.push(" AND a.currency = ").bind(currency.as_str());
     }
@@ -369,7 +377,7 @@ fn write_ranks(
         grouping.key, grouping.sums
     ));
     write_facts(facts, scope, sql);
-    sql.push(grouping.also);
+    sql.push(&grouping.also);
     let mut groups = format!("{}, a.currency", grouping.key);
     if let Some((_, keys)) = &above {
         write_key_in(parent_key, keys, sql);

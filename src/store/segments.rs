@@ -2,7 +2,7 @@
 
 use super::convert::{inconsistent, instant};
 use super::listing::column;
-use super::sales::{add_row, currency_of, write_counted, write_facts};
+use super::sales::{add_row, currency_of, has_product, write_counted, write_facts};
 use super::sql::Sql;
 use super::sql::filter::{write_filter, write_range};
 use super::tx::ReadTx;
@@ -304,7 +304,9 @@ pub async fn user_products(
          JOIN actions a ON a.publisher_id = i.publisher_id AND a.id = i.action_id WHERE ",
     );
     write_facts(facts, scope, &mut sql);
-    sql.push(" AND i.product_id IS NOT NULL GROUP BY a.user_id, i.product_id, a.currency");
+    sql.push(" AND ")
+        .push(&has_product("i"))
+        .push(" GROUP BY a.user_id, i.product_id, a.currency");
     tx.rows(sql).await?.iter().map(user_product).collect()
 }
 

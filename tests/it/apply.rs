@@ -3,7 +3,7 @@
 use crate::support::check::seed;
 use crate::support::dice::Dice;
 use crate::support::drafts::{Maker, Shape};
-use crate::support::world::{World, block_on};
+use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::action::{Item, Slot, SlotValue, Standing};
 use actiongraph::domain::draft::{
     ActionDraft, DraftItem, Place, ProductRef, Reject, RejectReason, action_id,
@@ -474,76 +474,80 @@ fn publishers_with_the_same_upstream_ids_never_mix() {
             shared.count() > 20,
             "both know actions of the same upstream ids"
         );
-        // Nothing of the other's is found, by any way that an id can be asked.
-        let (tx, scope) = (world.tx(), world.read(0));
-        let all = |map: &BTreeMap<Uuid, entity::action::Model>| -> Vec<Uuid> {
-            map.keys().copied().collect()
-        };
-        let ids = all(&other.actions);
-        assert_eq!(actions::by_ids(&tx, scope, &ids).await.unwrap(), []);
-        assert_eq!(actions::items_of(&tx, scope, &ids).await.unwrap(), []);
-        assert_eq!(actions::states_of(&tx, scope, &ids).await.unwrap(), []);
-        let keys = |ids: Vec<&Uuid>| -> Vec<Uuid> { ids.into_iter().copied().collect() };
-        let their_users = keys(other.users.keys().collect());
-        let their_products = keys(other.products.keys().collect());
-        let their_spaces = keys(other.ad_spaces.keys().collect());
-        let their_programs = keys(other.programs.keys().collect());
-        let their_categories = keys(other.categories.keys().collect());
-        assert_eq!(users::by_ids(&tx, scope, &their_users).await.unwrap(), []);
-        assert_eq!(
-            products::by_ids(&tx, scope, &their_products).await.unwrap(),
-            []
-        );
-        assert_eq!(
-            ad_spaces::by_ids(&tx, scope, &their_spaces).await.unwrap(),
-            []
-        );
-        assert_eq!(
-            programs::by_ids(&tx, scope, &their_programs).await.unwrap(),
-            []
-        );
-        assert_eq!(
-            categories::by_ids(&tx, scope, &their_categories)
-                .await
-                .unwrap(),
-            []
-        );
-        assert_eq!(
-            categories::children_of(&tx, scope, &their_categories)
-                .await
-                .unwrap(),
-            []
-        );
-        let page = PageRequest {
-            size: 100,
-            forward: true,
-            after: None,
-            before: None,
-        };
-        let list = ActionList {
-            range: None,
-            filter: Filter::default(),
-            order: Vec::new(),
-            page: page.clone(),
-        };
-        for (parent, ids) in [
-            (ActionParent::User, &their_users),
-            (ActionParent::Product, &their_products),
-            (ActionParent::AdSpace, &their_spaces),
-            (ActionParent::Program, &their_programs),
-        ] {
-            let found = actions::of_parents(&tx, scope, parent, ids, &list)
-                .await
-                .unwrap();
-            assert!(found.is_empty(), "{parent:?}");
-        }
-        let found = products::of_categories(&tx, scope, &their_categories, &[], &page).await;
-        assert!(found.unwrap().is_empty());
-        let runs = world.rows::<entity::import_run::Entity>(1).await;
-        let runs: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
-        assert!(!runs.is_empty());
-        assert_eq!(imports::by_ids(&tx, scope, &runs).await.unwrap(), []);
+        assert_no_way_leads_to(&world, &other).await;
     });
+}
+
+/// Nothing of the second publisher's is found in the first one's scope, by any way that an id can be asked.
+async fn assert_no_way_leads_to(world: &World, other: &Facts) {
+    let (tx, scope) = (world.tx(), world.read(0));
+    let all = |map: &BTreeMap<Uuid, entity::action::Model>| -> Vec<Uuid> {
+        map.keys().copied().collect()
+    };
+    let ids = all(&other.actions);
+    assert_eq!(actions::by_ids(&tx, scope, &ids).await.unwrap(), []);
+    assert_eq!(actions::items_of(&tx, scope, &ids).await.unwrap(), []);
+    assert_eq!(actions::states_of(&tx, scope, &ids).await.unwrap(), []);
+    let keys = |ids: Vec<&Uuid>| -> Vec<Uuid> { ids.into_iter().copied().collect() };
+    let their_users = keys(other.users.keys().collect());
+    let their_products = keys(other.products.keys().collect());
+    let their_spaces = keys(other.ad_spaces.keys().collect());
+    let their_programs = keys(other.programs.keys().collect());
+    let their_categories = keys(other.categories.keys().collect());
+    assert_eq!(users::by_ids(&tx, scope, &their_users).await.unwrap(), []);
+    assert_eq!(
+        products::by_ids(&tx, scope, &their_products).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        ad_spaces::by_ids(&tx, scope, &their_spaces).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        programs::by_ids(&tx, scope, &their_programs).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        categories::by_ids(&tx, scope, &their_categories)
+            .await
+            .unwrap(),
+        []
+    );
+    assert_eq!(
+        categories::children_of(&tx, scope, &their_categories)
+            .await
+            .unwrap(),
+        []
+    );
+    let page = PageRequest {
+        size: 100,
+        forward: true,
+        after: None,
+        before: None,
+    };
+    let list = ActionList {
+        range: None,
+        filter: Filter::default(),
+        order: Vec::new(),
+        page: page.clone(),
+    };
+    for (parent, ids) in [
+        (ActionParent::User, &their_users),
+        (ActionParent::Product, &their_products),
+        (ActionParent::AdSpace, &their_spaces),
+        (ActionParent::Program, &their_programs),
+    ] {
+        let found = actions::of_parents(&tx, scope, parent, ids, &list)
+            .await
+            .unwrap();
+        assert!(found.is_empty(), "{parent:?}");
+    }
+    let found = products::of_categories(&tx, scope, &their_categories, &[], &page).await;
+    assert!(found.unwrap().is_empty());
+    let runs = world.rows::<entity::import_run::Entity>(1).await;
+    let runs: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+    assert!(!runs.is_empty());
+    assert_eq!(imports::by_ids(&tx, scope, &runs).await.unwrap(), []);
 }
 
 #[test]
@@ -562,11 +566,7 @@ fn ten_thousand_rejects_of_a_run_are_kept_and_all_are_counted() {
             raw: "{}".to_owned(),
         };
         let rejects: Vec<Reject> = (1..=10_321).map(reject).collect();
-        let batches: Vec<_> = drafts
-            .chunks(16)
-            .zip(rejects.chunks(1_033))
-            .map(|(a, b)| (a, b))
-            .collect();
+        let batches: Vec<_> = drafts.chunks(16).zip(rejects.chunks(1_033)).collect();
         let (run, applied) = world.run(0, &batches).await;
         let (tx, scope) = (world.tx(), world.read(0));
         let kept = imports::rejects_kept(&tx, scope, &[run]).await.unwrap();

@@ -3,9 +3,17 @@
 //! `TEST_BACKEND` chooses the database (`sqlite`, the default, or `postgres` with `TEST_POSTGRES_URL`); the
 //! expectations are the same.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: what they can't do, they can't go on without"
+)]
+
 mod support;
 
 mod answers;
+mod api;
 mod apply;
 mod cli;
 mod documents;

@@ -53,11 +53,11 @@ fn setting() -> (Runtime, World, Facts) {
     (runtime, world, facts)
 }
 
+/// A row: its id, and its value of a sort key.
+type Row<'a, S> = (Uuid, Box<dyn Fn(S) -> Value + 'a>);
+
 /// The whole order: the keys one after the other, then the id in the direction of the first key.
-fn sorted<S: Copy>(
-    mut rows: Vec<(Uuid, Box<dyn Fn(S) -> Value + '_>)>,
-    order: &[SortKey<S>],
-) -> Vec<Uuid> {
+fn sorted<S: Copy>(mut rows: Vec<Row<'_, S>>, order: &[SortKey<S>]) -> Vec<Uuid> {
     let turned = |ordering: Ordering, direction: Direction| match direction {
         Direction::Asc => ordering,
         Direction::Desc => ordering.reverse(),
@@ -242,11 +242,7 @@ fn a_page_between_two_cursors_is_a_stretch_of_the_list() {
         });
         let between: &[Uuid] = ids.get(after + 1..before).unwrap_or_default();
         let size = usize::try_from(size).unwrap();
-        let expected = if forward {
-            &between[..between.len().min(size)]
-        } else {
-            &between[between.len().saturating_sub(size)..]
-        };
+        let expected = end_of(between, size, forward);
         let found: Vec<Uuid> = page.rows.iter().map(|(action, _)| action.id).collect();
         alike(&found, expected)?;
         let more = if forward {
@@ -257,6 +253,54 @@ fn a_page_between_two_cursors_is_a_stretch_of_the_list() {
         prop_assert_eq!(more, between.len() > size);
         Ok(())
     });
+}
+
+/// The first or last page.
+fn end_page(size: u32, forward: bool) -> PageRequest {
+    PageRequest {
+        size,
+        forward,
+        after: None,
+        before: None,
+    }
+}
+
+/// What a page from one end holds.
+fn end_of(all: &[Uuid], size: usize, forward: bool) -> &[Uuid] {
+    if forward {
+        &all[..all.len().min(size)]
+    } else {
+        &all[all.len().saturating_sub(size)..]
+    }
+}
+
+/// All parents of a kind, and one that does not exist.
+fn parents_of(facts: &Facts, parent: ActionParent) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = match parent {
+        ActionParent::User => facts.users.keys().copied().collect(),
+        ActionParent::Program => facts.programs.keys().copied().collect(),
+        ActionParent::AdSpace => facts.ad_spaces.keys().copied().collect(),
+        ActionParent::Product => facts.products.keys().copied().collect(),
+    };
+    ids.push(Uuid::from_u128(9));
+    ids
+}
+
+fn hangs_under(
+    facts: &Facts,
+    action: &entity::action::Model,
+    parent: ActionParent,
+    id: Uuid,
+) -> bool {
+    match parent {
+        ActionParent::User => action.user_id == Some(id),
+        ActionParent::Program => action.program_id == id,
+        ActionParent::AdSpace => action.ad_space_id == Some(id),
+        ActionParent::Product => {
+            let mut cart = facts.cart(action.id).iter();
+            cart.any(|item| item.product_id == Some(id))
+        }
+    }
 }
 
 #[test]
@@ -277,25 +321,13 @@ fn nested_actions_are_walked_once_each_under_every_parent() {
         any::<usize>(),
     );
     check(60, &asked, |(parent, order, size, forward, range, pick)| {
-        let mut ids: Vec<Uuid> = match parent {
-            ActionParent::User => facts.users.keys().copied().collect(),
-            ActionParent::Program => facts.programs.keys().copied().collect(),
-            ActionParent::AdSpace => facts.ad_spaces.keys().copied().collect(),
-            ActionParent::Product => facts.products.keys().copied().collect(),
-        };
-        ids.push(Uuid::from_u128(9));
+        let ids = parents_of(&facts, parent);
         let under = |id: Uuid| {
-            let actions = facts.actions.values().filter(|action| match parent {
-                ActionParent::User => action.user_id == Some(id),
-                ActionParent::Program => action.program_id == id,
-                ActionParent::AdSpace => action.ad_space_id == Some(id),
-                ActionParent::Product => facts
-                    .cart(action.id)
-                    .iter()
-                    .any(|item| item.product_id == Some(id)),
-            });
-            let inside =
-                actions.filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
+            let inside = facts
+                .actions
+                .values()
+                .filter(|action| hangs_under(&facts, action, parent, id))
+                .filter(|action| range.is_none_or(|range| naive::in_range(action, &range)));
             sort_actions(inside, &order)
         };
         let ask = |ids: &[Uuid], page: &PageRequest| {
@@ -309,13 +341,8 @@ fn nested_actions_are_walked_once_each_under_every_parent() {
                 actions::of_parents(&world.tx(), world.read(0), parent, ids, &list).await
             })
         };
-        let first = PageRequest {
-            size,
-            forward,
-            after: None,
-            before: None,
-        };
-        let pages = ask(&ids, &first).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        let pages = ask(&ids, &end_page(size, forward))
+            .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let counts = runtime.block_on(async {
             let (tx, filter) = (world.tx(), Filter::default());
             let parents = (parent, ids.as_slice());
@@ -329,11 +356,7 @@ fn nested_actions_are_walked_once_each_under_every_parent() {
             let count = counts.get(id).copied().unwrap_or(0);
             prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
             let page = pages.get(id).cloned().unwrap_or_default();
-            let cut = if forward {
-                &expected[..expected.len().min(size)]
-            } else {
-                &expected[expected.len().saturating_sub(size)..]
-            };
+            let cut = end_of(&expected, size, forward);
             let found: Vec<Uuid> = page.rows.iter().map(|(action, _)| action.id).collect();
             alike(&found, cut)?;
             let (more, behind) = if forward {

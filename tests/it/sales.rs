@@ -129,7 +129,7 @@ fn ranked_groups_walked_either_way_are_those_of_a_plain_count() {
 
 #[test]
 fn a_stretch_between_two_ranks_is_a_stretch_of_the_plain_list() {
-    let (runtime, world, facts, pools) = setting();
+    let (runtime, world, _, pools) = setting();
     let group = select(GROUPS.to_vec());
     let ends = (0usize..1_000, 0usize..1_000, any::<bool>());
     let asked = (

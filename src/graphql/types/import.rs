@@ -131,7 +131,7 @@ impl RejectedRecord {
         self.ordinal
     }
 
-    /// The page of the input, from 0.
+    /// The page of the input, from 1.
     async fn page(&self) -> Result<i32> {
         count(i64::from(self.place.page))
     }

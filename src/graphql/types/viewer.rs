@@ -100,12 +100,24 @@ pub struct Limits {
     document_bytes: i32,
     /// Tokens of a document.
     document_tokens: i32,
+    /// Brackets, braces and parentheses open at once in a document.
+    document_nesting: i32,
     /// Levels of fields in a document.
     document_depth: i32,
     /// Fields and fragments of a document, with fragments written out.
     document_selections: i32,
     /// Aliases in a document.
     document_aliases: i32,
+    /// Times that one field is written in one place of a document, as by aliases.
+    document_repeats: i32,
+    /// Directives in one place of a document.
+    document_directives: i32,
+    /// Operations in a document.
+    document_operations: i32,
+    /// Variables of an operation.
+    variables: i32,
+    /// Scalars, lists and objects in the variables of a request.
+    variable_values: i32,
     /// Fields at the root of an operation.
     root_fields: i32,
     /// Rows that one operation may ask for, by the sizes of its pages multiplied down the tree.
@@ -147,9 +159,15 @@ impl Limits {
             filter_values: size(filter::MAX_VALUES)?,
             document_bytes: size(documents.bytes)?,
             document_tokens: size(documents.tokens)?,
+            document_nesting: size(documents.nesting)?,
             document_depth: size(documents.depth)?,
             document_selections: size(documents.selections)?,
             document_aliases: size(documents.aliases)?,
+            document_repeats: size(documents.repeats)?,
+            document_directives: size(documents.directives)?,
+            document_operations: size(documents.operations)?,
+            variables: size(documents.variables)?,
+            variable_values: size(documents.variable_values)?,
             root_fields: size(documents.root_fields)?,
             cost: count(i64::try_from(documents.nodes).unwrap_or(i64::MAX))?,
         })

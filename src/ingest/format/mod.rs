@@ -7,7 +7,7 @@ mod recover;
 mod scan;
 mod window;
 
-use crate::domain::draft::{Place, Reject};
+use crate::domain::draft::Reject;
 use flate2::read::MultiGzDecoder;
 use std::io::{self, Cursor, Read};
 
@@ -73,16 +73,4 @@ pub struct InputError {
     pub line: u64,
     /// What reading said.
     pub source: io::Error,
-}
-
-/// A place as a sentence begins with it.
-#[must_use]
-pub fn describe(place: &Place) -> String {
-    let Place {
-        page,
-        index,
-        byte,
-        line,
-    } = place;
-    format!("page {page}, record {index} (byte {byte}, line {line})")
 }

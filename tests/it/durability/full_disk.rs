@@ -135,7 +135,7 @@ async fn a_database_that_may_not_grow_loses_nothing() {
     assert_nothing_lost(&url, desk, told).await;
 }
 
-/// A file system of 16 MB; gone when it is dropped.
+/// A small file system: twice the room that a write-ahead log takes before it is folded. Gone when it is dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -145,7 +145,7 @@ impl SmallDisk {
             .join(format!("small-disk-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=128m", "tmpfs"])
             .arg(&folder)
             .output();
         match mounted {
@@ -159,7 +159,7 @@ impl SmallDisk {
 
     fn fill(&self, leave: usize) -> PathBuf {
         let path = self.0.join("filler");
-        std::fs::write(&path, vec![1u8; (16 << 20) - leave]).unwrap();
+        std::fs::write(&path, vec![1u8; (128 << 20) - leave]).unwrap();
         path
     }
 

@@ -136,6 +136,16 @@ pub(crate) struct Shape {
     pub wild: bool,
 }
 
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            drafts: 240,
+            actions: 200,
+            wild: true,
+        }
+    }
+}
+
 /// A generator of drafts.
 pub(crate) struct Maker {
     dice: Dice,
@@ -156,12 +166,12 @@ impl Maker {
         (0..self.shape.drafts).map(|_| self.draft()).collect()
     }
 
-    /// Mostly one of few whole hours, so that many are equal; else one near a change.
+    /// Mostly one of thirty days, so that many are equal; else one near a change.
     fn moment(&mut self) -> Instant {
         if self.dice.percent(40) {
             return *self.dice.pick(&self.moments);
         }
-        let hours = i64::try_from(self.dice.below(120)).unwrap() * 24 + 9;
+        let hours = i64::try_from(self.dice.below(30)).unwrap() * 96 + 9;
         instant(start_of_day(first_day(), Zone::UTC).micros() + hours * 3_600_000_000)
     }
 
@@ -182,7 +192,7 @@ impl Maker {
         let ordered_at = if own.is_multiple_of(5) || wild {
             ordered_at
         } else {
-            let hours = i64::try_from((own >> 8) % 120).unwrap() * 24 + 9;
+            let hours = i64::try_from((own >> 8) % 30).unwrap() * 96 + 9;
             instant(start_of_day(first_day(), Zone::UTC).micros() + hours * 3_600_000_000)
         };
         let raw_status = (*self.dice.pick(WORDS)).to_owned();

@@ -7,7 +7,7 @@ use actiongraph::domain::draft::{ActionDraft, Reject};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
-use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::domain::time::Zone;
 use actiongraph::store::apply::{Applied, Batch, apply};
 use actiongraph::store::{ReadTx, Store, imports, publishers};
 use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
@@ -76,6 +76,7 @@ impl World {
     pub(crate) async fn rich(seed: u64, shape: Shape) -> Self {
         let world = Self::new(2).await;
         world.apply(0, &Maker::new(seed, shape).drafts()).await;
+        world.deepen(0).await;
         let others = Shape {
             drafts: shape.drafts / 2,
             ..shape
@@ -217,6 +218,27 @@ impl World {
             .unwrap();
     }
 
+    /// Hangs the unknown category 990001 below a shipped one of level 2: the shipped tree has two levels, the tables and
+    /// all that reads them know three.
+    pub(crate) async fn deepen(&self, place: usize) {
+        use entity::category::{Column, Entity};
+        use sea_orm::sea_query::Expr;
+        let all = self.rows::<Entity>(place).await;
+        let above = all.iter().find(|row| row.external_id == "200001086");
+        let above = above.unwrap();
+        let hung = Entity::update_many()
+            .col_expr(Column::ParentId, Expr::value(above.id))
+            .col_expr(Column::Level, Expr::value(3))
+            .col_expr(Column::Level1Id, Expr::value(above.level1_id))
+            .col_expr(Column::Level2Id, Expr::value(above.id))
+            .filter(Column::PublisherId.eq(self.publishers[place].id.0))
+            .filter(Column::ExternalId.eq("990001"))
+            .exec(&self.db)
+            .await
+            .unwrap();
+        assert_eq!(hung.rows_affected, 1, "a cart names it");
+    }
+
     /// What is stored of publisher `place`, for naive computations.
     pub(crate) async fn facts(&self, place: usize) -> Facts {
         fn by_id<M>(rows: Vec<M>, id: impl Fn(&M) -> Uuid) -> BTreeMap<Uuid, M> {
@@ -266,9 +288,4 @@ impl Facts {
     pub(crate) fn cart(&self, action: Uuid) -> &[entity::action_item::Model] {
         self.items.get(&action).map_or(&[], Vec::as_slice)
     }
-}
-
-/// An instant of a column.
-pub(crate) fn moment(micros: i64) -> Instant {
-    instant(micros)
 }
