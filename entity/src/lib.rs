@@ -13,6 +13,11 @@
 //!
 //! Not here: what a row means (`domain`), how it is read or written (`store`), how the tables are made (`migration`).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what `#[sea_orm::model]` writes can begin transactions; nobody here calls it"
+)]
+
 pub mod action;
 pub mod action_change;
 pub mod action_item;

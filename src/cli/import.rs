@@ -229,6 +229,9 @@ fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    if report.read == 0 {
+        text.push_str("It holds no actions: an empty page, or a download that failed.\n");
+    }
     if !report.first_rejects.is_empty() {
         text.push_str("The first rejected records:\n");
     }

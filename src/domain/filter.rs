@@ -13,6 +13,9 @@ pub const MAX_DEPTH: usize = 12;
 pub const MAX_TESTS: usize = 200;
 /// How many values one `in` may list.
 pub const MAX_VALUES: usize = 1_000;
+/// How many values all lists of one filter may have together: a statement can hold the filter twice and each value
+/// three times, and must stay below what the databases bind.
+pub const MAX_ALL_VALUES: usize = 4_000;
 
 /// A tree of conditions `T`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 
 use super::error::{from_db, is_missing_table};
 use super::tx::Recorder;
+use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection as _, Executor as _, sqlite};
@@ -316,14 +317,27 @@ async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<D
                 // Folded into the file every 64 MiB: an import rewrites the same pages in batch after batch.
                 .pragma("wal_autocheckpoint", "16384")
                 .pragma("cache_size", "-32768")
-                .pragma("temp_store", "MEMORY")
-                .pragma("mmap_size", "268435456");
+                .pragma("temp_store", "MEMORY");
             match pages {
                 Some(pages) => options.pragma("max_page_count", pages.to_string()),
                 None => options,
             }
         })
-        .map_sqlx_sqlite_pool_opts(|options| {
+        .map_sqlx_sqlite_pool_opts(move |options| {
+            // Readers alone: a write may take its time, and ends with a commit or a rollback of its own.
+            let options = match size {
+                1 => options,
+                _ => options
+                    .after_connect(move |connection, _| {
+                        Box::pin(interrupt_after(connection, limits.read_timeout))
+                    })
+                    .before_acquire(move |connection, _| {
+                        Box::pin(async move {
+                            interrupt_after(connection, limits.read_timeout).await?;
+                            Ok(true)
+                        })
+                    }),
+            };
             options.after_release(|connection, _| {
                 Box::pin(async move {
                     // The ping runs behind a rollback that the dropped transaction has queued. A connection that is
@@ -336,6 +350,23 @@ async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<D
     Database::connect(options)
         .await
         .map_err(|error| from_db(&error))
+}
+
+/// How many steps of SQLite's machine lie between two looks at the clock: some tenths of a millisecond.
+const STEPS: i32 = 20_000;
+
+/// Ends statements on this connection when the time of whoever takes it from the pool is over. Nobody waiting any more
+/// does not end them: without this, as many long reads as there are readers would hold all of them for good.
+async fn interrupt_after(
+    connection: &mut sqlite::SqliteConnection,
+    time: Duration,
+) -> Result<(), sea_orm::SqlxError> {
+    let clock = Clock::system();
+    connection
+        .lock_handle()
+        .await?
+        .set_progress_handler(STEPS, move || clock.elapsed() < time);
+    Ok(())
 }
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {

@@ -21,7 +21,8 @@ pub(super) fn from_db(error: &DbErr) -> Error {
             "5" | "6" | "261" | "262" | "517" | "53200" | "53300" | "55P03" | "25P03" | "40001"
             | "40P01",
         ) => Code::ServiceUnavailable,
-        Some("57014") => Code::Timeout,
+        // SQLite: interrupted.
+        Some("9" | "57014") => Code::Timeout,
         Some(code) if code.starts_with("57P") || code.starts_with("08") => Code::ServiceUnavailable,
         Some(_) => Code::Internal,
         None if is_connection(error) => Code::ServiceUnavailable,

@@ -110,6 +110,12 @@ pub async fn by_external_id(
     listing::by_text::<Products>(tx, scope, "external_id", external_id).await
 }
 
+/// A category's line upwards, itself included: at most three rows, each once.
+const LINE_UPWARDS: &str = " JOIN (SELECT c.publisher_id, c.id, c.id AS above_id FROM categories c \
+                UNION SELECT c.publisher_id, c.id, c.level2_id FROM categories c \
+                UNION SELECT c.publisher_id, c.id, c.level1_id FROM categories c) line \
+                ON line.publisher_id = t.publisher_id AND line.id = t.category_id";
+
 /// A page of products for each category, those of the categories below it included: one statement for all of them.
 ///
 /// # Errors
@@ -121,14 +127,9 @@ pub async fn of_categories(
     order: &[SortKey<ProductSort>],
     page: &PageRequest,
 ) -> Result<HashMap<Uuid, Page<Product>>> {
-    // A category's line upwards, itself included: at most three rows, each once.
-    let join = " JOIN (SELECT c.publisher_id, c.id, c.id AS above_id FROM categories c \
-                UNION SELECT c.publisher_id, c.id, c.level2_id FROM categories c \
-                UNION SELECT c.publisher_id, c.id, c.level1_id FROM categories c) line \
-                ON line.publisher_id = t.publisher_id AND line.id = t.category_id";
     let children = Children {
         parent: "line.above_id",
-        join,
+        join: LINE_UPWARDS,
         ids: categories,
     };
     let wanted = Wanted {
@@ -138,4 +139,22 @@ pub async fn of_categories(
         also: tx.sql(),
     };
     listing::of_parents::<Products>(tx, scope, &children, &wanted).await
+}
+
+/// How many products each category has, those of the categories below it included: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts_of_categories(
+    tx: &ReadTx,
+    scope: ReadScope,
+    categories: &[Uuid],
+) -> Result<HashMap<Uuid, i64>> {
+    let children = Children {
+        parent: "line.above_id",
+        join: LINE_UPWARDS,
+        ids: categories,
+    };
+    listing::counts_of_parents::<Products>(tx, scope, &children, &Filter::default(), &tx.sql())
+        .await
 }

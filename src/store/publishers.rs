@@ -6,7 +6,7 @@ use super::listing::column;
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::catalog::{self, Catalog};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::{Kind, PublisherId, check_slug, derive};
 use crate::domain::money::Currency;
 use crate::domain::scope::Publisher;
@@ -72,6 +72,12 @@ pub async fn create(
     let number = store
         .write(async |tx| {
             let mut sql = tx.sql();
+            sql.push("SELECT p.id FROM publishers p WHERE p.slug = ")
+                .bind(slug);
+            if !tx.rows(sql).await?.is_empty() {
+                return Ok(None);
+            }
+            let mut sql = tx.sql();
             sql.push("SELECT CAST(COALESCE(MAX(id), 0) + 1 AS bigint) AS next FROM publishers");
             let rows = tx.rows(sql).await?;
             let id: i64 = rows.first().map_or(Ok(1), |row| row.try_get("", "next"))?;
@@ -100,9 +106,15 @@ pub async fn create(
                     .collect();
                 insert(tx, &rows, Conflict::Fail).await?;
             }
-            Ok(id)
+            Ok(Some(id))
         })
-        .await?;
+        .await?
+        .ok_or_else(|| {
+            Error::new(
+                Code::Conflict,
+                format!("there is a publisher {slug} already; take another name"),
+            )
+        })?;
     Ok(Publisher {
         id: PublisherId(number),
         slug: slug.to_owned(),

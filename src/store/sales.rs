@@ -351,11 +351,14 @@ pub async fn products_in(
     Ok(found)
 }
 
+/// Parents of a nested list: what they are, and which.
+type Parents<'a> = (SalesGroup, &'a [Option<Uuid>]);
+
 /// Appends `WITH … ` tables: `g`, the sums by parent, group and currency, and `r`, the groups with metric and rank.
 fn write_ranks(
     facts: &FactQuery,
     scope: ReadScope,
-    (parent, group): (Option<(SalesGroup, &[Option<Uuid>])>, SalesGroup),
+    (parent, group): (Option<Parents<'_>>, SalesGroup),
     by: RankBy,
     sql: &mut Sql,
 ) {

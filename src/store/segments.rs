@@ -194,8 +194,8 @@ pub async fn user_stats(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Res
     let mut gathered: BTreeMap<Option<Uuid>, Gathered> = BTreeMap::new();
     for row in tx.rows(user_statement(tx, scope, facts)).await? {
         let entry = gathered.entry(column(&row, "user_id")?).or_default();
-        let least = |a: Option<i64>, b: Option<i64>| [a, b].into_iter().flatten().min();
-        entry.first = least(entry.first, column(&row, "first_at")?);
+        let first: Option<i64> = column(&row, "first_at")?;
+        entry.first = [entry.first, first].into_iter().flatten().min();
         entry.last = entry.last.max(column(&row, "last_at")?);
         if column::<i64>(&row, "actions")? > 0 {
             add_row(&mut entry.sums, &row)?;

@@ -103,7 +103,7 @@ fn whole_answers_are_the_same_on_every_database() {
         let mut wrong = Vec::new();
         for (name, query, variables) in questions() {
             let data = api.data(query, &variables).await;
-            let text = format!("{:#}\n", data);
+            let text = format!("{data:#}\n");
             let path = folder.join(format!("{name}.json"));
             if update() {
                 std::fs::create_dir_all(&folder).unwrap();

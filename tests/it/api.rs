@@ -88,3 +88,42 @@ fn what_brought_nothing_in_makes_no_data_fresher() {
         }
     });
 }
+
+/// Nobody can keep to a limit that is not told.
+#[test]
+fn the_limits_that_are_told_are_the_ones_that_hold() {
+    block_on(async {
+        let world = World::new(1).await;
+        let api = Api::of(&world, 0);
+        let told = api
+            .data(
+                "{ limits { documentRepeats documentNesting nodes } }",
+                &json!({}),
+            )
+            .await;
+        let limit = |name: &str| usize::try_from(told["limits"][name].as_u64().unwrap()).unwrap();
+        let repeated = |times: usize| {
+            let fields: Vec<_> = (0..times).map(|n| format!("a{n}: __typename")).collect();
+            format!("{{ {} }}", fields.join(" "))
+        };
+        let nested = |times: usize| {
+            let (open, close) = ("[".repeat(times - 2), "]".repeat(times - 2));
+            format!("{{ nodes(ids: {open}{close}) {{ id }} }}")
+        };
+        let ids = |count: usize| format!("{{ nodes(ids: {:?}) {{ id }} }}", vec!["x"; count]);
+        let code = async |document: String| {
+            let answer = api.answer(&document, &json!({})).await;
+            answer["errors"][0]["extensions"]["code"].clone()
+        };
+        let exceeded = json!("LIMIT_EXCEEDED");
+        let repeats = limit("documentRepeats");
+        assert_eq!(code(repeated(repeats)).await, json!(null));
+        assert_eq!(code(repeated(repeats + 1)).await, exceeded);
+        let nesting = limit("documentNesting");
+        assert_ne!(code(nested(nesting)).await, exceeded);
+        assert_eq!(code(nested(nesting + 1)).await, exceeded);
+        let nodes = limit("nodes");
+        assert_eq!(code(ids(nodes)).await, json!(null));
+        assert_eq!(code(ids(nodes + 1)).await, exceeded);
+    });
+}

@@ -241,6 +241,17 @@ async fn of_a_torn_file_what_came_before_is_stored_and_the_exit_code_is_1() {
 }
 
 #[tokio::test]
+async fn an_input_without_actions_is_told_apart_from_one_that_is_known_already() {
+    let place = Place::new().await;
+    for (name, content) in [("nothing.json", Vec::new()), ("empty.json", page(&[]))] {
+        let run = place.import(&[&place.file(name, &content)]);
+        assert_eq!(run.code, 0, "{run:?}");
+        assert_eq!(run.count("read"), 0);
+        assert!(run.out.contains("holds no actions"), "{run:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_imported_fails_and_the_other_files_go_in() {
     let place = Place::new().await;
     let good = place.file("good.json", &page(&[action(1)]));

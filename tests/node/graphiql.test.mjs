@@ -148,7 +148,13 @@ test("a mistake in a query is shown as the server's error", async () => {
   });
 });
 
-test("the ready-made queries are open in tabs and each of them runs without an error", async () => {
+/** What of an answer's root holds nothing: null, an empty list or a page without rows. */
+const bare = (data) =>
+  Object.entries(data)
+    .filter(([, value]) => value === null || (Array.isArray(value) ? value : (value.nodes ?? [value])).length === 0)
+    .map(([field]) => field);
+
+test("the ready-made queries are open in tabs and each of them brings rows without an error", async () => {
   await withGraphiql(async (page) => {
     const names = READY_MADE.map(({ name }) => name);
     assert.equal(names[0], "Morning");
@@ -162,7 +168,7 @@ test("the ready-made queries are open in tabs and each of them runs without an e
       assert.equal(body.operationName, name);
       assert.deepEqual(body.variables ?? {}, variables, `${name}: variables as shown in the pane`);
       assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
-      assert.ok(answer.data, name);
+      assert.deepEqual(bare(answer.data), [], `${name}: nothing to see`);
     }
   });
 });
@@ -178,6 +184,36 @@ test("the Morning tab answers all four questions", async () => {
     assert.ok(topSellingCategories.nodes.length > 0);
     assert.ok(userSegments.nodes.length > 0);
     await assertShown(page, /^\{"data":\{"actions":\{"totals":\{"count":\d+,/);
+  });
+});
+
+test("the variables pane marks what is wrong, and nothing that has a default", async () => {
+  await withGraphiql(async (page) => {
+    const pane = page.locator(".graphiql-editor-tool .monaco-editor").first();
+    const replace = async (text) => {
+      await pane.click();
+      await page.keyboard.press("ControlOrMeta+A");
+      await page.keyboard.insertText(text);
+    };
+    // Of the lines of the pane, those with a mark: all marks are set at once.
+    const marked = () =>
+      pane.evaluate((editor) => {
+        const tops = (selector) =>
+          [...editor.querySelectorAll(selector)].map((element) => Math.round(element.getBoundingClientRect().top));
+        const lines = tops(".view-line").sort((left, right) => left - right);
+        return [...new Set(tops(".squiggly-error, .squiggly-warning"))].map(
+          (top) => lines.findLastIndex((line) => line <= top) + 1,
+        );
+      });
+    // Without `wholeUnits`, which has a default, but with a count that is no number.
+    await replace('{"range":\n{"last": {\n"count": "thirty",\n"unit": "DAY"}}}');
+    await pane.locator(".squiggly-error").first().waitFor();
+    assert.deepEqual(await marked(), [3]);
+    await replace('{"range":\n{"last": {\n"count": 30,\n"unit": "DAY"}}}');
+    await pane.locator(".squiggly-error").first().waitFor({ state: "detached" });
+    assert.deepEqual(await marked(), []);
+    const answer = await run(page);
+    assert.equal(answer.errors, undefined, JSON.stringify(answer.errors));
   });
 });
 

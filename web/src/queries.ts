@@ -1,7 +1,8 @@
 /**
  * The ready-made queries: opened as tabs on the first visit and offered in the
- * "Ready-made queries" list ever after. Each is checked against `schema.graphql`
- * by `tests/node/clients.test.mjs`; this file holds text only.
+ * "Ready-made queries" list ever after. `tests/node/clients.test.mjs` checks each against
+ * `schema.graphql`, `tests/node/graphiql.test.mjs` runs each on the demo's data; this file
+ * holds text only.
  */
 
 /** A query with a name of its own, the words shown for it and its first variables. */
@@ -15,7 +16,7 @@ export interface ReadyMade {
 }
 
 const LAST_30_DAYS = { last: { count: 30, unit: "DAY" } } as const;
-const LAST_90_DAYS = { last: { count: 90, unit: "DAY" } } as const;
+const LAST_12_MONTHS = { last: { count: 12, unit: "MONTH" } } as const;
 
 /** In the order of the tabs; the first one is in front. */
 export const READY_MADE: readonly ReadyMade[] = [
@@ -107,18 +108,25 @@ query ApprovedActions($range: RangeInput!, $after: String) {
     after: $after
   ) {
     totalCount
-    totals { count reward { amount currency } }
+    totals { count units reward { amount currency } orderAmount { amount currency } }
     nodes {
       orderId
       status
       paid
+      eligibility
       orderedAt
       country
       reward { amount currency }
       orderAmount { amount currency }
       program { name }
+      adSpace { name }
+      user { value }
       items {
-        nodes { amount { amount currency } product { name url category { name } } }
+        nodes {
+          units
+          amount { amount currency }
+          product { name url imageUrl category { name } }
+        }
       }
     }
     pageInfo { hasNextPage endCursor }
@@ -128,9 +136,72 @@ query ApprovedActions($range: RangeInput!, $after: String) {
     variables: { range: LAST_30_DAYS, after: null },
   },
   {
+    label: "Carts with something of a category, and what it earned",
+    query: /* GraphQL */ `
+# Conditions reach into the cart, the program, the ad space and the user.
+query CartsWith($range: RangeInput!, $category: String!) {
+  actions(
+    range: $range
+    filter: {
+      status: {in: [APPROVED, PENDING]}
+      items: {some: {product: {category: {name: {contains: $category}}}}}
+    }
+    first: 10
+  ) {
+    totals { count units reward { amount currency } }
+    nodes {
+      orderId
+      status
+      orderedAt
+      country
+      reward { amount currency }
+      adSpace { name }
+      user { value firstSeenAt }
+      items {
+        nodes {
+          units
+          amount { amount currency }
+          product { name category { name path { name } } }
+        }
+      }
+    }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS, category: "phone" },
+  },
+  {
+    label: "Top categories of the second level, with their best products",
+    query: /* GraphQL */ `
+# Rows, others and unattributed together give the totals, to the cent.
+query TopCategories($range: RangeInput!) {
+  topSellingCategories(range: $range, by: ACTIONS, level: TWO, first: 10) {
+    nodes {
+      rank
+      actions
+      units
+      share
+      change { previous absolute ratio }
+      reward { amount currency }
+      category { name parent { name } }
+      products(first: 3) {
+        nodes { rank actions units product { name imageUrl } }
+        hasMore
+      }
+    }
+    totals { actions units reward { amount currency } }
+    others { units reward { amount currency } }
+    unattributed { reward { amount currency } }
+    info { asOf rowsRead cartCoverage unprocessedShare warnings { code message } }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS },
+  },
+  {
     label: "Top products by reward in one currency",
     query: /* GraphQL */ `
-# Money ranks within one currency: rows in other currencies are left out.
+# Money ranks within one currency: only what was sold in it is ranked.
 query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
   topSellingProducts(range: $range, by: REWARD, currency: $currency, first: 20) {
     nodes {
@@ -138,7 +209,7 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
       units
       share
       reward { amount currency }
-      change { ratio }
+      change { previous absolute ratio }
       product { name url imageUrl category { name } }
     }
     totals { units reward { amount currency } }
@@ -154,11 +225,16 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
 query ProductSegments($range: RangeInput!) {
   productSegments(range: $range) {
     nodes {
+      kind
       name
       size
-      products(first: 10) {
+      units
+      reward { amount currency }
+      products(first: 5) {
         nodes {
           units
+          previousUnits
+          approvalRate
           reward { amount currency }
           product { name url category { name } }
         }
@@ -175,69 +251,105 @@ query ProductSegments($range: RangeInput!) {
 query UserSegments($range: RangeInput!) {
   userSegments(range: $range) {
     nodes {
+      kind
       name
       size
+      actions
       reward { amount currency }
-      topProducts(first: 5) {
+      topProducts(first: 3) {
         nodes { units product { name category { name } } }
+      }
+      users(first: 3) {
+        nodes {
+          user { value }
+          actions
+          lastActionAt
+          recencyScore
+          frequencyScore
+          monetaryScore
+        }
       }
     }
   }
 }
 `,
-    variables: { range: LAST_90_DAYS },
+    variables: { range: LAST_30_DAYS },
   },
   {
     label: "What the user behind a SubID bought",
     query: /* GraphQL */ `
-# Put one of your own users in $subId: the value your links carry in SubID 1.
-query ActionsOfUser($subId: String!, $range: RangeInput) {
+# Put one of your own users in $subid: the value that your links carry in SubID 1.
+query ActionsOfUser($subid: String!, $range: RangeInput!) {
   actions(
     range: $range
-    filter: {subId1: {eq: $subId}}
+    filter: {subid1: {eq: $subid}}
     orderBy: [{field: ORDERED_AT, direction: DESC}]
-    first: 50
+    first: 20
   ) {
-    totals { count reward { amount currency } }
+    totals { count units reward { amount currency } }
     nodes {
       orderId
       status
       orderedAt
+      country
       reward { amount currency }
-      items { nodes { amount { amount currency } product { name url } } }
+      items {
+        nodes { units amount { amount currency } product { name url imageUrl } }
+      }
+      history {
+        nodes { status reward { amount currency } changedAt }
+      }
     }
   }
 }
 `,
-    variables: { subId: "u-1", range: null },
+    variables: { subid: "u-10001", range: LAST_12_MONTHS },
   },
   {
     label: "Programs: terms and who is paid where",
     query: /* GraphQL */ `
-query Programs($asOf: Date) {
-  programs {
+# As of today; put a day such as "2022-05-30" in $asOf to see what held then.
+query Programs($country: CountryCode!, $asOf: Date) {
+  programs(orderBy: [{field: NAME, direction: DESC}]) {
     nodes {
+      externalId
       name
       currency
-      terms(asOf: $asOf) { validFrom validTo holdDays }
-      eligibility(asOf: $asOf) { country eligibility }
+      holdDays
+      cookieDays
+      eligibility(country: $country, asOf: $asOf)
+      countryRules(asOf: $asOf) {
+        countries
+        allOthers
+        eligibility
+        validFrom
+      }
+      terms(asOf: $asOf) { code value validFrom validTo note source }
     }
   }
 }
 `,
-    variables: { asOf: null },
+    variables: { country: "PL", asOf: null },
   },
   {
-    label: "Imports and the records they refused",
+    label: "Imports: how fresh the data is, and what was rejected",
     query: /* GraphQL */ `
 query Imports {
-  freshness { source lastSuccessAt }
+  viewer { publisher { name timeZone currency } credential }
+  freshness { source entrance lastSuccessAt newestDataAt lagSeconds }
   imports(first: 10) {
     nodes {
+      entrance
+      name
+      state
       startedAt
       finishedAt
-      state
-      rejected(first: 5) { totalCount nodes { line reason raw } }
+      counts { read inserted updated unchanged stale rejected rounded }
+      error
+      rejectedRecords(first: 5) {
+        totalCount
+        nodes { page line field reason message raw }
+      }
     }
   }
 }

@@ -173,9 +173,16 @@ impl Counter<'_> {
                 }
             })
         };
+        let usual = || {
+            self.limits
+                .default_pages
+                .iter()
+                .find(|(name, _)| *name == field.name.node.as_str())
+        };
         asked
             .max()
             .or_else(default)
+            .or_else(|| usual().map(|(_, size)| *size))
             .unwrap_or(self.limits.default_page)
     }
 }

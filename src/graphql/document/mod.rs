@@ -93,6 +93,8 @@ pub struct DocumentLimits {
     pub nodes: u64,
     /// Size of a page that neither the request nor the schema states.
     pub default_page: u64,
+    /// Fields whose pages have another size where the request states none.
+    pub default_pages: &'static [(&'static str, u64)],
     /// Whether scalars of the schema's own can be lists or objects (JSON scalars); none of Actiongraph's can.
     pub structured_scalars: bool,
     /// Bytes for the memory of valid documents; 0 remembers none.
@@ -120,6 +122,7 @@ impl Default for DocumentLimits {
             message_chars: 300,
             nodes: 10_000,
             default_page: 20,
+            default_pages: &[("productSegments", 100), ("userSegments", 100)],
             structured_scalars: false,
             cache_bytes: 8 << 20,
         }

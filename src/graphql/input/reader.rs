@@ -1,9 +1,11 @@
 //! From a filter input to the domain's tree of conditions, within the limits on depth, conditions and values.
 
+use std::cell::Cell;
+
 use uuid::Uuid;
 
 use crate::domain::error::Error;
-use crate::domain::filter::{Filter, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
+use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
 use crate::domain::text::has_nul;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
@@ -14,6 +16,7 @@ pub struct Reader {
     path: Vec<&'static str>,
     depth: usize,
     tests: usize,
+    values: Cell<usize>,
     kind: Option<Kind>,
 }
 
@@ -24,6 +27,7 @@ impl Reader {
             path: vec![argument],
             depth: 0,
             tests: 0,
+            values: Cell::new(0),
             kind: None,
         }
     }
@@ -93,15 +97,24 @@ impl Reader {
         Ok(())
     }
 
-    /// Checks how many values a list has.
+    /// Counts the values of one more list.
     ///
     /// # Errors
-    /// Beyond the limit.
+    /// Beyond the limit of one list, or of all lists of the filter.
     pub fn values(&self, count: usize) -> Result<()> {
         if count > MAX_VALUES {
             let place = self.place();
             let message = format!(
                 "{place} lists {count} values, the most is {MAX_VALUES}: ask in several requests"
+            );
+            return Err(Error::limit(place, message).into());
+        }
+        self.values.set(self.values.get() + count);
+        if self.values.get() > MAX_ALL_VALUES {
+            let place = self.place();
+            let message = format!(
+                "{place}: the lists of a filter may have {MAX_ALL_VALUES} values together, these have more: ask in \
+                 several requests"
             );
             return Err(Error::limit(place, message).into());
         }

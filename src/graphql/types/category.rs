@@ -13,12 +13,12 @@ use uuid::Uuid;
 
 use super::Member;
 use super::action::keys;
-use super::product::{Product, ProductEdge};
+use super::product::ProductConnection;
 use super::ranking::{facts, sales_of};
 use super::sales::Sales;
 use crate::domain::records;
 use crate::domain::sales::SalesGroup;
-use crate::graphql::connection::{ENTITIES, PageArgs, PageInfo, Slice};
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
@@ -30,7 +30,7 @@ use crate::graphql::scalar::TimeZone;
 use crate::graphql::siblings::{Group, by_key, lists_of_siblings, pages_of_siblings};
 use crate::store::categories::children_of;
 use crate::store::keyset::order_fingerprint;
-use crate::store::products::of_categories;
+use crate::store::products::{counts_of_categories, of_categories};
 
 /// A category.
 pub type Category = Member<records::Category>;
@@ -94,7 +94,7 @@ impl Category {
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
-    ) -> Option<Result<CategoryProductConnection>> {
+    ) -> Option<Result<ProductConnection>> {
         let page = PageArgs {
             first,
             after,
@@ -182,7 +182,7 @@ async fn products(
     request: &Arc<RequestContext>,
     order_by: Option<&[ProductOrder]>,
     page: &PageArgs,
-) -> Result<CategoryProductConnection> {
+) -> Result<ProductConnection> {
     let keys_of_order = ProductOrder::keys(order_by)?;
     let order = order_fingerprint("products", &keys_of_order);
     let page = page.request(ENTITIES, order)?;
@@ -198,37 +198,24 @@ async fn products(
     let pages: Arc<HashMap<Uuid, _>> = category
         .batch("products", &(&keys_of_order, &page), load)
         .await?;
-    let page = pages.get(&category.key()).cloned().unwrap_or_default();
-    Ok(CategoryProductConnection {
-        slice: Slice::new(page, order),
-    })
+    let slice = Slice::new(
+        pages.get(&category.key()).cloned().unwrap_or_default(),
+        order,
+    );
+    let asked = (Arc::clone(request), category.clone());
+    let count = Count::ask(move || {
+        let (request, category) = asked.clone();
+        async move { counted(&category, &request).await }
+    });
+    Ok(ProductConnection { slice, count })
 }
 
-/// A page of the products of a category.
-pub struct CategoryProductConnection {
-    slice: Slice<Product>,
-}
-
-/// A page of the products of a category.
-#[Object]
-impl CategoryProductConnection {
-    /// The rows of this page with their cursors.
-    async fn edges(&self) -> Vec<ProductEdge> {
-        self.slice
-            .edges()
-            .map(|(node, cursor)| ProductEdge::new(node, cursor))
-            .collect()
-    }
-
-    /// The rows of this page.
-    async fn nodes(&self) -> Vec<Product> {
-        self.slice.nodes().cloned().collect()
-    }
-
-    /// Where this page stands in the list.
-    async fn page_info(&self) -> PageInfo {
-        self.slice.info()
-    }
+async fn counted(category: &Category, request: &Arc<RequestContext>) -> Result<i64> {
+    let load = |group: Arc<Group<records::Category>>| async move {
+        Ok(counts_of_categories(&request.tx, request.scope, &keys(&group)).await?)
+    };
+    let counts: Arc<HashMap<Uuid, i64>> = category.batch("productCounts", &(), load).await?;
+    Ok(counts.get(&category.key()).copied().unwrap_or(0))
 }
 
 crate::graphql::connection::connection! {

@@ -490,6 +490,7 @@ fn state_row(
 }
 
 /// A stored row that cannot be read back stops the batch, with its place in the log.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn inconsistent(error: crate::domain::error::Error) -> DbErr {
     let cause = error
         .cause()

@@ -3,7 +3,7 @@
 use super::Sql;
 use crate::store::tx::WriteTx;
 use sea_orm::{
-    DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic as _, Iterable as _, ModelTrait,
+    DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic, Iterable as _, ModelTrait,
     PrimaryKeyToColumn as _,
 };
 
@@ -61,7 +61,7 @@ fn write_insert<M: ModelTrait>(
     conflict: Conflict,
     sql: &mut Sql,
 ) {
-    let names: Vec<&str> = columns.iter().map(|column| column.as_str()).collect();
+    let names: Vec<&str> = columns.iter().map(IdenStatic::as_str).collect();
     let table = <M::Entity as Default>::default();
     sql.push("INSERT INTO ")
         .push(table.table_name())

@@ -9,6 +9,10 @@ use std::time::Duration;
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Whether the tests run on PostgreSQL.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own switch, not a setting"
+)]
 pub(crate) fn is_postgres() -> bool {
     match std::env::var("TEST_BACKEND").as_deref() {
         Ok("postgres") => true,
@@ -28,7 +32,7 @@ fn name() -> String {
 /// The URL of an empty database of the chosen backend.
 pub(crate) async fn fresh_url() -> String {
     if is_postgres() {
-        fresh_postgres(None).await
+        fresh_postgres().await
     } else {
         fresh_sqlite()
     }
@@ -43,6 +47,8 @@ pub(crate) fn fresh_sqlite() -> String {
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{end}", path.display()));
     }
+    // A plain connection, other than the store's, opens only a file that is there.
+    std::fs::write(&path, "").unwrap();
     format!("sqlite://{}", path.display())
 }
 
@@ -60,6 +66,10 @@ fn forget_old_files(folder: &PathBuf) {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests' own switch, not a setting"
+)]
 fn cluster_url() -> String {
     std::env::var("TEST_POSTGRES_URL")
         .expect("TEST_POSTGRES_URL names the cluster; scripts/with-postgres sets it")
@@ -77,17 +87,20 @@ fn with_database(url: &str, database: &str) -> String {
     )
 }
 
-async fn fresh_postgres(template: Option<&str>) -> String {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cluster is prepared past the room that opens connections"
+)]
+async fn fresh_postgres() -> String {
     let cluster = cluster_url();
     let admin = Database::connect(&cluster).await.unwrap();
     let database = name();
-    let template = template.unwrap_or("template0");
     admin
         .execute_unprepared(&format!("DROP DATABASE IF EXISTS {database}"))
         .await
         .unwrap();
     admin
-        .execute_unprepared(&format!("CREATE DATABASE {database} TEMPLATE {template}"))
+        .execute_unprepared(&format!("CREATE DATABASE {database} TEMPLATE template0"))
         .await
         .unwrap();
     admin.close().await.unwrap();
