@@ -23,8 +23,14 @@ pub fn sdl() -> String {
         .include_specified_by()
         .prefer_single_line_descriptions()
         .use_space_ident();
-    without_built_in(&build().sdl_with_options(options))
+    let printed = without_built_in(&build().sdl_with_options(options));
+    printed.replacen("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"), 1)
 }
+
+/// What the schema is about. The framework knows no description of a schema: it prints none, and introspection answers
+/// a sentence about schemas in general.
+const DESCRIPTION: &str = "Actiongraph: what a publisher's target actions are, what they sold, to whom and through what. One key sees one \
+     publisher's data; nothing can be changed here.";
 
 /// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
 fn without_built_in(printed: &str) -> String {
@@ -79,6 +85,8 @@ mod tests {
         let text = sdl();
         assert_eq!(text, sdl());
         assert!(!text.contains("directive @"), "{text}");
+        let described = format!("\n\"{DESCRIPTION}\"\nschema {{\n  query: Query\n}}\n");
+        assert!(text.ends_with(&described), "{text}");
         let limits = crate::graphql::document::DocumentLimits::default();
         crate::graphql::document::Documents::new(&text, limits).unwrap();
     }

@@ -6,6 +6,7 @@
 //! - Times are local times of upstream's offset. `-`, and dates of all zeros, are nothing.
 //! - A click country is two letters, upper-cased; anything else is nothing, for a country is never worth an order.
 //! - SubIDs are kept as they are, blanks around them included; one of nothing but blanks is none.
+//! - An id is a text or a whole number; `true` and `12.5` as ids refuse the record.
 //! - Category and product ids of `0` are nothing: upstream writes that where it knows none.
 //!
 //! What a field was called is said in each refusal, so that the reject names what to mend.
@@ -313,8 +314,16 @@ impl Fields {
             .map(Cow::into_owned))
     }
 
-    /// An id; whole numbers that passed through a spreadsheet (`11.0`) are the same ids still.
+    /// An id: a text or a whole number. A flag or a fraction stands for nothing that could be found again.
     fn id(&self, value: Literal<'_>, field: &str) -> Result<Option<String>, Refusal> {
+        if value.is_no_id() {
+            return Err(self.bad(field, "is neither a text nor a whole number, so it is no id"));
+        }
+        self.digits(value, field)
+    }
+
+    /// A text; whole numbers that passed through a spreadsheet (`11.0`) are the same still.
+    fn digits(&self, value: Literal<'_>, field: &str) -> Result<Option<String>, Refusal> {
         let text = self.text(value, field, ID_LIMIT)?;
         Ok(text.map(|text| match text.split_once('.') {
             Some((whole, zeros))
@@ -374,7 +383,7 @@ impl Fields {
     }
 
     fn seconds(&self, value: Literal<'_>, field: &str) -> Result<Option<i64>, Refusal> {
-        let Some(text) = self.id(value, field)? else {
+        let Some(text) = self.digits(value, field)? else {
             return Ok(None);
         };
         let name = self.named(field);
@@ -391,7 +400,7 @@ impl Fields {
     /// Units of a cart item: 1 unless a whole number from 1 says otherwise.
     fn units(&self, value: Literal<'_>) -> Result<i32, Refusal> {
         let units = self
-            .id(value, "quantity")?
+            .digits(value, "quantity")?
             .and_then(|text| text.parse::<i64>().ok())
             .filter(|units| *units >= 1);
         let Some(units) = units else { return Ok(1) };

@@ -94,6 +94,24 @@ impl<'a> Literal<'a> {
     }
 }
 
+impl Literal<'_> {
+    /// Whether it is neither a text nor a whole number: `true`, `12.5`, `1e3`. A whole number may have zeros behind
+    /// its point.
+    pub(super) fn is_no_id(self) -> bool {
+        let Some(json) = self.0 else { return false };
+        match json.as_bytes().first() {
+            Some(b't' | b'f') => true,
+            Some(b'-' | b'0'..=b'9') => {
+                let (whole, zeros) = json.split_once('.').unwrap_or((json, "0"));
+                let whole = whole.strip_prefix('-').unwrap_or(whole);
+                !(whole.bytes().all(|byte| byte.is_ascii_digit())
+                    && zeros.bytes().all(|byte| byte == b'0'))
+            }
+            _ => false,
+        }
+    }
+}
+
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident, $key:ident {
         $($(#[$doc:meta])* $field:ident = $($text:literal)|+),+ $(,)?

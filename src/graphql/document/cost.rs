@@ -144,11 +144,11 @@ impl Counter<'_> {
         self.cost.nodes = self.cost.nodes.saturating_add(nodes);
     }
 
-    /// Whether a type is a connection: it has `nodes` or `edges`.
+    /// Whether a type is a connection: its `nodes` or `edges` is a list. A number of nodes is none.
     fn is_connection(&self, ty: &TypeInfo) -> bool {
         ["nodes", "edges"]
             .into_iter()
-            .any(|name| self.schema.field(ty, name).is_some())
+            .any(|name| self.schema.field(ty, name).is_some_and(is_list))
     }
 
     /// The size of the page that a connection's field asks for: `first`, `last`, else the default of either, else the general one.

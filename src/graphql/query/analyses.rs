@@ -37,7 +37,7 @@ impl Analyses {
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "What to rank by.", default_with = "RankMetric::Units")] by: RankMetric,
         #[graphql(
-            desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked."
+            desc = "The currency of a ranking by ORDER_AMOUNT or REWARD: needed for these, refused with the others. Only what was sold in it is ranked."
         )]
         currency: Option<CurrencyCode>,
         #[graphql(
@@ -95,7 +95,7 @@ impl Analyses {
         #[graphql(desc = "When.")] range: RangeInput,
         #[graphql(desc = "What to rank by.", default_with = "RankMetric::Units")] by: RankMetric,
         #[graphql(
-            desc = "The currency of a ranking by money; needed for that. Only what was sold in it is ranked."
+            desc = "The currency of a ranking by ORDER_AMOUNT or REWARD: needed for these, refused with the others. Only what was sold in it is ranked."
         )]
         currency: Option<CurrencyCode>,
         #[graphql(

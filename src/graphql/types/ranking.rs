@@ -83,7 +83,7 @@ pub async fn sales_of<T: Entity>(
 /// The metric that a caller ranks by.
 ///
 /// # Errors
-/// When it is money and no currency is given.
+/// When it is money and no currency is given, or a currency is given and it is no money.
 pub fn rank_by(
     metric: RankMetric,
     currency: Option<CurrencyCode>,
@@ -99,6 +99,14 @@ pub fn rank_by(
             Error::bad_input("currency", message).into()
         })
     };
+    let counts = matches!(metric, RankMetric::Units | RankMetric::Actions);
+    if let Some(CurrencyCode(given)) = currency.filter(|_| counts) {
+        let message = format!(
+            "a ranking by UNITS or ACTIONS counts in every currency: leave currency out, or rank by ORDER_AMOUNT or \
+             REWARD, which rank what was sold in {given}"
+        );
+        return Err(Error::bad_input("currency", message).into());
+    }
     Ok(match metric {
         RankMetric::Units => RankBy::Units,
         RankMetric::Actions => RankBy::Actions,

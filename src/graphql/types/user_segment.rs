@@ -98,9 +98,10 @@ impl UserSegmentResult {
         #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
         #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")]
         by: RankMetric,
-        #[graphql(desc = "The currency of a ranking by money; needed for that.")] currency: Option<
-            CurrencyCode,
-        >,
+        #[graphql(
+            desc = "The currency of a ranking by ORDER_AMOUNT or REWARD: needed for these, refused with the others."
+        )]
+        currency: Option<CurrencyCode>,
     ) -> Option<Result<TopProducts>> {
         Some(top_products(self, first, by, currency).await)
     }

@@ -11,7 +11,11 @@ type Query {
   plain: Actions
   nodes(ids: [ID!]!): [Node]!
   list: [Action!]
+  limits: Limits!
+  top(first: Int = 5): Top
 }
+type Limits { nodes: Int! depth: Int! }
+type Top { nodes: [Item!]! hasMore: Boolean! }
 type Actions { nodes: [Action!]! edges: [Edge!]! totals: [Money!]! totalCount: Int! pageInfo: PageInfo! }
 type Edge { node: Action! cursor: String! }
 type PageInfo { hasNextPage: Boolean! }
@@ -59,6 +63,12 @@ fn pages_multiply_down_the_tree() {
             3 + 12,
         ),
         ("{list{items{nodes{name}}}}", 10),
+        // A field named `nodes` makes a connection only where it is a list, be there no `pageInfo`.
+        ("{limits{nodes depth}}", 0),
+        ("{limits{nodes} actions(first:3){nodes{id}}}", 3),
+        ("{top{nodes{name} hasMore}}", 5),
+        ("{top(first:3){nodes{name}}}", 3),
+        ("{top(first:3){hasMore}}", 0),
         (
             "{a:actions(first:3){nodes{id}} b:actions(first:4){nodes{id}}}",
             7,
