@@ -2,7 +2,7 @@
 //!
 //! | stage | where |
 //! |---|---|
-//! | unpacking, finding records | [`format`] |
+//! | unpacking, finding records | [`mod@format`] |
 //! | fields as they stand | [`raw`] |
 //! | meaning | [`normalize`] |
 //! | refusing | [`refusal`], [`personal`] |

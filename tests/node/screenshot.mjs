@@ -19,7 +19,7 @@ try {
   const { page } = await openPage(browser, url, {
     colorScheme: theme,
     deviceScaleFactor: 1.5,
-    viewport: { width: 1440, height: 860 },
+    viewport: { width: 1440, height: 900 },
   });
   await page.goto(new URL("/graphiql", url).href);
   if (key) {
@@ -27,6 +27,9 @@ try {
     await page.getByLabel("API key", { exact: true }).press("Enter");
   }
   await page.getByText("Schema loaded").waitFor();
+  // Before the editors are there, the button runs nothing.
+  await page.locator(".graphiql-query-editor .view-line").first().waitFor();
+  await page.locator(".result-window .monaco-editor").waitFor();
   const answered = page.waitForResponse((response) => new URL(response.url()).pathname === "/graphql");
   await page.getByRole("button", { name: /Execute query/ }).click();
   await answered;
