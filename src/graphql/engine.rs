@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::context::RequestContext;
-use super::document::{DocumentLimits, Documents, OperationKind, Prepared, RequestError};
+use super::document::{
+    DocumentLimits, Documents, OperationKind, Prepared, RequestError, argument_at,
+};
 use super::error::{Told, of_arguments, tell};
 use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
@@ -137,8 +139,15 @@ impl Engine {
         }
         let response = schema.execute(running).await;
         let statements = tx.statements();
-        let refused = of_arguments(&response.errors);
+        let mut refused = of_arguments(&response.errors);
         if !refused.is_empty() {
+            // The executor has taken the document, so it is written once more.
+            if let Ok(again) = documents.prepare(&request.query, name, &request.variables) {
+                let named = |place| Some(argument_at(&again.document, place)?.to_string());
+                refused
+                    .iter_mut()
+                    .for_each(|told| told.name_argument(named));
+            }
             let reply = refusal(refused, Code::BadUserInput);
             return Reply {
                 operation_name,

@@ -84,6 +84,12 @@ impl Told {
             extensions,
         }
     }
+
+    /// Names the argument at fault, which `argument_at` knows by its place in the document.
+    pub(super) fn name_argument(&mut self, argument_at: impl Fn(Pos) -> Option<String>) {
+        let place = self.locations.first().copied();
+        self.extensions.argument = place.and_then(argument_at);
+    }
 }
 
 /// The errors of an execution as a client may see them, the first [`MAX_ERRORS`]; causes go to the log under

@@ -317,7 +317,10 @@ impl Fields {
     /// An id: a text or a whole number. A flag or a fraction stands for nothing that could be found again.
     fn id(&self, value: Literal<'_>, field: &str) -> Result<Option<String>, Refusal> {
         if value.is_no_id() {
-            return Err(self.bad(field, "is neither a text nor a whole number, so it is no id"));
+            return Err(self.bad(
+                field,
+                "is neither a text nor a whole number, so it is no id",
+            ));
         }
         self.digits(value, field)
     }

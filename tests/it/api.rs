@@ -127,3 +127,93 @@ fn the_limits_that_are_told_are_the_ones_that_hold() {
         assert_eq!(code(ids(nodes + 1)).await, exceeded);
     });
 }
+
+/// A number of nodes is no page of nodes.
+#[test]
+fn telling_the_limits_costs_nothing() {
+    block_on(async {
+        let world = World::new(1).await;
+        let api = Api::of(&world, 0);
+        let answer = api.answer("{ limits { nodes } }", &json!({})).await;
+        assert_eq!(answer["extensions"]["cost"]["requestedQueryCost"], 0);
+        assert!(answer["data"]["limits"]["nodes"].as_u64() > Some(0));
+    });
+}
+
+/// A currency that changes nothing about an answer would make it look like one in that currency.
+#[test]
+fn a_ranking_by_counts_refuses_a_currency() {
+    block_on(async {
+        let world = World::new(1).await;
+        let drafts = Maker::new(3, Shape::default()).drafts();
+        world.apply(0, &drafts[..20]).await;
+        let api = Api::of(&world, 0);
+        let range = json!({ "days": { "from": "2026-01-01", "to": "2026-06-30" } });
+        let ranked = async |field: &str, by: &str, currency: &str| {
+            let asked = match field {
+                "topProducts" => format!(
+                    "userSegments(range: $range) {{ nodes {{ topProducts(by: {by}{currency}) {{ hasMore }} }} }}"
+                ),
+                root => format!("{root}(range: $range, by: {by}{currency}) {{ totalCount }}"),
+            };
+            let query = format!("query($range: RangeInput!) {{ {asked} }}");
+            let answer = api.answer(&query, &json!({ "range": range })).await;
+            answer["errors"][0].clone()
+        };
+        for field in ["topSellingProducts", "topSellingCategories", "topProducts"] {
+            for by in ["UNITS", "ACTIONS"] {
+                let refused = ranked(field, by, ", currency: \"RUB\"").await;
+                assert_eq!(refused["extensions"]["code"], "BAD_USER_INPUT", "{field}");
+                assert_eq!(refused["extensions"]["argument"], "currency", "{field}");
+                let message = refused["message"].as_str().unwrap();
+                assert!(message.contains("ORDER_AMOUNT or REWARD"), "{message}");
+                assert_eq!(ranked(field, by, "").await, json!(null), "{field} by {by}");
+                let none = ranked(field, by, ", currency: null").await;
+                assert_eq!(none, json!(null), "{field} by {by}");
+            }
+            for by in ["ORDER_AMOUNT", "REWARD"] {
+                let ranked = ranked(field, by, ", currency: \"RUB\"").await;
+                assert_eq!(ranked, json!(null), "{field} by {by}");
+            }
+        }
+    });
+}
+
+/// Values that no scalar takes are refused before execution, and the argument that holds them is named.
+#[test]
+fn a_refused_value_names_its_argument() {
+    block_on(async {
+        let world = World::new(1).await;
+        let api = Api::of(&world, 0);
+        let days = json!({ "days": { "from": "2026-02-30", "to": "2026-03-01" } });
+        for (query, variables, argument) in [
+            (
+                "{ actions(first: 1, filter: {country: {eq: \"RUS\"}}) { totalCount } }",
+                json!({}),
+                "filter",
+            ),
+            (
+                "query($c: CountryCode) { actions(filter: {country: {eq: $c}}) { totalCount } }",
+                json!({ "c": "RUS" }),
+                "filter",
+            ),
+            (
+                "query($r: RangeInput!) { ...F } fragment F on Query { actions { nodes { id } } \
+                 top: topSellingProducts(first: 1, range: $r) { totalCount } }",
+                json!({ "r": days }),
+                "range",
+            ),
+            (
+                "{ viewer { publisher { name } } actions(timeZone: \"Mars/Base\") { totalCount } }",
+                json!({}),
+                "timeZone",
+            ),
+        ] {
+            let answer = api.answer(query, &variables).await;
+            assert_eq!(answer.get("data"), None, "{answer:#}");
+            let extensions = &answer["errors"][0]["extensions"];
+            assert_eq!(extensions["code"], "BAD_USER_INPUT", "{answer:#}");
+            assert_eq!(extensions["argument"], argument, "{answer:#}");
+        }
+    });
+}

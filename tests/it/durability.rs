@@ -12,6 +12,7 @@ mod cut;
 mod full_disk;
 mod killed;
 mod large;
+mod long;
 mod lost;
 mod writers;
 

@@ -25,5 +25,6 @@ mod parity;
 mod sales;
 mod schema_drift;
 mod segments;
+mod spec;
 mod statements;
 mod tenants;

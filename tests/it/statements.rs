@@ -79,7 +79,7 @@ const SHAPES: &[(&str, usize, &str)] = &[
     (
         "user segments with top products and members",
         6,
-        "query($first: Int) { userSegments(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
+        "query($first: Int) { userSegments(first: 40, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
          name size topProducts(first: 3) { nodes { product { name category { name } } } } \
          users(first: $first) { nodes { user { value } } } } } }",
     ),

@@ -46,7 +46,7 @@ fn everything(field: &str) -> &'static str {
              products(first: 100) { nodes { product { id name } } } } } }"
         }
         "userSegments" => {
-            "{ userSegments(range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}) { nodes { size \
+            "{ userSegments(first: 40, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}) { nodes { size \
              users(first: 100) { nodes { user { id value } } } topProducts(first: 50) { nodes { product { id } } } } } }"
         }
         other => panic!("the schema has a new root field {other}: say here what to ask of it"),

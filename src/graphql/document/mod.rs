@@ -41,6 +41,7 @@ use async_graphql::Variables;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use serde_json::{Map, Value};
 
+pub use convert::argument_at;
 pub use cost::Cost;
 pub use error::{
     BAD_USER_INPUT, COST_EXCEEDED, LIMIT_EXCEEDED, PARSE_FAILED, RequestError, VALIDATION_FAILED,
@@ -122,7 +123,7 @@ impl Default for DocumentLimits {
             message_chars: 300,
             nodes: 10_000,
             default_page: 20,
-            default_pages: &[("productSegments", 100), ("userSegments", 100)],
+            default_pages: &[("userSegments", 100)],
             structured_scalars: false,
             cache_bytes: 8 << 20,
         }

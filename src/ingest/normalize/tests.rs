@@ -385,6 +385,53 @@ fn refused_records_name_their_field() {
 }
 
 #[test]
+fn flags_and_fractions_are_no_ids() {
+    let whole = fixture!("whole");
+    let with = |old: &str, new: &str| {
+        assert!(whole.contains(old), "{old}");
+        whole.replace(old, new)
+    };
+    for (key, field) in [
+        (r#""action_id": 900000001"#, "action_id"),
+        (r#""order_id": "3019000000000001""#, "order_id"),
+        (r#""advcampaign_id": 6115"#, "advcampaign_id"),
+        (r#""id": 910000001"#, "positions[0].id"),
+        (
+            r#""product_id": "1005000000000001""#,
+            "positions[0].product_id",
+        ),
+        (
+            r#""product_category_id": "44""#,
+            "positions[0].product_category_id",
+        ),
+    ] {
+        let (name, _) = key.split_once(':').unwrap();
+        for value in ["true", "false", "12.5", "-0.5", "1e3", "1.0e3"] {
+            let reject = outcome(&with(key, &format!("{name}: {value}"))).unwrap_err();
+            assert_eq!(
+                (reject.reason, reject.field.as_deref()),
+                (RejectReason::BadValue, Some(field)),
+                "{value}: {}",
+                reject.message
+            );
+        }
+    }
+    // What is written as a text is taken as it stands, and a whole number may have come through a spreadsheet.
+    for (value, id) in [
+        (r#""12.5""#, "12.5"),
+        (r#""true""#, "true"),
+        ("12.00", "12"),
+        ("-12", "-12"),
+    ] {
+        let text = with(
+            r#""action_id": 900000001"#,
+            &format!(r#""action_id": {value}"#),
+        );
+        assert_eq!(draft(&text).external_id, id);
+    }
+}
+
+#[test]
 fn of_a_key_twice_the_last_counts() {
     let text = fixture!("whole").replace(
         r#""status": "pending""#,
