@@ -23,6 +23,7 @@ mod http;
 mod paging;
 mod parity;
 mod sales;
+mod schema;
 mod schema_drift;
 mod segments;
 mod spec;
