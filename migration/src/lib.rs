@@ -123,7 +123,10 @@ mod tests {
                 .unwrap();
             for (why, sql) in [
                 ("a status of its own", action(1, "02", "901", "OPEN")),
-                ("upstream's id again", action(1, "02", "900", "PENDING")),
+                (
+                    "the id derived from upstream's again",
+                    action(1, "01", "900", "PENDING"),
+                ),
                 (
                     "a program of another publisher",
                     action(2, "02", "901", "PENDING"),
