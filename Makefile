@@ -46,6 +46,8 @@ web: $(WEB_STAMP) ## Build the web assets (only what changed)
 $(WEB_STAMP): $(WEB_SOURCES)
 	@scripts/npm-ci web
 	cd web && npm run build --silent
+	@# New names of files would not tell cargo that what embeds them must be built again.
+	@touch src/http/assets.rs
 	@mkdir -p $(STAMPS) && touch $@
 
 .PHONY: test
@@ -73,7 +75,7 @@ schema: build ## Write schema.graphql anew from the server's own schema
 	@cp $(STAMPS)/schema.graphql schema.graphql
 
 .PHONY: bench
-bench: build ## Measure rate and memory of imports and the time of queries
+bench: build ## Measure the rate and the memory of imports
 	@ACTIONGRAPH_BIN=$(BINARY) bench/run
 
 .PHONY: clean
