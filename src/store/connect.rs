@@ -283,11 +283,33 @@ async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
     })
 }
 
+/// How often a file is tried again that another process is just making.
+const OPENINGS: u32 = 40;
+
+/// Opens a pool, also while another process makes the same file: changing a new file to a write-ahead log needs it
+/// alone, and SQLite does not wait for that but says at once that it is locked.
+async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<DatabaseConnection> {
+    let mut opening = 1;
+    loop {
+        match try_connect_sqlite(url, size, limits).await {
+            Err(error) if error.code() == Code::ServiceUnavailable && opening < OPENINGS => {
+                opening += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the file that opens connections"
 )]
-async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<DatabaseConnection> {
+async fn try_connect_sqlite(
+    url: &str,
+    size: u32,
+    limits: &StoreOptions,
+) -> Result<DatabaseConnection> {
     let limits = *limits;
     // Who waits for the one writer waits for those before it, and they may be waiting for another process's lock.
     let queue = if size == 1 {
