@@ -1,7 +1,7 @@
 //! Ad spaces: lists and look-ups.
 
 use super::convert::to_ad_space;
-use super::listing::{self, Listing, Wanted};
+use super::listing::{Listing, look_ups};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{AdSpaceTest, Filter, Value};
@@ -53,42 +53,4 @@ impl Listing for Adspaces {
     }
 }
 
-/// One page of ad spaces: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<AdSpaceTest>,
-    order: &[SortKey<AdSpaceSort>],
-    page: &PageRequest,
-) -> Result<Page<AdSpace>> {
-    listing::list::<Adspaces>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many ad spaces a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<AdSpaceTest>) -> Result<i64> {
-    listing::count::<Adspaces>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Ad spaces by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<AdSpace>> {
-    listing::by_ids::<Adspaces>(tx, scope, ids).await
-}
+look_ups!(Adspaces, AdSpace, AdSpaceTest, AdSpaceSort);

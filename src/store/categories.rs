@@ -1,7 +1,7 @@
 //! Categories: lists, look-ups, and the tree.
 
 use super::convert::to_category;
-use super::listing::{self, IDS, Listing, Wanted};
+use super::listing::{IDS, Listing, look_ups};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{CategoryTest, Filter, Value};
@@ -57,45 +57,7 @@ impl Listing for Categories {
     }
 }
 
-/// One page of categories: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<CategoryTest>,
-    order: &[SortKey<CategorySort>],
-    page: &PageRequest,
-) -> Result<Page<Category>> {
-    listing::list::<Categories>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many categories a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<CategoryTest>) -> Result<i64> {
-    listing::count::<Categories>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Categories by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<Category>> {
-    listing::by_ids::<Categories>(tx, scope, ids).await
-}
+look_ups!(Categories, Category, CategoryTest, CategorySort);
 
 /// The categories right below others, by name: one statement.
 ///

@@ -3,7 +3,7 @@
 use super::connect::Store;
 use super::convert::{instant, to_reject, to_run};
 use super::keyset::{Order, OrderBy, limit};
-use super::listing::{self, IDS, Listing, Wanted, column};
+use super::listing::{self, IDS, Listing, column, look_ups};
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
@@ -54,45 +54,7 @@ impl Listing for Runs {
     }
 }
 
-/// One page of import runs: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<ImportTest>,
-    order: &[SortKey<ImportSort>],
-    page: &PageRequest,
-) -> Result<Page<ImportRun>> {
-    listing::list::<Runs>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many import runs a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<ImportTest>) -> Result<i64> {
-    listing::count::<Runs>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Import runs by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<ImportRun>> {
-    listing::by_ids::<Runs>(tx, scope, ids).await
-}
+look_ups!(Runs, ImportRun, ImportTest, ImportSort);
 
 /// How fresh an entrance's data is.
 #[derive(Clone, Debug, PartialEq, Eq)]

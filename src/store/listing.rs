@@ -52,6 +52,49 @@ pub(super) struct Wanted<'a, L: Listing> {
     pub also: Sql,
 }
 
+/// Writes what every kind of record offers: a page, a count, and rows by id.
+macro_rules! look_ups {
+    ($listing:ty, $record:ty, $test:ty, $sort:ty) => {
+        /// One page of the list: one statement.
+        ///
+        /// # Errors
+        /// When a cursor does not fit, or the database fails.
+        pub async fn list(
+            tx: &ReadTx,
+            scope: ReadScope,
+            filter: &Filter<$test>,
+            order: &[SortKey<$sort>],
+            page: &PageRequest,
+        ) -> Result<Page<$record>> {
+            let also = tx.sql();
+            let wanted = $crate::store::listing::Wanted {
+                filter,
+                order,
+                page,
+                also,
+            };
+            $crate::store::listing::list::<$listing>(tx, scope, wanted).await
+        }
+
+        /// How many rows a filter has: one statement.
+        ///
+        /// # Errors
+        /// When the database fails.
+        pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<$test>) -> Result<i64> {
+            $crate::store::listing::count::<$listing>(tx, scope, filter, &tx.sql()).await
+        }
+
+        /// Rows by id, in no order: one statement.
+        ///
+        /// # Errors
+        /// When the database fails.
+        pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<$record>> {
+            $crate::store::listing::by_ids::<$listing>(tx, scope, ids).await
+        }
+    };
+}
+pub(super) use look_ups;
+
 /// The order of a list over the row `t`.
 pub(super) fn order_of<L: Listing>(keys: &[SortKey<L::Sort>]) -> Order {
     let keys = keys
@@ -157,28 +200,6 @@ pub(super) async fn by_ids<L: Listing>(
         }
     }
     Ok(records)
-}
-
-/// Rows whose text column equals a value: one statement.
-pub(super) async fn by_text<L: Listing>(
-    tx: &ReadTx,
-    scope: ReadScope,
-    name: &str,
-    value: &str,
-) -> Result<Vec<L::Record>> {
-    let mut sql = tx.sql();
-    sql.push("SELECT t.* FROM ")
-        .push(L::TABLE)
-        .push(" t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0);
-    sql.push(&format!(" AND t.{name} = "))
-        .bind(value)
-        .push(" ORDER BY t.id");
-    tx.models::<L::Entity>(sql)
-        .await?
-        .into_iter()
-        .map(L::record)
-        .collect()
 }
 
 /// Where the children of many parents are found.

@@ -1,7 +1,7 @@
 //! Products: lists, look-ups, and the products of categories.
 
 use super::convert::to_product;
-use super::listing::{self, Children, Listing, Wanted};
+use super::listing::{self, Children, Listing, Wanted, look_ups};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{Filter, ProductTest, Value};
@@ -58,57 +58,7 @@ impl Listing for Products {
     }
 }
 
-/// One page of products: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<ProductTest>,
-    order: &[SortKey<ProductSort>],
-    page: &PageRequest,
-) -> Result<Page<Product>> {
-    listing::list::<Products>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many products a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<ProductTest>) -> Result<i64> {
-    listing::count::<Products>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Products by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<Product>> {
-    listing::by_ids::<Products>(tx, scope, ids).await
-}
-
-/// Products that upstream calls so: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_external_id(
-    tx: &ReadTx,
-    scope: ReadScope,
-    external_id: &str,
-) -> Result<Vec<Product>> {
-    listing::by_text::<Products>(tx, scope, "external_id", external_id).await
-}
+look_ups!(Products, Product, ProductTest, ProductSort);
 
 /// A category's line upwards, itself included: at most three rows, each once.
 const LINE_UPWARDS: &str = " JOIN (SELECT c.publisher_id, c.id, c.id AS above_id FROM categories c \

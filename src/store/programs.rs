@@ -1,7 +1,7 @@
 //! Programs: lists and look-ups.
 
 use super::convert::to_program;
-use super::listing::{self, Listing, Wanted};
+use super::listing::{Listing, look_ups};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{Filter, ProgramTest, Value};
@@ -53,54 +53,4 @@ impl Listing for Programs {
     }
 }
 
-/// One page of programs: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<ProgramTest>,
-    order: &[SortKey<ProgramSort>],
-    page: &PageRequest,
-) -> Result<Page<Program>> {
-    listing::list::<Programs>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many programs a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<ProgramTest>) -> Result<i64> {
-    listing::count::<Programs>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Programs by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<Program>> {
-    listing::by_ids::<Programs>(tx, scope, ids).await
-}
-
-/// Programs that upstream calls so: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_external_id(
-    tx: &ReadTx,
-    scope: ReadScope,
-    external_id: &str,
-) -> Result<Vec<Program>> {
-    listing::by_text::<Programs>(tx, scope, "external_id", external_id).await
-}
+look_ups!(Programs, Program, ProgramTest, ProgramSort);

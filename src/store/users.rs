@@ -1,7 +1,7 @@
 //! Users, the publisher's customers: lists and look-ups.
 
 use super::convert::to_user;
-use super::listing::{self, Listing, Wanted};
+use super::listing::{Listing, look_ups};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{Filter, UserTest, Value};
@@ -52,42 +52,4 @@ impl Listing for Users {
     }
 }
 
-/// One page of users: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn list(
-    tx: &ReadTx,
-    scope: ReadScope,
-    filter: &Filter<UserTest>,
-    order: &[SortKey<UserSort>],
-    page: &PageRequest,
-) -> Result<Page<User>> {
-    listing::list::<Users>(
-        tx,
-        scope,
-        Wanted {
-            filter,
-            order,
-            page,
-            also: tx.sql(),
-        },
-    )
-    .await
-}
-
-/// How many users a filter has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count(tx: &ReadTx, scope: ReadScope, filter: &Filter<UserTest>) -> Result<i64> {
-    listing::count::<Users>(tx, scope, filter, &tx.sql()).await
-}
-
-/// Users by id, in no order: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn by_ids(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Vec<User>> {
-    listing::by_ids::<Users>(tx, scope, ids).await
-}
+look_ups!(Users, User, UserTest, UserSort);
