@@ -34,7 +34,7 @@ impl Instant {
     }
 
     /// The instant that is so many microseconds after 1970-01-01T00:00:00Z, or the nearest that there is.
-    pub(super) fn nearest(micros: i64) -> Self {
+    pub(in crate::domain) fn nearest(micros: i64) -> Self {
         Self(micros.clamp(Self::MIN.0, Self::MAX.0))
     }
 

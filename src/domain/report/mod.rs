@@ -1,0 +1,268 @@
+//! Reports: what can be asked for, and what an answer holds.
+//!
+//! A report counts exactly the facts of its filter in its range, divides them into groups by any dimensions and
+//! optionally by time, and answers metrics of each group. Which data it is read from and by which statements is
+//! `analytics`' and `store`'s; how a metric follows from measured sums is [`metric`]'s.
+
+pub mod metric;
+
+use super::action::words;
+use super::filter::{ActionTest, Filter};
+use super::money::{Currency, Money};
+use super::page::{Direction, PageRequest};
+use super::sales::AxisRange;
+use super::time::{Instant, Span, WeekStart};
+use metric::{Metric, Values};
+use uuid::Uuid;
+
+words! {
+    /// The length of the stretches of time that a report is divided into. All but the quarter hour and the hour follow
+    /// the local calendar.
+    Bucket {
+        /// Fifteen minutes.
+        QuarterHour = "QUARTER_HOUR",
+        /// An hour.
+        Hour = "HOUR",
+        /// A local day, of 23 to 25 hours where clocks change.
+        Day = "DAY",
+        /// Seven local days.
+        Week = "WEEK",
+        /// A calendar month.
+        Month = "MONTH",
+        /// Three calendar months.
+        Quarter = "QUARTER",
+        /// A calendar year.
+        Year = "YEAR",
+    }
+}
+
+words! {
+    /// What facts are grouped by.
+    Dimension {
+        /// Program.
+        Program = "PROGRAM",
+        /// Ad space; actions without one are a group of their own.
+        AdSpace = "AD_SPACE",
+        /// Click country, likewise.
+        Country = "COUNTRY",
+        /// Status.
+        Status = "STATUS",
+        /// Sale or lead.
+        ActionType = "ACTION_TYPE",
+        /// Currency.
+        Currency = "CURRENCY",
+        /// Device class; actions without one are a group of their own.
+        Device = "DEVICE",
+        /// `subid`, likewise.
+        Subid0 = "SUBID0",
+        /// `subid1`, likewise.
+        Subid1 = "SUBID1",
+        /// `subid2`, likewise.
+        Subid2 = "SUBID2",
+        /// `subid3`, likewise.
+        Subid3 = "SUBID3",
+        /// `subid4`, likewise.
+        Subid4 = "SUBID4",
+        /// Product of the cart items; items without one are a group of their own.
+        Product = "PRODUCT",
+        /// Category of the cart items at level 1; items without one are a group of their own.
+        CategoryLevel1 = "CATEGORY_LEVEL_1",
+        /// Likewise at level 2, or above where an item's own is.
+        CategoryLevel2 = "CATEGORY_LEVEL_2",
+        /// The items' own categories.
+        CategoryOwn = "CATEGORY_OWN",
+        /// Tariff of the action.
+        Tariff = "TARIFF",
+        /// Promo code.
+        PromoCode = "PROMO_CODE",
+        /// Reason of a declined action: its comment; declined ones without one are unstated, others have none.
+        DeclineReason = "DECLINE_REASON",
+        /// Whether the user's first counted action ever lies in the range; actions without a user are unattributed.
+        UserAge = "USER_AGE",
+        /// How many counted actions the user has in the range: 1, 2 to 3, 4 to 9, more.
+        UserFrequency = "USER_FREQUENCY",
+    }
+}
+
+impl Dimension {
+    /// Whether it divides cart items, not actions. A report over such a dimension sums items, and an action can count
+    /// in several of its groups.
+    #[must_use]
+    pub fn is_of_items(self) -> bool {
+        matches!(
+            self,
+            Self::Product | Self::CategoryLevel1 | Self::CategoryLevel2 | Self::CategoryOwn
+        )
+    }
+}
+
+words! {
+    /// A value of [`Dimension::UserAge`].
+    UserAge {
+        /// The first counted action ever lies in the range.
+        New = "NEW",
+        /// There was one before.
+        Returning = "RETURNING",
+        /// The action names no user.
+        Unattributed = "UNATTRIBUTED",
+    }
+}
+
+words! {
+    /// A value of [`Dimension::UserFrequency`].
+    UserFrequency {
+        /// One counted action in the range.
+        Once = "ONCE",
+        /// Two or three.
+        Few = "FEW",
+        /// Four to nine.
+        Regular = "REGULAR",
+        /// Ten or more.
+        Loyal = "LOYAL",
+        /// The action names no user.
+        Unattributed = "UNATTRIBUTED",
+    }
+}
+
+/// The value of one dimension in a group's key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyPart {
+    /// The facts that lack it: no ad space, no country, no product ...
+    None,
+    /// An id: program, ad space, product, category.
+    Id(Uuid),
+    /// A word or text: country, status, SubID ...
+    Text(String),
+}
+
+/// A condition on a metric of a group, for `having`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Having {
+    /// The metric.
+    pub metric: Metric,
+    /// The currency that a metric of money is looked at in.
+    pub currency: Option<Currency>,
+    /// At least this, in the metric's own scale (see [`metric::Values::order`]).
+    pub at_least: Option<i64>,
+    /// At most this.
+    pub at_most: Option<i64>,
+}
+
+/// What groups are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderKey {
+    /// A metric; one of money in the currency given. Groups without a value stand last.
+    Metric(Metric, Option<Currency>),
+    /// A dimension's key: names by their bytes, ids by the name shown is not offered.
+    Dimension(Dimension),
+    /// The beginning of the stretch of time.
+    Time,
+}
+
+/// One key of a report's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportOrder {
+    /// What is ordered by.
+    pub key: OrderKey,
+    /// Direction.
+    pub direction: Direction,
+}
+
+words! {
+    /// What groups are compared with.
+    Comparison {
+        /// The period before.
+        PreviousPeriod = "PREVIOUS_PERIOD",
+        /// The same local dates a year earlier.
+        YearBefore = "YEAR_BEFORE",
+    }
+}
+
+/// What a caller asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRequest {
+    /// When.
+    pub range: AxisRange,
+    /// The period before, as the range's kind defines it.
+    pub previous: Span,
+    /// Which actions: exactly these.
+    pub filter: Filter<ActionTest>,
+    /// The dimensions, in the key's order, each once.
+    pub dimensions: Vec<Dimension>,
+    /// Divided by time as well.
+    pub bucket: Option<Bucket>,
+    /// The first day of weeks.
+    pub week_start: WeekStart,
+    /// What is answered, each once, in the table's order.
+    pub metrics: Vec<Metric>,
+    /// Which groups stay.
+    pub having: Vec<Having>,
+    /// The order; by time, then by the first metric downwards if it adds up, where empty. Ties by the key.
+    pub order: Vec<ReportOrder>,
+    /// The page.
+    pub page: PageRequest,
+    /// The currency that all money is converted to, by the rate of each day.
+    pub currency: Option<Currency>,
+    /// What groups are compared with.
+    pub compare: Option<Comparison>,
+    /// Whether stretches of time without facts appear with zeros.
+    pub fill_gaps: bool,
+    /// The present.
+    pub now: Instant,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportRow {
+    /// The stretch of time, cut to the range, if the report is divided by time.
+    pub time: Option<Span>,
+    /// The values of the dimensions, in their order.
+    pub key: Vec<KeyPart>,
+    /// Its metrics.
+    pub values: Values,
+    /// The same group in the period that is compared with; stretches of time match by their place in the range.
+    pub compared: Option<Values>,
+    /// Sums of this row and all before it in the report's order, of the whole filtered list; only what adds up.
+    pub running: Option<Values>,
+}
+
+/// What a report was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The sources, in words of the catalogue: names of totals, or `facts`.
+    pub sources: Vec<&'static str>,
+    /// Rows of totals and facts that were summed up.
+    pub rows_read: i64,
+}
+
+/// A missing exchange rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingRate {
+    /// From.
+    pub from: Currency,
+    /// To.
+    pub to: Currency,
+    /// The first UTC day that needed it, days since 1970-01-01.
+    pub day: i32,
+    /// The amount that could not be converted (order amount and reward together say little: it is the reward).
+    pub reward: Money,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The page, with cursors.
+    pub page: super::page::Page<ReportRow>,
+    /// How many groups there are after `having`.
+    pub groups: i64,
+    /// All facts of the report, whatever `having` and page.
+    pub totals: ReportRow,
+    /// The totals less this page; only what adds up.
+    pub others: Values,
+    /// Where it was read.
+    pub reading: Reading,
+    /// What could not be converted.
+    pub missing_rates: Vec<MissingRate>,
+    /// The plan and its statements with their texts, in words.
+    pub explain: String,
+}
