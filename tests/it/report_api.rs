@@ -119,8 +119,7 @@ fn the_filter_of_a_row_lists_exactly_its_actions() {
                     .filter_map(|name| how.split(", ").find(|part| part.starts_with(name)))
                     .collect();
                 let how = how.join(", ");
-                let variables =
-                    json!({ "filter": row["filter"], "range": { "between": row["range"] } });
+                let variables = json!({ "filter": row["filter"], "range": row["range"] });
                 let query = format!(
                     "query($filter: ActionFilter, $range: RangeInput!) {{ actions(filter: $filter, range: $range, {how}) {{ totalCount }} \
                      report(filter: $filter, range: $range, {divided}, {how}, first: 10000) {{ nodes {{ values {{ actions users \
@@ -140,5 +139,638 @@ fn the_filter_of_a_row_lists_exactly_its_actions() {
             }
         }
         assert!(listed > 300, "{listed}");
+    });
+}
+
+/// What is refused says which argument is at fault, and what would do.
+#[test]
+fn refusals_name_the_argument_and_the_remedy() {
+    block_on(async {
+        let (_world, api) = setting(22).await;
+        let bad = "BAD_USER_INPUT";
+        let limit = "LIMIT_EXCEEDED";
+        for (arguments, fields, code, argument, said) in [
+            (
+                "groupBy: [STATUS, COUNTRY, STATUS]",
+                "totalCount",
+                bad,
+                "groupBy",
+                "STATUS twice",
+            ),
+            (
+                "groupBy: [STATUS, COUNTRY, PROGRAM, DEVICE, SUBID1, TARIFF]",
+                "totalCount",
+                limit,
+                "groupBy",
+                "the most is 5",
+            ),
+            (
+                "fillGaps: true",
+                "totalCount",
+                bad,
+                "fillGaps",
+                "bucket: DAY",
+            ),
+            (
+                "orderBy: [{dimension: COUNTRY}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "add it to groupBy",
+            ),
+            (
+                "orderBy: [{time: true}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "bucket: DAY",
+            ),
+            (
+                "orderBy: [{direction: ASC}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "exactly one of",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{dimension: STATUS, metric: USERS}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "exactly one of",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{metric: USERS}, {metric: USERS, direction: ASC}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "twice",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{metric: REWARD}]",
+                "totalCount",
+                bad,
+                "orderBy.currency",
+                "currency: \"USD\"",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{metric: EFFECTIVE_RATE}]",
+                "totalCount",
+                bad,
+                "orderBy.currency",
+                "currency: \"USD\"",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{metric: USERS, currency: \"USD\"}]",
+                "totalCount",
+                bad,
+                "orderBy.currency",
+                "leave currency out",
+            ),
+            (
+                "groupBy: [STATUS], orderBy: [{dimension: STATUS, currency: \"USD\"}]",
+                "totalCount",
+                bad,
+                "orderBy",
+                "leave currency out",
+            ),
+            (
+                "groupBy: [STATUS], currency: \"EUR\", orderBy: [{metric: REWARD, currency: \"USD\"}]",
+                "totalCount",
+                bad,
+                "orderBy.currency",
+                "converted to EUR",
+            ),
+            (
+                "groupBy: [STATUS], having: [{metric: REWARD, atLeast: 1}]",
+                "totalCount",
+                bad,
+                "having.currency",
+                "currency: \"USD\"",
+            ),
+            (
+                "groupBy: [STATUS], having: [{metric: USERS}]",
+                "totalCount",
+                bad,
+                "having",
+                "atLeast or atMost",
+            ),
+            (
+                "groupBy: [PRODUCT]",
+                "nodes { values { conversionLag { median } } }",
+                bad,
+                "groupBy",
+                "conversionLag cannot be asked for by PRODUCT",
+            ),
+            (
+                "groupBy: [CATEGORY_OWN], orderBy: [{metric: CART_COVERAGE}]",
+                "totalCount",
+                bad,
+                "groupBy",
+                "cartCoverage",
+            ),
+            (
+                "groupBy: [CATEGORY_LEVEL_1], having: [{metric: PAID_REWARD, currency: \"USD\", atLeast: 1}]",
+                "totalCount",
+                bad,
+                "groupBy",
+                "paidReward",
+            ),
+            (
+                "groupBy: [STATUS]",
+                "nodes { share(of: REWARD) }",
+                bad,
+                "currency",
+                "currency: \"USD\"",
+            ),
+            (
+                "groupBy: [STATUS]",
+                "nodes { share(of: APPROVAL_RATE) }",
+                bad,
+                "of",
+                "approvalRate is no part of a whole",
+            ),
+            (
+                "groupBy: [STATUS]",
+                "nodes { change(of: AVERAGE_REWARD) { ratio } }",
+                bad,
+                "currency",
+                "currency: \"USD\"",
+            ),
+            (
+                "groupBy: [STATUS]",
+                "nodes { change(of: UNITS, currency: \"USD\") { ratio } }",
+                bad,
+                "currency",
+                "leave currency out",
+            ),
+            (
+                "first: 3, last: 3",
+                "totalCount",
+                bad,
+                "last",
+                "first with after",
+            ),
+            ("first: -1", "totalCount", bad, "first", "0 to 10000"),
+            ("first: 10001", "totalCount", limit, "first", "10000"),
+            ("after: \"x\"", "totalCount", bad, "after", "not a cursor"),
+            (
+                "bucket: QUARTER_HOUR",
+                "totalCount",
+                limit,
+                "bucket",
+                "10000",
+            ),
+        ] {
+            let months = MONTHS.replace("2026-02-01", "2025-02-01");
+            let query = format!("{{ report({months}, {arguments}) {{ {fields} }} }}");
+            let answer = api.answer(&query, &json!({})).await;
+            let error = &answer["errors"][0];
+            let told = (
+                &error["extensions"]["code"],
+                &error["extensions"]["argument"],
+            );
+            assert_eq!(
+                told,
+                (&json!(code), &json!(argument)),
+                "{arguments} {fields}\n{answer:#}"
+            );
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(said), "{arguments} {fields}\n{message}");
+        }
+        // A page larger than any is refused before execution, with what it would cost.
+        let query =
+            format!("{{ report({MONTHS}, first: 10001) {{ nodes {{ values {{ actions }} }} }} }}");
+        let answer = api.answer(&query, &json!({})).await;
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "COST_EXCEEDED",
+            "{answer:#}"
+        );
+    });
+}
+
+/// An operation pays for the groups that it asks for.
+#[test]
+fn the_cost_of_a_report_is_its_page() {
+    block_on(async {
+        let (_world, api) = setting(22).await;
+        for (arguments, fields, cost) in [
+            ("", "nodes { values { actions } }", 100),
+            (
+                "first: 10000,",
+                "nodes { values { actions } key { program { name } } }",
+                10_000,
+            ),
+            ("last: 7,", "edges { cursor }", 7),
+            ("first: 500,", "totals { actions } totalCount", 0),
+        ] {
+            let query =
+                format!("{{ report({MONTHS}, {arguments} groupBy: [PROGRAM]) {{ {fields} }} }}");
+            let answer = api.answer(&query, &json!({})).await;
+            assert_eq!(answer.get("errors"), None, "{answer:#}");
+            assert_eq!(
+                answer["extensions"]["cost"]["requestedQueryCost"], cost,
+                "{arguments}"
+            );
+        }
+        let told = api
+            .data(
+                "{ limits { cost reportDimensions reportPages { default maximum } } }",
+                &json!({}),
+            )
+            .await;
+        assert_eq!(
+            told["limits"],
+            json!({
+                "cost": 10_000, "reportDimensions": 5, "reportPages": { "default": 100, "maximum": 10_000 }
+            })
+        );
+    });
+}
+
+/// What is not selected is not computed: neither under an alias, nor in a fragment, nor behind a directive.
+#[test]
+fn only_what_is_selected_is_computed() {
+    block_on(async {
+        let (_world, api) = setting(23).await;
+        let sent = async |fields: &str| {
+            let query = format!(
+                "query($yes: Boolean = true, $no: Boolean = false) {{ report({MONTHS}, groupBy: [COUNTRY]) {{ {fields} }} }} \
+                 fragment Values on ReportValues {{ many: actions @include(if: $yes) people: users @include(if: $no) }} \
+                 fragment People on ReportRow {{ ... on ReportRow {{ v: values {{ people: users }} }} }}"
+            );
+            // A fragment that is not spread is refused; the others are of no consequence here.
+            let used: Vec<&str> = query
+                .split(" fragment ")
+                .enumerate()
+                .filter(|(place, text)| {
+                    let name = text.split(' ').next().unwrap();
+                    *place == 0 || fields.contains(&format!("...{name}"))
+                })
+                .map(|(_, text)| text)
+                .collect();
+            let query = used.join(" fragment ");
+            let query = if query.contains('$') && fields.contains("...Values") {
+                query
+            } else {
+                query.replace("query($yes: Boolean = true, $no: Boolean = false)", "query")
+            };
+            api.data(&query, &json!({})).await;
+            api.statements.take()
+        };
+        let text = |statements: &[String]| statements.join("\n");
+        let counts = sent("nodes { values { actions } }").await;
+        assert_eq!(counts.len(), 1, "{}", text(&counts));
+        assert!(!text(&counts).contains("user_id"), "{}", text(&counts));
+        assert!(!text(&counts).contains("reward"), "{}", text(&counts));
+        assert_eq!(
+            sent("nodes { values { ...Values } }").await,
+            counts,
+            "what a directive leaves out costs nothing"
+        );
+        assert_eq!(
+            sent("nodes { key { country } range { from } filter }")
+                .await
+                .len(),
+            1
+        );
+
+        let users = sent("nodes { values { users } }").await;
+        assert!(text(&users).contains("user_id"), "{}", text(&users));
+        assert_eq!(
+            sent("edges { n: node { ...People } }").await,
+            users,
+            "under an alias, in a fragment, in edges"
+        );
+
+        let of_all = sent("nodes { values { actions } } all: totals { actions }").await;
+        assert_eq!(of_all.len(), 2, "{}", text(&of_all));
+        assert_eq!(
+            sent("totals { actions }").await.len(),
+            1,
+            "totals alone need no groups"
+        );
+        assert_eq!(sent("nodes { share(of: ACTIONS) }").await, of_all);
+        let compared = sent("nodes { values { actions } compared { actions } }").await;
+        assert_eq!(compared.len(), 2, "{}", text(&compared));
+        assert_eq!(
+            sent("nodes { change(of: ACTIONS) { ratio } }").await,
+            compared
+        );
+        assert_eq!(sent("nodes { values { actions } } info { explain sources rowsRead missingRates { day } }").await, counts);
+        assert_eq!(
+            sent("nodes { values { actions } running { actions } } totalCount")
+                .await
+                .len(),
+            1
+        );
+    });
+}
+
+#[test]
+fn pages_give_each_group_once_and_the_others_are_the_rest() {
+    block_on(async {
+        let (_world, api) = setting(24).await;
+        let report = "groupBy: [COUNTRY, STATUS, SUBID1], orderBy: [{metric: REWARD, currency: \"USD\"}, {dimension: STATUS, direction: ASC}]";
+        let fields = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totals { actions units reward { amount currency } } \
+             others { actions units users reward { amount currency } } \
+             nodes { key { country status subid1 } values { actions units reward { amount currency } } running { actions users } }";
+        let all = api
+            .data(
+                &format!("{{ report({MONTHS}, {report}, first: 10000) {{ {fields} }} }}"),
+                &json!({}),
+            )
+            .await;
+        let all = &all["report"];
+        let nodes = all["nodes"].as_array().unwrap();
+        assert!(nodes.len() > 40, "{}", nodes.len());
+        assert_eq!(all["totalCount"], json!(nodes.len()));
+        assert_eq!(all["others"]["actions"], 0);
+        assert_eq!(all["others"]["users"], json!(null), "users do not add up");
+        let mut sum = 0;
+        for node in nodes {
+            sum += number(&node["values"]["actions"]);
+            assert_eq!(node["running"], json!({ "actions": sum, "users": null }));
+        }
+        assert_eq!(json!(sum), all["totals"]["actions"]);
+        let forward = |cursor: Option<&str>| {
+            (
+                format!("first: 7, after: {}", json!(cursor)),
+                "endCursor",
+                "hasNextPage",
+            )
+        };
+        let backward = |cursor: Option<&str>| {
+            (
+                format!("last: 7, before: {}", json!(cursor)),
+                "startCursor",
+                "hasPreviousPage",
+            )
+        };
+        type Step<'a> = &'a dyn Fn(Option<&str>) -> (String, &'static str, &'static str);
+        let ways: [(Step<'_>, bool); 2] = [(&forward, false), (&backward, true)];
+        for (step, reversed) in ways {
+            let mut walked: Vec<Value> = Vec::new();
+            let mut cursor: Option<String> = None;
+            loop {
+                let (page, end, more) = step(cursor.as_deref());
+                let query = format!("{{ report({MONTHS}, {report}, {page}) {{ {fields} }} }}");
+                let data = api.data(&query, &json!({})).await;
+                let found = &data["report"];
+                let nodes = found["nodes"].as_array().unwrap().clone();
+                let shown: i64 = nodes
+                    .iter()
+                    .map(|node| number(&node["values"]["actions"]))
+                    .sum();
+                assert_eq!(number(&found["others"]["actions"]), sum - shown);
+                assert_eq!(found["totals"], all["totals"]);
+                let place = if reversed { 0 } else { walked.len() };
+                walked.splice(place..place, nodes);
+                if found["pageInfo"][more] == json!(false) {
+                    break;
+                }
+                cursor = Some(found["pageInfo"][end].as_str().unwrap().to_owned());
+            }
+            assert_eq!(&walked, nodes, "reversed: {reversed}");
+        }
+        let end = all["pageInfo"]["endCursor"].clone();
+        let other = format!(
+            "{{ report({MONTHS}, groupBy: [COUNTRY, STATUS, SUBID1], after: {end}) {{ totalCount nodes {{ range {{ to }} }} }} }}"
+        );
+        let refused = api.answer(&other, &json!({})).await;
+        assert_eq!(
+            refused["errors"][0]["extensions"]["argument"], "after",
+            "{refused:#}"
+        );
+        assert!(
+            refused["errors"][0]["message"]
+                .as_str()
+                .unwrap()
+                .contains("another order")
+        );
+    });
+}
+
+/// Conditions, shares and changes are those of the values beside them.
+#[test]
+fn shares_changes_and_conditions_fit_the_values() {
+    block_on(async {
+        let (_world, api) = setting(25).await;
+        let march = "range: {days: {from: \"2026-03-01\", to: \"2026-03-31\"}}, groupBy: [COUNTRY], filter: {currency: {eq: \"USD\"}}";
+        let fields = "totalCount totals { actions reward { amount } } nodes { values { actions reward { amount } approvalRate } \
+             compared { actions reward { amount } approvalRate } share(of: REWARD) many: share(of: ACTIONS) \
+             money: change(of: REWARD) { previous absolute ratio } count: change(of: ACTIONS, currency: null) { previous absolute ratio } \
+             rate: change(of: APPROVAL_RATE) { previous absolute ratio } }";
+        let all = api
+            .data(&format!("{{ report({march}) {{ {fields} }} }}"), &json!({}))
+            .await;
+        let all = all["report"].clone();
+        let amount = |values: &Value| -> f64 {
+            values["reward"][0]["amount"]
+                .as_str()
+                .map_or(0.0, |text| text.parse().unwrap())
+        };
+        let near = |told: &Value, expected: f64| {
+            let told = told
+                .as_f64()
+                .unwrap_or_else(|| told.as_str().unwrap().parse().unwrap());
+            assert!((told - expected).abs() < 0.000_051, "{told} {expected}");
+        };
+        let (mut rates, mut changes) = (0, 0);
+        let nodes = all["nodes"].as_array().unwrap();
+        for node in nodes {
+            let (values, compared) = (&node["values"], &node["compared"]);
+            near(&node["share"], amount(values) / amount(&all["totals"]));
+            near(
+                &node["many"],
+                values["actions"].as_f64().unwrap() / all["totals"]["actions"].as_f64().unwrap(),
+            );
+            near(&node["money"]["previous"], amount(compared));
+            near(
+                &node["money"]["absolute"],
+                amount(values) - amount(compared),
+            );
+            let (now, before) = (number(&values["actions"]), number(&compared["actions"]));
+            assert_eq!(node["count"]["previous"], before.to_string());
+            assert_eq!(node["count"]["absolute"], (now - before).to_string());
+            match before {
+                0 => assert_eq!(node["count"]["ratio"], json!(null)),
+                #[expect(clippy::cast_precision_loss, reason = "small counts")]
+                _ => {
+                    changes += 1;
+                    near(
+                        &node["count"]["ratio"],
+                        (now - before) as f64 / before as f64,
+                    );
+                }
+            }
+            match (
+                values["approvalRate"].as_f64(),
+                compared["approvalRate"].as_f64(),
+            ) {
+                (Some(now), Some(before)) => {
+                    rates += 1;
+                    near(&node["rate"]["previous"], before);
+                    near(&node["rate"]["absolute"], now - before);
+                }
+                _ => assert_eq!(node["rate"], json!(null)),
+            }
+        }
+        assert!(rates > 2 && changes > 3, "{rates} {changes}");
+
+        // The middle one of the rewards parts the groups.
+        let mut rewards: Vec<f64> = nodes.iter().map(|node| amount(&node["values"])).collect();
+        rewards.sort_by(f64::total_cmp);
+        let middle = rewards[rewards.len() / 2];
+        let having = format!(
+            "having: [{{metric: REWARD, atLeast: \"{middle}\"}}, {{metric: ACTIONS, atMost: 1000}}]"
+        );
+        let kept = api
+            .data(
+                &format!("{{ report({march}, {having}) {{ {fields} }} }}"),
+                &json!({}),
+            )
+            .await;
+        let expected: Vec<&Value> = nodes
+            .iter()
+            .filter(|node| amount(&node["values"]) >= middle)
+            .collect();
+        let kept = &kept["report"];
+        assert_eq!(
+            kept["nodes"].as_array().unwrap().iter().collect::<Vec<_>>(),
+            expected
+        );
+        assert!(expected.len() < nodes.len() && !expected.is_empty());
+        assert_eq!(kept["totalCount"], json!(expected.len()));
+        assert_eq!(
+            kept["totals"], all["totals"],
+            "conditions leave the totals alone"
+        );
+    });
+}
+
+/// Keys are entities, read once for the whole page.
+#[test]
+fn keys_are_objects_and_each_kind_is_one_statement() {
+    block_on(async {
+        let (world, api) = setting(26).await;
+        let facts = world.facts(0).await;
+        let query = |first: usize| {
+            format!(
+                "{{ report({MONTHS}, groupBy: [PROGRAM, AD_SPACE, PRODUCT, CATEGORY_LEVEL_1, CATEGORY_LEVEL_2], first: {first}) {{ nodes {{ filter key {{ \
+                 program {{ name }} again: program {{ externalId }} adSpace {{ name }} product {{ name category {{ name }} }} \
+                 one: category(level: ONE) {{ name level }} category {{ name level parent {{ name }} }} own: category(level: OWN) {{ id }} }} \
+                 values {{ units }} }} }} }}"
+            )
+        };
+        let mut statements = Vec::new();
+        for first in [3, 5_000] {
+            let rows = rows(&api, &query(first)).await;
+            assert!(rows.len() >= 3);
+            statements.push(api.statements.take());
+            for row in rows {
+                let key = &row["key"];
+                let programs = facts.programs.values();
+                let names: BTreeSet<&str> = programs.map(|program| program.name.as_str()).collect();
+                assert!(
+                    names.contains(key["program"]["name"].as_str().unwrap()),
+                    "{row:#}"
+                );
+                assert_eq!(key["own"], json!(null), "not grouped by");
+                if !key["one"].is_null() {
+                    assert_eq!(key["one"]["level"], 1, "{row:#}");
+                    let level = number(&key["category"]["level"]);
+                    let above = if level == 1 {
+                        &key["category"]["name"]
+                    } else {
+                        &key["category"]["parent"]["name"]
+                    };
+                    assert_eq!(above, &key["one"]["name"], "{row:#}");
+                }
+            }
+        }
+        let entities = |statements: &[String]| -> Vec<String> {
+            let mut tables: Vec<String> = statements
+                .iter()
+                .flat_map(|sql| {
+                    ["programs", "ad_spaces", "products", "categories"]
+                        .into_iter()
+                        .filter(|table| {
+                            sql.contains(&format!("FROM {table} "))
+                                || sql.contains(&format!("FROM \"{table}\""))
+                        })
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            tables.sort();
+            tables
+        };
+        assert_eq!(statements[0].len(), statements[1].len(), "{statements:#?}");
+        // Categories: of keys, of products, and the parents of both levels' keys that are not read yet.
+        let read = entities(&statements[1]);
+        for table in ["programs", "ad_spaces", "products"] {
+            assert_eq!(
+                read.iter().filter(|other| *other == table).count(),
+                1,
+                "{read:?}"
+            );
+        }
+        assert!(
+            read.iter().filter(|other| *other == "categories").count() <= 2,
+            "{read:?}"
+        );
+    });
+}
+
+/// The definitions are the metrics: each has its field, and can be asked for with what it says and with nothing else.
+#[test]
+fn definitions_say_what_can_be_asked() {
+    block_on(async {
+        let (_world, api) = setting(27).await;
+        let data = api.data(
+            "{ metricDefinitions { metric field description formula unit additivity dimensions } \
+             __type(name: \"ReportValues\") { fields { name } } dimensions: __type(name: \"ReportDimension\") { enumValues { name } } }",
+            &json!({}),
+        ).await;
+        let definitions = data["metricDefinitions"].as_array().unwrap();
+        let fields: Vec<&Value> = data["__type"]["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| &field["name"])
+            .collect();
+        let defined: Vec<&Value> = definitions.iter().map(|line| &line["field"]).collect();
+        assert_eq!(fields, defined);
+        let dimensions = data["dimensions"]["enumValues"].as_array().unwrap();
+        for line in definitions {
+            let (field, metric) = (
+                line["field"].as_str().unwrap(),
+                line["metric"].as_str().unwrap(),
+            );
+            let selection = match line["unit"].as_str().unwrap() {
+                "COUNT" | "RATIO" => "",
+                "MONEY" => "{ amount currency }",
+                "RATIO_PER_CURRENCY" => "{ ratio currency }",
+                "SECONDS" => "{ median p90 }",
+                other => panic!("{other}"),
+            };
+            let allowed = line["dimensions"].as_array().unwrap();
+            assert!(allowed.len() > 10, "{line}");
+            for dimension in dimensions {
+                let word = dimension["name"].as_str().unwrap();
+                // The order needs no metric of its own then.
+                let query = format!(
+                    "{{ report({MONTHS}, groupBy: [{word}], first: 3, orderBy: [{{dimension: {word}, direction: ASC}}]) {{ nodes {{ values {{ {field} {selection} }} }} }} }}"
+                );
+                let answer = api.answer(&query, &json!({})).await;
+                let is_allowed = allowed.contains(&dimension["name"]);
+                assert_eq!(
+                    answer.get("errors").is_none(),
+                    is_allowed,
+                    "{metric} by {word}: {answer:#}"
+                );
+            }
+        }
     });
 }

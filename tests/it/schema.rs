@@ -161,6 +161,7 @@ async fn scalars_are_the_agreed_ones_and_say_what_specifies_them() {
         "Float",
         "ID",
         "Int",
+        "RangeValue",
         "String",
         "TimeZone",
         "URL",

@@ -14,7 +14,7 @@ use crate::analytics::report::run;
 use crate::domain::error::Error;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::page::fingerprint;
-use crate::domain::report::{OrderKey, ReportRequest};
+use crate::domain::report::{Comparison, OrderKey, ReportRequest};
 use crate::domain::time;
 use crate::graphql::connection::{Count, PageArgs, REPORT_GROUPS, Slice};
 use crate::graphql::context::{RequestContext, request};
@@ -153,10 +153,17 @@ impl ReportArgs {
         };
         let (asked, order) = self.request(request, filter, currencies, &selected)?;
         let report = run(&request.tx, request.scope, &asked).await?;
+        let span = asked.range.span;
+        let compared = match Comparison::from(self.compare_with) {
+            Comparison::PreviousPeriod => asked.previous,
+            Comparison::YearBefore => span.year_before(asked.range.zone),
+        };
         let facts = InfoOf::List(Some(asked.range), asked.filter);
         let info = ReportInfo {
             facts: AggregateInfo::new(request, facts),
             told: Arc::new(Told {
+                range: span,
+                compared,
                 reading: report.reading,
                 missing_rates: report.missing_rates,
                 explain: report.explain,
@@ -164,7 +171,7 @@ impl ReportArgs {
         };
         let asked = Arc::new(Asked {
             dimensions: asked.dimensions,
-            span: asked.range.span,
+            span,
             filter: given_filter(ctx)?,
             currencies,
             totals: report.totals,

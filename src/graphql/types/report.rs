@@ -6,17 +6,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Object};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::Member;
 use super::ad_space::AdSpace;
 use super::category::Category;
+use super::drill_down::{ActionFilterValue, RangeValue, filter_of};
 use super::product::Product;
 use super::program::Program;
-use super::report_filter::{ActionFilterValue, filter_of};
-use super::report_info::ReportInfo;
+use super::report_info::{ReportInfo, TimeSpan};
 use super::report_values::ReportValues;
 use super::report_words::{ReportMetric, UserAge, UserFrequency};
 use super::sales::Change;
@@ -34,27 +34,9 @@ use crate::graphql::connection::connection;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::report::Currencies;
-use crate::graphql::scalar::{CountryCode, CurrencyCode, DateTime};
+use crate::graphql::scalar::{CountryCode, CurrencyCode};
 use crate::graphql::siblings::{Group, by_key};
 use crate::graphql::types::metric::field_name;
-
-/// A stretch of time.
-#[derive(Clone, Copy, Debug, SimpleObject)]
-pub struct TimeSpan {
-    /// The first instant inside.
-    from: DateTime,
-    /// The first instant after it: not inside.
-    to: DateTime,
-}
-
-impl From<Span> for TimeSpan {
-    fn from(span: Span) -> Self {
-        Self {
-            from: DateTime(span.from),
-            to: DateTime(span.to),
-        }
-    }
-}
 
 /// What is the same for all rows of a report.
 #[derive(Debug)]
@@ -263,8 +245,8 @@ impl ReportRow {
     }
 
     /// The filter that lists exactly the group's actions: the report's own filter and what the key says. Pass it to
-    /// `actions`, or to a further report, as a variable of type `ActionFilter`, with `range: {between: ...}` of this row's
-    /// `range` and the report's own `dateAxis` and `timeZone`. Null for groups of new or returning users and by frequency
+    /// `actions`, or to a further report, as a variable of type `ActionFilter`, with the row's `range` as one of type
+    /// `RangeInput` and the report's own `dateAxis` and `timeZone`. Null for groups of new or returning users and by frequency
     /// of users, which depend on all actions of a user and which no filter says.
     #[graphql(name = "filter")]
     async fn filter_field(&self, ctx: &Context<'_>) -> Option<Result<ActionFilterValue>> {
@@ -272,9 +254,9 @@ impl ReportRow {
         found.await.transpose()
     }
 
-    /// The range of the group's actions: its stretch of time, or the range of the report.
-    async fn range(&self) -> TimeSpan {
-        self.0.row.time.unwrap_or(self.0.asked.span).into()
+    /// The range of the group's actions, to be passed on with `filter`: its stretch of time, or the range of the report.
+    async fn range(&self) -> RangeValue {
+        RangeValue(self.0.row.time.unwrap_or(self.0.asked.span))
     }
 }
 

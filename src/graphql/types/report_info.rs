@@ -6,9 +6,27 @@ use async_graphql::{Object, SimpleObject};
 
 use super::info::{AggregateInfo, AggregateWarning};
 use crate::domain::report::{MissingRate as Missing, Reading};
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Span};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime};
+
+/// A stretch of time.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct TimeSpan {
+    /// The first instant inside.
+    from: DateTime,
+    /// The first instant after it: not inside.
+    to: DateTime,
+}
+
+impl From<Span> for TimeSpan {
+    fn from(span: Span) -> Self {
+        Self {
+            from: DateTime(span.from),
+            to: DateTime(span.to),
+        }
+    }
+}
 
 /// How fresh and how complete a report is, and how it was answered.
 #[derive(Clone)]
@@ -22,6 +40,10 @@ pub struct ReportInfo {
 /// What an answer says of itself.
 #[derive(Debug)]
 pub struct Told {
+    /// The range.
+    pub range: Span,
+    /// What it is compared with.
+    pub compared: Span,
     /// Where it was read.
     pub reading: Reading,
     /// What could not be converted.
@@ -41,6 +63,16 @@ impl ReportInfo {
     /// Version of the publisher's data: it grows with every change, and equal versions give equal answers.
     async fn data_version(&self) -> Result<BigInt> {
         Ok(BigInt(self.facts.state().await?.data_version))
+    }
+
+    /// The range of the report, as instants.
+    async fn range(&self) -> TimeSpan {
+        self.told.range.into()
+    }
+
+    /// The period that `compareWith` names, as instants.
+    async fn compared_range(&self) -> TimeSpan {
+        self.told.compared.into()
     }
 
     /// What it was read from: names of totals that are kept beside the actions, or "facts" for the actions and their cart

@@ -1,11 +1,12 @@
-//! The filter that lists the actions of a group: the report's own filter and what the group's key says, as a value that a
-//! client passes back.
+//! What lists the actions of a group: the report's own filter and what the group's key says, and the range, as values
+//! that a client passes back.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::domain::report::{Dimension, KeyPart, UserAge, UserFrequency};
+use crate::domain::time::Span;
 use crate::graphql::id::Kind;
 
 /// A filter on actions, as a value.
@@ -19,17 +20,38 @@ pub struct ActionFilterValue(pub Map<String, Json>);
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4"
 )]
 impl ScalarType for ActionFilterValue {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        match value.into_json() {
-            Ok(Json::Object(filter)) => Ok(Self(filter)),
-            _ => Err(InputValueError::custom(
-                "a filter is an object such as {\"country\": {\"eq\": \"PL\"}}",
-            )),
-        }
+    fn parse(_: Value) -> InputValueResult<Self> {
+        Err(InputValueError::custom(
+            "a filter is asked for by an ActionFilter",
+        ))
     }
 
     fn to_value(&self) -> Value {
         Value::from_json(Json::Object(self.0.clone())).unwrap_or_default()
+    }
+}
+
+/// A range, as a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeValue(pub Span);
+
+/// The value of a `RangeInput`: an object such as {"between": {"from": "2026-05-03T10:00:00Z", "to":
+/// "2026-05-04T10:00:00Z"}}, in the form that a variable of type `RangeInput` takes. It is answered, never taken.
+#[Scalar(
+    name = "RangeValue",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4"
+)]
+impl ScalarType for RangeValue {
+    fn parse(_: Value) -> InputValueResult<Self> {
+        Err(InputValueError::custom(
+            "a range is asked for by a RangeInput",
+        ))
+    }
+
+    fn to_value(&self) -> Value {
+        let Span { from, to } = self.0;
+        let range = json!({ "between": { "from": from.to_rfc3339(), "to": to.to_rfc3339() } });
+        Value::from_json(range).unwrap_or_default()
     }
 }
 
