@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use async_graphql::{SelectionField, Value};
 
 use super::error::{Failure, Result};
+use super::scalar::CurrencyCode;
 use super::types::metric::metric_of;
+use crate::domain::money::Currency;
 use crate::domain::report::Wanted;
 use crate::domain::report::metric::Metric;
 
@@ -21,6 +23,28 @@ pub struct Selected {
     pub rows: bool,
     /// Whether they are compared.
     pub compared: bool,
+    /// What is looked at in one currency, each once.
+    pub looks: Vec<Look>,
+}
+
+/// A metric that a row is asked to put in relation to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// To what.
+    pub relation: Relation,
+    /// The metric.
+    pub metric: Metric,
+    /// The currency that was given.
+    pub currency: Option<CurrencyCode>,
+}
+
+/// What a value of a row is put in relation to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// The totals.
+    Share,
+    /// The period before.
+    Change,
 }
 
 impl Selected {
@@ -71,14 +95,40 @@ impl Selected {
                 }
                 "share" => {
                     self.wanted.totals = true;
-                    self.metrics.insert(argument(&part)?);
+                    self.look(Relation::Share, &part)?;
                 }
                 "change" => {
                     self.compared = true;
-                    self.metrics.insert(argument(&part)?);
+                    self.look(Relation::Change, &part)?;
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, relation: Relation, field: &SelectionField<'_>) -> Result<()> {
+        let unreadable = || Failure::internal("an argument of a selected field cannot be read");
+        let arguments = field.arguments().map_err(|_| unreadable())?;
+        let text = |name: &str| {
+            let value = arguments.iter().find(|(other, _)| other == name);
+            match value {
+                Some((_, Value::Enum(word))) => Some(word.as_str()),
+                Some((_, Value::String(text))) => Some(text.as_str()),
+                _ => None,
+            }
+        };
+        let metric = text("of").and_then(Metric::parse).ok_or_else(unreadable)?;
+        // A text that is no currency is refused where the field reads it.
+        let currency = text("currency").and_then(|code| Currency::parse(code).ok());
+        let look = Look {
+            relation,
+            metric,
+            currency: currency.map(CurrencyCode),
+        };
+        self.metrics.insert(metric);
+        if !self.looks.contains(&look) {
+            self.looks.push(look);
         }
         Ok(())
     }
@@ -88,17 +138,4 @@ impl Selected {
         self.metrics
             .extend(fields.filter_map(|field| metric_of(field.name())));
     }
-}
-
-/// The metric in `of`.
-fn argument(field: &SelectionField<'_>) -> Result<Metric> {
-    let unreadable = || Failure::internal("an argument of a selected field cannot be read");
-    let arguments = field.arguments().map_err(|_| unreadable())?;
-    let of = arguments.into_iter().find(|(name, _)| name == "of");
-    let word = match of {
-        Some((_, Value::Enum(word))) => word.to_string(),
-        Some((_, Value::String(word))) => word,
-        _ => return Err(unreadable()),
-    };
-    Metric::parse(&word).ok_or_else(unreadable)
 }

@@ -11,6 +11,7 @@ use crate::domain::report::metric::{Metric, Unit};
 use crate::domain::report::{Dimension, OrderKey};
 use crate::graphql::error::Result;
 use crate::graphql::input::order::SortDirection;
+use crate::graphql::report_selection::{Look, Relation};
 use crate::graphql::scalar::{CurrencyCode, Decimal};
 use crate::graphql::types::metric::field_name;
 use crate::graphql::types::report_words::{ReportDimension, ReportMetric};
@@ -151,6 +152,30 @@ pub fn check_metrics(
                 dimension.as_str()
             );
             return Err(Error::bad_input("groupBy", message).into());
+        }
+    }
+    Ok(())
+}
+
+/// Refuses, before anything is read, what no row could answer.
+///
+/// # Errors
+/// When a share is asked of what is no part of a whole, or a metric of money without a currency.
+pub fn check_looks(looks: &[Look], currencies: Currencies) -> Result<()> {
+    for look in looks {
+        let definition = look.metric.definition();
+        let argument = match look.relation {
+            Relation::Share => "share.currency",
+            Relation::Change => "change.currency",
+        };
+        currencies.of(look.metric, look.currency, argument)?;
+        let is_part = matches!(definition.unit, Unit::Count | Unit::Money);
+        if look.relation == Relation::Share && !is_part {
+            let message = format!(
+                "{} is no part of a whole: a share is of counts and amounts, such as REWARD",
+                look.metric.as_str()
+            );
+            return Err(Error::bad_input("share.of", message).into());
         }
     }
     Ok(())

@@ -23,7 +23,8 @@ use crate::graphql::input::action_filter::{ActionFilter, only_currency};
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::reader::filter as read_filter;
 use crate::graphql::input::report::{
-    Currencies, Divided, ReportHaving, ReportOrder, check_metrics, dimensions, having, order,
+    Currencies, Divided, ReportHaving, ReportOrder, check_looks, check_metrics, dimensions, having,
+    order,
 };
 use crate::graphql::report_selection::Selected;
 use crate::graphql::scalar::{CurrencyCode, TimeZone};
@@ -197,6 +198,7 @@ impl ReportArgs {
         currencies: Currencies,
         selected: &Selected,
     ) -> Result<(ReportRequest, u32)> {
+        check_looks(&selected.looks, currencies)?;
         let ranged = self.how.ranged(self.range, request)?;
         let dimensions = dimensions(self.group_by.as_deref())?;
         let bucket = self.bucket.map(Into::into);

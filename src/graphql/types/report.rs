@@ -22,7 +22,6 @@ use super::report_words::{ReportMetric, UserAge, UserFrequency};
 use super::sales::Change;
 use super::words::{ActionStatus, ActionType, CategoryLevel};
 use crate::domain::action;
-use crate::domain::error::Error;
 use crate::domain::money::Currency;
 use crate::domain::records;
 use crate::domain::report;
@@ -36,7 +35,6 @@ use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::report::Currencies;
 use crate::graphql::scalar::{CountryCode, CurrencyCode};
 use crate::graphql::siblings::{Group, by_key};
-use crate::graphql::types::metric::field_name;
 
 /// What is the same for all rows of a report.
 #[derive(Debug)]
@@ -136,13 +134,6 @@ impl ReportRow {
     }
 
     fn share(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<f64>> {
-        if !matches!(of.definition().unit, Unit::Count | Unit::Money) {
-            let name = field_name(of);
-            let message = format!(
-                "of: {name} is no part of a whole: a share is of counts and amounts, such as REWARD"
-            );
-            return Err(Error::bad_input("of", message).into());
-        }
         let currency = self.currency(of, given)?;
         let totals = self.0.asked.totals.as_ref();
         let base = totals.and_then(|totals| totals.values.order(of, currency));
