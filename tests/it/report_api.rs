@@ -95,7 +95,7 @@ fn the_filter_of_a_row_lists_exactly_its_actions() {
             ),
         ] {
             let of_rows = format!(
-                "nodes {{ filter range {{ from to }} values {{ actions users reward {{ amount currency }} }} {KEY} }}"
+                "nodes {{ filter range values {{ actions users reward {{ amount currency }} }} {KEY} }}"
             );
             let query =
                 format!("{{ report({MONTHS}, {divided}, {how}, first: 10000) {{ {of_rows} }} }}");
@@ -535,7 +535,7 @@ fn pages_give_each_group_once_and_the_others_are_the_rest() {
         }
         let end = all["pageInfo"]["endCursor"].clone();
         let other = format!(
-            "{{ report({MONTHS}, groupBy: [COUNTRY, STATUS, SUBID1], after: {end}) {{ totalCount nodes {{ range {{ to }} }} }} }}"
+            "{{ report({MONTHS}, groupBy: [COUNTRY, STATUS, SUBID1], after: {end}) {{ totalCount nodes {{ range }} }} }}"
         );
         let refused = api.answer(&other, &json!({})).await;
         assert_eq!(
@@ -664,7 +664,7 @@ fn keys_are_objects_and_each_kind_is_one_statement() {
             )
         };
         let mut statements = Vec::new();
-        for first in [3, 5_000] {
+        for first in [60, 5_000] {
             let rows = rows(&api, &query(first)).await;
             assert!(rows.len() >= 3);
             statements.push(api.statements.take());
