@@ -13,6 +13,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod citus;
 mod m20261122_000001_spine;
+mod m20261122_000003_rates;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -22,7 +23,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_spine::Migration)]
+        vec![
+            Box::new(m20261122_000001_spine::Migration),
+            Box::new(m20261122_000003_rates::Migration),
+        ]
     }
 }
 

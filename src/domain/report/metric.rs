@@ -336,22 +336,30 @@ impl Values {
             .map(|(_, value)| value)
     }
 
+    /// The value that groups are ordered and compared by ([`MetricValue::order`]); none if the metric was not asked for.
+    #[must_use]
+    pub fn order(&self, metric: Metric, currency: Option<Currency>) -> Option<i64> {
+        self.get(metric)?.order(currency)
+    }
+}
+
+impl MetricValue {
     /// The value that groups are ordered and compared by: counts as they are, money in 1/10 000 of the currency,
     /// ratios in millionths, lags as their median in seconds. None where there is none, or none in the currency.
     #[must_use]
-    pub fn order(&self, metric: Metric, currency: Option<Currency>) -> Option<i64> {
-        match self.get(metric)? {
-            MetricValue::Count(count) => Some(*count),
-            MetricValue::Money(amounts) => amounts
+    pub fn order(&self, currency: Option<Currency>) -> Option<i64> {
+        match self {
+            Self::Count(count) => Some(*count),
+            Self::Money(amounts) => amounts
                 .iter()
                 .find(|money| Some(money.currency) == currency)
                 .map(|money| money.e4),
-            MetricValue::Ratio(ratio) => ratio.map(millionths),
-            MetricValue::Ratios(ratios) => ratios
+            Self::Ratio(ratio) => ratio.map(millionths),
+            Self::Ratios(ratios) => ratios
                 .iter()
                 .find(|(held, _)| Some(*held) == currency)
                 .and_then(|(_, ratio)| ratio.map(millionths)),
-            MetricValue::Quantiles(quantiles) => quantiles.map(|lag| lag.median),
+            Self::Quantiles(quantiles) => quantiles.map(|lag| lag.median),
         }
     }
 }

@@ -4,8 +4,11 @@
 //! optionally by time, and answers metrics of each group. Which data it is read from and by which statements is
 //! `analytics`' and `store`'s; what a metric is says [`metric`], how its value follows from measured sums [`measured`].
 
+pub mod buckets;
 pub mod measured;
 pub mod metric;
+pub mod plan;
+pub mod rates;
 
 use super::action::words;
 use super::filter::{ActionTest, Filter};
@@ -15,6 +18,14 @@ use super::sales::AxisRange;
 use super::time::{Instant, Span, WeekStart};
 use metric::{Metric, Values};
 use uuid::Uuid;
+
+/// How many stretches of time a report can be divided into.
+pub const MAX_BUCKETS: usize = 10_000;
+/// How many rows an answer of the database may have for one report: groups, times their currencies, times the days
+/// where money is converted.
+pub const MAX_ROWS: usize = 200_000;
+/// How many actions a report may read where no total answers it.
+pub const MAX_FACTS: i64 = 2_000_000;
 
 words! {
     /// The length of the stretches of time that a report is divided into. All but the quarter hour and the hour follow
@@ -149,6 +160,8 @@ pub struct Wanted {
     pub others: bool,
     /// Running sums.
     pub running: bool,
+    /// The plan and its statements.
+    pub explain: bool,
 }
 
 /// A condition on a metric of a group, for `having`.
@@ -158,7 +171,7 @@ pub struct Having {
     pub metric: Metric,
     /// The currency that a metric of money is looked at in.
     pub currency: Option<Currency>,
-    /// At least this, in the metric's own scale (see [`metric::Values::order`]).
+    /// At least this, in the metric's own scale (see [`metric::MetricValue::order`]).
     pub at_least: Option<i64>,
     /// At most this.
     pub at_most: Option<i64>,
@@ -249,7 +262,7 @@ pub struct ReportRow {
 }
 
 /// What a report was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The sources, in words of the catalogue: names of totals, or `facts`.
     pub sources: Vec<&'static str>,
@@ -284,6 +297,6 @@ pub struct Report {
     pub reading: Reading,
     /// Which rates are missing; amounts that need them are answered in their own currency.
     pub missing_rates: Vec<MissingRate>,
-    /// The plan and its statements with their texts, in words.
+    /// The plan and its statements with their texts, if they were asked for; else empty.
     pub explain: String,
 }
