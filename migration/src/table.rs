@@ -122,6 +122,15 @@ impl NewTable {
         self
     }
 
+    /// On SQLite the rows lie in the order of the key and nowhere else: for narrow rows that are written and read by
+    /// runs of their key. Elsewhere it means nothing.
+    pub(crate) fn in_key_order(mut self) -> Self {
+        if self.backend == DbBackend::Sqlite {
+            self.table.extra("WITHOUT ROWID");
+        }
+        self
+    }
+
     /// The rows belong to a publisher that exists; a publisher with data can't be removed by mistake.
     ///
     /// Only for tables without a [`parent`](Self::parent): the others hang on a publisher through it, and Citus has

@@ -10,6 +10,10 @@
 
 use super::time::{Instant, Span};
 
+/// The layout of the totals that this version keeps. Raise it when what is kept changes: totals of an older layout are
+/// rebuilt when a database is brought up to this version.
+pub const LAYOUT: i32 = 1;
+
 /// Microseconds of a quarter of an hour.
 const QUARTER_HOUR_US: i64 = 900_000_000;
 /// Microseconds of an hour.
@@ -81,6 +85,12 @@ impl Grain {
     #[must_use]
     pub const fn cell(self, instant: Instant) -> i64 {
         (instant.micros() + self.lead()).div_euclid(self.micros())
+    }
+
+    /// The cell that a cell of a smaller grain lies in.
+    #[must_use]
+    pub const fn cell_of(self, smaller: Self, cell: i64) -> i64 {
+        (smaller.start(cell) + self.lead()).div_euclid(self.micros())
     }
 
     /// The microsecond at which a cell begins; negative for cell 0 of the weeks.

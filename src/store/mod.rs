@@ -22,6 +22,7 @@ pub mod sales;
 pub mod segments;
 pub mod sql;
 mod state;
+pub mod totals;
 mod tx;
 pub mod users;
 

@@ -29,3 +29,4 @@ mod segments;
 mod spec;
 mod statements;
 mod tenants;
+mod totals;
