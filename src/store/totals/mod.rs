@@ -7,9 +7,11 @@
 
 mod facts;
 mod rebuild;
+mod rounds;
 mod verify;
 
-pub use rebuild::{Rebuilt, bring_up, rebuild};
+pub use rebuild::{Rebuilt, behind, bring_up, rebuild};
+pub use rounds::{Checked, verify_next};
 pub use verify::{Drift, verify};
 
 use super::listing::column;

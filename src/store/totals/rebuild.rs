@@ -86,6 +86,18 @@ pub async fn bring_up(
     now: Instant,
     mut progress: impl FnMut(&str, Rebuilt),
 ) -> Result<()> {
+    for (publisher, slug) in behind(store).await? {
+        let scope = WriteScope::for_entrance(publisher);
+        rebuild(store, scope, now, false, |rebuilt| progress(&slug, rebuilt)).await?;
+    }
+    Ok(())
+}
+
+/// The publishers whose totals are not of this version's layout, with their slugs: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn behind(store: &Store) -> Result<Vec<(PublisherId, String)>> {
     let tx = ReadTx::new(store);
     let mut sql = tx.sql();
     sql.push(
@@ -96,16 +108,10 @@ pub async fn bring_up(
     sql.push(" AND t.layout = ")
         .bind(LAYOUT)
         .push(") ORDER BY p.id");
-    let mut behind: Vec<(i64, String)> = Vec::new();
-    for row in tx.rows(sql).await? {
-        behind.push((column(&row, "id")?, column(&row, "slug")?));
-    }
-    drop(tx);
-    for (id, slug) in behind {
-        let scope = WriteScope::for_entrance(PublisherId(id));
-        rebuild(store, scope, now, false, |rebuilt| progress(&slug, rebuilt)).await?;
-    }
-    Ok(())
+    let rows = tx.rows(sql).await?;
+    rows.iter()
+        .map(|row| Ok((PublisherId(column(row, "id")?), column(row, "slug")?)))
+        .collect()
 }
 
 /// The slice with which a rebuild that was stopped goes on.
