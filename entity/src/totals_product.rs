@@ -19,12 +19,12 @@ pub struct Model {
     /// Status, as in `actions`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub status: String,
+    /// The product; the nil id for items without one. Before the currency: look-ups of products end here.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub product_id: Uuid,
     /// Currency, as in `actions`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub currency: String,
-    /// The product.
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub product_id: Uuid,
     /// Distinct actions with such an item.
     pub actions: i64,
     /// Units sold.

@@ -157,8 +157,8 @@ fn product(backend: DbBackend) -> NewTable {
         "grain",
         "cell",
         "status",
-        "currency",
         "product_id",
+        "currency",
     ])
 }
 

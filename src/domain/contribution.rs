@@ -75,7 +75,7 @@ pub type ChannelKey = (TimeKey, Uuid, Uuid);
 pub type AudienceKey = (ChannelKey, String, String, &'static str);
 /// Key of [`Total::Category`]: the category or the nil id.
 pub type CategoryKey = (Tier, TimeKey, Uuid);
-/// Key of [`Total::Product`].
+/// Key of [`Total::Product`]: the product or the nil id.
 pub type ProductKey = (TimeKey, Uuid);
 
 /// What a batch changes of a lifetime.
@@ -184,7 +184,7 @@ impl Deltas {
             let entry = self.category.entry((tier, key(Total::Category), category));
             plus(entry.or_default(), sums.map(|sum| sum * sign));
         }
-        for (product, sums) in from.by_item(|item| item.product_id) {
+        for (product, sums) in from.by_item(|item| Some(item.product_id.unwrap_or_default())) {
             let entry = self.product.entry((key(Total::Product), product));
             plus(entry.or_default(), sums.map(|sum| sum * sign));
         }

@@ -87,7 +87,9 @@ fn expected(facts: &Facts, total: Total) -> Rows {
                     &of_action,
                 ),
                 Total::Product => {
-                    for (product, sums) in by_key(cart, |item| item.product_id) {
+                    let named =
+                        |item: &entity::action_item::Model| item.product_id.unwrap_or_default();
+                    for (product, sums) in by_key(cart, |item| Some(named(item))) {
                         add(format!("{time} {product}"), &sums);
                     }
                 }

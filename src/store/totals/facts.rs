@@ -110,8 +110,14 @@ fn of_items(
     if let Some(tier) = tier {
         sql.push(&format!(", {} AS tier", tier.number()));
     }
-    sql.push(", a.status AS status, a.currency AS currency, ");
+    sql.push(", a.status AS status, ");
+    if tier.is_some() {
+        sql.push("a.currency AS currency, ");
+    }
     write_key(level, tier.is_some(), sql);
+    if tier.is_none() {
+        sql.push(", a.currency AS currency");
+    }
     sql.push(
         ", COUNT(DISTINCT i.action_id) AS actions, CAST(SUM(i.units) AS bigint) AS units, \
          CAST(SUM(i.amount_e4) AS bigint) AS order_amount_e4, CAST(SUM(i.reward_e4) AS bigint) AS reward_e4 FROM ",
@@ -119,9 +125,6 @@ fn of_items(
     write_carts(level, sql);
     sql.push(" WHERE ");
     write_slice(publisher, slice, sql);
-    if tier.is_none() {
-        sql.push(" AND ").push(&has_product("i"));
-    }
     let first = if tier.is_some() { 4 } else { 3 };
     sql.push(&format!(
         " GROUP BY 2, {first}, {}, {}",
@@ -131,13 +134,14 @@ fn of_items(
 }
 
 fn write_key(level: &str, of_categories: bool, sql: &mut Sql) {
-    if of_categories {
-        sql.push(&format!("COALESCE({level}, "))
-            .bind(Uuid::nil())
-            .push(") AS category_id");
+    let name = if of_categories {
+        "category_id"
     } else {
-        sql.push(level).push(" AS product_id");
-    }
+        "product_id"
+    };
+    sql.push(&format!("COALESCE({level}, "))
+        .bind(Uuid::nil())
+        .push(&format!(") AS {name}"));
 }
 
 fn write_carts(level: &str, sql: &mut Sql) {
