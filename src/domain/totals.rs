@@ -8,6 +8,7 @@
 //!
 //! Not here: what an action contributes (`contribution`), SQL (`store`), which total answers a question (`analytics`).
 
+use super::filter::{ActionField, ActionTest, Filter};
 use super::time::{Instant, Span};
 
 /// The layout of the totals that this version keeps. Raise it when what is kept changes: totals of an older layout are
@@ -230,6 +231,23 @@ impl Total {
         }
     }
 
+    /// Whether a filter looks at nothing but what this total keeps apart.
+    #[must_use]
+    pub fn answers(self, filter: &Filter<ActionTest>) -> bool {
+        let of_channel = matches!(self, Self::Channel | Self::Audience);
+        !filter.mentions(&|test| match test {
+            ActionTest::Field(field, _) => match field {
+                ActionField::Status | ActionField::Currency => false,
+                ActionField::Country | ActionField::Device | ActionField::ActionType => {
+                    self != Self::Audience
+                }
+                _ => true,
+            },
+            ActionTest::Program(_) | ActionTest::AdSpace(_) => !of_channel,
+            ActionTest::User(_) | ActionTest::Items(..) => true,
+        })
+    }
+
     /// The columns of its sums.
     #[must_use]
     pub const fn sums(self) -> &'static [&'static str] {
@@ -247,6 +265,46 @@ impl Total {
             ],
             Self::Category | Self::Product => &["actions", "units", "order_amount_e4", "reward_e4"],
         }
+    }
+}
+
+/// Where sums are read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The facts.
+    Facts,
+    /// A total; what its cells do not cover, the facts.
+    Total(Total, Cover),
+}
+
+impl Source {
+    /// Likewise over all time.
+    #[must_use]
+    pub fn of_all_time(totals: &[Total], filter: &Filter<ActionTest>) -> Self {
+        let fits = totals.iter().find(|total| total.answers(filter));
+        fits.map_or(Self::Facts, |total| {
+            let largest = total.grains().last().copied().unwrap_or(Grain::Day);
+            let all = Cells {
+                grain: largest,
+                from: 0,
+                to: largest.cell(Instant::MAX) + 1,
+            };
+            let cover = Cover {
+                cells: vec![all],
+                ragged: Vec::new(),
+            };
+            Self::Total(*total, cover)
+        })
+    }
+
+    /// The first of these totals that answers a filter over a span; the facts where none does, or where no cell of it
+    /// lies in the span.
+    #[must_use]
+    pub fn first_of(totals: &[Total], filter: &Filter<ActionTest>, span: Span) -> Self {
+        let fits = totals.iter().find(|total| total.answers(filter));
+        fits.map(|total| (*total, cover(span, total.grains())))
+            .filter(|(_, cover)| !cover.cells.is_empty())
+            .map_or(Self::Facts, |(total, cover)| Self::Total(total, cover))
     }
 }
 

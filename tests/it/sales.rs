@@ -11,7 +11,6 @@ use actiongraph::domain::page::{Page, PageRequest};
 use actiongraph::domain::sales::{
     AxisRange, CurrencySums, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
 };
-use actiongraph::store::actions;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -231,7 +230,7 @@ fn totals_equal_the_facts_and_their_items() {
         let (counted, exact, info, list) = runtime.block_on(async {
             let tx = world.tx();
             let counted = top::totals(&tx, scope, &query).await.unwrap();
-            let exact = actions::totals(&tx, scope, range.as_ref(), &filter)
+            let exact = top::totals_of_list(&tx, scope, range.as_ref(), &filter)
                 .await
                 .unwrap();
             let info = facts_info(&tx, scope, &query).await.unwrap();
