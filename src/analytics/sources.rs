@@ -27,6 +27,15 @@ pub fn of_group(facts: &FactQuery, group: SalesGroup) -> Source {
     of(&facts.range, totals, &facts.filter)
 }
 
+/// Whether lifetimes of products and users answer what counted and when it began: by the order, everything but declined
+/// actions, no filter.
+#[must_use]
+pub fn lifetimes_answer(facts: &FactQuery) -> bool {
+    facts.range.axis == DateAxis::Ordered
+        && facts.without_declined
+        && facts.filter == Filter::default()
+}
+
 fn of(range: &AxisRange, totals: &[Total], filter: &Filter<ActionTest>) -> Source {
     // Totals stand on the order's instant.
     if range.axis == DateAxis::Ordered {

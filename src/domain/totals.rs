@@ -129,6 +129,27 @@ pub fn cover(span: Span, grains: &[Grain]) -> Cover {
     found
 }
 
+/// Covers all time from an instant on.
+#[must_use]
+pub fn cover_from(from: Instant, grains: &[Grain]) -> Cover {
+    let Some(largest) = grains.last() else {
+        return Cover::default();
+    };
+    let last = largest.cell(Instant::MAX);
+    let mut found = Cover::default();
+    if largest.start(last) < from.micros() {
+        fill(from.micros(), Instant::MAX.micros(), grains, &mut found);
+        return found;
+    }
+    fill(from.micros(), largest.start(last), grains, &mut found);
+    found.cells.push(Cells {
+        grain: *largest,
+        from: last,
+        to: last + 1,
+    });
+    found
+}
+
 /// Covers a stretch of microseconds: the largest grain inside, the smaller ones on both sides of it.
 fn fill(from: i64, to: i64, grains: &[Grain], found: &mut Cover) {
     if from >= to {

@@ -14,6 +14,7 @@ mod error;
 pub mod imports;
 pub mod keys;
 pub mod keyset;
+pub mod lifetimes;
 mod listing;
 pub mod products;
 pub mod programs;
