@@ -3,8 +3,8 @@
 //! What each total answers stands in `docs/DATA.md`; what a row counts, in the program's `domain::contribution`.
 //!
 //! Grain and cell follow `publisher_id` in the keys (behind the tier, where there is one), so that a stretch of time is
-//! a run of rows; the rest of the key follows in the order in which questions narrow it. There is no other index: a
-//! total is read by time. Foreign keys there are none: the rows come from facts that have theirs, in the same
+//! a run of rows; the rest of the key follows in the order in which questions narrow it. There is one other index: of the
+//! weeks in which a product sold more than one unit, for the best sellers. Foreign keys there are none: the rows come from facts that have theirs, in the same
 //! transaction, and a look-up for each of them would be felt by every import.
 
 use sea_orm_migration::prelude::*;
@@ -153,13 +153,10 @@ fn category(backend: DbBackend) -> NewTable {
 }
 
 fn product(backend: DbBackend) -> NewTable {
-    of_items(cells(backend, "totals_product").uuid("product_id")).key(&[
-        "grain",
-        "cell",
-        "status",
-        "product_id",
-        "currency",
-    ])
+    let busy_weeks = Expr::col("grain").eq(3).and(Expr::col("units").gte(2));
+    of_items(cells(backend, "totals_product").uuid("product_id"))
+        .key(&["grain", "cell", "status", "product_id", "currency"])
+        .index_where(&["cell", "status", "product_id", "units"], busy_weeks)
 }
 
 fn product_lifetimes(backend: DbBackend) -> NewTable {

@@ -173,6 +173,16 @@ impl NewTable {
         self.with(index)
     }
 
+    /// An index over `publisher_id` and the columns named, of the rows alone that satisfy a condition.
+    pub(crate) fn index_where(self, columns: &[&'static str], condition: Expr) -> Self {
+        let mut index = self.plain_index("ix", columns);
+        for column in self.lead.iter().chain(columns) {
+            index.col(*column);
+        }
+        index.and_where(condition);
+        self.with(index)
+    }
+
     /// No two rows (of a publisher) are equal in the columns named; none of them may be NULL, or it means nothing.
     pub(crate) fn unique(self, columns: &[&'static str]) -> Self {
         let mut index = self.plain_index("uq", columns);

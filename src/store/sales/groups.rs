@@ -231,6 +231,21 @@ impl Groups<'_> {
         }
     }
 
+    /// Appends, behind a query of rows by key and currency, those of some products in what the cells do not cover.
+    pub(super) fn write_ragged(&self, scope: ReadScope, products: &[Uuid], sql: &mut Sql) {
+        let grouping = Grouping::of(SalesGroup::Product);
+        for facts in self.read_as_facts() {
+            sql.push(&format!(
+                " UNION ALL SELECT {} AS key_id, a.currency, {} FROM {} WHERE ",
+                grouping.key, grouping.sums, grouping.from
+            ));
+            write_facts(&facts, scope, sql);
+            sql.push(&format!(" AND {} IN ", grouping.key))
+                .bind_all(products.iter().copied())
+                .push(&format!(" GROUP BY {}, a.currency", grouping.key));
+        }
+    }
+
     fn total_key(&self) -> &'static str {
         match self.group {
             SalesGroup::Product => "a.product_id",

@@ -3,8 +3,10 @@
 //! Products and categories sum cart items, users sum actions. Every function says how many statements it sends,
 //! whatever the number of groups; where it reads is the caller's to say (`analytics`).
 
+mod best;
 mod groups;
 
+pub use best::MANY_UNITS;
 pub use groups::Groups;
 
 use super::convert::inconsistent;
@@ -238,7 +240,7 @@ pub async fn group_count(
     rows.first().map_or(Ok(0), |row| column(row, "n"))
 }
 
-/// One page of ranked groups with their sums: one statement.
+/// One page of ranked groups with their sums: one statement; the first page of products by units up to five.
 ///
 /// # Errors
 /// When a cursor does not fit, or the database fails.
@@ -279,6 +281,11 @@ async fn first_rows(
     by: RankBy,
     page: &PageRequest,
 ) -> Result<Vec<SalesRow>> {
+    if let (Source::Total(Total::Product, cover), RankBy::Units) = (groups.source, by)
+        && let Some(rows) = best::best_products(tx, scope, groups, cover, page).await?
+    {
+        return Ok(rows);
+    }
     let mut sql = tx.sql();
     sql.push("WITH m AS (");
     groups.write_metric(scope, by, &mut sql);

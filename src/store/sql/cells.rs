@@ -33,6 +33,21 @@ pub(in crate::store) fn write_cells(
     sql.push(if cells.is_empty() { " AND FALSE" } else { ")" });
 }
 
+/// Appends a table of single cells: grain in `column1`, number in `column2`. For look-ups by the rest of the key, cell by
+/// cell.
+pub(in crate::store) fn write_each(cells: &[Cells], sql: &mut Sql) {
+    let mut is_first = true;
+    sql.push("(VALUES ");
+    for run in cells {
+        for cell in run.from..run.to {
+            sql.push(if is_first { "(" } else { ", (" });
+            is_first = false;
+            sql.bind(run.grain.number()).push(", ").bind(cell).push(")");
+        }
+    }
+    sql.push(")");
+}
+
 /// Appends what stands behind FROM for a total's rows in some cells, called `row`. Where a filter or a dimension may be
 /// missing, NULL stands for it, as in `actions`, so that the same conditions can be written on both.
 pub(in crate::store) fn write_rows(
