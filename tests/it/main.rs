@@ -30,3 +30,4 @@ mod segments;
 mod spec;
 mod statements;
 mod tenants;
+mod totals;
