@@ -3,7 +3,7 @@
 //! A total fits when it has every dimension that is grouped by, can test every condition of the filter and holds every
 //! sum asked for; the smallest that fits answers. To add a source, add a line.
 
-use crate::domain::filter::{ActionField, ActionTest, Filter};
+use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::report::Dimension;
 use crate::domain::report::metric::Measure;
 use crate::domain::sales::DateAxis;
@@ -82,9 +82,6 @@ pub(super) struct Question<'a> {
 impl Entry {
     /// Whether the total answers a question, whatever its stretch of time.
     pub(super) fn fits(&self, question: &Question<'_>) -> bool {
-        if true {
-            return false;
-        }
         let of_items = question.dimensions.iter().filter(|by| by.is_of_items());
         // Two dimensions of items would ask for items by both at once, which no total keeps.
         of_items.count() == usize::from(self.of_items)
@@ -93,25 +90,11 @@ impl Entry {
                 .dimensions
                 .iter()
                 .all(|by| self.dimensions.contains(by))
-            && !question.filter.mentions(&|test| !self.tests(test))
+            && self.total.answers(question.filter)
             && question
                 .measures
                 .iter()
                 .all(|measure| self.measures(*measure))
-    }
-
-    fn tests(&self, test: &ActionTest) -> bool {
-        let by = match test {
-            ActionTest::Field(ActionField::Status, _) => Dimension::Status,
-            ActionTest::Field(ActionField::Currency, _) => Dimension::Currency,
-            ActionTest::Field(ActionField::Country, _) => Dimension::Country,
-            ActionTest::Field(ActionField::Device, _) => Dimension::Device,
-            ActionTest::Field(ActionField::ActionType, _) => Dimension::ActionType,
-            ActionTest::Program(_) => Dimension::Program,
-            ActionTest::AdSpace(_) => Dimension::AdSpace,
-            ActionTest::Field(..) | ActionTest::User(_) | ActionTest::Items(..) => return false,
-        };
-        self.dimensions.contains(&by)
     }
 
     fn measures(&self, measure: Measure) -> bool {
@@ -145,8 +128,10 @@ pub(super) fn why_facts(question: &Question<'_>) -> String {
     if !strange.is_empty() {
         return format!("no total is kept by {}", strange.join(" and "));
     }
-    let untested = |test: &ActionTest| !CATALOG.iter().any(|entry| entry.tests(test));
-    if question.filter.mentions(&untested) {
+    if !Total::ALL
+        .iter()
+        .any(|total| total.answers(question.filter))
+    {
         return "the filter tests what no total is kept by: totals know status, currency, program, ad space, country, \
                 device and action type"
             .to_owned();

@@ -14,6 +14,7 @@ mod error;
 pub mod imports;
 pub mod keys;
 pub mod keyset;
+pub mod lifetimes;
 mod listing;
 pub mod products;
 pub mod programs;
@@ -24,6 +25,7 @@ pub mod sales;
 pub mod segments;
 pub mod sql;
 mod state;
+pub mod totals;
 mod tx;
 pub mod users;
 

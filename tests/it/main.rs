@@ -31,3 +31,4 @@ mod segments;
 mod spec;
 mod statements;
 mod tenants;
+mod totals;

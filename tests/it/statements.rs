@@ -148,7 +148,7 @@ fn every_statement_names_the_publisher_for_every_table_it_reads() {
                 }
             }
         }
-        assert!(seen > 60, "{seen}");
+        assert!(seen > 50, "{seen}");
     });
 }
 
@@ -165,6 +165,13 @@ fn tables(statement: &str) -> Vec<&str> {
         "products",
         "programs",
         "publisher_states",
+        "totals_audience",
+        "totals_category",
+        "totals_channel",
+        "totals_product",
+        "totals_time",
+        "product_lifetimes",
+        "user_lifetimes",
         "users",
     ];
     let words: Vec<&str> = statement.split_whitespace().collect();

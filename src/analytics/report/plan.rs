@@ -3,13 +3,14 @@
 use super::pieces::{Pieces, divided, whole};
 use crate::analytics::catalog::{CATALOG, Question, why_facts};
 use crate::domain::error::{Error, Result};
+use crate::domain::filter::Filter;
 use crate::domain::report::buckets::{closing_days, divide};
 use crate::domain::report::metric::{Measure, Metric, Standing, Unit};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportRequest};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::Span;
-use crate::domain::totals::Grain;
+use crate::domain::totals::{Grain, Total, cover};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Microseconds of a day.
@@ -291,6 +292,23 @@ impl Planner<'_> {
             Source::Facts
         };
         (source, facts(topic))
+    }
+}
+
+/// A question for the number of actions whose order lies in a range, but for a few minutes at its ends.
+pub(super) fn estimate(range: AxisRange) -> Ask {
+    let cells = cover(range.span, Total::Time.grains()).cells;
+    Ask {
+        what: What::Sums(Vec::new()),
+        source: Source::Total(Total::Time),
+        range,
+        parts: cells.into_iter().map(Part::Run).collect(),
+        places: BTreeMap::new(),
+        dimensions: Vec::new(),
+        item_sums: false,
+        per_day: false,
+        filter: Filter::default(),
+        top: None,
     }
 }
 

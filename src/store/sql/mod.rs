@@ -3,6 +3,7 @@
 //! One text serves SQLite, PostgreSQL and Citus; only the placeholders differ. Values are always bound, never written
 //! into the text.
 
+pub(super) mod cells;
 pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;

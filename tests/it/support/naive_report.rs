@@ -236,12 +236,7 @@ impl<'a> Naive<'a> {
             .collect();
         let mut rows = Vec::new();
         for ((time, key), group) in &groups {
-            let measured = self.values(
-                group,
-                &Metric::ALL.to_vec(),
-                self.over_items(),
-                &mut missing,
-            );
+            let measured = self.values(group, &needed, self.over_items(), &mut missing);
             let stays = request.having.iter().all(|having| {
                 match measured.order(having.metric, having.currency) {
                     Some(value) => {
@@ -270,17 +265,13 @@ impl<'a> Naive<'a> {
         if let Some(groups) = &groups_before {
             // A rate can be missed by a group that is not shown.
             for group in groups.values() {
-                self.values(
-                    group,
-                    &Metric::ALL.to_vec(),
-                    self.over_items(),
-                    &mut missing,
-                );
+                self.values(group, &needed, self.over_items(), &mut missing);
             }
         }
         rows.sort_by(|one, other| {
             self.compare((one.0, one.1, &one.3), (other.0, other.1, &other.3))
         });
+        let additive = self.additive();
         let mut sum = Group::default();
         let rows = rows
             .into_iter()
