@@ -33,6 +33,7 @@ fn cell(grain: Grain, micros: i64) -> i64 {
     match grain {
         Grain::QuarterHour => seconds / 900,
         Grain::Hour => seconds / 3_600,
+        Grain::SixHours => seconds / 21_600,
         Grain::Day => seconds / 86_400,
         Grain::Week => (seconds + into_week) / 604_800,
         Grain::FourWeeks => (seconds + into_week) / 2_419_200,
@@ -341,15 +342,15 @@ fn rebuilt_totals_are_those_that_were_kept() {
 /// Ways to spoil totals, and the tables in which that shows.
 const SPOILS: &[(&str, &[&str])] = &[
     (
-        "UPDATE totals_time SET reward_e4 = reward_e4 + 1 WHERE grain = 2",
+        "UPDATE totals_time SET reward_e4 = reward_e4 + 1 WHERE grain = 3",
         &["totals_time"],
     ),
     (
-        "DELETE FROM totals_product WHERE grain = 3",
+        "DELETE FROM totals_product WHERE grain = 4",
         &["totals_product"],
     ),
     (
-        "UPDATE totals_category SET actions = actions - 1 WHERE tier = 1 AND grain = 2",
+        "UPDATE totals_category SET actions = actions - 1 WHERE tier = 1 AND grain = 3",
         &["totals_category"],
     ),
     (
