@@ -7,6 +7,8 @@ use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::totals::{Grain, Tier, Total};
 use actiongraph::store::totals;
+use actiongraph::telemetry::Metrics;
+use actiongraph::worker::upkeep;
 use sea_orm::{ConnectionTrait, Database};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -442,5 +444,67 @@ fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
             .await
             .unwrap();
         assert_eq!(behind, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_server_compares_slice_after_slice_and_counts_what_differs() {
+    block_on(async {
+        let world = World::rich(seed() + 8, TAME).await;
+        let now = |step: usize| {
+            let start = crate::support::drafts::at("2026-07-02T00:00:00Z");
+            let step = i64::try_from(step).unwrap();
+            crate::support::drafts::instant(start.micros() + step)
+        };
+        let mut slices = 0;
+        for publisher in &world.publishers {
+            let all = totals::slices(&world.tx(), publisher.id, None).await;
+            slices += all.unwrap().len();
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is spoilt behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        let spoil = format!(
+            "DELETE FROM totals_channel WHERE grain = 1 AND publisher_id = {}",
+            world.publishers[1].id.0
+        );
+        let spoilt = db.execute_unprepared(&spoil).await.unwrap().rows_affected();
+        let metrics = Metrics::new();
+        let mut seen = BTreeMap::new();
+        // Both publishers take turns, so the one with fewer slices comes round again.
+        for step in 0..2 * slices {
+            let checked = upkeep::tick(&world.store, now(step))
+                .await
+                .unwrap()
+                .unwrap();
+            upkeep::report(Some(&checked), &metrics);
+            let slices: &mut Vec<i64> = seen.entry(checked.publisher.clone()).or_default();
+            slices.push(checked.slice.number());
+            let text = metrics.to_text().unwrap();
+            let shown = format!(
+                "actiongraph_totals_drift_rows{{publisher=\"{}\"}} {}\n",
+                checked.publisher, checked.drift_rows
+            );
+            assert!(text.contains(&shown), "{shown} in {text}");
+            if checked.publisher == "publisher-1" {
+                assert_eq!(checked.drift_rows, 0, "{checked:?}");
+            }
+        }
+        assert_eq!(seen.len(), 2);
+        for (publisher, seen) in seen {
+            let distinct: std::collections::BTreeSet<i64> = seen.iter().copied().collect();
+            assert!(seen.len() > distinct.len(), "{publisher} was gone round");
+            let round: Vec<i64> = distinct.into_iter().collect();
+            assert_eq!(
+                seen[..round.len()],
+                round,
+                "{publisher}: in order, none left out"
+            );
+        }
+        let rows = world.rows::<entity::totals_task::Entity>(1).await;
+        let verified = rows.iter().find(|row| row.task == "VERIFY").unwrap();
+        assert!(spoilt > 0 && verified.drift_rows > 0, "{verified:?}");
     });
 }
