@@ -97,34 +97,8 @@ fn expected(facts: &Facts, total: Total) -> Rows {
                     }
                 }
                 Total::Category => {
-                    let own =
-                        |item: &entity::action_item::Model| item.category_id.unwrap_or_default();
-                    let above = |item: &entity::action_item::Model| {
-                        item.category_id.map(|id| &facts.categories[&id])
-                    };
-                    for (category, sums) in by_key(cart, |item| Some(own(item))) {
-                        add(format!("{} {time} {category}", Tier::Own.number()), &sums);
-                        let less: Vec<i64> = sums.iter().map(|sum| -sum).collect();
-                        add(
-                            format!("{} {time} {category}", Tier::Level2Beyond.number()),
-                            &less,
-                        );
-                    }
-                    let level1 =
-                        |item: &_| Some(above(item).map_or(Uuid::nil(), |row| row.level1_id));
-                    for (category, sums) in by_key(cart, level1) {
-                        add(
-                            format!("{} {time} {category}", Tier::Level1.number()),
-                            &sums,
-                        );
-                    }
-                    let level2 =
-                        |item: &_| Some(above(item).map_or(Uuid::nil(), |row| row.level2_id));
-                    for (category, sums) in by_key(cart, level2) {
-                        add(
-                            format!("{} {time} {category}", Tier::Level2Beyond.number()),
-                            &sums,
-                        );
+                    for (key, sums) in by_category(facts, cart, &time) {
+                        add(key, &sums);
                     }
                 }
             }
@@ -132,6 +106,38 @@ fn expected(facts: &Facts, total: Total) -> Rows {
     }
     rows.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
     rows
+}
+
+/// What a cart adds by tier and category; level 2 is what it has beyond the items' own.
+fn by_category(
+    facts: &Facts,
+    cart: &[entity::action_item::Model],
+    time: &str,
+) -> Vec<(String, Vec<i64>)> {
+    let own = |item: &entity::action_item::Model| Some(item.category_id.unwrap_or_default());
+    let above = |item: &entity::action_item::Model, level1: bool| {
+        let row = item.category_id.map(|id| &facts.categories[&id]);
+        let level = |row: &entity::category::Model| {
+            if level1 { row.level1_id } else { row.level2_id }
+        };
+        Some(row.map_or(Uuid::nil(), level))
+    };
+    let mut found = Vec::new();
+    let mut put = |tier: Tier, sums: BTreeMap<Uuid, Vec<i64>>, sign: i64| {
+        for (category, sums) in sums {
+            let sums = sums.iter().map(|sum| sum * sign).collect();
+            found.push((format!("{} {time} {category}", tier.number()), sums));
+        }
+    };
+    put(Tier::Own, by_key(cart, own), 1);
+    put(Tier::Level1, by_key(cart, |item| above(item, true)), 1);
+    put(
+        Tier::Level2Beyond,
+        by_key(cart, |item| above(item, false)),
+        1,
+    );
+    put(Tier::Level2Beyond, by_key(cart, own), -1);
+    found
 }
 
 fn by_key(
@@ -432,7 +438,7 @@ fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
         .unwrap();
         let mut told = Vec::new();
         totals::rebuild(&world.store, scope, now, false, |rebuilt| {
-            told.push(rebuilt.done)
+            told.push(rebuilt.done);
         })
         .await
         .unwrap();
