@@ -14,6 +14,7 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 mod citus;
 mod m20261122_000001_spine;
 mod m20261122_000002_totals;
+mod m20261122_000003_rates;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_spine::Migration),
             Box::new(m20261122_000002_totals::Migration),
+            Box::new(m20261122_000003_rates::Migration),
         ]
     }
 }

@@ -3,6 +3,8 @@
 //! Which data answers a question, and what is made of it, is decided here; the statements are `store`'s, what makes
 //! a member of a segment is `domain`'s.
 
+mod catalog;
+pub mod report;
 pub mod segments;
 pub mod sources;
 pub mod top;

@@ -19,6 +19,8 @@ mod listing;
 pub mod products;
 pub mod programs;
 pub mod publishers;
+pub mod rates;
+pub mod report;
 pub mod sales;
 pub mod segments;
 pub mod sql;

@@ -134,6 +134,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::ad_space::Entity>(backend, &mut shapes);
     entity::<entity::api_key::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
+    entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::product::Entity>(backend, &mut shapes);

@@ -6,6 +6,7 @@
 pub(super) mod cells;
 pub(super) mod filter;
 pub(super) mod insert;
+pub(super) mod report;
 
 use crate::domain::filter::Value as DomainValue;
 use sea_orm::{DbBackend, Statement, Value};
@@ -94,6 +95,12 @@ impl Sql {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How many values are bound so far.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.values.len()
     }
 
     /// The database it is for.

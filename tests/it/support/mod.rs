@@ -6,6 +6,7 @@ pub(crate) mod db;
 pub(crate) mod dice;
 pub(crate) mod drafts;
 pub(crate) mod naive;
+pub(crate) mod naive_report;
 pub(crate) mod queries;
 pub(crate) mod world;
 
