@@ -12,6 +12,7 @@ use crate::domain::sales::{AxisRange, FactQuery};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
+use crate::store::DataState;
 
 /// From this share of unprocessed actions on, sums are called unfinished.
 const MOSTLY: f64 = 0.5;
@@ -45,7 +46,19 @@ impl AggregateInfo {
         }
     }
 
-    async fn facts(&self) -> Result<FactsInfo> {
+    /// The version of the data.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn state(&self) -> Result<DataState> {
+        self.request.state().await
+    }
+
+    /// How complete the facts are, read once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
             let read = match self.of.as_ref() {
@@ -63,12 +76,12 @@ impl AggregateInfo {
 impl AggregateInfo {
     /// When the publisher's data last changed before this answer; null while there is none.
     async fn as_of(&self) -> Result<Option<DateTime>> {
-        Ok(self.request.state().await?.changed_at.map(DateTime))
+        Ok(self.state().await?.changed_at.map(DateTime))
     }
 
     /// Version of the publisher's data: it grows with every change, and equal versions give equal answers.
     async fn data_version(&self) -> Result<BigInt> {
-        Ok(BigInt(self.request.state().await?.data_version))
+        Ok(BigInt(self.state().await?.data_version))
     }
 
     /// What it was read from.
@@ -93,22 +106,7 @@ impl AggregateInfo {
 
     /// What to keep in mind when reading it.
     async fn warnings(&self) -> Result<Vec<AggregateWarning>> {
-        let facts = self.facts().await?;
-        let mut warnings = Vec::new();
-        if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
-            warnings.push(AggregateWarning {
-                code: WarningCode::MostlyUnprocessed,
-                message: "At least half of these actions are not processed yet: sums and rates will change.",
-            });
-        }
-        if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
-            warnings.push(AggregateWarning {
-                code: WarningCode::CartsIncomplete,
-                message: "More than a tenth of these actions have no cart that names products: \
-                          rankings of products and categories miss them.",
-            });
-        }
-        Ok(warnings)
+        Ok(AggregateWarning::of(self.facts().await?))
     }
 }
 
@@ -119,4 +117,25 @@ pub struct AggregateWarning {
     code: WarningCode,
     /// The same in a sentence.
     message: &'static str,
+}
+
+impl AggregateWarning {
+    /// What to keep in mind about facts that are this complete.
+    pub fn of(facts: FactsInfo) -> Vec<Self> {
+        let mut warnings = Vec::new();
+        if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
+            warnings.push(Self {
+                code: WarningCode::MostlyUnprocessed,
+                message: "At least half of these actions are not processed yet: sums and rates will change.",
+            });
+        }
+        if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
+            warnings.push(Self {
+                code: WarningCode::CartsIncomplete,
+                message: "More than a tenth of these actions have no cart that names products: \
+                          rankings of products and categories miss them.",
+            });
+        }
+        warnings
+    }
 }
