@@ -52,11 +52,15 @@ impl MigrationTrait for Migration {
         for table in tables {
             table.create(manager).await?;
         }
+        manager.drop_index(by_order(&[]).0).await?;
+        manager.create_index(by_order(REPORTED).1).await?;
         citus::distribute(manager, &TABLES.map(|table| (table, Spread::ByPublisher))).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         citus::prepare(manager).await?;
+        manager.drop_index(by_order(REPORTED).0).await?;
+        manager.create_index(by_order(&[]).1).await?;
         for table in TABLES.into_iter().rev() {
             manager
                 .drop_table(Table::drop().table(table).take())
@@ -68,6 +72,21 @@ impl MigrationTrait for Migration {
     fn use_transaction(&self) -> Option<bool> {
         Some(true)
     }
+}
+
+/// What reports by user read of the actions in a range, so that they find it in the index of the order's instant.
+const REPORTED: &[&str] = &["status", "user_id", "currency", "reward_e4"];
+
+/// How the index of actions by the order's instant is dropped and made, with these columns behind its own.
+fn by_order(more: &[&'static str]) -> (IndexDropStatement, IndexCreateStatement) {
+    let name = "ix_actions_ordered_at_us_id";
+    let mut dropped = Index::drop();
+    dropped.name(name).table("actions");
+    let mut made = Index::create().name(name).table("actions").take();
+    for column in ["publisher_id", "ordered_at_us", "id"].iter().chain(more) {
+        made.col(*column);
+    }
+    (dropped, made)
 }
 
 fn cells(backend: DbBackend, name: &'static str) -> NewTable {
@@ -153,7 +172,7 @@ fn category(backend: DbBackend) -> NewTable {
 }
 
 fn product(backend: DbBackend) -> NewTable {
-    let busy_weeks = Expr::col("grain").eq(3).and(Expr::col("units").gte(2));
+    let busy_weeks = Expr::col("grain").eq(4).and(Expr::col("units").gte(2));
     of_items(cells(backend, "totals_product").uuid("product_id"))
         .key(&["grain", "cell", "status", "product_id", "currency"])
         .index_where(&["cell", "status", "product_id", "units"], busy_weeks)

@@ -31,6 +31,8 @@ pub enum Grain {
     QuarterHour,
     /// An hour.
     Hour,
+    /// Six hours from 0, 6, 12 or 18 o'clock UTC on.
+    SixHours,
     /// A UTC day.
     Day,
     /// A week of UTC days from Monday on.
@@ -41,9 +43,10 @@ pub enum Grain {
 
 impl Grain {
     /// All grains, from the smallest.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::QuarterHour,
         Self::Hour,
+        Self::SixHours,
         Self::Day,
         Self::Week,
         Self::FourWeeks,
@@ -55,9 +58,10 @@ impl Grain {
         match self {
             Self::QuarterHour => 0,
             Self::Hour => 1,
-            Self::Day => 2,
-            Self::Week => 3,
-            Self::FourWeeks => 4,
+            Self::SixHours => 2,
+            Self::Day => 3,
+            Self::Week => 4,
+            Self::FourWeeks => 5,
         }
     }
 
@@ -67,6 +71,7 @@ impl Grain {
         match self {
             Self::QuarterHour => QUARTER_HOUR_US,
             Self::Hour => HOUR_US,
+            Self::SixHours => 6 * HOUR_US,
             Self::Day => DAY_US,
             Self::Week => 7 * DAY_US,
             Self::FourWeeks => 28 * DAY_US,
@@ -77,7 +82,7 @@ impl Grain {
     #[must_use]
     pub const fn lead(self) -> i64 {
         match self {
-            Self::QuarterHour | Self::Hour | Self::Day => 0,
+            Self::QuarterHour | Self::Hour | Self::SixHours | Self::Day => 0,
             Self::Week | Self::FourWeeks => INTO_WEEK_US,
         }
     }
@@ -222,6 +227,7 @@ impl Total {
             Self::Time => &[
                 Grain::QuarterHour,
                 Grain::Hour,
+                Grain::SixHours,
                 Grain::Day,
                 Grain::FourWeeks,
             ],
@@ -389,7 +395,8 @@ mod tests {
             lengths,
             [
                 (Grain::QuarterHour, 2),
-                (Grain::Hour, 23),
+                (Grain::Hour, 5),
+                (Grain::SixHours, 3),
                 (Grain::QuarterHour, 2)
             ]
         );

@@ -3,6 +3,7 @@
 
 use crate::support::api::Api;
 use crate::support::drafts::Shape;
+use crate::support::statement::tables;
 use crate::support::world::{World, block_on};
 use serde_json::json;
 
@@ -170,49 +171,4 @@ fn every_statement_names_the_publisher_for_every_table_it_reads() {
         }
         assert!(seen > 50, "{seen}");
     });
-}
-
-/// The names that a statement gives to the tables it reads.
-fn tables(statement: &str) -> Vec<&str> {
-    const TABLES: &[&str] = &[
-        "actions",
-        "action_items",
-        "action_states",
-        "ad_spaces",
-        "categories",
-        "import_rejects",
-        "import_runs",
-        "products",
-        "programs",
-        "product_lifetimes",
-        "publisher_states",
-        "totals_audience",
-        "totals_category",
-        "totals_channel",
-        "totals_product",
-        "totals_time",
-        "user_lifetimes",
-        "totals_audience",
-        "totals_category",
-        "totals_channel",
-        "totals_product",
-        "totals_time",
-        "product_lifetimes",
-        "user_lifetimes",
-        "users",
-    ];
-    let words: Vec<&str> = statement.split_whitespace().collect();
-    let named = words
-        .windows(3)
-        .filter(|words| matches!(words[0], "FROM" | "JOIN") && TABLES.contains(&words[1]));
-    // A table without a name of its own is called as it is.
-    named
-        .map(|words| {
-            if matches!(words[2], "WHERE" | "UNION") {
-                words[1]
-            } else {
-                words[2].trim_end_matches(')')
-            }
-        })
-        .collect()
 }

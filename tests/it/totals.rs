@@ -7,6 +7,8 @@ use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::totals::{Grain, Tier, Total};
 use actiongraph::store::totals;
+use actiongraph::telemetry::Metrics;
+use actiongraph::worker::upkeep;
 use sea_orm::{ConnectionTrait, Database};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -33,6 +35,7 @@ fn cell(grain: Grain, micros: i64) -> i64 {
     match grain {
         Grain::QuarterHour => seconds / 900,
         Grain::Hour => seconds / 3_600,
+        Grain::SixHours => seconds / 21_600,
         Grain::Day => seconds / 86_400,
         Grain::Week => (seconds + into_week) / 604_800,
         Grain::FourWeeks => (seconds + into_week) / 2_419_200,
@@ -94,34 +97,8 @@ fn expected(facts: &Facts, total: Total) -> Rows {
                     }
                 }
                 Total::Category => {
-                    let own =
-                        |item: &entity::action_item::Model| item.category_id.unwrap_or_default();
-                    let above = |item: &entity::action_item::Model| {
-                        item.category_id.map(|id| &facts.categories[&id])
-                    };
-                    for (category, sums) in by_key(cart, |item| Some(own(item))) {
-                        add(format!("{} {time} {category}", Tier::Own.number()), &sums);
-                        let less: Vec<i64> = sums.iter().map(|sum| -sum).collect();
-                        add(
-                            format!("{} {time} {category}", Tier::Level2Beyond.number()),
-                            &less,
-                        );
-                    }
-                    let level1 =
-                        |item: &_| Some(above(item).map_or(Uuid::nil(), |row| row.level1_id));
-                    for (category, sums) in by_key(cart, level1) {
-                        add(
-                            format!("{} {time} {category}", Tier::Level1.number()),
-                            &sums,
-                        );
-                    }
-                    let level2 =
-                        |item: &_| Some(above(item).map_or(Uuid::nil(), |row| row.level2_id));
-                    for (category, sums) in by_key(cart, level2) {
-                        add(
-                            format!("{} {time} {category}", Tier::Level2Beyond.number()),
-                            &sums,
-                        );
+                    for (key, sums) in by_category(facts, cart, &time) {
+                        add(key, &sums);
                     }
                 }
             }
@@ -129,6 +106,38 @@ fn expected(facts: &Facts, total: Total) -> Rows {
     }
     rows.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
     rows
+}
+
+/// What a cart adds by tier and category; level 2 is what it has beyond the items' own.
+fn by_category(
+    facts: &Facts,
+    cart: &[entity::action_item::Model],
+    time: &str,
+) -> Vec<(String, Vec<i64>)> {
+    let own = |item: &entity::action_item::Model| Some(item.category_id.unwrap_or_default());
+    let above = |item: &entity::action_item::Model, level1: bool| {
+        let row = item.category_id.map(|id| &facts.categories[&id]);
+        let level = |row: &entity::category::Model| {
+            if level1 { row.level1_id } else { row.level2_id }
+        };
+        Some(row.map_or(Uuid::nil(), level))
+    };
+    let mut found = Vec::new();
+    let mut put = |tier: Tier, sums: BTreeMap<Uuid, Vec<i64>>, sign: i64| {
+        for (category, sums) in sums {
+            let sums = sums.iter().map(|sum| sum * sign).collect();
+            found.push((format!("{} {time} {category}", tier.number()), sums));
+        }
+    };
+    put(Tier::Own, by_key(cart, own), 1);
+    put(Tier::Level1, by_key(cart, |item| above(item, true)), 1);
+    put(
+        Tier::Level2Beyond,
+        by_key(cart, |item| above(item, false)),
+        1,
+    );
+    put(Tier::Level2Beyond, by_key(cart, own), -1);
+    found
 }
 
 fn by_key(
@@ -341,15 +350,15 @@ fn rebuilt_totals_are_those_that_were_kept() {
 /// Ways to spoil totals, and the tables in which that shows.
 const SPOILS: &[(&str, &[&str])] = &[
     (
-        "UPDATE totals_time SET reward_e4 = reward_e4 + 1 WHERE grain = 2",
+        "UPDATE totals_time SET reward_e4 = reward_e4 + 1 WHERE grain = 3",
         &["totals_time"],
     ),
     (
-        "DELETE FROM totals_product WHERE grain = 3",
+        "DELETE FROM totals_product WHERE grain = 4",
         &["totals_product"],
     ),
     (
-        "UPDATE totals_category SET actions = actions - 1 WHERE tier = 1 AND grain = 2",
+        "UPDATE totals_category SET actions = actions - 1 WHERE tier = 1 AND grain = 3",
         &["totals_category"],
     ),
     (
@@ -429,7 +438,7 @@ fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
         .unwrap();
         let mut told = Vec::new();
         totals::rebuild(&world.store, scope, now, false, |rebuilt| {
-            told.push(rebuilt.done)
+            told.push(rebuilt.done);
         })
         .await
         .unwrap();
@@ -441,5 +450,67 @@ fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
             .await
             .unwrap();
         assert_eq!(behind, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_server_compares_slice_after_slice_and_counts_what_differs() {
+    block_on(async {
+        let world = World::rich(seed() + 8, TAME).await;
+        let now = |step: usize| {
+            let start = crate::support::drafts::at("2026-07-02T00:00:00Z");
+            let step = i64::try_from(step).unwrap();
+            crate::support::drafts::instant(start.micros() + step)
+        };
+        let mut slices = 0;
+        for publisher in &world.publishers {
+            let all = totals::slices(&world.tx(), publisher.id, None).await;
+            slices += all.unwrap().len();
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is spoilt behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        let spoil = format!(
+            "DELETE FROM totals_channel WHERE grain = 1 AND publisher_id = {}",
+            world.publishers[1].id.0
+        );
+        let spoilt = db.execute_unprepared(&spoil).await.unwrap().rows_affected();
+        let metrics = Metrics::new();
+        let mut seen = BTreeMap::new();
+        // Both publishers take turns, so the one with fewer slices comes round again.
+        for step in 0..2 * slices {
+            let checked = upkeep::tick(&world.store, now(step))
+                .await
+                .unwrap()
+                .unwrap();
+            upkeep::report(Some(&checked), &metrics);
+            let slices: &mut Vec<i64> = seen.entry(checked.publisher.clone()).or_default();
+            slices.push(checked.slice.number());
+            let text = metrics.to_text().unwrap();
+            let shown = format!(
+                "actiongraph_totals_drift_rows{{publisher=\"{}\"}} {}\n",
+                checked.publisher, checked.drift_rows
+            );
+            assert!(text.contains(&shown), "{shown} in {text}");
+            if checked.publisher == "publisher-1" {
+                assert_eq!(checked.drift_rows, 0, "{checked:?}");
+            }
+        }
+        assert_eq!(seen.len(), 2);
+        for (publisher, seen) in seen {
+            let distinct: std::collections::BTreeSet<i64> = seen.iter().copied().collect();
+            assert!(seen.len() > distinct.len(), "{publisher} was gone round");
+            let round: Vec<i64> = distinct.into_iter().collect();
+            assert_eq!(
+                seen[..round.len()],
+                round,
+                "{publisher}: in order, none left out"
+            );
+        }
+        let rows = world.rows::<entity::totals_task::Entity>(1).await;
+        let verified = rows.iter().find(|row| row.task == "VERIFY").unwrap();
+        assert!(spoilt > 0 && verified.drift_rows > 0, "{verified:?}");
     });
 }

@@ -4,6 +4,7 @@ use super::super::sql::insert::{Conflict, added, delete_empty, insert};
 use super::super::tx::WriteTx;
 use crate::domain::contribution::{ActionSums, Deltas, ItemSums, Levels, Lifetime, TimeKey};
 use crate::domain::id::PublisherId;
+use crate::domain::time::Instant;
 use crate::domain::totals::Total;
 use entity::{
     product_lifetimes, totals_audience, totals_category, totals_channel, totals_product,
@@ -302,7 +303,7 @@ async fn write_users(
 }
 
 fn came(life: &Lifetime) -> i64 {
-    life.first_came.map_or(NEVER, |at| at.micros())
+    life.first_came.map_or(NEVER, Instant::micros)
 }
 
 /// The lifetimes that began with an order that went: their beginning is to be found anew.

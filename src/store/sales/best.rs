@@ -150,7 +150,7 @@ async fn heads(
     // The numbers are part of the text: only so does the planner know the index of these rows.
     sql.push(
         "SELECT a.product_id AS key_id, CAST(SUM(a.units) AS bigint) AS units, COUNT(*) AS n FROM totals_product a \
-         WHERE a.grain = 3 AND a.units >= 2 AND a.publisher_id = ",
+         WHERE a.grain = 4 AND a.units >= 2 AND a.publisher_id = ",
     )
     .bind(scope.publisher().0);
     sql.push(" AND a.cell >= ").bind(weeks.from);
