@@ -125,8 +125,12 @@ fn the_filter_of_a_row_lists_exactly_its_actions() {
 }
 
 async fn lists_its_actions(api: &Api, divided: &str, how: &str, row: &Value) {
-    // The axis and the zone of the report; its weeks and its filter are in the row's range and filter.
-    let kept = |part: &&str| part.starts_with("timeZone") || part.starts_with("dateAxis");
+    // The axis, the zone and the weeks of the report; its filter is in the row's.
+    let kept = |part: &&str| {
+        ["timeZone", "dateAxis", "weekStart"]
+            .iter()
+            .any(|name| part.starts_with(name))
+    };
     let how: Vec<&str> = how.split(", ").filter(kept).collect();
     let how = how.join(", ");
     let query = format!(
