@@ -2,6 +2,7 @@
 
 use super::convert::inconsistent;
 use super::listing::column;
+use super::sql::Sql;
 use super::sql::report::{bounded_count, is_id, is_none, statement};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
@@ -147,25 +148,43 @@ pub enum Dialect {
     Postgres,
 }
 
-/// The texts of a plan's statements, without their values; for the database of a transaction where no other is named.
-#[must_use]
-pub fn statements(plan: &Plan, scope: ReadScope, dialect: Dialect) -> Vec<String> {
-    let backend = match dialect {
-        Dialect::Sqlite => DbBackend::Sqlite,
-        Dialect::Postgres => DbBackend::Postgres,
-    };
+impl Dialect {
+    fn backend(self) -> DbBackend {
+        match self {
+            Self::Sqlite => DbBackend::Sqlite,
+            Self::Postgres => DbBackend::Postgres,
+        }
+    }
+
+    /// The database that a transaction is on.
+    #[must_use]
+    pub fn of(tx: &ReadTx) -> Self {
+        if tx.backend() == DbBackend::Postgres {
+            Self::Postgres
+        } else {
+            Self::Sqlite
+        }
+    }
+}
+
+fn all(plan: &Plan, scope: ReadScope, dialect: Dialect) -> impl Iterator<Item = Sql> {
     plan.asks()
         .filter(|ask| !ask.parts.is_empty())
-        .map(|ask| statement(ask, scope, backend).text().to_owned())
+        .map(move |ask| statement(ask, scope, dialect.backend()))
+}
+
+/// The texts of a plan's statements as they are sent, with places for their values.
+#[must_use]
+pub fn statements(plan: &Plan, scope: ReadScope, dialect: Dialect) -> Vec<String> {
+    all(plan, scope, dialect)
+        .map(|sql| sql.text().to_owned())
         .collect()
 }
 
-/// The database that a transaction is on.
+/// The texts of a plan's statements with their values, for whoever wants to try them out.
 #[must_use]
-pub fn dialect(tx: &ReadTx) -> Dialect {
-    if tx.backend() == DbBackend::Postgres {
-        Dialect::Postgres
-    } else {
-        Dialect::Sqlite
-    }
+pub fn explained(plan: &Plan, scope: ReadScope, dialect: Dialect) -> Vec<String> {
+    all(plan, scope, dialect)
+        .map(|sql| sql.statement().to_string())
+        .collect()
 }

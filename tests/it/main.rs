@@ -22,6 +22,7 @@ mod filters;
 mod http;
 mod paging;
 mod parity;
+mod plans;
 mod report_api;
 mod reports;
 mod sales;

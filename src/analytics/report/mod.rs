@@ -25,7 +25,7 @@ use crate::domain::scope::ReadScope;
 use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::rates::of_currency;
-use crate::store::report::{answer, count_facts, dialect, statements};
+use crate::store::report::{Dialect, answer, count_facts, explained};
 use plan::estimate;
 use shape::{Exchange, Gatherer, Groups, Shaping};
 
@@ -79,7 +79,7 @@ pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Resu
         running: None,
     });
     let explain = if wanted.explain {
-        let texts = statements(&plan, scope, dialect(tx));
+        let texts = explained(&plan, scope, Dialect::of(tx));
         format!("{plan}\n\n{}", texts.join("\n\n"))
     } else {
         String::new()

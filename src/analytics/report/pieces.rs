@@ -2,11 +2,13 @@
 //!
 //! Where a report is divided by local days, the edges lie inside UTC days. Each edge is moved to the nearest cell of a
 //! base grain; what lies between an edge and its cell is read once, and is added to the stretch on one side and taken
-//! off the one on the other. So a local day costs one day cell and the few small cells of one edge, not those of a day.
+//! off the one on the other. The way from the cell to the edge goes by smaller and smaller cells, forth or back. So a
+//! local day of half past six in the evening UTC costs a day, six hours and two quarters: six hours to midnight, less
+//! half an hour.
 
 use crate::domain::report::Bucket;
 use crate::domain::report::plan::Part;
-use crate::domain::time::Span;
+use crate::domain::time::{Instant, Span};
 use crate::domain::totals::{Cells, Grain, cover};
 use std::collections::BTreeMap;
 
@@ -64,17 +66,22 @@ pub(super) fn divided(slots: &[Span], bucket: Bucket, grains: &[Grain]) -> Optio
         add_cover(from, to, &larger, &[(slot, 1)], &mut found);
     }
     for (place, edge) in edges.iter().enumerate() {
-        let near = nearest(Some(*edge), base);
-        let times: i8 = if near <= *edge { 1 } else { -1 };
-        let mut places = Vec::new();
-        if place > 0 {
-            places.push((place - 1, times));
+        let mut from = nearest(Some(*edge), base);
+        // Nearer and nearer: by cells of each smaller grain forth or back, and what is left of the facts.
+        let steps = smaller.iter().rev().map(|grain| Some(*grain));
+        for grain in steps.chain([None]) {
+            let to = grain.map_or(*edge, |grain| nearest(Some(*edge), grain));
+            let times: i8 = if from <= to { 1 } else { -1 };
+            let mut places = Vec::new();
+            if place > 0 {
+                places.push((place - 1, times));
+            }
+            if place < slots.len() {
+                places.push((place, -times));
+            }
+            add_piece(grain, (from.min(to), from.max(to)), &places, &mut found);
+            from = to;
         }
-        if place < slots.len() {
-            places.push((place, -times));
-        }
-        let (from, to) = (near.min(*edge), near.max(*edge));
-        add_cover(from, to, &smaller, &places, &mut found);
     }
     let ragged: i64 = found
         .keys()
@@ -118,6 +125,28 @@ fn nearest(edge: Option<i64>, base: Grain) -> i64 {
     let edge = edge.unwrap_or(0);
     let cell = (edge + base.lead() + base.micros() / 2 - 1).div_euclid(base.micros());
     base.start(cell)
+}
+
+/// Adds a stretch of microseconds between two edges of cells of a grain, or of facts.
+fn add_piece(
+    grain: Option<Grain>,
+    (from, to): (i64, i64),
+    places: &[(usize, i8)],
+    found: &mut Found,
+) {
+    if from >= to {
+        return;
+    }
+    let piece = match grain {
+        Some(grain) => {
+            let cell = |edge: i64| (edge + grain.lead()).div_euclid(grain.micros());
+            (Some(grain), cell(from), cell(to))
+        }
+        // The last cell of all reaches beyond the last instant, and what covers a slot does not.
+        None if to > Instant::MAX.micros() => return,
+        None => (None, from, to),
+    };
+    found.entry(piece).or_default().extend(places);
 }
 
 /// Adds what covers a stretch of microseconds.
@@ -201,7 +230,7 @@ fn part(grain: Option<Grain>, list: Vec<(i64, i64)>) -> Part {
 mod tests {
     use super::*;
     use crate::domain::report::buckets::divide;
-    use crate::domain::time::{Instant, WeekStart, Zone};
+    use crate::domain::time::{WeekStart, Zone};
     use crate::domain::totals::Total;
     use proptest::prelude::*;
     use proptest::sample::select;
@@ -211,18 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn a_year_of_local_days_is_days_and_seven_small_cells_for_each_edge() {
+    fn a_year_of_local_days_is_days_and_three_small_cells_for_each_edge() {
         let span = Span {
             from: at("2025-06-30T18:30:00Z"),
             to: at("2026-06-30T18:30:00Z"),
         };
         let zone = Zone::parse("Asia/Kolkata").unwrap();
         let slots = divide(span, Bucket::Day, zone, WeekStart::Monday).unwrap();
-        let found = divided(
-            &slots,
-            Bucket::Day,
-            &[Grain::QuarterHour, Grain::Hour, Grain::Day],
-        );
+        let found = divided(&slots, Bucket::Day, Total::Time.grains());
         let shown: Vec<String> = found
             .unwrap()
             .parts
@@ -233,7 +258,7 @@ mod tests {
             shown,
             [
                 "366 runs of 732 cells of QuarterHour",
-                "366 runs of 1830 cells of Hour",
+                "366 runs of 366 cells of SixHours",
                 "365 cells of Day, each by itself"
             ]
         );

@@ -115,14 +115,35 @@ impl Writer<'_> {
             self.write_parts(&pieces, Shape::Grouped, sql);
             return;
         }
+        self.write_united(&pieces, sql);
+    }
+
+    /// Appends parts that are one piece, summed up together.
+    fn write_united(&self, pieces: &[(usize, &Part, Option<Tier>)], sql: &mut Sql) {
         let names = self.group_names();
         sql.push(&format!(
             "SELECT {}, {} FROM (",
             names.join(", "),
             self.outer_sums()
         ));
-        self.write_parts(&pieces, Shape::Plain, sql);
+        self.write_parts(pieces, Shape::Plain, sql);
         sql.push(&format!(") u GROUP BY {}", names.join(", ")));
+    }
+
+    /// Whether the rows of a part are its groups already: each cell is a piece, and each key a group.
+    fn is_grouped(&self, part: &Part) -> bool {
+        let Source::Total(total) = self.ask.source else {
+            return false;
+        };
+        let columns: Vec<&str> = self
+            .ask
+            .dimensions
+            .iter()
+            .map(|by| total_column(*by))
+            .collect();
+        let mut keys = total.keys().iter();
+        matches!(part, Part::Each(_))
+            && keys.all(|key| ["tier", "currency"].contains(key) || columns.contains(key))
     }
 
     /// The sums of sums.
@@ -188,7 +209,7 @@ impl Writer<'_> {
             };
             sql.push(&format!("{day} AS utc_day, "));
         }
-        let is_plain = shape == Shape::Plain && !facts;
+        let is_plain = !facts && (shape == Shape::Plain || self.is_grouped(part));
         if let What::Sums(measures) = &self.ask.what {
             sql.push(if facts {
                 "a.currency AS currency, "
