@@ -3,11 +3,12 @@
 use super::convert::inconsistent;
 use super::listing::column;
 use super::sql::Sql;
-use super::sql::report::{bounded_count, is_id, is_none, statement};
+use super::sql::report::{bounded_count, is_id, is_none, statement, user_column};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
-use crate::domain::report::plan::{Ask, Plan, Source, What};
+use crate::domain::report::metric::Measure;
+use crate::domain::report::plan::{Ask, Plan, What};
 use crate::domain::report::{Dimension, KeyPart, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
@@ -39,7 +40,7 @@ pub struct Row {
 /// # Errors
 /// When the answer is too long, or the database fails.
 pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
-    if ask.parts.is_empty() {
+    if ask.parts.is_empty() || ask.per_user.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Vec::new());
     }
     let sql = statement(ask, scope, tx.backend());
@@ -63,7 +64,62 @@ pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>
             ),
         ));
     }
-    rows.iter().map(|row| to_row(ask, row)).collect()
+    if let (What::Sums(measures), Some(currencies)) = (&ask.what, &ask.per_user) {
+        let rows = rows
+            .iter()
+            .map(|row| of_users(ask, row, measures, currencies));
+        return Ok(rows.collect::<Result<Vec<_>>>()?.concat());
+    }
+    let mut found: Vec<Row> = rows
+        .iter()
+        .map(|row| to_row(ask, row))
+        .collect::<Result<_>>()?;
+    if ask.top.is_some() {
+        // Each row tells how many were read for all of them.
+        let all = rows.first().map(|row| column(row, "all_read"));
+        for row in &mut found {
+            row.rows_read = 0;
+        }
+        if let Some(first) = found.first_mut() {
+            first.rows_read = all.transpose()?.unwrap_or(0);
+        }
+    }
+    Ok(found)
+}
+
+/// A row of users by what they are, as a row for each currency; the first holds what has none.
+fn of_users(
+    ask: &Ask,
+    row: &QueryResult,
+    measures: &[Measure],
+    currencies: &[Currency],
+) -> Result<Vec<Row>> {
+    let key = key(ask, row)?;
+    let of_currency = |(number, currency): (usize, &Currency)| {
+        let value =
+            |place| user_column(number, place, measures).map_or(Ok(0), |name| column(row, &name));
+        Ok(Row {
+            piece: (0, 0),
+            day: None,
+            currency: Some(*currency),
+            key: key.clone(),
+            rows_read: if number == 0 {
+                column(row, "rows_read")?
+            } else {
+                0
+            },
+            values: (0..=measures.len()).map(value).collect::<Result<_>>()?,
+        })
+    };
+    currencies.iter().enumerate().map(of_currency).collect()
+}
+
+/// The key of a row.
+fn key(ask: &Ask, row: &QueryResult) -> Result<Vec<KeyPart>> {
+    let dimensions = ask.dimensions.iter().enumerate();
+    dimensions
+        .map(|(place, dimension)| key_part(ask, row, place, *dimension))
+        .collect()
 }
 
 fn to_row(ask: &Ask, row: &QueryResult) -> Result<Row> {
@@ -83,11 +139,6 @@ fn to_row(ask: &Ask, row: &QueryResult) -> Result<Row> {
     let currency = sums
         .map(|_| column::<String>(row, "currency"))
         .transpose()?;
-    let key = ask
-        .dimensions
-        .iter()
-        .enumerate()
-        .map(|(place, dimension)| key_part(ask, row, place, *dimension));
     let values = match (&ask.what, sums) {
         (_, Some(count)) => count,
         (What::Users, _) => 1,
@@ -101,7 +152,7 @@ fn to_row(ask: &Ask, row: &QueryResult) -> Result<Row> {
                 Currency::parse(&code).map_err(|_| inconsistent("actions", code, "currency"))
             })
             .transpose()?,
-        key: key.collect::<Result<_>>()?,
+        key: key(ask, row)?,
         rows_read: column(row, "rows_read")?,
         values: (0..values)
             .map(|place| column(row, &format!("s{place}")))
@@ -117,7 +168,7 @@ fn key_part(ask: &Ask, row: &QueryResult, place: usize, dimension: Dimension) ->
         column::<Option<String>>(row, &name)?.map_or(KeyPart::None, KeyPart::Text)
     };
     // A total has words for none, because no part of its key can be missing.
-    if matches!(ask.source, Source::Total(_)) && is_none(&part) {
+    if ask.fills_keys() && is_none(&part) {
         return Ok(KeyPart::None);
     }
     Ok(part)

@@ -177,6 +177,7 @@ fn dimensions() -> BoxedStrategy<Vec<Dimension>> {
         1 => Just(Vec::new()),
         3 => subsequence(known, 0..3).prop_shuffle(),
         2 => with_items,
+        1 => subsequence(vec![Dimension::UserAge, Dimension::UserFrequency], 1..=2).prop_shuffle(),
         3 => subsequence(Dimension::ALL.to_vec(), 0..4).prop_shuffle(),
     ]
     .boxed()
@@ -186,7 +187,46 @@ fn weighted_flag(percent: u32) -> BoxedStrategy<bool> {
     (0..100u32).prop_map(move |dice| dice < percent).boxed()
 }
 
+/// Requests, some of which ask for no more than the largest groups.
 fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
+    let additive = select(vec![
+        OrderKey::Metric(Metric::Actions, None),
+        OrderKey::Metric(Metric::DeclinedActions, None),
+        OrderKey::Metric(Metric::Units, None),
+        OrderKey::Metric(Metric::OrderAmount, Some(currency("RUB"))),
+        OrderKey::Metric(Metric::PendingReward, Some(currency("USD"))),
+    ]);
+    (any_requests(pools), weighted(0.2, additive), 1u32..5)
+        .prop_map(|(request, top, size)| {
+            let Some(key) = top else { return request };
+            ReportRequest {
+                bucket: None,
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                wanted: Wanted {
+                    groups: false,
+                    running: false,
+                    ..request.wanted
+                },
+                having: Vec::new(),
+                order: vec![ReportOrder {
+                    key,
+                    direction: Direction::Desc,
+                }],
+                page: PageRequest {
+                    size,
+                    forward: true,
+                    after: None,
+                    before: None,
+                },
+                currency: None,
+                compare: None,
+                ..request
+            }
+        })
+        .boxed()
+}
+
+fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
     let bucket = weighted(0.55, select(Bucket::ALL.to_vec()));
     let week_start = select(vec![
         WeekStart::Monday,
@@ -240,8 +280,12 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                 ),
                 subsequence(metrics.clone(), 0..metrics.len()),
                 (
-                    prop::collection::vec(having, 0..2),
-                    prop::collection::vec(order, 0..3),
+                    prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(having, 1..3)],
+                    prop_oneof![
+                        1 => Just(Vec::new()),
+                        2 => prop::collection::vec(order.clone(), 1),
+                        1 => prop::collection::vec(order, 2..4),
+                    ],
                 ),
                 (
                     weighted(0.3, select(vec!["USD", "EUR", "RUB", "BRL"])),
@@ -253,7 +297,12 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
         .prop_flat_map(|parts| {
             let page = (1u32..40, any::<bool>());
             let ahead = (0i64..90, 1i64..100);
-            let wanted = (weighted_flag(40), weighted_flag(80), weighted_flag(60));
+            let wanted = (
+                weighted_flag(50),
+                weighted_flag(40),
+                weighted_flag(80),
+                weighted_flag(60),
+            );
             (Just(parts), ahead, page, wanted)
         })
         .prop_flat_map(move |parts| (Just(parts), week_start.clone()))
@@ -268,7 +317,7 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     ),
                     (ahead, length),
                     (size, forward),
-                    (running, totals, others),
+                    (groups, running, totals, others),
                 ),
                 week_start,
             )| {
@@ -291,7 +340,7 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     week_start,
                     metrics,
                     wanted: Wanted {
-                        groups: true,
+                        groups,
                         totals,
                         others,
                         running,
@@ -355,7 +404,8 @@ fn compare(
     for report in reports {
         let rows = &report.page.rows;
         let count = expected.rows.len();
-        prop_assert_eq!(report.groups, Some(i64::try_from(count).unwrap()), "groups");
+        let groups = request.wanted.groups.then(|| i64::try_from(count).unwrap());
+        prop_assert_eq!(report.groups, groups, "groups");
         let end = (start + rows.len()).min(count);
         let here = if request.page.forward {
             &expected.rows[start..end]
@@ -363,6 +413,12 @@ fn compare(
             &expected.rows[count - end..count - start]
         };
         start = end;
+        let more = if request.page.forward {
+            report.page.has_next
+        } else {
+            report.page.has_previous
+        };
+        prop_assert_eq!(more, end < count, "more than {} of {}", end, count);
         prop_assert!(!rows.is_empty() || count == 0);
         let mut names: Vec<Name> = Vec::new();
         for ((row, _), expected) in rows.iter().zip(here) {
@@ -418,6 +474,15 @@ fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: 
     } else {
         ""
     };
+    let plan = report::plan(request).unwrap();
+    let ways = plan.current.groups.iter().flat_map(|ask| {
+        let top = ask.top.map(|_| format!("top of {}", ask.source.name()));
+        let users = ask.per_user.as_ref().map(|_| "by user".to_owned());
+        top.into_iter().chain(users)
+    });
+    for way in ways {
+        *seen.borrow_mut().entry(way).or_default() += 1;
+    }
     for source in &report.reading.sources {
         *seen
             .borrow_mut()
@@ -470,6 +535,12 @@ fn reports_are_what_a_plain_count_gives() {
         Ok(())
     });
     let seen = seen.into_inner();
+    for way in ["by user", "top of facts", "top of totals_product"] {
+        assert!(
+            seen.get(way).is_some_and(|count| *count > 1),
+            "{way}: {seen:?}"
+        );
+    }
     for source in [
         "totals_time",
         "totals_channel",

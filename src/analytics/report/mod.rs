@@ -26,21 +26,21 @@ use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::rates::of_currency;
 use crate::store::report::{Dialect, answer, count_facts, explained};
-use plan::estimate;
 use shape::{Exchange, Gatherer, Groups, Shaping};
+use std::collections::BTreeSet;
 
 /// Answers a report.
 ///
 /// # Errors
 /// When the request contradicts itself or is too large, or the database fails.
 pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Result<Report> {
-    let plan = plan(request)?;
+    let mut plan = plan(request)?;
     let mut reader = Reader {
         tx,
         scope,
         reading: Reading::default(),
     };
-    reader.check_budget(&plan).await?;
+    reader.prepare(&mut plan).await?;
     let current = reader.period(&plan.current).await?;
     let compared = match &plan.compared {
         Some(period) => Some(reader.period(period).await?),
@@ -168,15 +168,20 @@ impl Reader<'_> {
         Ok(bases)
     }
 
-    /// Refuses a report that would read more facts than are allowed.
-    async fn check_budget(&mut self, plan: &Plan) -> Result<()> {
-        let periods = [Some(&plan.current), plan.compared.as_ref()];
+    /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.
+    async fn prepare(&mut self, plan: &mut Plan) -> Result<()> {
+        let periods = [Some(&mut plan.current), plan.compared.as_mut()];
         for period in periods.into_iter().flatten() {
-            let asks = period.groups.iter().chain(&period.totals);
-            let Some(ask) = asks.into_iter().find(|ask| ask.reads_facts()) else {
+            let asks = || period.groups.iter().chain(&period.totals);
+            let Some(range) = asks().find(|ask| ask.reads_facts()).map(|ask| ask.range) else {
                 continue;
             };
-            let found = self.count(ask.range).await?;
+            let by_user = asks().any(|ask| ask.per_user.is_some());
+            if range.span.micros() <= Grain::Day.micros() && !by_user {
+                continue;
+            }
+            let (found, currencies) = self.count(range).await?;
+            period.fill(&currencies);
             if found > MAX_FACTS {
                 return Err(Error::limit(
                     "range",
@@ -191,25 +196,24 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// How many actions lie in a range, or at least more than are allowed.
-    async fn count(&self, range: AxisRange) -> Result<i64> {
-        let span = range.span;
-        if span.micros() <= Grain::Day.micros() {
-            return Ok(0);
-        }
+    /// How many actions lie in a range, or at least more than are allowed; and in which currencies, on the axis of
+    /// orders.
+    async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
         if range.axis == DateAxis::Ordered {
-            let rows = answer(self.tx, self.scope, &estimate(range)).await?;
-            return Ok(rows.iter().filter_map(|row| row.values.first()).sum());
+            let rows = answer(self.tx, self.scope, &plan::count(range)).await?;
+            let found = rows.iter().filter_map(|row| row.values.first()).sum();
+            let currencies: BTreeSet<Currency> =
+                rows.iter().filter_map(|row| row.currency).collect();
+            return Ok((found, currencies.into_iter().collect()));
         }
         let stretch = match range.axis {
-            DateAxis::Closed => closing_days(span, range.zone),
-            _ => Some((span.from.micros(), span.to.micros())),
+            DateAxis::Closed => closing_days(range.span, range.zone),
+            _ => Some((range.span.from.micros(), range.span.to.micros())),
         };
-        match stretch {
-            Some(stretch) => {
-                count_facts(self.tx, self.scope, range.axis, stretch, MAX_FACTS + 1).await
-            }
-            None => Ok(0),
-        }
+        let Some(stretch) = stretch else {
+            return Ok((0, Vec::new()));
+        };
+        let found = count_facts(self.tx, self.scope, range.axis, stretch, MAX_FACTS + 1).await?;
+        Ok((found, Vec::new()))
     }
 }

@@ -1,13 +1,15 @@
 //! From a request to its plan: which questions, to which sources. Pure.
 
 use super::pieces::{Pieces, divided, whole};
+use super::shape::default_order;
 use crate::analytics::catalog::{CATALOG, Question, why_facts};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::Filter;
+use crate::domain::page::Direction;
 use crate::domain::report::buckets::{closing_days, divide};
-use crate::domain::report::metric::{Measure, Metric, Standing, Unit};
-use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, What};
-use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportRequest};
+use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
+use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
+use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::Span;
 use crate::domain::totals::{Grain, Total, cover};
@@ -190,8 +192,13 @@ impl Planner<'_> {
             let count = if wanted.totals { all.len() } else { 1 };
             totals = all.into_iter().take(count).collect();
         }
+        let mut groups = self.asks(range, &slots, &request.dimensions, false, forced);
+        let top = self.top(&groups);
+        if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
+            ask.top = Some(top);
+        }
         Ok(PeriodPlan {
-            groups: self.asks(range, &slots, &request.dimensions, false, forced),
+            groups,
             totals,
             slots,
         })
@@ -220,7 +227,25 @@ impl Planner<'_> {
             _ => None,
         });
         let mut asks = Vec::new();
-        for what in std::iter::once(What::Sums(sums)).chain(others) {
+        if self.is_by_user(range, slots, dimensions) {
+            // Users are counted in the same statement.
+            let counted = needs.contains(&Measure::Users).then_some(Measure::Users);
+            let topic = Topic {
+                what: What::Sums(sums.iter().copied().chain(counted).collect()),
+                range,
+                slots,
+                dimensions,
+                item_sums,
+            };
+            asks.push(Ask {
+                per_user: Some(Vec::new()),
+                ..self.ask(topic, forced)
+            });
+        }
+        let rest = others.filter(|what| asks.is_empty() || *what != What::Users);
+        let first = asks.is_empty().then_some(What::Sums(sums));
+        let rest: Vec<What> = first.into_iter().chain(rest).collect();
+        for what in rest {
             let topic = Topic {
                 what,
                 range,
@@ -233,11 +258,66 @@ impl Planner<'_> {
         asks
     }
 
+    /// Whether facts are summed up by user first: where nothing but what users are divides them.
+    fn is_by_user(&self, range: AxisRange, slots: &[Span], dimensions: &[Dimension]) -> bool {
+        let of_users = |by: &Dimension| matches!(by, Dimension::UserAge | Dimension::UserFrequency);
+        range.axis == DateAxis::Ordered
+            && slots.is_empty()
+            && !dimensions.is_empty()
+            && dimensions.iter().all(of_users)
+            && !self.is_per_day()
+    }
+
+    /// Whether sums are of single days, because they are converted.
+    fn is_per_day(&self) -> bool {
+        self.request.currency.is_some() && self.metrics.iter().any(|metric| is_of_money(*metric))
+    }
+
+    /// The largest groups alone, where a page needs no others.
+    fn top(&self, asks: &[Ask]) -> Option<Top> {
+        let request = self.request;
+        let page = &request.page;
+        let wanted = request.wanted;
+        let plain = request.bucket.is_none()
+            && !request.dimensions.is_empty()
+            // Its texts are empty where a reason is not stated.
+            && !request.dimensions.contains(&Dimension::DeclineReason)
+            && request.having.is_empty()
+            && request.compare.is_none()
+            && !wanted.groups
+            && !wanted.running
+            && page.forward
+            && page.after.is_none()
+            && page.before.is_none();
+        let [ask] = asks else { return None };
+        if !plain || ask.per_day || ask.per_user.is_some() {
+            return None;
+        }
+        let order = match request.order.as_slice() {
+            [] => default_order(request),
+            order => order.to_vec(),
+        };
+        let [
+            ReportOrder {
+                key: OrderKey::Metric(metric, currency),
+                direction: Direction::Desc,
+            },
+        ] = order.as_slice()
+        else {
+            return None;
+        };
+        let definition = metric.definition();
+        let [by] = definition.needs else { return None };
+        (definition.additivity == Additivity::Additive).then_some(Top {
+            by: *by,
+            currency: *currency,
+            count: page.size.saturating_add(1),
+        })
+    }
+
     /// A question with its source: the smallest total that fits, else the facts.
     fn ask(&self, topic: Topic<'_>, forced: &mut BTreeSet<String>) -> Ask {
-        let per_day = matches!(topic.what, What::Sums(_))
-            && self.request.currency.is_some()
-            && self.metrics.iter().any(|metric| is_of_money(*metric));
+        let per_day = matches!(topic.what, What::Sums(_)) && self.is_per_day();
         let (source, pieces) = self.source(&topic, per_day, forced);
         Ask {
             what: topic.what,
@@ -250,6 +330,7 @@ impl Planner<'_> {
             per_day,
             filter: self.request.filter.clone(),
             top: None,
+            per_user: None,
         }
     }
 
@@ -295,20 +376,24 @@ impl Planner<'_> {
     }
 }
 
-/// A question for the number of actions whose order lies in a range, but for a few minutes at its ends.
-pub(super) fn estimate(range: AxisRange) -> Ask {
-    let cells = cover(range.span, Total::Time.grains()).cells;
+/// A question for the number of actions whose order lies in a range, by currency.
+pub(super) fn count(range: AxisRange) -> Ask {
+    let found = cover(range.span, Total::Time.grains());
+    let ends = found.ragged.iter();
+    let ends = ends.map(|span| Part::Facts(vec![(span.from.micros(), span.to.micros())]));
+    let runs = found.cells.into_iter().map(Part::Run);
     Ask {
         what: What::Sums(Vec::new()),
         source: Source::Total(Total::Time),
         range,
-        parts: cells.into_iter().map(Part::Run).collect(),
+        parts: runs.chain(ends).collect(),
         places: BTreeMap::new(),
         dimensions: Vec::new(),
         item_sums: false,
         per_day: false,
         filter: Filter::default(),
         top: None,
+        per_user: None,
     }
 }
 

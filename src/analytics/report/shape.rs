@@ -107,10 +107,9 @@ impl Gatherer {
                 Measure::Reward(standing) => plus(&mut money.reward, *standing, value),
                 Measure::PaidReward => money.paid += value,
                 Measure::Amounted => money.amounted += value,
-                Measure::ActionsInCurrency
-                | Measure::Users
-                | Measure::ConversionLag
-                | Measure::ValidationLag => {}
+                // Only where each user is in one row.
+                Measure::Users => group.measured.users += value,
+                Measure::ActionsInCurrency | Measure::ConversionLag | Measure::ValidationLag => {}
             }
         }
     }

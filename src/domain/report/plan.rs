@@ -102,6 +102,9 @@ pub struct Ask {
     pub filter: Filter<ActionTest>,
     /// Only the largest groups.
     pub top: Option<Top>,
+    /// Summed up by user first, and by what the users are then; with the currencies of the facts, which a plan does not
+    /// know and a reading fills in.
+    pub per_user: Option<Vec<Currency>>,
 }
 
 impl Ask {
@@ -109,6 +112,12 @@ impl Ask {
     #[must_use]
     pub fn tells_pieces(&self) -> bool {
         !self.places.is_empty()
+    }
+
+    /// Whether keys that are missing are filled with a total's word for none: the nil id, the empty text.
+    #[must_use]
+    pub fn fills_keys(&self) -> bool {
+        matches!(self.source, Source::Total(_)) || self.top.is_some()
     }
 
     /// Whether it reads facts, and not just at the ragged ends of its range.
@@ -127,6 +136,18 @@ pub struct PeriodPlan {
     pub groups: Vec<Ask>,
     /// About all facts.
     pub totals: Vec<Ask>,
+}
+
+impl PeriodPlan {
+    /// Fills in the currencies of the facts, where a question asks for them.
+    pub fn fill(&mut self, currencies: &[Currency]) {
+        for ask in self.groups.iter_mut().chain(&mut self.totals) {
+            if let Some(held) = &mut ask.per_user {
+                held.clear();
+                held.extend_from_slice(currencies);
+            }
+        }
+    }
 }
 
 /// All questions of a report.
@@ -202,6 +223,9 @@ impl fmt::Display for Ask {
         }
         if self.per_day {
             write!(f, ", by UTC day")?;
+        }
+        if self.per_user.is_some() {
+            write!(f, ", by user first")?;
         }
         if let Some(top) = &self.top {
             write!(f, ", the first {} by {:?}", top.count, top.by)?;

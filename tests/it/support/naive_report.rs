@@ -302,7 +302,14 @@ impl<'a> Naive<'a> {
                 .collect(),
             items: Vec::new(),
         };
-        let mut totals = |range: &AxisRange| self.totals(&all(range), &mut missing);
+        let wanted = request.wanted.totals || request.wanted.others;
+        let mut totals = |range: &AxisRange| {
+            if wanted {
+                self.totals(&all(range), &mut missing)
+            } else {
+                Values::default()
+            }
+        };
         let compared_totals = before.map(|range| totals(&range));
         Answer {
             rows,

@@ -5,6 +5,7 @@ use crate::domain::report::metric::{Measure, Standing};
 use crate::domain::report::plan::{Ask, Source};
 use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::sales::DateAxis;
+use crate::domain::time::Instant;
 use crate::domain::totals::Grain;
 use crate::store::sales::has_product;
 use uuid::Uuid;
@@ -166,6 +167,22 @@ pub(in crate::store) fn total_column(dimension: Dimension) -> &'static str {
     }
 }
 
+/// Appends the key of a dimension over the total `t`, with its word for none also where the filter had it hidden.
+pub(super) fn write_total_key(dimension: Dimension, hidden: &[&str], sql: &mut Sql) {
+    let column = total_column(dimension);
+    if !hidden.contains(&column) {
+        sql.push("t.").push(column);
+        return;
+    }
+    sql.push(&format!("COALESCE(t.{column}, "));
+    if is_id(dimension) {
+        sql.bind(Uuid::nil());
+    } else {
+        sql.push("''");
+    }
+    sql.push(")");
+}
+
 /// Appends the key of a dimension over facts. `filled` puts the totals' word for none where there is none.
 pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql: &mut Sql) {
     let column = match dimension {
@@ -191,21 +208,8 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
             sql.push("CASE WHEN a.status = 'DECLINED' THEN COALESCE(a.comment, '') END");
             return;
         }
-        Dimension::UserAge => {
-            sql.push(
-                "CASE WHEN a.user_id IS NULL THEN 'UNATTRIBUTED' WHEN l.first_ordered_at_us < ",
-            )
-            .bind(ask.range.span.from.micros())
-            .push(" THEN 'RETURNING' ELSE 'NEW' END");
-            return;
-        }
-        Dimension::UserFrequency => {
-            sql.push(
-                "CASE WHEN a.user_id IS NULL THEN 'UNATTRIBUTED' WHEN q.frequency < 2 THEN 'ONCE' \
-                 WHEN q.frequency < 4 THEN 'FEW' WHEN q.frequency < 10 THEN 'REGULAR' ELSE 'LOYAL' END",
-            );
-            return;
-        }
+        Dimension::UserAge => return write_user_age("a.user_id", ask.range.span.from, sql),
+        Dimension::UserFrequency => return write_user_frequency("a.user_id", "q.frequency", sql),
     };
     if !filled {
         sql.push(column);
@@ -218,6 +222,23 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
         sql.push("''");
     }
     sql.push(")");
+}
+
+/// Appends whether the lifetime `l` of a user began before an instant.
+pub(super) fn write_user_age(user: &str, from: Instant, sql: &mut Sql) {
+    sql.push(&format!(
+        "CASE WHEN {user} IS NULL THEN 'UNATTRIBUTED' WHEN l.first_ordered_at_us < "
+    ))
+    .bind(from.micros())
+    .push(" THEN 'RETURNING' ELSE 'NEW' END");
+}
+
+/// Appends how often a user bought.
+pub(super) fn write_user_frequency(user: &str, count: &str, sql: &mut Sql) {
+    sql.push(&format!(
+        "CASE WHEN {user} IS NULL THEN 'UNATTRIBUTED' WHEN {count} < 2 THEN 'ONCE' WHEN {count} < 4 THEN 'FEW' \
+         WHEN {count} < 10 THEN 'REGULAR' ELSE 'LOYAL' END"
+    ));
 }
 
 /// Whether the keys of a dimension are ids.

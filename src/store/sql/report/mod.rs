@@ -6,6 +6,7 @@
 
 mod columns;
 mod top;
+mod users;
 
 use super::Sql;
 use super::filter::{write_filter, write_range};
@@ -15,9 +16,12 @@ use crate::domain::report::{Dimension, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cells, Grain, Tier, Total};
-use columns::{axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key};
+use columns::{
+    axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_total_key,
+};
 pub(in crate::store) use columns::{is_id, is_none};
 use sea_orm::DbBackend;
+pub(in crate::store) use users::user_column;
 use uuid::Uuid;
 
 /// The statement that answers a question.
@@ -26,9 +30,10 @@ pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBacken
     let mut sql = Sql::new(backend);
     writer.write_lists(&mut sql);
     match &ask.what {
-        What::Sums(_) => match &ask.top {
-            Some(top) => writer.write_top(top, &mut sql),
-            None => writer.write_sums(&mut sql),
+        What::Sums(measures) => match (&ask.top, &ask.per_user) {
+            (Some(top), _) => writer.write_top(top, &mut sql),
+            (None, Some(currencies)) => writer.write_by_user(measures, currencies, &mut sql),
+            (None, None) => writer.write_sums(&mut sql),
         },
         What::Users => writer.write_users(&mut sql),
         What::ConversionLag => writer.write_lag("a.conversion_seconds", None, &mut sql),
@@ -124,7 +129,7 @@ impl Writer<'_> {
         sql.push(&format!(
             "SELECT {}, {} FROM (",
             names.join(", "),
-            self.outer_sums()
+            self.outer_sums("")
         ));
         self.write_parts(pieces, Shape::Plain, sql);
         sql.push(&format!(") u GROUP BY {}", names.join(", ")));
@@ -146,8 +151,8 @@ impl Writer<'_> {
             && keys.all(|key| ["tier", "currency"].contains(key) || columns.contains(key))
     }
 
-    /// The sums of sums.
-    fn outer_sums(&self) -> String {
+    /// The sums of sums, each column led by what tells its table.
+    fn outer_sums(&self, table: &str) -> String {
         let count = match &self.ask.what {
             What::Sums(measures) => measures.len() + 1,
             _ => 1,
@@ -155,7 +160,7 @@ impl Writer<'_> {
         let names = std::iter::once("rows_read".to_owned())
             .chain((0..count).map(|place| format!("s{place}")));
         let sums: Vec<String> = names
-            .map(|name| format!("CAST(SUM({name}) AS bigint) AS {name}"))
+            .map(|name| format!("CAST(SUM({table}{name}) AS bigint) AS {name}"))
             .collect();
         sums.join(", ")
     }
@@ -245,12 +250,13 @@ impl Writer<'_> {
     }
 
     fn write_keys(&self, facts: bool, sql: &mut Sql) {
-        let filled = matches!(self.ask.source, Source::Total(_));
+        let filled = self.ask.fills_keys();
+        let hidden = self.hides_none();
         for (place, dimension) in self.ask.dimensions.iter().enumerate() {
             if facts {
                 write_fact_key(*dimension, self.ask, filled, sql);
             } else {
-                sql.push("t.").push(total_column(*dimension));
+                write_total_key(*dimension, &hidden, sql);
             }
             sql.push(&format!(" AS {}, ", key_name(place)));
         }
@@ -339,7 +345,7 @@ impl Writer<'_> {
         .push(") t");
     }
 
-    /// Appends the facts of a part.
+    /// Appends the facts of a part with what the keys of the dimensions need beside them.
     fn write_facts(&self, number: usize, part: &Part, sql: &mut Sql) {
         sql.push(" FROM ");
         if self.ask.tells_pieces() {
@@ -347,6 +353,17 @@ impl Writer<'_> {
         }
         sql.push("actions a");
         self.write_joins(sql);
+        self.write_where(part, sql);
+    }
+
+    /// Appends the facts of a part alone.
+    fn write_plain_facts(&self, part: &Part, sql: &mut Sql) {
+        sql.push(" FROM actions a");
+        self.write_where(part, sql);
+    }
+
+    /// Appends the condition on the facts of a part.
+    fn write_where(&self, part: &Part, sql: &mut Sql) {
         sql.push(" WHERE a.publisher_id = ")
             .bind(self.scope.publisher().0);
         let column = axis_column(self.ask.range.axis);
