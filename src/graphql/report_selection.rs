@@ -74,6 +74,10 @@ impl Selected {
                     selected.wanted.others = true;
                     selected.values(part);
                 }
+                "info" => {
+                    let mut parts = part.selection_set();
+                    selected.wanted.explain |= parts.any(|part| part.name() == "explain");
+                }
                 _ => {}
             }
         }

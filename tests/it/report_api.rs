@@ -320,6 +320,32 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
     ),
 ];
 
+/// The filter of a row is written out: it holds the values of variables, and nothing of those that were not given.
+#[test]
+fn a_filter_of_variables_comes_back_with_their_values() {
+    block_on(async {
+        let (_world, api) = setting(21).await;
+        let fields = "nodes { filter }";
+        let query = format!(
+            "query($status: ActionStatus!, $none: CountryCode, $null: AdSpaceFilter, $all: ActionFilter) {{ \
+             part: report({MONTHS}, groupBy: [STATUS], filter: {{status: {{eq: $status}}, country: {{ne: $none}}, adSpace: $null, \
+             reward: {{gte: 1}}}}) {{ {fields} }} \
+             all: report({MONTHS}, groupBy: [CURRENCY], filter: $all) {{ {fields} }} \
+             none: report({MONTHS}, filter: $all) {{ {fields} }} }}"
+        );
+        let all = json!({ "or": [{ "status": { "in": ["APPROVED", "DECLINED"] } }], "not": null, "currency": { "in": ["USD"] } });
+        let variables = json!({ "status": "APPROVED", "null": null, "all": all });
+        let data = api.data(&query, &variables).await;
+        let part = json!({ "status": { "eq": "APPROVED" }, "country": {}, "adSpace": null, "reward": { "gte": 1 },
+                           "and": [{ "status": { "eq": "APPROVED" } }] });
+        assert_eq!(data["part"]["nodes"], json!([{ "filter": part }]));
+        let mut both = all.clone();
+        both["and"] = json!([{ "currency": { "eq": "USD" } }]);
+        assert_eq!(data["all"]["nodes"], json!([{ "filter": both }]));
+        assert_eq!(data["none"]["nodes"], json!([{ "filter": all }]));
+    });
+}
+
 /// What is refused says which argument is at fault, and what would do.
 #[test]
 fn refusals_name_the_argument_and_the_remedy() {
@@ -379,14 +405,14 @@ fn the_cost_of_a_report_is_its_page() {
         }
         let told = api
             .data(
-                "{ limits { cost reportDimensions reportPages { default maximum } } }",
+                "{ limits { cost reportDimensions reportStretches reportPages { default maximum } } }",
                 &json!({}),
             )
             .await;
         assert_eq!(
             told["limits"],
             json!({
-                "cost": 10_000, "reportDimensions": 5, "reportPages": { "default": 100, "maximum": 10_000 }
+                "cost": 10_000, "reportDimensions": 5, "reportStretches": 10_000, "reportPages": { "default": 100, "maximum": 10_000 }
             })
         );
     });

@@ -85,6 +85,26 @@ const SHAPES: &[(&str, usize, &str)] = &[
          users(first: $first) { nodes { user { value } } } } } }",
     ),
     (
+        "a report from totals, with its keys",
+        3,
+        "query($first: Int) { report(first: $first, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
+         groupBy: [PROGRAM, AD_SPACE]) { nodes { filter values { actions } key { program { name } adSpace { name } } } } }",
+    ),
+    (
+        "a report by products, with what it hangs on",
+        6,
+        "query($first: Int) { report(first: $first, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
+         groupBy: [PRODUCT]) { totalCount totals { units } nodes { filter values { units } share(of: UNITS) \
+         change(of: UNITS) { ratio } key { product { name category { name } } } } } }",
+    ),
+    (
+        "a report of everything by day",
+        1,
+        "query($first: Int) { report(first: $first, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
+         bucket: DAY, timeZone: \"Asia/Kolkata\", fillGaps: true) { totalCount nodes { time { from } range filter \
+         values { actions } running { actions } } } }",
+    ),
+    (
         "imports with rejected records",
         2,
         "query($first: Int) { imports(first: $first) { nodes { name rejectedRecords { nodes { message } } } } }",

@@ -4,6 +4,7 @@ use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::domain::filter;
 use crate::domain::page::MAX_SORT_KEYS;
+use crate::domain::report::{MAX_BUCKETS, MAX_FACTS, MAX_ROWS};
 use crate::domain::scope;
 use crate::domain::scope::Credential;
 use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
@@ -93,6 +94,13 @@ pub struct Limits {
     report_dimensions: i32,
     /// Conditions in one `having` of a report.
     report_conditions: i32,
+    /// Stretches of time that a report is divided into.
+    report_stretches: i32,
+    /// Actions that a report reads where no totals answer it.
+    report_actions: i32,
+    /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
+    /// days where money is converted.
+    report_rows: i32,
     /// Ids in one `nodes`.
     nodes: i32,
     /// Keys in one `orderBy`.
@@ -162,6 +170,9 @@ impl Limits {
             report_pages: page(REPORT_GROUPS)?,
             report_dimensions: size(MAX_DIMENSIONS)?,
             report_conditions: size(MAX_HAVING)?,
+            report_stretches: size(MAX_BUCKETS)?,
+            report_actions: count(MAX_FACTS)?,
+            report_rows: size(MAX_ROWS)?,
             nodes: size(MAX_NODES)?,
             order_keys: size(MAX_SORT_KEYS)?,
             filter_depth: size(filter::MAX_DEPTH)?,
