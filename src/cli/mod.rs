@@ -10,6 +10,7 @@ mod key;
 mod migrate;
 mod output;
 mod progress;
+mod rates;
 mod schema;
 mod serve;
 mod spool;
@@ -65,6 +66,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Store exchange rates, for reports that convert.
+    #[command(subcommand)]
+    Rates(rates::RatesCommand),
 }
 
 /// Which database, for every command that needs one.
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Rates(command) => rates::run(&command, &output),
     };
     outcome.unwrap_or_else(|failure| {
         output.note(&format!("error: {}", failure.message));

@@ -103,11 +103,7 @@ fn of_users(
             day: None,
             currency: Some(*currency),
             key: key.clone(),
-            rows_read: if number == 0 {
-                column(row, "rows_read")?
-            } else {
-                0
-            },
+            rows_read: value(0)?,
             values: (0..=measures.len()).map(value).collect::<Result<_>>()?,
         })
     };

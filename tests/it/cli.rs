@@ -311,6 +311,42 @@ async fn serve_lists_every_problem_of_its_settings_and_does_not_start() {
 }
 
 #[tokio::test]
+async fn rates_are_stored_whole_files_at_a_time() {
+    let place = Place::new().await;
+    let good = place.file(
+        "rates.csv",
+        b"from,to,day,rate\nUSD,RUB,2026-01-01,92.5\nUSD,RUB,2026-01-02,93\n",
+    );
+    let bad = place.file(
+        "bad.csv",
+        b"from,to,day,rate\nEUR,USD,2026-01-01,1.1\nEUR,USD,yesterday,1.1\n",
+    );
+    let import = |file: &Path| place.run(&["rates", "import", &file.display().to_string()]);
+    let early = import(&good);
+    assert_eq!(early.code, 1, "{early:?}");
+    assert!(early.err.contains("actiongraph migrate"), "{early:?}");
+    assert_eq!(place.run(&["migrate"]).code, 0);
+    for _ in 0..2 {
+        let stored = import(&good);
+        assert_eq!(
+            (stored.code, stored.out.trim()),
+            (0, "2 exchange rates are stored.")
+        );
+    }
+    let refused = import(&bad);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains("line 3:") && refused.err.contains("Nothing was stored"),
+        "{refused:?}"
+    );
+    let missing = import(Path::new("nowhere.csv"));
+    assert!(
+        missing.err.contains("cannot read nowhere.csv"),
+        "{missing:?}"
+    );
+}
+
+#[tokio::test]
 async fn keys_are_made_listed_and_revoked() {
     let place = Place::new().await;
     let unknown = {

@@ -253,7 +253,7 @@ async fn the_database_is_what_the_entities_say() {
     let expected = entities(db.get_database_backend());
     let found = tables(&db).await;
     assert_eq!(drift(&expected, &found), Vec::<String>::new());
-    assert_eq!(found.len(), 22, "{:?}", found.keys());
+    assert_eq!(found.len(), 23, "{:?}", found.keys());
     for (table, shape) in &found {
         let leader = if table == "publishers" {
             "id"

@@ -91,7 +91,7 @@ pub(super) fn divided(slots: &[Span], bucket: Bucket, grains: &[Grain]) -> Optio
     if ragged > (last.to.micros() - first.from.micros()) / 2 {
         return None;
     }
-    let pieces = parts(found);
+    let pieces = parts(&found);
     let bound: usize = pieces.parts.iter().map(bound).sum();
     (bound <= MAX_BOUND).then_some(pieces)
 }
@@ -169,7 +169,7 @@ fn add_cover(from: i64, to: i64, grains: &[Grain], places: &[(usize, i8)], found
 }
 
 /// Pieces as parts: those of one grain together, as one run where each is a cell and they follow each other.
-fn parts(found: Found) -> Pieces {
+fn parts(found: &Found) -> Pieces {
     let mut pieces = Pieces::default();
     let mut grains: Vec<Option<Grain>> = found.keys().map(|(grain, ..)| *grain).collect();
     grains.dedup();

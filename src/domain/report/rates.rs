@@ -1,11 +1,16 @@
-//! Exchange rates: which is in force on a day, and what an amount is in another currency.
+//! Exchange rates: which is in force on a day, what an amount is in another currency, and how a file of them is read.
 
 use super::measured::{FINE, half_even};
 use crate::domain::money::Currency;
+use crate::domain::time::Day;
 use std::collections::BTreeMap;
 
 /// How many decimals a rate has.
 pub const RATE_DECIMALS: usize = 9;
+/// The columns of a file of rates, in any order.
+pub const COLUMNS: [&str; 4] = ["from", "to", "day", "rate"];
+/// How many faults of a file are told.
+const MAX_FAULTS: usize = 20;
 /// How many parts 1 has in a rate.
 const RATE_SCALE: i128 = 1_000_000_000;
 
@@ -66,6 +71,103 @@ impl Rates {
     }
 }
 
+/// What is wrong with a line of a file of rates.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct Fault {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub what: String,
+}
+
+/// Reads a file of rates: comma-separated, with the heading `from,to,day,rate` in any order. A rate is what one unit of
+/// `from` is worth in `to` from the day on, with at most nine decimals.
+///
+/// # Errors
+/// What is wrong, line by line, up to the twentieth fault.
+pub fn parse_csv(text: &str) -> Result<Vec<Rate>, Vec<Fault>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = text
+        .lines()
+        .zip(1..)
+        .filter(|(line, _)| !line.trim().is_empty());
+    let Some((heading, first)) = lines.next() else {
+        return Err(vec![Fault {
+            line: 1,
+            what: "the file is empty; begin it with the heading from,to,day,rate".to_owned(),
+        }]);
+    };
+    let names: Vec<String> = fields(heading).map(str::to_ascii_lowercase).collect();
+    let places = COLUMNS.map(|column| names.iter().position(|name| name == column));
+    let [Some(from), Some(to), Some(day), Some(rate)] = places else {
+        return Err(vec![Fault {
+            line: first,
+            what: format!("the heading is {heading:?}; it must name from, to, day and rate"),
+        }]);
+    };
+    let (mut rates, mut faults) = (Vec::new(), Vec::new());
+    for (line, number) in lines {
+        let row: Vec<&str> = fields(line).collect();
+        let field = |place: usize| row.get(place).copied().unwrap_or("");
+        match read(field(from), field(to), field(day), field(rate)) {
+            Ok(rate) => rates.push(rate),
+            Err(what) => faults.push(Fault { line: number, what }),
+        }
+        if faults.len() == MAX_FAULTS {
+            break;
+        }
+    }
+    if faults.is_empty() {
+        Ok(rates)
+    } else {
+        Err(faults)
+    }
+}
+
+fn fields(line: &str) -> impl Iterator<Item = &str> {
+    line.split(',')
+        .map(|field| field.trim().trim_matches('"').trim())
+}
+
+fn read(from: &str, to: &str, day: &str, rate: &str) -> Result<Rate, String> {
+    let code = |text: &str| Currency::parse(text).map_err(|error| error.to_string());
+    let (from, to) = (code(from)?, code(to)?);
+    if from == to {
+        return Err(format!(
+            "from and to are both {from}; a currency is worth 1 of itself"
+        ));
+    }
+    Ok(Rate {
+        from,
+        to,
+        day: Day::parse(day).map_err(|error| error.to_string())?.days(),
+        rate_e9: rate_e9(rate)?,
+    })
+}
+
+/// A decimal above 0 as a whole number of billionths.
+fn rate_e9(text: &str) -> Result<i64, String> {
+    let wrong = |why: &str| format!("the rate {text:?} {why}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
+        return Err(wrong(
+            "is not a decimal number; write one like 0.0125 or 92.5",
+        ));
+    }
+    if fraction.len() > RATE_DECIMALS {
+        return Err(wrong("has more than 9 decimals; round it to 9"));
+    }
+    let rate: i64 = format!("{whole}{fraction:0<RATE_DECIMALS$}")
+        .parse()
+        .map_err(|_| wrong("is too large; at most 9000000000 can be stored"))?;
+    if rate == 0 {
+        return Err(wrong("is not above 0"));
+    }
+    Ok(rate)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +196,61 @@ mod tests {
         assert_eq!(rates.convert(1, (rub, usd), 12), Some(12_500_000));
         assert_eq!(rates.convert(-7, (rub, rub), 0), fine(-7));
         assert_eq!(rates.convert(1, (code("EUR"), usd), 12), None);
+    }
+
+    #[test]
+    fn files_are_read_in_any_order_of_columns() {
+        let read = parse_csv(
+            "\u{feff}day, rate ,from,to\r\n\"2026-03-01\",92.5,usd,RUB\r\n\r\n1970-01-02,0.000000001,EUR,USD\n",
+        );
+        let rate = |from, to, day, rate_e9| Rate {
+            from: code(from),
+            to: code(to),
+            day,
+            rate_e9,
+        };
+        assert_eq!(
+            read.unwrap(),
+            [
+                rate("USD", "RUB", 20_513, 92_500_000_000),
+                rate("EUR", "USD", 1, 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_are_told_with_their_lines() {
+        let faults = |text: &str| -> Vec<String> {
+            parse_csv(text)
+                .unwrap_err()
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        };
+        assert!(faults("")[0].contains("empty"));
+        assert!(faults("from,to,rate\n")[0].starts_with("line 1: the heading"));
+        let text = "from,to,day,rate\nUSD,EUR,2026-01-01,0.9\nUSD,EUR,2026-02-30,0.9\nUSD,USD,2026-01-01,1\n\
+                    USD,EURO,2026-01-01,1\nUSD,EUR,2026-01-01,-1\nUSD,EUR,2026-01-01,0.0000000001\n\
+                    USD,EUR,2026-01-01,0\nUSD,EUR,2026-01-01,99999999999\nUSD,EUR\n";
+        let found = faults(text);
+        for (line, words) in [
+            (3, "calendar"),
+            (4, "both USD"),
+            (5, "three-letter"),
+            (6, "decimal number"),
+            (7, "9 decimals"),
+            (8, "above 0"),
+            (9, "too large"),
+            (10, "calendar day"),
+        ] {
+            let fault = found
+                .iter()
+                .find(|fault| fault.starts_with(&format!("line {line}: ")));
+            assert!(
+                fault.is_some_and(|fault| fault.contains(words)),
+                "{line}: {found:#?}"
+            );
+        }
+        assert_eq!(found.len(), 8);
     }
 }

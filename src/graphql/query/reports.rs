@@ -11,6 +11,7 @@ use async_graphql::{Context, Object, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::analytics::report::run;
+use crate::analytics::sources::of_actions;
 use crate::domain::error::Error;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::page::fingerprint;
@@ -34,6 +35,7 @@ use crate::graphql::types::metric::{MetricDefinition, definitions};
 use crate::graphql::types::report::{Answered, Asked, Grouped, ReportConnection, ReportRow};
 use crate::graphql::types::report_info::{ReportInfo, Told};
 use crate::graphql::types::report_words::{ReportComparison, ReportDimension, TimeBucket};
+use crate::graphql::types::words::AggregateSource;
 
 /// Reports.
 #[derive(Default)]
@@ -159,9 +161,10 @@ impl ReportArgs {
             Comparison::PreviousPeriod => asked.previous,
             Comparison::YearBefore => span.year_before(asked.range.zone),
         };
+        let source = AggregateSource::from(&of_actions(Some(&asked.range), &asked.filter));
         let facts = InfoOf::List(Some(asked.range), asked.filter);
         let info = ReportInfo {
-            facts: AggregateInfo::new(request, facts),
+            facts: AggregateInfo::new(request, facts, source),
             told: Arc::new(Told {
                 range: span,
                 compared,

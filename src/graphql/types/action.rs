@@ -14,7 +14,8 @@ use super::info::{AggregateInfo, InfoOf};
 use super::program::Program;
 use super::sales::{ActionTotals, Money};
 use super::user::User;
-use super::words::{ActionStatus, ActionType, Eligibility};
+use super::words::{ActionStatus, ActionType, AggregateSource, Eligibility};
+use crate::analytics::sources;
 use crate::analytics::top::totals_of_list;
 use crate::domain::catalog::Catalog;
 use crate::domain::page::{PageRequest, fingerprint};
@@ -307,7 +308,9 @@ pub struct ActionsAsked {
 
 impl ActionsAsked {
     fn new(request: &Arc<RequestContext>, list: ActionList) -> Self {
-        let info = AggregateInfo::new(request, InfoOf::List(list.range, list.filter.clone()));
+        let source = sources::of_actions(list.range.as_ref(), &list.filter);
+        let of = InfoOf::List(list.range, list.filter.clone());
+        let info = AggregateInfo::new(request, of, AggregateSource::from(&source));
         Self {
             request: Arc::clone(request),
             list,

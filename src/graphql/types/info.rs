@@ -6,6 +6,7 @@ use async_graphql::{Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
+use crate::analytics::sources::lifetimes_answer;
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
@@ -33,13 +34,15 @@ pub enum InfoOf {
 pub struct AggregateInfo {
     request: Arc<RequestContext>,
     of: Arc<InfoOf>,
+    source: AggregateSource,
     facts: Arc<OnceCell<Result<FactsInfo>>>,
 }
 
 impl AggregateInfo {
-    /// The info of these facts; read when it is asked for.
-    pub fn new(request: &Arc<RequestContext>, of: InfoOf) -> Self {
+    /// The info of these facts, whose sums come from `source`; read when it is asked for.
+    pub fn new(request: &Arc<RequestContext>, of: InfoOf, source: AggregateSource) -> Self {
         Self {
+            source,
             request: Arc::clone(request),
             of: Arc::new(of),
             facts: Arc::default(),
@@ -71,6 +74,15 @@ impl AggregateInfo {
     }
 }
 
+/// What segments over counted facts are read from: with lifetimes the range alone is read, else the whole history.
+pub fn segments_source(facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(facts) {
+        AggregateSource::TotalsAndFacts
+    } else {
+        AggregateSource::Facts
+    }
+}
+
 /// How fresh and how complete an aggregate is, and what it was read from.
 #[Object]
 impl AggregateInfo {
@@ -86,7 +98,7 @@ impl AggregateInfo {
 
     /// What it was read from.
     async fn source(&self) -> AggregateSource {
-        AggregateSource::Facts
+        self.source
     }
 
     /// Number of actions that it is made of.

@@ -209,6 +209,7 @@ type Amounts<'a> = Vec<(&'a Action, i64)>;
 
 impl<'a> Naive<'a> {
     /// The whole answer.
+    #[expect(clippy::too_many_lines, reason = "a report from beginning to end")]
     pub(crate) fn answer(&self) -> Answer {
         let request = self.request;
         let mut missing = BTreeMap::new();
@@ -407,7 +408,7 @@ impl<'a> Naive<'a> {
         let metrics = self.request.metrics.iter().copied();
         metrics
             .filter(|metric| {
-                !never.contains(metric) && !(self.over_items() && counts.contains(metric))
+                !(never.contains(metric) || self.over_items() && counts.contains(metric))
             })
             .collect()
     }
@@ -634,6 +635,7 @@ impl<'a> Naive<'a> {
         Values(values)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one metric after the other")]
     fn value(
         &self,
         group: &Group<'a>,

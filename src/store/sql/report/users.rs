@@ -4,6 +4,8 @@
 
 use super::Writer;
 use super::columns::{Column, key_name, sums, write_user_age, write_user_frequency};
+use crate::domain::action::Status;
+use crate::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use crate::domain::money::Currency;
 use crate::domain::report::Dimension;
 use crate::domain::report::metric::Measure;
@@ -15,6 +17,21 @@ fn is_of_money(measure: Measure) -> bool {
         measure,
         Measure::OrderAmount(_) | Measure::Reward(_) | Measure::PaidReward | Measure::Amounted
     )
+}
+
+/// Whether no declined action satisfies a filter, as far as one sees.
+fn excludes_declined(filter: &Filter<ActionTest>) -> bool {
+    let holds = |op: &Op| op.holds(&Value::from(Status::Declined.as_str()));
+    match filter {
+        Filter::All(parts) => parts.iter().any(excludes_declined),
+        Filter::Any(parts) => parts.iter().all(excludes_declined),
+        Filter::Test(ActionTest::Field(ActionField::Status, op)) => !holds(op),
+        Filter::Not(part) => match part.as_ref() {
+            Filter::Test(ActionTest::Field(ActionField::Status, op)) => holds(op),
+            _ => false,
+        },
+        Filter::Test(_) => false,
+    }
 }
 
 /// The column of a measure, by its place in the question, in the currency at a place; the first currency holds what has
@@ -48,9 +65,13 @@ impl Writer<'_> {
                 })
         };
         let is_users = |place: usize| place > 0 && measures.get(place - 1) == Some(&Measure::Users);
+        let all_counted = excludes_declined(&self.ask.filter);
         sql.push("SELECT ");
         for (place, dimension) in self.ask.dimensions.iter().enumerate() {
             match dimension {
+                Dimension::UserAge if all_counted => {
+                    sql.push("CASE WHEN v.user_id IS NULL THEN 'UNATTRIBUTED' WHEN l.user_id IS NULL THEN 'RETURNING' ELSE 'NEW' END");
+                }
                 Dimension::UserAge => {
                     write_user_age("v.user_id", self.ask.range.span.from, sql);
                 }
@@ -58,17 +79,17 @@ impl Writer<'_> {
             }
             sql.push(&format!(" AS {}, ", key_name(place)));
         }
-        // A user's actions fit into 32 bits, whose sums need no wider numbers than 64.
-        sql.push("CAST(SUM(CAST(v.frequency AS integer)) AS bigint) AS rows_read");
-        for (_, place, name) in named() {
+        for (number, (_, place, name)) in named().enumerate() {
             let sum = match columns.get(place) {
                 _ if is_users(place) => "COUNT(v.user_id)".to_owned(),
+                // A user's actions fit into 32 bits, whose sums need no wider numbers than 64.
                 Some(Column::Sum(what)) if what == "1" => {
                     format!("CAST(SUM(CAST(v.{name} AS integer)) AS bigint)")
                 }
                 _ => format!("CAST(SUM(v.{name}) AS bigint)"),
             };
-            sql.push(&format!(", {sum} AS {name}"));
+            let between = if number == 0 { "" } else { ", " };
+            sql.push(&format!("{between}{sum} AS {name}"));
         }
         sql.push(" FROM (SELECT a.user_id, COUNT(*) AS frequency");
         for (currency, place, name) in named().filter(|(_, place, _)| !is_users(*place)) {
@@ -81,13 +102,20 @@ impl Writer<'_> {
             let code = currencies
                 .get(currency)
                 .filter(|_| apart && currencies.len() > 1);
-            if let Some(code) = code {
-                sql.push(", COALESCE(SUM(CASE WHEN a.currency = ")
+            let counts = what == "1";
+            match code {
+                Some(code) if counts => sql
+                    .push(", COUNT(CASE WHEN a.currency = ")
                     .bind(code.as_str())
-                    .push(&format!(" THEN {what} ELSE 0 END), 0) AS {name}"));
-            } else {
-                sql.push(&format!(", COALESCE(SUM({what}), 0) AS {name}"));
-            }
+                    .push(" THEN 1 END)"),
+                Some(code) => sql
+                    .push(", CAST(COALESCE(SUM(CASE WHEN a.currency = ")
+                    .bind(code.as_str())
+                    .push(&format!(" THEN {what} ELSE 0 END), 0) AS bigint)")),
+                None if counts => sql.push(", COUNT(*)"),
+                None => sql.push(&format!(", CAST(COALESCE(SUM({what}), 0) AS bigint)")),
+            };
+            sql.push(&format!(" AS {name}"));
         }
         for part in &self.ask.parts {
             self.write_plain_facts(part, sql);
@@ -97,6 +125,11 @@ impl Writer<'_> {
             sql.push(" LEFT JOIN user_lifetimes l ON l.publisher_id = ")
                 .bind(self.scope.publisher().0)
                 .push(" AND l.user_id = v.user_id");
+            if all_counted {
+                // Each user has a lifetime then, and those that began before need not be looked at.
+                sql.push(" AND l.first_ordered_at_us >= ")
+                    .bind(self.ask.range.span.from.micros());
+            }
         }
         let keys: Vec<String> = (0..self.ask.dimensions.len()).map(key_name).collect();
         sql.push(&format!(" GROUP BY {}", keys.join(", ")));
