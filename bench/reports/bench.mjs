@@ -38,7 +38,9 @@ const COMPARED = [1, 5, 11];
 const say = (text) => console.error(`${new Date().toISOString().slice(11, 19)}  ${text}`);
 
 /** Settings of the person's own server must not reach ours. */
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^ACTIONGRAPH_|^TEST_POSTGRES/.test(name)));
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^ACTIONGRAPH_|^TEST_POSTGRES/.test(name)),
+);
 
 /** Everything that is started, so that nothing outlives us. */
 const started = new Set();
@@ -80,7 +82,8 @@ async function until(what, child, log, ready) {
 
 async function importCorpus(what, program, database, url, corpus, log) {
   say(`${database.name}: ${what}`);
-  if (database.key === "postgres") execFileSync(program, ["migrate", "--database-url", url], { env: environment, stdio: "ignore" });
+  if (database.key === "postgres")
+    execFileSync(program, ["migrate", "--database-url", url], { env: environment, stdio: "ignore" });
   const [before, begun] = [database.root ? cpuOf(database.root) : 0, performance.now()];
   const child = start(program, ["import", corpus, "--publisher", PUBLISHER, "--database-url", url], log);
   let [memory, own] = [0, 0];
@@ -99,15 +102,25 @@ async function importCorpus(what, program, database, url, corpus, log) {
 async function serve(database, folder) {
   const port = await freePort();
   const log = `${folder}/serve.log`;
-  const key = execFileSync(binary, ["key", "create", "--publisher", PUBLISHER, "--database-url", database.url], { env: environment, encoding: "utf8" });
-  const child = start(binary, ["serve", "--listen", `127.0.0.1:${port}`, "--database-url", database.url], log, { ACTIONGRAPH_LOG: "warn" });
+  const key = execFileSync(binary, ["key", "create", "--publisher", PUBLISHER, "--database-url", database.url], {
+    env: environment,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const child = start(binary, ["serve", "--listen", `127.0.0.1:${port}`, "--database-url", database.url], log, {
+    ACTIONGRAPH_LOG: "warn",
+  });
   const base = `http://127.0.0.1:${port}`;
   await until("the server", child, log, async () => (await fetch(`${base}/readyz`)).ok);
   return { child, url: `${base}/graphql`, headers: { Authorization: `Bearer ${/ag_\S+/.exec(key)[0]}` } };
 }
 
 async function ask(server, body) {
-  const answer = await fetch(server.url, { method: "POST", headers: { "Content-Type": "application/json", ...server.headers }, body });
+  const answer = await fetch(server.url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...server.headers },
+    body,
+  });
   const said = await answer.json();
   if (said.errors) throw new Error(said.errors[0].message);
   return said.data;
@@ -136,7 +149,10 @@ function difference(item, ours, all) {
   const known = new Set(theirs);
   const strange = mine.find((row) => !known.has(row));
   if (strange) return `${strange} is not by hand`;
-  const best = all.map((row) => Number(row[item.rank])).sort((a, b) => b - a).slice(0, item.top);
+  const best = all
+    .map((row) => Number(row[item.rank]))
+    .sort((a, b) => b - a)
+    .slice(0, item.top);
   const got = ours.map((row) => Number(row[item.rank]));
   return String(best) === String(got) ? null : `ranked ${got.slice(0, 12)} against ${best.slice(0, 12)}`;
 }
@@ -158,8 +174,10 @@ async function measure(cells, about, pace) {
   for (const clients of CLIENTS) {
     const found = await pace(clients);
     cells.push({ ...about, clients, pace: found });
-    say(`  ${about.item} ${about.who}, ${clients} clients: ${(found.server + found.database).toFixed(2)} ms of CPU (${found.server.toFixed(2)} + `
-      + `${found.database.toFixed(2)}), median ${found.p50.toFixed(2)}, p99 ${found.p99.toFixed(2)}, ${found.requests} requests${found.failed ? `, ${found.failed} refused` : ""}`);
+    say(
+      `  ${about.item} ${about.who}, ${clients} clients: ${(found.server + found.database).toFixed(2)} ms of CPU (${found.server.toFixed(2)} + ` +
+        `${found.database.toFixed(2)}), median ${found.p50.toFixed(2)}, p99 ${found.p99.toFixed(2)}, ${found.requests} requests${found.failed ? `, ${found.failed} refused` : ""}`,
+    );
   }
 }
 
@@ -169,7 +187,9 @@ async function overHttp(server, database, item, body, clients) {
   for (const one of bodies.slice(0, 3)) await ask(server, one);
   const before = [cpuOf(server.child.pid), database.root ? cpuOf(database.root) : 0];
   const { taken, failed, bytes } = await load({ url: server.url, headers: server.headers, bodies, clients, seconds });
-  const used = [cpuOf(server.child.pid), database.root ? cpuOf(database.root) : 0].map((cpu, place) => ((cpu - before[place]) * 1000) / (taken.length + failed));
+  const used = [cpuOf(server.child.pid), database.root ? cpuOf(database.root) : 0].map(
+    (cpu, place) => ((cpu - before[place]) * 1000) / (taken.length + failed),
+  );
   return { ...spread(taken), server: used[0], database: used[1], failed, bytes };
 }
 
@@ -179,7 +199,10 @@ async function questions(results, database, folder) {
   if (!options["no-hand"]) database.rollUp(named);
   database.calm();
   const server = await serve(database, folder);
-  const peer = database.key === "postgres" && !options["no-peer"] ? await Peer.start({ database, folder, start, until, freePort, say }) : null;
+  const peer =
+    database.key === "postgres" && !options["no-peer"]
+      ? await Peer.start({ database, items: ITEMS, folder, publisher: named.pub, start, until, freePort, say })
+      : null;
   const { cells } = results;
   for (const key of options.items.split(",")) {
     const item = ITEMS[key];
@@ -193,20 +216,35 @@ async function questions(results, database, folder) {
       const rows = item.answer(await ask(server, body(1))).length;
       if (!options["no-hand"]) {
         await compare(server, database, key, item, named);
-        results.checks.push(`${key} on ${database.name} equals ${item.rollup ? "facts and rollup" : "facts"} for ${COMPARED.length} ranges`);
+        results.checks.push(
+          `${key} on ${database.name} equals ${item.rollup ? "facts and rollup" : "facts"} for ${COMPARED.length} ranges`,
+        );
       }
-      await measure(cells, { ...about, who: "Actiongraph", rows }, (clients) => overHttp(server, database, item, body, clients));
+      await measure(cells, { ...about, who: "Actiongraph", rows }, (clients) =>
+        overHttp(server, database, item, body, clients),
+      );
     }
     if (!options["no-hand"]) {
-      await measure(cells, { ...about, who: "SQL over facts" }, (clients) => database.pace(item, item.facts(item.top), named, clients, Math.max(seconds, 8)));
-      if (item.rollup) await measure(cells, { ...about, who: "SQL over daily rollup" }, (clients) => database.pace(item, item.rollup(item.top), named, clients, seconds));
+      await measure(cells, { ...about, who: "SQL over facts" }, (clients) =>
+        database.pace(item, item.facts(item.top), named, clients, Math.max(seconds, 8)),
+      );
+      if (item.rollup)
+        await measure(cells, { ...about, who: "SQL over daily rollup" }, (clients) =>
+          database.pace(item, item.rollup(item.top), named, clients, seconds),
+        );
     }
     if (peer) {
       const asked = peer.body(key);
       if (!asked) cells.push({ ...about, who: Peer.title, clients: 1, none: peer.why(key) });
       else {
-        peer.compare(await ask(peer, asked(1)), key, database.rows(item.facts(null), { ...numbers(item, 1), ...named }));
-        await measure(cells, { ...about, who: Peer.title }, (clients) => overHttp(peer, database, item, asked, clients));
+        peer.compare(
+          await ask(peer, asked(1)),
+          key,
+          database.rows(item.facts(null), { ...numbers(item, 1), ...named }),
+        );
+        await measure(cells, { ...about, who: Peer.title }, (clients) =>
+          overHttp(peer, database, item, asked, clients),
+        );
       }
     }
   }
@@ -227,14 +265,14 @@ async function onDatabase(results, database, corpus, folder) {
   database.settle();
   const sizes = database.sizes();
   await questions(results, database, folder);
-  if (database.key === "sqlite" && !options["no-hand"]) sizes.push(...database.sizes().filter(({ schema }) => schema === "rolled"));
-  else if (!options["no-hand"]) sizes.push(...database.sizes().filter(({ schema }) => schema === "rolled"));
+  if (!options["no-hand"]) sizes.push(...database.sizes().filter(({ schema }) => schema === "rolled"));
   results.databases.push({ name: database.name, key: database.key, version: database.version, imports, sizes });
 }
 
 async function main() {
   if (!existsSync(binary)) throw new Error(`there is no ${binary}; run: make build`);
-  if (!Number.isInteger(actions) || actions < 1000) throw new Error("usage: bench/reports/run [ACTIONS] (at least 1000)");
+  if (!Number.isInteger(actions) || actions < 1000)
+    throw new Error("usage: bench/reports/run [ACTIONS] (at least 1000)");
   const folder = mkdtempSync(`${process.env.TMPDIR ?? tmpdir()}/actiongraph-reports.`);
   const results = {
     actions,
@@ -242,7 +280,11 @@ async function main() {
     commit: execFileSync("git", ["-C", here("."), "rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim(),
     machine: `${cpus().length} cores of ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`,
     who: ["Actiongraph", "SQL over facts", "SQL over daily rollup", Peer.title],
-    items: ITEMS, databases: [], cells: [], checks: [], others: 0,
+    items: ITEMS,
+    databases: [],
+    cells: [],
+    checks: [],
+    others: 0,
   };
   try {
     const corpus = `${folder}/export.json.gz`;
@@ -250,9 +292,16 @@ async function main() {
     await writeCorpus(corpus, actions);
     const wanted = options.databases.split(",");
     const [begun, busyBefore, ownBefore] = [performance.now(), busy(), cpuOf(process.ppid)];
-    if (wanted.includes("postgres")) await onDatabase(results, new Postgres(process.env.TEST_POSTGRES_URL, folder, process.env.POSTGRES_BIN), corpus, folder);
+    if (wanted.includes("postgres"))
+      await onDatabase(
+        results,
+        new Postgres(process.env.TEST_POSTGRES_URL, folder, process.env.POSTGRES_BIN),
+        corpus,
+        folder,
+      );
     if (wanted.includes("sqlite")) await onDatabase(results, new Sqlite(folder), corpus, folder);
-    results.others = Math.max(0, busy() - busyBefore - (cpuOf(process.ppid) - ownBefore)) / ((performance.now() - begun) / 1000);
+    results.others =
+      Math.max(0, busy() - busyBefore - (cpuOf(process.ppid) - ownBefore)) / ((performance.now() - begun) / 1000);
     mkdirSync(here("../out"), { recursive: true });
     const text = markdown(results);
     writeFileSync(here(`../out/reports-${actions}.md`), text);

@@ -49,7 +49,10 @@ function sequence(seed) {
 /** Ids of level 2 in the shipped tree, filled up with numbers that it does not know. */
 function categories() {
   const tree = new URL("../../data/categories.csv", import.meta.url);
-  const rows = readFileSync(tree, "utf8").split("\n").filter((line) => /^\d+,/.test(line)).map((line) => line.split(",", 2));
+  const rows = readFileSync(tree, "utf8")
+    .split("\n")
+    .filter((line) => /^\d+,/.test(line))
+    .map((line) => line.split(",", 2));
   const tops = new Set(rows.filter(([, parent]) => parent === "").map(([id]) => id));
   const found = rows.filter(([, parent]) => tops.has(parent)).map(([id]) => id);
   for (let id = 990_000_001; found.length < CATEGORIES; id += 1) found.push(String(id));
@@ -83,9 +86,10 @@ function products() {
     const category = ids[Math.floor(CATEGORIES * chance(number, 1) ** 1.5)];
     return {
       price: Math.round(100 * 2 ** (chance(number, 2) * 10)),
-      text: `"product_url":"https://www.aliexpress.com/item/${id}.html","product_id":"${id}",`
-        + `"product_image":"https://ae01.alicdn.com/kf/S${id.toString(16)}.jpg","product_name":"Product ${number} of the bench",`
-        + `"product_category_id":"${category}","product_category_name":""}`,
+      text:
+        `"product_url":"https://www.aliexpress.com/item/${id}.html","product_id":"${id}",` +
+        `"product_image":"https://ae01.alicdn.com/kf/S${id.toString(16)}.jpg","product_name":"Product ${number} of the bench",` +
+        `"product_category_id":"${category}","product_category_name":""}`,
     };
   });
 }
@@ -125,18 +129,21 @@ function action(number, all, catalogue) {
     const reward = Math.round((amount * rate) / 10_000);
     cart += amount;
     payment += reward;
-    positions += `${place === 0 ? "" : ","}{"id":${number * 8 + place},"tariff_id":11,"datetime":"${at}",`
-      + `"amount":"${cents(amount)}","payment":"${cents(reward)}","rate":"${cents(rate)}","rate_id":70001,"percentage":true,${product.text}`;
+    positions +=
+      `${place === 0 ? "" : ","}{"id":${number * 8 + place},"tariff_id":11,"datetime":"${at}",` +
+      `"amount":"${cents(amount)}","payment":"${cents(reward)}","rate":"${cents(rate)}","rate_id":70001,"percentage":true,${product.text}`;
   }
   const updated = status === "pending" ? "" : stamp(ordered + 20 * 86_400);
-  return `{"id":${800_000_000 + number},"action_id":${800_000_000 + number},"order_id":"30${number}","tariff_id":11,`
-    + `"advcampaign_id":${program.id},"advcampaign_name":"${program.name}","website_name":"Ad space ${number % 5}",`
-    + `"click_user_ip":null,"click_user_referer":null,"click_country_code":"${country}","conversion_time":${ordered - clicked},`
-    + `"action":"Paid order","action_type":"sale","cart":${cents(cart)},"status":"${status}","processed":${status === "pending" ? 0 : 1},`
-    + `"subid":"bench","subid1":"u-${user}","subid2":null,"subid3":null,"subid4":null,"payment":${cents(payment)},`
-    + `"currency":"${program.currency}","keyword":null,"comment":null,"paid":${status === "approved" ? 1 : 0},`
-    + `"promocode":null,"click_date":"${stamp(clicked)}","action_date":"${at}",`
-    + `"closing_date":"${stamp(ordered + 30 * 86_400).slice(0, 10)}","status_updated":"${updated}","positions":[${positions}]}`;
+  return (
+    `{"id":${800_000_000 + number},"action_id":${800_000_000 + number},"order_id":"30${number}","tariff_id":11,` +
+    `"advcampaign_id":${program.id},"advcampaign_name":"${program.name}","website_name":"Ad space ${number % 5}",` +
+    `"click_user_ip":null,"click_user_referer":null,"click_country_code":"${country}","conversion_time":${ordered - clicked},` +
+    `"action":"Paid order","action_type":"sale","cart":${cents(cart)},"status":"${status}","processed":${status === "pending" ? 0 : 1},` +
+    `"subid":"bench","subid1":"u-${user}","subid2":null,"subid3":null,"subid4":null,"payment":${cents(payment)},` +
+    `"currency":"${program.currency}","keyword":null,"comment":null,"paid":${status === "approved" ? 1 : 0},` +
+    `"promocode":null,"click_date":"${stamp(clicked)}","action_date":"${at}",` +
+    `"closing_date":"${stamp(ordered + 30 * 86_400).slice(0, 10)}","status_updated":"${updated}","positions":[${positions}]}`
+  );
 }
 
 /** Writes the export to a stream, waiting where it is slower than we are. */
@@ -144,7 +151,8 @@ export async function write(out, actions) {
   const catalogue = products();
   for (let offset = 0; offset < actions; offset += PAGE) {
     const records = [];
-    for (let number = offset; number < Math.min(offset + PAGE, actions); number += 1) records.push(action(number, actions, catalogue));
+    for (let number = offset; number < Math.min(offset + PAGE, actions); number += 1)
+      records.push(action(number, actions, catalogue));
     const page = `{"_meta":{"count":${actions},"limit":${PAGE},"offset":${offset}},"results":[${records.join(",")}]}\n`;
     if (!out.write(page)) await once(out, "drain");
   }

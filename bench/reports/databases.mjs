@@ -13,7 +13,8 @@ const SEPARATOR = "\u001f";
 function run(command, args, options = {}) {
   const done = spawnSync(command, args, { encoding: "utf8", maxBuffer: 1 << 30, ...options });
   if (done.error) throw done.error;
-  if (done.status !== 0) throw new Error(`${command}: exit code ${done.status}\n${done.stderr}${done.stdout.slice(-2000)}`);
+  if (done.status !== 0)
+    throw new Error(`${command}: exit code ${done.status}\n${done.stderr}${done.stdout.slice(-2000)}`);
   return done.stdout;
 }
 
@@ -25,7 +26,9 @@ function runAside(command, args, { input = "", ...options } = {}) {
     child.stdout.on("data", (text) => (said += text));
     child.stderr.on("data", (text) => (complained += text));
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(said) : reject(new Error(`${command}: exit code ${code}\n${complained}`))));
+    child.on("close", (code) =>
+      code === 0 ? resolve(said) : reject(new Error(`${command}: exit code ${code}\n${complained}`)),
+    );
     child.stdin.end(input);
   });
 }
@@ -56,14 +59,21 @@ export class Postgres {
   }
 
   psql(args, url = this.url, input) {
-    return run(`${this.programs}/psql`, ["-AtqX", "-v", "ON_ERROR_STOP=1", "-F", SEPARATOR, "-d", url, ...args], { input });
+    return run(`${this.programs}/psql`, ["-AtqX", "-v", "ON_ERROR_STOP=1", "-F", SEPARATOR, "-d", url, ...args], {
+      input,
+    });
   }
 
   /** The rows of a statement; `:name` is replaced from `named`. */
   rows(sql, named = {}) {
     const values = Object.entries(named).flatMap(([name, value]) => ["-v", `${name}=${value}`]);
     const text = this.psql(values, this.url, `${sql};\n`);
-    return text === "" ? [] : text.replace(/\n$/, "").split("\n").map((line) => line.split(SEPARATOR));
+    return text === ""
+      ? []
+      : text
+          .replace(/\n$/, "")
+          .split("\n")
+          .map((line) => line.split(SEPARATOR));
   }
 
   /** After an import: statistics, and pages that an index alone can answer from; nothing in the background after that. */
@@ -80,7 +90,9 @@ export class Postgres {
     for (const { table, as, indexes } of ROLLUPS) {
       this.rows(`SET work_mem = '256MB'; CREATE TABLE rolled.${table} AS ${as}`, named);
       for (const [place, [keys, others]] of indexes.entries()) {
-        this.rows(`CREATE INDEX ${table}_${place} ON rolled.${table} (${keys.join(", ")}) INCLUDE (${others.join(", ")})`);
+        this.rows(
+          `CREATE INDEX ${table}_${place} ON rolled.${table} (${keys.join(", ")}) INCLUDE (${others.join(", ")})`,
+        );
       }
       this.rows(`VACUUM ANALYZE rolled.${table}`);
     }
@@ -88,9 +100,10 @@ export class Postgres {
 
   /** Bytes and rows of every table, indexes included. */
   sizes() {
-    return this.rows("SELECT n.nspname, c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-      + "WHERE c.relkind = 'r' AND n.nspname IN ('public', 'rolled') ORDER BY 2")
-      .map(([schema, table, bytes, rows]) => ({ schema, table, bytes: Number(bytes), rows: Number(rows) }));
+    return this.rows(
+      "SELECT n.nspname, c.relname, pg_total_relation_size(c.oid), c.reltuples::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace " +
+        "WHERE c.relkind = 'r' AND n.nspname IN ('public', 'rolled') ORDER BY 2",
+    ).map(([schema, table, bytes, rows]) => ({ schema, table, bytes: Number(bytes), rows: Number(rows) }));
   }
 
   /** Milliseconds and CPU of a statement of a question, by pgbench with prepared statements. */
@@ -99,11 +112,33 @@ export class Postgres {
     writeFileSync(`${folder}/item.sql`, `${script(item)}${sql};\n`);
     const values = Object.entries(named).flatMap(([name, value]) => ["-D", `${name}=${value}`]);
     const before = cpuOf(this.root);
-    await runAside(`${this.programs}/pgbench`, ["-n", "-M", "prepared", "-c", String(clients), "-j", "1", "-T", String(seconds), "-l",
-      "--log-prefix", `${folder}/log`, "-f", `${folder}/item.sql`, ...values, this.url]);
+    await runAside(`${this.programs}/pgbench`, [
+      "-n",
+      "-M",
+      "prepared",
+      "-c",
+      String(clients),
+      "-j",
+      "1",
+      "-T",
+      String(seconds),
+      "-l",
+      "--log-prefix",
+      `${folder}/log`,
+      "-f",
+      `${folder}/item.sql`,
+      ...values,
+      this.url,
+    ]);
     const cpu = cpuOf(this.root) - before;
-    const taken = readdirSync(folder).filter((name) => name.startsWith("log."))
-      .flatMap((name) => readFileSync(`${folder}/${name}`, "utf8").trim().split("\n").map((line) => Number(line.split(" ")[2]) / 1000));
+    const taken = readdirSync(folder)
+      .filter((name) => name.startsWith("log."))
+      .flatMap((name) =>
+        readFileSync(`${folder}/${name}`, "utf8")
+          .trim()
+          .split("\n")
+          .map((line) => Number(line.split(" ")[2]) / 1000),
+      );
     rmSync(folder, { recursive: true });
     return { ...spread(taken), database: (cpu * 1000) / taken.length, server: 0 };
   }
@@ -130,7 +165,9 @@ export class Sqlite {
   }
 
   ask(request) {
-    return JSON.parse(run("python3", [fileURLToPath(new URL("sqlite.py", import.meta.url))], { input: JSON.stringify(request) }));
+    return JSON.parse(
+      run("python3", [fileURLToPath(new URL("sqlite.py", import.meta.url))], { input: JSON.stringify(request) }),
+    );
   }
 
   rows(sql, named = {}) {
@@ -145,7 +182,10 @@ export class Sqlite {
     this.files.rolled = `${this.folder}/rolled.db`;
     const run = ROLLUPS.flatMap(({ table, as, indexes }) => [
       `CREATE TABLE rolled.${table} AS ${as}`,
-      ...indexes.map(([keys, others], place) => `CREATE INDEX rolled.${table}_${place} ON ${table} (${[...keys, ...others].join(", ")})`),
+      ...indexes.map(
+        ([keys, others], place) =>
+          `CREATE INDEX rolled.${table}_${place} ON ${table} (${[...keys, ...others].join(", ")})`,
+      ),
     ]);
     this.ask({ ...this.files, run: [...run, "ANALYZE rolled"], named });
   }
@@ -154,7 +194,11 @@ export class Sqlite {
     const size = "SELECT s.name, SUM(s.pgsize) FROM dbstat s GROUP BY 1";
     const names = this.rows("SELECT name, tbl_name, type FROM sqlite_schema WHERE type IN ('table', 'index')");
     const owner = new Map(names.map(([name, table]) => [name, table]));
-    const tables = new Map(names.filter(([, , type]) => type === "table").map(([name]) => [name, { schema: "public", table: name, bytes: 0, rows: 0 }]));
+    const tables = new Map(
+      names
+        .filter(([, , type]) => type === "table")
+        .map(([name]) => [name, { schema: "public", table: name, bytes: 0, rows: 0 }]),
+    );
     for (const [name, bytes] of this.rows(size)) {
       const table = tables.get(owner.get(name) ?? name);
       if (table) table.bytes += Number(bytes);
@@ -162,14 +206,17 @@ export class Sqlite {
     for (const table of tables.values()) {
       table.rows = Number(this.rows(`SELECT COUNT(*) FROM ${table.table}`)[0][0]);
     }
-    const rolled = this.files.rolled ? [{ schema: "rolled", table: "all", bytes: statSync(this.files.rolled).size, rows: 0 }] : [];
+    const rolled = this.files.rolled
+      ? [{ schema: "rolled", table: "all", bytes: statSync(this.files.rolled).size, rows: 0 }]
+      : [];
     return [...tables.values(), ...rolled];
   }
 
   async pace(item, sql, named, clients, seconds) {
     const sets = Array.from({ length: item.ranges.count }, (_, k) => numbers(item, k));
-    const said = await runAside("python3", [fileURLToPath(new URL("sqlite.py", import.meta.url))],
-      { input: JSON.stringify({ ...this.files, sql, sets, named, clients, seconds }) });
+    const said = await runAside("python3", [fileURLToPath(new URL("sqlite.py", import.meta.url))], {
+      input: JSON.stringify({ ...this.files, sql, sets, named, clients, seconds }),
+    });
     const { taken, cpu } = JSON.parse(said);
     return { ...spread(taken), database: (cpu * 1000) / taken.length, server: 0 };
   }

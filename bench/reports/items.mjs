@@ -27,8 +27,12 @@ export function script(item) {
   const { count, first, step, span, days } = item.ranges;
   const shift = item.shift ?? 0;
   return [
-    `\\set k random(0, ${count - 1})`, `\\set d ${first} + (:k * ${step}) % ${span}`, `\\set e :d + ${days}`,
-    `\\set us :d * ${DAY_US} - ${shift}`, `\\set ue :e * ${DAY_US} - ${shift}`, "",
+    `\\set k random(0, ${count - 1})`,
+    `\\set d ${first} + (:k * ${step}) % ${span}`,
+    `\\set e :d + ${days}`,
+    `\\set us :d * ${DAY_US} - ${shift}`,
+    `\\set ue :e * ${DAY_US} - ${shift}`,
+    "",
   ].join("\n");
 }
 
@@ -44,26 +48,31 @@ export function variables(item, k) {
 const IN_RANGE = "a.publisher_id = :pub AND a.ordered_at_us >= :us AND a.ordered_at_us < :ue";
 const ON_DAYS = "r.day >= :d AND r.day < :e";
 const CART = "actions a JOIN action_items i ON i.publisher_id = a.publisher_id AND i.action_id = a.id";
-const byCurrency = (column, name) => ["USD", "EUR"]
-  .map((currency) => `SUM(CASE WHEN currency = '${currency}' THEN ${column} ELSE 0 END) AS ${name}_${currency.toLowerCase()}`).join(", ");
+const byCurrency = (column, name) =>
+  ["USD", "EUR"]
+    .map(
+      (currency) =>
+        `SUM(CASE WHEN currency = '${currency}' THEN ${column} ELSE 0 END) AS ${name}_${currency.toLowerCase()}`,
+    )
+    .join(", ");
 const limited = (rows) => (rows ? ` LIMIT ${rows}` : "");
 
 const topCategories = (sums, from, where) => (rows) =>
-  `SELECT c.external_id, c.name, t.units, t.amount_usd, t.amount_eur FROM (SELECT ${sums} FROM ${from} WHERE ${where} `
-  + `GROUP BY category_id ORDER BY units DESC, category_id${limited(rows)}) t `
-  + "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id ORDER BY t.units DESC, t.category_id";
+  `SELECT c.external_id, c.name, t.units, t.amount_usd, t.amount_eur FROM (SELECT ${sums} FROM ${from} WHERE ${where} ` +
+  `GROUP BY category_id ORDER BY units DESC, category_id${limited(rows)}) t ` +
+  "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id ORDER BY t.units DESC, t.category_id";
 
 const topProducts = (sums, from, where) => (rows) =>
-  `SELECT p.external_id, t.units, p.name, p.url, p.image_url, c.name FROM (SELECT ${sums} FROM ${from} WHERE ${where} `
-  + `GROUP BY product_id ORDER BY units DESC, product_id${limited(rows)}) t `
-  + "JOIN products p ON p.publisher_id = :pub AND p.id = t.product_id "
-  + "LEFT JOIN categories c ON c.publisher_id = :pub AND c.id = p.category_id ORDER BY t.units DESC, t.product_id";
+  `SELECT p.external_id, t.units, p.name, p.url, p.image_url, c.name FROM (SELECT ${sums} FROM ${from} WHERE ${where} ` +
+  `GROUP BY product_id ORDER BY units DESC, product_id${limited(rows)}) t ` +
+  "JOIN products p ON p.publisher_id = :pub AND p.id = t.product_id " +
+  "LEFT JOIN categories c ON c.publisher_id = :pub AND c.id = p.category_id ORDER BY t.units DESC, t.product_id";
 
 const userClasses = (sums, from, where) => () =>
-  "SELECT CASE WHEN f.first_us >= :us THEN 'NEW' ELSE 'RETURNING' END AS age, CASE WHEN u.n = 1 THEN 'ONCE' WHEN u.n <= 3 THEN 'FEW' "
-  + "WHEN u.n <= 9 THEN 'REGULAR' ELSE 'LOYAL' END AS often, COUNT(*) AS users, SUM(u.n) AS actions, SUM(u.reward_usd), SUM(u.reward_eur) "
-  + `FROM (SELECT user_id, ${sums} FROM ${from} WHERE ${where} GROUP BY user_id) u JOIN rolled.user_first f ON f.user_id = u.user_id `
-  + "GROUP BY 1, 2 ORDER BY 1, 2";
+  "SELECT CASE WHEN f.first_us >= :us THEN 'NEW' ELSE 'RETURNING' END AS age, CASE WHEN u.n = 1 THEN 'ONCE' WHEN u.n <= 3 THEN 'FEW' " +
+  "WHEN u.n <= 9 THEN 'REGULAR' ELSE 'LOYAL' END AS often, COUNT(*) AS users, SUM(u.n) AS actions, SUM(u.reward_usd), SUM(u.reward_eur) " +
+  `FROM (SELECT user_id, ${sums} FROM ${from} WHERE ${where} GROUP BY user_id) u JOIN rolled.user_first f ON f.user_id = u.user_id ` +
+  "GROUP BY 1, 2 ORDER BY 1, 2";
 
 const series = (day) => () =>
   `SELECT ${day} AS day, status, COUNT(*) AS actions, ${byCurrency("reward_e4", "reward")} FROM actions a WHERE ${IN_RANGE} GROUP BY 1, 2 ORDER BY 1, 2`;
@@ -85,16 +94,28 @@ function money(sums) {
   };
   return [of("USD"), of("EUR")];
 }
-const FREQUENCIES = { "1": "ONCE", "2-3": "FEW", "4-9": "REGULAR", "10+": "LOYAL" };
-const frequency = (word) => FREQUENCIES[word] ?? FREQUENCIES[String(word).replace(/^[A-Z_]*?(?=\d)/, "").replace("_", "-")] ?? word;
+const FREQUENCIES = { 1: "ONCE", "2-3": "FEW", "4-9": "REGULAR", "10+": "LOYAL" };
+const frequency = (word) =>
+  FREQUENCIES[word] ??
+  FREQUENCIES[
+    String(word)
+      .replace(/^[A-Z_]*?(?=\d)/, "")
+      .replace("_", "-")
+  ] ??
+  word;
 const dayOf = (instant, shift) => String(Math.floor((Date.parse(instant) * 1000 + shift) / (DAY_S * 1e6)));
 const seriesOf = (zone, shift) => ({
   ranges: OVER_YEAR,
   shift,
-  query: operation("Series", `report(${RANGE}, bucket: DAY, groupBy: [STATUS], timeZone: "${zone}", first: 10000) `
-    + `{ nodes { time { from } key { status } values { actions reward ${MONEY} } } }`),
-  answer: (data) => data.report.nodes.filter(({ values }) => values.actions > 0)
-    .map(({ time, key, values }) => [dayOf(time.from, shift), key.status, values.actions, ...money(values.reward)]),
+  query: operation(
+    "Series",
+    `report(${RANGE}, bucket: DAY, groupBy: [STATUS], timeZone: "${zone}", first: 10000) ` +
+      `{ nodes { time { from } key { status } values { actions reward ${MONEY} } } }`,
+  ),
+  answer: (data) =>
+    data.report.nodes
+      .filter(({ values }) => values.actions > 0)
+      .map(({ time, key, values }) => [dayOf(time.from, shift), key.status, values.actions, ...money(values.reward)]),
   facts: series(shift === 0 ? `ordered_at_us / ${DAY_US}` : `(ordered_at_us + ${shift}) / ${DAY_US}`),
 });
 
@@ -108,40 +129,88 @@ export const ITEMS = {
     title: "Top 10 categories by units with order amounts, 90 days",
     ranges: OVER_90,
     top: 10,
-    query: operation("Categories", `topSellingCategories(${RANGE}, level: OWN, first: 10, ${APPROVED}, timeZone: "UTC") `
-      + `{ nodes { units orderAmount ${MONEY} category { externalId name } } }`),
-    answer: (data) => data.topSellingCategories.nodes
-      .map(({ units, orderAmount, category }) => [category.externalId, category.name, units, ...money(orderAmount)]),
+    query: operation(
+      "Categories",
+      `topSellingCategories(${RANGE}, level: OWN, first: 10, ${APPROVED}, timeZone: "UTC") ` +
+        `{ nodes { units orderAmount ${MONEY} category { externalId name } } }`,
+    ),
+    answer: (data) =>
+      data.topSellingCategories.nodes.map(({ units, orderAmount, category }) => [
+        category.externalId,
+        category.name,
+        units,
+        ...money(orderAmount),
+      ]),
     rank: 2,
-    facts: topCategories(`category_id, SUM(i.units) AS units, ${byCurrency("i.amount_e4", "amount")}`, CART, `${IN_RANGE} AND a.status = 'APPROVED'`),
-    rollup: topCategories(`category_id, SUM(units) AS units, ${byCurrency("amount", "amount")}`, "rolled.daily_category r", `${ON_DAYS} AND r.status = 'APPROVED'`),
+    facts: topCategories(
+      `category_id, SUM(i.units) AS units, ${byCurrency("i.amount_e4", "amount")}`,
+      CART,
+      `${IN_RANGE} AND a.status = 'APPROVED'`,
+    ),
+    rollup: topCategories(
+      `category_id, SUM(units) AS units, ${byCurrency("amount", "amount")}`,
+      "rolled.daily_category r",
+      `${ON_DAYS} AND r.status = 'APPROVED'`,
+    ),
   },
   q3: {
     title: "Top 100 products by units with name, links and category, 30 days",
     ranges: OVER_30,
     top: 100,
-    query: operation("Products", `topSellingProducts(${RANGE}, first: 100, ${APPROVED}, timeZone: "UTC") `
-      + "{ nodes { units product { externalId name url imageUrl category { name } } } }"),
-    answer: (data) => data.topSellingProducts.nodes
-      .map(({ units, product: p }) => [p.externalId, units, p.name, p.url, p.imageUrl, p.category?.name ?? ""]),
+    query: operation(
+      "Products",
+      `topSellingProducts(${RANGE}, first: 100, ${APPROVED}, timeZone: "UTC") ` +
+        "{ nodes { units product { externalId name url imageUrl category { name } } } }",
+    ),
+    answer: (data) =>
+      data.topSellingProducts.nodes.map(({ units, product: p }) => [
+        p.externalId,
+        units,
+        p.name,
+        p.url,
+        p.imageUrl,
+        p.category?.name ?? "",
+      ]),
     rank: 1,
     facts: topProducts("product_id, SUM(i.units) AS units", CART, `${IN_RANGE} AND a.status = 'APPROVED'`),
-    rollup: topProducts("product_id, SUM(units) AS units", "rolled.daily_product r", `${ON_DAYS} AND r.status = 'APPROVED'`),
+    rollup: topProducts(
+      "product_id, SUM(units) AS units",
+      "rolled.daily_product r",
+      `${ON_DAYS} AND r.status = 'APPROVED'`,
+    ),
   },
   q4: {
     title: "Users by age and frequency: users, actions, rewards, 90 days",
     ranges: RECENT_90,
-    query: operation("Users", `report(${RANGE}, groupBy: [USER_AGE, USER_FREQUENCY], ${APPROVED}, timeZone: "UTC") `
-      + `{ nodes { key { userAge userFrequency } values { users actions reward ${MONEY} } } }`),
-    answer: (data) => data.report.nodes
-      .map(({ key, values }) => [key.userAge, frequency(key.userFrequency), values.users, values.actions, ...money(values.reward)]),
-    facts: userClasses(`COUNT(*) AS n, ${byCurrency("reward_e4", "reward")}`, "actions a", `${IN_RANGE} AND a.status = 'APPROVED' AND a.user_id IS NOT NULL`),
-    rollup: userClasses(`SUM(actions) AS n, ${byCurrency("reward", "reward")}`, "rolled.daily_user r", `${ON_DAYS} AND r.status = 'APPROVED'`),
+    query: operation(
+      "Users",
+      `report(${RANGE}, groupBy: [USER_AGE, USER_FREQUENCY], ${APPROVED}, timeZone: "UTC") ` +
+        `{ nodes { key { userAge userFrequency } values { users actions reward ${MONEY} } } }`,
+    ),
+    answer: (data) =>
+      data.report.nodes.map(({ key, values }) => [
+        key.userAge,
+        frequency(key.userFrequency),
+        values.users,
+        values.actions,
+        ...money(values.reward),
+      ]),
+    facts: userClasses(
+      `COUNT(*) AS n, ${byCurrency("reward_e4", "reward")}`,
+      "actions a",
+      `${IN_RANGE} AND a.status = 'APPROVED' AND a.user_id IS NOT NULL`,
+    ),
+    rollup: userClasses(
+      `SUM(actions) AS n, ${byCurrency("reward", "reward")}`,
+      "rolled.daily_user r",
+      `${ON_DAYS} AND r.status = 'APPROVED'`,
+    ),
   },
   q5: {
     title: "Actions and rewards by day and status, a year, UTC",
     ...seriesOf("UTC", 0),
-    rollup: () => `SELECT day, status, SUM(actions) AS actions, ${byCurrency("reward", "reward")} FROM rolled.daily_status r WHERE ${ON_DAYS} GROUP BY 1, 2 ORDER BY 1, 2`,
+    rollup: () =>
+      `SELECT day, status, SUM(actions) AS actions, ${byCurrency("reward", "reward")} FROM rolled.daily_status r WHERE ${ON_DAYS} GROUP BY 1, 2 ORDER BY 1, 2`,
   },
   q5k: {
     title: "The same by days of Asia/Kolkata",
@@ -150,30 +219,51 @@ export const ITEMS = {
   q6: {
     title: "Actions, order amounts and rewards by program and country, 90 days",
     ranges: OVER_90,
-    query: operation("Channels", `report(${RANGE}, groupBy: [PROGRAM, COUNTRY], timeZone: "UTC", first: 1000) `
-      + `{ nodes { key { program { name } country } values { actions orderAmount ${MONEY} reward ${MONEY} } } }`),
-    answer: (data) => data.report.nodes
-      .map(({ key, values }) => [key.program.name, key.country, values.actions, ...money(values.orderAmount), ...money(values.reward)]),
-    facts: () => "SELECT p.name, t.country, t.actions, t.amount_usd, t.amount_eur, t.reward_usd, t.reward_eur FROM (SELECT a.program_id, a.country, "
-      + `COUNT(*) AS actions, ${byCurrency("order_amount_e4", "amount")}, ${byCurrency("reward_e4", "reward")} FROM actions a WHERE ${IN_RANGE} GROUP BY 1, 2) t `
-      + "JOIN programs p ON p.publisher_id = :pub AND p.id = t.program_id ORDER BY 1, 2",
-    rollup: () => "SELECT p.name, t.country, t.actions, t.amount_usd, t.amount_eur, t.reward_usd, t.reward_eur FROM (SELECT r.program_id, r.country, "
-      + `SUM(actions) AS actions, ${byCurrency("amount", "amount")}, ${byCurrency("reward", "reward")} FROM rolled.daily_country r WHERE ${ON_DAYS} GROUP BY 1, 2) t `
-      + "JOIN programs p ON p.publisher_id = :pub AND p.id = t.program_id ORDER BY 1, 2",
+    query: operation(
+      "Channels",
+      `report(${RANGE}, groupBy: [PROGRAM, COUNTRY], timeZone: "UTC", first: 1000) ` +
+        `{ nodes { key { program { name } country } values { actions orderAmount ${MONEY} reward ${MONEY} } } }`,
+    ),
+    answer: (data) =>
+      data.report.nodes.map(({ key, values }) => [
+        key.program.name,
+        key.country,
+        values.actions,
+        ...money(values.orderAmount),
+        ...money(values.reward),
+      ]),
+    facts: () =>
+      "SELECT p.name, t.country, t.actions, t.amount_usd, t.amount_eur, t.reward_usd, t.reward_eur FROM (SELECT a.program_id, a.country, " +
+      `COUNT(*) AS actions, ${byCurrency("order_amount_e4", "amount")}, ${byCurrency("reward_e4", "reward")} FROM actions a WHERE ${IN_RANGE} GROUP BY 1, 2) t ` +
+      "JOIN programs p ON p.publisher_id = :pub AND p.id = t.program_id ORDER BY 1, 2",
+    rollup: () =>
+      "SELECT p.name, t.country, t.actions, t.amount_usd, t.amount_eur, t.reward_usd, t.reward_eur FROM (SELECT r.program_id, r.country, " +
+      `SUM(actions) AS actions, ${byCurrency("amount", "amount")}, ${byCurrency("reward", "reward")} FROM rolled.daily_country r WHERE ${ON_DAYS} GROUP BY 1, 2) t ` +
+      "JOIN programs p ON p.publisher_id = :pub AND p.id = t.program_id ORDER BY 1, 2",
   },
   q6c: {
     title: "Units and rewards by category of level 1 and status, 90 days",
     ranges: OVER_90,
-    query: operation("Shelves", `report(${RANGE}, groupBy: [CATEGORY_LEVEL_1, STATUS], timeZone: "UTC", first: 1000) `
-      + `{ nodes { key { category { externalId } status } values { units reward ${MONEY} } } }`),
-    answer: (data) => data.report.nodes
-      .map(({ key, values }) => [key.category.externalId, key.status, values.units, ...money(values.reward)]),
-    facts: () => "SELECT top.external_id, t.status, SUM(t.units), SUM(t.reward_usd), SUM(t.reward_eur) FROM (SELECT i.category_id, a.status, SUM(i.units) AS units, "
-      + `${byCurrency("i.reward_e4", "reward")} FROM ${CART} WHERE ${IN_RANGE} GROUP BY 1, 2) t `
-      + "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id JOIN categories top ON top.publisher_id = :pub AND top.id = c.level1_id GROUP BY 1, 2 ORDER BY 1, 2",
-    rollup: () => "SELECT top.external_id, t.status, SUM(t.units), SUM(t.reward_usd), SUM(t.reward_eur) FROM (SELECT r.category_id, r.status, SUM(r.units) AS units, "
-      + `${byCurrency("r.reward", "reward")} FROM rolled.daily_category r WHERE ${ON_DAYS} GROUP BY 1, 2) t `
-      + "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id JOIN categories top ON top.publisher_id = :pub AND top.id = c.level1_id GROUP BY 1, 2 ORDER BY 1, 2",
+    query: operation(
+      "Shelves",
+      `report(${RANGE}, groupBy: [CATEGORY_LEVEL_1, STATUS], timeZone: "UTC", first: 1000) ` +
+        `{ nodes { key { category { externalId } status } values { units reward ${MONEY} } } }`,
+    ),
+    answer: (data) =>
+      data.report.nodes.map(({ key, values }) => [
+        key.category.externalId,
+        key.status,
+        values.units,
+        ...money(values.reward),
+      ]),
+    facts: () =>
+      "SELECT top.external_id, t.status, SUM(t.units), SUM(t.reward_usd), SUM(t.reward_eur) FROM (SELECT i.category_id, a.status, SUM(i.units) AS units, " +
+      `${byCurrency("i.reward_e4", "reward")} FROM ${CART} WHERE ${IN_RANGE} GROUP BY 1, 2) t ` +
+      "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id JOIN categories top ON top.publisher_id = :pub AND top.id = c.level1_id GROUP BY 1, 2 ORDER BY 1, 2",
+    rollup: () =>
+      "SELECT top.external_id, t.status, SUM(t.units), SUM(t.reward_usd), SUM(t.reward_eur) FROM (SELECT r.category_id, r.status, SUM(r.units) AS units, " +
+      `${byCurrency("r.reward", "reward")} FROM rolled.daily_category r WHERE ${ON_DAYS} GROUP BY 1, 2) t ` +
+      "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id JOIN categories top ON top.publisher_id = :pub AND top.id = c.level1_id GROUP BY 1, 2 ORDER BY 1, 2",
   },
 };
 
@@ -186,24 +276,40 @@ const whole = (sum, name) => `CAST(SUM(${sum}) AS bigint) AS ${name}`;
 export const ROLLUPS = [
   {
     table: "daily_category",
-    as: `SELECT ${day} AS day, a.program_id, a.status, a.currency, i.category_id, ${whole("i.units", "units")}, ${whole("i.amount_e4", "amount")}, `
-      + `${whole("i.reward_e4", "reward")} FROM ${CART} WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4, 5 ORDER BY 3, 1, 2, 4, 5`,
+    as:
+      `SELECT ${day} AS day, a.program_id, a.status, a.currency, i.category_id, ${whole("i.units", "units")}, ${whole("i.amount_e4", "amount")}, ` +
+      `${whole("i.reward_e4", "reward")} FROM ${CART} WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4, 5 ORDER BY 3, 1, 2, 4, 5`,
     indexes: [
-      [["status", "day"], ["category_id", "currency", "units", "amount", "reward"]],
+      [
+        ["status", "day"],
+        ["category_id", "currency", "units", "amount", "reward"],
+      ],
       [["day"], ["status", "category_id", "currency", "units", "reward"]],
     ],
   },
   {
     table: "daily_product",
-    as: `SELECT ${day} AS day, a.status, a.currency, i.product_id, ${whole("i.units", "units")}, ${whole("i.amount_e4", "amount")}, `
-      + `${whole("i.reward_e4", "reward")} FROM ${CART} WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 2, 1, 3, 4`,
-    indexes: [[["status", "day"], ["product_id", "units", "amount"]]],
+    as:
+      `SELECT ${day} AS day, a.status, a.currency, i.product_id, ${whole("i.units", "units")}, ${whole("i.amount_e4", "amount")}, ` +
+      `${whole("i.reward_e4", "reward")} FROM ${CART} WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 2, 1, 3, 4`,
+    indexes: [
+      [
+        ["status", "day"],
+        ["product_id", "units", "amount"],
+      ],
+    ],
   },
   {
     table: "daily_user",
-    as: `SELECT ${day} AS day, a.status, a.currency, a.user_id, COUNT(*) AS actions, ${whole("a.reward_e4", "reward")} `
-      + "FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 2, 1, 3, 4",
-    indexes: [[["status", "day"], ["user_id", "currency", "actions", "reward"]]],
+    as:
+      `SELECT ${day} AS day, a.status, a.currency, a.user_id, COUNT(*) AS actions, ${whole("a.reward_e4", "reward")} ` +
+      "FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 2, 1, 3, 4",
+    indexes: [
+      [
+        ["status", "day"],
+        ["user_id", "currency", "actions", "reward"],
+      ],
+    ],
   },
   {
     table: "user_first",
@@ -212,14 +318,16 @@ export const ROLLUPS = [
   },
   {
     table: "daily_status",
-    as: `SELECT ${day} AS day, a.program_id, a.status, a.currency, COUNT(*) AS actions, ${whole("a.reward_e4", "reward")} `
-      + "FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+    as:
+      `SELECT ${day} AS day, a.program_id, a.status, a.currency, COUNT(*) AS actions, ${whole("a.reward_e4", "reward")} ` +
+      "FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
     indexes: [[["day"], ["status", "currency", "actions", "reward"]]],
   },
   {
     table: "daily_country",
-    as: `SELECT ${day} AS day, a.program_id, a.country, a.status, a.currency, COUNT(*) AS actions, ${whole("a.order_amount_e4", "amount")}, `
-      + `${whole("a.reward_e4", "reward")} FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
+    as:
+      `SELECT ${day} AS day, a.program_id, a.country, a.status, a.currency, COUNT(*) AS actions, ${whole("a.order_amount_e4", "amount")}, ` +
+      `${whole("a.reward_e4", "reward")} FROM actions a WHERE a.publisher_id = :pub GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5`,
     indexes: [[["day"], ["program_id", "country", "currency", "actions", "amount", "reward"]]],
   },
 ];

@@ -24,8 +24,10 @@ class Connection {
   ask(body) {
     return new Promise((resolve, reject) => {
       [this.done, this.fail] = [resolve, reject];
-      this.socket.write(`POST ${this.url.pathname} HTTP/1.1\r\nHost: ${this.url.host}\r\nContent-Type: application/json\r\n`
-        + `Accept: application/json\r\n${this.headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      this.socket.write(
+        `POST ${this.url.pathname} HTTP/1.1\r\nHost: ${this.url.host}\r\nContent-Type: application/json\r\n` +
+          `Accept: application/json\r\n${this.headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      );
     });
   }
 
@@ -43,7 +45,12 @@ class Connection {
       const length = /\r\ncontent-length: *(\d+)/i.exec(this.head);
       this.need = length ? this.start + Number(length[1]) : Infinity;
     }
-    if (this.need === Infinity ? !this.parts.at(-1).subarray(-7).toString("latin1").endsWith("0\r\n\r\n") : this.got < this.need) return;
+    if (
+      this.need === Infinity
+        ? !this.parts.at(-1).subarray(-7).toString("latin1").endsWith("0\r\n\r\n")
+        : this.got < this.need
+    )
+      return;
     const answer = { ok: this.head.startsWith("HTTP/1.1 200"), bytes: this.got, start: this.start, parts: this.parts };
     const { done } = this;
     [this.parts, this.got, this.need, this.done, this.fail] = [[], 0, -1, null, null];
@@ -63,7 +70,9 @@ function refused(answer) {
 
 /** Milliseconds of each request that was answered, and how many were not. `bodies` go round. */
 export async function load({ url, headers = {}, bodies, clients, seconds }) {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const lines = Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
   const connections = Array.from({ length: clients }, () => new Connection(new URL(url), lines));
   await Promise.all(connections.map((connection) => connection.open()));
   const taken = [];

@@ -54,8 +54,14 @@ export function peak(pid) {
 /** The value that a share of the values lie below (nearest rank). */
 export function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();
-  return sorted.length === 0 ? Number.NaN : sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))];
+  return sorted.length === 0
+    ? Number.NaN
+    : sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(sorted.length * share) - 1))];
 }
 
 /** Median and p99 of milliseconds. */
-export const spread = (values) => ({ requests: values.length, p50: quantile(values, 0.5), p99: quantile(values, 0.99) });
+export const spread = (values) => ({
+  requests: values.length,
+  p50: quantile(values, 0.5),
+  p99: quantile(values, 0.99),
+});
