@@ -29,6 +29,8 @@ const { values: options, positionals } = parseArgs({
 });
 const actions = Number(positionals[0] ?? 2_000_000);
 const seconds = Number(options.seconds);
+const asked = options.items.split(",");
+const byHand = !options["no-hand"];
 const binary = process.env.ACTIONGRAPH_BIN ?? here("../../target/demo/actiongraph");
 const PUBLISHER = "bench";
 const CLIENTS = [1, 16];
@@ -193,66 +195,73 @@ async function overHttp(server, database, item, body, clients) {
   return { ...spread(taken), server: used[0], database: used[1], failed, bytes };
 }
 
+/** Asks our server, after its answers were found right. */
+async function ours({ results, database, named, server }, key, about) {
+  const item = ITEMS[key];
+  const why = await refusal(server, item);
+  if (why) {
+    say(`  ${key}: ${why}`);
+    results.cells.push({ ...about, who: "Actiongraph", clients: 1, none: `not answered: ${why}` });
+    return;
+  }
+  const body = (k) => JSON.stringify({ query: item.query, variables: variables(item, k) });
+  const rows = item.answer(await ask(server, body(1))).length;
+  if (byHand) {
+    await compare(server, database, key, item, named);
+    const against = item.rollup ? "facts and rollup" : "facts";
+    results.checks.push(`${key} on ${database.name} equals ${against} for ${COMPARED.length} ranges`);
+  }
+  const pace = (clients) => overHttp(server, database, item, body, clients);
+  await measure(results.cells, { ...about, who: "Actiongraph", rows }, pace);
+}
+
+/** Asks the database by hand. What reads facts is slow: it gets more time. */
+async function hand({ results, database, named }, key, about) {
+  const item = ITEMS[key];
+  const pace = (sql, time) => (clients) => database.pace(item, sql(item.top), named, clients, time);
+  await measure(results.cells, { ...about, who: "SQL over facts" }, pace(item.facts, Math.max(seconds, 8)));
+  if (!item.rollup) return;
+  await measure(results.cells, { ...about, who: "SQL over daily rollup" }, pace(item.rollup, seconds));
+}
+
+/** Asks the peer, after its answer was found right. */
+async function theirs({ results, database, named, peer }, key, about) {
+  const item = ITEMS[key];
+  const body = peer.body(key);
+  if (!body) {
+    results.cells.push({ ...about, who: Peer.title, clients: 1, none: peer.why(key) });
+    return;
+  }
+  const wanted = database.rows(item.facts(null), { ...numbers(item, 1), ...named });
+  peer.compare(await ask(peer, body(1)), key, wanted);
+  const pace = (clients) => overHttp(peer, database, item, body, clients);
+  await measure(results.cells, { ...about, who: Peer.title }, pace);
+}
+
 async function questions(results, database, folder) {
   const named = { pub: database.rows(`SELECT id FROM publishers WHERE slug = '${PUBLISHER}'`)[0][0] };
-  say(`${database.name}: hand-made rollups`);
-  if (!options["no-hand"]) database.rollUp(named);
+  if (byHand) {
+    say(`${database.name}: hand-made rollups`);
+    const items = asked.map((key) => ITEMS[key]);
+    database.rollUp(named, items);
+  }
   database.calm();
   const server = await serve(database, folder);
-  const peer =
-    database.key === "postgres" && !options["no-peer"]
-      ? await Peer.start({ database, items: ITEMS, folder, publisher: named.pub, start, until, freePort, say })
-      : null;
-  const { cells } = results;
-  for (const key of options.items.split(",")) {
-    const item = ITEMS[key];
-    const about = { database: database.key, item: key };
-    const why = await refusal(server, item);
-    if (why) {
-      say(`  ${key}: ${why}`);
-      cells.push({ ...about, who: "Actiongraph", clients: 1, none: `not answered: ${why}` });
-    } else {
-      const body = (k) => JSON.stringify({ query: item.query, variables: variables(item, k) });
-      const rows = item.answer(await ask(server, body(1))).length;
-      if (!options["no-hand"]) {
-        await compare(server, database, key, item, named);
-        results.checks.push(
-          `${key} on ${database.name} equals ${item.rollup ? "facts and rollup" : "facts"} for ${COMPARED.length} ranges`,
-        );
-      }
-      await measure(cells, { ...about, who: "Actiongraph", rows }, (clients) =>
-        overHttp(server, database, item, body, clients),
-      );
-    }
-    if (!options["no-hand"]) {
-      await measure(cells, { ...about, who: "SQL over facts" }, (clients) =>
-        database.pace(item, item.facts(item.top), named, clients, Math.max(seconds, 8)),
-      );
-      if (item.rollup)
-        await measure(cells, { ...about, who: "SQL over daily rollup" }, (clients) =>
-          database.pace(item, item.rollup(item.top), named, clients, seconds),
-        );
-    }
-    if (peer) {
-      const asked = peer.body(key);
-      if (!asked) cells.push({ ...about, who: Peer.title, clients: 1, none: peer.why(key) });
-      else {
-        peer.compare(
-          await ask(peer, asked(1)),
-          key,
-          database.rows(item.facts(null), { ...numbers(item, 1), ...named }),
-        );
-        await measure(cells, { ...about, who: Peer.title }, (clients) =>
-          overHttp(peer, database, item, asked, clients),
-        );
-      }
-    }
+  const withPeer = database.key === "postgres" && !options["no-peer"];
+  const about = { database, items: ITEMS, folder, publisher: named.pub, start, until, freePort, say };
+  const peer = withPeer ? await Peer.start(about) : null;
+  const all = { results, database, named, server, peer };
+  for (const key of asked) {
+    const cell = { database: database.key, item: key };
+    await ours(all, key, cell);
+    if (byHand) await hand(all, key, cell);
+    if (peer) await theirs(all, key, cell);
   }
   if (peer) await stop(peer.child);
   await stop(server.child);
 }
 
-async function onDatabase(results, database, corpus, folder) {
+async function onDatabase(results, database, corpus, folder, last) {
   const imports = [];
   const log = `${folder}/import.log`;
   const baseline = process.env.ACTIONGRAPH_BASELINE_BIN;
@@ -262,10 +271,12 @@ async function onDatabase(results, database, corpus, folder) {
     database.drop("baseline");
   }
   imports.push(await importCorpus("import", binary, database, database.url, corpus, log));
+  // At 20,000,000 actions the room is wanted.
+  if (last) rmSync(corpus);
   database.settle();
   const sizes = database.sizes();
   await questions(results, database, folder);
-  if (!options["no-hand"]) sizes.push(...database.sizes().filter(({ schema }) => schema === "rolled"));
+  if (byHand) sizes.push(...database.sizes().filter(({ schema }) => schema === "rolled"));
   results.databases.push({ name: database.name, key: database.key, version: database.version, imports, sizes });
 }
 
@@ -273,7 +284,6 @@ async function main() {
   if (!existsSync(binary)) throw new Error(`there is no ${binary}; run: make build`);
   if (!Number.isInteger(actions) || actions < 1000)
     throw new Error("usage: bench/reports/run [ACTIONS] (at least 1000)");
-  const folder = mkdtempSync(`${process.env.TMPDIR ?? tmpdir()}/actiongraph-reports.`);
   const results = {
     actions,
     date: new Date().toISOString().slice(0, 10),
@@ -292,14 +302,13 @@ async function main() {
     await writeCorpus(corpus, actions);
     const wanted = options.databases.split(",");
     const [begun, busyBefore, ownBefore] = [performance.now(), busy(), cpuOf(process.ppid)];
-    if (wanted.includes("postgres"))
-      await onDatabase(
-        results,
-        new Postgres(process.env.TEST_POSTGRES_URL, folder, process.env.POSTGRES_BIN),
-        corpus,
-        folder,
-      );
-    if (wanted.includes("sqlite")) await onDatabase(results, new Sqlite(folder), corpus, folder);
+    const [superuser, programs] = [process.env.TEST_POSTGRES_URL, process.env.POSTGRES_BIN];
+    const kinds = { postgres: () => new Postgres(superuser, folder, programs), sqlite: () => new Sqlite(folder) };
+    for (const [place, kind] of wanted.entries()) {
+      const database = kinds[kind]();
+      await onDatabase(results, database, corpus, folder, place === wanted.length - 1);
+      database.drop("bench");
+    }
     results.others =
       Math.max(0, busy() - busyBefore - (cpuOf(process.ppid) - ownBefore)) / ((performance.now() - begun) / 1000);
     mkdirSync(here("../out"), { recursive: true });
@@ -309,13 +318,15 @@ async function main() {
     console.log(text);
   } finally {
     await Promise.all([...started].map(stop));
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
+const folder = mkdtempSync(`${process.env.TMPDIR ?? tmpdir()}/actiongraph-reports.`);
+// However it ends, nothing is left behind.
 process.on("SIGTERM", () => process.exit(143));
 process.on("SIGINT", () => process.exit(130));
 process.on("exit", () => {
-  for (const child of started) child.kill("SIGTERM");
+  for (const child of started) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
 });
 await main();

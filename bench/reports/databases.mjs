@@ -33,6 +33,12 @@ function runAside(command, args, { input = "", ...options } = {}) {
   });
 }
 
+/** The rollups that these questions read. */
+function needed(items) {
+  const asked = items.flatMap((item) => [item.facts, item.rollup].filter(Boolean).map((sql) => sql(null)));
+  return ROLLUPS.filter(({ table }) => asked.some((sql) => sql.includes(`rolled.${table} `)));
+}
+
 /** A cluster of our own (`scripts/with-postgres` made it), and one database in it. */
 export class Postgres {
   constructor(superuserUrl, folder, programs) {
@@ -85,9 +91,9 @@ export class Postgres {
     this.psql(["-c", "ALTER SYSTEM SET autovacuum = off", "-c", "SELECT pg_reload_conf()"]);
   }
 
-  rollUp(named) {
+  rollUp(named, items) {
     this.psql(["-c", "CREATE SCHEMA rolled"]);
-    for (const { table, as, indexes } of ROLLUPS) {
+    for (const { table, as, indexes } of needed(items)) {
       this.rows(`SET work_mem = '256MB'; CREATE TABLE rolled.${table} AS ${as}`, named);
       for (const [place, [keys, others]] of indexes.entries()) {
         this.rows(
@@ -178,9 +184,9 @@ export class Sqlite {
 
   calm() {}
 
-  rollUp(named) {
+  rollUp(named, items) {
     this.files.rolled = `${this.folder}/rolled.db`;
-    const run = ROLLUPS.flatMap(({ table, as, indexes }) => [
+    const run = needed(items).flatMap(({ table, as, indexes }) => [
       `CREATE TABLE rolled.${table} AS ${as}`,
       ...indexes.map(
         ([keys, others], place) =>
