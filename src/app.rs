@@ -22,6 +22,7 @@ use crate::http::{observe::observe, routes};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::worker;
 
 /// How long a connection may take to send the head of its first request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -54,6 +55,7 @@ pub struct App {
     state: Data<HttpState>,
     workers: Option<usize>,
     shutdown: Duration,
+    verify_every: Option<Duration>,
 }
 
 /// Takes a port.
@@ -109,6 +111,7 @@ impl App {
             state: Data::new(state),
             workers: settings.workers,
             shutdown: settings.shutdown,
+            verify_every: settings.verify_every,
         })
     }
 
@@ -128,6 +131,13 @@ impl App {
         F: Future<Output = ()>,
     {
         let state = self.state;
+        let beside = state.clone();
+        let work = worker::run(
+            &beside.store,
+            &beside.clock,
+            &beside.metrics,
+            self.verify_every,
+        );
         let mut server = HttpServer::new(move || {
             Routes::new()
                 .app_data(state.clone())
@@ -151,6 +161,7 @@ impl App {
                 ended.map_err(Error::internal)?;
                 return Err(Error::internal("the server ended by itself"));
             }
+            () = work => {}
             () = stop() => {}
         }
         tracing::info!("stopping: running requests may finish");

@@ -7,6 +7,7 @@
 //! - [`clock`], [`telemetry`], [`settings`]: the time, logs and metrics, what was configured.
 //! - [`store`]: where facts rest. The only room that knows SQL.
 //! - [`access`], [`analytics`], [`ingest`]: who may, which data answers a question, foreign bytes into drafts.
+//! - [`worker`]: what a server does beside answering.
 //! - [`graphql`], [`http`]: the doors. They join the rooms below and hold no meaning of their own.
 //! - [`app`], [`cli`]: put together, and typed.
 
@@ -22,3 +23,4 @@ pub mod ingest;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

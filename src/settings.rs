@@ -96,6 +96,15 @@ pub const KEYS: &[Key] = &[
         "How long requests may take to finish after the server was told to stop.",
     ),
     key(
+        "verify_seconds",
+        Kind::Whole {
+            least: 0,
+            most: 86_400,
+        },
+        "600",
+        "Pause between two slices of totals that are compared with the facts in the background; 0 for never.",
+    ),
+    key(
         "workers",
         Kind::Whole {
             least: 0,
@@ -146,6 +155,8 @@ pub struct Settings {
     pub request_deadline: Duration,
     /// How long requests may take to finish after the server was told to stop.
     pub shutdown: Duration,
+    /// The pause between two slices of totals that are verified in the background; none for never.
+    pub verify_every: Option<Duration>,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -321,6 +332,9 @@ impl Settings {
                 raw.whole("request_deadline_ms").unwrap_or(10_000),
             ),
             shutdown: Duration::from_secs(raw.whole("shutdown_seconds").unwrap_or(15)),
+            verify_every: Some(raw.whole("verify_seconds").unwrap_or(600))
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())

@@ -12,6 +12,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -29,6 +30,10 @@ pub mod name {
     pub const STATEMENTS: &str = "actiongraph_graphql_statements";
     /// Records that this process imported, by what became of them.
     pub const IMPORTS: &str = "actiongraph_import_records";
+    /// Rows of totals that differ from the facts, by publisher, as the last verification found them.
+    pub const DRIFT: &str = "actiongraph_totals_drift_rows";
+    /// Slices of totals that were compared with the facts.
+    pub const VERIFIED: &str = "actiongraph_totals_slices_verified";
     /// The version that runs.
     pub const BUILD: &str = "actiongraph_build";
 }
@@ -50,6 +55,11 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Owner {
+    publisher: String,
+}
+
 type Durations = Family<Route, Histogram, fn() -> Histogram>;
 
 /// Everything that is counted.
@@ -61,6 +71,8 @@ pub struct Metrics {
     operations: Family<Outcome, Counter>,
     statements: Counter,
     imports: Family<Outcome, Counter>,
+    drift: Family<Owner, Gauge>,
+    verified: Counter,
 }
 
 impl Default for Metrics {
@@ -79,6 +91,8 @@ impl Metrics {
         let operations = Family::default();
         let statements = Counter::default();
         let imports = Family::default();
+        let drift = Family::default();
+        let verified = Counter::default();
         let help = "Answered requests by route, method and status";
         registry.register(name::REQUESTS, help, requests.clone());
         let help = "Seconds until a request was answered";
@@ -89,6 +103,10 @@ impl Metrics {
         registry.register(name::STATEMENTS, help, statements.clone());
         let help = "Records imported by this process";
         registry.register(name::IMPORTS, help, imports.clone());
+        let help = "Rows of totals that differ from the facts";
+        registry.register(name::DRIFT, help, drift.clone());
+        let help = "Slices of totals compared with the facts";
+        registry.register(name::VERIFIED, help, verified.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register(name::BUILD, "The version that runs", build);
         Self {
@@ -98,6 +116,8 @@ impl Metrics {
             operations,
             statements,
             imports,
+            drift,
+            verified,
         }
     }
 
@@ -128,6 +148,15 @@ impl Metrics {
         self.imports
             .get_or_create(&Outcome { outcome })
             .inc_by(records);
+    }
+
+    /// A slice of a publisher's totals was verified; so many rows of this round differ from the facts.
+    pub fn totals_verified(&self, publisher: &str, drift_rows: i64) {
+        let labels = Owner {
+            publisher: publisher.to_owned(),
+        };
+        self.drift.get_or_create(&labels).set(drift_rows);
+        self.verified.inc();
     }
 
     /// All of it in the OpenMetrics text format.

@@ -13,6 +13,8 @@ use sea_orm_migration::prelude::{MigrationTrait, async_trait};
 
 mod citus;
 mod m20261122_000001_spine;
+mod m20261122_000002_totals;
+mod m20261122_000003_rates;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -22,7 +24,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_spine::Migration)]
+        vec![
+            Box::new(m20261122_000001_spine::Migration),
+            Box::new(m20261122_000002_totals::Migration),
+            Box::new(m20261122_000003_rates::Migration),
+        ]
     }
 }
 
@@ -64,7 +70,10 @@ mod tests {
             let db = memory().await;
             Migrator::up(&db, None).await.unwrap();
             let first = objects(&db).await;
-            for table in m20261122_000001_spine::TABLES {
+            let tables = m20261122_000001_spine::TABLES
+                .into_iter()
+                .chain(m20261122_000002_totals::TABLES);
+            for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(
                     first.iter().any(|object| object.starts_with(&made)),

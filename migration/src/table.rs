@@ -122,6 +122,15 @@ impl NewTable {
         self
     }
 
+    /// On SQLite the rows lie in the order of the key and nowhere else: for narrow rows that are written and read by
+    /// runs of their key. Elsewhere it means nothing.
+    pub(crate) fn in_key_order(mut self) -> Self {
+        if self.backend == DbBackend::Sqlite {
+            self.table.extra("WITHOUT ROWID");
+        }
+        self
+    }
+
     /// The rows belong to a publisher that exists; a publisher with data can't be removed by mistake.
     ///
     /// Only for tables without a [`parent`](Self::parent): the others hang on a publisher through it, and Citus has
@@ -161,6 +170,16 @@ impl NewTable {
         for column in columns {
             index.col(*column);
         }
+        self.with(index)
+    }
+
+    /// An index over `publisher_id` and the columns named, of the rows alone that satisfy a condition.
+    pub(crate) fn index_where(self, columns: &[&'static str], condition: Expr) -> Self {
+        let mut index = self.plain_index("ix", columns);
+        for column in self.lead.iter().chain(columns) {
+            index.col(*column);
+        }
+        index.and_where(condition);
         self.with(index)
     }
 

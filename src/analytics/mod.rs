@@ -3,7 +3,10 @@
 //! Which data answers a question, and what is made of it, is decided here; the statements are `store`'s, what makes
 //! a member of a segment is `domain`'s.
 
+mod catalog;
+pub mod report;
 pub mod segments;
+pub mod sources;
 pub mod top;
 
 use crate::domain::error::Result;
@@ -11,7 +14,7 @@ use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery, ratio};
 use crate::domain::scope::ReadScope;
 use crate::store::ReadTx;
-use crate::store::sales::completeness;
+use crate::store::sales::{Actions, completeness};
 
 /// How complete the facts behind an answer are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,7 +60,14 @@ async fn info(
     (range, filter): (Option<&AxisRange>, &Filter<ActionTest>),
     without_declined: bool,
 ) -> Result<FactsInfo> {
-    let facts = completeness(tx, scope, range, filter, without_declined).await?;
+    let source = sources::of_actions(range, filter);
+    let actions = Actions {
+        range,
+        filter,
+        without_declined,
+        source: &source,
+    };
+    let facts = completeness(tx, scope, &actions).await?;
     Ok(FactsInfo {
         unprocessed_share: ratio(facts.unprocessed, facts.actions),
         cart_coverage: ratio(facts.with_cart, facts.actions),

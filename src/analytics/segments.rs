@@ -1,5 +1,6 @@
 //! The built-in segments of products and users, evaluated over the counted facts of a range.
 
+use super::sources::lifetimes_answer;
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
@@ -10,6 +11,7 @@ use crate::domain::segment::{
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
+use crate::store::lifetimes;
 use crate::store::segments::{UserProduct, product_stats, user_products, user_stats};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -52,7 +54,11 @@ pub async fn products(
     previous: Span,
     rules: &ProductRules,
 ) -> Result<ProductSegments> {
-    let mut stats = product_stats(tx, scope, facts, previous).await?;
+    let mut stats = if lifetimes_answer(facts) {
+        lifetimes::product_stats(tx, scope, facts, previous).await?
+    } else {
+        product_stats(tx, scope, facts, previous).await?
+    };
     sort_members(&mut stats);
     Ok(ProductSegments {
         stats,
@@ -97,7 +103,11 @@ pub async fn users(
     facts: &FactQuery,
     currency: Currency,
 ) -> Result<UserSegments> {
-    let found = user_stats(tx, scope, facts).await?;
+    let found = if lifetimes_answer(facts) {
+        lifetimes::user_stats(tx, scope, facts).await?
+    } else {
+        user_stats(tx, scope, facts).await?
+    };
     Ok(divide(
         found.users,
         found.unattributed,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::output::{Output, thousands};
 use super::progress::Bar;
-use super::{Failure, key, now};
+use super::{Failure, key, migrate, now};
 use crate::clock::Clock;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::Instant;
@@ -56,7 +56,7 @@ pub(super) async fn prepare(
     if fresh && is_there {
         store = begin_anew(store, home).await?;
     }
-    store.migrate().await?;
+    migrate(&store, output).await?;
     let mut whole = find_whole(&store).await?;
     if whole.is_none() {
         let known = publishers::list(&store).await?;
@@ -70,7 +70,7 @@ pub(super) async fn prepare(
             }
             output.note(&format!("Beginning anew: {words}."));
             store = begin_anew(store, home).await?;
-            store.migrate().await?;
+            migrate(&store, output).await?;
         }
         fill(&store, clock, metrics, output).await?;
         whole = find_whole(&store).await?;

@@ -8,7 +8,7 @@ use clap::Args;
 use super::output::{Output, thousands};
 use super::progress::Bar;
 use super::spool::Spool;
-use super::{Database, Failure, Outcome, block_on, now, open, told_to_stop};
+use super::{Database, Failure, Outcome, block_on, migrate, now, open, told_to_stop};
 use crate::clock::Clock;
 use crate::domain::id::check_slug;
 use crate::domain::money::Currency;
@@ -84,7 +84,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
     }
     block_on(async {
         let store = open(&settings).await?;
-        store.migrate().await?;
+        migrate(&store, output).await?;
         let clock = Clock::system();
         let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
         let work = import_all(args, &store, &publisher, &clock, output);

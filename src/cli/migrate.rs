@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::Output;
-use super::{Database, Outcome, block_on, open};
+use super::{Database, Outcome, block_on, migrate, open};
 
 /// Flags of `migrate`.
 #[derive(Args)]
@@ -18,9 +18,9 @@ pub(super) fn run(args: &MigrateArgs, output: &Output) -> Outcome {
     let settings = args.database.settings()?;
     block_on(async {
         let store = open(&settings).await?;
-        store.migrate().await?;
+        migrate(&store, output).await?;
         output.line(&format!(
-            "{}: the tables are those of this version.",
+            "{}: tables and totals are those of this version.",
             store.describe()
         ))?;
         store.close().await;

@@ -13,6 +13,7 @@ mod progress;
 mod schema;
 mod serve;
 mod spool;
+mod totals;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Bring the database's tables up to this version.
     Migrate(migrate::MigrateArgs),
+    /// Compare the totals with the facts that they are made of.
+    Verify(totals::VerifyArgs),
+    /// Make the totals anew from the facts, while servers go on.
+    Rebuild(totals::RebuildArgs),
     /// Print the GraphQL schema.
     Schema(schema::SchemaArgs),
     /// Make, list and revoke API keys.
@@ -132,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &output),
         Command::Import(args) => import::run(&args, &output),
         Command::Migrate(args) => migrate::run(&args, &output),
+        Command::Verify(args) => totals::verify(&args, &output),
+        Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
     };
@@ -216,6 +223,19 @@ fn database_url(given: Option<&str>, name: &str) -> Result<String, Failure> {
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
     Ok(Store::open(&url).await?)
+}
+
+/// Brings a database to the tables and totals of this version.
+async fn migrate(store: &Store, output: &Output) -> Result<(), Failure> {
+    store.migrate().await?;
+    let mut steps = progress::Steps::new(output, "totals");
+    let now = now(&Clock::system());
+    crate::store::totals::bring_up(store, now, |slug, rebuilt| {
+        steps.named(&format!("{slug}: totals"));
+        steps.advanced(rebuilt.done, rebuilt.of);
+    })
+    .await?;
+    Ok(())
 }
 
 /// The publisher called `slug`.

@@ -1,4 +1,4 @@
-//! Progress of imports, on a terminal only.
+//! Progress of imports and of work in steps, on a terminal only.
 
 use std::time::Duration;
 
@@ -36,6 +36,44 @@ impl Bar {
             records: 0,
             rejected: 0,
         }
+    }
+}
+
+/// A line on standard error that shows how many steps of how many are done.
+pub(super) struct Steps(ProgressBar);
+
+impl Steps {
+    /// A line that says what is done; it appears with the first step.
+    pub(super) fn new(output: &Output, name: &str) -> Self {
+        let bar = if output.is_watched() {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix}  {bar:30} {pos}/{len}  {eta} left")
+        {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        Self(bar)
+    }
+
+    /// Says what is done from now on.
+    pub(super) fn named(&mut self, name: &str) {
+        self.0.set_prefix(name.to_owned());
+    }
+
+    /// So many steps of so many are done.
+    pub(super) fn advanced(&mut self, done: usize, of: usize) {
+        self.0.set_length(u64::try_from(of).unwrap_or(u64::MAX));
+        self.0.set_position(u64::try_from(done).unwrap_or(u64::MAX));
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

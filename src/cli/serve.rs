@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::output::Output;
-use super::{Database, Failure, Outcome, block_on, load, open, told_to_stop};
+use super::{Database, Failure, Outcome, block_on, load, migrate, open, told_to_stop};
 use crate::app::{App, Parts, listen};
 use crate::clock::Clock;
 use crate::settings::{self, LogFormat, Settings};
-use crate::store::{Store, publishers};
+use crate::store::{Store, publishers, totals};
 use crate::telemetry::{self, Metrics};
 
 /// Flags of `serve`.
@@ -53,9 +53,10 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Outcome {
             .is_none_or(settings::is_sqlite);
         // A file has one server. A database of many servers is changed when its owner says so.
         if is_sqlite || args.migrate {
-            store.migrate().await?;
+            migrate(&store, output).await?;
         }
         store.is_ready().await?;
+        check_totals(&store).await?;
         mention_first_steps(&store).await?;
         let parts = Parts {
             store: store.clone(),
@@ -82,6 +83,17 @@ pub(super) fn start_log(settings: &Settings) -> Result<(), Failure> {
         LogFormat::Auto => !terminal,
     };
     telemetry::start(&settings.log, json, terminal).map_err(Failure::usage)
+}
+
+/// Answers are read from totals: they have to be those of this version.
+async fn check_totals(store: &Store) -> Result<(), Failure> {
+    match totals::behind(store).await?.first() {
+        None => Ok(()),
+        Some((_, slug)) => Err(Failure::new(format!(
+            "the totals of publisher {slug} are of another version"
+        ))
+        .hint("`actiongraph migrate` makes them anew, or start with --migrate.")),
+    }
 }
 
 async fn mention_first_steps(store: &Store) -> Result<(), Failure> {

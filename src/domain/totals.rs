@@ -8,7 +8,12 @@
 //!
 //! Not here: what an action contributes (`contribution`), SQL (`store`), which total answers a question (`analytics`).
 
+use super::filter::{ActionField, ActionTest, Filter};
 use super::time::{Instant, Span};
+
+/// The layout of the totals that this version keeps. Raise it when what is kept changes: totals of an older layout are
+/// rebuilt when a database is brought up to this version.
+pub const LAYOUT: i32 = 1;
 
 /// Microseconds of a quarter of an hour.
 const QUARTER_HOUR_US: i64 = 900_000_000;
@@ -26,6 +31,8 @@ pub enum Grain {
     QuarterHour,
     /// An hour.
     Hour,
+    /// Six hours from 0, 6, 12 or 18 o'clock UTC on.
+    SixHours,
     /// A UTC day.
     Day,
     /// A week of UTC days from Monday on.
@@ -36,9 +43,10 @@ pub enum Grain {
 
 impl Grain {
     /// All grains, from the smallest.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::QuarterHour,
         Self::Hour,
+        Self::SixHours,
         Self::Day,
         Self::Week,
         Self::FourWeeks,
@@ -50,9 +58,10 @@ impl Grain {
         match self {
             Self::QuarterHour => 0,
             Self::Hour => 1,
-            Self::Day => 2,
-            Self::Week => 3,
-            Self::FourWeeks => 4,
+            Self::SixHours => 2,
+            Self::Day => 3,
+            Self::Week => 4,
+            Self::FourWeeks => 5,
         }
     }
 
@@ -62,6 +71,7 @@ impl Grain {
         match self {
             Self::QuarterHour => QUARTER_HOUR_US,
             Self::Hour => HOUR_US,
+            Self::SixHours => 6 * HOUR_US,
             Self::Day => DAY_US,
             Self::Week => 7 * DAY_US,
             Self::FourWeeks => 28 * DAY_US,
@@ -72,7 +82,7 @@ impl Grain {
     #[must_use]
     pub const fn lead(self) -> i64 {
         match self {
-            Self::QuarterHour | Self::Hour | Self::Day => 0,
+            Self::QuarterHour | Self::Hour | Self::SixHours | Self::Day => 0,
             Self::Week | Self::FourWeeks => INTO_WEEK_US,
         }
     }
@@ -81,6 +91,12 @@ impl Grain {
     #[must_use]
     pub const fn cell(self, instant: Instant) -> i64 {
         (instant.micros() + self.lead()).div_euclid(self.micros())
+    }
+
+    /// The cell that a cell of a smaller grain lies in.
+    #[must_use]
+    pub const fn cell_of(self, smaller: Self, cell: i64) -> i64 {
+        (smaller.start(cell) + self.lead()).div_euclid(self.micros())
     }
 
     /// The microsecond at which a cell begins; negative for cell 0 of the weeks.
@@ -115,6 +131,27 @@ pub struct Cover {
 pub fn cover(span: Span, grains: &[Grain]) -> Cover {
     let mut found = Cover::default();
     fill(span.from.micros(), span.to.micros(), grains, &mut found);
+    found
+}
+
+/// Covers all time from an instant on.
+#[must_use]
+pub fn cover_from(from: Instant, grains: &[Grain]) -> Cover {
+    let Some(largest) = grains.last() else {
+        return Cover::default();
+    };
+    let last = largest.cell(Instant::MAX);
+    let mut found = Cover::default();
+    if largest.start(last) < from.micros() {
+        fill(from.micros(), Instant::MAX.micros(), grains, &mut found);
+        return found;
+    }
+    fill(from.micros(), largest.start(last), grains, &mut found);
+    found.cells.push(Cells {
+        grain: *largest,
+        from: last,
+        to: last + 1,
+    });
     found
 }
 
@@ -190,13 +227,14 @@ impl Total {
             Self::Time => &[
                 Grain::QuarterHour,
                 Grain::Hour,
+                Grain::SixHours,
                 Grain::Day,
                 Grain::FourWeeks,
             ],
             Self::Channel => &[Grain::Hour, Grain::Day, Grain::FourWeeks],
-            Self::Audience | Self::Category | Self::Product => {
-                &[Grain::Day, Grain::Week, Grain::FourWeeks]
-            }
+            Self::Audience | Self::Category => &[Grain::Day, Grain::Week, Grain::FourWeeks],
+            // Most products sell once in a week: four weeks have nearly as many rows as their weeks.
+            Self::Product => &[Grain::Day, Grain::Week],
         }
     }
 
@@ -216,8 +254,25 @@ impl Total {
                 "action_type",
             ],
             Self::Category => &["tier", "status", "currency", "category_id"],
-            Self::Product => &["status", "currency", "product_id"],
+            Self::Product => &["status", "product_id", "currency"],
         }
+    }
+
+    /// Whether a filter looks at nothing but what this total keeps apart.
+    #[must_use]
+    pub fn answers(self, filter: &Filter<ActionTest>) -> bool {
+        let of_channel = matches!(self, Self::Channel | Self::Audience);
+        !filter.mentions(&|test| match test {
+            ActionTest::Field(field, _) => match field {
+                ActionField::Status | ActionField::Currency => false,
+                ActionField::Country | ActionField::Device | ActionField::ActionType => {
+                    self != Self::Audience
+                }
+                _ => true,
+            },
+            ActionTest::Program(_) | ActionTest::AdSpace(_) => !of_channel,
+            ActionTest::User(_) | ActionTest::Items(..) => true,
+        })
     }
 
     /// The columns of its sums.
@@ -237,6 +292,46 @@ impl Total {
             ],
             Self::Category | Self::Product => &["actions", "units", "order_amount_e4", "reward_e4"],
         }
+    }
+}
+
+/// Where sums are read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The facts.
+    Facts,
+    /// A total; what its cells do not cover, the facts.
+    Total(Total, Cover),
+}
+
+impl Source {
+    /// Likewise over all time.
+    #[must_use]
+    pub fn of_all_time(totals: &[Total], filter: &Filter<ActionTest>) -> Self {
+        let fits = totals.iter().find(|total| total.answers(filter));
+        fits.map_or(Self::Facts, |total| {
+            let largest = total.grains().last().copied().unwrap_or(Grain::Day);
+            let all = Cells {
+                grain: largest,
+                from: 0,
+                to: largest.cell(Instant::MAX) + 1,
+            };
+            let cover = Cover {
+                cells: vec![all],
+                ragged: Vec::new(),
+            };
+            Self::Total(*total, cover)
+        })
+    }
+
+    /// The first of these totals that answers a filter over a span; the facts where none does, or where no cell of it
+    /// lies in the span.
+    #[must_use]
+    pub fn first_of(totals: &[Total], filter: &Filter<ActionTest>, span: Span) -> Self {
+        let fits = totals.iter().find(|total| total.answers(filter));
+        fits.map(|total| (*total, cover(span, total.grains())))
+            .filter(|(_, cover)| !cover.cells.is_empty())
+            .map_or(Self::Facts, |(total, cover)| Self::Total(total, cover))
     }
 }
 
@@ -300,7 +395,8 @@ mod tests {
             lengths,
             [
                 (Grain::QuarterHour, 2),
-                (Grain::Hour, 23),
+                (Grain::Hour, 5),
+                (Grain::SixHours, 3),
                 (Grain::QuarterHour, 2)
             ]
         );

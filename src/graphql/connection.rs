@@ -35,6 +35,12 @@ pub const SEGMENTS: PageLimits = PageLimits {
     max: 250,
 };
 
+/// Pages of the groups of a report.
+pub const REPORT_GROUPS: PageLimits = PageLimits {
+    default: 100,
+    max: 10_000,
+};
+
 /// The page that a caller asks for.
 #[derive(Clone, Debug, Default)]
 pub struct PageArgs {

@@ -10,6 +10,7 @@
 //! | `types` | what is answered |
 //! | `input` | what is asked with |
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
+//! | `report_selection` | what an operation selects of a report |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
 //! | `error` | how an error reaches a client |
 //! | `schema` | the schema as text |
@@ -23,6 +24,7 @@ pub mod id;
 pub mod input;
 pub mod loaders;
 pub mod query;
+pub mod report_selection;
 pub mod scalar;
 mod schema;
 pub mod siblings;

@@ -2,7 +2,6 @@
 
 use super::convert::{to_action, to_cart_item, to_state};
 use super::listing::{self, Children, IDS, Listing, Wanted, column};
-use super::sales::{self, Facts};
 use super::sql::Sql;
 use super::sql::filter::write_range;
 use super::tx::ReadTx;
@@ -11,7 +10,7 @@ use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter, Value};
 use crate::domain::page::{Page, PageRequest, SortKey};
 use crate::domain::records::{Action, ActionState, CartItem};
-use crate::domain::sales::{AxisRange, Totals};
+use crate::domain::sales::AxisRange;
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Instant;
 use entity::{action, action_item, action_state};
@@ -174,19 +173,6 @@ pub async fn count(
     filter: &Filter<ActionTest>,
 ) -> Result<i64> {
     listing::count::<Actions>(tx, scope, filter, &within(tx, range)).await
-}
-
-/// Totals of exactly the filter: two statements, one over actions and one over their items.
-///
-/// # Errors
-/// When the database fails.
-pub async fn totals(
-    tx: &ReadTx,
-    scope: ReadScope,
-    range: Option<&AxisRange>,
-    filter: &Filter<ActionTest>,
-) -> Result<Totals> {
-    sales::totals(tx, scope, &Facts { range, filter }).await
 }
 
 /// Actions by id, in no order: one statement.

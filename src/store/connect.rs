@@ -400,8 +400,11 @@ async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
         milliseconds(options.lock_timeout),
         milliseconds(SILENCE),
     );
+    // Questions are short: compiling them or sharing them out takes longer than they do, sorting and grouping should not go to disk, and a
+    // plan for any publisher and any range fits none.
     let read = format!(
-        "SET client_min_messages = error; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET client_min_messages = error; SET jit = off; SET max_parallel_workers_per_gather = 0; SET work_mem = '32MB'; SET plan_cache_mode = force_custom_plan; \
+         SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         milliseconds(options.read_timeout),
         milliseconds(SILENCE),
     );

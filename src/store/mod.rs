@@ -14,14 +14,18 @@ mod error;
 pub mod imports;
 pub mod keys;
 pub mod keyset;
+pub mod lifetimes;
 mod listing;
 pub mod products;
 pub mod programs;
 pub mod publishers;
+pub mod rates;
+pub mod report;
 pub mod sales;
 pub mod segments;
 pub mod sql;
 mod state;
+pub mod totals;
 mod tx;
 pub mod users;
 

@@ -97,6 +97,7 @@ pub async fn create(
                 changed_at_us: 0,
             };
             insert(tx, &[state], Conflict::Fail).await?;
+            super::totals::note_current(tx, PublisherId(id), now).await?;
             insert(tx, &programs(PublisherId(id)), Conflict::Fail).await?;
             for level in 1..=3 {
                 // Parents first: a category's parent is a row of the same table.

@@ -94,10 +94,12 @@ pub async fn product_stats(
         entry.is_priority = true;
         entry.is_hot = column(&row, "is_hot")?;
     }
+    // What was only ever declined, and not in the range, says nothing.
+    stats.retain(|_, stats| stats.first_sold.is_some() || stats.processed > 0 || stats.is_priority);
     Ok(stats.into_values().collect())
 }
 
-fn nothing_known(product_id: Uuid) -> ProductStats {
+pub(super) fn nothing_known(product_id: Uuid) -> ProductStats {
     ProductStats {
         product_id,
         sums: Sums::default(),
@@ -180,10 +182,10 @@ pub struct UserFacts {
 
 /// Sums of a user in the making.
 #[derive(Default)]
-struct Gathered {
-    sums: Sums,
-    first: Option<i64>,
-    last: Option<i64>,
+pub(super) struct Gathered {
+    pub sums: Sums,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
 }
 
 /// What is known of each user with a counted action in the range: two statements.
@@ -201,6 +203,16 @@ pub async fn user_stats(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Res
             add_row(&mut entry.sums, &row)?;
         }
     }
+    finish_users(tx, scope, facts, gathered).await
+}
+
+/// Users from their sums, with the country of their latest action: one statement.
+pub(super) async fn finish_users(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    gathered: BTreeMap<Option<Uuid>, Gathered>,
+) -> Result<UserFacts> {
     let mut countries = latest_countries(tx, scope, facts).await?;
     let mut found = UserFacts::default();
     for (user, entry) in gathered {

@@ -73,6 +73,11 @@ impl ReadTx {
         Sql::new(self.0.store.backend())
     }
 
+    /// Which database it is.
+    pub(super) fn backend(&self) -> DbBackend {
+        self.0.store.backend()
+    }
+
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let transaction = self.begun(&sql).await?;

@@ -71,6 +71,23 @@ fn questions() -> Vec<(&'static str, &'static str, Value)> {
             json!({ "range": range }),
         ),
         (
+            "reports",
+            "query($range: RangeInput!) { days: report(range: $range, timeZone: \"America/St_Johns\", bucket: WEEK, weekStart: SUNDAY, \
+             groupBy: [STATUS], fillGaps: true, first: 12) { totalCount totals { users approvalRate } others { actions reward { amount currency } } \
+             pageInfo { endCursor } nodes { time { from to } range filter key { status } values { actions users reward { amount currency } } \
+             compared { actions } running { actions orderAmount { amount currency } } } } \
+             places: report(range: $range, groupBy: [AD_SPACE, COUNTRY], compareWith: YEAR_BEFORE, orderBy: [{metric: REWARD, currency: \"RUB\"}, \
+             {dimension: COUNTRY, direction: ASC}], having: [{metric: ACTIONS, atLeast: 2}], first: 8) { totalCount \
+             nodes { key { adSpace { name } country } values { actions approvalRate averageReward { amount currency } effectiveRate { ratio currency } \
+             cartCoverage conversionLag { median p90 } validationLag { median p90 } } share(of: REWARD, currency: \"RUB\") \
+             change(of: ACTIONS) { previous absolute ratio } filter } } \
+             carts: report(range: $range, groupBy: [CATEGORY_LEVEL_2, STATUS], last: 9) { totalCount totals { units orderAmount { amount currency } } \
+             others { units actions } nodes { key { category { name level } status } values { units actions orderAmount { amount currency } } filter } } \
+             users: report(range: $range, groupBy: [USER_AGE, USER_FREQUENCY]) { nodes { key { userAge userFrequency } values { users actions units } } } \
+             metricDefinitions { field unit additivity } }",
+            json!({ "range": range }),
+        ),
+        (
             "catalogue",
             "{ programs(orderBy: [{field: NAME, direction: ASC}]) { nodes { name externalId currency \
              before: terms(asOf: \"2022-05-30\") { code value validTo } now: terms(asOf: \"2026-05-01\") { code value } \

@@ -381,6 +381,84 @@ async fn the_demo_throws_nobody_s_data_away() {
     assert_eq!(place.import(&[&file]).count("unchanged"), 1);
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the database is spoilt behind the store's back"
+)]
+async fn spoil(url: &str, sql: &str) {
+    use sea_orm::ConnectionTrait as _;
+    let db = sea_orm::Database::connect(url).await.unwrap();
+    db.execute_unprepared(sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn totals_are_verified_and_rebuilt_from_the_command_line() {
+    let place = Place::new().await;
+    let actions: Vec<Value> = (1..=5).map(action).collect();
+    let file = place.file("a.json", &page(&actions));
+    assert_eq!(place.import(&[&file]).code, 0);
+
+    let right = place.run(&["verify"]);
+    assert_eq!(right.code, 0, "{right:?}");
+    assert!(
+        right.out.starts_with("my-blog: totals equal the facts ("),
+        "{right:?}"
+    );
+
+    spoil(&place.url, "UPDATE totals_time SET units = units + 3").await;
+    let wrong = place.run(&["verify", "--publisher", "my-blog"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    assert!(wrong.out.contains("totals_time"), "{wrong:?}");
+    assert!(wrong.out.contains("units off by 3"), "{wrong:?}");
+    assert!(
+        wrong
+            .err
+            .contains("actiongraph rebuild --publisher my-blog"),
+        "{wrong:?}"
+    );
+    let elsewhere = place.run(&["verify", "--to", "1999-12-31"]);
+    assert_eq!(elsewhere.code, 0, "the fault lies later: {elsewhere:?}");
+
+    let rebuilt = place.run(&["rebuild"]);
+    assert_eq!(rebuilt.code, 0, "{rebuilt:?}");
+    assert!(
+        rebuilt.out.starts_with("my-blog: totals rebuilt"),
+        "{rebuilt:?}"
+    );
+    assert_eq!(place.run(&["verify"]).code, 0);
+
+    let nobody = place.run(&["verify", "--publisher", "nobody"]);
+    assert_eq!(nobody.code, 1);
+    assert!(nobody.err.contains("known: my-blog"), "{nobody:?}");
+    let turned = place.run(&["verify", "--from", "2026-02-01", "--to", "2026-01-01"]);
+    assert_eq!(turned.code, 2, "{turned:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_layout_is_brought_up_before_it_is_served() {
+    let place = Place::new().await;
+    let file = place.file("a.json", &page(&[action(1), action(2)]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    // As the version before left it: facts, and no totals.
+    for table in [
+        "totals_time",
+        "totals_product",
+        "product_lifetimes",
+        "totals_tasks",
+    ] {
+        spoil(&place.url, &format!("DELETE FROM {table}")).await;
+    }
+    assert_eq!(place.run(&["verify"]).code, 1);
+    if place.url.starts_with("postgres") {
+        let served = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+        assert_eq!(served.code, 1, "{served:?}");
+        assert!(served.err.contains("actiongraph migrate"), "{served:?}");
+    }
+    let migrated = place.run(&["migrate"]);
+    assert_eq!(migrated.code, 0, "{migrated:?}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+}
+
 #[test]
 fn the_schema_needs_no_database() {
     let home = tempfile::tempdir().unwrap();

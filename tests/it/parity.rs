@@ -198,7 +198,7 @@ async fn lists(world: &World) -> String {
             .iter()
             .map(|(action, _)| action.external_id.as_str())
             .collect();
-        let totals = actions::totals(&tx, scope, None, &list.filter)
+        let totals = top::totals_of_list(&tx, scope, None, &list.filter)
             .await
             .unwrap();
         writeln!(

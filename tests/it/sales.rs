@@ -1,7 +1,8 @@
 //! Top sellers, sums and totals are what adding the facts up one by one gives.
 
 use crate::support::check::{check, seed};
-use crate::support::drafts::Shape;
+use crate::support::dice::Dice;
+use crate::support::drafts::{Maker, Shape, at};
 use crate::support::naive;
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, World, runtime};
@@ -9,9 +10,11 @@ use actiongraph::analytics::{facts_info, list_info, top};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::page::{Page, PageRequest};
 use actiongraph::domain::sales::{
-    AxisRange, CurrencySums, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
+    AxisRange, CurrencySums, DateAxis, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums,
+    Totals,
 };
-use actiongraph::store::actions;
+use actiongraph::domain::time::{Span, Zone};
+use actiongraph::store::{ReadTx, Recorder};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -231,7 +234,7 @@ fn totals_equal_the_facts_and_their_items() {
         let (counted, exact, info, list) = runtime.block_on(async {
             let tx = world.tx();
             let counted = top::totals(&tx, scope, &query).await.unwrap();
-            let exact = actions::totals(&tx, scope, range.as_ref(), &filter)
+            let exact = top::totals_of_list(&tx, scope, range.as_ref(), &filter)
                 .await
                 .unwrap();
             let info = facts_info(&tx, scope, &query).await.unwrap();
@@ -378,12 +381,12 @@ fn groups_and_what_is_unattributed_make_the_totals() {
 fn declined_actions_count_only_where_the_filter_names_statuses() {
     let (runtime, world, facts, _) = setting();
     let range = AxisRange {
-        axis: actiongraph::domain::sales::DateAxis::Ordered,
-        span: actiongraph::domain::time::Span {
+        axis: DateAxis::Ordered,
+        span: Span {
             from: actiongraph::domain::time::Instant::MIN,
             to: actiongraph::domain::time::Instant::MAX,
         },
-        zone: actiongraph::domain::time::Zone::UTC,
+        zone: Zone::UTC,
     };
     let field = |field, op| Filter::Test(ActionTest::Field(field, op));
     let count = |filter: Filter<ActionTest>| {
@@ -416,4 +419,64 @@ fn declined_actions_count_only_where_the_filter_names_statuses() {
         Op::Eq("no such word".into()),
     )));
     assert_eq!(count(Filter::All(vec![Filter::default(), deep])), all);
+}
+
+#[test]
+fn the_best_sold_of_a_long_range_are_found_by_their_bounds() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let world = World::new(1).await;
+        let mut drafts = Maker::new(seed() + 9, SHAPE).drafts();
+        // A few products sell much, so that bounds decide, and two of them just as much, so that ties do.
+        let mut dice = Dice::new(seed() + 9);
+        for item in drafts.iter_mut().flat_map(|draft| &mut draft.items) {
+            item.units = [1, 1, 2, 40, 900, 9_000][dice.below(6)];
+        }
+        world.apply(0, &drafts).await;
+        let facts = world.facts(0).await;
+        let recorder = Recorder::default();
+        let store = world.store.recorded(&recorder);
+        let mut by_bounds = 0;
+        for (from, to) in [
+            ("2026-02-01T00:00:00Z", "2026-06-01T00:00:00Z"),
+            ("2026-02-10T18:30:00Z", "2026-04-01T05:15:00Z"),
+            ("2026-03-02T00:00:00Z", "2026-03-16T00:00:00Z"),
+        ] {
+            let span = Span {
+                from: at(from),
+                to: at(to),
+            };
+            let range = AxisRange {
+                axis: DateAxis::Ordered,
+                span,
+                zone: Zone::UTC,
+            };
+            let approved = Op::In(vec![Value::from("APPROVED"), Value::from("PENDING")]);
+            let approved = Filter::Test(ActionTest::Field(ActionField::Status, approved));
+            for filter in [Filter::default(), approved] {
+                for size in [1, 2, 3, 5] {
+                    let facts_query = FactQuery::counted(range, filter.clone());
+                    let asked = SalesQuery {
+                        facts: facts_query.clone(),
+                        group: SalesGroup::Product,
+                        by: RankBy::Units,
+                        page: page(size, true),
+                    };
+                    let tx = ReadTx::new(&store);
+                    let found = top::ranked(&tx, world.read(0), &asked).await;
+                    let found = shown(&found.unwrap());
+                    let groups = naive::groups(&facts, &facts_query, SalesGroup::Product);
+                    let mut expected = naive::rank(&groups, RankBy::Units);
+                    expected.truncate(usize::try_from(size).unwrap());
+                    assert_eq!(found, expected, "{from} {to} {size}");
+                    let sent = recorder.take();
+                    let all_added = sent
+                        .iter()
+                        .any(|statement| statement.starts_with("WITH m AS"));
+                    by_bounds += usize::from(!all_added);
+                }
+            }
+        }
+        assert!(by_bounds >= 12, "bounds decided {by_bounds} of 24 times");
+    });
 }

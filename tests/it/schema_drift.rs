@@ -134,13 +134,22 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::ad_space::Entity>(backend, &mut shapes);
     entity::<entity::api_key::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
+    entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::product::Entity>(backend, &mut shapes);
     entity::<entity::program::Entity>(backend, &mut shapes);
     entity::<entity::publisher::Entity>(backend, &mut shapes);
     entity::<entity::publisher_state::Entity>(backend, &mut shapes);
+    entity::<entity::product_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::totals_audience::Entity>(backend, &mut shapes);
+    entity::<entity::totals_category::Entity>(backend, &mut shapes);
+    entity::<entity::totals_channel::Entity>(backend, &mut shapes);
+    entity::<entity::totals_product::Entity>(backend, &mut shapes);
+    entity::<entity::totals_task::Entity>(backend, &mut shapes);
+    entity::<entity::totals_time::Entity>(backend, &mut shapes);
     entity::<entity::user::Entity>(backend, &mut shapes);
+    entity::<entity::user_lifetimes::Entity>(backend, &mut shapes);
     shapes
 }
 
@@ -244,7 +253,7 @@ async fn the_database_is_what_the_entities_say() {
     let expected = entities(db.get_database_backend());
     let found = tables(&db).await;
     assert_eq!(drift(&expected, &found), Vec::<String>::new());
-    assert_eq!(found.len(), 14, "{:?}", found.keys());
+    assert_eq!(found.len(), 22, "{:?}", found.keys());
     for (table, shape) in &found {
         let leader = if table == "publishers" {
             "id"

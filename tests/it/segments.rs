@@ -149,6 +149,10 @@ fn products_seen(facts: &Facts, query: &FactQuery, previous: Span) -> BTreeMap<U
     {
         seen.entry(product.id).or_default();
     }
+    // What was only ever declined, and not in the range, says nothing.
+    seen.retain(|id, seen| {
+        seen.first.is_some() || !seen.processed.is_empty() || facts.products[id].is_priority
+    });
     seen
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// A query for everything under a root field; a root field without one here fails the test.
 fn everything(field: &str) -> &'static str {
     match field {
-        "node" | "nodes" | "action" => "",
+        "node" | "nodes" | "action" | "metricDefinitions" => "",
         "viewer" => "{ viewer { publisher { slug name } } }",
         "limits" => "{ limits { nodes } }",
         "freshness" => "{ freshness { entrance lastRun { id name } } }",
@@ -48,6 +48,13 @@ fn everything(field: &str) -> &'static str {
         "userSegments" => {
             "{ userSegments(first: 40, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}) { nodes { size \
              users(first: 100) { nodes { user { id value } } } topProducts(first: 50) { nodes { product { id } } } } } }"
+        }
+        "report" => {
+            "{ byItems: report(first: 2000, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}, \
+             groupBy: [PRODUCT, CATEGORY_OWN]) { totals { actions } nodes { filter values { units } key { product { id name } \
+             category { id name } } } } \
+             byActions: report(first: 2000, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}, \
+             groupBy: [PROGRAM, AD_SPACE, SUBID1]) { nodes { values { users } key { program { id name } adSpace { id name } subid1 } } } }"
         }
         other => panic!("the schema has a new root field {other}: say here what to ask of it"),
     }

@@ -43,12 +43,14 @@ const KEY = process.env.ACTIONGRAPH_KEY ?? "";
 
 /** Every scalar of ours as JSON carries it. A scalar missing here fails the code generation. */
 const SCALARS = {
+  ActionFilterValue: "Record<string, unknown>",
   BigInt: "string",
   CountryCode: "string",
   CurrencyCode: "string",
   Date: "string",
   DateTime: "string",
   Decimal: "string",
+  RangeValue: "Record<string, unknown>",
   TimeZone: "string",
   URL: "string",
 };
@@ -65,6 +67,7 @@ const ROOT_CONNECTIONS = [
   "topSellingProducts",
   "productSegments",
   "userSegments",
+  "report",
   "imports",
 ];
 
@@ -310,6 +313,20 @@ describe("GraphQL code generation", () => {
     writeFileSync(file, await generate(["typescript"]));
     assert.match(readFileSync(file, "utf8"), /export type RangeInput =/);
     assert.deepEqual(complaints([file]), []);
+  });
+
+  test("the filter and the range of a report's row are inputs where a client says so", async () => {
+    const dir = folder("codegen-report");
+    const file = join(dir, "generated.ts");
+    const use = join(dir, "use.ts");
+    const drillDown = { ActionFilterValue: "ActionFilter", RangeValue: "RangeInput" };
+    writeFileSync(file, await generate(["typescript"], { scalars: { ...SCALARS, ...drillDown } }));
+    writeFileSync(
+      use,
+      `import type { QueryActionsArgs, ReportRow } from "./generated";
+       export const drill = (row: ReportRow): QueryActionsArgs => ({ filter: row.filter, range: row.range });`,
+    );
+    assert.deepEqual(complaints([file, use]), []);
   });
 
   test("types of the ready-made queries are made and mean what we say", async () => {

@@ -220,6 +220,60 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
     variables: { range: LAST_30_DAYS, currency: "USD" },
   },
   {
+    label: "Report: each day by status, with running totals",
+    query: /* GraphQL */ `
+# Any dimensions, any time zone, any metrics: only what is selected is computed.
+query ReportByDay($range: RangeInput!, $timeZone: TimeZone) {
+  report(
+    range: $range
+    timeZone: $timeZone
+    bucket: DAY
+    groupBy: [STATUS]
+    fillGaps: true
+    first: 500
+  ) {
+    totals { actions users approvalRate reward { amount currency } }
+    nodes {
+      time { from }
+      key { status }
+      values { actions reward { amount currency } }
+      running { actions reward { amount currency } }
+    }
+    info { asOf sources rowsRead }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS, timeZone: "Europe/Warsaw" },
+  },
+  {
+    label: "Report: where it comes from, compared with the period before",
+    query: /* GraphQL */ `
+# Pass a row's "filter" to "actions" as a variable: it lists exactly the row's actions.
+query ReportByPlace($range: RangeInput!, $currency: CurrencyCode!) {
+  report(
+    range: $range
+    groupBy: [AD_SPACE, COUNTRY]
+    having: [{metric: ACTIONS, atLeast: 5}]
+    orderBy: [{metric: REWARD, currency: $currency}]
+    compareWith: PREVIOUS_PERIOD
+    first: 20
+  ) {
+    totalCount
+    nodes {
+      key { adSpace { name } country }
+      values { actions users approvalRate reward { amount currency } conversionLag { median p90 } }
+      share(of: REWARD, currency: $currency)
+      change(of: REWARD, currency: $currency) { previous absolute ratio }
+      filter
+    }
+    totals { actions users reward { amount currency } }
+    others { actions reward { amount currency } }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS, currency: "USD" },
+  },
+  {
     label: "Product segments: best sellers, rising, risky, ABC",
     query: /* GraphQL */ `
 query ProductSegments($range: RangeInput!) {

@@ -1,8 +1,10 @@
 //! Metrics: what a report can answer about a group, each with its formula, from one table.
 //!
-//! A metric is computed from [`Measured`] sums, which databases add up exactly; ratios are computed from sums and never
-//! averaged. `metricDefinitions` of the API is this table.
+//! A metric is computed from [`Measured`](super::measured::Measured) sums, which databases add up exactly; ratios are
+//! computed from sums and never averaged. `metricDefinitions` of the API is [`DEFINITIONS`]. How the values are computed
+//! is [`measured`](super::measured)'s.
 
+use super::Dimension;
 use crate::domain::action::words;
 use crate::domain::money::{Currency, Money};
 
@@ -39,7 +41,7 @@ words! {
         DeclinedReward = "DECLINED_REWARD",
         /// Released to the publisher.
         PaidReward = "PAID_REWARD",
-        /// Approved reward and what is to be expected of the rest.
+        /// Approved reward and what is to be expected of what is on hold.
         ExpectedReward = "EXPECTED_REWARD",
         /// Approved of processed.
         ApprovalRate = "APPROVAL_RATE",
@@ -150,6 +152,152 @@ pub struct Definition {
     pub needs: &'static [Measure],
 }
 
+const ANY: Standing = Standing::Any;
+const PENDING: Standing = Standing::Pending;
+const APPROVED: Standing = Standing::Approved;
+const DECLINED: Standing = Standing::Declined;
+
+impl Standing {
+    /// All, in the order of [`Standing::place`].
+    pub const ALL: [Self; 4] = [ANY, PENDING, APPROVED, DECLINED];
+
+    /// Its place in arrays of sums by standing.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Pending => 1,
+            Self::Approved => 2,
+            Self::Declined => 3,
+        }
+    }
+}
+
+/// Writes the table: a line for each metric.
+macro_rules! definitions {
+    ($($metric:ident: $unit:ident, $additivity:ident, $of_items:literal, [$($needs:expr),+], $description:literal, $formula:literal;)+) => {
+        /// All metrics, in the order of [`Metric::ALL`].
+        pub const DEFINITIONS: &[Definition] = &[$(Definition {
+            metric: Metric::$metric,
+            description: $description,
+            formula: $formula,
+            unit: Unit::$unit,
+            additivity: Additivity::$additivity,
+            of_items: $of_items,
+            needs: &[$($needs),+],
+        }),+];
+
+        impl Metric {
+            /// What is said of the metric.
+            #[must_use]
+            pub fn definition(self) -> &'static Definition {
+                const PLACES: &[Metric] = &[$(Metric::$metric),+];
+                let place = PLACES.iter().position(|metric| *metric == self);
+                &DEFINITIONS[place.unwrap_or(0)]
+            }
+        }
+    };
+}
+
+definitions! {
+    Actions: Count, Additive, true, [Measure::Actions(ANY)],
+        "Actions of any status, declined ones included. Over cart items: distinct actions with an item of the group.",
+        "count(actions)";
+    PendingActions: Count, Additive, true, [Measure::Actions(PENDING)],
+        "Actions on hold, or of a status that upstream did not explain.",
+        "count(actions where status is PENDING or UNKNOWN)";
+    ApprovedActions: Count, Additive, true, [Measure::Actions(APPROVED)],
+        "Approved actions, stalled ones included.",
+        "count(actions where status is APPROVED or APPROVED_BUT_STALLED)";
+    DeclinedActions: Count, Additive, true, [Measure::Actions(DECLINED)],
+        "Declined actions.",
+        "count(actions where status is DECLINED)";
+    Users: Count, Distinct, true, [Measure::Users],
+        "Distinct users of the actions; actions without a user are not counted.",
+        "count(distinct user)";
+    Units: Count, Additive, true, [Measure::Units],
+        "Units sold: those of the actions' cart items.",
+        "sum(item units)";
+    OrderAmount: Money, Additive, true, [Measure::OrderAmount(ANY)],
+        "Order amounts, per currency. Over cart items: the items' amounts.",
+        "sum(order amount)";
+    PendingOrderAmount: Money, Additive, true, [Measure::OrderAmount(PENDING)],
+        "Order amounts of actions on hold, or of a status that upstream did not explain, per currency.",
+        "sum(order amount where status is PENDING or UNKNOWN)";
+    ApprovedOrderAmount: Money, Additive, true, [Measure::OrderAmount(APPROVED)],
+        "Order amounts of approved actions, stalled ones included, per currency.",
+        "sum(order amount where status is APPROVED or APPROVED_BUT_STALLED)";
+    DeclinedOrderAmount: Money, Additive, true, [Measure::OrderAmount(DECLINED)],
+        "Order amounts of declined actions, per currency.",
+        "sum(order amount where status is DECLINED)";
+    Reward: Money, Additive, true, [Measure::Reward(ANY)],
+        "Rewards of any status, per currency. Over cart items: the items' rewards.",
+        "sum(reward)";
+    PendingReward: Money, Additive, true, [Measure::Reward(PENDING)],
+        "Rewards of actions on hold, or of a status that upstream did not explain, per currency.",
+        "sum(reward where status is PENDING or UNKNOWN)";
+    ApprovedReward: Money, Additive, true, [Measure::Reward(APPROVED)],
+        "Rewards of approved actions, stalled ones included, per currency.",
+        "sum(reward where status is APPROVED or APPROVED_BUT_STALLED)";
+    DeclinedReward: Money, Additive, true, [Measure::Reward(DECLINED)],
+        "Rewards of declined actions, per currency.",
+        "sum(reward where status is DECLINED)";
+    PaidReward: Money, Additive, false, [Measure::PaidReward],
+        "Rewards that are released to the publisher, per currency.",
+        "sum(reward where paid)";
+    ExpectedReward: Money, FromSums, true, [Measure::Reward(APPROVED), Measure::Reward(PENDING)],
+        "Approved reward, and of what is on hold the part that was approved before, per currency: by the report's filter, \
+         whatever the group, over the 360 days that end 30 days before now. Without a processed reward then, nothing is \
+         expected of what is on hold.",
+        "approvedReward + pendingReward * approvedReward / (approvedReward + declinedReward) of the 360 days";
+    ApprovalRate: Ratio, FromSums, true, [Measure::Actions(APPROVED), Measure::Actions(DECLINED)],
+        "Share of the processed actions that were approved, stalled ones included; null when none was processed.",
+        "approvedActions / (approvedActions + declinedActions)";
+    DeclineRate: Ratio, FromSums, true, [Measure::Actions(APPROVED), Measure::Actions(DECLINED)],
+        "Share of the processed actions that were declined; null when none was processed.",
+        "declinedActions / (approvedActions + declinedActions)";
+    AverageOrderAmount: Money, FromSums, false, [Measure::OrderAmount(ANY), Measure::Amounted],
+        "Order amount per action that has one, per currency.",
+        "orderAmount / count(actions with an order amount)";
+    AverageReward: Money, FromSums, false, [Measure::Reward(ANY), Measure::ActionsInCurrency],
+        "Reward per action, per currency.",
+        "reward / actions";
+    EffectiveRate: RatioPerCurrency, FromSums, true, [Measure::Reward(ANY), Measure::OrderAmount(ANY)],
+        "Reward as a share of the order amount, per currency; null when that is 0.",
+        "reward / orderAmount";
+    CartCoverage: Ratio, FromSums, false, [Measure::Carted, Measure::Actions(ANY)],
+        "Share of the actions with at least one cart item that names a product; null without actions.",
+        "count(actions with a named product) / actions";
+    ConversionLag: Seconds, Quantile, false, [Measure::ConversionLag],
+        "Seconds from click to order of the actions that tell: median and 90th percentile by nearest rank.",
+        "nearest rank of (ordered at - clicked at)";
+    ValidationLag: Seconds, Quantile, false, [Measure::ValidationLag],
+        "Seconds from order to the last change of status of processed actions: median and 90th percentile by nearest rank.",
+        "nearest rank of (status updated at - ordered at) where processed";
+}
+
+impl Definition {
+    /// The dimensions that the metric can be asked for with.
+    pub fn dimensions(&self) -> impl Iterator<Item = Dimension> + '_ {
+        Dimension::ALL
+            .iter()
+            .copied()
+            .filter(|dimension| self.of_items || !dimension.is_of_items())
+    }
+}
+
+/// Whether the values of a report's groups add up to the value of all of them. Over dimensions of cart items counts of
+/// actions do not: an action can be in several groups.
+#[must_use]
+pub fn adds_up(metric: Metric, over_items: bool) -> bool {
+    let definition = metric.definition();
+    let counts_actions = definition
+        .needs
+        .iter()
+        .any(|measure| matches!(measure, Measure::Actions(_)));
+    definition.additivity == Additivity::Additive && !(over_items && counts_actions)
+}
+
 /// Median and 90th percentile by nearest rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantiles {
@@ -188,22 +336,30 @@ impl Values {
             .map(|(_, value)| value)
     }
 
+    /// The value that groups are ordered and compared by ([`MetricValue::order`]); none if the metric was not asked for.
+    #[must_use]
+    pub fn order(&self, metric: Metric, currency: Option<Currency>) -> Option<i64> {
+        self.get(metric)?.order(currency)
+    }
+}
+
+impl MetricValue {
     /// The value that groups are ordered and compared by: counts as they are, money in 1/10 000 of the currency,
     /// ratios in millionths, lags as their median in seconds. None where there is none, or none in the currency.
     #[must_use]
-    pub fn order(&self, metric: Metric, currency: Option<Currency>) -> Option<i64> {
-        match self.get(metric)? {
-            MetricValue::Count(count) => Some(*count),
-            MetricValue::Money(amounts) => amounts
+    pub fn order(&self, currency: Option<Currency>) -> Option<i64> {
+        match self {
+            Self::Count(count) => Some(*count),
+            Self::Money(amounts) => amounts
                 .iter()
                 .find(|money| Some(money.currency) == currency)
                 .map(|money| money.e4),
-            MetricValue::Ratio(ratio) => ratio.map(millionths),
-            MetricValue::Ratios(ratios) => ratios
+            Self::Ratio(ratio) => ratio.map(millionths),
+            Self::Ratios(ratios) => ratios
                 .iter()
                 .find(|(held, _)| Some(*held) == currency)
                 .and_then(|(_, ratio)| ratio.map(millionths)),
-            MetricValue::Quantiles(quantiles) => quantiles.map(|lag| lag.median),
+            Self::Quantiles(quantiles) => quantiles.map(|lag| lag.median),
         }
     }
 }
@@ -216,4 +372,18 @@ fn millionths(ratio: f64) -> i64 {
     )]
     let whole = (ratio * 1_000_000.0).round() as i64;
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_line_for_each_metric() {
+        let defined: Vec<Metric> = DEFINITIONS.iter().map(|line| line.metric).collect();
+        assert_eq!(defined, Metric::ALL);
+        for metric in Metric::ALL {
+            assert_eq!(metric.definition().metric, *metric);
+        }
+    }
 }

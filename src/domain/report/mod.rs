@@ -2,18 +2,30 @@
 //!
 //! A report counts exactly the facts of its filter in its range, divides them into groups by any dimensions and
 //! optionally by time, and answers metrics of each group. Which data it is read from and by which statements is
-//! `analytics`' and `store`'s; how a metric follows from measured sums is [`metric`]'s.
+//! `analytics`' and `store`'s; what a metric is says [`metric`], how its value follows from measured sums [`measured`].
 
+pub mod buckets;
+pub mod measured;
 pub mod metric;
+pub mod plan;
+pub mod rates;
 
 use super::action::words;
 use super::filter::{ActionTest, Filter};
-use super::money::{Currency, Money};
+use super::money::Currency;
 use super::page::{Direction, PageRequest};
 use super::sales::AxisRange;
 use super::time::{Instant, Span, WeekStart};
 use metric::{Metric, Values};
 use uuid::Uuid;
+
+/// How many stretches of time a report can be divided into.
+pub const MAX_BUCKETS: usize = 10_000;
+/// How many rows an answer of the database may have for one report: groups, times their currencies, times the days
+/// where money is converted.
+pub const MAX_ROWS: usize = 200_000;
+/// How many actions a report may read where no total answers it.
+pub const MAX_FACTS: i64 = 2_000_000;
 
 words! {
     /// The length of the stretches of time that a report is divided into. All but the quarter hour and the hour follow
@@ -77,9 +89,10 @@ words! {
         PromoCode = "PROMO_CODE",
         /// Reason of a declined action: its comment; declined ones without one are unstated, others have none.
         DeclineReason = "DECLINE_REASON",
-        /// Whether the user's first counted action ever lies in the range; actions without a user are unattributed.
+        /// Whether the user had a counted (not declined) action before the range began, whatever the report's filter;
+        /// actions without a user are unattributed.
         UserAge = "USER_AGE",
-        /// How many counted actions the user has in the range: 1, 2 to 3, 4 to 9, more.
+        /// How many of the report's actions the user has in the range: 1, 2 to 3, 4 to 9, more.
         UserFrequency = "USER_FREQUENCY",
     }
 }
@@ -99,7 +112,7 @@ impl Dimension {
 words! {
     /// A value of [`Dimension::UserAge`].
     UserAge {
-        /// The first counted action ever lies in the range.
+        /// The user had no counted action before the range began: the first one ever lies in it.
         New = "NEW",
         /// There was one before.
         Returning = "RETURNING",
@@ -111,7 +124,7 @@ words! {
 words! {
     /// A value of [`Dimension::UserFrequency`].
     UserFrequency {
-        /// One counted action in the range.
+        /// One of the report's actions.
         Once = "ONCE",
         /// Two or three.
         Few = "FEW",
@@ -131,8 +144,24 @@ pub enum KeyPart {
     None,
     /// An id: program, ad space, product, category.
     Id(Uuid),
-    /// A word or text: country, status, SubID ...
+    /// A word or text: country, status, SubID ... As a decline reason, the empty text is a declined action that states
+    /// none.
     Text(String),
+}
+
+/// What is asked for beside the groups. What nobody asked for is not computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many groups there are.
+    pub groups: bool,
+    /// The totals; also where shares are asked for.
+    pub totals: bool,
+    /// The totals less the page.
+    pub others: bool,
+    /// Running sums.
+    pub running: bool,
+    /// The plan and its statements.
+    pub explain: bool,
 }
 
 /// A condition on a metric of a group, for `having`.
@@ -142,7 +171,7 @@ pub struct Having {
     pub metric: Metric,
     /// The currency that a metric of money is looked at in.
     pub currency: Option<Currency>,
-    /// At least this, in the metric's own scale (see [`metric::Values::order`]).
+    /// At least this, in the metric's own scale (see [`metric::MetricValue::order`]).
     pub at_least: Option<i64>,
     /// At most this.
     pub at_most: Option<i64>,
@@ -193,11 +222,15 @@ pub struct ReportRequest {
     pub bucket: Option<Bucket>,
     /// The first day of weeks.
     pub week_start: WeekStart,
-    /// What is answered, each once, in the table's order.
+    /// What is answered, each once, in the table's order. Metrics of [`ReportRequest::having`] and
+    /// [`ReportRequest::order`] need not be among them.
     pub metrics: Vec<Metric>,
+    /// What is answered beside the groups.
+    pub wanted: Wanted,
     /// Which groups stay.
     pub having: Vec<Having>,
-    /// The order; by time, then by the first metric downwards if it adds up, where empty. Ties by the key.
+    /// The order; where empty, by time, then downwards by the first metric that is a count and adds up. Ties by time and
+    /// key, groups without a value last.
     pub order: Vec<ReportOrder>,
     /// The page.
     pub page: PageRequest,
@@ -220,14 +253,16 @@ pub struct ReportRow {
     pub key: Vec<KeyPart>,
     /// Its metrics.
     pub values: Values,
-    /// The same group in the period that is compared with; stretches of time match by their place in the range.
+    /// The same group in the period that is compared with, if that was asked for: zeros where it has none there.
+    /// Stretches of time match by their place in the range. Groups of that period alone are not answered.
     pub compared: Option<Values>,
-    /// Sums of this row and all before it in the report's order, of the whole filtered list; only what adds up.
+    /// Sums of this row and all before it in the report's order, whatever the page, if they were asked for: only what
+    /// adds up ([`metric::adds_up`]).
     pub running: Option<Values>,
 }
 
 /// What a report was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The sources, in words of the catalogue: names of totals, or `facts`.
     pub sources: Vec<&'static str>,
@@ -244,8 +279,6 @@ pub struct MissingRate {
     pub to: Currency,
     /// The first UTC day that needed it, days since 1970-01-01.
     pub day: i32,
-    /// The amount that could not be converted (order amount and reward together say little: it is the reward).
-    pub reward: Money,
 }
 
 /// An answer.
@@ -253,16 +286,17 @@ pub struct MissingRate {
 pub struct Report {
     /// The page, with cursors.
     pub page: super::page::Page<ReportRow>,
-    /// How many groups there are after `having`.
-    pub groups: i64,
-    /// All facts of the report, whatever `having` and page.
-    pub totals: ReportRow,
-    /// The totals less this page; only what adds up.
-    pub others: Values,
+    /// How many groups there are after `having`, if that was asked for.
+    pub groups: Option<i64>,
+    /// All facts of the report, whatever `having` and page, if they were asked for. Over dimensions of cart items:
+    /// money as the items say, actions whether they have items or not.
+    pub totals: Option<ReportRow>,
+    /// The totals less this page, if they were asked for: only what adds up ([`metric::adds_up`]).
+    pub others: Option<Values>,
     /// Where it was read.
     pub reading: Reading,
-    /// What could not be converted.
+    /// Which rates are missing; amounts that need them are answered in their own currency.
     pub missing_rates: Vec<MissingRate>,
-    /// The plan and its statements with their texts, in words.
+    /// The plan and its statements with their texts, if they were asked for; else empty.
     pub explain: String,
 }

@@ -132,7 +132,7 @@ pub enum WeekStart {
 
 impl WeekStart {
     /// How many days of its week are over when a date begins.
-    fn days_into(self, date: NaiveDate) -> u64 {
+    pub(in crate::domain) fn days_into(self, date: NaiveDate) -> u64 {
         let first = match self {
             Self::Monday => 0,
             Self::Tuesday => 1,

@@ -40,6 +40,12 @@ impl Span {
         }
     }
 
+    /// The span between two numbers of microseconds since 1970-01-01T00:00Z, as far as there are such instants.
+    #[must_use]
+    pub fn of_micros(from: i64, to: i64) -> Self {
+        Self::ending(Instant::nearest(from), Instant::nearest(to))
+    }
+
     /// Whether an instant lies in it.
     #[must_use]
     pub fn contains(&self, instant: Instant) -> bool {

@@ -37,7 +37,7 @@ impl Zone {
     }
 
     /// What a wall clock shows at an instant.
-    pub(super) fn wall(self, instant: Instant) -> NaiveDateTime {
+    pub(in crate::domain) fn wall(self, instant: Instant) -> NaiveDateTime {
         let offset = self
             .0
             .offset_from_utc_datetime(&instant.to_utc().naive_utc());

@@ -123,7 +123,7 @@ impl Default for DocumentLimits {
             message_chars: 300,
             nodes: 10_000,
             default_page: 20,
-            default_pages: &[("userSegments", 100)],
+            default_pages: &[("report", 100), ("userSegments", 100)],
             structured_scalars: false,
             cache_bytes: 8 << 20,
         }

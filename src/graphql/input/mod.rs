@@ -8,6 +8,7 @@
 //! | `filters`, `action_filter` | one filter for each list |
 //! | `order` | `orderBy` of each list |
 //! | `range` | ranges with their axis, zone and weeks |
+//! | `report` | dimensions, conditions and order of reports |
 //! | `rules` | the parameters of product segments |
 
 pub mod action_filter;
@@ -16,6 +17,7 @@ pub mod operators;
 pub mod order;
 pub mod range;
 pub mod reader;
+pub mod report;
 pub mod rules;
 
 #[cfg(test)]

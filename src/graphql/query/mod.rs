@@ -5,9 +5,15 @@
 pub mod analyses;
 pub mod lists;
 pub mod lookups;
+pub mod reports;
 
 use async_graphql::MergedObject;
 
 /// Everything that can be asked: one publisher's actions, what they sold, to whom and through what.
 #[derive(Default, MergedObject)]
-pub struct Query(lookups::Lookups, lists::Lists, analyses::Analyses);
+pub struct Query(
+    lookups::Lookups,
+    lists::Lists,
+    analyses::Analyses,
+    reports::Reports,
+);

@@ -14,7 +14,9 @@ use super::info::{AggregateInfo, InfoOf};
 use super::program::Program;
 use super::sales::{ActionTotals, Money};
 use super::user::User;
-use super::words::{ActionStatus, ActionType, Eligibility};
+use super::words::{ActionStatus, ActionType, AggregateSource, Eligibility};
+use crate::analytics::sources;
+use crate::analytics::top::totals_of_list;
 use crate::domain::catalog::Catalog;
 use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::records;
@@ -31,9 +33,7 @@ use crate::graphql::input::reader::filter;
 use crate::graphql::loaders::Entity;
 use crate::graphql::scalar::{CountryCode, Date, DateTime, count};
 use crate::graphql::siblings::{Group, pages_of_siblings};
-use crate::store::actions::{
-    ActionList, ActionParent, counts_of_parents, of_parents, states_of, totals,
-};
+use crate::store::actions::{ActionList, ActionParent, counts_of_parents, of_parents, states_of};
 use crate::store::keyset::order_fingerprint;
 
 /// A target action in its latest state.
@@ -308,7 +308,9 @@ pub struct ActionsAsked {
 
 impl ActionsAsked {
     fn new(request: &Arc<RequestContext>, list: ActionList) -> Self {
-        let info = AggregateInfo::new(request, InfoOf::List(list.range, list.filter.clone()));
+        let source = sources::of_actions(list.range.as_ref(), &list.filter);
+        let of = InfoOf::List(list.range, list.filter.clone());
+        let info = AggregateInfo::new(request, of, AggregateSource::from(&source));
         Self {
             request: Arc::clone(request),
             list,
@@ -320,7 +322,8 @@ impl ActionsAsked {
     async fn totals(&self) -> Result<ActionTotals> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
-            let found = totals(tx, scope, self.list.range.as_ref(), &self.list.filter).await;
+            let found =
+                totals_of_list(tx, scope, self.list.range.as_ref(), &self.list.filter).await;
             found.map_err(Failure::from)
         };
         ActionTotals::new(&self.totals.get_or_init(read).await.clone()?.facts)

@@ -6,12 +6,14 @@ use async_graphql::{Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
+use crate::analytics::sources::lifetimes_answer;
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
+use crate::store::DataState;
 
 /// From this share of unprocessed actions on, sums are called unfinished.
 const MOSTLY: f64 = 0.5;
@@ -32,20 +34,34 @@ pub enum InfoOf {
 pub struct AggregateInfo {
     request: Arc<RequestContext>,
     of: Arc<InfoOf>,
+    source: AggregateSource,
     facts: Arc<OnceCell<Result<FactsInfo>>>,
 }
 
 impl AggregateInfo {
-    /// The info of these facts; read when it is asked for.
-    pub fn new(request: &Arc<RequestContext>, of: InfoOf) -> Self {
+    /// The info of these facts, whose sums come from `source`; read when it is asked for.
+    pub fn new(request: &Arc<RequestContext>, of: InfoOf, source: AggregateSource) -> Self {
         Self {
+            source,
             request: Arc::clone(request),
             of: Arc::new(of),
             facts: Arc::default(),
         }
     }
 
-    async fn facts(&self) -> Result<FactsInfo> {
+    /// The version of the data.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn state(&self) -> Result<DataState> {
+        self.request.state().await
+    }
+
+    /// How complete the facts are, read once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
             let read = match self.of.as_ref() {
@@ -58,22 +74,31 @@ impl AggregateInfo {
     }
 }
 
+/// What segments over counted facts are read from: with lifetimes the range alone is read, else the whole history.
+pub fn segments_source(facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(facts) {
+        AggregateSource::TotalsAndFacts
+    } else {
+        AggregateSource::Facts
+    }
+}
+
 /// How fresh and how complete an aggregate is, and what it was read from.
 #[Object]
 impl AggregateInfo {
     /// When the publisher's data last changed before this answer; null while there is none.
     async fn as_of(&self) -> Result<Option<DateTime>> {
-        Ok(self.request.state().await?.changed_at.map(DateTime))
+        Ok(self.state().await?.changed_at.map(DateTime))
     }
 
     /// Version of the publisher's data: it grows with every change, and equal versions give equal answers.
     async fn data_version(&self) -> Result<BigInt> {
-        Ok(BigInt(self.request.state().await?.data_version))
+        Ok(BigInt(self.state().await?.data_version))
     }
 
     /// What it was read from.
     async fn source(&self) -> AggregateSource {
-        AggregateSource::Facts
+        self.source
     }
 
     /// Number of actions that it is made of.
@@ -93,22 +118,7 @@ impl AggregateInfo {
 
     /// What to keep in mind when reading it.
     async fn warnings(&self) -> Result<Vec<AggregateWarning>> {
-        let facts = self.facts().await?;
-        let mut warnings = Vec::new();
-        if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
-            warnings.push(AggregateWarning {
-                code: WarningCode::MostlyUnprocessed,
-                message: "At least half of these actions are not processed yet: sums and rates will change.",
-            });
-        }
-        if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
-            warnings.push(AggregateWarning {
-                code: WarningCode::CartsIncomplete,
-                message: "More than a tenth of these actions have no cart that names products: \
-                          rankings of products and categories miss them.",
-            });
-        }
-        Ok(warnings)
+        Ok(AggregateWarning::of(self.facts().await?))
     }
 }
 
@@ -119,4 +129,25 @@ pub struct AggregateWarning {
     code: WarningCode,
     /// The same in a sentence.
     message: &'static str,
+}
+
+impl AggregateWarning {
+    /// What to keep in mind about facts that are this complete.
+    pub fn of(facts: FactsInfo) -> Vec<Self> {
+        let mut warnings = Vec::new();
+        if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
+            warnings.push(Self {
+                code: WarningCode::MostlyUnprocessed,
+                message: "At least half of these actions are not processed yet: sums and rates will change.",
+            });
+        }
+        if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
+            warnings.push(Self {
+                code: WarningCode::CartsIncomplete,
+                message: "More than a tenth of these actions have no cart that names products: \
+                          rankings of products and categories miss them.",
+            });
+        }
+        warnings
+    }
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::Member;
-use super::info::{AggregateInfo, InfoOf};
+use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::product::Product;
 use super::sales::{Money, amounts};
 use super::words::ProductSegmentKind;
@@ -264,7 +264,11 @@ impl ProductSegmentArgs {
                     sums,
                 })
             });
-        let more = AggregateInfo::new(request, InfoOf::Facts(facts));
+        let more = AggregateInfo::new(
+            request,
+            InfoOf::Facts(facts.clone()),
+            segments_source(&facts),
+        );
         let slice = Slice::new(page_of_siblings(divided), order);
         Ok(ProductSegmentResultConnection {
             slice,

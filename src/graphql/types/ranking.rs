@@ -12,8 +12,8 @@ use super::category::Category;
 use super::info::{AggregateInfo, InfoOf};
 use super::product::Product;
 use super::sales::{Change, Money, OtherSales, Sales, UnattributedSales, amounts};
-use super::words::RankMetric;
-use crate::analytics::top;
+use super::words::{AggregateSource, RankMetric};
+use crate::analytics::{sources, top};
 use crate::domain::error::Error;
 use crate::domain::money::Currency;
 use crate::domain::page::fingerprint;
@@ -190,7 +190,11 @@ impl RankingArgs {
                 Ok(top::group_count(tx, scope, &query.facts, query.group, query.by).await?)
             }
         });
-        let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()));
+        let info = AggregateInfo::new(
+            request,
+            InfoOf::Facts(query.facts.clone()),
+            AggregateSource::from(&sources::of_group(&query.facts, query.group)),
+        );
         let request = Arc::clone(request);
         let ranking = Arc::new(Ranking {
             request,

@@ -3,6 +3,8 @@
 use async_graphql::SimpleObject;
 
 use crate::domain::money;
+use crate::domain::money::Currency;
+use crate::domain::report::metric::Unit;
 use crate::domain::sales::{RankBy, Sums, ratio};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{CurrencyCode, Decimal, count};
@@ -131,10 +133,11 @@ impl UnattributedSales {
     }
 }
 
-/// The change of what a list is ranked by, against the previous period.
+/// The change of a value against the period before.
 #[derive(Clone, Copy, Debug, SimpleObject)]
 pub struct Change {
-    /// The value in the previous period: a count, or an amount in the ranking's currency.
+    /// The value in the period before: a count, an amount in the currency asked for, a rate to four decimals, or seconds
+    /// (of the median).
     previous: Decimal,
     /// The value now less the one before.
     absolute: Decimal,
@@ -148,9 +151,32 @@ impl Change {
     /// # Errors
     /// When a count does not fit.
     pub fn new(by: RankBy, previous: i64, now: i64) -> Result<Self> {
-        let shown = |value: i64| match by.currency() {
-            Some(currency) => Some(Decimal::new(value, currency.minor_digits())),
-            None => Decimal::whole(value),
+        let unit = by.currency().map_or(Unit::Count, |_| Unit::Money);
+        Self::of_metric(unit, by.currency(), previous, now)
+    }
+
+    /// The change of a metric of this unit, of values in its own scale ([`Values::order`]).
+    ///
+    /// [`Values::order`]: crate::domain::report::metric::Values::order
+    ///
+    /// # Errors
+    /// When a count does not fit.
+    pub fn of_metric(
+        unit: Unit,
+        currency: Option<Currency>,
+        previous: i64,
+        now: i64,
+    ) -> Result<Self> {
+        let shown = |value: i64| match unit {
+            Unit::Count | Unit::Seconds => Decimal::whole(value),
+            Unit::Money => {
+                let digits = currency.map_or(0, Currency::minor_digits);
+                Some(Decimal::new(value, digits))
+            }
+            // Millionths, rounded half away from zero.
+            Unit::Ratio | Unit::RatioPerCurrency => {
+                Some(Decimal::new((value + value.signum() * 50) / 100, 0))
+            }
         };
         let absolute = now.checked_sub(previous);
         match (shown(previous), absolute.and_then(shown)) {

@@ -7,7 +7,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::Member;
-use super::info::{AggregateInfo, InfoOf};
+use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::sales::{Money, amounts};
 use super::user::User;
@@ -318,7 +318,11 @@ impl UserSegmentArgs {
             .currency
             .map_or(request.viewer.publisher.currency, |currency| currency.0);
         let all = segments::users(&request.tx, request.scope, &facts, currency).await?;
-        let more = AggregateInfo::new(request, InfoOf::Facts(facts.clone()));
+        let more = AggregateInfo::new(
+            request,
+            InfoOf::Facts(facts.clone()),
+            segments_source(&facts),
+        );
         let divided = Arc::new(Divided {
             request: Arc::clone(request),
             facts,

@@ -4,11 +4,13 @@ use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::domain::filter;
 use crate::domain::page::MAX_SORT_KEYS;
+use crate::domain::report::{MAX_BUCKETS, MAX_FACTS, MAX_ROWS};
 use crate::domain::scope;
 use crate::domain::scope::Credential;
-use crate::graphql::connection::{ENTITIES, PageLimits, SEGMENTS};
+use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::error::Result;
+use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
 use crate::graphql::scalar::{CurrencyCode, TimeZone, count};
 
 /// How a caller came in.
@@ -86,6 +88,19 @@ pub struct Limits {
     pages: PageSize,
     /// Pages of segments.
     segment_pages: PageSize,
+    /// Pages of the groups of a report.
+    report_pages: PageSize,
+    /// Dimensions in one `groupBy` of a report.
+    report_dimensions: i32,
+    /// Conditions in one `having` of a report.
+    report_conditions: i32,
+    /// Stretches of time that a report is divided into.
+    report_stretches: i32,
+    /// Actions that a report reads where no totals answer it.
+    report_actions: i32,
+    /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
+    /// days where money is converted.
+    report_rows: i32,
     /// Ids in one `nodes`.
     nodes: i32,
     /// Keys in one `orderBy`.
@@ -152,6 +167,12 @@ impl Limits {
         Ok(Self {
             pages: page(ENTITIES)?,
             segment_pages: page(SEGMENTS)?,
+            report_pages: page(REPORT_GROUPS)?,
+            report_dimensions: size(MAX_DIMENSIONS)?,
+            report_conditions: size(MAX_HAVING)?,
+            report_stretches: size(MAX_BUCKETS)?,
+            report_actions: count(MAX_FACTS)?,
+            report_rows: size(MAX_ROWS)?,
             nodes: size(MAX_NODES)?,
             order_keys: size(MAX_SORT_KEYS)?,
             filter_depth: size(filter::MAX_DEPTH)?,

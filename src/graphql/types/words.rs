@@ -6,6 +6,7 @@ use crate::domain::action;
 use crate::domain::catalog;
 use crate::domain::records;
 use crate::domain::segment;
+use crate::domain::totals::Source;
 
 /// Where an action stands in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -195,6 +196,21 @@ pub enum CategoryLevel {
 pub enum AggregateSource {
     /// The actions and their cart items themselves.
     Facts,
+    /// Totals that are kept beside them.
+    Totals,
+    /// Totals, and the facts for what these do not cover: the ends of a range that are no whole days of UTC, or what no
+    /// total keeps.
+    TotalsAndFacts,
+}
+
+impl From<&Source> for AggregateSource {
+    fn from(source: &Source) -> Self {
+        match source {
+            Source::Facts => Self::Facts,
+            Source::Total(_, cover) if cover.ragged.is_empty() => Self::Totals,
+            Source::Total(..) => Self::TotalsAndFacts,
+        }
+    }
 }
 
 /// What to keep in mind about an aggregate.

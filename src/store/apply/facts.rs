@@ -5,13 +5,14 @@ use super::super::listing::IDS;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use super::Applied;
 use super::dimensions::{
     AdSpaces, SeenUser, USER_SPACE, draft_category_id, product_id, program_id, user_id,
 };
+use super::{Applied, totals};
 use crate::domain::action::{
     Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
 };
+use crate::domain::contribution::{Contribution, Deltas, ItemContribution};
 use crate::domain::draft::ActionDraft;
 use crate::domain::id::PublisherId;
 use crate::domain::text::fold;
@@ -27,6 +28,8 @@ struct Fact {
     record: Record,
     /// Cart as it is stored; none for a new action.
     stored_items: Option<Vec<Item>>,
+    /// What the stored action contributes to the totals; none for a new one.
+    contributes: Option<Contribution>,
     /// States by id, those that are stored and those that the batch brings.
     states: BTreeMap<Uuid, State>,
     new_states: Vec<Uuid>,
@@ -82,11 +85,14 @@ impl Facts {
         for row in rows {
             let id = row.id;
             let cart = items.remove(&id).unwrap_or_default();
+            let (external_id, user_id) = (row.external_id.clone(), row.user_id);
+            let record = to_record(row, cart.clone()).map_err(inconsistent)?;
             facts.insert(
                 id,
                 Fact {
-                    external_id: row.external_id.clone(),
-                    record: to_record(row, cart.clone()).map_err(inconsistent)?,
+                    external_id,
+                    contributes: Some(contribution(&record, user_id)),
+                    record,
                     stored_items: Some(cart),
                     states: states.remove(&id).unwrap_or_default(),
                     new_states: Vec::new(),
@@ -120,6 +126,7 @@ impl Facts {
                         external_id: draft.external_id.clone(),
                         record: arriving,
                         stored_items: None,
+                        contributes: None,
                         states: BTreeMap::from([(state_id, state)]),
                         new_states: vec![state_id],
                         is_new: true,
@@ -246,6 +253,38 @@ impl Facts {
         insert(tx, &states, Conflict::Lower("observed_at_us"))
             .await
             .map(|_| ())
+    }
+
+    /// The differences that the batch makes to the totals.
+    pub(super) async fn deltas(
+        &self,
+        tx: &WriteTx,
+        publisher: PublisherId,
+        spaces: &AdSpaces,
+    ) -> Result<Deltas, DbErr> {
+        let changed: Vec<(Option<&Contribution>, Contribution)> = self
+            .0
+            .values()
+            .filter(|fact| fact.is_dirty)
+            .map(|fact| {
+                let user = fact.user(publisher, spaces).map(|(id, _, _)| id);
+                (fact.contributes.as_ref(), contribution(&fact.record, user))
+            })
+            .filter(|(before, after)| *before != Some(after))
+            .collect();
+        let both = changed
+            .iter()
+            .flat_map(|(before, after)| before.iter().copied().chain([after]));
+        let categories = both
+            .flat_map(|contribution| &contribution.items)
+            .filter_map(|item| item.category_id)
+            .collect();
+        let levels = totals::levels(tx, publisher, &categories).await?;
+        let mut deltas = Deltas::default();
+        for (before, after) in &changed {
+            deltas.replace(*before, Some(after), &levels);
+        }
+        Ok(deltas)
     }
 
     /// What the change log notes: the actions that a reader can see changed, also those that only moved to another ad
@@ -384,6 +423,34 @@ impl Fact {
             observed_at_us: stamp.observed_at.micros(),
             inherited: print_inherited(inherited),
         }
+    }
+}
+
+/// What an action contributes to the totals.
+fn contribution(record: &Record, user_id: Option<Uuid>) -> Contribution {
+    let standing = &record.standing;
+    let text = |slot: Slot| record.text(slot).map(str::to_owned);
+    let items = record.items().iter().map(|item| ItemContribution {
+        product_id: item.product_id,
+        category_id: item.category_id,
+        units: item.units.into(),
+        amount_e4: item.amount_e4,
+        reward_e4: item.reward_e4,
+    });
+    Contribution {
+        ordered_at: standing.ordered_at,
+        status: standing.status,
+        currency: standing.currency,
+        program_id: record.program_id,
+        ad_space_id: record.id(Slot::AdSpace),
+        country: text(Slot::Country),
+        device: text(Slot::Device),
+        action_type: standing.action_type.as_str(),
+        user_id,
+        paid: standing.paid,
+        reward_e4: standing.reward_e4,
+        order_amount_e4: record.number(Slot::OrderAmount),
+        items: items.collect(),
     }
 }
 

@@ -7,15 +7,17 @@
 //!   → merge                           domain::action decides what each draft changes
 //!   → programs, categories, products, users    parents before the rows that name them
 //!   → actions, cart items, states     one statement each
+//!   → totals                          what changed actions contributed leaves, what they contribute now enters
 //!   → change log, data version        numbers without gaps, under the lock
 //!   → the run's counters and rejects
 //! ```
 //!
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
-//! its way. Nothing else in the project writes facts.
+//! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
 mod dimensions;
 mod facts;
+mod totals;
 
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
@@ -86,6 +88,8 @@ async fn apply_in(
     is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
     facts.write(tx, publisher, &spaces).await?;
+    let deltas = facts.deltas(tx, publisher, &spaces).await?;
+    totals::write(tx, publisher, deltas).await?;
     let changes: Vec<action_change::Model> = facts
         .changes(&spaces)
         .map(|(action_id, kind, status)| {
@@ -111,7 +115,7 @@ async fn apply_in(
 }
 
 /// Takes the publisher's write lock; gives the last number of its change log.
-async fn lock(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
+pub(super) async fn lock(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
     let mut sql = tx.sql();
     sql.push("SELECT change_seq FROM publisher_states WHERE publisher_id = ")
         .bind(publisher.0);

@@ -14,8 +14,12 @@ pub(in crate::store) enum Conflict {
     Fail,
     /// Replace every column outside the key.
     Replace,
+    /// Replace this column only.
+    Set(&'static str),
     /// Lower this column, if the new value is smaller.
     Lower(&'static str),
+    /// Add to these columns; lower the other one, if the new value is smaller.
+    Add(&'static [&'static str], Option<&'static str>),
 }
 
 /// How many variables a statement may bind, with some room.
@@ -72,9 +76,7 @@ fn write_insert<M: ModelTrait>(
         sql.push(if place == 0 { "" } else { ", " });
         sql.bind_all(columns.iter().map(|column| model.get(*column)));
     }
-    let keys: Vec<String> = <M::Entity as EntityTrait>::PrimaryKey::iter()
-        .map(|key| key.into_column().as_str().to_owned())
-        .collect();
+    let keys = keys::<M>();
     let target = format!(" ON CONFLICT ({}) DO ", keys.join(", "));
     match conflict {
         Conflict::Fail => {}
@@ -86,6 +88,10 @@ fn write_insert<M: ModelTrait>(
                 .collect();
             sql.push(&target).push("UPDATE SET ").push(&sets.join(", "));
         }
+        Conflict::Set(name) => {
+            sql.push(&target)
+                .push(&format!("UPDATE SET {name} = excluded.{name}"));
+        }
         Conflict::Lower(name) => {
             let table = table.table_name();
             sql.push(&target);
@@ -93,5 +99,54 @@ fn write_insert<M: ModelTrait>(
                 "UPDATE SET {name} = excluded.{name} WHERE excluded.{name} < {table}.{name}"
             ));
         }
+        Conflict::Add(sums, least) => {
+            let table = table.table_name();
+            let mut sets: Vec<String> = sums.iter().map(|name| added(table, name)).collect();
+            sets.extend(least.map(|name| {
+                format!(
+                    "{name} = CASE WHEN excluded.{name} < {table}.{name} THEN excluded.{name} ELSE {table}.{name} END"
+                )
+            }));
+            sql.push(&target).push("UPDATE SET ").push(&sets.join(", "));
+        }
     }
+}
+
+/// The assignment that adds the arriving value of a column to the one that is there.
+pub(in crate::store) fn added(table: &str, column: &str) -> String {
+    format!("{column} = {table}.{column} + excluded.{column}")
+}
+
+/// The columns of a table's key, in its order.
+fn keys<M: ModelTrait>() -> Vec<String> {
+    <M::Entity as EntityTrait>::PrimaryKey::iter()
+        .map(|key| key.into_column().as_str().to_owned())
+        .collect()
+}
+
+/// Removes the rows with the keys of `models` whose columns `sums` are all 0.
+pub(in crate::store) async fn delete_empty<M: ModelTrait>(
+    tx: &WriteTx,
+    models: &[M],
+    sums: &[&str],
+) -> Result<u64, DbErr> {
+    let keys = keys::<M>();
+    let columns: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter()
+        .map(sea_orm::PrimaryKeyToColumn::into_column)
+        .collect();
+    let empty: Vec<String> = sums.iter().map(|name| format!("{name} = 0")).collect();
+    let mut deleted = 0;
+    for chunk in models.chunks(ROWS) {
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM ")
+            .push(<M::Entity as Default>::default().table_name())
+            .push(&format!(" WHERE ({}) IN (VALUES ", keys.join(", ")));
+        for (place, model) in chunk.iter().enumerate() {
+            sql.push(if place == 0 { "" } else { ", " });
+            sql.bind_all(columns.iter().map(|column| model.get(*column)));
+        }
+        sql.push(") AND ").push(&empty.join(" AND "));
+        deleted += tx.execute(sql).await?;
+    }
+    Ok(deleted)
 }

@@ -3,8 +3,10 @@
 //! One text serves SQLite, PostgreSQL and Citus; only the placeholders differ. Values are always bound, never written
 //! into the text.
 
+pub(super) mod cells;
 pub(super) mod filter;
 pub(super) mod insert;
+pub(super) mod report;
 
 use crate::domain::filter::Value as DomainValue;
 use sea_orm::{DbBackend, Statement, Value};
@@ -93,6 +95,12 @@ impl Sql {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// How many values are bound so far.
+    #[must_use]
+    pub fn bound(&self) -> usize {
+        self.values.len()
     }
 
     /// The database it is for.

@@ -2,8 +2,9 @@
 
 use super::{Desk, assert_sound, assert_stored, eventually, number, outside, run};
 use crate::support::{fresh_store, is_postgres};
+use actiongraph::analytics::top;
 use actiongraph::domain::filter::Filter;
-use actiongraph::store::{ReadTx, actions};
+use actiongraph::store::ReadTx;
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -98,7 +99,7 @@ async fn a_read_that_is_dropped_leaves_no_transaction() {
         let wakes = round % 6;
         let read = async {
             let tx = ReadTx::new(&store);
-            actions::totals(&tx, desk.scope.read(), None, &none).await
+            top::totals_of_list(&tx, desk.scope.read(), None, &none).await
         };
         let outcome = cut(read, wakes).await;
         cuts += usize::from(outcome.is_none());

@@ -2,6 +2,7 @@
 
 use super::{Desk, draft};
 use crate::support::fresh_store;
+use actiongraph::analytics::top;
 use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::draft::action_id;
 use actiongraph::domain::filter::Filter;
@@ -31,7 +32,7 @@ async fn money_beyond_a_float_comes_back_as_it_went_in() {
     let items = actions::items_of(&tx, scope, &[read[0].id]).await.unwrap();
     assert_eq!(items[0].item.amount_e4, -MUCH);
     let all = Filter::All(Vec::new());
-    let totals = actions::totals(&tx, scope, None, &all).await.unwrap();
+    let totals = top::totals_of_list(&tx, scope, None, &all).await.unwrap();
     let text = format!("{totals:?}");
     assert!(text.contains(&(2 * MUCH).to_string()), "rewards: {text}");
     assert!(

@@ -6,7 +6,9 @@ pub(crate) mod db;
 pub(crate) mod dice;
 pub(crate) mod drafts;
 pub(crate) mod naive;
+pub(crate) mod naive_report;
 pub(crate) mod queries;
+pub(crate) mod statement;
 pub(crate) mod world;
 
 pub(crate) use db::{fresh_store, fresh_url, is_postgres};

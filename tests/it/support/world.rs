@@ -9,7 +9,7 @@ use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
 use actiongraph::domain::time::Zone;
 use actiongraph::store::apply::{Applied, Batch, apply};
-use actiongraph::store::{ReadTx, Store, imports, publishers};
+use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
@@ -198,7 +198,14 @@ impl World {
             user,
             action,
             action_item,
-            action_state
+            action_state,
+            totals_time,
+            totals_channel,
+            totals_audience,
+            totals_category,
+            totals_product,
+            product_lifetimes,
+            user_lifetimes
         );
         text
     }
@@ -237,6 +244,31 @@ impl World {
             .await
             .unwrap();
         assert_eq!(hung.rows_affected, 1, "a cart names it");
+        self.rebuild(place).await;
+    }
+
+    /// Makes the totals of publisher `place` anew.
+    pub(crate) async fn rebuild(&self, place: usize) {
+        let now = at("2026-07-02T00:00:00Z");
+        totals::rebuild(&self.store, self.write(place), now, true, |_| {})
+            .await
+            .unwrap();
+    }
+
+    /// Where the totals of publisher `place` differ from the facts, in words.
+    pub(crate) async fn drift(&self, place: usize) -> Vec<String> {
+        let publisher = self.publishers[place].id;
+        let tx = self.tx();
+        let mut found = Vec::new();
+        for slice in totals::slices(&tx, publisher, None).await.unwrap() {
+            for drift in totals::verify(&tx, publisher, slice).await.unwrap() {
+                found.push(format!(
+                    "{}: {} {:?}",
+                    drift.table, drift.rows, drift.examples
+                ));
+            }
+        }
+        found
     }
 
     /// What is stored of publisher `place`, for naive computations.

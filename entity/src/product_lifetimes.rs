@@ -1,0 +1,24 @@
+//! What was ever sold of a product: counted actions of all time, declined ones left out.
+
+use sea_orm::entity::prelude::*;
+
+/// What was ever sold of a product: counted actions of all time, declined ones left out.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "product_lifetimes")]
+pub struct Model {
+    /// The publisher (tenant); leads every key.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub publisher_id: i64,
+    /// The product.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub product_id: Uuid,
+    /// Distinct actions.
+    pub actions: i64,
+    /// Units sold.
+    pub units: i64,
+    /// The first of the orders, µs since 1970 UTC.
+    pub first_ordered_at_us: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,219 @@
+//! Reports: which data answers one, by which statements, and what is made of their rows.
+//!
+//! A request becomes a [`plan`] without a database; each question of it is one statement; what comes back is shaped in
+//! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
+//! for; as many again for the totals, and all of that once more where periods are compared; and one each for the
+//! number of facts that would be read, for exchange rates and for what expectations rest on.
+
+mod pieces;
+mod plan;
+mod shape;
+
+pub use plan::plan;
+
+use crate::domain::error::{Error, Result};
+use crate::domain::money::Currency;
+use crate::domain::report::buckets::closing_days;
+use crate::domain::report::measured::FINE;
+use crate::domain::report::measured::{Base, Bases, Measured, round};
+use crate::domain::report::metric::Standing;
+use crate::domain::report::plan::{Ask, PeriodPlan, Plan};
+use crate::domain::report::rates::Rates;
+use crate::domain::report::{MAX_FACTS, Reading, Report, ReportRequest, ReportRow};
+use crate::domain::sales::{AxisRange, DateAxis};
+use crate::domain::scope::ReadScope;
+use crate::domain::totals::Grain;
+use crate::store::ReadTx;
+use crate::store::rates::of_currency;
+use crate::store::report::{Dialect, answer, count_facts, explained};
+use shape::{Exchange, Gatherer, Groups, Shaping};
+use std::collections::BTreeSet;
+
+/// Answers a report.
+///
+/// # Errors
+/// When the request contradicts itself or is too large, or the database fails.
+pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Result<Report> {
+    let mut plan = plan(request)?;
+    let mut reader = Reader {
+        tx,
+        scope,
+        reading: Reading::default(),
+    };
+    reader.prepare(&mut plan).await?;
+    let current = reader.period(&plan.current).await?;
+    let compared = match &plan.compared {
+        Some(period) => Some(reader.period(period).await?),
+        None => None,
+    };
+    let bases = reader.bases(plan.base.as_ref()).await?;
+    let mut exchange = reader.exchange(&plan, request.currency).await?;
+    let groups = current.groups.finish(&mut exchange);
+    let totals = totals_of(current.totals, &mut exchange);
+    let compared = compared.map(|period| {
+        (
+            period.groups.finish(&mut exchange),
+            totals_of(period.totals, &mut exchange),
+        )
+    });
+    let shaping = Shaping {
+        request,
+        slots: &plan.current.slots,
+        bases: &bases,
+    };
+    let shaped = shaping.shape(groups, compared.as_ref().map(|(groups, _)| groups))?;
+    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
+    let wanted = request.wanted;
+    let others = wanted.others.then(|| {
+        let mut rest = totals.clone();
+        rest.add(&shaped.page_sums, -1);
+        rest.sums(&request.metrics, over_items)
+    });
+    let totals = wanted.totals.then(|| ReportRow {
+        time: request.bucket.map(|_| request.range.span),
+        key: Vec::new(),
+        values: totals.values(&request.metrics, &bases),
+        compared: compared
+            .as_ref()
+            .map(|(_, totals)| totals.values(&request.metrics, &bases)),
+        running: None,
+    });
+    let explain = if wanted.explain {
+        let texts = explained(&plan, scope, Dialect::of(tx));
+        format!("{plan}\n\n{}", texts.join("\n\n"))
+    } else {
+        String::new()
+    };
+    Ok(Report {
+        page: shaped.page,
+        groups: wanted.groups.then_some(shaped.groups),
+        totals,
+        others,
+        reading: reader.reading,
+        missing_rates: exchange.missing(),
+        explain,
+    })
+}
+
+/// What came back for a period.
+struct Gathered {
+    groups: Gatherer,
+    totals: Gatherer,
+}
+
+/// The one group of all facts.
+fn totals_of(gathered: Gatherer, exchange: &mut Exchange) -> Measured {
+    let groups: Groups = gathered.finish(exchange);
+    groups.into_values().next().unwrap_or_default()
+}
+
+/// Asks questions, and notes what was read for them.
+struct Reader<'a> {
+    tx: &'a ReadTx,
+    scope: ReadScope,
+    reading: Reading,
+}
+
+impl Reader<'_> {
+    async fn period(&mut self, period: &PeriodPlan) -> Result<Gathered> {
+        Ok(Gathered {
+            groups: self.gather(&period.groups).await?,
+            totals: self.gather(&period.totals).await?,
+        })
+    }
+
+    async fn gather(&mut self, asks: &[Ask]) -> Result<Gatherer> {
+        let mut gatherer = Gatherer::default();
+        for ask in asks {
+            let rows = answer(self.tx, self.scope, ask).await?;
+            let name = ask.source.name();
+            if !self.reading.sources.contains(&name) {
+                self.reading.sources.push(name);
+            }
+            self.reading.rows_read += rows.iter().map(|row| row.rows_read).sum::<i64>();
+            gatherer.take(ask, rows);
+        }
+        Ok(gatherer)
+    }
+
+    /// The rates into a currency, where a question needs them.
+    async fn exchange(&mut self, plan: &Plan, to: Option<Currency>) -> Result<Exchange> {
+        let Some(to) = to.filter(|_| plan.asks().any(|ask| ask.per_day)) else {
+            return Ok(Exchange::default());
+        };
+        Ok(Exchange {
+            to: Some(to),
+            rates: Rates::new(of_currency(self.tx, to).await?),
+            ..Exchange::default()
+        })
+    }
+
+    async fn bases(&mut self, ask: Option<&Ask>) -> Result<Bases> {
+        let mut bases = Bases::default();
+        let Some(ask) = ask else { return Ok(bases) };
+        let gatherer = self.gather(std::slice::from_ref(ask)).await?;
+        let all = totals_of(gatherer, &mut Exchange::default());
+        for ((_, own), sums) in &all.money {
+            let reward = |standing: Standing| {
+                let fine = sums.reward.get(standing.place()).copied();
+                round(fine.unwrap_or(0), FINE)
+            };
+            let base = Base {
+                approved_e4: reward(Standing::Approved),
+                declined_e4: reward(Standing::Declined),
+            };
+            let own: Currency = *own;
+            bases.0.insert(own, base);
+        }
+        Ok(bases)
+    }
+
+    /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.
+    async fn prepare(&mut self, plan: &mut Plan) -> Result<()> {
+        let periods = [Some(&mut plan.current), plan.compared.as_mut()];
+        for period in periods.into_iter().flatten() {
+            let asks = || period.groups.iter().chain(&period.totals);
+            let Some(range) = asks().find(|ask| ask.reads_facts()).map(|ask| ask.range) else {
+                continue;
+            };
+            let by_user = asks().any(|ask| ask.per_user.is_some());
+            if range.span.micros() <= Grain::Day.micros() && !by_user {
+                continue;
+            }
+            let (found, currencies) = self.count(range).await?;
+            period.fill(&currencies);
+            if found > MAX_FACTS {
+                return Err(Error::limit(
+                    "range",
+                    format!(
+                        "the report would read more than {MAX_FACTS} actions one by one, because {}; ask for a shorter \
+                         range, or leave that out",
+                        plan.forced.join(", and ")
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many actions lie in a range, or at least more than are allowed; and in which currencies, on the axis of
+    /// orders.
+    async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
+        if range.axis == DateAxis::Ordered {
+            let rows = answer(self.tx, self.scope, &plan::count(range)).await?;
+            let found = rows.iter().filter_map(|row| row.values.first()).sum();
+            let currencies: BTreeSet<Currency> =
+                rows.iter().filter_map(|row| row.currency).collect();
+            return Ok((found, currencies.into_iter().collect()));
+        }
+        let stretch = match range.axis {
+            DateAxis::Closed => closing_days(range.span, range.zone),
+            _ => Some((range.span.from.micros(), range.span.to.micros())),
+        };
+        let Some(stretch) = stretch else {
+            return Ok((0, Vec::new()));
+        };
+        let found = count_facts(self.tx, self.scope, range.axis, stretch, MAX_FACTS + 1).await?;
+        Ok((found, Vec::new()))
+    }
+}

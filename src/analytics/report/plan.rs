@@ -1,0 +1,444 @@
+//! From a request to its plan: which questions, to which sources. Pure.
+
+use super::pieces::{Pieces, divided, whole};
+use super::shape::default_order;
+use crate::analytics::catalog::{CATALOG, Question, why_facts};
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::Filter;
+use crate::domain::page::Direction;
+use crate::domain::report::buckets::{closing_days, divide};
+use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
+use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
+use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
+use crate::domain::sales::{AxisRange, DateAxis};
+use crate::domain::time::Span;
+use crate::domain::totals::{Grain, Total, cover};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+/// How long before now the stretch ends that expectations rest on, in days: until then most actions are processed.
+const BASE_ENDS: i64 = 30;
+/// How long that stretch is, in days.
+const BASE_LASTS: i64 = 360;
+
+/// Plans a report.
+///
+/// # Errors
+/// When the request contradicts itself, or would be divided into too many stretches of time.
+pub fn plan(request: &ReportRequest) -> Result<Plan> {
+    check(request)?;
+    let planner = Planner {
+        request,
+        metrics: metrics(request),
+        over_items: request.dimensions.iter().any(|by| by.is_of_items()),
+    };
+    planner.plan()
+}
+
+/// The metrics that a report measures: those asked for, and those that it is ordered and cut by.
+pub(super) fn metrics(request: &ReportRequest) -> Vec<Metric> {
+    let ordered = request.order.iter().filter_map(|order| match order.key {
+        OrderKey::Metric(metric, _) => Some(metric),
+        OrderKey::Dimension(_) | OrderKey::Time => None,
+    });
+    let had = request.having.iter().map(|having| having.metric);
+    let asked = request.metrics.iter().copied();
+    let all: BTreeSet<Metric> = asked.chain(ordered).chain(had).collect();
+    all.into_iter().collect()
+}
+
+/// Whether a metric is of money, in a currency each.
+pub(super) fn is_of_money(metric: Metric) -> bool {
+    matches!(
+        metric.definition().unit,
+        Unit::Money | Unit::RatioPerCurrency
+    )
+}
+
+fn check(request: &ReportRequest) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for dimension in &request.dimensions {
+        if !seen.insert(*dimension) {
+            let word = dimension.as_str();
+            return Err(Error::bad_input(
+                "groupBy",
+                format!("{word} is listed twice; list each dimension once"),
+            ));
+        }
+    }
+    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
+    for metric in metrics(request) {
+        if over_items && !metric.definition().of_items {
+            return Err(Error::bad_input(
+                "groupBy",
+                format!(
+                    "{} is a metric of whole actions; it cannot be asked for by product or category",
+                    metric.as_str()
+                ),
+            ));
+        }
+    }
+    let needs_currency = |field: &str, metric: Metric| {
+        Error::bad_input(
+            field,
+            format!(
+                "{} has a value in each currency; name the currency to go by",
+                metric.as_str()
+            ),
+        )
+    };
+    for having in &request.having {
+        if is_of_money(having.metric) && having.currency.is_none() {
+            return Err(needs_currency("having", having.metric));
+        }
+    }
+    for order in &request.order {
+        match order.key {
+            OrderKey::Metric(metric, None) if is_of_money(metric) => {
+                return Err(needs_currency("orderBy", metric));
+            }
+            OrderKey::Dimension(dimension) if !request.dimensions.contains(&dimension) => {
+                let word = dimension.as_str();
+                return Err(Error::bad_input(
+                    "orderBy",
+                    format!("the report is not grouped by {word}; add it to groupBy"),
+                ));
+            }
+            OrderKey::Time if request.bucket.is_none() => {
+                return Err(Error::bad_input(
+                    "orderBy",
+                    "the report is not divided by time; add a bucket",
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A request being planned.
+struct Planner<'a> {
+    request: &'a ReportRequest,
+    metrics: Vec<Metric>,
+    over_items: bool,
+}
+
+/// What a question is about, before it has a source.
+struct Topic<'a> {
+    what: What,
+    range: AxisRange,
+    slots: &'a [Span],
+    dimensions: &'a [Dimension],
+    item_sums: bool,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Result<Plan> {
+        let request = self.request;
+        let mut forced = BTreeSet::new();
+        let current = self.period(request.range, &mut forced)?;
+        let compared = request
+            .compare
+            .map(|comparison| {
+                let span = match comparison {
+                    Comparison::PreviousPeriod => request.previous,
+                    Comparison::YearBefore => request.range.span.year_before(request.range.zone),
+                };
+                self.period(request.range.with_span(span), &mut forced)
+            })
+            .transpose()?;
+        let base = self.metrics.contains(&Metric::ExpectedReward).then(|| {
+            let end = request.now.micros() - BASE_ENDS * DAY_US;
+            let topic = Topic {
+                what: What::Sums(vec![
+                    Measure::Reward(Standing::Approved),
+                    Measure::Reward(Standing::Declined),
+                ]),
+                range: request
+                    .range
+                    .with_span(Span::of_micros(end - BASE_LASTS * DAY_US, end)),
+                slots: &[],
+                dimensions: &[],
+                item_sums: false,
+            };
+            Ask {
+                per_day: false,
+                ..self.ask(topic, &mut forced)
+            }
+        });
+        Ok(Plan {
+            current,
+            compared,
+            base,
+            forced: forced.into_iter().collect(),
+        })
+    }
+
+    fn period(&self, range: AxisRange, forced: &mut BTreeSet<String>) -> Result<PeriodPlan> {
+        let request = self.request;
+        let slots = match request.bucket {
+            Some(bucket) => divide(range.span, bucket, range.zone, request.week_start)?,
+            None => Vec::new(),
+        };
+        if range.span.is_empty() {
+            return Ok(PeriodPlan::default());
+        }
+        let wanted = request.wanted;
+        let mut totals = Vec::new();
+        if wanted.totals || wanted.others {
+            let all = self.asks(range, &[], &[], self.over_items, forced);
+            // Only what adds up has others: the first question.
+            let count = if wanted.totals { all.len() } else { 1 };
+            totals = all.into_iter().take(count).collect();
+        }
+        let mut groups = self.asks(range, &slots, &request.dimensions, false, forced);
+        let top = self.top(&groups);
+        if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
+            ask.top = Some(top);
+        }
+        Ok(PeriodPlan {
+            groups,
+            totals,
+            slots,
+        })
+    }
+
+    /// The questions about the groups of a period: the sums first, then what does not add up, each by itself.
+    fn asks(
+        &self,
+        range: AxisRange,
+        slots: &[Span],
+        dimensions: &[Dimension],
+        item_sums: bool,
+        forced: &mut BTreeSet<String>,
+    ) -> Vec<Ask> {
+        let needs: BTreeSet<Measure> = self
+            .metrics
+            .iter()
+            .flat_map(|metric| metric.definition().needs)
+            .copied()
+            .collect();
+        let sums: Vec<Measure> = needs.iter().copied().filter(|need| is_sum(*need)).collect();
+        let others = needs.iter().filter_map(|need| match need {
+            Measure::Users => Some(What::Users),
+            Measure::ConversionLag => Some(What::ConversionLag),
+            Measure::ValidationLag => Some(What::ValidationLag),
+            _ => None,
+        });
+        let mut asks = Vec::new();
+        if self.is_by_user(range, slots, dimensions) {
+            // Users are counted in the same statement.
+            let counted = needs.contains(&Measure::Users).then_some(Measure::Users);
+            let topic = Topic {
+                what: What::Sums(sums.iter().copied().chain(counted).collect()),
+                range,
+                slots,
+                dimensions,
+                item_sums,
+            };
+            asks.push(Ask {
+                per_user: Some(Vec::new()),
+                ..self.ask(topic, forced)
+            });
+        }
+        let rest = others.filter(|what| asks.is_empty() || *what != What::Users);
+        let first = asks.is_empty().then_some(What::Sums(sums));
+        let rest: Vec<What> = first.into_iter().chain(rest).collect();
+        for what in rest {
+            let topic = Topic {
+                what,
+                range,
+                slots,
+                dimensions,
+                item_sums,
+            };
+            asks.push(self.ask(topic, forced));
+        }
+        asks
+    }
+
+    /// Whether facts are summed up by user first: where nothing but what users are divides them.
+    fn is_by_user(&self, range: AxisRange, slots: &[Span], dimensions: &[Dimension]) -> bool {
+        let of_users = |by: &Dimension| matches!(by, Dimension::UserAge | Dimension::UserFrequency);
+        range.axis == DateAxis::Ordered
+            && slots.is_empty()
+            && !dimensions.is_empty()
+            && dimensions.iter().all(of_users)
+            && !self.is_per_day()
+    }
+
+    /// Whether sums are of single days, because they are converted.
+    fn is_per_day(&self) -> bool {
+        self.request.currency.is_some() && self.metrics.iter().any(|metric| is_of_money(*metric))
+    }
+
+    /// The largest groups alone, where a page needs no others.
+    fn top(&self, asks: &[Ask]) -> Option<Top> {
+        let request = self.request;
+        let page = &request.page;
+        let wanted = request.wanted;
+        let plain = request.bucket.is_none()
+            && !request.dimensions.is_empty()
+            // Its texts are empty where a reason is not stated.
+            && !request.dimensions.contains(&Dimension::DeclineReason)
+            && request.having.is_empty()
+            && request.compare.is_none()
+            && !wanted.groups
+            && !wanted.running
+            && page.forward
+            && page.after.is_none()
+            && page.before.is_none();
+        let [ask] = asks else { return None };
+        if !plain || ask.per_day || ask.per_user.is_some() {
+            return None;
+        }
+        let order = match request.order.as_slice() {
+            [] => default_order(request),
+            order => order.to_vec(),
+        };
+        let [
+            ReportOrder {
+                key: OrderKey::Metric(metric, currency),
+                direction: Direction::Desc,
+            },
+        ] = order.as_slice()
+        else {
+            return None;
+        };
+        let definition = metric.definition();
+        let [by] = definition.needs else { return None };
+        (definition.additivity == Additivity::Additive).then_some(Top {
+            by: *by,
+            currency: *currency,
+            count: page.size.saturating_add(1),
+        })
+    }
+
+    /// A question with its source: the smallest total that fits, else the facts.
+    fn ask(&self, topic: Topic<'_>, forced: &mut BTreeSet<String>) -> Ask {
+        let per_day = matches!(topic.what, What::Sums(_)) && self.is_per_day();
+        let (source, pieces) = self.source(&topic, per_day, forced);
+        Ask {
+            what: topic.what,
+            source,
+            range: topic.range,
+            parts: pieces.parts,
+            places: pieces.places,
+            dimensions: topic.dimensions.to_vec(),
+            item_sums: topic.item_sums,
+            per_day,
+            filter: self.request.filter.clone(),
+            top: None,
+            per_user: None,
+        }
+    }
+
+    fn source(
+        &self,
+        topic: &Topic<'_>,
+        per_day: bool,
+        forced: &mut BTreeSet<String>,
+    ) -> (Source, Pieces) {
+        let measures: Vec<Measure> = match &topic.what {
+            What::Sums(measures) => measures.clone(),
+            What::Users => vec![Measure::Users],
+            What::ConversionLag => vec![Measure::ConversionLag],
+            What::ValidationLag => vec![Measure::ValidationLag],
+        };
+        let question = Question {
+            axis: topic.range.axis,
+            dimensions: topic.dimensions,
+            filter: &self.request.filter,
+            measures: &measures,
+        };
+        for entry in CATALOG.iter().filter(|entry| entry.fits(&question)) {
+            let grains: Vec<Grain> = entry
+                .total
+                .grains()
+                .iter()
+                .copied()
+                .filter(|grain| !per_day || *grain <= Grain::Day)
+                .collect();
+            if let Some(pieces) = cells(topic, self.request.bucket, &grains) {
+                return (Source::Total(entry.total), pieces);
+            }
+        }
+        let reason = why_facts(&question);
+        forced.insert(reason);
+        let over_items = topic.dimensions.iter().any(|by| by.is_of_items());
+        let source = if over_items {
+            Source::Items
+        } else {
+            Source::Facts
+        };
+        (source, facts(topic))
+    }
+}
+
+/// A question for the number of actions whose order lies in a range, by currency.
+pub(super) fn count(range: AxisRange) -> Ask {
+    let found = cover(range.span, Total::Time.grains());
+    let ends = found.ragged.iter();
+    let ends = ends.map(|span| Part::Facts(vec![(span.from.micros(), span.to.micros())]));
+    let runs = found.cells.into_iter().map(Part::Run);
+    Ask {
+        what: What::Sums(Vec::new()),
+        source: Source::Total(Total::Time),
+        range,
+        parts: runs.chain(ends).collect(),
+        places: BTreeMap::new(),
+        dimensions: Vec::new(),
+        item_sums: false,
+        per_day: false,
+        filter: Filter::default(),
+        top: None,
+        per_user: None,
+    }
+}
+
+fn is_sum(measure: Measure) -> bool {
+    // The number of actions is in every answer.
+    !matches!(
+        measure,
+        Measure::Users
+            | Measure::ConversionLag
+            | Measure::ValidationLag
+            | Measure::ActionsInCurrency
+            | Measure::Actions(Standing::Any)
+    )
+}
+
+fn cells(topic: &Topic<'_>, bucket: Option<Bucket>, grains: &[Grain]) -> Option<Pieces> {
+    match bucket {
+        Some(bucket) if !topic.slots.is_empty() => divided(topic.slots, bucket, grains),
+        _ => whole(topic.range.span, grains),
+    }
+}
+
+/// The stretches of a question on its axis, to be read from the facts.
+fn facts(topic: &Topic<'_>) -> Pieces {
+    let on_axis = |span: &Span| match topic.range.axis {
+        DateAxis::Closed => closing_days(*span, topic.range.zone),
+        _ => (!span.is_empty()).then_some((span.from.micros(), span.to.micros())),
+    };
+    if topic.slots.is_empty() {
+        let part = on_axis(&topic.range.span).map(|stretch| Part::Facts(vec![stretch]));
+        return Pieces {
+            parts: part.into_iter().collect(),
+            places: BTreeMap::new(),
+        };
+    }
+    let mut pieces = Pieces::default();
+    let mut list = Vec::new();
+    for (slot, span) in topic.slots.iter().enumerate() {
+        if let Some(stretch) = on_axis(span) {
+            pieces.places.insert((0, stretch.0), vec![(slot, 1)]);
+            list.push(stretch);
+        }
+    }
+    if !list.is_empty() {
+        pieces.parts.push(Part::Facts(list));
+    }
+    pieces
+}

@@ -1,0 +1,470 @@
+//! What is made of the rows that a report read: groups, their order, pages, totals. Pure.
+
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::Value;
+use crate::domain::money::Currency;
+use crate::domain::page::{Cursor, Direction, Page};
+use crate::domain::report::measured::{Bases, FINE, Measured, MoneySums};
+use crate::domain::report::metric::{
+    Additivity, Measure, Metric, MetricValue, Quantiles, Standing, Unit, adds_up,
+};
+use crate::domain::report::plan::{Ask, What};
+use crate::domain::report::rates::Rates;
+use crate::domain::report::{
+    Having, KeyPart, MAX_ROWS, MissingRate, OrderKey, ReportOrder, ReportRequest, ReportRow,
+};
+use crate::domain::time::Span;
+use crate::store::report::Row;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use uuid::Uuid;
+
+/// What a group is called: its stretch of time by place, and its key.
+pub(super) type Name = (Option<usize>, Vec<KeyPart>);
+
+/// Groups with what was measured of them.
+pub(super) type Groups = HashMap<Name, Measured>;
+
+/// Sums of money of one currency and, where it is to be converted, of one day, 1/10 000.
+#[derive(Clone, Debug, Default)]
+struct DaySums {
+    actions: i64,
+    amounted: i64,
+    order_amount: [i64; 4],
+    reward: [i64; 4],
+    paid: i64,
+}
+
+/// A group while its rows come in.
+#[derive(Clone, Debug, Default)]
+struct Gathered {
+    measured: Measured,
+    money: BTreeMap<(Currency, Option<i32>), DaySums>,
+}
+
+/// Gathers rows into groups.
+#[derive(Default)]
+pub(super) struct Gatherer {
+    groups: HashMap<Name, Gathered>,
+}
+
+impl Gatherer {
+    /// Takes in the answer to a question; questions about sums come first.
+    pub(super) fn take(&mut self, ask: &Ask, rows: Vec<Row>) {
+        for row in rows {
+            let whole = [(None, 1)];
+            let divided: Vec<(Option<usize>, i8)>;
+            let places: &[(Option<usize>, i8)] = if ask.tells_pieces() {
+                let known = ask.places.get(&row.piece);
+                divided = known
+                    .into_iter()
+                    .flatten()
+                    .map(|(slot, times)| (Some(*slot), *times))
+                    .collect();
+                &divided
+            } else {
+                &whole
+            };
+            for (slot, times) in places {
+                self.add(ask, &row, *slot, *times);
+            }
+        }
+    }
+
+    fn add(&mut self, ask: &Ask, row: &Row, slot: Option<usize>, times: i8) {
+        let name = (slot, row.key.clone());
+        let value = |place: usize| row.values.get(place).copied().unwrap_or(0);
+        let What::Sums(measures) = &ask.what else {
+            // Facts of a group that has none of the counted ones would be a fault of a total.
+            let Some(group) = self.groups.get_mut(&name) else {
+                return;
+            };
+            let lag = Some(Quantiles {
+                median: value(0),
+                p90: value(1),
+            });
+            match ask.what {
+                What::Users => group.measured.users = value(0),
+                What::ConversionLag => group.measured.conversion_lag = lag,
+                What::ValidationLag => group.measured.validation_lag = lag,
+                What::Sums(_) => {}
+            }
+            return;
+        };
+        let Some(currency) = row.currency else { return };
+        let group = self.groups.entry(name).or_default();
+        let money = group.money.entry((currency, row.day)).or_default();
+        let actions = value(0) * i64::from(times);
+        money.actions += actions;
+        plus(&mut group.measured.actions, Standing::Any, actions);
+        for (place, measure) in measures.iter().enumerate() {
+            let value = value(place + 1) * i64::from(times);
+            match measure {
+                Measure::Actions(standing) => plus(&mut group.measured.actions, *standing, value),
+                Measure::Units => group.measured.units += value,
+                Measure::Carted => group.measured.carted += value,
+                Measure::OrderAmount(standing) => plus(&mut money.order_amount, *standing, value),
+                Measure::Reward(standing) => plus(&mut money.reward, *standing, value),
+                Measure::PaidReward => money.paid += value,
+                Measure::Amounted => money.amounted += value,
+                // Only where each user is in one row.
+                Measure::Users => group.measured.users += value,
+                Measure::ActionsInCurrency | Measure::ConversionLag | Measure::ValidationLag => {}
+            }
+        }
+    }
+
+    /// The groups that have an action, with their money converted where it is to be and can be.
+    pub(super) fn finish(self, exchange: &mut Exchange) -> Groups {
+        let mut groups = Groups::new();
+        for (name, gathered) in self.groups {
+            let mut measured = gathered.measured;
+            if measured.actions.first().is_none_or(|actions| *actions == 0) {
+                continue;
+            }
+            for ((currency, day), sums) in gathered.money {
+                // Cells that were added and taken off again leave a day without actions.
+                if sums.actions != 0 {
+                    let (shown, sums) = exchange.convert(currency, day, &sums);
+                    let held = measured.money.entry((shown, currency)).or_default();
+                    held.add(&sums, 1);
+                }
+            }
+            groups.insert(name, measured);
+        }
+        groups
+    }
+}
+
+fn plus(sums: &mut [i64; 4], standing: Standing, value: i64) {
+    if let Some(sum) = sums.get_mut(standing.place()) {
+        *sum += value;
+    }
+}
+
+/// Converts what is to be converted, and notes what cannot be.
+#[derive(Default)]
+pub(super) struct Exchange {
+    /// The currency asked for.
+    pub to: Option<Currency>,
+    /// The rates.
+    pub rates: Rates,
+    /// The currencies without a rate, and the first day that needed it.
+    pub missing: BTreeMap<Currency, i32>,
+}
+
+impl Exchange {
+    fn convert(
+        &mut self,
+        own: Currency,
+        day: Option<i32>,
+        sums: &DaySums,
+    ) -> (Currency, MoneySums) {
+        let target = self.to.zip(day);
+        let converted = target.and_then(|(to, day)| {
+            let fine = |amount| self.rates.convert(amount, (own, to), day);
+            Some((to, fine_sums(sums, fine)?))
+        });
+        if let Some(found) = converted {
+            return found;
+        }
+        if let Some((_, day)) = target {
+            let first = self.missing.entry(own).or_insert(day);
+            *first = (*first).min(day);
+        }
+        let plain = fine_sums(sums, |amount| Some(i128::from(amount) * FINE));
+        (own, plain.unwrap_or_default())
+    }
+
+    /// The rates that were missed.
+    pub(super) fn missing(&self) -> Vec<MissingRate> {
+        let Some(to) = self.to else { return Vec::new() };
+        let missing = self.missing.iter();
+        missing
+            .map(|(from, day)| MissingRate {
+                from: *from,
+                to,
+                day: *day,
+            })
+            .collect()
+    }
+}
+
+fn fine_sums(sums: &DaySums, fine: impl Fn(i64) -> Option<i128>) -> Option<MoneySums> {
+    let all = |amounts: [i64; 4]| -> Option<[i128; 4]> {
+        let [any, pending, approved, declined] = amounts;
+        Some([fine(any)?, fine(pending)?, fine(approved)?, fine(declined)?])
+    };
+    Some(MoneySums {
+        actions: sums.actions,
+        amounted: sums.amounted,
+        order_amount: all(sums.order_amount)?,
+        reward: all(sums.reward)?,
+        paid: fine(sums.paid)?,
+    })
+}
+
+/// A group in the report's list.
+struct Line {
+    slot: Option<usize>,
+    key: Vec<KeyPart>,
+    measured: Measured,
+    place: Cursor,
+}
+
+/// A report while it is shaped.
+pub(super) struct Shaping<'a> {
+    /// What was asked.
+    pub request: &'a ReportRequest,
+    /// The stretches of time.
+    pub slots: &'a [Span],
+    /// What expectations rest on.
+    pub bases: &'a Bases,
+}
+
+/// The list of a report, cut to a page.
+pub(super) struct Shaped {
+    /// The page.
+    pub page: Page<ReportRow>,
+    /// How many groups there are.
+    pub groups: i64,
+    /// The sums of the page.
+    pub page_sums: Measured,
+}
+
+impl Shaping<'_> {
+    /// Orders, cuts and fills the groups.
+    ///
+    /// # Errors
+    /// When there would be too many, or the cursor is not one of this list.
+    pub(super) fn shape(&self, groups: Groups, compared: Option<&Groups>) -> Result<Shaped> {
+        let order = self.order();
+        let mut lines = self.lines(groups, &order)?;
+        lines.sort_unstable_by(|one, other| compare(&one.place, &other.place, &order));
+        let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
+        self.check_cursors(order.len())?;
+        let running = self.running(&lines);
+        let lines: Vec<(usize, Line)> = lines.into_iter().enumerate().collect();
+        let page = Page::of_all(
+            lines,
+            &self.request.page,
+            |(_, line)| line.place.clone(),
+            |one, other| compare(one, other, &order),
+        );
+        let mut page_sums = Measured::default();
+        for ((_, line), _) in &page.rows {
+            page_sums.add(&line.measured, 1);
+        }
+        let page = page.map(|(number, line)| ReportRow {
+            time: line.slot.and_then(|slot| self.slots.get(slot)).copied(),
+            values: line.measured.values(&self.request.metrics, self.bases),
+            compared: compared.map(|groups| {
+                let none = Measured::default();
+                let name = (line.slot, line.key.clone());
+                let found = groups.get(&name).unwrap_or(&none);
+                found.values(&self.request.metrics, self.bases)
+            }),
+            running: running
+                .get(number)
+                .map(|sums| sums.sums(&self.request.metrics, self.over_items())),
+            key: line.key,
+        });
+        Ok(Shaped {
+            page,
+            groups: count,
+            page_sums,
+        })
+    }
+
+    fn over_items(&self) -> bool {
+        self.request.dimensions.iter().any(|by| by.is_of_items())
+    }
+
+    /// The order asked for, or that of a report for which none is.
+    fn order(&self) -> Vec<ReportOrder> {
+        if !self.request.order.is_empty() {
+            return self.request.order.clone();
+        }
+        default_order(self.request)
+    }
+
+    /// The groups that stay, with their places in the order.
+    fn lines(&self, groups: Groups, order: &[ReportOrder]) -> Result<Vec<Line>> {
+        let mut groups = groups;
+        if self.request.fill_gaps && self.request.bucket.is_some() {
+            self.fill(&mut groups)?;
+        }
+        let lines = groups.into_iter().filter_map(|((slot, key), measured)| {
+            let stays = self.request.having.iter().all(|having| {
+                let value = measured.value(having.metric, self.bases);
+                is_within(having, &value)
+            });
+            stays.then(|| {
+                let place = self.place((slot, &key), &measured, order);
+                Line {
+                    slot,
+                    key,
+                    measured,
+                    place,
+                }
+            })
+        });
+        Ok(lines.collect())
+    }
+
+    /// Adds each key in each stretch of time.
+    fn fill(&self, groups: &mut Groups) -> Result<()> {
+        let mut keys: HashSet<Vec<KeyPart>> = groups.keys().map(|(_, key)| key.clone()).collect();
+        if self.request.dimensions.is_empty() {
+            keys.insert(Vec::new());
+        }
+        if keys.len().saturating_mul(self.slots.len()) > MAX_ROWS {
+            return Err(Error::limit(
+                "fillGaps",
+                format!(
+                    "{} keys in {} stretches of time are more than {MAX_ROWS} groups; leave gaps or ask for longer \
+                     stretches",
+                    keys.len(),
+                    self.slots.len()
+                ),
+            ));
+        }
+        for key in keys {
+            for slot in 0..self.slots.len() {
+                groups.entry((Some(slot), key.clone())).or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// A group's place: the values it is ordered by, then its time and its key.
+    fn place(
+        &self,
+        (slot, key): (Option<usize>, &[KeyPart]),
+        measured: &Measured,
+        order: &[ReportOrder],
+    ) -> Cursor {
+        let time = slot
+            .and_then(|slot| self.slots.get(slot))
+            .map(|span| Value::Int(span.from.micros()));
+        let mut values: Vec<Value> = order
+            .iter()
+            .map(|order| match order.key {
+                OrderKey::Metric(metric, currency) => measured
+                    .value(metric, self.bases)
+                    .order(currency)
+                    .map_or(Value::Null, Value::Int),
+                OrderKey::Time => time.clone().unwrap_or(Value::Null),
+                OrderKey::Dimension(dimension) => {
+                    let dimensions = &self.request.dimensions;
+                    let place = dimensions.iter().position(|by| *by == dimension);
+                    place
+                        .and_then(|place| key.get(place))
+                        .map_or(Value::Null, key_value)
+                }
+            })
+            .collect();
+        values.extend(time);
+        values.extend(key.iter().map(key_value));
+        Cursor {
+            values,
+            id: Uuid::nil(),
+        }
+    }
+
+    fn check_cursors(&self, keys: usize) -> Result<()> {
+        let length =
+            keys + usize::from(self.request.bucket.is_some()) + self.request.dimensions.len();
+        let page = &self.request.page;
+        for (name, cursor) in [("after", &page.after), ("before", &page.before)] {
+            if cursor
+                .as_ref()
+                .is_some_and(|cursor| cursor.values.len() != length)
+            {
+                return Err(Error::bad_input(
+                    name,
+                    "the cursor is not one of this report; pass one that it returned",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sums of each line and all before it; none where they were not asked for.
+    fn running(&self, lines: &[Line]) -> Vec<Measured> {
+        if !self.request.wanted.running {
+            return Vec::new();
+        }
+        let mut sums = Measured::default();
+        lines
+            .iter()
+            .map(|line| {
+                sums.add(&line.measured, 1);
+                sums.clone()
+            })
+            .collect()
+    }
+}
+
+/// By time, then downwards by the first metric that is a count and adds up.
+pub(super) fn default_order(request: &ReportRequest) -> Vec<ReportOrder> {
+    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
+    let counts = |metric: &&Metric| {
+        let definition = metric.definition();
+        definition.unit == Unit::Count
+            && definition.additivity == Additivity::Additive
+            && (adds_up(**metric, over_items) || over_items)
+    };
+    let time = request.bucket.map(|_| ReportOrder {
+        key: OrderKey::Time,
+        direction: Direction::Asc,
+    });
+    let metric = request
+        .metrics
+        .iter()
+        .find(counts)
+        .map(|metric| ReportOrder {
+            key: OrderKey::Metric(*metric, None),
+            direction: Direction::Desc,
+        });
+    time.into_iter().chain(metric).collect()
+}
+
+fn key_value(part: &KeyPart) -> Value {
+    match part {
+        KeyPart::None => Value::Null,
+        KeyPart::Id(id) => Value::Id(*id),
+        KeyPart::Text(text) => Value::Text(text.clone()),
+    }
+}
+
+/// Whether a value satisfies a condition; where there is none, no bound is kept.
+fn is_within(having: &Having, value: &MetricValue) -> bool {
+    let bounds = [having.at_least, having.at_most];
+    let Some(value) = value.order(having.currency) else {
+        return bounds == [None, None];
+    };
+    having.at_least.is_none_or(|least| value >= least)
+        && having.at_most.is_none_or(|most| value <= most)
+}
+
+/// Two places in an order: values that are missing stand last in either direction.
+fn compare(one: &Cursor, other: &Cursor, order: &[ReportOrder]) -> Ordering {
+    let pairs = || one.values.iter().zip(&other.values);
+    for ((one, other), order) in pairs().zip(order) {
+        let by = match (one, other) {
+            (Value::Null, Value::Null) => Ordering::Equal,
+            (Value::Null, _) => Ordering::Greater,
+            (_, Value::Null) => Ordering::Less,
+            (one, other) if order.direction == Direction::Asc => one.cmp(other),
+            (one, other) => other.cmp(one),
+        };
+        if by.is_ne() {
+            return by;
+        }
+    }
+    let ties = pairs().skip(order.len());
+    ties.map(|(one, other)| one.cmp(other))
+        .find(|by| by.is_ne())
+        .unwrap_or(Ordering::Equal)
+}

@@ -1,0 +1,46 @@
+//! Which data answers a question about sales: a total that has all that is asked for, else the facts.
+
+use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::sales::{AxisRange, DateAxis, FactQuery, SalesGroup};
+use crate::domain::totals::{Source, Total};
+
+/// The source of sums of actions in a range; all time without one.
+#[must_use]
+pub fn of_actions(range: Option<&AxisRange>, filter: &Filter<ActionTest>) -> Source {
+    let totals = [Total::Time, Total::Channel, Total::Audience];
+    match range {
+        Some(range) => of(range, &totals, filter),
+        None => Source::of_all_time(&totals, filter),
+    }
+}
+
+/// The source of sums of counted facts by a group.
+#[must_use]
+pub fn of_group(facts: &FactQuery, group: SalesGroup) -> Source {
+    let totals: &[Total] = match group {
+        SalesGroup::Product => &[Total::Product],
+        SalesGroup::CategoryLevel1 | SalesGroup::CategoryLevel2 | SalesGroup::CategoryOwn => {
+            &[Total::Category]
+        }
+        SalesGroup::User => &[],
+    };
+    of(&facts.range, totals, &facts.filter)
+}
+
+/// Whether lifetimes of products and users answer what counted and when it began: by the order, everything but declined
+/// actions, no filter.
+#[must_use]
+pub fn lifetimes_answer(facts: &FactQuery) -> bool {
+    facts.range.axis == DateAxis::Ordered
+        && facts.without_declined
+        && facts.filter == Filter::default()
+}
+
+fn of(range: &AxisRange, totals: &[Total], filter: &Filter<ActionTest>) -> Source {
+    // Totals stand on the order's instant.
+    if range.axis == DateAxis::Ordered {
+        Source::first_of(totals, filter, range.span)
+    } else {
+        Source::Facts
+    }
+}

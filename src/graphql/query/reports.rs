@@ -1,0 +1,267 @@
+//! Root fields of reports.
+
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::analytics::report::run;
+use crate::analytics::sources::of_actions;
+use crate::domain::error::Error;
+use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::page::fingerprint;
+use crate::domain::report::{Comparison, OrderKey, ReportRequest};
+use crate::domain::time;
+use crate::graphql::connection::{Count, PageArgs, REPORT_GROUPS, Slice};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::{Failure, Result};
+use crate::graphql::input::action_filter::{ActionFilter, only_currency};
+use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
+use crate::graphql::input::reader::filter as read_filter;
+use crate::graphql::input::report::{
+    Currencies, Divided, ReportHaving, ReportOrder, check_looks, check_metrics, dimensions, having,
+    order,
+};
+use crate::graphql::report_selection::Selected;
+use crate::graphql::scalar::{CurrencyCode, TimeZone};
+use crate::graphql::siblings::page_of_siblings;
+use crate::graphql::types::info::{AggregateInfo, InfoOf};
+use crate::graphql::types::metric::{MetricDefinition, definitions};
+use crate::graphql::types::report::{Answered, Asked, Grouped, ReportConnection, ReportRow};
+use crate::graphql::types::report_info::{ReportInfo, Told};
+use crate::graphql::types::report_words::{ReportComparison, ReportDimension, TimeBucket};
+use crate::graphql::types::words::AggregateSource;
+
+/// Reports.
+#[derive(Default)]
+pub struct Reports;
+
+#[Object]
+impl Reports {
+    /// Actions of a range, divided into groups by any dimensions and by time, with any metrics of each group. Exactly the
+    /// actions of the filter count, declined ones included. Only what is selected is computed. Without `groupBy` and
+    /// `bucket` there is one row: all of it.
+    async fn report(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "What to divide by, at most 5 dimensions, each once.")] group_by: Option<
+            Vec<ReportDimension>,
+        >,
+        #[graphql(
+            desc = "Divides by time as well, into stretches of this length in the time zone; not divided by time unless given."
+        )]
+        bucket: Option<TimeBucket>,
+        #[graphql(desc = "Which actions: exactly these; all of any status unless given.")]
+        filter: Option<ActionFilter>,
+        #[graphql(desc = "Which groups stay: those that satisfy all of these, at most 10.")]
+        having: Option<Vec<ReportHaving>>,
+        #[graphql(
+            desc = "The order of the groups, at most 5 keys, ties by time and key. By time, then by the number of actions, the most first, unless given."
+        )]
+        order_by: Option<Vec<ReportOrder>>,
+        #[graphql(
+            desc = "What `compared` and `change` compare with; read only where one of them is selected.",
+            default_with = "ReportComparison::PreviousPeriod"
+        )]
+        compare_with: ReportComparison,
+        #[graphql(
+            desc = "Whether stretches of time without actions appear, with zeros: for each group that has actions at another time of the range. Needs `bucket`.",
+            default = false
+        )]
+        fill_gaps: bool,
+        #[graphql(
+            desc = "Converts all money to this currency: each day's amounts by the latest rate up to that day (in UTC). Amounts without a rate stay as they are, and `info.missingRates` says which. Not converted unless given."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(
+            desc = "The time zone of the range and of the stretches of time; the publisher's unless given."
+        )]
+        time_zone: Option<TimeZone>,
+        #[graphql(
+            desc = "The first day of weeks, in the range and in the stretches of time; MONDAY unless given."
+        )]
+        week_start: Option<WeekStart>,
+        #[graphql(
+            desc = "How many groups from the start, at most 10000; 100 unless said otherwise."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 10000.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<ReportConnection>> {
+        let args = ReportArgs {
+            range,
+            how: RangeArgs {
+                axis: date_axis,
+                zone: time_zone,
+                week_start,
+            },
+            group_by,
+            bucket,
+            filter,
+            having,
+            order_by,
+            compare_with,
+            fill_gaps,
+            currency,
+            page: PageArgs {
+                first,
+                after,
+                last,
+                before,
+            },
+        };
+        let found = async { args.report(ctx).await };
+        Some(found.await)
+    }
+
+    /// The metrics of reports: what each is, how it is computed and what it can be asked for with.
+    async fn metric_definitions(&self) -> Vec<MetricDefinition> {
+        definitions()
+    }
+}
+
+/// What a caller asks of a report.
+struct ReportArgs {
+    range: RangeInput,
+    how: RangeArgs,
+    group_by: Option<Vec<ReportDimension>>,
+    bucket: Option<TimeBucket>,
+    filter: Option<ActionFilter>,
+    having: Option<Vec<ReportHaving>>,
+    order_by: Option<Vec<ReportOrder>>,
+    compare_with: ReportComparison,
+    fill_gaps: bool,
+    currency: Option<CurrencyCode>,
+    page: PageArgs,
+}
+
+impl ReportArgs {
+    async fn report(&self, ctx: &Context<'_>) -> Result<ReportConnection> {
+        let request = request(ctx)?;
+        let selected = Selected::of(ctx.field())?;
+        let filter = read_filter("filter", self.filter.as_ref())?;
+        let currencies = Currencies {
+            converted: self.currency.map(|code| code.0),
+            only: only_currency(&filter),
+            main: Some(request.viewer.publisher.currency),
+        };
+        let (asked, order) = self.request(request, filter, currencies, &selected)?;
+        let report = run(&request.tx, request.scope, &asked).await?;
+        let span = asked.range.span;
+        let compared = match Comparison::from(self.compare_with) {
+            Comparison::PreviousPeriod => asked.previous,
+            Comparison::YearBefore => span.year_before(asked.range.zone),
+        };
+        let source = AggregateSource::from(&of_actions(Some(&asked.range), &asked.filter));
+        let facts = InfoOf::List(Some(asked.range), asked.filter);
+        let info = ReportInfo {
+            facts: AggregateInfo::new(request, facts, source),
+            told: Arc::new(Told {
+                range: span,
+                compared,
+                reading: report.reading,
+                missing_rates: report.missing_rates,
+                explain: report.explain,
+            }),
+        };
+        let asked = Arc::new(Asked {
+            dimensions: asked.dimensions,
+            span,
+            filter: given_filter(ctx)?,
+            currencies,
+            totals: report.totals,
+            others: report.others,
+        });
+        let grouped = |row| {
+            let asked = Arc::clone(&asked);
+            Arc::new(Grouped { row, asked })
+        };
+        let page = page_of_siblings(report.page.map(grouped)).map(ReportRow);
+        Ok(ReportConnection {
+            slice: Slice::new(page, order),
+            count: Count::Known(report.groups.unwrap_or_default()),
+            more: Answered { asked, info },
+        })
+    }
+
+    /// What the engine is asked, and the fingerprint of the order.
+    fn request(
+        &self,
+        request: &RequestContext,
+        filter: Filter<ActionTest>,
+        currencies: Currencies,
+        selected: &Selected,
+    ) -> Result<(ReportRequest, u32)> {
+        check_looks(&selected.looks, currencies)?;
+        let ranged = self.how.ranged(self.range, request)?;
+        let dimensions = dimensions(self.group_by.as_deref())?;
+        let bucket = self.bucket.map(Into::into);
+        let divided = Divided {
+            dimensions: &dimensions,
+            time: bucket.is_some(),
+        };
+        if self.fill_gaps && bucket.is_none() {
+            let message = "fillGaps fills stretches of time: add bucket, such as bucket: DAY, or leave fillGaps out";
+            return Err(Error::bad_input("fillGaps", message).into());
+        }
+        let order = order(self.order_by.as_deref(), divided, currencies)?;
+        let having = having(self.having.as_deref(), currencies)?;
+        let others = order.iter().filter_map(|order| match order.key {
+            OrderKey::Metric(metric, _) => Some(metric),
+            OrderKey::Dimension(_) | OrderKey::Time => None,
+        });
+        let others = others.chain(having.iter().map(|having| having.metric));
+        check_metrics(selected.metrics.iter().copied().chain(others), &dimensions)?;
+        let week_start = self
+            .how
+            .week_start
+            .map_or_else(time::WeekStart::default, Into::into);
+        let converted = currencies.converted;
+        let order_of_pages = fingerprint(&format!(
+            "report {dimensions:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
+        ));
+        let mut page = self.page.request(REPORT_GROUPS, order_of_pages)?;
+        if !selected.rows {
+            page.size = 0;
+        }
+        let asked = ReportRequest {
+            range: ranged.range,
+            previous: ranged.previous,
+            filter,
+            dimensions,
+            bucket,
+            week_start,
+            metrics: selected.metrics.iter().copied().collect(),
+            wanted: selected.wanted,
+            having,
+            order,
+            page,
+            currency: converted,
+            compare: selected.compared.then(|| self.compare_with.into()),
+            fill_gaps: self.fill_gaps,
+            now: request.now,
+        };
+        Ok((asked, order_of_pages))
+    }
+}
+
+/// The argument `filter` as it was given, with the values of variables.
+fn given_filter(ctx: &Context<'_>) -> Result<Option<Map<String, Json>>> {
+    let unreadable = || Failure::internal("the filter of a report cannot be read twice");
+    let arguments = ctx.field().arguments().map_err(|_| unreadable())?;
+    let given = arguments.into_iter().find(|(name, _)| name == "filter");
+    match given.map_or(Value::Null, |(_, value)| value).into_json() {
+        Ok(Json::Object(filter)) => Ok(Some(filter)),
+        Ok(Json::Null) => Ok(None),
+        _ => Err(unreadable()),
+    }
+}

@@ -1,0 +1,126 @@
+//! The totals as the facts say them: verified slice by slice, and rebuilt where they must be.
+//!
+//! `apply` keeps totals by difference; here they are stated once more, in SQL over all facts of a slice. A slice is a
+//! run of cells of the largest grain, so that every cell of every grain lies in one slice; behind the slices of time
+//! come those of the lifetimes, cut by id. Each slice is verified or rebuilt in a transaction of its own: a server goes
+//! on reading and writing meanwhile, and a command that was stopped goes on where it was.
+
+mod facts;
+mod rebuild;
+mod rounds;
+mod verify;
+
+pub use rebuild::{Rebuilt, behind, bring_up, rebuild};
+pub use rounds::{Checked, verify_next};
+pub use verify::{Drift, verify};
+
+use super::listing::column;
+use super::tx::{ReadTx, WriteTx};
+use crate::domain::error::Result;
+use crate::domain::id::PublisherId;
+use crate::domain::time::{Instant, Span};
+use crate::domain::totals::{Cells, Grain};
+use sea_orm::DbErr;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// How many parts the lifetimes are cut into, by the first four bits of their ids.
+const LIFE_PARTS: i64 = 16;
+/// The number of the first slice of lifetimes: behind every slice of time, which are less than 400 years apart.
+const FIRST_LIFE_SLICE: i64 = 1_000_000;
+
+/// A part of a publisher's totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// All cells of all totals in this cell of the largest grain.
+    Time(i64),
+    /// The lifetimes of products and users whose ids begin with these four bits.
+    Lives(u8),
+}
+
+impl Slice {
+    /// Its number, by which slices follow each other.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Time(cell) => cell,
+            Self::Lives(part) => FIRST_LIFE_SLICE + i64::from(part),
+        }
+    }
+
+    /// The cells of a grain in a slice of time.
+    fn cells(cell: i64, grain: Grain) -> Cells {
+        let start = |cell: i64| grain.cell_of(Grain::FourWeeks, cell);
+        Cells {
+            grain,
+            from: start(cell),
+            to: start(cell + 1),
+        }
+    }
+
+    /// The microseconds of a slice of time, from and to.
+    fn micros(cell: i64) -> (i64, i64) {
+        (
+            Grain::FourWeeks.start(cell),
+            Grain::FourWeeks.start(cell + 1),
+        )
+    }
+
+    /// The first and the last id of a slice of lifetimes, both inside.
+    fn ids(part: u8) -> (Uuid, Uuid) {
+        let low = u128::from(part) << 124;
+        (
+            Uuid::from_u128(low),
+            Uuid::from_u128(low | (u128::MAX >> 4)),
+        )
+    }
+}
+
+/// Notes that a new publisher's totals, of which there are none, are of this version's layout.
+pub(super) async fn note_current(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    now: Instant,
+) -> std::result::Result<(), DbErr> {
+    rebuild::note(tx, publisher, None, now).await
+}
+
+/// The slices of a publisher that hold facts or totals, in their order; with a span, those of time that touch it: two
+/// statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn slices(tx: &ReadTx, publisher: PublisherId, span: Option<Span>) -> Result<Vec<Slice>> {
+    let mut cells: BTreeSet<i64> = BTreeSet::new();
+    let grain = Grain::FourWeeks;
+    let mut sql = tx.sql();
+    sql.push(&format!(
+        "SELECT DISTINCT ((ordered_at_us + {}) / {}) AS cell FROM actions WHERE publisher_id = ",
+        grain.lead(),
+        grain.micros()
+    ))
+    .bind(publisher.0);
+    for row in tx.rows(sql).await? {
+        cells.insert(column(&row, "cell")?);
+    }
+    let mut sql = tx.sql();
+    sql.push("SELECT DISTINCT cell FROM totals_time WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND grain = ").bind(grain.number());
+    for row in tx.rows(sql).await? {
+        cells.insert(column(&row, "cell")?);
+    }
+    let wanted = |cell: i64| {
+        let (from, to) = Slice::micros(cell);
+        span.is_none_or(|span| span.from.micros() < to && from < span.to.micros())
+    };
+    let mut slices: Vec<Slice> = cells
+        .into_iter()
+        .filter(|cell| wanted(*cell))
+        .map(Slice::Time)
+        .collect();
+    if span.is_none() {
+        slices.extend((0..LIFE_PARTS).filter_map(|part| u8::try_from(part).ok().map(Slice::Lives)));
+    }
+    Ok(slices)
+}

@@ -1,0 +1,31 @@
+//! What a server does beside answering: steps that are called again and again, each of which ends by itself.
+//!
+//! A step ([`upkeep::tick`]) is a function that tests call; the loop around it is here. Not here: what a step does with
+//! facts and totals (`store`).
+
+pub mod upkeep;
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::time::Instant;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Goes on for as long as it is asked to; `verify_every` is the pause between two slices of totals, none for never.
+pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
+    let Some(pause) = verify_every else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(pause).await;
+        let now = Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+        match upkeep::tick(store, now).await {
+            Ok(checked) => upkeep::report(checked.as_ref(), metrics),
+            Err(error) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(cause, "a slice of totals could not be verified: {error}");
+            }
+        }
+    }
+}

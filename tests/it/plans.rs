@@ -1,0 +1,311 @@
+//! Golden plans: request to plan to SQL for each database, as files in `tests/golden/plans`. No database is asked.
+//!
+//! `UPDATE_GOLDEN=1` writes them. Citus runs PostgreSQL's statements; what is checked beyond is that each table in them
+//! is cut by the publisher.
+
+use crate::support::drafts::{at, currency};
+use crate::support::statement::tables;
+use actiongraph::analytics::report;
+use actiongraph::domain::filter::{
+    ActionField, ActionTest, AdSpaceField, AdSpaceTest, Filter, Op, Value,
+};
+use actiongraph::domain::id::PublisherId;
+use actiongraph::domain::page::{Direction, PageRequest};
+use actiongraph::domain::report::metric::Metric;
+use actiongraph::domain::report::plan::Plan;
+use actiongraph::domain::report::{
+    Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest, Wanted,
+};
+use actiongraph::domain::sales::{AxisRange, DateAxis};
+use actiongraph::domain::scope::WriteScope;
+use actiongraph::domain::time::{Span, WeekStart, Zone};
+use actiongraph::store::report::{Dialect, statements};
+use std::path::Path;
+
+/// A request for everything of a stretch of time.
+fn request(from: &str, to: &str, zone: &str) -> ReportRequest {
+    let span = Span {
+        from: at(from),
+        to: at(to),
+    };
+    ReportRequest {
+        range: AxisRange {
+            axis: DateAxis::Ordered,
+            span,
+            zone: Zone::parse(zone).unwrap(),
+        },
+        previous: Span::of_micros(span.from.micros() - span.micros(), span.from.micros()),
+        filter: Filter::default(),
+        dimensions: Vec::new(),
+        bucket: None,
+        week_start: WeekStart::Monday,
+        metrics: vec![Metric::Actions],
+        wanted: Wanted::default(),
+        having: Vec::new(),
+        order: Vec::new(),
+        page: PageRequest {
+            size: 100,
+            forward: true,
+            after: None,
+            before: None,
+        },
+        currency: None,
+        compare: None,
+        fill_gaps: false,
+        now: at("2026-07-01T00:00:00Z"),
+    }
+}
+
+fn most(metric: Metric, code: Option<&str>) -> Vec<ReportOrder> {
+    vec![ReportOrder {
+        key: OrderKey::Metric(metric, code.map(currency)),
+        direction: Direction::Desc,
+    }]
+}
+
+fn page(size: u32) -> PageRequest {
+    PageRequest {
+        size,
+        forward: true,
+        after: None,
+        before: None,
+    }
+}
+
+/// Requests by name, each of which shows another way to an answer.
+#[expect(clippy::too_many_lines, reason = "a list")]
+fn requests() -> Vec<(&'static str, ReportRequest)> {
+    let quarter = || request("2026-04-02T00:00:00Z", "2026-07-01T00:00:00Z", "UTC");
+    let test = |field, op| Filter::Test(ActionTest::Field(field, op));
+    vec![
+        (
+            "categories-over-90-days",
+            ReportRequest {
+                dimensions: vec![Dimension::CategoryLevel1],
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                order: most(Metric::Units, None),
+                page: page(10),
+                ..quarter()
+            },
+        ),
+        (
+            "categories-of-level-2-by-week",
+            ReportRequest {
+                dimensions: vec![Dimension::CategoryLevel2, Dimension::Status],
+                bucket: Some(Bucket::Week),
+                metrics: vec![Metric::Units, Metric::OrderAmount],
+                ..request("2026-05-04T00:00:00Z", "2026-06-01T00:00:00Z", "UTC")
+            },
+        ),
+        (
+            "products-over-30-days",
+            ReportRequest {
+                dimensions: vec![Dimension::Product],
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                order: most(Metric::Units, None),
+                ..request("2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z", "UTC")
+            },
+        ),
+        (
+            "products-by-reward-with-totals",
+            ReportRequest {
+                dimensions: vec![Dimension::Product],
+                metrics: vec![Metric::Reward],
+                wanted: Wanted {
+                    totals: true,
+                    others: true,
+                    ..Wanted::default()
+                },
+                order: most(Metric::Reward, Some("USD")),
+                filter: test(ActionField::Status, Op::Ne(Value::from("DECLINED"))),
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-11T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
+            "users-new-and-returning",
+            ReportRequest {
+                dimensions: vec![Dimension::UserAge],
+                metrics: vec![Metric::Actions, Metric::Users, Metric::Reward],
+                ..quarter()
+            },
+        ),
+        (
+            "users-by-age-and-frequency",
+            ReportRequest {
+                dimensions: vec![Dimension::UserAge, Dimension::UserFrequency],
+                metrics: vec![Metric::Actions, Metric::Users, Metric::Reward],
+                filter: test(ActionField::Status, Op::Ne(Value::from("DECLINED"))),
+                ..quarter()
+            },
+        ),
+        (
+            "users-by-frequency-and-program",
+            ReportRequest {
+                dimensions: vec![Dimension::UserFrequency, Dimension::Program],
+                metrics: vec![Metric::Users],
+                ..quarter()
+            },
+        ),
+        (
+            "days-of-a-year-in-kolkata",
+            ReportRequest {
+                dimensions: vec![Dimension::Status],
+                bucket: Some(Bucket::Day),
+                metrics: vec![Metric::Reward],
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-07T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
+            "days-in-utc",
+            ReportRequest {
+                dimensions: vec![Dimension::Status],
+                bucket: Some(Bucket::Day),
+                metrics: vec![Metric::Reward],
+                ..request("2025-07-01T00:00:00Z", "2026-07-01T00:00:00Z", "UTC")
+            },
+        ),
+        (
+            "quarters-of-an-hour",
+            ReportRequest {
+                bucket: Some(Bucket::QuarterHour),
+                ..request("2026-06-30T12:00:00Z", "2026-07-01T00:00:00Z", "UTC")
+            },
+        ),
+        (
+            "program-by-country",
+            ReportRequest {
+                dimensions: vec![Dimension::Program, Dimension::Country],
+                metrics: vec![
+                    Metric::Actions,
+                    Metric::ApprovedReward,
+                    Metric::ApprovalRate,
+                ],
+                compare: Some(Comparison::PreviousPeriod),
+                ..quarter()
+            },
+        ),
+        (
+            "filtered-by-ad-space-and-country",
+            ReportRequest {
+                dimensions: vec![Dimension::AdSpace],
+                filter: Filter::All(vec![
+                    test(ActionField::Country, Op::IsNull(true)),
+                    Filter::Test(ActionTest::AdSpace(Filter::Test(AdSpaceTest(
+                        AdSpaceField::Name,
+                        Op::Contains("Blog".to_owned()),
+                    )))),
+                ]),
+                ..quarter()
+            },
+        ),
+        (
+            "months-in-new-york-converted",
+            ReportRequest {
+                bucket: Some(Bucket::Month),
+                metrics: vec![Metric::OrderAmount, Metric::AverageOrderAmount],
+                currency: Some(currency("EUR")),
+                compare: Some(Comparison::YearBefore),
+                ..request(
+                    "2026-01-01T05:00:00Z",
+                    "2026-07-01T04:00:00Z",
+                    "America/New_York",
+                )
+            },
+        ),
+        (
+            "medians-by-program",
+            ReportRequest {
+                dimensions: vec![Dimension::Program],
+                metrics: vec![Metric::ConversionLag, Metric::ValidationLag],
+                ..quarter()
+            },
+        ),
+        (
+            "expected-reward-by-closing-day",
+            ReportRequest {
+                bucket: Some(Bucket::Week),
+                metrics: vec![Metric::ExpectedReward],
+                range: AxisRange {
+                    axis: DateAxis::Closed,
+                    ..request(
+                        "2026-07-01T04:00:00Z",
+                        "2026-07-29T04:00:00Z",
+                        "America/New_York",
+                    )
+                    .range
+                },
+                ..quarter()
+            },
+        ),
+    ]
+}
+
+/// A plan with two currencies, where it has to know them.
+fn planned(request: &ReportRequest) -> Plan {
+    let mut plan = report::plan(request).unwrap();
+    plan.current.fill(&["RUB", "USD"].map(currency));
+    plan
+}
+
+#[test]
+fn plans_and_statements_are_those_of_the_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/plans");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever changes plans on purpose says so; the product's settings have nothing to do with it"
+    )]
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let scope = WriteScope::for_entrance(PublisherId(1)).read();
+    let mut wrong = Vec::new();
+    for (name, request) in requests() {
+        let plan = planned(&request);
+        let text = |dialect| statements(&plan, scope, dialect).join("\n\n") + "\n";
+        let (sqlite, postgres) = (text(Dialect::Sqlite), text(Dialect::Postgres));
+        let folder = folder.join(name);
+        for (file, text) in [
+            ("request.txt", format!("{request:#?}\n")),
+            ("plan.txt", format!("{plan}\n")),
+            ("sqlite.sql", sqlite),
+            ("postgres.sql", postgres.clone()),
+            ("citus.sql", postgres),
+        ] {
+            let path = folder.join(file);
+            if update {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let golden = std::fs::read_to_string(&path).unwrap_or_default();
+            if golden != text {
+                wrong.push(format!("{name}/{file}: is now\n{text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_table_of_a_plan_is_cut_by_the_publisher() {
+    let scope = WriteScope::for_entrance(PublisherId(1)).read();
+    let mut seen = 0;
+    for (name, request) in requests() {
+        let plan = planned(&request);
+        for statement in statements(&plan, scope, Dialect::Postgres) {
+            for alias in tables(&statement) {
+                seen += 1;
+                assert!(
+                    statement.contains(&format!("{alias}.publisher_id")),
+                    "{name}: nothing says whose rows {alias} has:\n{statement}"
+                );
+            }
+        }
+    }
+    assert!(seen > 60, "{seen}");
+}

@@ -1,0 +1,560 @@
+//! Reports equal a plain count over all facts, to the cent: any dimensions, metrics, stretches of time, zones, filters,
+//! orders, comparisons, conversions and pages.
+
+use crate::support::check::{check, seed};
+use crate::support::drafts::{Shape, ZONES, at, currency, instant};
+use crate::support::naive_report::{Answer, Naive, Name, WHOLE};
+use crate::support::queries::{self, Pools};
+use crate::support::world::{Facts, World, runtime};
+use actiongraph::analytics::report;
+use actiongraph::domain::error::Code;
+use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::page::{Direction, PageRequest};
+use actiongraph::domain::report::metric::{Metric, Unit};
+use actiongraph::domain::report::rates::Rate;
+use actiongraph::domain::report::{
+    Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportOrder,
+    ReportRequest, Wanted,
+};
+use actiongraph::domain::sales::{AxisRange, DateAxis};
+use actiongraph::domain::time::{Span, WeekStart, Zone};
+use actiongraph::store::rates;
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use tokio::runtime::Runtime;
+
+const SHAPE: Shape = Shape {
+    drafts: 260,
+    actions: 220,
+    wild: true,
+};
+
+/// Rates with gaps: one pair from the middle of the data on, one only the other way round, one not at all.
+fn all_rates() -> Vec<Rate> {
+    let day = |text: &str| i32::try_from(at(text).micros() / 86_400_000_000).unwrap();
+    let rate = |from: &str, to: &str, on: &str, rate_e9| Rate {
+        from: currency(from),
+        to: currency(to),
+        day: day(on),
+        rate_e9,
+    };
+    vec![
+        rate("RUB", "USD", "2025-01-01T00:00:00Z", 12_345_679),
+        rate("RUB", "USD", "2026-03-01T00:00:00Z", 12_987_654),
+        rate("RUB", "USD", "2026-04-05T00:00:00Z", 11_000_001),
+        rate("USD", "EUR", "2026-03-10T00:00:00Z", 913_000_000),
+        rate("EUR", "USD", "2026-04-01T00:00:00Z", 1_087_654_321),
+        rate("USD", "EUR", "2026-04-04T00:00:00Z", 919_999_999),
+    ]
+}
+
+fn setting() -> (Runtime, World, Facts, Pools) {
+    let runtime = runtime();
+    let (world, facts) = runtime.block_on(async {
+        let world = World::rich(seed() + 11, SHAPE).await;
+        rates::save(&world.store, &all_rates()).await.unwrap();
+        let facts = world.facts(0).await;
+        (world, facts)
+    });
+    let pools = Pools::of(&facts);
+    (runtime, world, facts, pools)
+}
+
+/// A range with the axis of orders more often than any other, and short where stretches of time are.
+fn ranges(bucket: Option<Bucket>) -> BoxedStrategy<AxisRange> {
+    let wide = match bucket {
+        Some(Bucket::Day | Bucket::Week) => queries::wide_range(),
+        _ => prop_oneof![6 => queries::wide_range(), 1 => queries::range()].boxed(),
+    };
+    let axis = prop_oneof![
+        4 => Just(DateAxis::Ordered),
+        1 => select(DateAxis::ALL.to_vec()),
+    ];
+    let zone = select(ZONES.to_vec()).prop_map(|name| Zone::parse(name).unwrap());
+    let start = at("2026-02-01T00:00:00Z").micros();
+    let longest = if bucket == Some(Bucket::QuarterHour) {
+        200_000i64
+    } else {
+        800_000
+    };
+    let short = (0i64..10_000_000, 1i64..longest, zone).prop_map(move |(from, length, zone)| {
+        let from = start + from * 1_000_000;
+        AxisRange {
+            axis: DateAxis::Ordered,
+            span: Span {
+                from: instant(from),
+                to: instant(from + length * 1_000_000),
+            },
+            zone,
+        }
+    });
+    let range = match bucket {
+        Some(Bucket::QuarterHour | Bucket::Hour) => short.boxed(),
+        _ => prop_oneof![4 => wide, 1 => short].boxed(),
+    };
+    (range, axis)
+        .prop_map(|(range, axis)| AxisRange { axis, ..range })
+        .boxed()
+}
+
+/// Filters: none, ones that totals can test, or any.
+fn filters(pools: &Pools) -> BoxedStrategy<Filter<ActionTest>> {
+    let text = |field, values: &'static [&'static str]| {
+        let values = subsequence(values.to_vec(), 0..values.len());
+        (values, 0usize..4).prop_map(move |(values, kind)| {
+            let list: Vec<Value> = values.iter().map(|value| Value::from(*value)).collect();
+            let op = match kind {
+                0 => Op::In(list),
+                1 => Op::NotIn(list),
+                2 => list.first().cloned().map_or(Op::IsNull(true), Op::Ne),
+                _ => Op::IsNull(values.len() % 2 == 0),
+            };
+            Filter::Test(ActionTest::Field(field, op))
+        })
+    };
+    let held = prop_oneof![
+        text(
+            ActionField::Status,
+            &["PENDING", "APPROVED", "DECLINED", "UNKNOWN"]
+        ),
+        text(ActionField::Currency, &["USD", "RUB", "EUR"]),
+        text(ActionField::Country, &["RU", "KZ", "US", "DE"]),
+        text(ActionField::Device, &["a", "A", "ab", "100%"]),
+        text(ActionField::ActionType, &["SALE", "LEAD"]),
+        queries::program_filter(pools, 1).prop_map(|f| Filter::Test(ActionTest::Program(f))),
+        queries::ad_space_filter(pools, 1).prop_map(|f| Filter::Test(ActionTest::AdSpace(f))),
+    ];
+    let held = (held.clone(), held, 0usize..4).prop_map(|(one, other, kind)| match kind {
+        0 => one,
+        1 => Filter::All(vec![one, other]),
+        2 => Filter::Any(vec![one, other]),
+        _ => Filter::Not(Box::new(one)),
+    });
+    prop_oneof![
+        3 => Just(Filter::default()),
+        4 => held,
+        2 => queries::action_filter(pools),
+    ]
+    .boxed()
+}
+
+fn metric_order(metric: Metric) -> BoxedStrategy<OrderKey> {
+    let code = select(vec!["USD", "RUB", "EUR"]);
+    match metric.definition().unit {
+        Unit::Money | Unit::RatioPerCurrency => code
+            .prop_map(move |code| OrderKey::Metric(metric, Some(currency(code))))
+            .boxed(),
+        _ => Just(OrderKey::Metric(metric, None)).boxed(),
+    }
+}
+
+fn dimensions() -> BoxedStrategy<Vec<Dimension>> {
+    // Those that totals know come more often, and so do few at once.
+    let known = vec![
+        Dimension::Status,
+        Dimension::Currency,
+        Dimension::Program,
+        Dimension::AdSpace,
+        Dimension::Country,
+        Dimension::Device,
+        Dimension::ActionType,
+    ];
+    let items = select(vec![
+        Dimension::Product,
+        Dimension::CategoryLevel1,
+        Dimension::CategoryLevel2,
+        Dimension::CategoryOwn,
+    ]);
+    let with_items = (items, subsequence(known[..2].to_vec(), 0..=2)).prop_map(|(item, more)| {
+        let mut all = vec![item];
+        all.extend(more);
+        all
+    });
+    prop_oneof![
+        1 => Just(Vec::new()),
+        3 => subsequence(known, 0..3).prop_shuffle(),
+        2 => with_items,
+        1 => subsequence(vec![Dimension::UserAge, Dimension::UserFrequency], 1..=2).prop_shuffle(),
+        3 => subsequence(Dimension::ALL.to_vec(), 0..4).prop_shuffle(),
+    ]
+    .boxed()
+}
+
+fn weighted_flag(percent: u32) -> BoxedStrategy<bool> {
+    (0..100u32).prop_map(move |dice| dice < percent).boxed()
+}
+
+/// Requests, some of which ask for no more than the largest groups.
+fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
+    let additive = select(vec![
+        OrderKey::Metric(Metric::Actions, None),
+        OrderKey::Metric(Metric::DeclinedActions, None),
+        OrderKey::Metric(Metric::Units, None),
+        OrderKey::Metric(Metric::OrderAmount, Some(currency("RUB"))),
+        OrderKey::Metric(Metric::PendingReward, Some(currency("USD"))),
+    ]);
+    (any_requests(pools), weighted(0.2, additive), 1u32..5)
+        .prop_map(|(request, top, size)| {
+            let Some(key) = top else { return request };
+            ReportRequest {
+                bucket: None,
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                wanted: Wanted {
+                    groups: false,
+                    running: false,
+                    ..request.wanted
+                },
+                having: Vec::new(),
+                order: vec![ReportOrder {
+                    key,
+                    direction: Direction::Desc,
+                }],
+                page: PageRequest {
+                    size,
+                    forward: true,
+                    after: None,
+                    before: None,
+                },
+                currency: None,
+                compare: None,
+                ..request
+            }
+        })
+        .boxed()
+}
+
+fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
+    let bucket = weighted(0.55, select(Bucket::ALL.to_vec()));
+    let week_start = select(vec![
+        WeekStart::Monday,
+        WeekStart::Wednesday,
+        WeekStart::Saturday,
+        WeekStart::Sunday,
+    ]);
+    let pools = pools.clone();
+    (dimensions(), bucket)
+        .prop_flat_map(move |(dimensions, bucket)| {
+            let over_items = dimensions.iter().any(|by| by.is_of_items());
+            let metrics: Vec<Metric> = Metric::ALL
+                .iter()
+                .copied()
+                .filter(|metric| !over_items || !WHOLE.contains(metric))
+                .collect();
+            let mut keys: Vec<BoxedStrategy<OrderKey>> =
+                metrics.iter().map(|metric| metric_order(*metric)).collect();
+            keys.extend(
+                dimensions
+                    .iter()
+                    .map(|by| Just(OrderKey::Dimension(*by)).boxed()),
+            );
+            keys.extend(bucket.map(|_| Just(OrderKey::Time).boxed()));
+            let order = select(keys).prop_flat_map(|key| key).prop_flat_map(|key| {
+                select(vec![Direction::Asc, Direction::Desc])
+                    .prop_map(move |direction| ReportOrder { key, direction })
+            });
+            let having = select(metrics.clone())
+                .prop_flat_map(metric_order)
+                .prop_flat_map(|key| {
+                    let bound = || weighted(0.6, prop_oneof![0i64..6, -20_000i64..2_000_000]);
+                    (bound(), bound()).prop_map(move |(at_least, at_most)| {
+                        let OrderKey::Metric(metric, currency) = key else {
+                            panic!("a metric")
+                        };
+                        Having {
+                            metric,
+                            currency,
+                            at_least,
+                            at_most,
+                        }
+                    })
+                });
+            (
+                (
+                    Just(dimensions),
+                    Just(bucket),
+                    ranges(bucket),
+                    filters(&pools),
+                ),
+                subsequence(metrics.clone(), 0..metrics.len()),
+                (
+                    prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(having, 1..3)],
+                    prop_oneof![
+                        1 => Just(Vec::new()),
+                        2 => prop::collection::vec(order.clone(), 1),
+                        1 => prop::collection::vec(order, 2..4),
+                    ],
+                ),
+                (
+                    weighted(0.3, select(vec!["USD", "EUR", "RUB", "BRL"])),
+                    weighted(0.3, select(Comparison::ALL.to_vec())),
+                    weighted_flag(20),
+                ),
+            )
+        })
+        .prop_flat_map(|parts| {
+            let page = (1u32..40, any::<bool>());
+            let ahead = (0i64..90, 1i64..100);
+            let wanted = (
+                weighted_flag(50),
+                weighted_flag(40),
+                weighted_flag(80),
+                weighted_flag(60),
+            );
+            (Just(parts), ahead, page, wanted)
+        })
+        .prop_flat_map(move |parts| (Just(parts), week_start.clone()))
+        .prop_map(
+            |(
+                (
+                    (
+                        (dimensions, bucket, range, filter),
+                        metrics,
+                        (having, order),
+                        (code, compare, fill_gaps),
+                    ),
+                    (ahead, length),
+                    (size, forward),
+                    (groups, running, totals, others),
+                ),
+                week_start,
+            )| {
+                let from = range.span.from.micros();
+                let previous = match bucket {
+                    Some(Bucket::QuarterHour | Bucket::Hour) => {
+                        Span::of_micros(from - range.span.micros(), from)
+                    }
+                    _ => {
+                        let from = from - ahead * 86_400_000_000;
+                        Span::of_micros(from, from + length * 86_400_000_000)
+                    }
+                };
+                ReportRequest {
+                    range,
+                    previous,
+                    filter,
+                    dimensions,
+                    bucket,
+                    week_start,
+                    metrics,
+                    wanted: Wanted {
+                        groups,
+                        totals,
+                        others,
+                        running,
+                        explain: false,
+                    },
+                    having,
+                    order,
+                    page: PageRequest {
+                        size,
+                        forward,
+                        after: None,
+                        before: None,
+                    },
+                    currency: code.map(currency),
+                    compare,
+                    fill_gaps,
+                    now: at("2026-07-01T00:00:00Z"),
+                }
+            },
+        )
+        .boxed()
+}
+
+/// Walks the pages of a report.
+fn walk(
+    runtime: &Runtime,
+    world: &World,
+    request: &ReportRequest,
+    steps: usize,
+) -> Result<Vec<Report>, actiongraph::domain::error::Error> {
+    let mut request = request.clone();
+    let mut reports = Vec::new();
+    loop {
+        let report =
+            runtime.block_on(async { report::run(&world.tx(), world.read(0), &request).await })?;
+        let (more, last) = if request.page.forward {
+            (report.page.has_next, report.page.rows.last())
+        } else {
+            (report.page.has_previous, report.page.rows.first())
+        };
+        let cursor = last.map(|(_, cursor)| cursor.clone());
+        if request.page.forward {
+            request.page.after = cursor;
+        } else {
+            request.page.before = cursor;
+        }
+        reports.push(report);
+        if !more || reports.len() == steps {
+            return Ok(reports);
+        }
+    }
+}
+
+fn compare(
+    request: &ReportRequest,
+    naive: &Naive<'_>,
+    expected: &Answer,
+    reports: &[Report],
+) -> Result<(), TestCaseError> {
+    let mut start = 0;
+    for report in reports {
+        let rows = &report.page.rows;
+        let count = expected.rows.len();
+        let groups = request.wanted.groups.then(|| i64::try_from(count).unwrap());
+        prop_assert_eq!(report.groups, groups, "groups");
+        let end = (start + rows.len()).min(count);
+        let here = if request.page.forward {
+            &expected.rows[start..end]
+        } else {
+            &expected.rows[count - end..count - start]
+        };
+        start = end;
+        let more = if request.page.forward {
+            report.page.has_next
+        } else {
+            report.page.has_previous
+        };
+        prop_assert_eq!(more, end < count, "more than {} of {}", end, count);
+        prop_assert!(!rows.is_empty() || count == 0);
+        let mut names: Vec<Name> = Vec::new();
+        for ((row, _), expected) in rows.iter().zip(here) {
+            let time = row.time.map(|span| (span.from.micros(), span.to.micros()));
+            prop_assert_eq!(time, expected.time);
+            prop_assert_eq!(&row.key, &expected.key);
+            prop_assert_eq!(
+                &row.values,
+                &expected.values,
+                "of {:?} {:?}",
+                row.key,
+                row.time
+            );
+            prop_assert_eq!(
+                &row.compared,
+                &expected.compared,
+                "of {:?} {:?}",
+                row.key,
+                row.time
+            );
+            prop_assert_eq!(&row.running, &expected.running, "up to {:?}", row.key);
+            names.push((time, row.key.clone()));
+        }
+        prop_assert_eq!(report.totals.is_some(), request.wanted.totals);
+        if let Some(totals) = &report.totals {
+            prop_assert_eq!(&totals.values, &expected.totals, "totals");
+            prop_assert_eq!(
+                &totals.compared,
+                &expected.compared_totals,
+                "totals compared"
+            );
+        }
+        prop_assert_eq!(report.others.is_some(), request.wanted.others);
+        if request.currency.is_none() && request.wanted.others {
+            // Where money is converted, the difference of rounded amounts is not the rounded difference.
+            prop_assert_eq!(
+                report.others.as_ref(),
+                Some(&naive.others(&expected.totals, &names)),
+                "others"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// How many reports with groups were read from each source, divided by time or not: a test that asks nothing finds nothing.
+fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: &Report) {
+    if report.page.rows.is_empty() {
+        return;
+    }
+    let divided = if request.bucket.is_some() {
+        " by time"
+    } else {
+        ""
+    };
+    let plan = report::plan(request).unwrap();
+    let ways = plan.current.groups.iter().flat_map(|ask| {
+        let top = ask.top.map(|_| format!("top of {}", ask.source.name()));
+        let users = ask.per_user.as_ref().map(|_| "by user".to_owned());
+        top.into_iter().chain(users)
+    });
+    for way in ways {
+        *seen.borrow_mut().entry(way).or_default() += 1;
+    }
+    for source in &report.reading.sources {
+        *seen
+            .borrow_mut()
+            .entry(format!("{source}{divided}"))
+            .or_default() += 1;
+    }
+}
+
+#[test]
+fn reports_are_what_a_plain_count_gives() {
+    let (runtime, world, facts, pools) = setting();
+    let rates = all_rates();
+    let seen = RefCell::new(BTreeMap::new());
+    check(600, &requests(&pools), |request| {
+        let found = walk(&runtime, &world, &request, 3);
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                prop_assert_eq!(error.code(), Code::LimitExceeded, "{:?}", error);
+                prop_assert!(
+                    error.message().contains(&MAX_BUCKETS.to_string())
+                        || error.message().contains("200000"),
+                    "{}",
+                    error.message()
+                );
+                return Ok(());
+            }
+        };
+        let naive = Naive {
+            facts: &facts,
+            rates: &rates,
+            request: &request,
+        };
+        let expected = naive.answer();
+        compare(&request, &naive, &expected, &found)?;
+        note(&seen, &request, &found[0]);
+        if request.currency.is_some() && !request.metrics.is_empty() {
+            let asked = |metric: &Metric| {
+                matches!(
+                    metric.definition().unit,
+                    Unit::Money | Unit::RatioPerCurrency
+                )
+            };
+            if request.metrics.iter().any(asked) {
+                let missing = found[0].missing_rates.iter();
+                let missing: Vec<_> = missing.map(|rate| (rate.from, rate.day)).collect();
+                prop_assert_eq!(missing, expected.missing.into_iter().collect::<Vec<_>>());
+            }
+        }
+        Ok(())
+    });
+    let seen = seen.into_inner();
+    for way in ["by user", "top of facts", "top of totals_product"] {
+        assert!(
+            seen.get(way).is_some_and(|count| *count > 1),
+            "{way}: {seen:?}"
+        );
+    }
+    for source in [
+        "totals_time",
+        "totals_channel",
+        "totals_audience",
+        "totals_category",
+        "totals_product",
+        "facts",
+    ] {
+        for divided in ["", " by time"] {
+            let name = format!("{source}{divided}");
+            assert!(
+                seen.get(&name).is_some_and(|count| *count > 3),
+                "{name}: {seen:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,912 @@
+//! What a report should answer, computed the plain way: loops over all facts, with none of `analytics` and `store`.
+
+use super::naive::{self, in_range, line_up, local_start};
+use super::world::Facts;
+use actiongraph::domain::money::{Currency, Money};
+use actiongraph::domain::page::Direction;
+use actiongraph::domain::report::metric::{Metric, MetricValue, Quantiles, Values};
+use actiongraph::domain::report::rates::Rate;
+use actiongraph::domain::report::{
+    Bucket, Comparison, Dimension, KeyPart, OrderKey, ReportRequest,
+};
+use actiongraph::domain::sales::{AxisRange, DateAxis};
+use actiongraph::domain::time::{Instant, Span, WeekStart, Zone};
+use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeZone as _, Timelike as _};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
+use uuid::Uuid;
+
+type Action = entity::action::Model;
+type Item = entity::action_item::Model;
+
+const QUARTER: i64 = 900_000_000;
+const DAY: i64 = 86_400_000_000;
+
+/// A group's name: the microseconds of its stretch of time, and its key.
+pub(crate) type Name = (Option<(i64, i64)>, Vec<KeyPart>);
+
+/// A row as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub time: Option<(i64, i64)>,
+    pub key: Vec<KeyPart>,
+    pub values: Values,
+    pub compared: Option<Values>,
+    pub running: Option<Values>,
+}
+
+/// An answer as it should be: the whole list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub rows: Vec<Row>,
+    pub totals: Values,
+    pub compared_totals: Option<Values>,
+    /// Currency and first day.
+    pub missing: BTreeMap<Currency, i32>,
+}
+
+/// Facts of a group, in the order of their ids.
+#[derive(Clone, Default)]
+struct Group<'a> {
+    actions: BTreeMap<Uuid, &'a Action>,
+    items: Vec<(&'a Action, &'a Item)>,
+}
+
+/// What a report is computed with.
+pub(crate) struct Naive<'a> {
+    pub facts: &'a Facts,
+    pub rates: &'a [Rate],
+    pub request: &'a ReportRequest,
+}
+
+/// The days of the calendar unit that a day lies in, from one up to but without another.
+fn unit(day: i32, bucket: Bucket, week_start: WeekStart) -> (i32, i32) {
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+    let date = epoch + chrono::Days::new(u64::try_from(day).unwrap());
+    let days = |date: NaiveDate| i32::try_from((date - epoch).num_days()).unwrap();
+    let first_of = |year: i32, month: u32| {
+        let year = year + i32::try_from((month - 1) / 12).unwrap();
+        days(NaiveDate::from_ymd_opt(year, (month - 1) % 12 + 1, 1).unwrap())
+    };
+    match bucket {
+        Bucket::Week => {
+            let starts = [
+                WeekStart::Monday,
+                WeekStart::Tuesday,
+                WeekStart::Wednesday,
+                WeekStart::Thursday,
+                WeekStart::Friday,
+                WeekStart::Saturday,
+                WeekStart::Sunday,
+            ];
+            let wanted = starts
+                .iter()
+                .position(|start| *start == week_start)
+                .unwrap();
+            let mut first = day;
+            // 1970-01-01 was a Thursday, the fourth of its week.
+            while (first + 3).rem_euclid(7) != i32::try_from(wanted).unwrap() {
+                first -= 1;
+            }
+            (first, first + 7)
+        }
+        Bucket::Month => (
+            first_of(date.year(), date.month()),
+            first_of(date.year(), date.month() + 1),
+        ),
+        Bucket::Quarter => {
+            let month = date.month0() / 3 * 3 + 1;
+            (
+                first_of(date.year(), month),
+                first_of(date.year(), month + 3),
+            )
+        }
+        Bucket::Year => (first_of(date.year(), 1), first_of(date.year() + 1, 1)),
+        _ => (day, day + 1),
+    }
+}
+
+/// Whether an hour on the wall begins at an instant, in microseconds.
+fn begins_hour(at: i64, zone: Zone) -> bool {
+    let tz = chrono_tz::Tz::from_str(zone.name()).unwrap();
+    let wall = |micros: i64| {
+        DateTime::from_timestamp_micros(micros)
+            .unwrap()
+            .with_timezone(&tz)
+    };
+    let offset = |micros: i64| {
+        let utc = DateTime::from_timestamp_micros(micros).unwrap().naive_utc();
+        tz.offset_from_utc_datetime(&utc).fix().local_minus_utc()
+    };
+    wall(at).minute() == 0 || offset(at) != offset(at - 1)
+}
+
+/// The stretch of time that an instant lies in, before it is cut to the range.
+fn stretch(at: i64, bucket: Bucket, range: &AxisRange, week_start: WeekStart) -> (i64, i64) {
+    match bucket {
+        Bucket::QuarterHour => {
+            let from = at.div_euclid(QUARTER) * QUARTER;
+            (from, from + QUARTER)
+        }
+        Bucket::Hour => {
+            let mut from = at.div_euclid(QUARTER) * QUARTER;
+            while from > 0 && !begins_hour(from, range.zone) {
+                from -= QUARTER;
+            }
+            let mut to = at.div_euclid(QUARTER) * QUARTER + QUARTER;
+            while !begins_hour(to, range.zone) {
+                to += QUARTER;
+            }
+            (from, to)
+        }
+        _ => {
+            let last = 2_932_896;
+            let start = |day: i32| {
+                if day > last {
+                    Instant::MAX.micros()
+                } else {
+                    local_start(day.max(0), range.zone)
+                }
+            };
+            let mut day = i32::try_from(at / DAY).unwrap();
+            while day < last && start(day + 1) <= at {
+                day += 1;
+            }
+            while start(day) > at {
+                day -= 1;
+            }
+            let (first, next) = unit(day, bucket, week_start);
+            (start(first), start(next))
+        }
+    }
+}
+
+fn half_even(part: i128, of: i128) -> i128 {
+    let (whole, rest) = (part.div_euclid(of), part.rem_euclid(of));
+    match (rest * 2).cmp(&of) {
+        Ordering::Less => whole,
+        Ordering::Greater => whole + 1,
+        Ordering::Equal => whole + whole.rem_euclid(2),
+    }
+}
+
+/// A ratio of six decimals, half away from zero.
+fn ratio(part: i64, of: i64) -> Option<f64> {
+    if of == 0 {
+        return None;
+    }
+    let (size, base) = (
+        i128::from(part.unsigned_abs()),
+        i128::from(of.unsigned_abs()),
+    );
+    let millionths = (size * 2_000_000 + base) / (base * 2);
+    let sign = if (part < 0) == (of < 0) { 1 } else { -1 };
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let ratio = (millionths * sign) as f64 / 1_000_000.0;
+    Some(ratio)
+}
+
+fn is_pending(action: &Action) -> bool {
+    ["PENDING", "UNKNOWN"].contains(&action.status.as_str())
+}
+fn is_approved(action: &Action) -> bool {
+    ["APPROVED", "APPROVED_BUT_STALLED"].contains(&action.status.as_str())
+}
+fn is_declined(action: &Action) -> bool {
+    action.status == "DECLINED"
+}
+fn any(_: &Action) -> bool {
+    true
+}
+
+fn currency(action: &Action) -> Currency {
+    Currency::parse(&action.currency).unwrap()
+}
+
+/// Amounts of facts: which action, and how much.
+type Amounts<'a> = Vec<(&'a Action, i64)>;
+
+impl<'a> Naive<'a> {
+    /// The whole answer.
+    pub(crate) fn answer(&self) -> Answer {
+        let request = self.request;
+        let mut missing = BTreeMap::new();
+        let mut groups = self.groups(&request.range);
+        if request.fill_gaps {
+            self.fill(&mut groups);
+        }
+        let before = request.compare.map(|comparison| {
+            let span = match comparison {
+                Comparison::PreviousPeriod => request.previous,
+                Comparison::YearBefore => request.range.span.year_before(request.range.zone),
+            };
+            request.range.with_span(span)
+        });
+        let (slots, slots_before) = (
+            self.slots(&request.range),
+            before.map(|range| self.slots(&range)).unwrap_or_default(),
+        );
+        let groups_before = before.map(|range| self.groups(&range));
+        let needed = self.needed();
+        let place_of: BTreeMap<(i64, i64), usize> = slots
+            .iter()
+            .enumerate()
+            .map(|(place, slot)| (*slot, place))
+            .collect();
+        let mut rows = Vec::new();
+        for ((time, key), group) in &groups {
+            let measured = self.values(group, &needed, self.over_items(), &mut missing);
+            let stays = request.having.iter().all(|having| {
+                match measured.order(having.metric, having.currency) {
+                    Some(value) => {
+                        having.at_least.is_none_or(|least| value >= least)
+                            && having.at_most.is_none_or(|most| value <= most)
+                    }
+                    None => having.at_least.is_none() && having.at_most.is_none(),
+                }
+            });
+            let compared = groups_before.as_ref().map(|groups| {
+                let time = time.and_then(|time| slots_before.get(place_of[&time]).copied());
+                let name = (time, key.clone());
+                let lost = request.bucket.is_some() && name.0.is_none();
+                let group = groups.get(&name).filter(|_| !lost).cloned();
+                self.values(
+                    &group.unwrap_or_default(),
+                    &request.metrics,
+                    self.over_items(),
+                    &mut missing,
+                )
+            });
+            if stays {
+                rows.push((time, key, group, measured, compared));
+            }
+        }
+        if let Some(groups) = &groups_before {
+            // A rate can be missed by a group that is not shown.
+            for group in groups.values() {
+                self.values(group, &needed, self.over_items(), &mut missing);
+            }
+        }
+        rows.sort_by(|one, other| {
+            self.compare((one.0, one.1, &one.3), (other.0, other.1, &other.3))
+        });
+        let additive = self.additive();
+        let mut sum = Group::default();
+        let rows = rows
+            .into_iter()
+            .map(|(time, key, group, measured, compared)| {
+                sum.actions.extend(&group.actions);
+                sum.items.extend(&group.items);
+                Row {
+                    time: *time,
+                    key: key.clone(),
+                    values: Values(
+                        measured
+                            .0
+                            .into_iter()
+                            .filter(|(metric, _)| request.metrics.contains(metric))
+                            .collect(),
+                    ),
+                    compared,
+                    running: request.wanted.running.then(|| {
+                        self.values(&sum, &additive, self.over_items(), &mut BTreeMap::new())
+                    }),
+                }
+            });
+        let rows = rows.collect();
+        let all = |range: &AxisRange| Group {
+            actions: self
+                .matching(range)
+                .map(|action| (action.id, action))
+                .collect(),
+            items: Vec::new(),
+        };
+        let wanted = request.wanted.totals || request.wanted.others;
+        let mut totals = |range: &AxisRange| {
+            if wanted {
+                self.totals(&all(range), &mut missing)
+            } else {
+                Values::default()
+            }
+        };
+        let compared_totals = before.map(|range| totals(&range));
+        Answer {
+            rows,
+            totals: totals(&request.range),
+            compared_totals,
+            missing,
+        }
+    }
+
+    /// What remains of the totals beside some rows.
+    pub(crate) fn others(&self, totals: &Values, page: &[Name]) -> Values {
+        let groups = self.groups(&self.request.range);
+        let mut missing = BTreeMap::new();
+        let mut of_page = Group::default();
+        for name in page {
+            if let Some(group) = groups.get(name) {
+                of_page.actions.extend(&group.actions);
+                of_page.items.extend(&group.items);
+            }
+        }
+        let additive = self.additive();
+        let page = self.values(&of_page, &additive, self.over_items(), &mut missing);
+        let less = additive.iter().map(|metric| {
+            let value = match (totals.get(*metric).unwrap(), page.get(*metric).unwrap()) {
+                (MetricValue::Count(all), MetricValue::Count(part)) => {
+                    MetricValue::Count(all - part)
+                }
+                (MetricValue::Money(all), MetricValue::Money(part)) => {
+                    let of = |money: &Money| {
+                        let found = part.iter().find(|part| part.currency == money.currency);
+                        money.e4 - found.map_or(0, |part| part.e4)
+                    };
+                    MetricValue::Money(
+                        all.iter()
+                            .map(|money| Money {
+                                e4: of(money),
+                                ..*money
+                            })
+                            .collect(),
+                    )
+                }
+                other => panic!("{other:?} do not add up"),
+            };
+            (*metric, value)
+        });
+        Values(less.collect())
+    }
+
+    /// The metrics that are asked for, ordered by or cut by.
+    fn needed(&self) -> Vec<Metric> {
+        let request = self.request;
+        let mut needed = request.metrics.clone();
+        needed.extend(request.having.iter().map(|having| having.metric));
+        needed.extend(request.order.iter().filter_map(|order| match order.key {
+            OrderKey::Metric(metric, _) => Some(metric),
+            _ => None,
+        }));
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+
+    fn over_items(&self) -> bool {
+        self.request.dimensions.iter().any(|by| {
+            matches!(
+                by,
+                Dimension::Product
+                    | Dimension::CategoryLevel1
+                    | Dimension::CategoryLevel2
+                    | Dimension::CategoryOwn
+            )
+        })
+    }
+
+    /// The metrics asked for whose values add up over groups.
+    fn additive(&self) -> Vec<Metric> {
+        let counts = [
+            Metric::Actions,
+            Metric::PendingActions,
+            Metric::ApprovedActions,
+            Metric::DeclinedActions,
+        ];
+        let never = [
+            Metric::Users,
+            Metric::ExpectedReward,
+            Metric::ApprovalRate,
+            Metric::DeclineRate,
+            Metric::AverageOrderAmount,
+            Metric::AverageReward,
+            Metric::EffectiveRate,
+            Metric::CartCoverage,
+            Metric::ConversionLag,
+            Metric::ValidationLag,
+        ];
+        let metrics = self.request.metrics.iter().copied();
+        metrics
+            .filter(|metric| {
+                !never.contains(metric) && !(self.over_items() && counts.contains(metric))
+            })
+            .collect()
+    }
+
+    fn matching(&self, range: &AxisRange) -> impl Iterator<Item = &'a Action> {
+        let (facts, filter, range) = (self.facts, self.request.filter.clone(), *range);
+        facts.actions.values().filter(move |action| {
+            in_range(action, &range) && naive::matches(facts, action, &filter)
+        })
+    }
+
+    fn slots(&self, range: &AxisRange) -> Vec<(i64, i64)> {
+        let Some(bucket) = self.request.bucket else {
+            return Vec::new();
+        };
+        let mut slots = Vec::new();
+        let mut at = range.span.from.micros();
+        while at < range.span.to.micros() {
+            let slot = self.slot(at, bucket, range);
+            slots.push(slot);
+            at = slot.1;
+        }
+        slots
+    }
+
+    fn slot(&self, at: i64, bucket: Bucket, range: &AxisRange) -> (i64, i64) {
+        let (from, to) = stretch(at, bucket, range, self.request.week_start);
+        (
+            from.max(range.span.from.micros()),
+            to.min(range.span.to.micros()),
+        )
+    }
+
+    fn groups(&self, range: &AxisRange) -> BTreeMap<Name, Group<'a>> {
+        let mut of_user: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for action in self.matching(range) {
+            if let Some(user) = action.user_id {
+                *of_user.entry(user).or_default() += 1;
+            }
+        }
+        let mut groups: BTreeMap<Name, Group<'a>> = BTreeMap::new();
+        for action in self.matching(range) {
+            let at = naive::axis_value(action, range.axis, range.zone).unwrap();
+            let time = self
+                .request
+                .bucket
+                .map(|bucket| self.slot(at, bucket, range));
+            let key = |item: Option<&Item>| -> Vec<KeyPart> {
+                let part = |by: &Dimension| self.key(action, item, *by, range, &of_user);
+                self.request.dimensions.iter().map(part).collect()
+            };
+            if !self.over_items() {
+                let group = groups.entry((time, key(None))).or_default();
+                group.actions.insert(action.id, action);
+                continue;
+            }
+            for item in self.facts.cart(action.id) {
+                let group = groups.entry((time, key(Some(item)))).or_default();
+                group.actions.insert(action.id, action);
+                group.items.push((action, item));
+            }
+        }
+        groups
+    }
+
+    fn key(
+        &self,
+        action: &Action,
+        item: Option<&Item>,
+        by: Dimension,
+        range: &AxisRange,
+        of_user: &BTreeMap<Uuid, usize>,
+    ) -> KeyPart {
+        let text = |text: &Option<String>| text.clone().map_or(KeyPart::None, KeyPart::Text);
+        let word = |word: &str| KeyPart::Text(word.to_owned());
+        let id = |id: Option<Uuid>| id.map_or(KeyPart::None, KeyPart::Id);
+        let category = item.and_then(|item| item.category_id);
+        let at_level = |level: i32| {
+            category.map(|own| {
+                let line = line_up(self.facts, own);
+                let found = line
+                    .iter()
+                    .find(|id| self.facts.categories[*id].level == level);
+                *found.unwrap_or(&own)
+            })
+        };
+        match by {
+            Dimension::Program => KeyPart::Id(action.program_id),
+            Dimension::AdSpace => id(action.ad_space_id),
+            Dimension::Country => text(&action.country),
+            Dimension::Status => word(&action.status),
+            Dimension::ActionType => word(&action.action_type),
+            Dimension::Currency => word(&action.currency),
+            Dimension::Device => text(&action.device),
+            Dimension::Subid0 => text(&action.subid0),
+            Dimension::Subid1 => text(&action.subid1),
+            Dimension::Subid2 => text(&action.subid2),
+            Dimension::Subid3 => text(&action.subid3),
+            Dimension::Subid4 => text(&action.subid4),
+            Dimension::Product => id(item.and_then(|item| item.product_id)),
+            Dimension::CategoryLevel1 => id(at_level(1)),
+            Dimension::CategoryLevel2 => id(at_level(2)),
+            Dimension::CategoryOwn => id(category),
+            Dimension::Tariff => text(&action.tariff_id),
+            Dimension::PromoCode => text(&action.promo_code),
+            Dimension::DeclineReason => {
+                if is_declined(action) {
+                    KeyPart::Text(action.comment.clone().unwrap_or_default())
+                } else {
+                    KeyPart::None
+                }
+            }
+            Dimension::UserAge => {
+                let Some(user) = action.user_id else {
+                    return word("UNATTRIBUTED");
+                };
+                let before = self.facts.actions.values().any(|other| {
+                    other.user_id == Some(user)
+                        && !is_declined(other)
+                        && other.ordered_at_us < range.span.from.micros()
+                });
+                word(if before { "RETURNING" } else { "NEW" })
+            }
+            Dimension::UserFrequency => match action.user_id.map(|user| of_user[&user]) {
+                None => word("UNATTRIBUTED"),
+                Some(1) => word("ONCE"),
+                Some(2 | 3) => word("FEW"),
+                Some(4..=9) => word("REGULAR"),
+                Some(_) => word("LOYAL"),
+            },
+        }
+    }
+
+    fn fill(&self, groups: &mut BTreeMap<Name, Group<'a>>) {
+        let mut keys: BTreeSet<Vec<KeyPart>> = groups.keys().map(|(_, key)| key.clone()).collect();
+        if self.request.dimensions.is_empty() {
+            keys.insert(Vec::new());
+        }
+        for slot in self.slots(&self.request.range) {
+            for key in &keys {
+                groups.entry((Some(slot), key.clone())).or_default();
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        one: (&Option<(i64, i64)>, &Vec<KeyPart>, &Values),
+        other: (&Option<(i64, i64)>, &Vec<KeyPart>, &Values),
+    ) -> Ordering {
+        let mut order: Vec<(OrderKey, Direction)> = self
+            .request
+            .order
+            .iter()
+            .map(|order| (order.key, order.direction))
+            .collect();
+        if order.is_empty() {
+            order.push((OrderKey::Time, Direction::Asc));
+            let counts = [
+                Metric::Actions,
+                Metric::PendingActions,
+                Metric::ApprovedActions,
+                Metric::DeclinedActions,
+                Metric::Units,
+            ];
+            let first = self
+                .request
+                .metrics
+                .iter()
+                .find(|metric| counts.contains(metric));
+            order.extend(first.map(|first| (OrderKey::Metric(*first, None), Direction::Desc)));
+        }
+        for (key, direction) in order {
+            let pair = [one, other].map(|(time, parts, values)| match key {
+                OrderKey::Time => time.map(|time| (time.0, None)),
+                OrderKey::Metric(metric, currency) => {
+                    values.order(metric, currency).map(|value| (value, None))
+                }
+                OrderKey::Dimension(by) => {
+                    let place = self.request.dimensions.iter().position(|held| *held == by);
+                    let part = parts[place.unwrap()].clone();
+                    (part != KeyPart::None).then_some((0, Some(part)))
+                }
+            });
+            let by = match pair {
+                [None, None] => Ordering::Equal,
+                [None, Some(_)] => Ordering::Greater,
+                [Some(_), None] => Ordering::Less,
+                [Some(one), Some(other)] if direction == Direction::Asc => one.cmp(&other),
+                [Some(one), Some(other)] => other.cmp(&one),
+            };
+            if by.is_ne() {
+                return by;
+            }
+        }
+        one.0.cmp(other.0).then_with(|| one.1.cmp(other.1))
+    }
+
+    /// The values of all facts: over items, their money and units, and all actions.
+    fn totals(&self, group: &Group<'a>, missing: &mut BTreeMap<Currency, i32>) -> Values {
+        let mut group = group.clone();
+        for action in group.actions.values() {
+            for item in self.facts.cart(action.id) {
+                group.items.push((action, item));
+            }
+        }
+        self.values(&group, &self.request.metrics, self.over_items(), missing)
+    }
+
+    fn values(
+        &self,
+        group: &Group<'a>,
+        metrics: &[Metric],
+        over_items: bool,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> Values {
+        let mut values = Vec::new();
+        for metric in metrics {
+            if over_items && WHOLE.contains(metric) {
+                continue;
+            }
+            values.push((*metric, self.value(group, *metric, over_items, missing)));
+        }
+        Values(values)
+    }
+
+    fn value(
+        &self,
+        group: &Group<'a>,
+        metric: Metric,
+        over_items: bool,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> MetricValue {
+        let actions: Vec<&Action> = group.actions.values().copied().collect();
+        let count = |is: fn(&Action) -> bool| {
+            i64::try_from(actions.iter().filter(|action| is(action)).count()).unwrap()
+        };
+        let amounts = |is: fn(&Action) -> bool| -> Amounts<'a> {
+            if over_items {
+                let items = group.items.iter();
+                return items
+                    .map(|(action, item)| (*action, if is(action) { item.amount_e4 } else { 0 }))
+                    .collect();
+            }
+            let of = |action: &'a Action| {
+                let amount = action.order_amount_e4.unwrap_or(0);
+                (action, if is(action) { amount } else { 0 })
+            };
+            group.actions.values().map(|action| of(action)).collect()
+        };
+        let rewards = |is: fn(&Action) -> bool| -> Amounts<'a> {
+            if over_items {
+                let items = group.items.iter();
+                return items
+                    .map(|(action, item)| (*action, if is(action) { item.reward_e4 } else { 0 }))
+                    .collect();
+            }
+            let of = |action: &'a Action| (action, if is(action) { action.reward_e4 } else { 0 });
+            group.actions.values().map(|action| of(action)).collect()
+        };
+        let mut money =
+            |amounts: Amounts<'_>| self.money(group, &amounts, &mut |_, sum| sum, missing);
+        let processed = count(is_approved) + count(is_declined);
+        match metric {
+            Metric::Actions => MetricValue::Count(count(any)),
+            Metric::PendingActions => MetricValue::Count(count(is_pending)),
+            Metric::ApprovedActions => MetricValue::Count(count(is_approved)),
+            Metric::DeclinedActions => MetricValue::Count(count(is_declined)),
+            Metric::Users => {
+                let users: BTreeSet<Uuid> =
+                    actions.iter().filter_map(|action| action.user_id).collect();
+                MetricValue::Count(i64::try_from(users.len()).unwrap())
+            }
+            Metric::Units => {
+                let units = |item: &Item| i64::from(item.units);
+                let carts = actions.iter().flat_map(|action| self.facts.cart(action.id));
+                MetricValue::Count(if over_items {
+                    group.items.iter().map(|(_, item)| units(item)).sum()
+                } else {
+                    carts.map(units).sum()
+                })
+            }
+            Metric::OrderAmount => money(amounts(any)),
+            Metric::PendingOrderAmount => money(amounts(is_pending)),
+            Metric::ApprovedOrderAmount => money(amounts(is_approved)),
+            Metric::DeclinedOrderAmount => money(amounts(is_declined)),
+            Metric::Reward => money(rewards(any)),
+            Metric::PendingReward => money(rewards(is_pending)),
+            Metric::ApprovedReward => money(rewards(is_approved)),
+            Metric::DeclinedReward => money(rewards(is_declined)),
+            Metric::PaidReward => money(rewards(|action| action.paid)),
+            Metric::ExpectedReward => self.expected(group, &rewards, missing),
+            Metric::ApprovalRate => MetricValue::Ratio(ratio(count(is_approved), processed)),
+            Metric::DeclineRate => MetricValue::Ratio(ratio(count(is_declined), processed)),
+            Metric::AverageOrderAmount => {
+                let counted = |action: &Action| action.order_amount_e4.is_some();
+                self.average(group, &amounts(any), counted, missing)
+            }
+            Metric::AverageReward => self.average(group, &rewards(any), any, missing),
+            Metric::EffectiveRate => {
+                let (reward, amount) = (money(rewards(any)), money(amounts(any)));
+                let (MetricValue::Money(rewards), MetricValue::Money(amounts)) = (reward, amount)
+                else {
+                    panic!("money");
+                };
+                let rates = rewards.iter().zip(&amounts).map(|(reward, amount)| {
+                    assert_eq!(reward.currency, amount.currency);
+                    (reward.currency, ratio(reward.e4, amount.e4))
+                });
+                MetricValue::Ratios(rates.collect())
+            }
+            Metric::CartCoverage => {
+                let carted = actions.iter().filter(|action| {
+                    let cart = self.facts.cart(action.id);
+                    cart.iter().any(|item| item.product_id.is_some())
+                });
+                let carted = i64::try_from(carted.count()).unwrap();
+                MetricValue::Ratio(ratio(carted, count(any)))
+            }
+            Metric::ConversionLag => quantiles(
+                actions
+                    .iter()
+                    .filter_map(|action| action.conversion_seconds),
+            ),
+            Metric::ValidationLag => quantiles(actions.iter().filter_map(|action| {
+                let at = action.status_updated_at_us?;
+                (is_approved(action) || is_declined(action))
+                    .then_some((at - action.ordered_at_us) / 1_000_000)
+            })),
+        }
+    }
+
+    /// Billionths of 1/10 000 of an amount in the currency asked for, or none where there is no rate.
+    fn converted(&self, sum: i64, own: Currency, day: i32) -> Option<i128> {
+        let to = self.request.currency.unwrap();
+        let latest = |from: Currency, to: Currency| {
+            let rates = self
+                .rates
+                .iter()
+                .filter(|rate| rate.from == from && rate.to == to && rate.day <= day);
+            rates
+                .max_by_key(|rate| rate.day)
+                .map(|rate| i128::from(rate.rate_e9))
+        };
+        let sum = i128::from(sum);
+        if own == to {
+            return Some(sum * 1_000_000_000);
+        }
+        match (latest(own, to), latest(to, own)) {
+            (Some(rate), _) => Some(sum * rate),
+            (None, Some(rate)) => Some(half_even(sum * 1_000_000_000_000_000_000, rate)),
+            (None, None) => None,
+        }
+    }
+
+    fn day(&self, action: &Action) -> i32 {
+        match self.request.range.axis {
+            DateAxis::Closed => action.closing_day.unwrap(),
+            axis => {
+                let at = naive::axis_value(action, axis, Zone::UTC).unwrap();
+                i32::try_from(at.div_euclid(DAY)).unwrap()
+            }
+        }
+    }
+
+    /// Billionths of 1/10 000, by the currency shown and the facts' own.
+    fn fine(
+        &self,
+        group: &Group<'_>,
+        amounts: &Amounts<'_>,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> BTreeMap<(Currency, Currency), i128> {
+        let mut sums: BTreeMap<(Currency, i32), i64> = BTreeMap::new();
+        for action in group.actions.values() {
+            sums.insert((currency(action), self.day(action)), 0);
+        }
+        for (action, amount) in amounts {
+            *sums.get_mut(&(currency(action), self.day(action))).unwrap() += amount;
+        }
+        let mut shown: BTreeMap<(Currency, Currency), i128> = BTreeMap::new();
+        for ((own, day), sum) in sums {
+            let plain = i128::from(sum) * 1_000_000_000;
+            let (to, sum) = match self.request.currency {
+                None => (own, plain),
+                Some(to) => match self.converted(sum, own, day) {
+                    Some(sum) => (to, sum),
+                    None => {
+                        let first = missing.entry(own).or_insert(day);
+                        *first = day.min(*first);
+                        (own, plain)
+                    }
+                },
+            };
+            *shown.entry((to, own)).or_default() += sum;
+        }
+        shown
+    }
+
+    fn money(
+        &self,
+        group: &Group<'_>,
+        amounts: &Amounts<'_>,
+        share: &mut dyn FnMut(Currency, i128) -> i128,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> MetricValue {
+        let mut shown: BTreeMap<Currency, i128> = BTreeMap::new();
+        for ((to, own), sum) in self.fine(group, amounts, missing) {
+            *shown.entry(to).or_default() += share(own, sum);
+        }
+        let money = shown.into_iter().map(|(currency, sum)| Money {
+            e4: i64::try_from(half_even(sum, 1_000_000_000)).unwrap(),
+            currency,
+        });
+        MetricValue::Money(money.collect())
+    }
+
+    fn expected(
+        &self,
+        group: &Group<'a>,
+        rewards: &dyn Fn(fn(&Action) -> bool) -> Amounts<'a>,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> MetricValue {
+        let end = self.request.now.micros() - 30 * DAY;
+        let range = self.request.range.with_span(Span {
+            from: Instant::from_micros(end - 360 * DAY).unwrap(),
+            to: Instant::from_micros(end).unwrap(),
+        });
+        let mut base: BTreeMap<Currency, (i128, i128)> = BTreeMap::new();
+        for action in self.matching(&range) {
+            let sums = base.entry(currency(action)).or_default();
+            if is_approved(action) {
+                sums.0 += i128::from(action.reward_e4);
+            }
+            if is_approved(action) || is_declined(action) {
+                sums.1 += i128::from(action.reward_e4);
+            }
+        }
+        let approved = self.fine(group, &rewards(is_approved), missing);
+        let mut shown: BTreeMap<Currency, i128> = BTreeMap::new();
+        for ((to, own), pending) in self.fine(group, &rewards(is_pending), missing) {
+            let (part, of) = base.get(&own).copied().unwrap_or_default();
+            let hope = match of.cmp(&0) {
+                Ordering::Equal => 0,
+                Ordering::Greater => half_even(pending * part, of),
+                Ordering::Less => half_even(-pending * part, -of),
+            };
+            *shown.entry(to).or_default() += approved[&(to, own)] + hope;
+        }
+        let money = shown.into_iter().map(|(currency, sum)| Money {
+            e4: i64::try_from(half_even(sum, 1_000_000_000)).unwrap(),
+            currency,
+        });
+        MetricValue::Money(money.collect())
+    }
+
+    fn average(
+        &self,
+        group: &Group<'a>,
+        amounts: &Amounts<'a>,
+        counted: fn(&Action) -> bool,
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> MetricValue {
+        let mut sums: BTreeMap<Currency, (i128, i128)> = BTreeMap::new();
+        for ((to, _), sum) in self.fine(group, amounts, missing) {
+            sums.entry(to).or_default().0 += sum;
+        }
+        for action in group.actions.values().filter(|action| counted(action)) {
+            let own = currency(action);
+            let to = self
+                .request
+                .currency
+                .filter(|_| self.converted(0, own, self.day(action)).is_some());
+            sums.get_mut(&to.unwrap_or(own)).unwrap().1 += 1;
+        }
+        let money = sums.into_iter().filter(|(_, (_, count))| *count > 0);
+        let money = money.map(|(currency, (sum, count))| Money {
+            e4: i64::try_from(half_even(sum, 1_000_000_000 * count)).unwrap(),
+            currency,
+        });
+        MetricValue::Money(money.collect())
+    }
+}
+
+/// Metrics of whole actions.
+pub(crate) const WHOLE: [Metric; 6] = [
+    Metric::PaidReward,
+    Metric::AverageOrderAmount,
+    Metric::AverageReward,
+    Metric::CartCoverage,
+    Metric::ConversionLag,
+    Metric::ValidationLag,
+];
+
+fn quantiles(values: impl Iterator<Item = i64>) -> MetricValue {
+    let mut values: Vec<i64> = values.collect();
+    values.sort_unstable();
+    let at = |percent: usize| values[(values.len() * percent).div_ceil(100) - 1];
+    MetricValue::Quantiles((!values.is_empty()).then(|| Quantiles {
+        median: at(50),
+        p90: at(90),
+    }))
+}

@@ -1,0 +1,516 @@
+//! Totals equal the facts after every step, whatever arrives; what differs is found, and rebuilt.
+
+use crate::support::check::seed;
+use crate::support::dice::Dice;
+use crate::support::drafts::{Maker, Shape};
+use crate::support::world::{Facts, World, block_on};
+use actiongraph::domain::scope::WriteScope;
+use actiongraph::domain::totals::{Grain, Tier, Total};
+use actiongraph::store::totals;
+use actiongraph::telemetry::Metrics;
+use actiongraph::worker::upkeep;
+use sea_orm::{ConnectionTrait, Database};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Few actions with many states each: status changes both ways, other carts, other instants, late and repeated states.
+const WILD: Shape = Shape {
+    drafts: 120,
+    actions: 18,
+    wild: true,
+};
+const TAME: Shape = Shape {
+    drafts: 160,
+    actions: 50,
+    wild: false,
+};
+
+/// A total's rows by their key in words, the sums in the order of [`Total::sums`].
+type Rows = BTreeMap<String, Vec<i64>>;
+
+/// The cell of an instant, by a plain division of the seconds of its grain; weeks begin on the Monday before 1970.
+fn cell(grain: Grain, micros: i64) -> i64 {
+    let seconds = micros / 1_000_000;
+    let into_week = 3 * 86_400;
+    match grain {
+        Grain::QuarterHour => seconds / 900,
+        Grain::Hour => seconds / 3_600,
+        Grain::SixHours => seconds / 21_600,
+        Grain::Day => seconds / 86_400,
+        Grain::Week => (seconds + into_week) / 604_800,
+        Grain::FourWeeks => (seconds + into_week) / 2_419_200,
+    }
+}
+
+/// What a total should hold, added up action by action.
+fn expected(facts: &Facts, total: Total) -> Rows {
+    let mut rows = Rows::new();
+    let mut add = |key: String, sums: &[i64]| {
+        let held = rows.entry(key).or_insert_with(|| vec![0; sums.len()]);
+        held.iter_mut()
+            .zip(sums)
+            .for_each(|(held, sum)| *held += sum);
+    };
+    for action in facts.actions.values() {
+        let cart = facts.cart(action.id);
+        for grain in total.grains() {
+            let time = format!(
+                "{} {} {} {}",
+                grain.number(),
+                cell(*grain, action.ordered_at_us),
+                action.status,
+                action.currency
+            );
+            let channel = format!(
+                "{time} {} {}",
+                action.program_id,
+                action.ad_space_id.unwrap_or_default()
+            );
+            let of_action = [
+                1,
+                action.units,
+                action.order_amount_e4.unwrap_or(0),
+                i64::from(action.order_amount_e4.is_some()),
+                action.reward_e4,
+                if action.paid { action.reward_e4 } else { 0 },
+                cart.iter().map(|item| item.amount_e4).sum(),
+                cart.iter().map(|item| item.reward_e4).sum(),
+                i64::from(cart.iter().any(|item| item.product_id.is_some())),
+            ];
+            match total {
+                Total::Time => add(time, &of_action),
+                Total::Channel => add(channel, &of_action),
+                Total::Audience => add(
+                    format!(
+                        "{channel} {:?} {:?} {}",
+                        action.country.as_deref().unwrap_or(""),
+                        action.device.as_deref().unwrap_or(""),
+                        action.action_type
+                    ),
+                    &of_action,
+                ),
+                Total::Product => {
+                    let named =
+                        |item: &entity::action_item::Model| item.product_id.unwrap_or_default();
+                    for (product, sums) in by_key(cart, |item| Some(named(item))) {
+                        add(format!("{time} {product}"), &sums);
+                    }
+                }
+                Total::Category => {
+                    for (key, sums) in by_category(facts, cart, &time) {
+                        add(key, &sums);
+                    }
+                }
+            }
+        }
+    }
+    rows.retain(|_, sums| sums.iter().any(|sum| *sum != 0));
+    rows
+}
+
+/// What a cart adds by tier and category; level 2 is what it has beyond the items' own.
+fn by_category(
+    facts: &Facts,
+    cart: &[entity::action_item::Model],
+    time: &str,
+) -> Vec<(String, Vec<i64>)> {
+    let own = |item: &entity::action_item::Model| Some(item.category_id.unwrap_or_default());
+    let above = |item: &entity::action_item::Model, level1: bool| {
+        let row = item.category_id.map(|id| &facts.categories[&id]);
+        let level = |row: &entity::category::Model| {
+            if level1 { row.level1_id } else { row.level2_id }
+        };
+        Some(row.map_or(Uuid::nil(), level))
+    };
+    let mut found = Vec::new();
+    let mut put = |tier: Tier, sums: BTreeMap<Uuid, Vec<i64>>, sign: i64| {
+        for (category, sums) in sums {
+            let sums = sums.iter().map(|sum| sum * sign).collect();
+            found.push((format!("{} {time} {category}", tier.number()), sums));
+        }
+    };
+    put(Tier::Own, by_key(cart, own), 1);
+    put(Tier::Level1, by_key(cart, |item| above(item, true)), 1);
+    put(
+        Tier::Level2Beyond,
+        by_key(cart, |item| above(item, false)),
+        1,
+    );
+    put(Tier::Level2Beyond, by_key(cart, own), -1);
+    found
+}
+
+fn by_key(
+    cart: &[entity::action_item::Model],
+    key: impl Fn(&entity::action_item::Model) -> Option<Uuid>,
+) -> BTreeMap<Uuid, Vec<i64>> {
+    let mut sums: BTreeMap<Uuid, Vec<i64>> = BTreeMap::new();
+    for item in cart {
+        if let Some(key) = key(item) {
+            let held = sums.entry(key).or_insert_with(|| vec![1, 0, 0, 0]);
+            held[1] += i64::from(item.units);
+            held[2] += item.amount_e4;
+            held[3] += item.reward_e4;
+        }
+    }
+    sums
+}
+
+macro_rules! stored {
+    ($world:expr, $place:expr, $table:ident, |$row:ident| $key:expr, [$($sum:ident),+]) => {
+        $world
+            .rows::<entity::$table::Entity>($place)
+            .await
+            .into_iter()
+            .map(|$row| ($key, vec![$($row.$sum),+]))
+            .collect::<Rows>()
+    };
+}
+
+async fn stored(world: &World, place: usize, total: Total) -> Rows {
+    macro_rules! of_actions {
+        ($table:ident, |$row:ident| $more:expr) => {
+            stored!(
+                world,
+                place,
+                $table,
+                |$row| format!(
+                    "{} {} {} {}{}",
+                    $row.grain, $row.cell, $row.status, $row.currency, $more
+                ),
+                [
+                    actions,
+                    units,
+                    order_amount_e4,
+                    amounted,
+                    reward_e4,
+                    paid_e4,
+                    items_amount_e4,
+                    items_reward_e4,
+                    carted
+                ]
+            )
+        };
+    }
+    match total {
+        Total::Time => of_actions!(totals_time, |row| ""),
+        Total::Channel => {
+            of_actions!(totals_channel, |row| format!(
+                " {} {}",
+                row.program_id, row.ad_space_id
+            ))
+        }
+        Total::Audience => of_actions!(totals_audience, |row| format!(
+            " {} {} {:?} {:?} {}",
+            row.program_id, row.ad_space_id, row.country, row.device, row.action_type
+        )),
+        Total::Category => stored!(
+            world,
+            place,
+            totals_category,
+            |row| format!(
+                "{} {} {} {} {} {}",
+                row.tier, row.grain, row.cell, row.status, row.currency, row.category_id
+            ),
+            [actions, units, order_amount_e4, reward_e4]
+        ),
+        Total::Product => stored!(
+            world,
+            place,
+            totals_product,
+            |row| format!(
+                "{} {} {} {} {}",
+                row.grain, row.cell, row.status, row.currency, row.product_id
+            ),
+            [actions, units, order_amount_e4, reward_e4]
+        ),
+    }
+}
+
+/// Products or users: counted actions, units, first order.
+type Lives = BTreeMap<Uuid, (i64, i64, i64)>;
+
+fn expected_lives(facts: &Facts) -> (Lives, Lives) {
+    let (mut products, mut users) = (Lives::new(), Lives::new());
+    for action in facts
+        .actions
+        .values()
+        .filter(|action| action.status != "DECLINED")
+    {
+        let at = action.ordered_at_us;
+        let see = |lives: &mut Lives, id: Uuid, units: i64| {
+            let life = lives.entry(id).or_insert((0, 0, i64::MAX));
+            *life = (life.0 + 1, life.1 + units, life.2.min(at));
+        };
+        for (product, sums) in by_key(facts.cart(action.id), |item| item.product_id) {
+            see(&mut products, product, sums[1]);
+        }
+        if let Some(user) = action.user_id {
+            see(&mut users, user, 0);
+        }
+    }
+    (products, users)
+}
+
+async fn assert_totals_are_the_facts(world: &World, place: usize, what: &str) {
+    let facts = world.facts(place).await;
+    for total in Total::ALL {
+        let (expected, stored) = (expected(&facts, total), stored(world, place, total).await);
+        if expected != stored {
+            let all = expected.keys().chain(stored.keys());
+            let key = all
+                .into_iter()
+                .find(|key| expected.get(*key) != stored.get(*key))
+                .unwrap();
+            panic!(
+                "{what}: {} at {key}: the facts say {:?}, stored is {:?}",
+                total.table(),
+                expected.get(key),
+                stored.get(key)
+            );
+        }
+    }
+    let (products, users) = expected_lives(&facts);
+    let rows = world.rows::<entity::product_lifetimes::Entity>(place).await;
+    let stored: Lives = rows
+        .into_iter()
+        .map(|row| {
+            (
+                row.product_id,
+                (row.actions, row.units, row.first_ordered_at_us),
+            )
+        })
+        .collect();
+    assert_eq!(stored, products, "{what}: lifetimes of products");
+    let rows = world.rows::<entity::user_lifetimes::Entity>(place).await;
+    let stored: Lives = rows
+        .into_iter()
+        .map(|row| (row.user_id, (row.actions, 0, row.first_ordered_at_us)))
+        .collect();
+    assert_eq!(stored, users, "{what}: lifetimes of users");
+}
+
+#[test]
+fn totals_are_the_facts_after_every_step() {
+    block_on(async {
+        let world = World::new(2).await;
+        for round in 0..4 {
+            let seed = seed() + 77 + round;
+            let mut dice = Dice::new(seed);
+            let place = usize::try_from(round % 2).unwrap();
+            let shape = if round < 2 { WILD } else { TAME };
+            let mut arriving = Maker::new(seed, shape).drafts();
+            let again: Vec<_> = arriving
+                .iter()
+                .filter(|_| dice.percent(25))
+                .cloned()
+                .collect();
+            arriving.extend(again);
+            dice.shuffle(&mut arriving);
+            let mut rest = arriving.as_slice();
+            let mut step = 0;
+            while !rest.is_empty() {
+                let size = (1 + dice.below(25)).min(rest.len());
+                world.apply_in(place, &rest[..size], size).await;
+                rest = &rest[size..];
+                step += 1;
+                let what = format!("seed {seed}, step {step}");
+                assert_totals_are_the_facts(&world, place, &what).await;
+            }
+            for place in 0..2 {
+                assert_totals_are_the_facts(&world, place, "at the end").await;
+                assert_eq!(world.drift(place).await, Vec::<String>::new());
+            }
+        }
+    });
+}
+
+#[test]
+fn rebuilt_totals_are_those_that_were_kept() {
+    block_on(async {
+        let world = World::rich(seed() + 5, TAME).await;
+        let before = world.dump(0).await;
+        assert!(
+            before.contains("totals_product"),
+            "there is something to compare"
+        );
+        world.rebuild(0).await;
+        assert_eq!(world.dump(0).await, before);
+        assert_totals_are_the_facts(&world, 0, "rebuilt").await;
+        // The category that was hung elsewhere lies three levels deep: its sums at level 2 are another's.
+        let beyond = world.rows::<entity::totals_category::Entity>(0).await;
+        assert!(
+            beyond
+                .iter()
+                .any(|row| row.tier == Tier::Level2Beyond.number())
+        );
+    });
+}
+
+/// Ways to spoil totals, and the tables in which that shows.
+const SPOILS: &[(&str, &[&str])] = &[
+    (
+        "UPDATE totals_time SET reward_e4 = reward_e4 + 1 WHERE grain = 3",
+        &["totals_time"],
+    ),
+    (
+        "DELETE FROM totals_product WHERE grain = 4",
+        &["totals_product"],
+    ),
+    (
+        "UPDATE totals_category SET actions = actions - 1 WHERE tier = 1 AND grain = 3",
+        &["totals_category"],
+    ),
+    (
+        "UPDATE user_lifetimes SET first_ordered_at_us = first_ordered_at_us + 1",
+        &["user_lifetimes"],
+    ),
+    (
+        "UPDATE actions SET status = 'DECLINED' WHERE status = 'APPROVED'",
+        &[
+            "totals_time",
+            "totals_channel",
+            "totals_audience",
+            "totals_category",
+            "totals_product",
+        ],
+    ),
+];
+
+#[test]
+fn what_differs_is_found_and_a_rebuild_repairs_it() {
+    block_on(async {
+        let world = World::rich(seed() + 6, TAME).await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is spoilt behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        for (spoil, tables) in SPOILS {
+            assert_eq!(world.drift(0).await, Vec::<String>::new(), "before {spoil}");
+            let id = world.publishers[0].id.0;
+            let mine = if spoil.contains("WHERE") {
+                format!("{spoil} AND publisher_id = {id}")
+            } else {
+                format!("{spoil} WHERE publisher_id = {id}")
+            };
+            db.execute_unprepared(&mine).await.unwrap();
+            let found = world.drift(0).await.join("\n");
+            for table in *tables {
+                assert!(
+                    found.contains(&format!("{table}: ")),
+                    "{spoil}: {table} in {found}"
+                );
+            }
+            assert_eq!(
+                world.drift(1).await,
+                Vec::<String>::new(),
+                "the neighbour, after {spoil}"
+            );
+            world.rebuild(0).await;
+        }
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
+    block_on(async {
+        let world = World::rich(seed() + 7, TAME).await;
+        let now = crate::support::drafts::at("2026-07-02T00:00:00Z");
+        let scope = WriteScope::for_entrance(world.publishers[0].id);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is spoilt behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        let all = totals::slices(&world.tx(), scope.publisher(), None)
+            .await
+            .unwrap();
+        assert!(all.len() > 3, "{all:?}");
+        // Two slices were done, by the notes; the first of them is spoilt since.
+        let next = all[2].number();
+        db.execute_unprepared(&format!(
+            "UPDATE totals_tasks SET next_slice = {next} WHERE publisher_id = {}",
+            scope.publisher().0
+        ))
+        .await
+        .unwrap();
+        let mut told = Vec::new();
+        totals::rebuild(&world.store, scope, now, false, |rebuilt| {
+            told.push(rebuilt.done);
+        })
+        .await
+        .unwrap();
+        assert_eq!(told.first(), Some(&3), "it begins with the third");
+        assert_eq!(told.len(), all.len() - 2);
+        // Through: the totals of this publisher are no longer behind.
+        let mut behind = Vec::new();
+        totals::bring_up(&world.store, now, |slug, _| behind.push(slug.to_owned()))
+            .await
+            .unwrap();
+        assert_eq!(behind, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_server_compares_slice_after_slice_and_counts_what_differs() {
+    block_on(async {
+        let world = World::rich(seed() + 8, TAME).await;
+        let now = |step: usize| {
+            let start = crate::support::drafts::at("2026-07-02T00:00:00Z");
+            let step = i64::try_from(step).unwrap();
+            crate::support::drafts::instant(start.micros() + step)
+        };
+        let mut slices = 0;
+        for publisher in &world.publishers {
+            let all = totals::slices(&world.tx(), publisher.id, None).await;
+            slices += all.unwrap().len();
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is spoilt behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        let spoil = format!(
+            "DELETE FROM totals_channel WHERE grain = 1 AND publisher_id = {}",
+            world.publishers[1].id.0
+        );
+        let spoilt = db.execute_unprepared(&spoil).await.unwrap().rows_affected();
+        let metrics = Metrics::new();
+        let mut seen = BTreeMap::new();
+        // Both publishers take turns, so the one with fewer slices comes round again.
+        for step in 0..2 * slices {
+            let checked = upkeep::tick(&world.store, now(step))
+                .await
+                .unwrap()
+                .unwrap();
+            upkeep::report(Some(&checked), &metrics);
+            let slices: &mut Vec<i64> = seen.entry(checked.publisher.clone()).or_default();
+            slices.push(checked.slice.number());
+            let text = metrics.to_text().unwrap();
+            let shown = format!(
+                "actiongraph_totals_drift_rows{{publisher=\"{}\"}} {}\n",
+                checked.publisher, checked.drift_rows
+            );
+            assert!(text.contains(&shown), "{shown} in {text}");
+            if checked.publisher == "publisher-1" {
+                assert_eq!(checked.drift_rows, 0, "{checked:?}");
+            }
+        }
+        assert_eq!(seen.len(), 2);
+        for (publisher, seen) in seen {
+            let distinct: std::collections::BTreeSet<i64> = seen.iter().copied().collect();
+            assert!(seen.len() > distinct.len(), "{publisher} was gone round");
+            let round: Vec<i64> = distinct.into_iter().collect();
+            assert_eq!(
+                seen[..round.len()],
+                round,
+                "{publisher}: in order, none left out"
+            );
+        }
+        let rows = world.rows::<entity::totals_task::Entity>(1).await;
+        let verified = rows.iter().find(|row| row.task == "VERIFY").unwrap();
+        assert!(spoilt > 0 && verified.drift_rows > 0, "{verified:?}");
+    });
+}
