@@ -564,7 +564,7 @@ async fn on_citus_parents_are_distributed_before_children() {
         .map(|row| (cell(row, "name"), cell(row, "kind"), cell(row, "settings")))
         .collect();
     for (name, kind, settings) in &asked {
-        let wanted = if name == "publishers" {
+        let wanted = if ["exchange_rates", "publishers"].contains(&name.as_str()) {
             "reference"
         } else {
             "by publisher_id"
