@@ -284,7 +284,8 @@ impl Planner<'_> {
         let page = &request.page;
         let wanted = request.wanted;
         let plain = request.bucket.is_none()
-            && !request.dimensions.is_empty()
+            // Few groups are quicker summed up at once.
+            && request.dimensions.iter().any(|by| has_many_values(*by))
             // Its texts are empty where a reason is not stated.
             && !request.dimensions.contains(&Dimension::DeclineReason)
             && request.having.is_empty()
@@ -379,6 +380,20 @@ impl Planner<'_> {
         };
         (source, facts(topic))
     }
+}
+
+/// Whether a publisher's actions can have very many values of a dimension.
+fn has_many_values(dimension: Dimension) -> bool {
+    matches!(
+        dimension,
+        Dimension::Product
+            | Dimension::PromoCode
+            | Dimension::Subid0
+            | Dimension::Subid1
+            | Dimension::Subid2
+            | Dimension::Subid3
+            | Dimension::Subid4
+    )
 }
 
 /// A question for the number of actions whose order lies in a range, by currency.
