@@ -3,6 +3,10 @@
 use crate::support::api::Api;
 use crate::support::drafts::Shape;
 use crate::support::world::{World, block_on};
+use actiongraph::domain::money::Currency;
+use actiongraph::domain::report::rates::Rate;
+use actiongraph::domain::time::Day;
+use actiongraph::store::rates;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -121,8 +125,12 @@ fn the_filter_of_a_row_lists_exactly_its_actions() {
 }
 
 async fn lists_its_actions(api: &Api, divided: &str, how: &str, row: &Value) {
-    // The axis and the zone of the report; its weeks and its filter are in the row's range and filter.
-    let kept = |part: &&str| part.starts_with("timeZone") || part.starts_with("dateAxis");
+    // The axis, the zone and the weeks of the report; its filter is in the row's.
+    let kept = |part: &&str| {
+        ["timeZone", "dateAxis", "weekStart"]
+            .iter()
+            .any(|name| part.starts_with(name))
+    };
     let how: Vec<&str> = how.split(", ").filter(kept).collect();
     let how = how.join(", ");
     let query = format!(
@@ -336,8 +344,7 @@ fn a_filter_of_variables_comes_back_with_their_values() {
         let all = json!({ "or": [{ "status": { "in": ["APPROVED", "DECLINED"] } }], "not": null, "currency": { "in": ["USD"] } });
         let variables = json!({ "status": "APPROVED", "null": null, "all": all });
         let data = api.data(&query, &variables).await;
-        let part = json!({ "status": { "eq": "APPROVED" }, "country": {}, "adSpace": null, "reward": { "gte": 1 },
-                           "and": [{ "status": { "eq": "APPROVED" } }] });
+        let part = json!({ "status": { "eq": "APPROVED" }, "country": {}, "adSpace": null, "reward": { "gte": 1 } });
         assert_eq!(data["part"]["nodes"], json!([{ "filter": part }]));
         let mut both = all.clone();
         both["and"] = json!([{ "currency": { "eq": "USD" } }]);
@@ -451,7 +458,8 @@ fn only_what_is_selected_is_computed() {
         let key = sent("nodes { key { country } range filter }").await;
         assert_eq!(key, counts, "what comes with the group costs nothing");
         let running = sent("nodes { values { actions } running { actions } } totalCount").await;
-        assert_eq!(running, counts, "nor does what is made of the groups");
+        assert_eq!(running.len(), counts.len(), "nor is there one more for it");
+        is_silent(&running, "user_id");
         let info =
             sent("nodes { values { actions } } info { explain sources rowsRead range { to } }");
         assert_eq!(info.await, counts, "nor what the report knows of itself");
@@ -646,6 +654,93 @@ fn conditions_leave_groups_out_and_the_totals_alone() {
         assert!(expected.len() < nodes.len() && !expected.is_empty());
         assert_eq!(kept["totalCount"], json!(expected.len()));
         assert_eq!(kept["totals"], all["totals"]);
+    });
+}
+
+/// What has a rate is converted, what has none stays and is said; the order needs no further currency.
+#[test]
+fn money_is_converted_where_a_rate_is_known() {
+    block_on(async {
+        let (world, api) = setting(28).await;
+        let of = |code: &str| Currency::parse(code).unwrap();
+        let day = |text: &str| Day::parse(text).unwrap().days();
+        // Two dollars are an euro until the end of March, four from then on.
+        let rates =
+            [("2026-01-01", 500_000_000), ("2026-04-01", 250_000_000)].map(|(from, rate_e9)| {
+                Rate {
+                    from: of("USD"),
+                    to: of("EUR"),
+                    day: day(from),
+                    rate_e9,
+                }
+            });
+        rates::save(&world.store, &rates).await.unwrap();
+        let days = "range: {days: {from: \"2026-03-01\", to: \"2026-04-30\"}}";
+        let query = format!(
+            "{{ own: report({days}, bucket: MONTH, filter: {{currency: {{ne: \"RUB\"}}}}) {{ nodes {{ values {{ reward {{ amount currency }} }} }} }} \
+             all: report({days}, bucket: MONTH, filter: {{currency: {{ne: \"RUB\"}}}}, currency: \"EUR\", orderBy: [{{time: true, direction: ASC}}]) {{ \
+             nodes {{ values {{ reward {{ amount currency }} }} share(of: REWARD) }} totals {{ reward {{ amount currency }} }} info {{ missingRates {{ day }} explain }} }} \
+             missing: report({days}, groupBy: [CURRENCY], currency: \"eur\", orderBy: [{{metric: REWARD}}]) {{ \
+             nodes {{ key {{ currency }} values {{ reward {{ currency }} }} }} info {{ missingRates {{ from to day }} }} }} }}"
+        );
+        let data = api.data(&query, &json!({})).await;
+        let amount = |values: &Value, code: &str| -> f64 {
+            let money = values["reward"].as_array().unwrap().iter();
+            let found = money.clone().find(|money| money["currency"] == code);
+            found.map_or(0.0, |money| {
+                money["amount"].as_str().unwrap().parse().unwrap()
+            })
+        };
+        let total = amount(&data["all"]["totals"], "EUR");
+        assert!(total.abs() > 1.0, "{data:#}");
+        for (month, rate) in [(0, 0.5), (1, 0.25)] {
+            let own = &data["own"]["nodes"][month]["values"];
+            let row = &data["all"]["nodes"][month];
+            let expected = amount(own, "EUR") + amount(own, "USD") * rate;
+            assert!(amount(own, "USD").abs() > 1.0, "{own}");
+            near(&row["values"]["reward"][0]["amount"], expected);
+            assert_eq!(
+                row["values"]["reward"].as_array().unwrap().len(),
+                1,
+                "{row}"
+            );
+            near(&row["share"], expected / total);
+        }
+        assert_eq!(data["all"]["info"]["missingRates"], json!([]));
+        assert!(
+            data["all"]["info"]["explain"]
+                .as_str()
+                .unwrap()
+                .contains("SELECT")
+        );
+
+        let missing = &data["missing"]["info"]["missingRates"];
+        assert_eq!(missing[0]["from"], "RUB", "{missing}");
+        assert_eq!(missing[0]["to"], "EUR");
+        assert!(
+            missing[0]["day"].as_str().unwrap().starts_with("2026-03-"),
+            "{missing}"
+        );
+        let nodes = data["missing"]["nodes"].as_array().unwrap();
+        let shown: Vec<(&Value, &Value)> = nodes
+            .iter()
+            .map(|row| {
+                (
+                    &row["key"]["currency"],
+                    &row["values"]["reward"][0]["currency"],
+                )
+            })
+            .collect();
+        let (eur, usd, rub) = (json!("EUR"), json!("USD"), json!("RUB"));
+        assert!(
+            shown.contains(&(&usd, &eur)) && shown.contains(&(&eur, &eur)),
+            "{shown:?}"
+        );
+        assert_eq!(
+            shown.last(),
+            Some(&(&rub, &rub)),
+            "without a value in euros it stands last"
+        );
     });
 }
 

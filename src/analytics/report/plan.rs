@@ -192,7 +192,12 @@ impl Planner<'_> {
             let count = if wanted.totals { all.len() } else { 1 };
             totals = all.into_iter().take(count).collect();
         }
-        let mut groups = self.asks(range, &slots, &request.dimensions, false, forced);
+        let alone = request.page.size == 0 && !wanted.groups && !wanted.others;
+        let mut groups = if alone {
+            Vec::new()
+        } else {
+            self.asks(range, &slots, &request.dimensions, false, forced)
+        };
         let top = self.top(&groups);
         if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
             ask.top = Some(top);

@@ -67,6 +67,7 @@ impl Conditions {
             None | Some(Json::Null) => {
                 self.0.insert(field.to_owned(), condition);
             }
+            Some(said) if *said == condition => {}
             Some(_) => {
                 let further = json!({ field: condition });
                 match self.0.get_mut("and") {
@@ -262,6 +263,20 @@ mod tests {
             "not": { "product": {} }, "and": [{ "not": { "category": {} } }],
         } } });
         assert_eq!(filter(None, &nothing), Some(expected));
+    }
+
+    #[test]
+    fn what_is_said_already_is_not_said_twice() {
+        let key = [
+            (Dimension::Status, text("DECLINED")),
+            (Dimension::DeclineReason, text("")),
+            (Dimension::UserAge, text("UNATTRIBUTED")),
+            (Dimension::UserFrequency, text("UNATTRIBUTED")),
+        ];
+        let expected = json!({
+            "status": { "eq": "DECLINED" }, "comment": { "isNull": true }, "not": { "user": {} },
+        });
+        assert_eq!(filter(None, &key), Some(expected));
     }
 
     #[test]
