@@ -29,7 +29,7 @@ endif
 .PHONY: help
 help: ## Show this list
 	@echo 'Actiongraph: make <target>'
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo 'Settings: ACTIONGRAPH_LISTEN=127.0.0.1:8080  DEMO_ARGS=...  PARTS="tidy sqlite doc node postgres"  TEST_ARGS=...'
 
 .PHONY: demo
@@ -77,6 +77,10 @@ schema: build ## Write schema.graphql anew from the server's own schema
 .PHONY: bench
 bench: build ## Measure the rate and the memory of imports
 	@ACTIONGRAPH_BIN=$(BINARY) bench/run
+
+.PHONY: bench-reports
+bench-reports: build ## Measure reports beside the same by hand (ACTIONS=20000000)
+	@ACTIONGRAPH_BIN=$(BINARY) bench/reports/run $(ACTIONS)
 
 .PHONY: clean
 clean: ## Remove what make built for the web (cargo clean does the rest)

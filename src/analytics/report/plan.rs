@@ -192,7 +192,12 @@ impl Planner<'_> {
             let count = if wanted.totals { all.len() } else { 1 };
             totals = all.into_iter().take(count).collect();
         }
-        let mut groups = self.asks(range, &slots, &request.dimensions, false, forced);
+        let alone = request.page.size == 0 && !wanted.groups && !wanted.others;
+        let mut groups = if alone {
+            Vec::new()
+        } else {
+            self.asks(range, &slots, &request.dimensions, false, forced)
+        };
         let top = self.top(&groups);
         if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
             ask.top = Some(top);
@@ -279,7 +284,8 @@ impl Planner<'_> {
         let page = &request.page;
         let wanted = request.wanted;
         let plain = request.bucket.is_none()
-            && !request.dimensions.is_empty()
+            // Few groups are quicker summed up at once.
+            && request.dimensions.iter().any(|by| has_many_values(*by))
             // Its texts are empty where a reason is not stated.
             && !request.dimensions.contains(&Dimension::DeclineReason)
             && request.having.is_empty()
@@ -374,6 +380,20 @@ impl Planner<'_> {
         };
         (source, facts(topic))
     }
+}
+
+/// Whether a publisher's actions can have very many values of a dimension.
+fn has_many_values(dimension: Dimension) -> bool {
+    matches!(
+        dimension,
+        Dimension::Product
+            | Dimension::PromoCode
+            | Dimension::Subid0
+            | Dimension::Subid1
+            | Dimension::Subid2
+            | Dimension::Subid3
+            | Dimension::Subid4
+    )
 }
 
 /// A question for the number of actions whose order lies in a range, by currency.

@@ -10,6 +10,7 @@ use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, KeyPart, OrderKey, ReportRequest,
 };
 use actiongraph::domain::sales::{AxisRange, DateAxis};
+use actiongraph::domain::text::fold;
 use actiongraph::domain::time::{Instant, Span, WeekStart, Zone};
 use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeZone as _, Timelike as _};
 use std::cmp::Ordering;
@@ -516,7 +517,7 @@ impl<'a> Naive<'a> {
             Dimension::PromoCode => text(&action.promo_code),
             Dimension::DeclineReason => {
                 if is_declined(action) {
-                    KeyPart::Text(action.comment.clone().unwrap_or_default())
+                    KeyPart::Text(fold(action.comment.as_deref().unwrap_or_default()))
                 } else {
                     KeyPart::None
                 }

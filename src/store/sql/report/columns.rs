@@ -205,7 +205,7 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
         Dimension::CategoryLevel2 => "c.level2_id",
         Dimension::CategoryOwn => "i.category_id",
         Dimension::DeclineReason => {
-            sql.push("CASE WHEN a.status = 'DECLINED' THEN COALESCE(a.comment, '') END");
+            sql.push("CASE WHEN a.status = 'DECLINED' THEN COALESCE(a.comment_folded, '') END");
             return;
         }
         Dimension::UserAge => return write_user_age("a.user_id", ask.range.span.from, sql),

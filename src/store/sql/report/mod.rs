@@ -222,10 +222,11 @@ impl Writer<'_> {
                 "t.currency AS currency, "
             });
             self.write_keys(facts, sql);
-            sql.push(if is_plain {
-                "1 AS rows_read"
-            } else {
-                "COUNT(*) AS rows_read"
+            sql.push(match shape {
+                // To be summed up: sums of 32 bits need no wider numbers than 64.
+                Shape::Plain if is_plain => "1 AS rows_read",
+                Shape::Grouped if is_plain => "CAST(1 AS bigint) AS rows_read",
+                _ => "COUNT(*) AS rows_read",
             });
             for (place, column) in sums(self.ask, measures, facts).iter().enumerate() {
                 let text = match (is_plain, column) {
