@@ -7,13 +7,15 @@
 //! half an hour.
 
 use crate::domain::report::Bucket;
-use crate::domain::report::plan::Part;
+use crate::domain::report::plan::{Part, cells_a_day};
 use crate::domain::time::{Instant, Span};
 use crate::domain::totals::{Cells, Grain, cover};
 use std::collections::BTreeMap;
 
 /// How many values the pieces of one question may bind.
 const MAX_BOUND: usize = 20_000;
+/// At how many times of the UTC day pieces may begin and be told apart by it.
+const MAX_BEATS: usize = 4;
 
 /// Stretches of time as parts of a question.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,6 +101,10 @@ pub(super) fn divided(slots: &[Span], bucket: Bucket, grains: &[Grain]) -> Optio
 fn bound(part: &Part) -> usize {
     match part {
         Part::Run(_) | Part::Each(_) => 4,
+        Part::Runs { runs, .. } if part.beat().is_some() => {
+            let cells: i64 = runs.iter().map(|(from, to)| to - from).sum();
+            usize::try_from(cells).unwrap_or(usize::MAX)
+        }
         Part::Runs { runs: list, .. } | Part::Facts(list) => 2 * list.len(),
     }
 }
@@ -179,8 +185,9 @@ fn parts(found: &Found) -> Pieces {
             .filter(|(held, ..)| *held == grain)
             .map(|(_, from, to)| (*from, *to))
             .collect();
-        // Where pieces of one grain begin alike, they go into several parts: a piece is called by its beginning.
-        for list in told_apart(list) {
+        // Where pieces of one grain begin alike, they go into several parts: a piece is called by its beginning. So do
+        // those that begin at other times of the UTC day, which is summer time as a rule.
+        for list in told_apart(by_beat(grain, list)) {
             let number = pieces.parts.len();
             for (from, to) in &list {
                 let places = found.get(&(grain, *from, *to)).cloned().unwrap_or_default();
@@ -192,8 +199,30 @@ fn parts(found: &Found) -> Pieces {
     pieces
 }
 
+/// Pieces by the cell of the UTC day that they begin with, as long as these are few.
+fn by_beat(grain: Option<Grain>, list: Vec<(i64, i64)>) -> Vec<Vec<(i64, i64)>> {
+    let Some(a_day) = grain.and_then(cells_a_day) else {
+        return vec![list];
+    };
+    let mut beats: BTreeMap<i64, Vec<(i64, i64)>> = BTreeMap::new();
+    for piece in &list {
+        beats
+            .entry(piece.0.rem_euclid(a_day))
+            .or_default()
+            .push(*piece);
+    }
+    if beats.len() > MAX_BEATS {
+        return vec![list];
+    }
+    beats.into_values().collect()
+}
+
 /// Lists in each of which no two pieces begin alike.
-fn told_apart(list: Vec<(i64, i64)>) -> Vec<Vec<(i64, i64)>> {
+fn told_apart(beats: Vec<Vec<(i64, i64)>>) -> Vec<Vec<(i64, i64)>> {
+    beats.into_iter().flat_map(told_apart_in).collect()
+}
+
+fn told_apart_in(list: Vec<(i64, i64)>) -> Vec<Vec<(i64, i64)>> {
     let mut lists: Vec<Vec<(i64, i64)>> = Vec::new();
     for piece in list {
         let place = lists

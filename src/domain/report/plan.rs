@@ -54,6 +54,31 @@ pub enum Part {
     Facts(Vec<(i64, i64)>),
 }
 
+impl Part {
+    /// How many cells a UTC day has, and which of them each run begins with, where the runs begin alike and none goes
+    /// on into the next day. Then a run is known by its day, and its cells can be listed one by one, which databases
+    /// look up much faster than runs.
+    #[must_use]
+    pub fn beat(&self) -> Option<(i64, i64)> {
+        let Self::Runs { grain, runs } = self else {
+            return None;
+        };
+        let a_day = cells_a_day(*grain)?;
+        let first = runs.first()?.0.rem_euclid(a_day);
+        let fits = |(from, to): &(i64, i64)| {
+            from.rem_euclid(a_day) == first && first + (to - from) <= a_day
+        };
+        runs.iter().all(fits).then_some((a_day, first))
+    }
+}
+
+/// How many cells of a grain a UTC day has; nothing for days and longer ones.
+#[must_use]
+pub fn cells_a_day(grain: Grain) -> Option<i64> {
+    let a_day = Grain::Day.micros() / grain.micros();
+    (a_day > 1).then_some(a_day)
+}
+
 /// What is asked about each group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {

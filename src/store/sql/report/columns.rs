@@ -209,7 +209,9 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
             return;
         }
         Dimension::UserAge => return write_user_age("a.user_id", ask.range.span.from, sql),
-        Dimension::UserFrequency => return write_user_frequency("a.user_id", "q.frequency", sql),
+        Dimension::UserFrequency => {
+            return write_user_frequency("a.user_id IS NULL", "q.frequency", sql);
+        }
     };
     if !filled {
         sql.push(column);
@@ -233,10 +235,10 @@ pub(super) fn write_user_age(user: &str, from: Instant, sql: &mut Sql) {
     .push(" THEN 'RETURNING' ELSE 'NEW' END");
 }
 
-/// Appends how often a user bought.
-pub(super) fn write_user_frequency(user: &str, count: &str, sql: &mut Sql) {
+/// Appends how often a user bought, where `is_none` says that there is no user.
+pub(super) fn write_user_frequency(is_none: &str, count: &str, sql: &mut Sql) {
     sql.push(&format!(
-        "CASE WHEN {user} IS NULL THEN 'UNATTRIBUTED' WHEN {count} < 2 THEN 'ONCE' WHEN {count} < 4 THEN 'FEW' \
+        "CASE WHEN {is_none} THEN 'UNATTRIBUTED' WHEN {count} < 2 THEN 'ONCE' WHEN {count} < 4 THEN 'FEW' \
          WHEN {count} < 10 THEN 'REGULAR' ELSE 'LOYAL' END"
     ));
 }

@@ -69,7 +69,7 @@ impl Writer<'_> {
         let mut first = true;
         for (place, part) in self.ask.parts.iter().enumerate() {
             let list: &[(i64, i64)] = match part {
-                Part::Runs { runs, .. } => runs,
+                Part::Runs { runs, .. } if part.beat().is_none() => runs,
                 Part::Facts(spans) if self.ask.tells_pieces() => spans,
                 _ => continue,
             };
@@ -147,7 +147,14 @@ impl Writer<'_> {
             .map(|by| total_column(*by))
             .collect();
         let mut keys = total.keys().iter();
-        matches!(part, Part::Each(_))
+        let is_cell_by_cell = match part {
+            Part::Each(_) => true,
+            Part::Runs { runs, .. } => {
+                part.beat().is_some() && runs.iter().all(|(from, to)| to - from == 1)
+            }
+            Part::Run(_) | Part::Facts(_) => false,
+        };
+        is_cell_by_cell
             && keys.all(|key| ["tier", "currency"].contains(key) || columns.contains(key))
     }
 
@@ -199,10 +206,11 @@ impl Writer<'_> {
         let facts = matches!(part, Part::Facts(_));
         sql.push("SELECT ");
         if self.ask.tells_pieces() {
-            let piece = match part {
-                Part::Each(_) => "t.cell",
-                Part::Run(_) => "0",
-                Part::Runs { .. } | Part::Facts(_) => "p.lo",
+            let piece = match (part, part.beat()) {
+                (Part::Each(_), _) => "t.cell".to_owned(),
+                (Part::Run(_), _) => "0".to_owned(),
+                (_, Some((a_day, first))) => format!("(t.cell / {a_day}) * {a_day} + {first}"),
+                (Part::Runs { .. } | Part::Facts(_), None) => "p.lo".to_owned(),
             };
             sql.push(&format!("{number} AS part, {piece} AS piece, "));
         }
@@ -274,7 +282,7 @@ impl Writer<'_> {
             Part::Facts(_) => Grain::Day,
         };
         sql.push(" FROM ");
-        if matches!(part, Part::Runs { .. }) {
+        if matches!(part, Part::Runs { .. }) && part.beat().is_none() {
             // The list leads: SQLite takes the order of a CROSS JOIN as it is written.
             sql.push(&format!("p{number} p CROSS JOIN "));
         }
@@ -294,6 +302,10 @@ impl Writer<'_> {
             Part::Run(Cells { from, to, .. }) | Part::Each(Cells { from, to, .. }) => {
                 sql.push(" AND t.cell >= ").bind(*from);
                 sql.push(" AND t.cell < ").bind(*to);
+            }
+            Part::Runs { runs, .. } if part.beat().is_some() => {
+                sql.push(" AND t.cell IN ")
+                    .bind_all(runs.iter().flat_map(|(from, to)| *from..*to));
             }
             _ => {
                 sql.push(" AND t.cell >= p.lo AND t.cell < p.hi");

@@ -3,7 +3,7 @@
 //! Each currency has columns of its own, so that a user is one row and is counted once.
 
 use super::Writer;
-use super::columns::{Column, key_name, sums, write_user_age, write_user_frequency};
+use super::columns::{Column, key_name, sums, write_user_frequency};
 use crate::domain::action::Status;
 use crate::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use crate::domain::money::Currency;
@@ -69,27 +69,33 @@ impl Writer<'_> {
         sql.push("SELECT ");
         for (place, dimension) in self.ask.dimensions.iter().enumerate() {
             match dimension {
-                Dimension::UserAge if all_counted => {
-                    sql.push("CASE WHEN v.user_id IS NULL THEN 'UNATTRIBUTED' WHEN l.user_id IS NULL THEN 'RETURNING' ELSE 'NEW' END");
-                }
                 Dimension::UserAge => {
-                    write_user_age("v.user_id", self.ask.range.span.from, sql);
+                    sql.push("CASE WHEN x.is_none THEN 'UNATTRIBUTED' WHEN x.is_known THEN 'RETURNING' ELSE 'NEW' END");
                 }
-                _ => write_user_frequency("v.user_id", "v.frequency", sql),
+                _ => write_user_frequency("x.is_none", "x.frequency", sql),
             }
             sql.push(&format!(" AS {}, ", key_name(place)));
         }
         for (number, (_, place, name)) in named().enumerate() {
             let sum = match columns.get(place) {
-                _ if is_users(place) => "COUNT(v.user_id)".to_owned(),
+                _ if is_users(place) => "COUNT(x.user_id)".to_owned(),
                 // A user's actions fit into 32 bits, whose sums need no wider numbers than 64.
                 Some(Column::Sum(what)) if what == "1" => {
-                    format!("CAST(SUM(CAST(v.{name} AS integer)) AS bigint)")
+                    format!("CAST(SUM(CAST(x.{name} AS integer)) AS bigint)")
                 }
-                _ => format!("CAST(SUM(v.{name}) AS bigint)"),
+                _ => format!("CAST(SUM(x.{name}) AS bigint)"),
             };
             let between = if number == 0 { "" } else { ", " };
             sql.push(&format!("{between}{sum} AS {name}"));
+        }
+        sql.push(" FROM (SELECT v.*, v.user_id IS NULL AS is_none");
+        let by_age = self.ask.dimensions.contains(&Dimension::UserAge);
+        if by_age && all_counted {
+            sql.push(", l.user_id IS NULL AS is_known");
+        } else if by_age {
+            sql.push(", l.first_ordered_at_us < ")
+                .bind(self.ask.range.span.from.micros())
+                .push(" AS is_known");
         }
         sql.push(" FROM (SELECT a.user_id, COUNT(*) AS frequency");
         for (currency, place, name) in named().filter(|(_, place, _)| !is_users(*place)) {
@@ -121,7 +127,7 @@ impl Writer<'_> {
             self.write_plain_facts(part, sql);
         }
         sql.push(" GROUP BY a.user_id) v");
-        if self.ask.dimensions.contains(&Dimension::UserAge) {
+        if by_age {
             sql.push(" LEFT JOIN user_lifetimes l ON l.publisher_id = ")
                 .bind(self.scope.publisher().0)
                 .push(" AND l.user_id = v.user_id");
@@ -131,7 +137,14 @@ impl Writer<'_> {
                     .bind(self.ask.range.span.from.micros());
             }
         }
-        let keys: Vec<String> = (0..self.ask.dimensions.len()).map(key_name).collect();
-        sql.push(&format!(" GROUP BY {}", keys.join(", ")));
+        // By what is counted, not by the words for it: of a truth value PostgreSQL knows that it makes two groups, of any
+        // other expression it expects as many as there are users, and sorts them. Who reads the rows adds them up.
+        sql.push(") x GROUP BY x.is_none");
+        for dimension in &self.ask.dimensions {
+            sql.push(match dimension {
+                Dimension::UserAge => ", x.is_known",
+                _ => ", x.frequency",
+            });
+        }
     }
 }
