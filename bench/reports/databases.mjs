@@ -113,29 +113,15 @@ export class Postgres {
   }
 
   /** Milliseconds and CPU of a statement of a question, by pgbench with prepared statements. */
-  async pace(item, sql, named, clients, seconds) {
+  async pace(item, sql, named, clients, seconds, settings = "") {
     const folder = mkdtempSync(`${this.folder}/pgbench-`);
     writeFileSync(`${folder}/item.sql`, `${script(item)}${sql};\n`);
     const values = Object.entries(named).flatMap(([name, value]) => ["-D", `${name}=${value}`]);
     const before = cpuOf(this.root);
-    await runAside(`${this.programs}/pgbench`, [
-      "-n",
-      "-M",
-      "prepared",
-      "-c",
-      String(clients),
-      "-j",
-      "1",
-      "-T",
-      String(seconds),
-      "-l",
-      "--log-prefix",
-      `${folder}/log`,
-      "-f",
-      `${folder}/item.sql`,
-      ...values,
-      this.url,
-    ]);
+    const how = `-n -M prepared -c ${clients} -j 1 -T ${seconds} -l`.split(" ");
+    const files = ["--log-prefix", `${folder}/log`, "-f", `${folder}/item.sql`];
+    const env = { ...process.env, PGOPTIONS: settings };
+    await runAside(`${this.programs}/pgbench`, [...how, ...files, ...values, this.url], { env });
     const cpu = cpuOf(this.root) - before;
     const taken = readdirSync(folder)
       .filter((name) => name.startsWith("log."))
