@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::Output;
-use super::{Database, Outcome, block_on, migrate, open};
+use super::{Database, Outcome, block_on, migrate, open_for_long};
 
 /// Flags of `migrate`.
 #[derive(Args)]
@@ -17,7 +17,7 @@ pub(super) struct MigrateArgs {
 pub(super) fn run(args: &MigrateArgs, output: &Output) -> Outcome {
     let settings = args.database.settings()?;
     block_on(async {
-        let store = open(&settings).await?;
+        let store = open_for_long(&settings).await?;
         migrate(&store, output).await?;
         output.line(&format!(
             "{}: tables and totals are those of this version.",

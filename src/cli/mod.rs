@@ -28,7 +28,7 @@ use crate::domain::error::{Code, Error};
 use crate::domain::scope::Publisher;
 use crate::domain::time::Instant;
 use crate::settings::{self, CONFIG_VARIABLE, Raw, Settings};
-use crate::store::{Store, publishers};
+use crate::store::{Store, StoreOptions, publishers};
 use output::Output;
 
 /// What a command answers: its exit code, or why it failed.
@@ -228,6 +228,16 @@ fn database_url(given: Option<&str>, name: &str) -> Result<String, Failure> {
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
     Ok(Store::open(&url).await?)
+}
+
+/// Likewise for work that may take as long as it takes: a server's limit on questions does not hold for it.
+async fn open_for_long(settings: &Settings) -> Result<Store, Failure> {
+    let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
+    let options = StoreOptions {
+        read_timeout: Duration::from_secs(3_600),
+        ..StoreOptions::default()
+    };
+    Ok(Store::open_with(&url, options).await?)
 }
 
 /// Brings a database to the tables and totals of this version.

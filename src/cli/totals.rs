@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::{Output, table, thousands};
 use super::progress::Steps;
-use super::{Database, Failure, Outcome, block_on, now, open, publisher, told_to_stop};
+use super::{Database, Failure, Outcome, block_on, now, open_for_long, publisher, told_to_stop};
 use crate::clock::Clock;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{Day, Span, Zone, end_of_day, start_of_day};
@@ -63,7 +63,7 @@ pub(super) fn verify(args: &VerifyArgs, output: &Output) -> Outcome {
     };
     let settings = args.database.settings()?;
     block_on(async {
-        let store = open(&settings).await?;
+        let store = open_for_long(&settings).await?;
         store.is_ready().await?;
         let work = verify_all(args, span, &store, output);
         let outcome = tokio::select! {
@@ -121,7 +121,7 @@ async fn verify_all(
 pub(super) fn rebuild(args: &RebuildArgs, output: &Output) -> Outcome {
     let settings = args.database.settings()?;
     block_on(async {
-        let store = open(&settings).await?;
+        let store = open_for_long(&settings).await?;
         store.is_ready().await?;
         let work = rebuild_all(args, &store, output);
         let outcome = tokio::select! {

@@ -130,23 +130,72 @@ pub(in crate::store) async fn delete_empty<M: ModelTrait>(
     models: &[M],
     sums: &[&str],
 ) -> Result<u64, DbErr> {
-    let keys = keys::<M>();
-    let columns: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter()
-        .map(sea_orm::PrimaryKeyToColumn::into_column)
-        .collect();
-    let empty: Vec<String> = sums.iter().map(|name| format!("{name} = 0")).collect();
     let mut deleted = 0;
     for chunk in models.chunks(ROWS) {
+        // Most rows are not empty, so they are looked up first: where a list leads a join, both databases follow the key.
         let mut sql = tx.sql();
-        sql.push("DELETE FROM ")
-            .push(<M::Entity as Default>::default().table_name())
-            .push(&format!(" WHERE ({}) IN (VALUES ", keys.join(", ")));
-        for (place, model) in chunk.iter().enumerate() {
-            sql.push(if place == 0 { "" } else { ", " });
-            sql.bind_all(columns.iter().map(|column| model.get(*column)));
+        write_empty(chunk, sums, &mut sql);
+        let mut empty: Vec<&M> = Vec::new();
+        for row in tx.rows(sql).await? {
+            let place: i64 = row.try_get("", "place")?;
+            empty.extend(
+                usize::try_from(place)
+                    .ok()
+                    .and_then(|place| chunk.get(place)),
+            );
         }
-        sql.push(") AND ").push(&empty.join(" AND "));
+        if empty.is_empty() {
+            continue;
+        }
+        let mut sql = tx.sql();
+        write_delete(&empty, &mut sql);
         deleted += tx.execute(sql).await?;
     }
     Ok(deleted)
+}
+
+/// Appends a query for the `place` of each model whose row is empty.
+fn write_empty<M: ModelTrait>(models: &[M], sums: &[&str], sql: &mut Sql) {
+    let columns = key_columns::<M>();
+    sql.push("SELECT v.column1 AS place FROM (VALUES ");
+    for (place, model) in (0i64..).zip(models) {
+        sql.push(if place == 0 { "(" } else { ", (" }).bind(place);
+        for column in &columns {
+            sql.push(", ").bind(model.get(*column));
+        }
+        sql.push(")");
+    }
+    sql.push(&format!(
+        ") v CROSS JOIN {} t WHERE ",
+        <M::Entity as Default>::default().table_name()
+    ));
+    for (place, key) in (2..).zip(keys::<M>()) {
+        sql.push(&format!("t.{key} = v.column{place} AND "));
+    }
+    let empty: Vec<String> = sums.iter().map(|name| format!("t.{name} = 0")).collect();
+    sql.push(&empty.join(" AND "));
+}
+
+/// Appends the statement that deletes the rows with the keys of models: as alternatives, because SQLite would walk the
+/// whole table for a list of keys.
+fn write_delete<M: ModelTrait>(models: &[&M], sql: &mut Sql) {
+    let columns = key_columns::<M>();
+    sql.push("DELETE FROM ")
+        .push(<M::Entity as Default>::default().table_name())
+        .push(" WHERE ");
+    for (place, model) in models.iter().enumerate() {
+        sql.push(if place == 0 { "(" } else { " OR (" });
+        for (place, (key, column)) in keys::<M>().iter().zip(&columns).enumerate() {
+            sql.push(if place == 0 { "" } else { " AND " });
+            sql.push(key).push(" = ").bind(model.get(*column));
+        }
+        sql.push(")");
+    }
+}
+
+/// The columns of a table's key, in its order.
+fn key_columns<M: ModelTrait>() -> Vec<<M::Entity as EntityTrait>::Column> {
+    <M::Entity as EntityTrait>::PrimaryKey::iter()
+        .map(sea_orm::PrimaryKeyToColumn::into_column)
+        .collect()
 }

@@ -49,6 +49,18 @@ pub(in crate::store) fn user_column(
 }
 
 impl Writer<'_> {
+    /// Appends what users are, in words, each followed by a comma.
+    fn write_words(&self, sql: &mut Sql) {
+        for (place, dimension) in self.ask.dimensions.iter().enumerate() {
+            if *dimension == Dimension::UserAge {
+                sql.push("CASE WHEN x.is_none THEN 'UNATTRIBUTED' WHEN x.is_known THEN 'RETURNING' ELSE 'NEW' END");
+            } else {
+                write_user_frequency("x.is_none", "x.frequency", sql);
+            }
+            sql.push(&format!(" AS {}, ", key_name(place)));
+        }
+    }
+
     /// Appends the statement of users by what they are.
     pub(super) fn write_by_user(
         &self,
@@ -67,15 +79,7 @@ impl Writer<'_> {
         let is_users = |place: usize| place > 0 && measures.get(place - 1) == Some(&Measure::Users);
         let all_counted = excludes_declined(&self.ask.filter);
         sql.push("SELECT ");
-        for (place, dimension) in self.ask.dimensions.iter().enumerate() {
-            match dimension {
-                Dimension::UserAge => {
-                    sql.push("CASE WHEN x.is_none THEN 'UNATTRIBUTED' WHEN x.is_known THEN 'RETURNING' ELSE 'NEW' END");
-                }
-                _ => write_user_frequency("x.is_none", "x.frequency", sql),
-            }
-            sql.push(&format!(" AS {}, ", key_name(place)));
-        }
+        self.write_words(sql);
         for (number, (_, place, name)) in named().enumerate() {
             let sum = match columns.get(place) {
                 _ if is_users(place) => "COUNT(x.user_id)".to_owned(),
