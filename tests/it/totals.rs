@@ -514,3 +514,34 @@ fn a_server_compares_slice_after_slice_and_counts_what_differs() {
         assert!(spoilt > 0 && verified.drift_rows > 0, "{verified:?}");
     });
 }
+
+#[test]
+fn after_a_day_of_edits_nothing_differs() {
+    block_on(async {
+        let world = World::new(1).await;
+        let shape = Shape {
+            drafts: 1_440,
+            actions: 240,
+            wild: false,
+        };
+        // A sync every five minutes, each of which brings what changed meanwhile, some of it twice.
+        let mut dice = Dice::new(seed() + 10);
+        let mut late = Vec::new();
+        for changes in Maker::new(seed() + 10, shape).drafts().chunks(5) {
+            late.extend(changes.iter().filter(|_| dice.percent(20)).cloned());
+            world.apply_in(0, changes, changes.len()).await;
+            if late.len() > 7 {
+                world.apply_in(0, &late, late.len()).await;
+                late.clear();
+            }
+        }
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+        let kept = world.dump(0).await;
+        world.rebuild(0).await;
+        assert_eq!(
+            world.dump(0).await,
+            kept,
+            "what was kept is what is made anew"
+        );
+    });
+}
