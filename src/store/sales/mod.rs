@@ -13,7 +13,7 @@ use super::convert::inconsistent;
 use super::keyset::limit;
 use super::listing::{check_page, column};
 use super::sql::Sql;
-use super::sql::cells::write_rows;
+use super::sql::cells::{FILLED, write_cells, write_nulled};
 use super::sql::filter::{write_filter, write_range};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
@@ -75,8 +75,9 @@ impl Actions<'_> {
         if let Source::Total(total, cover) = self.source {
             part(sql);
             sql.push(&format!("SELECT a.status, a.currency, {names} FROM "));
-            write_rows(*total, scope.publisher(), &cover.cells, "a", sql);
-            sql.push(" WHERE TRUE");
+            write_nulled(*total, scope.publisher(), FILLED, "a", sql);
+            sql.push(" WHERE ");
+            write_cells(scope.publisher(), &[], &cover.cells, "a", sql);
             self.write_condition(sql);
         }
         let ragged: Vec<Option<AxisRange>> = match (self.source, self.range) {

@@ -48,35 +48,43 @@ pub(in crate::store) fn write_each(cells: &[Cells], sql: &mut Sql) {
     sql.push(")");
 }
 
-/// Appends what stands behind FROM for a total's rows in some cells, called `row`. Where a filter or a dimension may be
-/// missing, NULL stands for it, as in `actions`, so that the same conditions can be written on both.
-pub(in crate::store) fn write_rows(
+/// The columns of totals that hold a word for none where the facts hold NULL: the nil id, the empty text.
+pub(in crate::store) const FILLED: &[&str] = &["ad_space_id", "country", "device"];
+
+/// Appends what stands behind FROM for a total's rows, called `row`, with NULL for none in the columns `nulled`, as in
+/// `actions`: so that one condition can be written on both.
+pub(in crate::store) fn write_nulled(
     total: Total,
     publisher: PublisherId,
-    cells: &[Cells],
+    nulled: &[&str],
     row: &str,
     sql: &mut Sql,
 ) {
-    sql.push("(SELECT t.publisher_id, t.grain, t.cell");
+    if !total.keys().iter().any(|key| nulled.contains(key)) {
+        sql.push(&format!("{} {row}", total.table()));
+        return;
+    }
+    sql.push("(SELECT x.publisher_id, x.grain, x.cell");
     for key in total.keys() {
-        match *key {
-            "ad_space_id" => {
-                sql.push(", NULLIF(t.ad_space_id, ")
-                    .bind(Uuid::nil())
-                    .push(") AS ad_space_id");
+        if nulled.contains(key) {
+            sql.push(&format!(", NULLIF(x.{key}, "));
+            if key.ends_with("_id") {
+                sql.bind(Uuid::nil());
+            } else {
+                sql.push("''");
             }
-            "country" | "device" => {
-                sql.push(&format!(", NULLIF(t.{key}, '') AS {key}"));
-            }
-            key => {
-                sql.push(&format!(", t.{key}"));
-            }
+            sql.push(&format!(") AS {key}"));
+        } else {
+            sql.push(&format!(", x.{key}"));
         }
     }
     for sum in total.sums() {
-        sql.push(&format!(", t.{sum}"));
+        sql.push(&format!(", x.{sum}"));
     }
-    sql.push(&format!(" FROM {} t WHERE ", total.table()));
-    write_cells(publisher, &[], cells, "t", sql);
-    sql.push(&format!(") {row}"));
+    sql.push(&format!(
+        " FROM {} x WHERE x.publisher_id = ",
+        total.table()
+    ))
+    .bind(publisher.0)
+    .push(&format!(") {row}"));
 }

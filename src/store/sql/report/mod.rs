@@ -1,28 +1,28 @@
 //! The statements of a report: one for each question, pure.
 //!
-//! A stretch of a total is a plain range of cells, and several of them are joined by `UNION ALL`, so that each is one
-//! walk along the key. Many short runs are a list of values that the total is looked up by. Each part that tells its
-//! pieces is grouped by itself; where all parts are one piece, their rows are summed up together.
+//! A stretch of a total is a range of cells; where all stretches are one piece, they are alternatives of one scan, and
+//! their rows are summed up together with those of the facts at the ends. Many short runs are a list that the total is
+//! looked up by. Each part that tells its pieces is grouped by itself.
 
 mod columns;
 mod top;
 mod users;
 
 use super::Sql;
+use super::cells::{write_cells, write_nulled};
 use super::filter::{write_filter, write_range};
 use crate::domain::filter::{ActionField, ActionTest};
 use crate::domain::report::plan::{Ask, Part, Source, What};
 use crate::domain::report::{Dimension, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
-use crate::domain::totals::{Cells, Grain, Tier, Total};
+use crate::domain::totals::{Cells, Tier, Total};
 use columns::{
     axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_total_key,
 };
 pub(in crate::store) use columns::{is_id, is_none};
 use sea_orm::DbBackend;
 pub(in crate::store) use users::user_column;
-use uuid::Uuid;
 
 /// The statement that answers a question.
 pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBackend) -> Sql {
@@ -102,14 +102,39 @@ impl Writer<'_> {
         }
     }
 
-    /// Each part with each of its tiers.
+    /// Each part with each of its tiers. Runs that are one piece stand for themselves once, with the first of them,
+    /// unless each row has to tell its day, which is another number in cells of another length.
     fn pieces(&self) -> Vec<(usize, &Part, Option<Tier>)> {
+        let is_run = |part: &Part| matches!(part, Part::Run(_));
+        let first = self.ask.parts.iter().position(is_run);
         let parts = self.ask.parts.iter().enumerate();
         parts
+            .filter(|(place, part)| !self.unites_runs() || !is_run(part) || Some(*place) == first)
             .flat_map(|(place, part)| {
                 self.tiers(part)
                     .iter()
                     .map(move |tier| (place, part, *tier))
+            })
+            .collect()
+    }
+
+    /// Whether all runs of cells are alternatives of one scan.
+    fn unites_runs(&self) -> bool {
+        !self.ask.tells_pieces() && !self.ask.per_day
+    }
+
+    /// The runs of cells that a part stands for.
+    fn runs(&self, part: &Part) -> Vec<Cells> {
+        match part {
+            Part::Runs { .. } | Part::Facts(_) => return Vec::new(),
+            Part::Run(_) if self.unites_runs() => {}
+            Part::Run(cells) | Part::Each(cells) => return vec![*cells],
+        }
+        let parts = self.ask.parts.iter();
+        parts
+            .filter_map(|part| match part {
+                Part::Run(cells) => Some(*cells),
+                _ => None,
             })
             .collect()
     }
@@ -276,40 +301,28 @@ impl Writer<'_> {
         let Source::Total(total) = self.ask.source else {
             return;
         };
-        let grain = match part {
-            Part::Run(cells) | Part::Each(cells) => cells.grain,
-            Part::Runs { grain, .. } => *grain,
-            Part::Facts(_) => Grain::Day,
-        };
         sql.push(" FROM ");
         if matches!(part, Part::Runs { .. }) && part.beat().is_none() {
             // The list leads: SQLite takes the order of a CROSS JOIN as it is written.
             sql.push(&format!("p{number} p CROSS JOIN "));
         }
-        let hidden = self.hides_none();
-        if hidden.is_empty() {
-            sql.push(&format!("{} t", total.table()));
-        } else {
-            self.write_unhidden(total, &hidden, sql);
-        }
-        sql.push(" WHERE t.publisher_id = ")
-            .bind(self.scope.publisher().0);
-        if let Some(tier) = tier {
-            sql.push(" AND t.tier = ").bind(tier.number());
-        }
-        sql.push(" AND t.grain = ").bind(grain.number());
-        match part {
-            Part::Run(Cells { from, to, .. }) | Part::Each(Cells { from, to, .. }) => {
-                sql.push(" AND t.cell >= ").bind(*from);
-                sql.push(" AND t.cell < ").bind(*to);
+        write_nulled(total, self.scope.publisher(), &self.hides_none(), "t", sql);
+        sql.push(" WHERE ");
+        if let Part::Runs { grain, runs } = part {
+            sql.push("t.publisher_id = ").bind(self.scope.publisher().0);
+            if let Some(tier) = tier {
+                sql.push(" AND t.tier = ").bind(tier.number());
             }
-            Part::Runs { runs, .. } if part.beat().is_some() => {
+            sql.push(" AND t.grain = ").bind(grain.number());
+            if part.beat().is_some() {
                 sql.push(" AND t.cell IN ")
                     .bind_all(runs.iter().flat_map(|(from, to)| *from..*to));
-            }
-            _ => {
+            } else {
                 sql.push(" AND t.cell >= p.lo AND t.cell < p.hi");
             }
+        } else {
+            let tiers: Vec<Tier> = tier.into_iter().collect();
+            write_cells(self.scope.publisher(), &tiers, &self.runs(part), "t", sql);
         }
         sql.push(" AND ");
         write_filter(&self.ask.filter, "t", sql);
@@ -329,33 +342,6 @@ impl Writer<'_> {
             hidden.push("device");
         }
         hidden
-    }
-
-    /// Appends a total as `t` whose columns are NULL where the facts' are.
-    fn write_unhidden(&self, total: Total, hidden: &[&str], sql: &mut Sql) {
-        sql.push("(SELECT x.publisher_id, x.grain, x.cell");
-        for key in total.keys() {
-            if hidden.contains(key) {
-                sql.push(&format!(", NULLIF(x.{key}, "));
-                if key.ends_with("_id") {
-                    sql.bind(Uuid::nil());
-                } else {
-                    sql.push("''");
-                }
-                sql.push(&format!(") AS {key}"));
-            } else {
-                sql.push(&format!(", x.{key}"));
-            }
-        }
-        for sum in total.sums() {
-            sql.push(&format!(", x.{sum}"));
-        }
-        sql.push(&format!(
-            " FROM {} x WHERE x.publisher_id = ",
-            total.table()
-        ))
-        .bind(self.scope.publisher().0)
-        .push(") t");
     }
 
     /// Appends the facts of a part with what the keys of the dimensions need beside them.

@@ -1,1 +1,1 @@
-SELECT 0 AS part, t.cell AS piece, t.currency AS currency, t.status AS k0, CAST(1 AS bigint) AS rows_read, t.actions AS s0, t.reward_e4 AS s1 FROM totals_time t WHERE t.publisher_id = ? AND t.grain = ? AND t.cell >= ? AND t.cell < ? AND TRUE LIMIT ?
+SELECT 0 AS part, t.cell AS piece, t.currency AS currency, t.status AS k0, CAST(1 AS bigint) AS rows_read, t.actions AS s0, t.reward_e4 AS s1 FROM totals_time t WHERE t.publisher_id = ? AND ((t.grain = ? AND t.cell >= ? AND t.cell < ?)) AND TRUE LIMIT ?

@@ -1,1 +1,1 @@
-SELECT 0 AS part, t.cell AS piece, t.currency AS currency, COUNT(*) AS rows_read, CAST(COALESCE(SUM(t.actions), 0) AS bigint) AS s0 FROM totals_time t WHERE t.publisher_id = ? AND t.grain = ? AND t.cell >= ? AND t.cell < ? AND TRUE GROUP BY piece, currency LIMIT ?
+SELECT 0 AS part, t.cell AS piece, t.currency AS currency, COUNT(*) AS rows_read, CAST(COALESCE(SUM(t.actions), 0) AS bigint) AS s0 FROM totals_time t WHERE t.publisher_id = ? AND ((t.grain = ? AND t.cell >= ? AND t.cell < ?)) AND TRUE GROUP BY piece, currency LIMIT ?
