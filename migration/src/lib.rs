@@ -15,6 +15,7 @@ mod citus;
 mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
+mod m20261122_000004_tombstones;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_spine::Migration),
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
+            Box::new(m20261122_000004_tombstones::Migration),
         ]
     }
 }
@@ -72,7 +74,8 @@ mod tests {
             let first = objects(&db).await;
             let tables = m20261122_000001_spine::TABLES
                 .into_iter()
-                .chain(m20261122_000002_totals::TABLES);
+                .chain(m20261122_000002_totals::TABLES)
+                .chain(m20261122_000004_tombstones::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

@@ -121,6 +121,15 @@ impl ActionDraft {
     }
 }
 
+/// An action that a full re-read of its stretch of time no longer had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// Upstream's action id.
+    pub external_id: String,
+    /// When the re-read began: a state that was observed later brings the action back.
+    pub observed_at: Instant,
+}
+
 /// The derived id of the action that upstream calls `external_id`.
 #[must_use]
 pub fn action_id(publisher: PublisherId, external_id: &str) -> Uuid {

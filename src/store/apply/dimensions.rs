@@ -525,6 +525,14 @@ impl AdSpaces {
             .push(" AND ad_space_id = ")
             .bind(old);
         tx.execute(sql).await?;
+        let mut sql = tx.sql();
+        sql.push("UPDATE tombstones SET ad_space_id = ")
+            .bind(new)
+            .push(" WHERE publisher_id = ");
+        sql.bind(self.publisher.0)
+            .push(" AND ad_space_id = ")
+            .bind(old);
+        tx.execute(sql).await?;
         super::totals::move_ad_space(tx, self.publisher, old, new).await?;
         let mut sql = tx.sql();
         sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
