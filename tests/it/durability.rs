@@ -14,6 +14,7 @@ mod killed;
 mod large;
 mod long;
 mod lost;
+mod restarted;
 mod writers;
 
 use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
