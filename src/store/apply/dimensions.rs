@@ -150,6 +150,11 @@ pub(super) async fn write_programs(
             name_folded: String::new(),
             currency: None,
             name_at_us: 0,
+            status: None,
+            connection_status: None,
+            hold_days: None,
+            max_hold_days: None,
+            described_at_us: None,
         });
         let mut held = Some(row.name.clone());
         for draft in drafts {
