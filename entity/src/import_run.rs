@@ -35,6 +35,8 @@ pub struct Model {
     pub unchanged_count: i64,
     /// Records older than what is stored.
     pub stale_count: i64,
+    /// Actions that upstream no longer had.
+    pub deleted_count: i64,
     /// Records rejected; all are counted, the first 10 000 are kept.
     pub rejected_count: i64,
     /// Amounts rounded half-even to four decimals.

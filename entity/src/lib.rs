@@ -35,6 +35,7 @@ pub mod publisher;
 pub mod publisher_state;
 pub mod sync_account;
 pub mod sync_state;
+pub mod tombstone;
 pub mod totals_audience;
 pub mod totals_category;
 pub mod totals_channel;

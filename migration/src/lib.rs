@@ -15,6 +15,7 @@ mod citus;
 mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
+mod m20261122_000004_tombstones;
 mod m20261122_000005_sync;
 mod table;
 
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_spine::Migration),
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
+            Box::new(m20261122_000004_tombstones::Migration),
             Box::new(m20261122_000005_sync::Migration),
         ]
     }
@@ -75,6 +77,7 @@ mod tests {
             let tables = m20261122_000001_spine::TABLES
                 .into_iter()
                 .chain(m20261122_000002_totals::TABLES)
+                .chain(m20261122_000004_tombstones::TABLES)
                 .chain(m20261122_000005_sync::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");

@@ -298,6 +298,7 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
             updated: row.updated_count,
             unchanged: row.unchanged_count,
             stale: row.stale_count,
+            deleted: row.deleted_count,
             rejected: row.rejected_count,
             rounded: row.rounded_count,
         },

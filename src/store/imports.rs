@@ -208,6 +208,7 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
         as_of_us: run.as_of.micros(),
         read_count: 0,
         inserted_count: 0,
+        deleted_count: 0,
         updated_count: 0,
         unchanged_count: 0,
         stale_count: 0,

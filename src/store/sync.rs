@@ -282,7 +282,8 @@ pub async fn forget_idle_runs(store: &Store, scope: WriteScope, until: Instant) 
             sql.push(" AND entrance = 'API' AND state = ")
                 .bind(RunState::Succeeded.as_str());
             sql.push(
-                " AND inserted_count = 0 AND updated_count = 0 AND stale_count = 0 AND rejected_count = 0 \
+                " AND inserted_count = 0 AND updated_count = 0 AND stale_count = 0 AND deleted_count = 0 AND \
+                 rejected_count = 0 \
                  AND started_at_us < ",
             )
             .bind(until.micros());

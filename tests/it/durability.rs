@@ -138,6 +138,7 @@ impl Desk {
         let batch = Batch {
             run_id: self.run,
             drafts,
+            deletions: &[],
             rejects: &[],
             rejected_before: 0,
             now: at(1),

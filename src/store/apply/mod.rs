@@ -6,7 +6,7 @@
 //!   → actions already known           their carts and states with them
 //!   → merge                           domain::action decides what each draft changes
 //!   → programs, categories, products, users    parents before the rows that name them
-//!   → actions, cart items, states     one statement each
+//!   → actions, cart items, states     one statement each; what upstream no longer has goes behind a tombstone
 //!   → totals                          what changed actions contributed leaves, what they contribute now enters
 //!   → change log, data version        numbers without gaps, under the lock
 //!   → the run's counters and rejects, the step of the sync
@@ -15,15 +15,20 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+mod described;
 mod dimensions;
 mod facts;
+mod rows;
+mod tombstones;
 mod totals;
+
+pub use described::{Described, describe};
 
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
 use super::sync::write_step;
 use super::tx::WriteTx;
-use crate::domain::draft::{ActionDraft, Reject};
+use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
@@ -43,6 +48,8 @@ pub struct Batch<'a> {
     pub run_id: Uuid,
     /// The drafts, in the input's order.
     pub drafts: &'a [ActionDraft],
+    /// The actions that a re-read of upstream no longer had.
+    pub deletions: &'a [Deletion],
     /// The records that were refused.
     pub rejects: &'a [Reject],
     /// How many records of the run were refused before this batch.
@@ -64,6 +71,8 @@ pub struct Applied {
     pub unchanged: i64,
     /// Drafts older than what is stored; they may have filled what newer states left empty.
     pub stale: i64,
+    /// Actions that upstream no longer had.
+    pub deleted: i64,
 }
 
 /// Writes a batch: all of it or nothing.
@@ -83,8 +92,9 @@ async fn apply_in(
 ) -> Result<Applied, DbErr> {
     let mut sequence = lock(tx, publisher).await?;
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
-    let mut facts = facts::Facts::load(tx, publisher, batch.drafts).await?;
-    let applied = facts.merge(publisher, batch.drafts, &spaces);
+    let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
+    let mut applied = facts.merge(publisher, batch.drafts, &spaces);
+    applied.deleted = facts.delete(publisher, batch.deletions);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
     is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
@@ -175,6 +185,8 @@ async fn count(
         .bind(applied.unchanged);
     sql.push(", stale_count = stale_count + ")
         .bind(applied.stale);
+    sql.push(", deleted_count = deleted_count + ")
+        .bind(applied.deleted);
     sql.push(", rejected_count = rejected_count + ")
         .bind(size(batch.rejects.len()));
     sql.push(", rounded_count = rounded_count + ").bind(rounded);
