@@ -15,6 +15,7 @@ pub mod records;
 pub mod report;
 pub mod sales;
 pub mod scope;
+pub mod secret;
 pub mod segment;
 pub mod text;
 pub mod time;
