@@ -33,6 +33,8 @@ pub mod product_lifetimes;
 pub mod program;
 pub mod publisher;
 pub mod publisher_state;
+pub mod sync_account;
+pub mod sync_state;
 pub mod tombstone;
 pub mod totals_audience;
 pub mod totals_category;

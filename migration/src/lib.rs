@@ -16,6 +16,7 @@ mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
 mod m20261122_000004_tombstones;
+mod m20261122_000005_sync;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
             Box::new(m20261122_000004_tombstones::Migration),
+            Box::new(m20261122_000005_sync::Migration),
         ]
     }
 }
@@ -75,7 +77,8 @@ mod tests {
             let tables = m20261122_000001_spine::TABLES
                 .into_iter()
                 .chain(m20261122_000002_totals::TABLES)
-                .chain(m20261122_000004_tombstones::TABLES);
+                .chain(m20261122_000004_tombstones::TABLES)
+                .chain(m20261122_000005_sync::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(
@@ -112,7 +115,8 @@ mod tests {
             Migrator::up(&db, None).await.unwrap();
             db.execute_unprepared(
                 "INSERT INTO publishers VALUES (1, 'demo', 'Demo', 'UTC', 'USD', 0); \
-                 INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0)",
+                 INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0, NULL, NULL, NULL, \
+                 NULL, NULL)",
             )
             .await
             .unwrap();

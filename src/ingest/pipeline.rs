@@ -373,6 +373,7 @@ async fn write_all(
                 deletions: &[],
                 rejects: &rejects,
                 rejected_before: i64::try_from(report.rejected).unwrap_or(i64::MAX),
+                sync: None,
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;

@@ -142,6 +142,7 @@ impl Desk {
             deletions: &[],
             rejects: &[],
             rejected_before: 0,
+            sync: None,
             now: at(1),
         };
         apply(&self.store, self.scope, batch).await

@@ -9,25 +9,30 @@
 //!   → actions, cart items, states     one statement each; what upstream no longer has goes behind a tombstone
 //!   → totals                          what changed actions contributed leaves, what they contribute now enters
 //!   → change log, data version        numbers without gaps, under the lock
-//!   → the run's counters and rejects
+//!   → the run's counters and rejects, the step of the sync
 //! ```
 //!
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+mod described;
 mod dimensions;
 mod facts;
 mod rows;
 mod tombstones;
 mod totals;
 
+pub use described::{Described, describe};
+
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
+use super::sync::write_step;
 use super::tx::WriteTx;
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
@@ -49,6 +54,8 @@ pub struct Batch<'a> {
     pub rejects: &'a [Reject],
     /// How many records of the run were refused before this batch.
     pub rejected_before: i64,
+    /// How far a sync has come with these rows; moved in their transaction.
+    pub sync: Option<&'a SyncStep>,
     /// The present.
     pub now: Instant,
 }
@@ -132,6 +139,9 @@ async fn apply_in(
     }
     let read = count(tx, publisher, batch, applied).await?;
     insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
+    if let Some(step) = batch.sync {
+        write_step(tx, publisher, step).await?;
+    }
     Ok((applied, read))
 }
 
@@ -194,6 +204,7 @@ async fn count(
     sql.push(", rejected_count = rejected_count + ")
         .bind(size(batch.rejects.len()));
     sql.push(", rounded_count = rounded_count + ").bind(rounded);
+    sql.push(", alive_at_us = ").bind(batch.now.micros());
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
