@@ -736,7 +736,7 @@ async fn nobody_else_sees_the_key() {
         matches!(fault, Fault::Refused { status: 302, .. }),
         "{fault:?}"
     );
-    pair.fake.world(|world| world.revoke_tokens());
+    pair.fake.world(World::revoke_tokens);
     pair.fake
         .world(|world| world.trouble("token", Trouble::SendOn(other.fake.base_url())));
     pair.first().await.unwrap();
@@ -773,8 +773,7 @@ async fn nobody_at_home_is_said_so() {
     assert!(!cause.contains(&base), "{cause}");
 }
 
-fn clicks_of(pair: &Pair, from: &str, to: &str) -> ClicksQuery {
-    let _ = pair;
+fn clicks_of(from: &str, to: &str) -> ClicksQuery {
     ClicksQuery {
         from: day(from),
         to: day(to),
@@ -804,7 +803,7 @@ async fn clicks_are_counted_once_whatever_the_currencies() {
         ];
         world.put(three());
     });
-    let query = clicks_of(&pair, "2026-03-01", "2026-03-02");
+    let query = clicks_of("2026-03-01", "2026-03-02");
     let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
     let seen: Vec<_> = page
         .items
@@ -818,7 +817,7 @@ async fn clicks_are_counted_once_whatever_the_currencies() {
         program: Some("25179".to_owned()),
         ad_space: Some("2001".to_owned()),
         slot: Some(1),
-        ..clicks_of(&pair, "2026-03-01", "2026-03-01")
+        ..clicks_of("2026-03-01", "2026-03-01")
     };
     let page = pair.client.clicks_by_day(pair.now(), &only).await.unwrap();
     assert_eq!(page.items[0].clicks, 8);
@@ -866,16 +865,15 @@ async fn clicks_of_many_days_are_read_to_the_last_page() {
             })
             .collect();
     });
-    let query = clicks_of(&pair, "2023-01-01", "2025-12-31");
+    let query = clicks_of("2023-01-01", "2025-12-31");
     let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
     assert_eq!(page.items.len(), 700);
     assert_eq!(page.items.iter().map(|row| row.clicks).sum::<i64>(), 700);
 }
 
 #[tokio::test]
-async fn the_rows_of_the_smaller_lists_are_understood() {
+async fn programs_and_ad_spaces_are_understood() {
     let pair = pair();
-    pair.fake.world(|world| world.put(three()));
     let (client, now) = (&pair.client, pair.now());
     let programs = client.programs(now, PageAt::FIRST).await.unwrap();
     assert_eq!((programs.items.len(), programs.rejects.len()), (3, 0));
@@ -916,7 +914,13 @@ async fn the_rows_of_the_smaller_lists_are_understood() {
     let names: Vec<_> = spaces.items.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["Telegram \"deals\"", "Кэшбэк"]);
     assert_eq!(spaces.items[0].external_id, "2002");
+}
 
+#[tokio::test]
+async fn rates_balances_and_commissions_are_understood() {
+    let pair = pair();
+    pair.fake.world(|world| world.put(three()));
+    let (client, now) = (&pair.client, pair.now());
     let currencies = client.currencies(now).await.unwrap();
     assert_eq!(currencies.items.len(), 3);
     let (rub, on) = (Currency::parse("RUB").unwrap(), day("2026-03-01"));
@@ -988,7 +992,7 @@ async fn a_row_that_is_not_understood_is_refused_by_itself() {
     let body = r#"{"results":[{"date":"2021-15-01","clicks":4},{"date":"2021-01-15","clicks":-4},{"date":"2021-01-15"}]}"#;
     pair.fake
         .world(|world| world.trouble("statistics/dates", Trouble::Status(200, body, None)));
-    let query = clicks_of(&pair, "2021-01-01", "2021-12-31");
+    let query = clicks_of("2021-01-01", "2021-12-31");
     let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
     assert_eq!((page.items.len(), page.rejects.len()), (0, 3));
 }

@@ -51,7 +51,7 @@ impl Story {
                 for (ad_space, _) in AD_SPACES {
                     clicks(
                         &mut dice,
-                        Clicks {
+                        &Clicks {
                             day,
                             program,
                             ad_space,
@@ -209,7 +209,7 @@ fn live(dice: &mut Dice, mut action: Action, events: &mut Vec<(NaiveDateTime, Ev
     }
 }
 
-fn clicks(dice: &mut Dice, none: Clicks, events: &mut Vec<(NaiveDateTime, Event)>) {
+fn clicks(dice: &mut Dice, none: &Clicks, events: &mut Vec<(NaiveDateTime, Event)>) {
     let morning = none.day.and_hms_opt(0, 0, 0).unwrap_or_default();
     for _ in 0..dice.below(6) {
         let clicks = 1 + i64::try_from(dice.below(30)).unwrap();
