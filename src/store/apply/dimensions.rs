@@ -109,20 +109,23 @@ async fn known<E: EntityTrait>(
     Ok(rows)
 }
 
+/// A program to be brought, and the stamp of the state that names it.
+pub(super) type SeenProgram<'a> = (&'a ProgramRef, i64);
+
 /// Brings programs that the shipped catalogue does not know; tells whether a row was written.
-pub(super) async fn write_programs(
+pub(super) async fn write_programs<'a>(
     tx: &WriteTx,
     publisher: PublisherId,
-    drafts: &[ActionDraft],
+    programs: impl IntoIterator<Item = SeenProgram<'a>>,
 ) -> Result<bool, DbErr> {
-    let mut seen: BTreeMap<Uuid, (String, Vec<&ActionDraft>)> = BTreeMap::new();
-    for draft in drafts {
-        let (key, shipped) = program_of(&draft.program);
+    let mut seen: BTreeMap<Uuid, (String, Vec<SeenProgram<'a>>)> = BTreeMap::new();
+    for (program, at) in programs {
+        let (key, shipped) = program_of(program);
         if shipped.is_none() {
-            seen.entry(program_id(publisher, &draft.program))
+            seen.entry(program_id(publisher, program))
                 .or_insert_with(|| (key, Vec::new()))
                 .1
-                .push(draft);
+                .push((program, at));
         }
     }
     if seen.is_empty() {
@@ -132,11 +135,11 @@ pub(super) async fn write_programs(
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
-    for (id, (natural_key, drafts)) in seen {
+    for (id, (natural_key, programs)) in seen {
         let mut dirty = !rows.contains_key(&id);
-        let external_id = drafts
+        let external_id = programs
             .iter()
-            .find_map(|draft| draft.program.external_id.clone());
+            .find_map(|(program, _)| program.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,
@@ -152,9 +155,8 @@ pub(super) async fn write_programs(
             name_at_us: 0,
         });
         let mut held = Some(row.name.clone());
-        for draft in drafts {
-            let at = draft.stamp.changed_at.micros();
-            let name = draft.program.name.as_ref();
+        for (program, at) in programs {
+            let name = program.name.as_ref();
             dirty |= describe(&mut held, &mut row.name_at_us, name, at);
         }
         if dirty {
@@ -386,11 +388,12 @@ pub(super) struct AdSpaces {
 }
 
 impl AdSpaces {
-    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived.
+    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived. Each
+    /// is named with the stamp of the state that names it.
     pub(super) async fn bring(
         tx: &WriteTx,
         publisher: PublisherId,
-        drafts: &[ActionDraft],
+        seen: &[(&AdSpaceRef, i64)],
     ) -> Result<Self, DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
@@ -404,16 +407,9 @@ impl AdSpaces {
         };
         let before = spaces.rows.clone();
         // Ids first: a name of the same batch may belong to one.
-        for draft in drafts.iter().filter(|draft| {
-            draft
-                .ad_space
-                .as_ref()
-                .is_some_and(|space| space.external_id.is_some())
-        }) {
-            spaces.see(draft);
-        }
-        for draft in drafts {
-            spaces.see(draft);
+        let with_id = seen.iter().filter(|(space, _)| space.external_id.is_some());
+        for (space, at) in with_id.chain(seen) {
+            spaces.see(space, *at);
         }
         let merged = spaces.merge_names();
         let changed: Vec<ad_space::Model> = spaces
@@ -432,10 +428,7 @@ impl AdSpaces {
         Ok(spaces)
     }
 
-    fn see(&mut self, draft: &ActionDraft) {
-        let Some(reference) = &draft.ad_space else {
-            return;
-        };
+    fn see(&mut self, reference: &AdSpaceRef, at: i64) {
         let id = self.id_of(reference);
         let publisher = self.publisher;
         let row = self.rows.entry(id).or_insert_with(|| ad_space::Model {
@@ -453,7 +446,6 @@ impl AdSpaces {
             user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
             name_at_us: 0,
         });
-        let at = draft.stamp.changed_at.micros();
         name_space(row, reference.name.as_ref(), at);
     }
 
@@ -472,11 +464,7 @@ impl AdSpaces {
                 return row.id;
             }
         }
-        derive(
-            self.publisher,
-            Kind::AdSpace,
-            &format!("{SOURCE}\0{}", natural_key(reference)),
-        )
+        ad_space_id(self.publisher, reference)
     }
 
     /// Removes the ad spaces known by name only whose name one with an id has now, which inherits what describes them;
@@ -543,6 +531,15 @@ impl AdSpaces {
             )
         })
     }
+}
+
+/// The id of the ad space that has this reference's id, or its name where that is all that is known.
+pub(super) fn ad_space_id(publisher: PublisherId, reference: &AdSpaceRef) -> Uuid {
+    derive(
+        publisher,
+        Kind::AdSpace,
+        &format!("{SOURCE}\0{}", natural_key(reference)),
+    )
 }
 
 /// Names an ad space as a state says that is as new as `at`.

@@ -15,6 +15,7 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+pub mod clicks;
 mod dimensions;
 mod facts;
 mod totals;
@@ -78,12 +79,18 @@ async fn apply_in(
     batch: Batch<'_>,
 ) -> Result<Applied, DbErr> {
     let mut sequence = lock(tx, publisher).await?;
-    let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
+    let stamp = |draft: &ActionDraft| draft.stamp.changed_at.micros();
+    let drafts = || batch.drafts.iter();
+    let named: Vec<_> = drafts()
+        .filter_map(|draft| Some((draft.ad_space.as_ref()?, stamp(draft))))
+        .collect();
+    let spaces = dimensions::AdSpaces::bring(tx, publisher, &named).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts).await?;
     let applied = facts.merge(publisher, batch.drafts, &spaces);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
-    is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
+    let programs = drafts().map(|draft| (&draft.program, stamp(draft)));
+    is_changed |= dimensions::write_programs(tx, publisher, programs).await?;
     is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
@@ -109,7 +116,13 @@ async fn apply_in(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    count(tx, publisher, batch, applied).await?;
+    let counts = Counts {
+        read: batch.drafts.len() + batch.rejects.len(),
+        applied,
+        rejected: batch.rejects.len(),
+        rounded: drafts().map(|draft| i64::from(draft.rounded)).sum(),
+    };
+    add_counts(tx, publisher, batch.run_id, counts).await?;
     insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
     Ok(applied)
 }
@@ -144,22 +157,31 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds the batch to its run's counters, in the transaction of its rows.
-async fn count(
+/// What a batch adds to its run's counters.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    /// Records read.
+    read: usize,
+    /// What became of them.
+    applied: Applied,
+    /// Records refused.
+    rejected: usize,
+    /// Amounts rounded.
+    rounded: i64,
+}
+
+/// Adds a batch to its run's counters, in the transaction of its rows.
+async fn add_counts(
     tx: &WriteTx,
     publisher: PublisherId,
-    batch: Batch<'_>,
-    applied: Applied,
+    run: Uuid,
+    counts: Counts,
 ) -> Result<(), DbErr> {
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let rounded: i64 = batch
-        .drafts
-        .iter()
-        .map(|draft| i64::from(draft.rounded))
-        .sum();
+    let applied = counts.applied;
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET read_count = read_count + ")
-        .bind(size(batch.drafts.len() + batch.rejects.len()));
+        .bind(size(counts.read));
     sql.push(", inserted_count = inserted_count + ")
         .bind(applied.inserted);
     sql.push(", updated_count = updated_count + ")
@@ -169,12 +191,13 @@ async fn count(
     sql.push(", stale_count = stale_count + ")
         .bind(applied.stale);
     sql.push(", rejected_count = rejected_count + ")
-        .bind(size(batch.rejects.len()));
-    sql.push(", rounded_count = rounded_count + ").bind(rounded);
+        .bind(size(counts.rejected));
+    sql.push(", rounded_count = rounded_count + ")
+        .bind(counts.rounded);
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(batch.run_id);
+        .bind(run);
     tx.execute(sql).await.map(|_| ())
 }
 
