@@ -136,12 +136,18 @@ fn sets_leave_each_other_alone() {
         let world = World::new(2).await;
         let one = clicks("2026-05-01", "6115", None, 10, 100);
         let all = two_days();
-        world.clicks(0, "main", &all, &[one.clone()]).await.unwrap();
         world
-            .clicks(0, "second", &all, &[one.clone()])
+            .clicks(0, "main", &all, std::slice::from_ref(&one))
             .await
             .unwrap();
-        world.clicks(1, "main", &all, &[one.clone()]).await.unwrap();
+        world
+            .clicks(0, "second", &all, std::slice::from_ref(&one))
+            .await
+            .unwrap();
+        world
+            .clicks(1, "main", &all, std::slice::from_ref(&one))
+            .await
+            .unwrap();
         let subids = [by_subid(one.clone(), 1, "u1"), by_subid(one.clone(), 1, "")];
         world.clicks(0, "main", &of_slot(1), &subids).await.unwrap();
         let dump = world.dump(1).await;

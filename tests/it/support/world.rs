@@ -5,6 +5,7 @@ use super::drafts::{Maker, Shape, at, instant};
 use super::fresh_store;
 use actiongraph::domain::clicks::{ClickDay, Replaced};
 use actiongraph::domain::draft::{ActionDraft, Reject};
+use actiongraph::domain::error::Error;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
@@ -174,7 +175,18 @@ impl World {
         account: &str,
         replaces: &Replaced,
         rows: &[ClickDay],
-    ) -> Result<(Uuid, Applied), actiongraph::domain::error::Error> {
+    ) -> Result<(Uuid, Applied), Error> {
+        self.clicks_at(place, (account, 180), replaces, rows).await
+    }
+
+    /// Likewise, from an account whose clock is so many minutes ahead of UTC.
+    pub(crate) async fn clicks_at(
+        &self,
+        place: usize,
+        (account, offset_minutes): (&str, i32),
+        replaces: &Replaced,
+        rows: &[ClickDay],
+    ) -> Result<(Uuid, Applied), Error> {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 3_600_000_000);
         let scope = self.write(place);
@@ -189,7 +201,7 @@ impl World {
         let batch = ClicksBatch {
             run_id: run.id,
             account,
-            offset_minutes: 180,
+            offset_minutes,
             rows,
             replaces,
             now,
@@ -336,6 +348,7 @@ impl World {
                 row.id
             }),
             users: by_id(self.rows::<entity::user::Entity>(place).await, |row| row.id),
+            clicks: self.rows::<entity::click_stat::Entity>(place).await,
         }
     }
 }
@@ -351,6 +364,8 @@ pub(crate) struct Facts {
     pub categories: BTreeMap<Uuid, entity::category::Model>,
     pub products: BTreeMap<Uuid, entity::product::Model>,
     pub users: BTreeMap<Uuid, entity::user::Model>,
+    /// Counts of clicks.
+    pub clicks: Vec<entity::click_stat::Model>,
 }
 
 impl Facts {
