@@ -5,9 +5,11 @@ use super::columns::{key_name, total_column};
 use crate::domain::clicks::{DAY_US, NOON_AFTER_US, NOON_BEFORE_US, days_near};
 use crate::domain::report::Dimension;
 use crate::domain::report::plan::{Part, Source};
+use crate::domain::scope::ReadScope;
 use crate::store::clicks::ALL_SUBIDS;
 use crate::store::sql::Sql;
 use crate::store::sql::filter::write_filter;
+use sea_orm::DbBackend;
 use uuid::Uuid;
 
 impl Writer<'_> {
@@ -86,6 +88,28 @@ impl Writer<'_> {
             sql.push(" AND t.noon_us < ").bind(*hi);
         }
     }
+}
+
+/// How many counts of clicks by the SubID of a slot lie in a stretch of microseconds, give or take a day, up to a limit.
+pub(in crate::store) fn bounded_clicks(
+    slot: u8,
+    (lo, hi): (i64, i64),
+    limit: i64,
+    scope: ReadScope,
+    backend: DbBackend,
+) -> Sql {
+    let (first, last) = days_near(lo, hi);
+    let mut sql = Sql::new(backend);
+    sql.push(
+        "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM click_stats x WHERE x.publisher_id = ",
+    )
+    .bind(scope.publisher().0)
+    .push(" AND x.slot = ")
+    .bind(i32::from(slot));
+    sql.push(" AND x.click_day >= ").bind(first);
+    sql.push(" AND x.click_day <= ").bind(last);
+    sql.push(" LIMIT ").bind(limit).push(") f");
+    sql
 }
 
 /// The column of the counts that holds a dimension; of a SubID that of its slot.

@@ -18,6 +18,7 @@ use crate::domain::report::{Dimension, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cells, Tier, Total};
+pub(in crate::store) use clicks::bounded_clicks;
 use columns::{
     axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_total_key,
 };
