@@ -206,6 +206,7 @@ async fn write_demo_clicks(
             offset_minutes: DEFAULT_OFFSET_MINUTES,
             rows: &set.rows,
             replaces: &set.replaces,
+            sync: None,
             now: now(),
         };
         clicks::write(store, scope, batch).await?;
@@ -407,8 +408,10 @@ async fn write_all(
             let batch = Batch {
                 run_id: report.run_id,
                 drafts: &drafts,
+                deletions: &[],
                 rejects: &rejects,
                 rejected_before: i64::try_from(report.rejected).unwrap_or(i64::MAX),
+                sync: None,
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;

@@ -62,7 +62,7 @@ fn applied(inserted: i64, updated: i64, unchanged: i64) -> Applied {
         inserted,
         updated,
         unchanged,
-        stale: 0,
+        ..Applied::default()
     }
 }
 

@@ -6,16 +6,18 @@
 
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, delete, insert};
+use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, add_counts, lock, raise_version};
+use super::{Applied, Counts, count, lock, log_moved, raise_version};
 use crate::domain::clicks::{ClickDay, Replaced, noon};
 use crate::domain::draft::{AdSpaceRef, ProgramRef};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
-use entity::{action_change, click_stat};
+use entity::click_stat;
 use sea_orm::DbErr;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -36,6 +38,8 @@ pub struct ClicksBatch<'a> {
     pub rows: &'a [ClickDay],
     /// What they take the place of.
     pub replaces: &'a Replaced,
+    /// How far a sync has come with these rows; moved in their transaction.
+    pub sync: Option<&'a SyncStep>,
     /// The present.
     pub now: Instant,
 }
@@ -46,16 +50,15 @@ pub struct ClicksBatch<'a> {
 /// # Errors
 /// When a row is none of the set or the offset is no clock's; when the database fails. Then nothing is stored.
 pub async fn write(store: &Store, scope: WriteScope, batch: ClicksBatch<'_>) -> Result<Applied> {
-    let rows = Settled::of(scope.publisher(), batch)?;
+    let rows = batch.replaces.settled(batch.rows)?;
+    let at_noon = |row: ClickDay| -> Result<(ClickDay, Instant)> {
+        let noon = noon(row.day, batch.offset_minutes).map_err(Error::internal)?;
+        Ok((row, noon))
+    };
+    let rows: Vec<(ClickDay, Instant)> = rows.into_iter().map(at_noon).collect::<Result<_>>()?;
     store
         .write(async |tx| write_in(tx, scope.publisher(), batch, &rows).await)
         .await
-}
-
-/// Rows as they are to be stored, and what they name.
-pub(super) struct Settled {
-    rows: Vec<ClickDay>,
-    models: BTreeMap<Key, click_stat::Model>,
 }
 
 /// What tells the rows of one slot of one account apart, in the order of the table's key.
@@ -88,103 +91,33 @@ fn stored_slot(slot: Option<u8>) -> i32 {
     slot.map_or(ALL_SUBIDS, i32::from)
 }
 
-impl Settled {
-    /// The rows of a batch, without a database.
-    pub(super) fn of(publisher: PublisherId, batch: ClicksBatch<'_>) -> Result<Self> {
-        let rows = batch.replaces.settled(batch.rows)?;
-        let mut models = BTreeMap::new();
-        for row in &rows {
-            let noon = noon(row.day, batch.offset_minutes).map_err(Error::internal)?;
-            let program = program_of(&row.program_external_id);
-            let space = row.ad_space_external_id.as_deref().map(ad_space_of);
-            let model = click_stat::Model {
-                publisher_id: publisher.0,
-                slot: stored_slot(row.slot),
-                click_day: row.day.days(),
-                account: batch.account.to_owned(),
-                program_id: program_id(publisher, &program),
-                ad_space_id: space.map_or(Uuid::nil(), |space| {
-                    super::dimensions::ad_space_id(publisher, &space)
-                }),
-                subid: row.subid.clone().unwrap_or_default(),
-                noon_us: noon.micros(),
-                clicks: row.clicks,
-                views: row.views,
-            };
-            models.insert(key(&model), model);
-        }
-        Ok(Self { rows, models })
-    }
-}
-
-/// Writes clicks in a transaction that may do more.
-pub(super) async fn write_in(
+/// Writes clicks in a transaction that may do more. Each row comes with the instant that its day stands at.
+async fn write_in(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: ClicksBatch<'_>,
-    settled: &Settled,
+    rows: &[(ClickDay, Instant)],
 ) -> Result<Applied, DbErr> {
-    let mut sequence = lock(tx, publisher).await?;
+    let sequence = lock(tx, publisher).await?;
     let at = batch.now.micros();
-    let spaces: Vec<AdSpaceRef> = settled
-        .rows
-        .iter()
-        .filter_map(|row| row.ad_space_external_id.as_deref().map(ad_space_of))
+    let rows = || rows.iter();
+    let spaces: Vec<AdSpaceRef> = rows()
+        .filter_map(|(row, _)| row.ad_space_external_id.as_deref().map(ad_space_of))
         .collect();
     let spaces: Vec<(&AdSpaceRef, i64)> = spaces.iter().map(|space| (space, at)).collect();
-    let spaces = AdSpaces::bring(tx, publisher, &spaces).await?;
-    let programs: Vec<ProgramRef> = settled
-        .rows
-        .iter()
-        .map(|row| program_of(&row.program_external_id))
+    let held = AdSpaces::load(tx, publisher).await?;
+    let spaces = held.add(tx, &spaces).await?;
+    let programs: Vec<ProgramRef> = rows()
+        .map(|(row, _)| program_of(&row.program_external_id))
         .collect();
     let programs = programs.iter().map(|program| (program, at));
-    let mut is_changed = spaces.is_changed | write_programs(tx, publisher, programs).await?;
+    let is_described = spaces.is_changed | write_programs(tx, publisher, programs).await?;
 
-    let stored = stored(tx, publisher, batch).await?;
-    let mut applied = Applied::default();
-    let mut written = Vec::new();
-    for (key, row) in &settled.models {
-        match stored.get(key) {
-            Some(held) if held == row => applied.unchanged += 1,
-            Some(_) => {
-                applied.updated += 1;
-                written.push(row.clone());
-            }
-            None => {
-                applied.inserted += 1;
-                written.push(row.clone());
-            }
-        }
-    }
-    let gone: Vec<&click_stat::Model> = stored
-        .iter()
-        .filter(|(key, _)| !settled.models.contains_key(*key))
-        .map(|(_, row)| row)
-        .collect();
-    applied.updated += i64::try_from(gone.len()).unwrap_or(i64::MAX);
-    delete(tx, &gone).await?;
-    insert(tx, &written, Conflict::Replace).await?;
-    is_changed |= !gone.is_empty() || !written.is_empty();
-
-    let changes: Vec<action_change::Model> = spaces
-        .moved
-        .iter()
-        .map(|(action_id, status)| {
-            sequence += 1;
-            action_change::Model {
-                publisher_id: publisher.0,
-                seq: sequence,
-                action_id: *action_id,
-                kind: "UPDATED".to_owned(),
-                status: status.clone(),
-                run_id: batch.run_id,
-                committed_at_us: at,
-            }
-        })
-        .collect();
-    insert(tx, &changes, Conflict::Fail).await?;
-    if is_changed {
+    let models = models(publisher, batch, &spaces, rows());
+    let (applied, is_changed) = replace(tx, publisher, batch, (&spaces, &models)).await?;
+    let run = (batch.run_id, batch.now);
+    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
+    if is_described || is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
     let counts = Counts {
@@ -193,8 +126,70 @@ pub(super) async fn write_in(
         rejected: 0,
         rounded: 0,
     };
-    add_counts(tx, publisher, batch.run_id, counts).await?;
+    count(tx, publisher, run, counts).await?;
+    if let Some(step) = batch.sync {
+        write_step(tx, publisher, step).await?;
+    }
     Ok(applied)
+}
+
+/// Rows as they are to be stored.
+fn models<'a>(
+    publisher: PublisherId,
+    batch: ClicksBatch<'_>,
+    spaces: &AdSpaces,
+    rows: impl Iterator<Item = &'a (ClickDay, Instant)>,
+) -> BTreeMap<Key, click_stat::Model> {
+    let model = |(row, noon): &(ClickDay, Instant)| {
+        let space = row.ad_space_external_id.as_deref();
+        let model = click_stat::Model {
+            publisher_id: publisher.0,
+            slot: stored_slot(row.slot),
+            click_day: row.day.days(),
+            account: batch.account.to_owned(),
+            program_id: program_id(publisher, &program_of(&row.program_external_id)),
+            ad_space_id: space.map_or(Uuid::nil(), |id| spaces.id_of(&ad_space_of(id))),
+            subid: row.subid.clone().unwrap_or_default(),
+            noon_us: noon.micros(),
+            clicks: row.clicks,
+            views: row.views,
+        };
+        (key(&model), model)
+    };
+    rows.map(model).collect()
+}
+
+/// Brings what is stored of the set to these rows; tells whether anything differed.
+async fn replace(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    batch: ClicksBatch<'_>,
+    (spaces, models): (&AdSpaces, &BTreeMap<Key, click_stat::Model>),
+) -> Result<(Applied, bool), DbErr> {
+    let stored = stored(tx, publisher, batch, spaces).await?;
+    let mut applied = Applied::default();
+    let mut written = Vec::new();
+    for (key, row) in models {
+        let count = match stored.get(key) {
+            Some(held) if held == row => {
+                applied.unchanged += 1;
+                continue;
+            }
+            Some(_) => &mut applied.updated,
+            None => &mut applied.inserted,
+        };
+        *count += 1;
+        written.push(row.clone());
+    }
+    let gone: Vec<&click_stat::Model> = stored
+        .iter()
+        .filter(|(key, _)| !models.contains_key(*key))
+        .map(|(_, row)| row)
+        .collect();
+    applied.updated += i64::try_from(gone.len()).unwrap_or(i64::MAX);
+    delete(tx, &gone).await?;
+    insert(tx, &written, Conflict::Replace).await?;
+    Ok((applied, !gone.is_empty() || !written.is_empty()))
 }
 
 /// What is stored of the set.
@@ -202,6 +197,7 @@ async fn stored(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: ClicksBatch<'_>,
+    spaces: &AdSpaces,
 ) -> Result<BTreeMap<Key, click_stat::Model>, DbErr> {
     let Replaced {
         days: (first, last),
@@ -221,8 +217,8 @@ async fn stored(
             .bind(program_id(publisher, &program_of(program)));
     }
     if let Some(ad_space) = ad_space {
-        let id = super::dimensions::ad_space_id(publisher, &ad_space_of(ad_space));
-        sql.push(" AND t.ad_space_id = ").bind(id);
+        sql.push(" AND t.ad_space_id = ")
+            .bind(spaces.id_of(&ad_space_of(ad_space)));
     }
     let rows = tx.models::<click_stat::Entity>(sql).await?;
     Ok(rows.into_iter().map(|row| (key(&row), row)).collect())

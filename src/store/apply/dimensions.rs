@@ -25,7 +25,7 @@ pub(super) const USER_SPACE: &str = "default";
 pub(super) const USER_SLOT: usize = 1;
 
 /// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
-fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
+pub(super) fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
     let shipped = match (&reference.external_id, &reference.name) {
         (Some(id), _) => Catalog::shipped().program_by_external_id(id),
         (None, Some(name)) => Catalog::shipped().program_by_name(name),
@@ -72,7 +72,7 @@ pub(super) fn user_id(publisher: PublisherId, space: &str, value: &str) -> Uuid 
 }
 
 /// Replaces a described field when the stamp is newer, or equal with a larger value.
-fn describe<T: Ord + Clone>(
+pub(super) fn describe<T: Ord + Clone>(
     held: &mut Option<T>,
     held_at: &mut i64,
     value: Option<&T>,
@@ -89,7 +89,8 @@ fn describe<T: Ord + Clone>(
     changed || moved
 }
 
-async fn known<E: EntityTrait>(
+/// Rows of a table by their ids.
+pub(super) async fn known<E: EntityTrait>(
     tx: &WriteTx,
     publisher: PublisherId,
     table: &str,
@@ -153,6 +154,11 @@ pub(super) async fn write_programs<'a>(
             name_folded: String::new(),
             currency: None,
             name_at_us: 0,
+            status: None,
+            connection_status: None,
+            hold_days: None,
+            max_hold_days: None,
+            described_at_us: None,
         });
         let mut held = Some(row.name.clone());
         for (program, at) in programs {
@@ -388,44 +394,76 @@ pub(super) struct AdSpaces {
 }
 
 impl AdSpaces {
-    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived. Each
-    /// is named with the stamp of the state that names it.
+    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived.
     pub(super) async fn bring(
         tx: &WriteTx,
         publisher: PublisherId,
-        seen: &[(&AdSpaceRef, i64)],
+        drafts: &[ActionDraft],
     ) -> Result<Self, DbErr> {
+        let named: Vec<(&AdSpaceRef, i64)> = drafts
+            .iter()
+            .filter_map(|draft| {
+                let reference = draft.ad_space.as_ref()?;
+                Some((reference, draft.stamp.changed_at.micros()))
+            })
+            .collect();
+        Self::load(tx, publisher).await?.add(tx, &named).await
+    }
+
+    /// Reads the ad spaces.
+    pub(super) async fn load(tx: &WriteTx, publisher: PublisherId) -> Result<Self, DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
             .bind(publisher.0);
         let stored = tx.models::<ad_space::Entity>(sql).await?;
-        let mut spaces = Self {
+        Ok(Self {
             publisher,
             rows: stored.into_iter().map(|row| (row.id, row)).collect(),
             moved: BTreeMap::new(),
             is_changed: false,
-        };
-        let before = spaces.rows.clone();
+        })
+    }
+
+    /// Whether an ad space is known by this id and has this name already.
+    pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
+        reference.external_id.is_some()
+            && self.rows.values().any(|row| {
+                row.external_id == reference.external_id
+                    && reference.name.as_ref().is_none_or(|name| *name == row.name)
+            })
+    }
+
+    /// Brings ad spaces as they are named by states that are as new as the numbers say.
+    pub(super) async fn add(
+        mut self,
+        tx: &WriteTx,
+        named: &[(&AdSpaceRef, i64)],
+    ) -> Result<Self, DbErr> {
+        let before = self.rows.clone();
         // Ids first: a name of the same batch may belong to one.
-        let with_id = seen.iter().filter(|(space, _)| space.external_id.is_some());
-        for (space, at) in with_id.chain(seen) {
-            spaces.see(space, *at);
+        for (reference, at) in named {
+            if reference.external_id.is_some() {
+                self.see(reference, *at);
+            }
         }
-        let merged = spaces.merge_names();
-        let changed: Vec<ad_space::Model> = spaces
+        for (reference, at) in named {
+            self.see(reference, *at);
+        }
+        let merged = self.merge_names();
+        let changed: Vec<ad_space::Model> = self
             .rows
             .values()
             .filter(|row| before.get(&row.id) != Some(*row))
             .cloned()
             .collect();
         insert(tx, &changed, Conflict::Replace).await?;
-        spaces.is_changed = !changed.is_empty() || !merged.is_empty();
+        self.is_changed = !changed.is_empty() || !merged.is_empty();
         for (old, new) in merged {
             if before.contains_key(&old) {
-                spaces.move_actions(tx, old, new).await?;
+                self.move_actions(tx, old, new).await?;
             }
         }
-        Ok(spaces)
+        Ok(self)
     }
 
     fn see(&mut self, reference: &AdSpaceRef, at: i64) {
@@ -464,7 +502,11 @@ impl AdSpaces {
                 return row.id;
             }
         }
-        ad_space_id(self.publisher, reference)
+        derive(
+            self.publisher,
+            Kind::AdSpace,
+            &format!("{SOURCE}\0{}", natural_key(reference)),
+        )
     }
 
     /// Removes the ad spaces known by name only whose name one with an id has now, which inherits what describes them;
@@ -513,6 +555,14 @@ impl AdSpaces {
             .push(" AND ad_space_id = ")
             .bind(old);
         tx.execute(sql).await?;
+        let mut sql = tx.sql();
+        sql.push("UPDATE tombstones SET ad_space_id = ")
+            .bind(new)
+            .push(" WHERE publisher_id = ");
+        sql.bind(self.publisher.0)
+            .push(" AND ad_space_id = ")
+            .bind(old);
+        tx.execute(sql).await?;
         super::totals::move_ad_space(tx, self.publisher, old, new).await?;
         let mut sql = tx.sql();
         sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
@@ -531,15 +581,6 @@ impl AdSpaces {
             )
         })
     }
-}
-
-/// The id of the ad space that has this reference's id, or its name where that is all that is known.
-pub(super) fn ad_space_id(publisher: PublisherId, reference: &AdSpaceRef) -> Uuid {
-    derive(
-        publisher,
-        Kind::AdSpace,
-        &format!("{SOURCE}\0{}", natural_key(reference)),
-    )
 }
 
 /// Names an ad space as a state says that is as new as `at`.
