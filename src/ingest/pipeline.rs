@@ -12,6 +12,7 @@ use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
+use crate::store::clicks::{self, ClicksBatch};
 use crate::store::imports::{NewRun, begin, finish};
 use std::fs::File;
 use std::path::Path;
@@ -36,6 +37,8 @@ pub enum Entrance {
     File,
     /// Generated demo data.
     Demo,
+    /// Counts of clicks.
+    Clicks,
 }
 
 impl Entrance {
@@ -45,6 +48,7 @@ impl Entrance {
         match self {
             Self::File => "FILE",
             Self::Demo => "DEMO",
+            Self::Clicks => "CLICKS",
         }
     }
 }
@@ -173,7 +177,41 @@ pub async fn import_demo(
         records,
         bytes: Arc::default(),
     };
-    run(store, scope, &options, end, (now, progress), source).await
+    let report = run(store, scope, &options, end, (now, progress), source).await?;
+    write_demo_clicks(store, scope, publisher_index, end, now).await?;
+    Ok(report)
+}
+
+/// Writes the generated clicks of one of the demo's publishers, as a run of their own.
+async fn write_demo_clicks(
+    store: &Store,
+    scope: WriteScope,
+    publisher_index: usize,
+    end: Instant,
+    now: &(dyn Fn() -> Instant + Sync),
+) -> Result<()> {
+    let started_at = now();
+    let new = NewRun {
+        id: run_id(started_at)?,
+        entrance: Entrance::Clicks.as_str(),
+        name: "demo clicks".to_owned(),
+        started_at,
+        as_of: end,
+    };
+    begin(store, scope, &new).await?;
+    for set in demo::clicks(publisher_index, demo::SEED, end) {
+        let batch = ClicksBatch {
+            run_id: new.id,
+            account: "demo",
+            offset_minutes: DEFAULT_OFFSET_MINUTES,
+            rows: &set.rows,
+            replaces: &set.replaces,
+            sync: None,
+            now: now(),
+        };
+        clicks::write(store, scope, batch).await?;
+    }
+    finish(store, scope, new.id, now(), (RunState::Succeeded, None)).await
 }
 
 /// The newest stamp of a file, read in a pass of its own.

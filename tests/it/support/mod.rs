@@ -3,6 +3,7 @@
 pub(crate) mod admitad;
 pub(crate) mod api;
 pub(crate) mod check;
+pub(crate) mod clicks;
 pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod dice;
