@@ -3,10 +3,9 @@
 
 use crate::support::books::{self, Cell};
 use crate::support::world::World;
-use actiongraph::domain::money::{Excess, parse_e4};
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The columns of the sample: canonical name, heading in English and in Russian.
@@ -381,4 +380,196 @@ mod heavy {
             }
         }
     }
+
+    #[tokio::test]
+    async fn hostile_damaged_and_foreign_files_end_in_their_own_errors_with_nothing_written() {
+        let world = World::new(1).await;
+        let before = world.dump(0).await;
+        let folder = tempfile::tempdir().unwrap();
+        let (mut count, mut wrong) = (0, Vec::new());
+        for (name, bytes, words) in corpus().into_iter().chain(workbooks()) {
+            let file = folder.path().join(&name);
+            std::fs::write(&file, &bytes).unwrap();
+            let (code, said) = import_within_limits(&world.url, &file);
+            if code != 1 || !said.contains(words) || said.len() > 4_000 {
+                let said: String = said.chars().take(600).collect();
+                wrong.push(format!(
+                    "{name}: {words} expected, exit code {code}, said: {said}"
+                ));
+            }
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!(
+                std::fs::read_dir(folder.path()).unwrap().count(),
+                0,
+                "{name}"
+            );
+            count += 1;
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert_eq!(world.dump(0).await, before);
+        // Each is a run that can be looked up, with its reason.
+        let runs = world.rows::<entity::import_run::Entity>(0).await;
+        assert_eq!(runs.len(), count);
+        for run in runs {
+            assert_eq!(run.state, "FAILED", "{run:?}");
+            assert!(run.error.is_some_and(|error| error.len() > 20));
+        }
+    }
+}
+
+/// The files of the repository, each with words of its error. A file without words, and words without a file, fail.
+fn corpus() -> Vec<(String, Vec<u8>, &'static str)> {
+    let expected = [
+        ("archive.zip", "it is a ZIP archive; unpack it"),
+        ("binary.dat", "it is no text, and no workbook either"),
+        ("cut-off.csv.gz", "the input cannot be read"),
+        ("cut-off.xml", "the XML ends inside `<stat>` (behind row 2)"),
+        ("entities.xml", "DOCTYPE"),
+        ("external-entity.xml", "DOCTYPE"),
+        ("failure.html", "HTML page"),
+        ("feed.xml", "root is `<yml_catalog>`"),
+        ("headings-endless.csv", "no column for `payment`"),
+        ("headings-missing.csv", "no column for `payment`"),
+        ("headings-twice.csv", "two headings mean `payment`"),
+        ("letter.txt", "no known format"),
+        ("no-headings.csv", "no row of headings"),
+        ("packed-twice.gz", "gzip twice"),
+        ("report.pdf", "PDF"),
+        ("table.xls", "HTML page"),
+        ("too-deep.xml", "32 deep"),
+        ("too-many-attributes.xml", "64 attributes"),
+        ("unknown-encoding.xml", "`klingon`"),
+        ("unknown-entity.xml", "`&nbsp;`"),
+        ("utf-16-half-a-character.csv", "not UTF-16LE"),
+        ("utf-16-without-mark.csv", "UTF-16 without the mark"),
+        ("workbook-2003.xml", "Excel 2003"),
+        ("wrong-encoding.xml", "is not UTF-8"),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), expected.len());
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    expected
+        .map(|(name, words)| (name.to_owned(), read(name), words))
+        .into()
+}
+
+/// Workbooks that are hostile or damaged, made here because most are large before they are packed.
+fn workbooks() -> Vec<(String, Vec<u8>, &'static str)> {
+    let sound = books::xlsx(&table());
+    let old = books::xls(&table());
+    let cell = |place: &str| format!("<c r=\"{place}\"><v>1</v></c>");
+    let corners = books::worksheet(&format!(
+        "<row r=\"1\">{}</row><row r=\"1048576\">{}</row>",
+        cell("A1"),
+        cell("XFD1048576")
+    ));
+    let no_strings = books::no_strings();
+    let bomb = books::worksheet(&" ".repeat(20 << 20));
+    let endless = format!("<sst>{}</sst>", "<si><t/></si>".repeat(14 << 20));
+    let lost_string =
+        books::worksheet("<row r=\"1\"><c r=\"A1\" t=\"s\"><v>4000000000</v></c></row>");
+    let backwards = books::worksheet(&format!(
+        "<row r=\"9\">{}</row><row r=\"2\">{}</row>",
+        cell("A9"),
+        cell("A2")
+    ));
+    let many = books::worksheet(&format!(
+        "<row r=\"1\">{}</row>",
+        "<c><v>1</v></c>".repeat(1_000_001)
+    ));
+    let mut lying = books::Zip::default();
+    lying.add("[Content_Types].xml", b"<Types/>", None);
+    lying.add("xl/workbook.xml", &vec![b' '; 20 << 20], Some(100));
+    let mut claiming = books::Zip::default();
+    claiming.add("[Content_Types].xml", b"<Types/>", None);
+    for number in 0..300 {
+        claiming.add(&format!("xl/{number}"), b"x", Some(1 << 20));
+    }
+    let mut book_of_letters = books::Zip::default();
+    book_of_letters.add("[Content_Types].xml", b"<Types/>", None);
+    book_of_letters.add("word/document.xml", b"<w/>", None);
+    let mut far = books::xls_cell(0, 0, &Cell::Number(1.0));
+    far.extend(books::xls_cell(65_535, 255, &Cell::Number(1.0)));
+    let mut claims = vec![0x00, 0x02, 14, 0];
+    for number in [0_u32, u32::MAX - 1] {
+        claims.extend(number.to_le_bytes());
+    }
+    claims.extend([0, 0, 0xff, 0xff, 0, 0]);
+    let looping = books::compound(books::xls_stream(), |fat| fat[3] = 0);
+    let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    [
+        ("half.xlsx", half(&sound), "its directory is missing"),
+        (
+            "half.xlsx.gz",
+            half(&gzip(&sound)),
+            "the workbook cannot be unpacked",
+        ),
+        ("half.xls", half(&old), "the workbook cannot be read"),
+        (
+            "corners.xlsx",
+            books::xlsx_of(&corners, &no_strings),
+            "no row of headings",
+        ),
+        (
+            "bomb.xlsx",
+            books::xlsx_of(&bomb, &no_strings),
+            "more than 100 times its size",
+        ),
+        (
+            "bomb.xlsx.gz",
+            gzip(&books::xlsx_of(&bomb, &no_strings)),
+            "more than 100 times its size",
+        ),
+        (
+            "strings.xlsx",
+            books::xlsx_lying(&corners, &endless),
+            "512 MiB of memory",
+        ),
+        (
+            "lost-string.xlsx",
+            books::xlsx_of(&lost_string, &no_strings),
+            "the workbook cannot be read",
+        ),
+        (
+            "backwards.xlsx",
+            books::xlsx_of(&backwards, &no_strings),
+            "out of order",
+        ),
+        (
+            "many-cells.xlsx",
+            books::xlsx_lying(&many, &no_strings),
+            "more than 1000000 cells",
+        ),
+        ("lying.xlsx", lying.finish(), "the workbook cannot be read"),
+        ("claiming.xlsx", claiming.finish(), "unpacks to 300 MiB"),
+        ("letters.xlsx", book_of_letters.finish(), "it is a document"),
+        ("corners.xls", books::xls_of(&far), "no row of headings"),
+        ("claims.xls", books::xls_of(&claims), "512 MiB of memory"),
+        ("looping.xls", looping, "workbook"),
+    ]
+    .map(|(name, bytes, words)| (name.to_owned(), bytes, words))
+    .into()
+}
+
+/// Likewise with no more address space than a sound import has use for, so that whoever takes gigabytes dies.
+fn import_within_limits(url: &str, file: &Path) -> (i32, String) {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 4000000 && exec \"$0\" import \"$1\" --publisher publisher-1",
+        ])
+        .arg(env!("CARGO_BIN_EXE_actiongraph"))
+        .arg(file)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("ACTIONGRAPH_DATABASE_URL", url)
+        .env("TMPDIR", file.parent().unwrap())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(said).unwrap(),
+    )
 }
