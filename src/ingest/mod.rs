@@ -10,7 +10,7 @@
 //! | the seeded source | [`demo`] |
 //! | batches into the write path | [`pipeline`] |
 //!
-//! All but the pipeline is pure: bytes in, values out, no clock, no database.
+//! All but the pipeline and the files of [`mod@format`] is pure: bytes in, values out, no clock, no database.
 
 pub mod demo;
 pub mod format;

@@ -144,7 +144,7 @@ fn ending(status: ExitStatus) -> String {
     "the workbook needs more than 512 MiB of memory to read; save it as CSV".to_owned()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
