@@ -21,6 +21,7 @@ mod clicks;
 mod documents;
 mod durability;
 mod filters;
+mod formats;
 mod http;
 mod paging;
 mod parity;
