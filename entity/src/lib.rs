@@ -28,6 +28,7 @@ pub mod category;
 pub mod exchange_rate;
 pub mod import_reject;
 pub mod import_run;
+pub mod postback_secret;
 pub mod product;
 pub mod product_lifetimes;
 pub mod program;

@@ -15,6 +15,7 @@ mod citus;
 mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
+mod m20261122_000007_postbacks;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_spine::Migration),
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
+            Box::new(m20261122_000007_postbacks::Migration),
         ]
     }
 }

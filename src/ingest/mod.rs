@@ -8,15 +8,18 @@
 //! | refusing | [`refusal`], [`personal`] |
 //! | a file's own time | [`latest`] |
 //! | the seeded source | [`demo`] |
-//! | batches into the write path | [`pipeline`] |
+//! | a postback's parameters | [`postback`] |
+//! | batches into the write path | [`pipeline`], and [`inbox`] for postbacks |
 //!
-//! All but the pipeline is pure: bytes in, values out, no clock, no database.
+//! All but the last row is pure: bytes in, values out, no clock, no database.
 
 pub mod demo;
 pub mod format;
+pub mod inbox;
 pub mod latest;
 pub mod normalize;
 pub mod personal;
 pub mod pipeline;
+pub mod postback;
 pub mod raw;
 pub mod refusal;

@@ -36,6 +36,8 @@ pub enum Entrance {
     File,
     /// Generated demo data.
     Demo,
+    /// Postbacks.
+    Postback,
 }
 
 impl Entrance {
@@ -45,6 +47,7 @@ impl Entrance {
         match self {
             Self::File => "FILE",
             Self::Demo => "DEMO",
+            Self::Postback => "POSTBACK",
         }
     }
 }

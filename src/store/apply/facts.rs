@@ -2,6 +2,7 @@
 
 use super::super::convert::{print_inherited, to_item, to_record, to_state};
 use super::super::listing::IDS;
+use super::super::notices;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
@@ -10,12 +11,14 @@ use super::dimensions::{
 };
 use super::{Applied, totals};
 use crate::domain::action::{
-    Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
+    Item, Merged, Record, SOURCE, Slot, SlotValue, Stamp, State, merge, returned_to_hold,
 };
 use crate::domain::contribution::{Contribution, Deltas, ItemContribution};
 use crate::domain::draft::ActionDraft;
 use crate::domain::id::PublisherId;
+use crate::domain::notice::Notice;
 use crate::domain::text::fold;
+use crate::domain::time::Instant;
 use entity::{action, action_item, action_state};
 use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap};
@@ -138,7 +141,7 @@ impl Facts {
             };
             let held_before = returned_to_hold(
                 &fact.record.standing,
-                fact.record.stamp,
+                fact.record.shown_stamp(),
                 fact.states.values(),
             );
             fact.see_state(state_id, state);
@@ -163,7 +166,7 @@ impl Facts {
             if held_before
                 != returned_to_hold(
                     &fact.record.standing,
-                    fact.record.stamp,
+                    fact.record.shown_stamp(),
                     fact.states.values(),
                 )
             {
@@ -390,7 +393,11 @@ impl Fact {
             raw_status: standing.raw_status.clone(),
             paid: standing.paid,
             processed: standing.processed,
-            returned_to_hold: returned_to_hold(standing, *stamp, self.states.values()),
+            returned_to_hold: returned_to_hold(
+                standing,
+                self.record.shown_stamp(),
+                self.states.values(),
+            ),
             reward_e4: standing.reward_e4,
             order_amount_e4: self.record.number(Slot::OrderAmount),
             currency: standing.currency.as_str().to_owned(),
@@ -398,7 +405,7 @@ impl Fact {
             ordered_at_us: standing.ordered_at.micros(),
             status_updated_at_us: standing
                 .status_updated_at
-                .map(crate::domain::time::Instant::micros),
+                .map(Instant::micros),
             closing_day: self
                 .record
                 .number(Slot::ClosingDay)
@@ -422,6 +429,7 @@ impl Fact {
             changed_at_us: stamp.changed_at.micros(),
             observed_at_us: stamp.observed_at.micros(),
             inherited: print_inherited(inherited),
+            notice: notices::print(self.record.notice.as_ref(), self.record.beneath.as_ref()),
         }
     }
 }
@@ -491,6 +499,8 @@ fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &AdSpaces) -> 
         stamp: draft.stamp,
         slots,
         inherited: BTreeMap::new(),
+        notice: Notice::of(&draft.standing, draft.receipt),
+        beneath: None,
     }
 }
 
@@ -506,7 +516,18 @@ fn state_of(draft: &ActionDraft) -> State {
         reward_e4: draft.standing.reward_e4,
         order_amount_e4,
         currency: draft.standing.currency,
-        stamp: draft.stamp,
+        stamp: match draft.receipt {
+            None => draft.stamp,
+            Some(receipt) => Stamp {
+                // What is not known is no part of the state's identity: the same postback again is the same state.
+                changed_at: if receipt.is_first {
+                    draft.stamp.changed_at
+                } else {
+                    Instant::MIN
+                },
+                observed_at: receipt.at,
+            },
+        },
     }
 }
 
@@ -530,7 +551,7 @@ fn item_row(
         tariff_id: item.tariff_id.clone(),
         rate_id: item.rate_id.clone(),
         units: item.units,
-        ordered_at_us: item.ordered_at.map(crate::domain::time::Instant::micros),
+        ordered_at_us: item.ordered_at.map(Instant::micros),
         product_country: item.product_country.clone(),
     }
 }
