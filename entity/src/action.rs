@@ -1,10 +1,11 @@
 //! A target action (sale or lead) in its latest state.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A target action (sale or lead) in its latest state.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "actions")]
 pub struct Model {
     /// The publisher (tenant); leads every key.

@@ -1,10 +1,11 @@
 //! A cart item (position) of an action.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A cart item (position) of an action.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "action_items")]
 pub struct Model {
     /// The publisher (tenant); leads every key.

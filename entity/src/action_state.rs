@@ -1,10 +1,11 @@
 //! A state that an action went through, the current one included.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// A state that an action went through, the current one included.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "action_states")]
 pub struct Model {
     /// The publisher (tenant); leads every key.

@@ -35,12 +35,16 @@ pub struct Model {
     pub unchanged_count: i64,
     /// Records older than what is stored.
     pub stale_count: i64,
+    /// Actions that upstream no longer had.
+    pub deleted_count: i64,
     /// Records rejected; all are counted, the first 10 000 are kept.
     pub rejected_count: i64,
     /// Amounts rounded half-even to four decimals.
     pub rounded_count: i64,
     /// Why the run failed.
     pub error: Option<String>,
+    /// The last sign of life of the process that does it, µs since 1970 UTC.
+    pub alive_at_us: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -34,6 +34,8 @@ mod catalogue;
 mod imports;
 mod publishers;
 
+pub(crate) use actions::action_changes;
+
 /// The tables, parents before children: the order in which they are made and distributed.
 pub(crate) const TABLES: [&str; 14] = [
     "publishers",
@@ -80,7 +82,7 @@ impl MigrationTrait for Migration {
             actions::actions(backend),
             actions::action_items(backend),
             actions::action_states(backend),
-            actions::action_changes(backend),
+            action_changes(backend, &["INSERTED", "UPDATED"]),
         ];
         for table in tables {
             table.create(manager).await?;

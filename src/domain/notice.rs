@@ -4,7 +4,7 @@
 //! is decided here by when each was observed, and by nothing else than the newest of each kind, so that the order of
 //! arrival does not matter. What postbacks look like is the business of `ingest::postback`.
 
-use super::action::{Standing, State, Status, Stamp};
+use super::action::{Stamp, Standing, State, Status};
 use super::money::Currency;
 use super::time::Instant;
 

@@ -251,6 +251,8 @@ pub struct RunCounts {
     pub unchanged: i64,
     /// Records older than what is stored.
     pub stale: i64,
+    /// Actions that upstream no longer had.
+    pub deleted: i64,
     /// Records rejected.
     pub rejected: i64,
     /// Amounts rounded to four decimals.

@@ -53,11 +53,7 @@ async fn answer(
     payload: Option<Payload>,
     state: &HttpState,
 ) -> HttpResponse {
-    let door = match state
-        .keyring
-        .postback(secret, state.clock.elapsed())
-        .await
-    {
+    let door = match state.keyring.postback(secret, state.clock.elapsed()).await {
         Ok(Some(door)) => door,
         Ok(None) => return no_such_route().await,
         Err(error) => return failed(request, state, &error),

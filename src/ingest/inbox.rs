@@ -200,7 +200,10 @@ mod tests {
         };
         let first = inbox.hand_in(scope, Err(Box::new(reject.clone())));
         let mut first = std::pin::pin!(first);
-        assert!(futures::poll!(&mut first).is_pending(), "it waits for its commit");
+        assert!(
+            futures::poll!(&mut first).is_pending(),
+            "it waits for its commit"
+        );
         let second = inbox.hand_in(scope, Err(Box::new(reject))).await;
         assert_eq!(
             second.expect_err("there is no room").code(),

@@ -8,11 +8,13 @@
 //! | refusing | [`refusal`], [`personal`] |
 //! | a file's own time | [`latest`] |
 //! | the seeded source | [`demo`] |
+//! | Admitad's API | [`admitad`] |
 //! | a postback's parameters | [`postback`] |
 //! | batches into the write path | [`pipeline`], and [`inbox`] for postbacks |
 //!
-//! All but the last row is pure: bytes in, values out, no clock, no database.
+//! All but the last row and the client of Admitad's API is pure: bytes in, values out, no clock, no database.
 
+pub mod admitad;
 pub mod demo;
 pub mod format;
 pub mod inbox;

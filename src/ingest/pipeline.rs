@@ -373,8 +373,10 @@ async fn write_all(
             let batch = Batch {
                 run_id: report.run_id,
                 drafts: &drafts,
+                deletions: &[],
                 rejects: &rejects,
                 rejected_before: i64::try_from(report.rejected).unwrap_or(i64::MAX),
+                sync: None,
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;

@@ -182,14 +182,21 @@ fn check(given: &BTreeMap<String, String>) -> Option<Refusal> {
     for (name, remedy) in [
         ("admitad_id", "without it the action cannot be told apart"),
         ("payment_status", "without it the action has no status"),
-        ("payment_sum", "a reward is always given, 0 if there is none"),
+        (
+            "payment_sum",
+            "a reward is always given, 0 if there is none",
+        ),
         ("time", "without it the action cannot be placed in time"),
     ] {
         if !given.contains_key(name) {
             let message = format!(
                 "`{name}` is missing, {remedy}; choose the simple mode for the postback's parameters"
             );
-            return Some(Refusal::new(RejectReason::MissingField, Some(name), message));
+            return Some(Refusal::new(
+                RejectReason::MissingField,
+                Some(name),
+                message,
+            ));
         }
     }
     for (name, _) in TIMES {
@@ -219,20 +226,42 @@ pub fn device_class(user_agent: &str) -> &'static str {
     let text = user_agent.to_ascii_lowercase();
     let has = |marks: &[&str]| marks.iter().any(|mark| text.contains(mark));
     if has(&[
-        "bot", "crawl", "spider", "curl/", "wget/", "python", "okhttp/", "java/", "smart-tv",
-        "smarttv", "appletv", "googletv", "android tv", "hbbtv", "playstation", "xbox", "nintendo",
+        "bot",
+        "crawl",
+        "spider",
+        "curl/",
+        "wget/",
+        "python",
+        "okhttp/",
+        "java/",
+        "smart-tv",
+        "smarttv",
+        "appletv",
+        "googletv",
+        "android tv",
+        "hbbtv",
+        "playstation",
+        "xbox",
+        "nintendo",
     ]) && !has(&["cubot"])
     {
         return "other";
     }
     let is_android = has(&["android"]);
-    if has(&["ipad", "tablet", "kindle", "silk/", "playbook"]) || is_android && !has(&["mobile", "dalvik"])
+    if has(&["ipad", "tablet", "kindle", "silk/", "playbook"])
+        || is_android && !has(&["mobile", "dalvik"])
     {
         return "tablet";
     }
     if is_android
         || has(&[
-            "mobile", "iphone", "ipod", "windows phone", "blackberry", "opera mini", "symbian",
+            "mobile",
+            "iphone",
+            "ipod",
+            "windows phone",
+            "blackberry",
+            "opera mini",
+            "symbian",
             "midp",
         ])
     {

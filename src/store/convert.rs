@@ -30,7 +30,12 @@ pub(super) fn instant(micros: i64, table: &str, column: &str) -> Result<Instant>
     Instant::from_micros(micros).map_err(|_| inconsistent(table, micros, column))
 }
 
-fn some_instant(micros: Option<i64>, table: &str, column: &str) -> Result<Option<Instant>> {
+/// Likewise, or none.
+pub(super) fn some_instant(
+    micros: Option<i64>,
+    table: &str,
+    column: &str,
+) -> Result<Option<Instant>> {
     micros
         .map(|micros| instant(micros, table, column))
         .transpose()
@@ -303,6 +308,7 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
             updated: row.updated_count,
             unchanged: row.unchanged_count,
             stale: row.stale_count,
+            deleted: row.deleted_count,
             rejected: row.rejected_count,
             rounded: row.rounded_count,
         },

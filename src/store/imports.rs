@@ -208,12 +208,14 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
         as_of_us: run.as_of.micros(),
         read_count: 0,
         inserted_count: 0,
+        deleted_count: 0,
         updated_count: 0,
         unchanged_count: 0,
         stale_count: 0,
         rejected_count: 0,
         rounded_count: 0,
         error: None,
+        alive_at_us: Some(run.started_at.micros()),
     };
     store
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)

@@ -27,6 +27,7 @@ pub mod sales;
 pub mod segments;
 pub mod sql;
 mod state;
+pub mod sync;
 pub mod totals;
 mod tx;
 pub mod users;

@@ -130,8 +130,7 @@ fn select(tx: &ReadTx) -> Sql {
 async fn rows(tx: &ReadTx, sql: Sql) -> Result<Vec<StoredSecret>> {
     let mut secrets = Vec::new();
     for row in tx.rows(sql).await? {
-        let model =
-            postback_secret::Model::from_query_result(&row, "").map_err(Error::internal)?;
+        let model = postback_secret::Model::from_query_result(&row, "").map_err(Error::internal)?;
         let revoked: Option<i64> = column(&row, "revoked_at_us")?;
         secrets.push(StoredSecret {
             created_at: instant(model.created_at_us, "postback_secrets", "created_at_us")?,

@@ -2,7 +2,7 @@
 
 use crate::support::check::seed;
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape};
+use crate::support::drafts::{Maker, Shape, at};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::action::{Item, Slot, SlotValue, Standing};
 use actiongraph::domain::draft::{
@@ -419,6 +419,68 @@ fn the_change_log_names_every_action_that_a_reader_sees_change_and_no_other() {
     });
 }
 
+/// What a re-read of upstream no longer had leaves every answer, and comes back as it was when it is seen again.
+#[test]
+fn an_action_that_upstream_no_longer_has_leaves_and_comes_back_whole() {
+    block_on(async {
+        let drafts = Maker::new(seed() + 110, TAME).drafts();
+        let (world, plain) = (World::new(1).await, World::new(1).await);
+        world.apply(0, &drafts).await;
+        plain.apply(0, &drafts).await;
+        let whole = plain.dump(0).await;
+        assert_eq!(world.dump(0).await, whole);
+        let ids: BTreeSet<&str> = drafts
+            .iter()
+            .map(|draft| draft.external_id.as_str())
+            .collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let (gone, kept) = ids.split_at(ids.len() / 3);
+
+        // Too old a re-read, and one that misses what nobody knows, change nothing.
+        let old = world.delete(0, gone, at("2026-06-01T00:00:00Z")).await;
+        let unknown = world
+            .delete(0, &["no such action"], at("2026-08-01T00:00:00Z"))
+            .await;
+        assert_eq!((old.deleted, unknown.deleted), (0, 0));
+        assert_eq!(world.dump(0).await, whole);
+
+        let first = world.delete(0, gone, at("2026-08-01T00:00:00Z")).await;
+        let again = world.delete(0, gone, at("2026-08-01T00:00:00Z")).await;
+        assert_eq!(first.deleted, i64::try_from(gone.len()).unwrap());
+        assert_eq!(again.deleted, 0, "a repeated re-read");
+        let facts = world.facts(0).await;
+        assert_eq!(facts.actions.len(), kept.len());
+        assert!(
+            facts
+                .actions
+                .values()
+                .all(|row| kept.contains(&row.external_id.as_str()))
+        );
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+        let log = world.rows::<entity::action_change::Entity>(0).await;
+        let logged = log.iter().filter(|row| row.kind == "DELETED").count();
+        assert_eq!(logged, gone.len());
+
+        // Everything again, as old as it was: nothing comes back, nothing of it is lost.
+        world.apply(0, &drafts).await;
+        assert_eq!(world.facts(0).await.actions.len(), kept.len());
+
+        // Seen again, later than the re-read had begun: as in a database from which nothing ever went.
+        let mut later = drafts.clone();
+        for draft in &mut later {
+            draft.stamp.observed_at = at("2026-08-02T00:00:00Z");
+        }
+        world.apply(0, &later).await;
+        plain.apply(0, &later).await;
+        assert_eq!(world.dump(0).await, plain.dump(0).await);
+        let log = world.rows::<entity::action_change::Entity>(0).await;
+        let restored = log.iter().filter(|row| row.kind == "RESTORED").count();
+        assert_eq!(restored, gone.len());
+        let left = world.rows::<entity::tombstone::Entity>(0).await;
+        assert!(left.is_empty(), "{left:?}");
+    });
+}
+
 #[test]
 fn writers_of_one_publisher_wait_for_each_other() {
     block_on(async {
@@ -588,6 +650,7 @@ fn ten_thousand_rejects_of_a_run_are_kept_and_all_are_counted() {
             updated: applied.updated,
             unchanged: applied.unchanged,
             stale: applied.stale,
+            deleted: 0,
             rejected: 10_321,
             rounded: i64::from(rounded),
         };
@@ -639,9 +702,11 @@ fn a_batch_of_huge_carts_comes_in() {
         let batch = actiongraph::store::apply::Batch {
             run_id: run,
             drafts: &drafts,
+            deletions: &[],
             rejects: &[],
             rejected_before: 0,
-            now: crate::support::drafts::at("2026-08-01T00:00:00Z"),
+            sync: None,
+            now: at("2026-08-01T00:00:00Z"),
         };
         let again = apply(&world.store, world.write(0), batch).await.unwrap();
         assert_eq!(again.unchanged, 40);

@@ -596,7 +596,7 @@ async fn serve_answers_key_holders_until_it_is_told_to_stop() {
             break url.to_owned();
         }
     };
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::support::client::client().build().unwrap();
     let query = json!({ "query": "{ viewer { publisher { slug } } }" });
     let request = client.post(format!("{url}/graphql")).json(&query);
     let body: Value = request

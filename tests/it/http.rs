@@ -117,10 +117,9 @@ async fn start(wish: Wish) -> Server {
     let (address, its_store) = receive.recv().unwrap();
     Server {
         address,
-        client: Client::builder()
+        client: crate::support::client::client()
             .timeout(Duration::from_secs(30))
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()
             .unwrap(),
         key,
@@ -718,7 +717,7 @@ async fn the_page_is_served_under_a_strict_policy() {
 #[tokio::test]
 async fn answers_travel_compressed() {
     let server = start(Wish::default()).await;
-    let plain = Client::builder().no_proxy().no_gzip().build().unwrap();
+    let plain = crate::support::client::client().no_gzip().build().unwrap();
     for coding in ["gzip", "br", "zstd"] {
         let url = format!("http://{}/schema.graphql", server.address);
         let answer = plain

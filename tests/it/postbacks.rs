@@ -35,7 +35,10 @@ const PLAIN: &[(&str, &str)] = &[
     ("time", "1709634600"),
     ("type", "sale"),
     ("country_code", "PL"),
-    ("user_agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148"),
+    (
+        "user_agent",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148",
+    ),
     ("user_referer", "https://blog.example/post-1"),
     ("reward_ready", "false"),
 ];
@@ -101,7 +104,10 @@ async fn an_action_lives_by_postbacks_and_is_the_apis_when_the_api_has_it() {
     assert_eq!(answer.status().as_u16(), 200);
     server.clock.advance(Duration::from_secs(60));
     server
-        .tell(&[("payment_status", "approved"), ("reward_ready", "true")], "STORED")
+        .tell(
+            &[("payment_status", "approved"), ("reward_ready", "true")],
+            "STORED",
+        )
         .await;
     let action = server.data(0, SEEN).await["action"].clone();
     assert_eq!(action["status"], "APPROVED", "the body counts");
@@ -125,15 +131,20 @@ async fn an_action_lives_by_postbacks_and_is_the_apis_when_the_api_has_it() {
     assert_eq!(server.count(0).await, 1, "one action");
     // And a postback behind it is newer again.
     server.clock.advance(Duration::from_secs(60));
-    server.tell(&[("payment_status", "pending")], "STORED").await;
+    server
+        .tell(&[("payment_status", "pending")], "STORED")
+        .await;
     let action = server.data(0, SEEN).await["action"].clone();
     assert_eq!(action["status"], "PENDING");
     assert_eq!(action["returnedToHold"], true);
     assert_eq!(action["statusUpdatedAt"], Value::Null);
 
     let runs = server
-        .data(0, "{ imports { nodes { entrance state name counts { read inserted } } } \
-                   freshness { entrance lastSuccessAt newestDataAt } }")
+        .data(
+            0,
+            "{ imports { nodes { entrance state name counts { read inserted } } } \
+                   freshness { entrance lastSuccessAt newestDataAt } }",
+        )
         .await;
     let run = runs["imports"]["nodes"]
         .as_array()
@@ -144,7 +155,12 @@ async fn an_action_lives_by_postbacks_and_is_the_apis_when_the_api_has_it() {
         .clone();
     assert_eq!(run["state"], "SUCCEEDED");
     assert_eq!(run["counts"], json!({"read": 4, "inserted": 1}));
-    assert!(run["name"].as_str().unwrap().starts_with("Postbacks of 2024-10-0"));
+    assert!(
+        run["name"]
+            .as_str()
+            .unwrap()
+            .starts_with("Postbacks of 2024-10-0")
+    );
 }
 
 /// Imports a page for publisher `one` with the server's present as its observation.
@@ -187,7 +203,13 @@ async fn a_wrong_secret_learns_nothing() {
     let server = running("").await;
     let revoked = secret(&server.store, &server.publishers[0], None, server.now()).await;
     assert_eq!(
-        server.get(&revoked, &[]).send().await.unwrap().status().as_u16(),
+        server
+            .get(&revoked, &[])
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16(),
         200
     );
     let scope = WriteScope::for_entrance(server.publishers[0].id);
@@ -212,14 +234,33 @@ async fn a_wrong_secret_learns_nothing() {
     let mut forged = server.secrets[0].clone();
     forged.replace_range(14..16, "zz");
     let long = "x".repeat(3_000);
-    for wrong in [revoked.as_str(), &forged, "pb_", "nonsense", "%00", &long, &server.keys[0]] {
-        let seen = face(server.get(wrong, &[("admitad_id", "5")]).send().await.unwrap()).await;
+    for wrong in [
+        revoked.as_str(),
+        &forged,
+        "pb_",
+        "nonsense",
+        "%00",
+        &long,
+        &server.keys[0],
+    ] {
+        let seen = face(
+            server
+                .get(wrong, &[("admitad_id", "5")])
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
         assert_eq!(seen, nowhere, "{wrong}");
         let request = server.client.post(server.at(&format!("/postback/{wrong}")));
         let seen = face(request.form(&with(&[])).send().await.unwrap()).await;
         assert_eq!(seen, nowhere, "{wrong}");
     }
-    assert_eq!(server.count(0).await, 1, "the one from before it was revoked");
+    assert_eq!(
+        server.count(0).await,
+        1,
+        "the one from before it was revoked"
+    );
     assert_eq!(server.count(1).await, 0);
 }
 
@@ -228,7 +269,10 @@ async fn a_secret_writes_its_own_publisher_alone() {
     let server = running("").await;
     server.tell(&[], "STORED").await;
     server
-        .get(&server.secrets[1], &[("payment_status", "declined"), ("subid1", "u-2")])
+        .get(
+            &server.secrets[1],
+            &[("payment_status", "declined"), ("subid1", "u-2")],
+        )
         .send()
         .await
         .unwrap();
@@ -257,7 +301,12 @@ async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
         let told = server.tell(changes, "REJECTED").await;
         assert_eq!(told["field"], field, "{told}");
     }
-    server.tell(&[("offer_name", "ВсеИнструменты ♥"), ("subid", "' OR 1=1 --")], "STORED").await;
+    server
+        .tell(
+            &[("offer_name", "ВсеИнструменты ♥"), ("subid", "' OR 1=1 --")],
+            "STORED",
+        )
+        .await;
     assert_eq!(server.count(0).await, 1);
     let runs = server
         .data(0, "{ imports { nodes { state counts { read rejected } rejectedRecords { totalCount nodes { field raw } } } } }")
@@ -267,21 +316,38 @@ async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
     assert_eq!(run["counts"], json!({"read": 9, "rejected": 8}));
     assert_eq!(run["rejectedRecords"]["totalCount"], 8);
     let kept = run.to_string();
-    assert!(!kept.contains("blog.example") && !kept.contains("iPhone"), "{kept}");
+    assert!(
+        !kept.contains("blog.example") && !kept.contains("iPhone"),
+        "{kept}"
+    );
 
     // What is no form is not even read.
     let address = server.at(&format!("/postback/{}", server.secrets[0]));
-    let huge = server.client.post(&address).form(&[("subid", "x".repeat(70_000))]);
+    let huge = server
+        .client
+        .post(&address)
+        .form(&[("subid", "x".repeat(70_000))]);
     assert_eq!(huge.send().await.unwrap().status().as_u16(), 413);
     let json = server.client.post(&address).json(&json!({"admitad_id": 1}));
     assert_eq!(json.send().await.unwrap().status().as_u16(), 415);
     // Events that are no actions are nothing to keep.
     for pairs in [&[][..], &[("offer_id", "1"), ("offer_status", "dead")]] {
-        let answer = server.client.get(&address).query(pairs).send().await.unwrap();
+        let answer = server
+            .client
+            .get(&address)
+            .query(pairs)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.json::<Value>().await.unwrap()["result"], "NOTHING");
     }
     assert_eq!(server.count(0).await, 1);
-    let metrics = server.client.get(server.at("/metrics")).send().await.unwrap();
+    let metrics = server
+        .client
+        .get(server.at("/metrics"))
+        .send()
+        .await
+        .unwrap();
     let metrics = metrics.text().await.unwrap();
     for line in [
         "actiongraph_postbacks_total{outcome=\"stored\"} 1",
@@ -291,7 +357,10 @@ async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
-    assert!(!metrics.contains(&server.secrets[0][..11]), "no secret in a metric");
+    assert!(
+        !metrics.contains(&server.secrets[0][..11]),
+        "no secret in a metric"
+    );
 }
 
 #[tokio::test]
@@ -306,17 +375,29 @@ async fn the_same_postback_two_hundred_times_at_once_is_one_action() {
     let action = server.data(0, SEEN).await["action"].clone();
     assert_eq!(action["history"]["nodes"].as_array().unwrap().len(), 1);
     let runs = server
-        .data(0, "{ imports { nodes { counts { read inserted updated unchanged } } } }")
+        .data(
+            0,
+            "{ imports { nodes { counts { read inserted updated unchanged } } } }",
+        )
         .await;
     let counts = &runs["imports"]["nodes"][0]["counts"];
-    assert_eq!(counts, &json!({"read": 200, "inserted": 1, "updated": 0, "unchanged": 199}));
+    assert_eq!(
+        counts,
+        &json!({"read": 200, "inserted": 1, "updated": 0, "unchanged": 199})
+    );
 }
 
 #[tokio::test]
 async fn an_address_can_name_the_ad_space_of_postbacks_that_name_none() {
     let server = running("").await;
     let now: Instant = server.now();
-    let named = secret(&server.store, &server.publishers[0], Some("My channel"), now).await;
+    let named = secret(
+        &server.store,
+        &server.publishers[0],
+        Some("My channel"),
+        now,
+    )
+    .await;
     let changes = [("website_id", ""), ("website_name", "[[[website_name]]]")];
     let answer = server.get(&named, &changes).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);

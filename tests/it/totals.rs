@@ -2,7 +2,7 @@
 
 use crate::support::check::seed;
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape};
+use crate::support::drafts::{Maker, Shape, at};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::totals::{Grain, Tier, Total};
@@ -294,6 +294,7 @@ async fn assert_totals_are_the_facts(world: &World, place: usize, what: &str) {
 fn totals_are_the_facts_after_every_step() {
     block_on(async {
         let world = World::new(2).await;
+        let mut gone = 0;
         for round in 0..4 {
             let seed = seed() + 77 + round;
             let mut dice = Dice::new(seed);
@@ -312,17 +313,55 @@ fn totals_are_the_facts_after_every_step() {
             while !rest.is_empty() {
                 let size = (1 + dice.below(25)).min(rest.len());
                 world.apply_in(place, &rest[..size], size).await;
-                rest = &rest[size..];
                 step += 1;
                 let what = format!("seed {seed}, step {step}");
                 assert_totals_are_the_facts(&world, place, &what).await;
+                gone += reread(&world, place, &mut dice, &what).await;
+                // Some of what went is seen again, later than the re-read that missed it.
+                let mut seen: Vec<_> = rest[..size]
+                    .iter()
+                    .filter(|_| dice.percent(20))
+                    .cloned()
+                    .collect();
+                for draft in &mut seen {
+                    draft.stamp.observed_at = at("2026-12-01T00:00:00Z");
+                }
+                rest = &rest[size..];
+                world.apply_in(place, &seen, 25).await;
+                assert_totals_are_the_facts(&world, place, &format!("{what}, seen again")).await;
             }
             for place in 0..2 {
                 assert_totals_are_the_facts(&world, place, "at the end").await;
                 assert_eq!(world.drift(place).await, Vec::<String>::new());
             }
         }
+        let back = world.rows::<entity::action_change::Entity>(0).await;
+        let back = back.iter().filter(|row| row.kind == "RESTORED").count();
+        assert!(gone > 20 && back > 5, "{gone} went, {back} came back");
     });
+}
+
+/// A full re-read that misses some actions, and is older than what is known of others; gives how many went.
+async fn reread(world: &World, place: usize, dice: &mut Dice, what: &str) -> i64 {
+    let facts = world.facts(place).await;
+    let missed: Vec<_> = facts
+        .actions
+        .values()
+        .filter(|_| dice.percent(15))
+        .collect();
+    let began = ["2026-05-15", "2026-11-01", "2026-12-05"][dice.below(3)];
+    let began = at(&format!("{began}T00:00:00Z"));
+    let ids: Vec<&str> = missed.iter().map(|row| row.external_id.as_str()).collect();
+    let applied = world.delete(place, &ids, began).await;
+    let older = missed
+        .iter()
+        .filter(|row| row.observed_at_us < began.micros())
+        .count();
+    assert_eq!(applied.deleted, i64::try_from(older).unwrap(), "{what}");
+    let left = world.facts(place).await.actions.len();
+    assert_eq!(left, facts.actions.len() - older, "{what}");
+    assert_totals_are_the_facts(world, place, &format!("{what}, re-read")).await;
+    applied.deleted
 }
 
 #[test]
@@ -417,7 +456,7 @@ fn what_differs_is_found_and_a_rebuild_repairs_it() {
 fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
     block_on(async {
         let world = World::rich(seed() + 7, TAME).await;
-        let now = crate::support::drafts::at("2026-07-02T00:00:00Z");
+        let now = at("2026-07-02T00:00:00Z");
         let scope = WriteScope::for_entrance(world.publishers[0].id);
         #[expect(
             clippy::disallowed_methods,
@@ -458,7 +497,7 @@ fn a_server_compares_slice_after_slice_and_counts_what_differs() {
     block_on(async {
         let world = World::rich(seed() + 8, TAME).await;
         let now = |step: usize| {
-            let start = crate::support::drafts::at("2026-07-02T00:00:00Z");
+            let start = at("2026-07-02T00:00:00Z");
             let step = i64::try_from(step).unwrap();
             crate::support::drafts::instant(start.micros() + step)
         };

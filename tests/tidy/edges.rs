@@ -24,7 +24,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix_", &["src/http/", "src/app.rs"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
-    ("reqwest", &[]),
+    ("reqwest", &["src/ingest/admitad/"]),
+    ("rustls", &["src/ingest/admitad/"]),
+    ("rustls_", &["src/ingest/admitad/"]),
+    ("webpki_", &["src/ingest/admitad/"]),
     ("actiongraph", &["src/main.rs"]),
 ];
 
@@ -447,7 +450,14 @@ mod tests {
         );
         finds(
             &[("src/app.rs", "//! A.\nuse reqwest;\n")],
-            "src/app.rs:2: [home] `reqwest` is named outside its home (tests only)",
+            "src/app.rs:2: [home] `reqwest` is named outside its home (src/ingest/admitad/)",
+        );
+        finds(
+            &[(
+                "src/app.rs",
+                "//! A.\nuse rustls_platform_verifier::Verifier;\n",
+            )],
+            "src/app.rs:2: [home] `rustls_`",
         );
         finds(
             &[("migration/src/lib.rs", "//! M.\nuse entity::action;\n")],

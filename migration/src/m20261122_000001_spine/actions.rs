@@ -113,12 +113,12 @@ pub(super) fn action_states(backend: DbBackend) -> NewTable {
         .part_of("action_id", "actions")
 }
 
-/// The change log.
-pub(super) fn action_changes(backend: DbBackend) -> NewTable {
+/// The change log; it can say these kinds.
+pub(crate) fn action_changes(backend: DbBackend, kinds: &'static [&'static str]) -> NewTable {
     NewTable::of_publisher(backend, "action_changes")
         .big("seq")
         .uuid("action_id")
-        .word("kind", &["INSERTED", "UPDATED"])
+        .word("kind", kinds)
         .word("status", STATUSES)
         .uuid("run_id")
         .big("committed_at_us")

@@ -92,7 +92,10 @@ fn a_postback_behind_the_page_is_newer_and_the_next_page_has_the_last_word() {
     let after = api(10, 20 + LAG_MICROS / MINUTE, Approved, false);
     assert_eq!(shown(&[page, told, after]), (Approved, false));
     assert_eq!(
-        shown(&[api(0, 5, Pending, false), postback(7, Approved, Some(false))]),
+        shown(&[
+            api(0, 5, Pending, false),
+            postback(7, Approved, Some(false))
+        ]),
         (Approved, false)
     );
 }

@@ -71,6 +71,7 @@ impl ImportRun {
             updated: count(counts.updated)?,
             unchanged: count(counts.unchanged)?,
             stale: count(counts.stale)?,
+            deleted: count(counts.deleted)?,
             rejected: count(counts.rejected)?,
             rounded: count(counts.rounded)?,
         })
@@ -114,6 +115,8 @@ pub struct ImportCounts {
     unchanged: i32,
     /// Records older than what is stored; at most the history changed.
     stale: i32,
+    /// Actions that a full re-read of upstream no longer had.
+    deleted: i32,
     /// Records that were rejected.
     rejected: i32,
     /// Amounts that were rounded to four decimals.

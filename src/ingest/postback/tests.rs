@@ -114,7 +114,10 @@ fn a_new_action_is_dated_by_its_order_and_any_other_by_its_receipt() {
 
 #[test]
 fn the_last_value_counts_and_other_events_are_none() {
-    let draft = action(with(&[("payment_status", "approved"), ("reward_ready", "true")]));
+    let draft = action(with(&[
+        ("payment_status", "approved"),
+        ("reward_ready", "true"),
+    ]));
     assert!(draft.standing.paid);
     let none: [(&str, &str); 0] = [];
     assert_eq!(read(none, received(), None), Told::Nothing);
@@ -133,10 +136,26 @@ fn what_cannot_be_understood_names_the_parameter_and_keeps_no_personal_data() {
             "status",
         ),
         (&[("time", "yesterday")], RejectReason::BadValue, "time"),
-        (&[("time", "99999999999999")], RejectReason::BadValue, "time"),
-        (&[("click_time", "-5")], RejectReason::BadValue, "click_time"),
-        (&[("payment_sum", "much")], RejectReason::BadValue, "payment"),
-        (&[("currency", "dollar")], RejectReason::BadValue, "currency"),
+        (
+            &[("time", "99999999999999")],
+            RejectReason::BadValue,
+            "time",
+        ),
+        (
+            &[("click_time", "-5")],
+            RejectReason::BadValue,
+            "click_time",
+        ),
+        (
+            &[("payment_sum", "much")],
+            RejectReason::BadValue,
+            "payment",
+        ),
+        (
+            &[("currency", "dollar")],
+            RejectReason::BadValue,
+            "currency",
+        ),
         (&[("subid1", "a\0b")], RejectReason::BadValue, "subid1"),
         (&[("reward_ready", "soon")], RejectReason::BadValue, "paid"),
     ] {
@@ -180,8 +199,14 @@ fn devices() {
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/17 Safari/605.1.15",
             "desktop",
         ),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0", "desktop"),
-        ("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) Chrome/120 Safari/537.36", "desktop"),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0",
+            "desktop",
+        ),
+        (
+            "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) Chrome/120 Safari/537.36",
+            "desktop",
+        ),
         (
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17 Mobile/15E148 Safari/604.1",
             "mobile",
@@ -190,15 +215,30 @@ fn devices() {
             "Mozilla/5.0 (Linux; Android 13; SM-S911B) AppleWebKit/537.36 Chrome/120 Mobile Safari/537.36",
             "mobile",
         ),
-        ("Dalvik/2.1.0 (Linux; U; Android 12; Redmi Note 9) AliApp(AliExpress/8.1)", "mobile"),
-        ("Mozilla/5.0 (Linux; Android 12; CUBOT X50) Chrome/120 Mobile Safari/537.36", "mobile"),
+        (
+            "Dalvik/2.1.0 (Linux; U; Android 12; Redmi Note 9) AliApp(AliExpress/8.1)",
+            "mobile",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 12; CUBOT X50) Chrome/120 Mobile Safari/537.36",
+            "mobile",
+        ),
         (
             "Mozilla/5.0 (iPad; CPU OS 16_0 like Mac OS X) Version/16 Mobile/15E148 Safari/604.1",
             "tablet",
         ),
-        ("Mozilla/5.0 (Linux; Android 13; SM-X900) AppleWebKit/537.36 Chrome/120 Safari/537.36", "tablet"),
-        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "other"),
-        ("Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) Version/6.0 TV Safari/537.36", "other"),
+        (
+            "Mozilla/5.0 (Linux; Android 13; SM-X900) AppleWebKit/537.36 Chrome/120 Safari/537.36",
+            "tablet",
+        ),
+        (
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+            "other",
+        ),
+        (
+            "Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) Version/6.0 TV Safari/537.36",
+            "other",
+        ),
         ("curl/8.4.0", "other"),
         ("", "other"),
     ] {

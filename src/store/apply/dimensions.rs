@@ -25,7 +25,7 @@ pub(super) const USER_SPACE: &str = "default";
 pub(super) const USER_SLOT: usize = 1;
 
 /// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
-fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
+pub(super) fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
     let shipped = match (&reference.external_id, &reference.name) {
         (Some(id), _) => Catalog::shipped().program_by_external_id(id),
         (None, Some(name)) => Catalog::shipped().program_by_name(name),
@@ -72,7 +72,7 @@ pub(super) fn user_id(publisher: PublisherId, space: &str, value: &str) -> Uuid 
 }
 
 /// Replaces a described field when the stamp is newer, or equal with a larger value.
-fn describe<T: Ord + Clone>(
+pub(super) fn describe<T: Ord + Clone>(
     held: &mut Option<T>,
     held_at: &mut i64,
     value: Option<&T>,
@@ -89,7 +89,8 @@ fn describe<T: Ord + Clone>(
     changed || moved
 }
 
-async fn known<E: EntityTrait>(
+/// Rows of a table by their ids.
+pub(super) async fn known<E: EntityTrait>(
     tx: &WriteTx,
     publisher: PublisherId,
     table: &str,
@@ -150,6 +151,11 @@ pub(super) async fn write_programs(
             name_folded: String::new(),
             currency: None,
             name_at_us: 0,
+            status: None,
+            connection_status: None,
+            hold_days: None,
+            max_hold_days: None,
+            described_at_us: None,
         });
         let mut held = Some(row.name.clone());
         for draft in drafts {
@@ -392,50 +398,73 @@ impl AdSpaces {
         publisher: PublisherId,
         drafts: &[ActionDraft],
     ) -> Result<Self, DbErr> {
+        let named: Vec<(&AdSpaceRef, i64)> = drafts
+            .iter()
+            .filter_map(|draft| {
+                let reference = draft.ad_space.as_ref()?;
+                Some((reference, draft.stamp.changed_at.micros()))
+            })
+            .collect();
+        Self::load(tx, publisher).await?.add(tx, &named).await
+    }
+
+    /// Reads the ad spaces.
+    pub(super) async fn load(tx: &WriteTx, publisher: PublisherId) -> Result<Self, DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
             .bind(publisher.0);
         let stored = tx.models::<ad_space::Entity>(sql).await?;
-        let mut spaces = Self {
+        Ok(Self {
             publisher,
             rows: stored.into_iter().map(|row| (row.id, row)).collect(),
             moved: BTreeMap::new(),
             is_changed: false,
-        };
-        let before = spaces.rows.clone();
+        })
+    }
+
+    /// Whether an ad space is known by this id and has this name already.
+    pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
+        reference.external_id.is_some()
+            && self.rows.values().any(|row| {
+                row.external_id == reference.external_id
+                    && reference.name.as_ref().is_none_or(|name| *name == row.name)
+            })
+    }
+
+    /// Brings ad spaces as they are named by states that are as new as the numbers say.
+    pub(super) async fn add(
+        mut self,
+        tx: &WriteTx,
+        named: &[(&AdSpaceRef, i64)],
+    ) -> Result<Self, DbErr> {
+        let before = self.rows.clone();
         // Ids first: a name of the same batch may belong to one.
-        for draft in drafts.iter().filter(|draft| {
-            draft
-                .ad_space
-                .as_ref()
-                .is_some_and(|space| space.external_id.is_some())
-        }) {
-            spaces.see(draft);
+        for (reference, at) in named {
+            if reference.external_id.is_some() {
+                self.see(reference, *at);
+            }
         }
-        for draft in drafts {
-            spaces.see(draft);
+        for (reference, at) in named {
+            self.see(reference, *at);
         }
-        let merged = spaces.merge_names();
-        let changed: Vec<ad_space::Model> = spaces
+        let merged = self.merge_names();
+        let changed: Vec<ad_space::Model> = self
             .rows
             .values()
             .filter(|row| before.get(&row.id) != Some(*row))
             .cloned()
             .collect();
         insert(tx, &changed, Conflict::Replace).await?;
-        spaces.is_changed = !changed.is_empty() || !merged.is_empty();
+        self.is_changed = !changed.is_empty() || !merged.is_empty();
         for (old, new) in merged {
             if before.contains_key(&old) {
-                spaces.move_actions(tx, old, new).await?;
+                self.move_actions(tx, old, new).await?;
             }
         }
-        Ok(spaces)
+        Ok(self)
     }
 
-    fn see(&mut self, draft: &ActionDraft) {
-        let Some(reference) = &draft.ad_space else {
-            return;
-        };
+    fn see(&mut self, reference: &AdSpaceRef, at: i64) {
         let id = self.id_of(reference);
         let publisher = self.publisher;
         let row = self.rows.entry(id).or_insert_with(|| ad_space::Model {
@@ -453,7 +482,6 @@ impl AdSpaces {
             user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
             name_at_us: 0,
         });
-        let at = draft.stamp.changed_at.micros();
         name_space(row, reference.name.as_ref(), at);
     }
 
@@ -519,6 +547,14 @@ impl AdSpaces {
         }
         let mut sql = tx.sql();
         sql.push("UPDATE actions SET ad_space_id = ")
+            .bind(new)
+            .push(" WHERE publisher_id = ");
+        sql.bind(self.publisher.0)
+            .push(" AND ad_space_id = ")
+            .bind(old);
+        tx.execute(sql).await?;
+        let mut sql = tx.sql();
+        sql.push("UPDATE tombstones SET ad_space_id = ")
             .bind(new)
             .push(" WHERE publisher_id = ");
         sql.bind(self.publisher.0)

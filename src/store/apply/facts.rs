@@ -6,17 +6,16 @@ use super::super::notices;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use super::dimensions::{
-    AdSpaces, SeenUser, USER_SPACE, draft_category_id, product_id, program_id, user_id,
-};
+use super::dimensions::{AdSpaces, SeenUser, USER_SPACE, user_id};
+use super::rows::{contribution, item_row, record_of, state_of, state_row};
+use super::tombstones::{self, Buried};
 use super::{Applied, totals};
 use crate::domain::action::{
-    Item, Merged, Record, SOURCE, Slot, SlotValue, Stamp, State, merge, returned_to_hold,
+    Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
 };
-use crate::domain::contribution::{Contribution, Deltas, ItemContribution};
-use crate::domain::draft::ActionDraft;
+use crate::domain::contribution::{Contribution, Deltas};
+use crate::domain::draft::{ActionDraft, Deletion, action_id};
 use crate::domain::id::PublisherId;
-use crate::domain::notice::Notice;
 use crate::domain::text::fold;
 use crate::domain::time::Instant;
 use entity::{action, action_item, action_state};
@@ -24,19 +23,33 @@ use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
+/// Where a batch finds an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Nowhere.
+    New,
+    /// Among the facts.
+    Stored,
+    /// Behind a tombstone.
+    Buried,
+}
+
 /// An action on its way through a batch.
 #[derive(Debug)]
 struct Fact {
     external_id: String,
     record: Record,
-    /// Cart as it is stored; none for a new action.
+    /// Cart as it is stored; none for an action that is not among the facts.
     stored_items: Option<Vec<Item>>,
-    /// What the stored action contributes to the totals; none for a new one.
+    /// What the stored action contributes to the totals; none for one that is not among the facts.
     contributes: Option<Contribution>,
     /// States by id, those that are stored and those that the batch brings.
     states: BTreeMap<Uuid, State>,
+    /// Those that are to be written.
     new_states: Vec<Uuid>,
-    is_new: bool,
+    found: Found,
+    /// The re-read that no longer had it, unless it was seen after that.
+    deleted_at: Option<Instant>,
     /// The row has to be written.
     is_dirty: bool,
     /// A reader can see the change.
@@ -48,14 +61,21 @@ struct Fact {
 pub(super) struct Facts(BTreeMap<Uuid, Fact>);
 
 impl Facts {
-    /// Reads what is known of the actions that the drafts speak of: a statement for up to [`IDS`] of them,
-    /// two more if any is known.
+    /// Reads what is known of the actions that the drafts and deletions speak of: a statement for up to [`IDS`] of them,
+    /// two more if any is known, one more for those that have a tombstone.
     pub(super) async fn load(
         tx: &WriteTx,
         publisher: PublisherId,
         drafts: &[ActionDraft],
+        deletions: &[Deletion],
     ) -> Result<Self, DbErr> {
-        let mut ids: Vec<Uuid> = drafts.iter().map(|draft| draft.id(publisher)).collect();
+        let deleted = deletions.iter().map(|gone| &gone.external_id);
+        let mut ids: Vec<Uuid> = drafts
+            .iter()
+            .map(|draft| &draft.external_id)
+            .chain(deleted)
+            .map(|external_id| action_id(publisher, external_id))
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         let mut rows = Vec::new();
@@ -64,46 +84,29 @@ impl Facts {
             rows.extend(tx.models::<action::Entity>(sql).await?);
         }
         let known: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        let mut items: HashMap<Uuid, Vec<Item>> = HashMap::new();
-        let mut states: HashMap<Uuid, BTreeMap<Uuid, State>> = HashMap::new();
+        let mut items: HashMap<Uuid, Vec<action_item::Model>> = HashMap::new();
+        let mut states: HashMap<Uuid, Vec<action_state::Model>> = HashMap::new();
         for ids in known.chunks(IDS) {
             let mut sql = of_actions(tx, publisher, "action_items t", "action_id", ids);
             sql.push(" ORDER BY t.action_id, t.ordinal");
             for row in tx.models::<action_item::Entity>(sql).await? {
-                items
-                    .entry(row.action_id)
-                    .or_default()
-                    .push(to_item(row).map_err(inconsistent)?);
+                items.entry(row.action_id).or_default().push(row);
             }
             let sql = of_actions(tx, publisher, "action_states t", "action_id", ids);
             for row in tx.models::<action_state::Entity>(sql).await? {
-                let (action, id) = (row.action_id, row.state_id);
-                states
-                    .entry(action)
-                    .or_default()
-                    .insert(id, to_state(row).map_err(inconsistent)?.state);
+                states.entry(row.action_id).or_default().push(row);
             }
         }
         let mut facts = BTreeMap::new();
         for row in rows {
             let id = row.id;
             let cart = items.remove(&id).unwrap_or_default();
-            let (external_id, user_id) = (row.external_id.clone(), row.user_id);
-            let record = to_record(row, cart.clone()).map_err(inconsistent)?;
-            facts.insert(
-                id,
-                Fact {
-                    external_id,
-                    contributes: Some(contribution(&record, user_id)),
-                    record,
-                    stored_items: Some(cart),
-                    states: states.remove(&id).unwrap_or_default(),
-                    new_states: Vec::new(),
-                    is_new: false,
-                    is_dirty: false,
-                    is_visible: false,
-                },
-            );
+            let states = states.remove(&id).unwrap_or_default();
+            facts.insert(id, Fact::stored(row, cart, states)?);
+        }
+        ids.retain(|id| !facts.contains_key(id));
+        for buried in tombstones::load(tx, publisher, &ids).await? {
+            facts.insert(buried.action.id, Fact::buried(buried)?);
         }
         Ok(Self(facts))
     }
@@ -132,7 +135,8 @@ impl Facts {
                         contributes: None,
                         states: BTreeMap::from([(state_id, state)]),
                         new_states: vec![state_id],
-                        is_new: true,
+                        found: Found::New,
+                        deleted_at: None,
                         is_dirty: true,
                         is_visible: true,
                     },
@@ -145,6 +149,8 @@ impl Facts {
                 fact.states.values(),
             );
             fact.see_state(state_id, state);
+            let receipt = draft.receipt.map(|receipt| receipt.at);
+            fact.see_alive(receipt.unwrap_or(draft.stamp.observed_at));
             match merge(&mut fact.record, &arriving) {
                 Merged::Updated => {
                     applied.updated += 1;
@@ -175,6 +181,24 @@ impl Facts {
             }
         }
         applied
+    }
+
+    /// Takes out the actions that a re-read no longer had, unless they were observed after it had begun; tells how many.
+    pub(super) fn delete(&mut self, publisher: PublisherId, deletions: &[Deletion]) -> i64 {
+        let mut deleted = 0;
+        for gone in deletions {
+            let id = action_id(publisher, &gone.external_id);
+            let Some(fact) = self.0.get_mut(&id) else {
+                continue;
+            };
+            let at = Some(gone.observed_at);
+            if fact.last_seen() < gone.observed_at && fact.deleted_at < at {
+                deleted += i64::from(fact.deleted_at.is_none());
+                fact.deleted_at = at;
+                fact.is_dirty = true;
+            }
+        }
+        deleted
     }
 
     /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
@@ -208,23 +232,29 @@ impl Facts {
             .collect()
     }
 
-    /// Writes actions, carts and states.
+    /// Writes actions, carts and states, and what went behind a tombstone or came back.
     pub(super) async fn write(
         &self,
         tx: &WriteTx,
         publisher: PublisherId,
         spaces: &AdSpaces,
     ) -> Result<(), DbErr> {
-        let dirty = || self.0.iter().filter(|(_, fact)| fact.is_dirty);
-        let rows: Vec<action::Model> = dirty()
-            .map(|(id, fact)| fact.row(publisher, *id, spaces))
+        let (gone, alive): (Vec<_>, Vec<_>) = self
+            .0
+            .iter()
+            .filter(|(_, fact)| fact.is_dirty)
+            .partition(|(_, fact)| fact.deleted_at.is_some());
+        let rows: Vec<action::Model> = alive
+            .iter()
+            .map(|(id, fact)| fact.row(publisher, **id, spaces))
             .collect();
         insert(tx, &rows, Conflict::Replace).await?;
         let recarted = || {
-            dirty().filter(|(_, fact)| fact.stored_items.as_deref() != Some(fact.record.items()))
+            let alive = alive.iter().copied();
+            alive.filter(|(_, fact)| fact.stored_items.as_deref() != Some(fact.record.items()))
         };
         let replaced: Vec<Uuid> = recarted()
-            .filter(|(_, fact)| !fact.is_new)
+            .filter(|(_, fact)| fact.found == Found::Stored)
             .map(|(id, _)| *id)
             .collect();
         for ids in replaced.chunks(IDS) {
@@ -235,27 +265,25 @@ impl Facts {
             tx.execute(sql).await?;
         }
         let items: Vec<action_item::Model> = recarted()
-            .flat_map(|(id, fact)| {
-                (0i32..)
-                    .zip(fact.record.items())
-                    .map(move |(ordinal, item)| item_row(publisher, *id, ordinal, item))
-            })
+            .flat_map(|(id, fact)| fact.item_rows(publisher, *id))
             .collect();
         insert(tx, &items, Conflict::Fail).await?;
-        let states: Vec<action_state::Model> = self
-            .0
-            .iter()
-            .flat_map(|(id, fact)| {
-                fact.new_states.iter().filter_map(move |state_id| {
-                    fact.states
-                        .get(state_id)
-                        .map(|state| state_row(publisher, *id, *state_id, state))
-                })
-            })
+        let alive_states = self.0.iter().filter(|(_, fact)| fact.deleted_at.is_none());
+        let states: Vec<action_state::Model> = alive_states
+            .flat_map(|(id, fact)| fact.state_rows(publisher, *id))
             .collect();
-        insert(tx, &states, Conflict::Lower("observed_at_us"))
-            .await
-            .map(|_| ())
+        insert(tx, &states, Conflict::Lower("observed_at_us")).await?;
+        let back: Vec<Uuid> = alive
+            .iter()
+            .filter(|(_, fact)| fact.found == Found::Buried)
+            .map(|(id, _)| **id)
+            .collect();
+        tombstones::unearth(tx, publisher, &back).await?;
+        let gone: Vec<Buried> = gone
+            .iter()
+            .filter_map(|(id, fact)| fact.grave(publisher, **id, spaces))
+            .collect();
+        tombstones::bury(tx, publisher, &gone).await
     }
 
     /// The differences that the batch makes to the totals.
@@ -265,19 +293,21 @@ impl Facts {
         publisher: PublisherId,
         spaces: &AdSpaces,
     ) -> Result<Deltas, DbErr> {
-        let changed: Vec<(Option<&Contribution>, Contribution)> = self
+        let changed: Vec<(Option<&Contribution>, Option<Contribution>)> = self
             .0
             .values()
             .filter(|fact| fact.is_dirty)
             .map(|fact| {
                 let user = fact.user(publisher, spaces).map(|(id, _, _)| id);
-                (fact.contributes.as_ref(), contribution(&fact.record, user))
+                let is_fact = fact.deleted_at.is_none();
+                let after = is_fact.then(|| contribution(&fact.record, user));
+                (fact.contributes.as_ref(), after)
             })
-            .filter(|(before, after)| *before != Some(after))
+            .filter(|(before, after)| *before != after.as_ref())
             .collect();
         let both = changed
             .iter()
-            .flat_map(|(before, after)| before.iter().copied().chain([after]));
+            .flat_map(|(before, after)| before.iter().copied().chain(after));
         let categories = both
             .flat_map(|contribution| &contribution.items)
             .filter_map(|item| item.category_id)
@@ -285,7 +315,7 @@ impl Facts {
         let levels = totals::levels(tx, publisher, &categories).await?;
         let mut deltas = Deltas::default();
         for (before, after) in &changed {
-            deltas.replace(*before, Some(after), &levels);
+            deltas.replace(*before, after.as_ref(), &levels);
         }
         Ok(deltas)
     }
@@ -296,32 +326,27 @@ impl Facts {
         &'a self,
         spaces: &'a AdSpaces,
     ) -> impl Iterator<Item = (Uuid, &'static str, &'a str)> {
-        let visible = self.0.iter().filter(|(_, fact)| fact.is_visible);
+        let visible = self.0.iter().filter_map(|(id, fact)| {
+            let kind = fact.change()?;
+            Some((*id, kind, fact.record.standing.status.as_str()))
+        });
         let moved = spaces
             .moved
             .iter()
-            .filter(|(id, _)| self.0.get(*id).is_none_or(|fact| !fact.is_visible));
-        visible
-            .map(|(id, fact)| {
-                (
-                    *id,
-                    if fact.is_new { "INSERTED" } else { "UPDATED" },
-                    fact.record.standing.status.as_str(),
-                )
-            })
-            .chain(moved.map(|(id, status)| (*id, "UPDATED", status.as_str())))
+            .filter(|(id, _)| self.0.get(*id).is_none_or(|fact| fact.change().is_none()));
+        visible.chain(moved.map(|(id, status)| (*id, "UPDATED", status.as_str())))
     }
 
     /// Whether an answer can have changed: an action, or the history of one.
     pub(super) fn wrote_anything(&self) -> bool {
-        self.0
-            .values()
-            .any(|fact| fact.is_visible || !fact.new_states.is_empty())
+        self.0.values().any(|fact| {
+            fact.change().is_some() || fact.deleted_at.is_none() && !fact.new_states.is_empty()
+        })
     }
 }
 
 /// The rows of a table that belong to some actions, up to [`IDS`] of them.
-fn of_actions(
+pub(super) fn of_actions(
     tx: &WriteTx,
     publisher: PublisherId,
     table: &str,
@@ -341,15 +366,124 @@ fn of_actions(
 }
 
 impl Fact {
-    /// Keeps a state with the earliest observation of it.
+    /// An action that is among the facts.
+    fn stored(
+        row: action::Model,
+        cart: Vec<action_item::Model>,
+        states: Vec<action_state::Model>,
+    ) -> Result<Self, DbErr> {
+        let cart = cart
+            .into_iter()
+            .map(|row| to_item(row).map_err(inconsistent))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut by_id = BTreeMap::new();
+        for row in states {
+            let id = row.state_id;
+            by_id.insert(id, to_state(row).map_err(inconsistent)?.state);
+        }
+        let (external_id, user_id) = (row.external_id.clone(), row.user_id);
+        let record = to_record(row, cart.clone()).map_err(inconsistent)?;
+        Ok(Self {
+            external_id,
+            contributes: Some(contribution(&record, user_id)),
+            record,
+            stored_items: Some(cart),
+            states: by_id,
+            new_states: Vec::new(),
+            found: Found::Stored,
+            deleted_at: None,
+            is_dirty: false,
+            is_visible: false,
+        })
+    }
+
+    /// An action behind a tombstone: should it come back, everything of it has to be written.
+    fn buried(buried: Buried) -> Result<Self, DbErr> {
+        let mut fact = Self::stored(buried.action, buried.items, buried.states)?;
+        let at = Instant::from_micros(buried.deleted_at_us)
+            .map_err(|error| DbErr::Custom(format!("tombstones.deleted_at_us: {error}")))?;
+        fact.contributes = None;
+        fact.stored_items = None;
+        fact.new_states = fact.states.keys().copied().collect();
+        fact.found = Found::Buried;
+        fact.deleted_at = Some(at);
+        Ok(fact)
+    }
+
+    /// Takes it out from behind its tombstone, if it was observed after the re-read that no longer had it had begun.
+    fn see_alive(&mut self, observed_at: Instant) {
+        if self.deleted_at.is_some_and(|gone| gone <= observed_at) {
+            self.deleted_at = None;
+            self.is_dirty = true;
+        }
+    }
+
+    /// What the change log says of it; nothing where a reader sees what was there before.
+    fn change(&self) -> Option<&'static str> {
+        match (self.found, self.deleted_at) {
+            (Found::New, None) => Some("INSERTED"),
+            (Found::Stored, None) => self.is_visible.then_some("UPDATED"),
+            (Found::Stored, Some(_)) => Some("DELETED"),
+            (Found::Buried, None) => Some("RESTORED"),
+            (Found::New | Found::Buried, Some(_)) => None,
+        }
+    }
+
+    fn item_rows(
+        &self,
+        publisher: PublisherId,
+        id: Uuid,
+    ) -> impl Iterator<Item = action_item::Model> {
+        (0i32..)
+            .zip(self.record.items())
+            .map(move |(ordinal, item)| item_row(publisher, id, ordinal, item))
+    }
+
+    /// The states that are to be written.
+    fn state_rows(
+        &self,
+        publisher: PublisherId,
+        id: Uuid,
+    ) -> impl Iterator<Item = action_state::Model> {
+        self.new_states.iter().filter_map(move |state_id| {
+            let state = self.states.get(state_id)?;
+            Some(state_row(publisher, id, *state_id, state))
+        })
+    }
+
+    /// What lies behind its tombstone; none where it has none.
+    fn grave(&self, publisher: PublisherId, id: Uuid, spaces: &AdSpaces) -> Option<Buried> {
+        let all = self.states.iter();
+        Some(Buried {
+            deleted_at_us: self.deleted_at?.micros(),
+            action: self.row(publisher, id, spaces),
+            items: self.item_rows(publisher, id).collect(),
+            states: all
+                .map(|(state_id, state)| state_row(publisher, id, *state_id, state))
+                .collect(),
+        })
+    }
+
+    /// When the action was last seen at upstream, also by a postback.
+    fn last_seen(&self) -> Instant {
+        let told = self.record.notice.as_ref();
+        let told = told.map(|notice| notice.received_at);
+        let states = self.states.values().map(|state| state.stamp.observed_at);
+        let seen = states.chain(told).chain([self.record.stamp.observed_at]);
+        seen.max().unwrap_or(Instant::MIN)
+    }
+
+    /// Keeps a state with the earliest observation of it; behind a tombstone, that makes the tombstone another.
     fn see_state(&mut self, id: Uuid, state: State) {
         match self.states.get_mut(&id) {
             None => {
                 self.states.insert(id, state);
                 self.new_states.push(id);
+                self.is_dirty |= self.deleted_at.is_some();
             }
             Some(held) if state.stamp.observed_at < held.stamp.observed_at => {
                 held.stamp.observed_at = state.stamp.observed_at;
+                self.is_dirty |= self.deleted_at.is_some();
                 if !self.new_states.contains(&id) {
                     self.new_states.push(id);
                 }
@@ -403,9 +537,7 @@ impl Fact {
             currency: standing.currency.as_str().to_owned(),
             clicked_at_us: self.record.number(Slot::ClickedAt),
             ordered_at_us: standing.ordered_at.micros(),
-            status_updated_at_us: standing
-                .status_updated_at
-                .map(Instant::micros),
+            status_updated_at_us: standing.status_updated_at.map(Instant::micros),
             closing_day: self
                 .record
                 .number(Slot::ClosingDay)
@@ -431,149 +563,6 @@ impl Fact {
             inherited: print_inherited(inherited),
             notice: notices::print(self.record.notice.as_ref(), self.record.beneath.as_ref()),
         }
-    }
-}
-
-/// What an action contributes to the totals.
-fn contribution(record: &Record, user_id: Option<Uuid>) -> Contribution {
-    let standing = &record.standing;
-    let text = |slot: Slot| record.text(slot).map(str::to_owned);
-    let items = record.items().iter().map(|item| ItemContribution {
-        product_id: item.product_id,
-        category_id: item.category_id,
-        units: item.units.into(),
-        amount_e4: item.amount_e4,
-        reward_e4: item.reward_e4,
-    });
-    Contribution {
-        ordered_at: standing.ordered_at,
-        status: standing.status,
-        currency: standing.currency,
-        program_id: record.program_id,
-        ad_space_id: record.id(Slot::AdSpace),
-        country: text(Slot::Country),
-        device: text(Slot::Device),
-        action_type: standing.action_type.as_str(),
-        user_id,
-        paid: standing.paid,
-        reward_e4: standing.reward_e4,
-        order_amount_e4: record.number(Slot::OrderAmount),
-        items: items.collect(),
-    }
-}
-
-fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &AdSpaces) -> Record {
-    let mut slots = draft.slots.clone();
-    if let Some(reference) = &draft.ad_space {
-        slots.insert(Slot::AdSpace, SlotValue::Id(spaces.id_of(reference)));
-    }
-    if !draft.items.is_empty() {
-        let items = draft.items.iter().map(|item| Item {
-            external_id: item.external_id.clone(),
-            product_id: item
-                .product
-                .as_ref()
-                .and_then(|product| product_id(publisher, product)),
-            category_id: item
-                .category
-                .as_ref()
-                .map(|category| draft_category_id(publisher, category)),
-            amount_e4: item.amount_e4,
-            reward_e4: item.reward_e4,
-            rate_e4: item.rate_e4,
-            is_percentage: item.is_percentage,
-            tariff_id: item.tariff_id.clone(),
-            rate_id: item.rate_id.clone(),
-            units: item.units,
-            ordered_at: item.ordered_at,
-            product_country: item
-                .product
-                .as_ref()
-                .and_then(|product| product.country.clone()),
-        });
-        slots.insert(Slot::Items, SlotValue::Items(items.collect()));
-    }
-    Record {
-        program_id: program_id(publisher, &draft.program),
-        standing: draft.standing.clone(),
-        stamp: draft.stamp,
-        slots,
-        inherited: BTreeMap::new(),
-        notice: Notice::of(&draft.standing, draft.receipt),
-        beneath: None,
-    }
-}
-
-fn state_of(draft: &ActionDraft) -> State {
-    let order_amount_e4 = match draft.slots.get(&Slot::OrderAmount) {
-        Some(SlotValue::Number(amount)) => Some(*amount),
-        _ => None,
-    };
-    State {
-        status: draft.standing.status,
-        raw_status: draft.standing.raw_status.clone(),
-        paid: draft.standing.paid,
-        reward_e4: draft.standing.reward_e4,
-        order_amount_e4,
-        currency: draft.standing.currency,
-        stamp: match draft.receipt {
-            None => draft.stamp,
-            Some(receipt) => Stamp {
-                // What is not known is no part of the state's identity: the same postback again is the same state.
-                changed_at: if receipt.is_first {
-                    draft.stamp.changed_at
-                } else {
-                    Instant::MIN
-                },
-                observed_at: receipt.at,
-            },
-        },
-    }
-}
-
-fn item_row(
-    publisher: PublisherId,
-    action_id: Uuid,
-    ordinal: i32,
-    item: &Item,
-) -> action_item::Model {
-    action_item::Model {
-        publisher_id: publisher.0,
-        action_id,
-        ordinal,
-        external_id: item.external_id.clone(),
-        product_id: item.product_id,
-        category_id: item.category_id,
-        amount_e4: item.amount_e4,
-        reward_e4: item.reward_e4,
-        rate_e4: item.rate_e4,
-        is_percentage: item.is_percentage,
-        tariff_id: item.tariff_id.clone(),
-        rate_id: item.rate_id.clone(),
-        units: item.units,
-        ordered_at_us: item.ordered_at.map(Instant::micros),
-        product_country: item.product_country.clone(),
-    }
-}
-
-fn state_row(
-    publisher: PublisherId,
-    action_id: Uuid,
-    state_id: Uuid,
-    state: &State,
-) -> action_state::Model {
-    action_state::Model {
-        publisher_id: publisher.0,
-        action_id,
-        state_id,
-        status: state.status.as_str().to_owned(),
-        raw_status: state.raw_status.clone(),
-        paid: state.paid,
-        reward_e4: state.reward_e4,
-        order_amount_e4: state.order_amount_e4,
-        currency: state.currency.as_str().to_owned(),
-        changed_at_us: state.stamp.changed_at.micros(),
-        observed_at_us: state.stamp.observed_at.micros(),
     }
 }
 

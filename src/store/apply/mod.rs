@@ -6,29 +6,35 @@
 //!   → actions already known           their carts and states with them
 //!   → merge                           domain::action decides what each draft changes
 //!   → programs, categories, products, users    parents before the rows that name them
-//!   → actions, cart items, states     one statement each
+//!   → actions, cart items, states     one statement each; what upstream no longer has goes behind a tombstone
 //!   → totals                          what changed actions contributed leaves, what they contribute now enters
 //!   → change log, data version        numbers without gaps, under the lock
-//!   → the run's counters and rejects
+//!   → the run's counters and rejects, the step of the sync
 //! ```
 //!
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+mod described;
 mod dimensions;
 mod facts;
 mod notices;
+mod rows;
+mod tombstones;
 mod totals;
 
+pub use described::{Described, describe};
 pub use notices::{DayRun, apply_notices};
 
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
+use super::sync::write_step;
 use super::tx::WriteTx;
-use crate::domain::draft::{ActionDraft, Reject};
+use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
@@ -44,10 +50,14 @@ pub struct Batch<'a> {
     pub run_id: Uuid,
     /// The drafts, in the input's order.
     pub drafts: &'a [ActionDraft],
+    /// The actions that a re-read of upstream no longer had.
+    pub deletions: &'a [Deletion],
     /// The records that were refused.
     pub rejects: &'a [Reject],
     /// How many records of the run were refused before this batch.
     pub rejected_before: i64,
+    /// How far a sync has come with these rows; moved in their transaction.
+    pub sync: Option<&'a SyncStep>,
     /// The present.
     pub now: Instant,
 }
@@ -63,23 +73,39 @@ pub struct Applied {
     pub unchanged: i64,
     /// Drafts older than what is stored; they may have filled what newer states left empty.
     pub stale: i64,
+    /// Actions that upstream no longer had.
+    pub deleted: i64,
 }
 
-/// Writes a batch: all of it or nothing.
+/// Writes a batch: all of it or nothing, and once, also where the answer to the commit was lost and the store is
+/// [patient](Store::patient).
 ///
 /// # Errors
 /// When the database fails; then nothing of the batch is stored.
 pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result<Applied> {
-    store
-        .write(async |tx| apply_in(tx, scope.publisher(), batch).await)
-        .await
+    let publisher = scope.publisher();
+    let written = store.write_once(
+        async |tx| apply_in(tx, publisher, batch).await,
+        async |tx, (_, read)| {
+            // The run's counter moves with its batches, so it tells whether this one is in.
+            let mut sql = tx.sql();
+            sql.push("SELECT 1 AS one FROM import_runs WHERE publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND id = ")
+                .bind(batch.run_id)
+                .push(" AND read_count = ")
+                .bind(*read);
+            Ok(!tx.rows(sql).await?.is_empty())
+        },
+    );
+    written.await.map(|(applied, _)| applied)
 }
 
 async fn apply_in(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: Batch<'_>,
-) -> Result<Applied, DbErr> {
+) -> Result<(Applied, i64), DbErr> {
     let sequence = lock(tx, publisher).await?;
     apply_locked(tx, publisher, sequence, batch).await
 }
@@ -90,10 +116,11 @@ async fn apply_locked(
     publisher: PublisherId,
     mut sequence: i64,
     batch: Batch<'_>,
-) -> Result<Applied, DbErr> {
+) -> Result<(Applied, i64), DbErr> {
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
-    let mut facts = facts::Facts::load(tx, publisher, batch.drafts).await?;
-    let applied = facts.merge(publisher, batch.drafts, &spaces);
+    let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
+    let mut applied = facts.merge(publisher, batch.drafts, &spaces);
+    applied.deleted = facts.delete(publisher, batch.deletions);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
     is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
@@ -122,9 +149,12 @@ async fn apply_locked(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    count(tx, publisher, batch, applied).await?;
+    let read = count(tx, publisher, batch, applied).await?;
     insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
-    Ok(applied)
+    if let Some(step) = batch.sync {
+        write_step(tx, publisher, step).await?;
+    }
+    Ok((applied, read))
 }
 
 /// Takes the publisher's write lock; gives the last number of its change log.
@@ -157,13 +187,13 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds the batch to its run's counters, in the transaction of its rows.
+/// Adds the batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
 async fn count(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: Batch<'_>,
     applied: Applied,
-) -> Result<(), DbErr> {
+) -> Result<i64, DbErr> {
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let rounded: i64 = batch
         .drafts
@@ -181,14 +211,20 @@ async fn count(
         .bind(applied.unchanged);
     sql.push(", stale_count = stale_count + ")
         .bind(applied.stale);
+    sql.push(", deleted_count = deleted_count + ")
+        .bind(applied.deleted);
     sql.push(", rejected_count = rejected_count + ")
         .bind(size(batch.rejects.len()));
     sql.push(", rounded_count = rounded_count + ").bind(rounded);
+    sql.push(", alive_at_us = ").bind(batch.now.micros());
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(batch.run_id);
-    tx.execute(sql).await.map(|_| ())
+        .bind(batch.run_id)
+        .push(" RETURNING read_count");
+    let rows = tx.rows(sql).await?;
+    rows.first()
+        .map_or(Ok(0), |row| row.try_get("", "read_count"))
 }
 
 fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {

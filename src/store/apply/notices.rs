@@ -61,6 +61,8 @@ impl DayRun {
             stale_count: 0,
             rejected_count: 0,
             rounded_count: 0,
+            deleted_count: 0,
+            alive_at_us: Some(now.micros()),
             error: None,
         }
     }
@@ -92,11 +94,13 @@ pub async fn apply_notices(
             let batch = Batch {
                 run_id: run.id,
                 drafts,
+                deletions: &[],
                 rejects,
                 rejected_before,
+                sync: None,
                 now,
             };
-            let applied = apply_locked(tx, publisher, sequence, batch).await?;
+            let (applied, _) = apply_locked(tx, publisher, sequence, batch).await?;
             finish(tx, publisher, run.id, now).await?;
             Ok(applied)
         })

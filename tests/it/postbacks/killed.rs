@@ -1,5 +1,6 @@
 //! A server that is killed while postbacks come in: what it acknowledged is stored.
 
+use crate::support::client::client;
 use crate::support::server::secret;
 use crate::support::{fresh_url, is_postgres};
 use actiongraph::domain::filter::Filter;
@@ -8,7 +9,6 @@ use actiongraph::domain::scope::{Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::totals::verify_next;
 use actiongraph::store::{ReadTx, Store, actions, publishers};
-use reqwest::Client;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -68,7 +68,10 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
         .await
         .unwrap();
     let secret = secret(&store, &publisher, None, now).await;
-    let (next, acknowledged) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (next, acknowledged) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(Mutex::new(Vec::new())),
+    );
     let rounds = if is_postgres() { 2 } else { 3 };
     for round in 1..=rounds {
         let (mut child, address) = serve(&url);
@@ -79,10 +82,7 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
                 let (stop, address) = (Arc::clone(&stop), address.clone());
                 let target = format!("http://{address}/postback/{secret}");
                 async move {
-                    let client = Client::builder()
-                        .timeout(Duration::from_secs(20))
-                        .build()
-                        .unwrap();
+                    let client = client().timeout(Duration::from_secs(20)).build().unwrap();
                     while !stop.load(Ordering::Relaxed) {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         let text = number.to_string();

@@ -1,5 +1,6 @@
 //! A server on a port of its own, with two publishers, in this process.
 
+use super::client::client;
 use super::fresh_url;
 use actiongraph::access::key;
 use actiongraph::app::{App, Parts, listen};
@@ -91,10 +92,7 @@ pub(crate) async fn running(settings: &str) -> Running {
     });
     Running {
         address: receive.recv().unwrap(),
-        client: Client::builder()
-            .timeout(Duration::from_secs(60))
-            .build()
-            .unwrap(),
+        client: client().timeout(Duration::from_secs(60)).build().unwrap(),
         publishers: [one, two],
         keys: [key_one, key_two],
         secrets,

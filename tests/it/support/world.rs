@@ -3,11 +3,11 @@
 
 use super::drafts::{Maker, Shape, at, instant};
 use super::fresh_store;
-use actiongraph::domain::draft::{ActionDraft, Reject};
+use actiongraph::domain::draft::{ActionDraft, Deletion, Reject};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
-use actiongraph::domain::time::Zone;
+use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::{Applied, Batch, apply};
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
@@ -32,6 +32,9 @@ pub(crate) struct World {
     db: DatabaseConnection,
     runs: AtomicU32,
 }
+
+/// What a batch brings: drafts, what upstream no longer has, and what was refused.
+type Arriving<'a> = (&'a [ActionDraft], &'a [Deletion], &'a [Reject]);
 
 /// Runs a future to its end on a runtime of its own.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -125,6 +128,31 @@ impl World {
         place: usize,
         batches: &[(&[ActionDraft], &[Reject])],
     ) -> (Uuid, Applied) {
+        let batches: Vec<Arriving<'_>> = batches
+            .iter()
+            .map(|(drafts, rejects)| (*drafts, &[][..], *rejects))
+            .collect();
+        self.run_all(place, &batches).await
+    }
+
+    /// What a re-read of upstream that begins at `observed_at` no longer has.
+    pub(crate) async fn delete(
+        &self,
+        place: usize,
+        actions: &[&str],
+        observed_at: Instant,
+    ) -> Applied {
+        let deletions: Vec<Deletion> = actions
+            .iter()
+            .map(|external_id| Deletion {
+                external_id: (*external_id).to_owned(),
+                observed_at,
+            })
+            .collect();
+        self.run_all(place, &[(&[], &deletions, &[])]).await.1
+    }
+
+    async fn run_all(&self, place: usize, batches: &[Arriving<'_>]) -> (Uuid, Applied) {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 1_000_000);
         let scope = self.write(place);
@@ -138,12 +166,14 @@ impl World {
         imports::begin(&self.store, scope, &run).await.unwrap();
         let mut all = Applied::default();
         let mut rejected_before = 0;
-        for (drafts, rejects) in batches {
+        for (drafts, deletions, rejects) in batches {
             let batch = Batch {
                 run_id: run.id,
                 drafts,
+                deletions,
                 rejects,
                 rejected_before,
+                sync: None,
                 now,
             };
             let applied = apply(&self.store, scope, batch).await.unwrap();
@@ -151,6 +181,7 @@ impl World {
             all.updated += applied.updated;
             all.unchanged += applied.unchanged;
             all.stale += applied.stale;
+            all.deleted += applied.deleted;
             rejected_before += i64::try_from(rejects.len()).unwrap();
         }
         let state = if rejected_before > 0 {
@@ -199,6 +230,7 @@ impl World {
             action,
             action_item,
             action_state,
+            tombstone,
             totals_time,
             totals_channel,
             totals_audience,
