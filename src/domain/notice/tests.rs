@@ -1,3 +1,5 @@
+//! What postbacks and the API together make of an action, in any order.
+
 use super::*;
 use crate::domain::action::{ActionType, Merged, Record, Slot, SlotValue, merge};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Postbacks as they are documented, and as they are not.
+
 use super::*;
 use crate::domain::action::{ActionType, Slot, SlotValue, Status};
 use proptest::prelude::*;

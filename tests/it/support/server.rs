@@ -35,8 +35,6 @@ pub(crate) struct Running {
     pub(crate) secrets: [String; 2],
     /// The test's own connections.
     pub(crate) store: Store,
-    /// The database.
-    pub(crate) url: String,
     /// The server's clock, which stands still.
     pub(crate) clock: Clock,
     stop: Arc<Notify>,
@@ -97,7 +95,6 @@ pub(crate) async fn running(settings: &str) -> Running {
         keys: [key_one, key_two],
         secrets,
         store,
-        url,
         clock,
         stop,
         thread: Some(thread),
