@@ -12,7 +12,8 @@
 //! | a postback's parameters | [`postback`] |
 //! | batches into the write path | [`pipeline`], and [`inbox`] for postbacks |
 //!
-//! All but the last row and the client of Admitad's API is pure: bytes in, values out, no clock, no database.
+//! All but the last row, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! clock, no database.
 
 pub mod admitad;
 pub mod demo;

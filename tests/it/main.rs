@@ -19,6 +19,7 @@ mod cli;
 mod documents;
 mod durability;
 mod filters;
+mod formats;
 mod http;
 mod paging;
 mod parity;

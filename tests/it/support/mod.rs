@@ -1,6 +1,7 @@
 //! The only harness of the integration tests: databases, and a world to put actions into.
 
 pub(crate) mod api;
+pub(crate) mod books;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod db;
