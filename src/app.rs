@@ -19,6 +19,7 @@ use crate::domain::scope::Publisher;
 use crate::graphql::{self, Engine};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::{observe::observe, routes};
+use crate::ingest::inbox::{self, inbox};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -53,6 +54,7 @@ pub struct App {
     listener: TcpListener,
     address: SocketAddr,
     state: Data<HttpState>,
+    postbacks: inbox::Writer,
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
@@ -90,10 +92,12 @@ impl App {
     /// When the engine cannot be built or the port is gone.
     pub fn new(settings: &Settings, listener: TcpListener, parts: Parts) -> Result<Self> {
         let address = listener.local_addr().map_err(Error::internal)?;
+        let (inbox, postbacks) = inbox(inbox::WAITING);
         let state = HttpState {
             engine: Engine::new(parts.store.clone())?,
             keyring: Keyring::new(parts.store.clone()),
             store: parts.store,
+            inbox,
             clock: parts.clock,
             metrics: parts.metrics,
             options: HttpOptions {
@@ -109,6 +113,7 @@ impl App {
             listener,
             address,
             state: Data::new(state),
+            postbacks,
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
@@ -138,6 +143,10 @@ impl App {
             &beside.metrics,
             self.verify_every,
         );
+        // Requests that finish after the server was told to stop wait for their postbacks, too.
+        let mut postbacks = self.postbacks;
+        let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);
+        let mut writing = std::pin::pin!(writing);
         let mut server = HttpServer::new(move || {
             Routes::new()
                 .app_data(state.clone())
@@ -162,6 +171,7 @@ impl App {
                 return Err(Error::internal("the server ended by itself"));
             }
             () = work => {}
+            () = &mut writing => {}
             () = stop() => {}
         }
         tracing::info!("stopping: running requests may finish");
@@ -171,6 +181,7 @@ impl App {
             tokio::select! {
                 () = &mut leave => Ok(()),
                 ended = &mut server => ended,
+                () = &mut writing => Ok(()),
             }
         };
         tokio::select! {

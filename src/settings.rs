@@ -457,11 +457,11 @@ pub fn defaults() -> String {
             }
         ));
     }
-    text.push_str(&accounts::defaults());
     text.push_str(
         "\n# What the headings of your own tables (CSV, XML, sheets) mean, beside those that are known already. This stands\n\
          # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
     );
+    text.push_str(&accounts::defaults());
     text
 }
 

@@ -30,6 +30,8 @@ pub mod name {
     pub const STATEMENTS: &str = "actiongraph_graphql_statements";
     /// Records that this process imported, by what became of them.
     pub const IMPORTS: &str = "actiongraph_import_records";
+    /// Postbacks by what became of them: `stored`, `rejected`, `nothing` (no action) or `failed` (to be sent again).
+    pub const POSTBACKS: &str = "actiongraph_postbacks";
     /// Rows of totals that differ from the facts, by publisher, as the last verification found them.
     pub const DRIFT: &str = "actiongraph_totals_drift_rows";
     /// Slices of totals that were compared with the facts.
@@ -71,6 +73,7 @@ pub struct Metrics {
     operations: Family<Outcome, Counter>,
     statements: Counter,
     imports: Family<Outcome, Counter>,
+    postbacks: Family<Outcome, Counter>,
     drift: Family<Owner, Gauge>,
     verified: Counter,
 }
@@ -91,6 +94,7 @@ impl Metrics {
         let operations = Family::default();
         let statements = Counter::default();
         let imports = Family::default();
+        let postbacks = Family::default();
         let drift = Family::default();
         let verified = Counter::default();
         let help = "Answered requests by route, method and status";
@@ -103,6 +107,8 @@ impl Metrics {
         registry.register(name::STATEMENTS, help, statements.clone());
         let help = "Records imported by this process";
         registry.register(name::IMPORTS, help, imports.clone());
+        let help = "Postbacks by what became of them";
+        registry.register(name::POSTBACKS, help, postbacks.clone());
         let help = "Rows of totals that differ from the facts";
         registry.register(name::DRIFT, help, drift.clone());
         let help = "Slices of totals compared with the facts";
@@ -116,6 +122,7 @@ impl Metrics {
             operations,
             statements,
             imports,
+            postbacks,
             drift,
             verified,
         }
@@ -148,6 +155,11 @@ impl Metrics {
         self.imports
             .get_or_create(&Outcome { outcome })
             .inc_by(records);
+    }
+
+    /// A postback was answered; `outcome` is what became of it, such as `stored`.
+    pub fn postback(&self, outcome: &'static str) {
+        self.postbacks.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// A slice of a publisher's totals was verified; so many rows of this round differ from the facts.

@@ -29,6 +29,7 @@ pub mod click_stat;
 pub mod exchange_rate;
 pub mod import_reject;
 pub mod import_run;
+pub mod postback_secret;
 pub mod product;
 pub mod product_lifetimes;
 pub mod program;

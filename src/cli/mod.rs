@@ -9,6 +9,7 @@ mod import;
 mod key;
 mod migrate;
 mod output;
+mod postback;
 mod progress;
 mod rates;
 mod read_sheet;
@@ -67,6 +68,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Make, list and revoke the addresses that Admitad sends postbacks to.
+    #[command(subcommand)]
+    Postback(postback::PostbackCommand),
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
@@ -149,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Postback(command) => postback::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };

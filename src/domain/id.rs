@@ -23,6 +23,8 @@ pub enum Kind {
     Product,
     /// A user.
     User,
+    /// The import run of a day's postbacks.
+    Run,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Category => "category",
             Self::Product => "product",
             Self::User => "user",
+            Self::Run => "run",
         }
     }
 }

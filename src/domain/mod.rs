@@ -12,6 +12,7 @@ pub mod error;
 pub mod filter;
 pub mod id;
 pub mod money;
+pub mod notice;
 pub mod page;
 pub mod records;
 pub mod report;

@@ -39,6 +39,8 @@ pub enum Entrance {
     Demo,
     /// Counts of clicks.
     Clicks,
+    /// Postbacks.
+    Postback,
 }
 
 impl Entrance {
@@ -49,6 +51,7 @@ impl Entrance {
             Self::File => "FILE",
             Self::Demo => "DEMO",
             Self::Clicks => "CLICKS",
+            Self::Postback => "POSTBACK",
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::time::Instant;
+use crate::ingest::inbox::Writer;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -28,4 +29,10 @@ pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: 
             }
         }
     }
+}
+
+/// Writes postbacks, group after group, for as long as any can come.
+pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Clock) {
+    let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+    while postbacks.next(store, now).await.is_some() {}
 }

@@ -26,6 +26,7 @@ mod http;
 mod paging;
 mod parity;
 mod plans;
+mod postbacks;
 mod report_api;
 mod reports;
 mod sales;

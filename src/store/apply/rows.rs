@@ -1,10 +1,11 @@
 //! Between drafts, records and rows: what a draft says as a record and as a state, and the rows that hold them.
 
 use super::dimensions::{AdSpaces, draft_category_id, product_id, program_id};
-use crate::domain::action::{Item, Record, Slot, SlotValue, State};
+use crate::domain::action::{Item, Record, Slot, SlotValue, Stamp, State};
 use crate::domain::contribution::{Contribution, ItemContribution};
 use crate::domain::draft::ActionDraft;
 use crate::domain::id::PublisherId;
+use crate::domain::notice::Notice;
 use crate::domain::time::Instant;
 use entity::{action_item, action_state};
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub(super) fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &Ad
         stamp: draft.stamp,
         slots,
         inherited: BTreeMap::new(),
+        notice: Notice::of(&draft.standing, draft.receipt),
+        beneath: None,
     }
 }
 
@@ -90,7 +93,18 @@ pub(super) fn state_of(draft: &ActionDraft) -> State {
         reward_e4: draft.standing.reward_e4,
         order_amount_e4,
         currency: draft.standing.currency,
-        stamp: draft.stamp,
+        stamp: match draft.receipt {
+            None => draft.stamp,
+            Some(receipt) => Stamp {
+                // What is not known is no part of the state's identity: the same postback again is the same state.
+                changed_at: if receipt.is_first {
+                    draft.stamp.changed_at
+                } else {
+                    Instant::MIN
+                },
+                observed_at: receipt.at,
+            },
+        },
     }
 }
 

@@ -227,6 +227,7 @@ impl Maker {
             slots: self.slots(ordered_at),
             items: (0..count).map(|_| self.item()).collect(),
             rounded: u32::try_from(self.dice.below(2)).unwrap(),
+            receipt: None,
         }
     }
 
