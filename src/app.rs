@@ -19,10 +19,13 @@ use crate::domain::scope::Publisher;
 use crate::graphql::{self, Engine};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::{observe::observe, routes};
+use crate::ingest::admitad::tick::Sync;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::worker;
+use crate::worker::sync::Measured;
+use tokio::sync::watch;
 
 /// How long a connection may take to send the head of its first request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -44,6 +47,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// The accounts of the network that are kept current.
+    pub syncs: Vec<Sync>,
     /// In `actiongraph demo`: the publisher that callers on this machine may read without a key.
     pub demo: Option<Publisher>,
 }
@@ -56,6 +61,7 @@ pub struct App {
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
+    syncs: Vec<Sync>,
 }
 
 /// Takes a port.
@@ -112,6 +118,7 @@ impl App {
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
+            syncs: parts.syncs,
         })
     }
 
@@ -138,6 +145,16 @@ impl App {
             &beside.metrics,
             self.verify_every,
         );
+        let (stop_sync, stopped) = watch::channel(false);
+        let (mut syncs, measured) = (self.syncs, Measured(&beside.metrics));
+        let mut sync = std::pin::pin!(worker::sync::run(
+            &mut syncs,
+            &beside.clock,
+            &measured,
+            stopped,
+            self.shutdown,
+        ));
+        let mut is_synced = false;
         let mut server = HttpServer::new(move || {
             Routes::new()
                 .app_data(state.clone())
@@ -156,22 +173,38 @@ impl App {
         let server = server.listen(self.listener).map_err(Error::internal)?.run();
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
+        let beside_answering = async {
+            // Without accounts, or after all of them, there is still the rest to do.
+            futures::join!(work, async {
+                (&mut sync).await;
+                is_synced = true;
+            });
+        };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;
                 return Err(Error::internal("the server ended by itself"));
             }
-            () = work => {}
+            () = beside_answering => {}
             () = stop() => {}
         }
+        stop_sync.send_replace(true);
         tracing::info!("stopping: running requests may finish");
         let mut leave = std::pin::pin!(handle.stop(true));
         let finished = async {
             // Stopping is a message to the server, which has to run to hear it.
-            tokio::select! {
-                () = &mut leave => Ok(()),
-                ended = &mut server => ended,
-            }
+            let answered = async {
+                tokio::select! {
+                    () = &mut leave => Ok(()),
+                    ended = &mut server => ended,
+                }
+            };
+            let stored = async {
+                if !is_synced {
+                    sync.await;
+                }
+            };
+            futures::join!(answered, stored).0
         };
         tokio::select! {
             ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {

@@ -100,12 +100,16 @@ impl MigrationTrait for Migration {
         let drop = |table: &'static str, column: &'static str| {
             Table::alter().table(table).drop_column(column).take()
         };
-        manager.alter_table(drop("import_runs", "alive_at_us")).await?;
+        manager
+            .alter_table(drop("import_runs", "alive_at_us"))
+            .await?;
         for name in PROGRAM_COLUMNS {
             manager.alter_table(drop("programs", name)).await?;
         }
         for table in TABLES.into_iter().rev() {
-            manager.drop_table(Table::drop().table(table).take()).await?;
+            manager
+                .drop_table(Table::drop().table(table).take())
+                .await?;
         }
         Ok(())
     }

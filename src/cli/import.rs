@@ -5,17 +5,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::accounts::find_or_create;
 use super::output::{Output, thousands};
 use super::progress::Bar;
 use super::spool::Spool;
 use super::{Database, Failure, Outcome, block_on, migrate, now, open, told_to_stop};
 use crate::clock::Clock;
 use crate::domain::id::check_slug;
-use crate::domain::money::Currency;
 use crate::domain::scope::{Publisher, WriteScope};
-use crate::domain::time::{Instant, Zone, parse_offset};
+use crate::domain::time::{Instant, parse_offset};
 use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
-use crate::store::{Store, publishers};
+use crate::store::Store;
 
 /// The exit code when records were refused.
 const SOME_REJECTED: u8 = 3;
@@ -56,7 +56,8 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
         let store = open(&settings).await?;
         migrate(&store, output).await?;
         let clock = Clock::system();
-        let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
+        let tell = |words: &str| output.note(words);
+        let publisher = find_or_create(&store, &args.publisher, now(&clock), &tell).await?;
         let work = import_all(args, &store, &publisher, &clock, output);
         let outcome = tokio::select! {
             outcome = work => outcome,
@@ -70,22 +71,6 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
 
 fn is_input(file: &Path) -> bool {
     file.as_os_str() == "-"
-}
-
-async fn find_or_create(
-    store: &Store,
-    slug: &str,
-    now: Instant,
-    output: &Output,
-) -> Result<Publisher, Failure> {
-    if let Some(publisher) = publishers::find(store, slug).await? {
-        return Ok(publisher);
-    }
-    let publisher = publishers::create(store, slug, slug, Zone::UTC, Currency::USD, now).await?;
-    output.note(&format!(
-        "New publisher {slug}: time zone UTC, main currency USD. `actiongraph key create --publisher {slug}` makes a key."
-    ));
-    Ok(publisher)
 }
 
 /// Every file, also after one that failed; the worst decides the exit code.
@@ -239,6 +224,8 @@ mod tests {
     use super::*;
     use crate::domain::draft::{Place, Reject, RejectReason};
     use crate::domain::id::PublisherId;
+    use crate::domain::money::Currency;
+    use crate::domain::time::Zone;
 
     #[test]
     fn the_report_says_what_happened_and_where_to_see_more() {

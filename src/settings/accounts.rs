@@ -124,7 +124,10 @@ pub(super) fn resolve(raw: &mut Raw) -> Vec<AccountSettings> {
                 fields.insert(name, (place, value));
             } else {
                 let known: Vec<&str> = FIELDS.iter().map(|(field, _, _)| *field).collect();
-                let message = format!("an account has no such setting; it has {}", known.join(", "));
+                let message = format!(
+                    "an account has no such setting; it has {}",
+                    known.join(", ")
+                );
                 raw.problem(&place, message);
             }
         }
@@ -166,9 +169,8 @@ fn account(raw: &mut Raw, place: &str, mut fields: Fields) -> Option<AccountSett
             raw.problem(place, message.to_string());
         }
     }
-    let offset_minutes = offset.map(|(place, text)| {
-        parse_offset(&text).map_err(|message| raw.problem(&place, message))
-    });
+    let offset_minutes = offset
+        .map(|(place, text)| parse_offset(&text).map_err(|message| raw.problem(&place, message)));
     let since = since.map(|(place, text)| {
         Day::parse(&text).map_err(|error| raw.problem(&place, error.to_string()))
     });
@@ -210,12 +212,7 @@ fn text(raw: &mut Raw, fields: &mut Fields, name: &str) -> Option<(String, Strin
     }
 }
 
-fn needed(
-    raw: &mut Raw,
-    place: &str,
-    fields: &mut Fields,
-    name: &str,
-) -> Option<(String, String)> {
+fn needed(raw: &mut Raw, place: &str, fields: &mut Fields, name: &str) -> Option<(String, String)> {
     if !fields.contains_key(name) {
         raw.problem(place, format!("has no {name}, which every account needs"));
     }
@@ -359,7 +356,14 @@ mod tests {
                     180,
                     Some("2024-05-01".to_owned())
                 ),
-                ("my-blog", "second", "hush-2", "http://127.0.0.1:9/", 0, None),
+                (
+                    "my-blog",
+                    "second",
+                    "hush-2",
+                    "http://127.0.0.1:9/",
+                    0,
+                    None
+                ),
                 ("other", "admitad", "hush-3", BASE_URL, 180, None),
             ]
         );

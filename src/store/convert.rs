@@ -30,7 +30,11 @@ pub(super) fn instant(micros: i64, table: &str, column: &str) -> Result<Instant>
 }
 
 /// Likewise, or none.
-pub(super) fn some_instant(micros: Option<i64>, table: &str, column: &str) -> Result<Option<Instant>> {
+pub(super) fn some_instant(
+    micros: Option<i64>,
+    table: &str,
+    column: &str,
+) -> Result<Option<Instant>> {
     micros
         .map(|micros| instant(micros, table, column))
         .transpose()

@@ -57,7 +57,9 @@ pub async fn lease(
         .write(async |tx| {
             add_account(tx, publisher, account).await?;
             let mut sql = tx.sql();
-            sql.push("SELECT lease_holder, lease_until_us FROM sync_accounts WHERE publisher_id = ");
+            sql.push(
+                "SELECT lease_holder, lease_until_us FROM sync_accounts WHERE publisher_id = ",
+            );
             of_account(&mut sql, publisher, account);
             if tx.backend() == DbBackend::Postgres {
                 sql.push(" FOR UPDATE");
@@ -81,9 +83,7 @@ pub async fn lease(
                 .push(")");
             if tx.execute(sql).await? == 0 {
                 let until: i64 = held.try_get("", "lease_until_us")?;
-                return Ok(Lease::Elsewhere(
-                    Instant::from_micros(until).unwrap_or(now),
-                ));
+                return Ok(Lease::Elsewhere(Instant::from_micros(until).unwrap_or(now)));
             }
             if before.as_deref() == Some(holder) {
                 return Ok(Lease::Kept);
@@ -114,7 +114,12 @@ pub async fn release(store: &Store, scope: WriteScope, account: &str, holder: &s
 ///
 /// # Errors
 /// When the lease is another's, or the database fails.
-pub async fn note(store: &Store, scope: WriteScope, holder: &str, state: &AccountState) -> Result<()> {
+pub async fn note(
+    store: &Store,
+    scope: WriteScope,
+    holder: &str,
+    state: &AccountState,
+) -> Result<()> {
     let publisher = scope.publisher();
     store
         .write(async |tx| {

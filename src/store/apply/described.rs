@@ -111,8 +111,7 @@ async fn write_programs(
         return Ok(0);
     }
     let ids = told.keys().copied();
-    let stored =
-        dimensions::known::<program::Entity>(tx, publisher, "programs", ids).await?;
+    let stored = dimensions::known::<program::Entity>(tx, publisher, "programs", ids).await?;
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
@@ -162,7 +161,11 @@ fn fresh(publisher: PublisherId, id: Uuid, reference: &ProgramRef) -> program::M
 /// Takes over what is told; what is not told stays. A shipped program keeps its shipped name and currency.
 fn tell(row: &mut program::Model, details: &ProgramDetails, now: Instant) {
     let is_shipped = row.catalog_key.is_some();
-    if let Some(name) = details.name.as_ref().filter(|name| !is_shipped && **name != row.name) {
+    if let Some(name) = details
+        .name
+        .as_ref()
+        .filter(|name| !is_shipped && **name != row.name)
+    {
         let mut held = Some(row.name.clone());
         dimensions::describe(&mut held, &mut row.name_at_us, Some(name), now.micros());
         row.name = held.unwrap_or_default();
