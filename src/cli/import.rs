@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -17,6 +18,8 @@ use crate::domain::time::{Instant, parse_offset};
 use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
 use crate::store::Store;
 
+/// How long an import waits for a database that cannot be reached, such as one that is being restarted.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The exit code when records were refused.
 const SOME_REJECTED: u8 = 3;
 
@@ -53,7 +56,7 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
         return Err(Failure::usage("standard input (-) can be read once only"));
     }
     block_on(async {
-        let store = open(&settings).await?;
+        let store = open(&settings).await?.patient(PATIENCE);
         migrate(&store, output).await?;
         let clock = Clock::system();
         let tell = |words: &str| output.note(words);

@@ -75,21 +75,35 @@ pub struct Applied {
     pub deleted: i64,
 }
 
-/// Writes a batch: all of it or nothing.
+/// Writes a batch: all of it or nothing, and once, also where the answer to the commit was lost and the store is
+/// [patient](Store::patient).
 ///
 /// # Errors
 /// When the database fails; then nothing of the batch is stored.
 pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result<Applied> {
-    store
-        .write(async |tx| apply_in(tx, scope.publisher(), batch).await)
-        .await
+    let publisher = scope.publisher();
+    let written = store.write_once(
+        async |tx| apply_in(tx, publisher, batch).await,
+        async |tx, (_, read)| {
+            // The run's counter moves with its batches, so it tells whether this one is in.
+            let mut sql = tx.sql();
+            sql.push("SELECT 1 AS one FROM import_runs WHERE publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND id = ")
+                .bind(batch.run_id)
+                .push(" AND read_count = ")
+                .bind(*read);
+            Ok(!tx.rows(sql).await?.is_empty())
+        },
+    );
+    written.await.map(|(applied, _)| applied)
 }
 
 async fn apply_in(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: Batch<'_>,
-) -> Result<Applied, DbErr> {
+) -> Result<(Applied, i64), DbErr> {
     let mut sequence = lock(tx, publisher).await?;
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
@@ -123,12 +137,12 @@ async fn apply_in(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    count(tx, publisher, batch, applied).await?;
+    let read = count(tx, publisher, batch, applied).await?;
     insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
     if let Some(step) = batch.sync {
         write_step(tx, publisher, step).await?;
     }
-    Ok(applied)
+    Ok((applied, read))
 }
 
 /// Takes the publisher's write lock; gives the last number of its change log.
@@ -161,13 +175,13 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds the batch to its run's counters, in the transaction of its rows.
+/// Adds the batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
 async fn count(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: Batch<'_>,
     applied: Applied,
-) -> Result<(), DbErr> {
+) -> Result<i64, DbErr> {
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let rounded: i64 = batch
         .drafts
@@ -194,8 +208,11 @@ async fn count(
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(batch.run_id);
-    tx.execute(sql).await.map(|_| ())
+        .bind(batch.run_id)
+        .push(" RETURNING read_count");
+    let rows = tx.rows(sql).await?;
+    rows.first()
+        .map_or(Ok(0), |row| row.try_get("", "read_count"))
 }
 
 fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {

@@ -173,6 +173,7 @@ impl World {
                 deletions,
                 rejects,
                 rejected_before,
+                sync: None,
                 now,
             };
             let applied = apply(&self.store, scope, batch).await.unwrap();
