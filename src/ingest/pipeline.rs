@@ -46,7 +46,7 @@ impl Entrance {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "FILE",
-            Self::Api => "API",
+            Self::Api => crate::store::sync::API,
             Self::Demo => "DEMO",
         }
     }
