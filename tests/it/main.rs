@@ -12,6 +12,7 @@
 
 mod support;
 
+mod admitad_client;
 mod answers;
 mod api;
 mod apply;

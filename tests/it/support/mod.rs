@@ -1,5 +1,6 @@
 //! The only harness of the integration tests: databases, and a world to put actions into.
 
+pub(crate) mod admitad;
 pub(crate) mod api;
 pub(crate) mod check;
 pub(crate) mod client;
