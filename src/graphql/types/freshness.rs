@@ -146,9 +146,8 @@ impl SourceFreshness {
     /// Seconds that have passed since the latest point in time whose state is known, at least 0; null where there is
     /// none.
     async fn lag_seconds(&self) -> Result<Option<i32>> {
-        let seconds = |newest: Instant| {
-            count((self.now.micros() - newest.micros()).max(0) / 1_000_000)
-        };
+        let seconds =
+            |newest: Instant| count((self.now.micros() - newest.micros()).max(0) / 1_000_000);
         self.newest.map(seconds).transpose()
     }
 

@@ -44,6 +44,8 @@ pub struct Pace {
     pub since: Day,
     /// The offset of the network's clock, in minutes east of UTC.
     pub offset_minutes: i32,
+    /// How often the network has refused the end of a window as lying in its future: our clock is ahead of its own.
+    pub ahead: u32,
     /// A number of the account's own, so that not all accounts do the same at one time.
     pub spread: u64,
 }
@@ -168,7 +170,7 @@ fn first_window(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Win
     let today = day_at(now, pace.offset_minutes);
     match feed {
         Feed::Status => {
-            let end = before(now, margin(state.failures));
+            let end = before(now, margin(state.failures.max(pace.ahead)));
             // Whole seconds are all that the network's times have.
             let end = Instant::from_micros(end.micros() / 1_000_000 * 1_000_000).unwrap_or(end);
             let known = state.watermark.map_or(end, |known| known.min(end));
@@ -409,3 +411,6 @@ impl Reading {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,6 +164,7 @@ impl Sync {
                     .since
                     .unwrap_or_else(|| today.plus(-TWO_YEARS).unwrap_or(Day::MIN)),
                 offset_minutes: setup.offset_minutes,
+                ahead: 0,
                 spread: spread.as_u64_pair().1,
             },
             open: BTreeMap::new(),
@@ -363,13 +364,14 @@ impl Sync {
             last_attempt: Some(now),
             ..state.feed(feed)
         };
-        let rest = |failures: u32| {
-            let random = chance(&self.pace, now);
-            backoff(failures, random, fault.retry_after())
-        };
+        let random = chance(&self.pace, now);
+        let rest = |failures: u32| backoff(failures, random, fault.retry_after());
         let (of_account, of_feed) = match fault {
             Fault::MissingScope { .. } => (None, Some((Condition::Stopped, SCOPE_REST))),
             Fault::Refused { .. } => {
+                if feed == Feed::Status {
+                    self.pace.ahead = self.pace.ahead.saturating_add(1);
+                }
                 let rest = rest(attempt.failures + 4).max(REFUSED_REST);
                 (None, Some((Condition::Failing, rest)))
             }

@@ -26,7 +26,7 @@ impl Drop for Program {
     }
 }
 
-/// An upstream whose actions of the last 40 days are there.
+/// An upstream whose actions change no more: what happens to them ended ten days ago.
 fn upstream() -> FakeAdmitad {
     let fake = FakeAdmitad::start(Clock::system());
     let start = (Utc::now() - TimeDelta::days(100)).naive_utc();
@@ -145,11 +145,12 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     assert_same(&stored(&world, 0).await, &told);
     let metrics = client.get(format!("{address}/metrics")).send().await;
     let metrics = metrics.unwrap().text().await.unwrap();
-    let state = "actiongraph_sync_state{publisher=\"publisher-1\",account=\"admitad\",state=\"FRESH\"} 1";
+    let state =
+        "actiongraph_sync_state{publisher=\"publisher-1\",account=\"admitad\",state=\"FRESH\"} 1";
     assert!(metrics.contains(state), "{metrics}");
 
     // Told to stop, it ends, and leaves the account to the next server.
-    let id = nix_pid(&server.child);
+    let id = server.child.id().to_string();
     Command::new("kill").args(["-TERM", &id]).status().unwrap();
     assert!(server.child.wait().unwrap().success());
     log.extend(server.log.try_iter());
@@ -162,16 +163,16 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     }
 }
 
-fn nix_pid(child: &Child) -> String {
-    child.id().to_string()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reading_once_reports_and_says_what_is_wrong() {
     let world = World::new(1).await;
     let fake = upstream();
     let folder = tempfile::tempdir().unwrap();
-    let run = |args: &[&str]| command(&world, &fake, folder.path(), args).output().unwrap();
+    let run = |args: &[&str]| {
+        command(&world, &fake, folder.path(), args)
+            .output()
+            .unwrap()
+    };
     let done = run(&["sync", "--once"]);
     let (out, err) = (
         String::from_utf8(done.stdout).unwrap(),
@@ -188,16 +189,13 @@ async fn reading_once_reports_and_says_what_is_wrong() {
     assert_eq!(none.status.code(), Some(2), "{err}");
     assert!(err.contains("publisher-1/admitad"), "{err}");
 
-    // Restarted, it tries what had stopped, and says so again.
-    fake.world(|world| {
-        world.revoke_tokens();
-        world.revoke_refresh();
-        world.scopes.clear();
-    });
-    let mut wrong = command(&world, &fake, folder.path(), &["sync", "--once"]);
+    // A wrong secret is told with what to do, and is nowhere itself.
+    let other = World::new(1).await;
+    let mut wrong = command(&other, &fake, folder.path(), &["sync", "--once"]);
     std::fs::write(folder.path().join("secret"), "another-word").unwrap();
     let wrong = wrong.output().unwrap();
     let err = String::from_utf8(wrong.stderr).unwrap();
-    // Nothing is due within five minutes: there is nothing to ask for, and so nothing wrong.
+    assert_eq!(wrong.status.code(), Some(1), "{err}");
+    assert!(err.contains("client id and secret"), "{err}");
     assert!(!err.contains("another-word"), "{err}");
 }
