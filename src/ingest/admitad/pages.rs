@@ -95,19 +95,15 @@ impl Pages {
                 self.seen.insert(id.clone(), *text);
             }
         }
-        let read = reading.offset.saturating_add(page.rows);
-        // An order that is none links nothing, but whoever has seen as many as there are has seen all.
-        let all = u32::try_from(self.seen.len()).unwrap_or(u32::MAX) >= page.total;
-        if !linked && !(self.from_start && all) {
+        if !linked {
             return self.again(reading);
         }
+        let read = reading.offset.saturating_add(page.rows);
         if read < page.total && page.rows > 0 {
             return Verdict::More(next(reading, page));
         }
-        if read < page.total && !all {
-            // The set has shrunk below the place where this page began.
-            return self.again(reading);
-        }
+        // A number above the rows that there are is no reason to ask for ever, but nothing to conclude from either.
+        self.is_steady &= read >= page.total;
         Verdict::Whole
     }
 

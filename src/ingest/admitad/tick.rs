@@ -396,7 +396,7 @@ impl Sync {
                 paused_until: Some(after(now, rest)),
                 condition,
                 failures: state.failures.saturating_add(1),
-                last_error: Some(message.clone()),
+                last_error: (condition != Condition::Waiting).then(|| message.clone()),
                 ..AccountState::default()
             };
             sync::note(&self.store, self.scope, &self.holder, &noted).await?;

@@ -143,11 +143,20 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     assert!(source["lastError"].is_null());
     let told = fake.world(crate::support::admitad::World::truth);
     assert_same(&stored(&world, 0).await, &told);
-    let metrics = client.get(format!("{address}/metrics")).send().await;
-    let metrics = metrics.unwrap().text().await.unwrap();
     let state =
         "actiongraph_sync_state{publisher=\"publisher-1\",account=\"admitad\",state=\"FRESH\"} 1";
-    assert!(metrics.contains(state), "{metrics}");
+    let measured = async {
+        loop {
+            let metrics = client.get(format!("{address}/metrics")).send().await;
+            if metrics.unwrap().text().await.unwrap().contains(state) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, measured)
+        .await
+        .expect("it is measured");
 
     // Told to stop, it ends, and leaves the account to the next server.
     let id = server.child.id().to_string();

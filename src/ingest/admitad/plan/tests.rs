@@ -189,6 +189,7 @@ fn a_night_reads_ninety_days_once() {
     };
     let done = FeedState {
         condition: Condition::Done,
+        watermark: Some(start_of_day_at(pace.since, 180)),
         last_attempt: Some(noon()),
         last_success: Some(noon()),
         ..FeedState::default()
