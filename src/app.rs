@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{Bytes, Data};
 use actix_web::{App as Routes, HttpServer};
@@ -155,22 +156,7 @@ impl App {
             self.shutdown,
         ));
         let mut is_synced = false;
-        let mut server = HttpServer::new(move || {
-            Routes::new()
-                .app_data(state.clone())
-                .wrap(Compress::default())
-                .wrap(from_fn(observe))
-                .configure(routes)
-        })
-        .disable_signals()
-        .client_request_timeout(HEAD_DEADLINE)
-        .client_disconnect_timeout(LINGER)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(self.shutdown.as_secs());
-        if let Some(workers) = self.workers {
-            server = server.workers(workers);
-        }
-        let server = server.listen(self.listener).map_err(Error::internal)?.run();
+        let server = started(state, self.listener, self.workers, self.shutdown)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
         let beside_answering = async {
@@ -220,6 +206,31 @@ impl App {
             }
         }
     }
+}
+
+/// The server on its port; it answers as soon as it is polled.
+fn started(
+    state: Data<HttpState>,
+    listener: TcpListener,
+    workers: Option<usize>,
+    shutdown: Duration,
+) -> Result<Server> {
+    let mut server = HttpServer::new(move || {
+        Routes::new()
+            .app_data(state.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(observe))
+            .configure(routes)
+    })
+    .disable_signals()
+    .client_request_timeout(HEAD_DEADLINE)
+    .client_disconnect_timeout(LINGER)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(shutdown.as_secs());
+    if let Some(workers) = workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener).map_err(Error::internal)?.run())
 }
 
 #[cfg(test)]

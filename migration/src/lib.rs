@@ -17,6 +17,7 @@ mod m20261122_000002_totals;
 mod m20261122_000003_rates;
 mod m20261122_000004_tombstones;
 mod m20261122_000005_sync;
+mod m20261122_000006_clicks;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_rates::Migration),
             Box::new(m20261122_000004_tombstones::Migration),
             Box::new(m20261122_000005_sync::Migration),
+            Box::new(m20261122_000006_clicks::Migration),
         ]
     }
 }

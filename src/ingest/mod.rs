@@ -11,7 +11,8 @@
 //! | Admitad's API | [`admitad`] |
 //! | batches into the write path | [`pipeline`] |
 //!
-//! All but the pipeline and the client of Admitad's API is pure: bytes in, values out, no clock, no database.
+//! All but the pipeline, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! clock, no database.
 
 pub mod admitad;
 pub mod demo;

@@ -30,6 +30,7 @@ pub mod totals;
 mod tx;
 pub mod users;
 
+pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};
 pub use tx::{ReadTx, Recorder, WriteTx};

@@ -66,12 +66,12 @@ impl Stage {
     }
 
     fn sync(&self) -> Sync {
-        self.sync_of(0, setup(&self.fake, CLIENT_SECRET))
+        self.sync_of(0, &setup(&self.fake, CLIENT_SECRET))
     }
 
-    fn sync_of(&self, place: usize, setup: Setup) -> Sync {
+    fn sync_of(&self, place: usize, setup: &Setup) -> Sync {
         let publisher = &self.world.publishers[place];
-        Sync::new(&self.world.store, publisher, &setup, self.now()).unwrap()
+        Sync::new(&self.world.store, publisher, setup, self.now()).unwrap()
     }
 
     /// Steps until there is nothing to do, with the clock moved where only the pace is waited for; gives what happened.
@@ -513,10 +513,7 @@ fn without_times_of_reading(line: &str) -> String {
     for name in ["observed_at_us: ", "name_at_us: ", "described_at_us: Some("] {
         while let Some(place) = out.find(name) {
             let from = place + name.len();
-            let digits = out[from..]
-                .bytes()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let digits = out[from..].bytes().take_while(u8::is_ascii_digit).count();
             out.replace_range(place..from + digits, "");
         }
     }
@@ -601,7 +598,7 @@ async fn two_accounts_of_two_publishers_stay_apart() {
         world.put((1..=40).map(|id| Action::sale(id, "2026-02-03 10:00:00")));
     });
     let mut first = stage.sync();
-    let mut second = stage.sync_of(1, setup(&other, CLIENT_SECRET));
+    let mut second = stage.sync_of(1, &setup(&other, CLIENT_SECRET));
     for _ in 0..100 {
         // Side by side.
         first.tick(stage.now()).await.unwrap();
@@ -617,7 +614,7 @@ async fn two_accounts_of_two_publishers_stay_apart() {
 #[tokio::test]
 async fn a_wrong_secret_says_what_to_do_and_is_nowhere() {
     let stage = Stage::with_story(15, 100).await;
-    let mut sync = stage.sync_of(0, setup(&stage.fake, "wr0ng-secret-word"));
+    let mut sync = stage.sync_of(0, &setup(&stage.fake, "wr0ng-secret-word"));
     let outcomes = stage.drive(&mut sync).await;
     let told = failures(&outcomes);
     assert_eq!(told.len(), 1, "one attempt: {told:?}");

@@ -28,6 +28,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["src/ingest/admitad/"]),
     ("rustls_", &["src/ingest/admitad/"]),
     ("webpki_", &["src/ingest/admitad/"]),
+    ("calamine", &["src/ingest/"]),
+    ("csv", &["src/ingest/"]),
+    ("encoding_rs", &["src/ingest/"]),
+    ("quick_xml", &["src/ingest/"]),
+    ("rlimit", &["src/ingest/format/sheet/"]),
     ("actiongraph", &["src/main.rs"]),
 ];
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod admitad;
 pub(crate) mod api;
+pub(crate) mod books;
 pub(crate) mod check;
+pub(crate) mod clicks;
 pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod dice;

@@ -4,7 +4,7 @@ use super::{CLIENT_ID, CLIENT_SECRET, Story, assert_same, stored};
 use crate::support::admitad::FakeAdmitad;
 use crate::support::world::World;
 use actiongraph::clock::Clock;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -29,7 +29,7 @@ impl Drop for Program {
 /// An upstream whose actions change no more: what happens to them ended ten days ago.
 fn upstream() -> FakeAdmitad {
     let fake = FakeAdmitad::start(Clock::system());
-    let start = (Utc::now() - TimeDelta::days(100)).naive_utc();
+    let start = (Clock::system().now() - TimeDelta::days(100)).naive_utc();
     fake.world(|world| world.follow(Story::new(21, 900, 50, start)));
     fake
 }
@@ -38,7 +38,7 @@ fn command(world: &World, fake: &FakeAdmitad, folder: &Path, args: &[&str]) -> C
     let secret = folder.join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
     let config = folder.join("actiongraph.toml");
-    let since = (Utc::now() - TimeDelta::days(130)).date_naive();
+    let since = (Clock::system().now() - TimeDelta::days(130)).date_naive();
     let text = format!(
         "[[accounts]]\npublisher = \"publisher-1\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret_file = {secret:?}\n\
          base_url = \"{}\"\nsince = \"{since}\"\n",
@@ -134,7 +134,7 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     };
     let answer = tokio::time::timeout(PATIENCE, complete)
         .await
-        .unwrap_or_else(|_| panic!("it does not get complete: {:#?}", log));
+        .unwrap_or_else(|_| panic!("it does not get complete: {log:#?}"));
     let source = &answer["data"]["freshness"][0];
     assert_eq!(source["entrance"], "API", "{answer:#}");
     assert_eq!(source["account"], "admitad");
