@@ -35,6 +35,8 @@ const SHOWN_REJECTS: usize = 5;
 pub enum Entrance {
     /// A file or standard input on the command line.
     File,
+    /// The network's API, by the sync.
+    Api,
     /// Generated demo data.
     Demo,
     /// Counts of clicks.
@@ -49,6 +51,7 @@ impl Entrance {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "FILE",
+            Self::Api => crate::store::sync::API,
             Self::Demo => "DEMO",
             Self::Clicks => "CLICKS",
             Self::Postback => "POSTBACK",
@@ -332,7 +335,7 @@ where
 }
 
 /// A UUIDv7 of the start: its time is passed in, its randomness is the system's.
-fn run_id(now: Instant) -> Result<Uuid> {
+pub(super) fn run_id(now: Instant) -> Result<Uuid> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
     let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);

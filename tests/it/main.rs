@@ -35,5 +35,6 @@ mod schema_drift;
 mod segments;
 mod spec;
 mod statements;
+mod sync;
 mod tenants;
 mod totals;
