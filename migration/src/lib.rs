@@ -16,6 +16,7 @@ mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
 mod m20261122_000004_tombstones;
+mod m20261122_000009_adjustments;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
             Box::new(m20261122_000004_tombstones::Migration),
+            Box::new(m20261122_000009_adjustments::Migration),
         ]
     }
 }
@@ -75,7 +77,8 @@ mod tests {
             let tables = m20261122_000001_spine::TABLES
                 .into_iter()
                 .chain(m20261122_000002_totals::TABLES)
-                .chain(m20261122_000004_tombstones::TABLES);
+                .chain(m20261122_000004_tombstones::TABLES)
+                .chain(m20261122_000009_adjustments::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

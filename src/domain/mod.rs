@@ -9,6 +9,7 @@ pub mod draft;
 pub mod error;
 pub mod filter;
 pub mod id;
+pub mod ledger;
 pub mod money;
 pub mod page;
 pub mod records;

@@ -6,7 +6,9 @@
 
 pub mod actions;
 pub mod ad_spaces;
+pub mod adjustments;
 pub mod apply;
+pub mod balances;
 pub mod categories;
 mod connect;
 mod convert;

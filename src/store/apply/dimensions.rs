@@ -109,20 +109,34 @@ async fn known<E: EntityTrait>(
     Ok(rows)
 }
 
-/// Brings programs that the shipped catalogue does not know; tells whether a row was written.
+/// Brings the programs of drafts that the shipped catalogue does not know; tells whether a row was written.
 pub(super) async fn write_programs(
     tx: &WriteTx,
     publisher: PublisherId,
     drafts: &[ActionDraft],
 ) -> Result<bool, DbErr> {
-    let mut seen: BTreeMap<Uuid, (String, Vec<&ActionDraft>)> = BTreeMap::new();
-    for draft in drafts {
-        let (key, shipped) = program_of(&draft.program);
+    let named: Vec<(&ProgramRef, i64)> = drafts
+        .iter()
+        .map(|draft| (&draft.program, draft.stamp.changed_at.micros()))
+        .collect();
+    name_programs(tx, publisher, &named).await
+}
+
+/// Brings programs that the shipped catalogue does not know, each with the stamp of what names it; tells whether a row
+/// was written.
+pub(super) async fn name_programs(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    named: &[(&ProgramRef, i64)],
+) -> Result<bool, DbErr> {
+    let mut seen: BTreeMap<Uuid, (String, Vec<(&ProgramRef, i64)>)> = BTreeMap::new();
+    for (reference, at) in named {
+        let (key, shipped) = program_of(reference);
         if shipped.is_none() {
-            seen.entry(program_id(publisher, &draft.program))
+            seen.entry(program_id(publisher, reference))
                 .or_insert_with(|| (key, Vec::new()))
                 .1
-                .push(draft);
+                .push((reference, *at));
         }
     }
     if seen.is_empty() {
@@ -132,11 +146,11 @@ pub(super) async fn write_programs(
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
-    for (id, (natural_key, drafts)) in seen {
+    for (id, (natural_key, references)) in seen {
         let mut dirty = !rows.contains_key(&id);
-        let external_id = drafts
+        let external_id = references
             .iter()
-            .find_map(|draft| draft.program.external_id.clone());
+            .find_map(|(reference, _)| reference.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,
@@ -152,10 +166,8 @@ pub(super) async fn write_programs(
             name_at_us: 0,
         });
         let mut held = Some(row.name.clone());
-        for draft in drafts {
-            let at = draft.stamp.changed_at.micros();
-            let name = draft.program.name.as_ref();
-            dirty |= describe(&mut held, &mut row.name_at_us, name, at);
+        for (reference, at) in references {
+            dirty |= describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
         }
         if dirty {
             row.name = held.unwrap_or_default();
@@ -386,11 +398,25 @@ pub(super) struct AdSpaces {
 }
 
 impl AdSpaces {
-    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived.
+    /// Reads the ad spaces, brings those of drafts, and merges those that were known by name only with the id that
+    /// arrived.
     pub(super) async fn bring(
         tx: &WriteTx,
         publisher: PublisherId,
         drafts: &[ActionDraft],
+    ) -> Result<Self, DbErr> {
+        let named: Vec<(&AdSpaceRef, i64)> = drafts
+            .iter()
+            .filter_map(|draft| Some((draft.ad_space.as_ref()?, draft.stamp.changed_at.micros())))
+            .collect();
+        Self::bring_named(tx, publisher, &named).await
+    }
+
+    /// Likewise for ad spaces that anything names, each with the stamp of what names it.
+    pub(super) async fn bring_named(
+        tx: &WriteTx,
+        publisher: PublisherId,
+        named: &[(&AdSpaceRef, i64)],
     ) -> Result<Self, DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
@@ -404,16 +430,13 @@ impl AdSpaces {
         };
         let before = spaces.rows.clone();
         // Ids first: a name of the same batch may belong to one.
-        for draft in drafts.iter().filter(|draft| {
-            draft
-                .ad_space
-                .as_ref()
-                .is_some_and(|space| space.external_id.is_some())
-        }) {
-            spaces.see(draft);
+        for (reference, at) in named {
+            if reference.external_id.is_some() {
+                spaces.see(reference, *at);
+            }
         }
-        for draft in drafts {
-            spaces.see(draft);
+        for (reference, at) in named {
+            spaces.see(reference, *at);
         }
         let merged = spaces.merge_names();
         let changed: Vec<ad_space::Model> = spaces
@@ -432,10 +455,7 @@ impl AdSpaces {
         Ok(spaces)
     }
 
-    fn see(&mut self, draft: &ActionDraft) {
-        let Some(reference) = &draft.ad_space else {
-            return;
-        };
+    fn see(&mut self, reference: &AdSpaceRef, at: i64) {
         let id = self.id_of(reference);
         let publisher = self.publisher;
         let row = self.rows.entry(id).or_insert_with(|| ad_space::Model {
@@ -453,7 +473,6 @@ impl AdSpaces {
             user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
             name_at_us: 0,
         });
-        let at = draft.stamp.changed_at.micros();
         name_space(row, reference.name.as_ref(), at);
     }
 
@@ -525,14 +544,16 @@ impl AdSpaces {
             .push(" AND ad_space_id = ")
             .bind(old);
         tx.execute(sql).await?;
-        let mut sql = tx.sql();
-        sql.push("UPDATE tombstones SET ad_space_id = ")
-            .bind(new)
-            .push(" WHERE publisher_id = ");
-        sql.bind(self.publisher.0)
-            .push(" AND ad_space_id = ")
-            .bind(old);
-        tx.execute(sql).await?;
+        for table in ["tombstones", "adjustments"] {
+            let mut sql = tx.sql();
+            sql.push(&format!("UPDATE {table} SET ad_space_id = "))
+                .bind(new)
+                .push(" WHERE publisher_id = ");
+            sql.bind(self.publisher.0)
+                .push(" AND ad_space_id = ")
+                .bind(old);
+            tx.execute(sql).await?;
+        }
         super::totals::move_ad_space(tx, self.publisher, old, new).await?;
         let mut sql = tx.sql();
         sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")

@@ -17,6 +17,7 @@
 
 mod dimensions;
 mod facts;
+pub mod ledger;
 mod rows;
 mod tombstones;
 mod totals;
@@ -27,6 +28,7 @@ use super::tx::WriteTx;
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
+use crate::domain::records::RunCounts;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
@@ -51,6 +53,27 @@ pub struct Batch<'a> {
     pub rejected_before: i64,
     /// The present.
     pub now: Instant,
+}
+
+impl Batch<'_> {
+    /// What the batch adds to its run's counters.
+    fn counts(&self, applied: Applied) -> RunCounts {
+        let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        RunCounts {
+            read: size(self.drafts.len() + self.rejects.len()),
+            inserted: applied.inserted,
+            updated: applied.updated,
+            unchanged: applied.unchanged,
+            stale: applied.stale,
+            deleted: applied.deleted,
+            rejected: size(self.rejects.len()),
+            rounded: self
+                .drafts
+                .iter()
+                .map(|draft| i64::from(draft.rounded))
+                .sum(),
+        }
+    }
 }
 
 /// What a batch changed.
@@ -116,8 +139,14 @@ async fn apply_in(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    count(tx, publisher, batch, applied).await?;
-    insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
+    count(tx, publisher, batch.run_id, &batch.counts(applied)).await?;
+    let rejects = kept_rejects(
+        publisher,
+        batch.run_id,
+        batch.rejected_before,
+        batch.rejects,
+    );
+    insert(tx, &rejects, Conflict::Fail).await?;
     Ok(applied)
 }
 
@@ -151,48 +180,48 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds the batch to its run's counters, in the transaction of its rows.
+/// Adds to a run's counters, in the transaction of its rows.
 async fn count(
     tx: &WriteTx,
     publisher: PublisherId,
-    batch: Batch<'_>,
-    applied: Applied,
+    run_id: Uuid,
+    counts: &RunCounts,
 ) -> Result<(), DbErr> {
-    let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let rounded: i64 = batch
-        .drafts
-        .iter()
-        .map(|draft| i64::from(draft.rounded))
-        .sum();
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET read_count = read_count + ")
-        .bind(size(batch.drafts.len() + batch.rejects.len()));
+        .bind(counts.read);
     sql.push(", inserted_count = inserted_count + ")
-        .bind(applied.inserted);
+        .bind(counts.inserted);
     sql.push(", updated_count = updated_count + ")
-        .bind(applied.updated);
+        .bind(counts.updated);
     sql.push(", unchanged_count = unchanged_count + ")
-        .bind(applied.unchanged);
+        .bind(counts.unchanged);
     sql.push(", stale_count = stale_count + ")
-        .bind(applied.stale);
+        .bind(counts.stale);
     sql.push(", deleted_count = deleted_count + ")
-        .bind(applied.deleted);
+        .bind(counts.deleted);
     sql.push(", rejected_count = rejected_count + ")
-        .bind(size(batch.rejects.len()));
-    sql.push(", rounded_count = rounded_count + ").bind(rounded);
+        .bind(counts.rejected);
+    sql.push(", rounded_count = rounded_count + ")
+        .bind(counts.rounded);
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(batch.run_id);
+        .bind(run_id);
     tx.execute(sql).await.map(|_| ())
 }
 
-fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {
-    (batch.rejected_before..KEPT_REJECTS)
-        .zip(batch.rejects)
+fn kept_rejects(
+    publisher: PublisherId,
+    run_id: Uuid,
+    rejected_before: i64,
+    rejects: &[Reject],
+) -> Vec<import_reject::Model> {
+    (rejected_before..KEPT_REJECTS)
+        .zip(rejects)
         .map(|(ordinal, reject)| import_reject::Model {
             publisher_id: publisher.0,
-            run_id: batch.run_id,
+            run_id,
             ordinal: i32::try_from(ordinal).unwrap_or(i32::MAX),
             page: i32::try_from(reject.place.page).unwrap_or(i32::MAX),
             item: i32::try_from(reject.place.index).unwrap_or(i32::MAX),
