@@ -3,6 +3,10 @@
 //! One table ([`KEYS`]) names every setting; its default, its words and its nearest spelling come from there. Every
 //! problem is reported at once. Nothing is opened, bound or created here: `app` and `cli` act on the values.
 
+mod aliases;
+
+pub use aliases::Alias;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -163,6 +167,8 @@ pub struct Settings {
     pub log: String,
     /// The form of log lines.
     pub log_format: LogFormat,
+    /// What a user's own headings of tables mean: the table `[aliases]` of the file.
+    pub aliases: Vec<Alias>,
 }
 
 /// Something that is wrong with what was given.
@@ -184,6 +190,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
+    aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
 
@@ -198,6 +205,10 @@ impl Raw {
             }
         };
         for (name, value) in table {
+            if name == "aliases" {
+                self.add_aliases(place, &value);
+                continue;
+            }
             let place = format!("{place}: {name}");
             match KEYS.iter().find(|key| key.name == name) {
                 Some(key) => {
@@ -205,6 +216,14 @@ impl Raw {
                 }
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
+        }
+    }
+
+    fn add_aliases(&mut self, file: &str, value: &toml::Value) {
+        let (aliases, problems) = aliases::read(value);
+        self.aliases.extend(aliases);
+        for (place, message) in problems {
+            self.problem(&format!("{file}: {place}"), message);
         }
     }
 
@@ -343,6 +362,7 @@ impl Settings {
                 .text("log")
                 .map_or_else(|| "info".to_owned(), |(_, text)| text),
             log_format: log_format(&mut raw),
+            aliases: std::mem::take(&mut raw.aliases),
         };
         if raw.problems.is_empty() {
             Ok(settings)
@@ -410,6 +430,10 @@ pub fn defaults() -> String {
             }
         ));
     }
+    text.push_str(
+        "\n# What the headings of your own tables (CSV, XML, sheets) mean, beside those that are known already. This stands\n\
+         # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
+    );
     text
 }
 
@@ -568,6 +592,7 @@ mod tests {
             .lines()
             .filter_map(|line| line.strip_prefix("# "))
             .filter(|line| line.contains(" = ") && !line.starts_with("database_url"))
+            .filter(|line| !line.starts_with('"'))
             .map(|line| format!("{line}\n"))
             .collect();
         assert_eq!(text.lines().count(), KEYS.len() - 1);
@@ -625,6 +650,29 @@ mod tests {
         }
         assert_eq!(problems.len(), 7);
         assert!(!problems.concat().contains("secret"));
+    }
+
+    #[test]
+    fn own_headings_are_taken_and_wrong_names_are_listed_with_the_right_ones() {
+        let settings = Settings::resolve(file("[aliases]\n\"Мой доход\" = \"payment\""));
+        assert_eq!(
+            settings.unwrap().aliases,
+            [("Мой доход".to_owned(), "payment")]
+        );
+        let problems = problems(file(
+            "[aliases]\nmine = \"income\"\n\"?\" = \"payment\"\nother = 5\n",
+        ));
+        for part in [
+            "actiongraph.toml: aliases: mine: there is no column \"income\"; there are action_id, ",
+            "actiongraph.toml: aliases: ?: is no heading",
+            "actiongraph.toml: aliases: other: must be the name of a column",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(part)),
+                "{part} in {problems:#?}"
+            );
+        }
+        assert!(problems.concat().contains("payment, cart"), "{problems:#?}");
     }
 
     #[test]

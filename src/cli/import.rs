@@ -14,6 +14,8 @@ use crate::domain::id::check_slug;
 use crate::domain::money::Currency;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{Instant, Zone};
+use crate::ingest::format::heading::Aliases;
+use crate::ingest::format::input::Reading;
 use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
 use crate::store::{Store, publishers};
 
@@ -23,7 +25,8 @@ const SOME_REJECTED: u8 = 3;
 /// Flags of `import`.
 #[derive(Args)]
 pub(super) struct ImportArgs {
-    /// Files with response pages of /statistics/actions/, also gzipped; - is standard input
+    /// Exports of actions, known by their content: pages of /statistics/actions/ (JSON, JSON Lines), XML, CSV, XLSX,
+    /// XLS, each also gzipped; - is standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Whose actions they are: a name such as my-blog; it is created when it is new
@@ -87,7 +90,19 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
         migrate(&store, output).await?;
         let clock = Clock::system();
         let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
-        let work = import_all(args, &store, &publisher, &clock, output);
+        let reading = Reading {
+            aliases: Aliases::with(&settings.aliases),
+            program: None,
+        };
+        let job = Job {
+            args,
+            reading,
+            store: &store,
+            publisher: &publisher,
+            clock: &clock,
+            output,
+        };
+        let work = import_all(&job);
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = told_to_stop() => Err(Failure::new("stopped")
@@ -118,20 +133,26 @@ async fn find_or_create(
     Ok(publisher)
 }
 
+/// What is imported, how and where to.
+struct Job<'a> {
+    args: &'a ImportArgs,
+    reading: Reading,
+    store: &'a Store,
+    publisher: &'a Publisher,
+    clock: &'a Clock,
+    output: &'a Output,
+}
+
 /// Every file, also after one that failed; the worst decides the exit code.
-async fn import_all(
-    args: &ImportArgs,
-    store: &Store,
-    publisher: &Publisher,
-    clock: &Clock,
-    output: &Output,
-) -> Outcome {
+async fn import_all(job: &Job<'_>) -> Outcome {
+    let output = job.output;
     let (mut failed, mut rejected) = (Vec::new(), 0);
-    for file in &args.files {
-        match import_one(args, store, publisher, clock, output, file).await {
+    for file in &job.args.files {
+        match import_one(job, file).await {
             Ok(report) => {
                 rejected += report.rejected;
-                output.line(&told(&shown(file), publisher, &store.describe(), &report))?;
+                let database = job.store.describe();
+                output.line(&told(&shown(file), job.publisher, &database, &report))?;
             }
             Err(failure) => {
                 output.note(&format!("error: {}: {}", shown(file), failure.message));
@@ -150,14 +171,8 @@ async fn import_all(
     }
 }
 
-async fn import_one(
-    args: &ImportArgs,
-    store: &Store,
-    publisher: &Publisher,
-    clock: &Clock,
-    output: &Output,
-    file: &Path,
-) -> Result<ImportReport, Failure> {
+async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure> {
+    let args = job.args;
     let spool = if is_input(file) {
         let taken = tokio::task::spawn_blocking(|| Spool::take(std::io::stdin().lock()));
         Some(
@@ -178,11 +193,12 @@ async fn import_one(
         entrance: Entrance::File,
         as_of: args.as_of,
         offset_minutes: args.utc_offset,
+        reading: job.reading.clone(),
     };
-    let mut bar = Bar::new(output, &options.name, Some(size.len()));
-    let scope = WriteScope::for_entrance(publisher.id);
-    let asked = || now(clock);
-    Ok(import_file(store, scope, path, &options, &asked, &mut bar).await?)
+    let mut bar = Bar::new(job.output, &options.name, Some(size.len()));
+    let scope = WriteScope::for_entrance(job.publisher.id);
+    let asked = || now(job.clock);
+    Ok(import_file(job.store, scope, path, &options, &asked, &mut bar).await?)
 }
 
 /// What a file is called: its own name, without where it lies.
@@ -197,6 +213,16 @@ fn shown(file: &Path) -> String {
 /// The closing report.
 fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport) -> String {
     let mut text = format!("{name} -> publisher {} ({database})\n", publisher.slug);
+    if !report.format.is_empty() {
+        text.push_str(&format!("  {:<10}{}\n", "format", report.format));
+    }
+    if !report.ignored.is_empty() {
+        text.push_str(&format!(
+            "  {:<10}{}\n",
+            "ignored",
+            report.ignored.join(", ")
+        ));
+    }
     let counts = [
         ("read", report.read, ""),
         ("new", report.inserted, ""),
@@ -322,10 +348,14 @@ mod tests {
             rejected: 67,
             rounded: 3,
             first_rejects: vec![reject],
+            format: "CSV (commas, UTF-8)".to_owned(),
+            ignored: vec!["Weather".to_owned(), "Mood".to_owned()],
         };
         let text = told("may.json", &publisher, "SQLite x.db", &report);
         let expected = "\
 may.json -> publisher my-blog (SQLite x.db)
+  format    CSV (commas, UTF-8)
+  ignored   Weather, Mood
   read      1,234,567
   new       1,234,000
   updated           0

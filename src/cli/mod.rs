@@ -11,6 +11,7 @@ mod migrate;
 mod output;
 mod progress;
 mod rates;
+mod read_sheet;
 mod schema;
 mod serve;
 mod spool;
@@ -53,7 +54,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve the API.
     Serve(serve::ServeArgs),
-    /// Import exports of Admitad's /statistics/actions/ (JSON, also gzipped; - for standard input).
+    /// Import exports of actions: Admitad's JSON and XML, CSV, XLSX, XLS, also gzipped; - for standard input.
     Import(import::ImportArgs),
     /// Bring the database's tables up to this version.
     Migrate(migrate::MigrateArgs),
@@ -69,6 +70,9 @@ enum Command {
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
+    /// Read a workbook within limits; an import starts this.
+    #[command(hide = true)]
+    ReadSheet(read_sheet::ReadSheetArgs),
 }
 
 /// Which database, for every command that needs one.
@@ -146,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
+        Command::ReadSheet(args) => read_sheet::run(&args),
     };
     outcome.unwrap_or_else(|failure| {
         output.note(&format!("error: {}", failure.message));

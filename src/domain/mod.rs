@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod catalog;
+pub mod column;
 pub mod contribution;
 pub mod draft;
 pub mod error;

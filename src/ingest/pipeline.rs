@@ -1,10 +1,12 @@
 //! From an input to the write path: records are read and normalised on a thread of their own, written in batches, and
 //! counted. Memory is bounded by a few batches, whatever the size of the input.
 
+use super::demo;
+use super::format::input::{Input, Meter, Reading};
 use super::format::json::JsonReader;
 use super::format::{ReadError, decoded};
 use super::normalize::{DEFAULT_OFFSET_MINUTES, NormalizeContext};
-use super::{demo, latest};
+use super::raw::RawRecord;
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
@@ -13,10 +15,8 @@ use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::imports::{NewRun, begin, finish};
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -60,6 +60,8 @@ pub struct ImportOptions {
     pub as_of: Option<Instant>,
     /// Offset of upstream's local times, in minutes east of UTC.
     pub offset_minutes: i32,
+    /// What headings mean, and who reads workbooks.
+    pub reading: Reading,
 }
 
 /// What became of an input.
@@ -83,6 +85,10 @@ pub struct ImportReport {
     pub rounded: u64,
     /// The first few refused records.
     pub first_rejects: Vec<Reject>,
+    /// The format and encoding that were recognised, in words; empty where the input is our own.
+    pub format: String,
+    /// Headings, tags and sheets that mean nothing to us.
+    pub ignored: Vec<String>,
 }
 
 /// Who is told how far an import is.
@@ -105,11 +111,12 @@ enum Read {
     Broken(String),
 }
 
-/// Imports a file of Admitad's response pages, plain or gzipped.
+/// Imports a file of any format that [`Input`] knows, plain or gzipped.
 ///
 /// # Errors
-/// When the file cannot be read to its end (what was read before is stored, and the error says so), or the database
-/// fails. Records that cannot be understood are no error: they are kept, counted and reported.
+/// When the file cannot be read to its end, or the database fails. Of JSON, what was read before is stored, and the error
+/// says so; of other formats nothing is. Records that cannot be understood are no error: they are kept, counted and
+/// reported.
 pub async fn import_file(
     store: &Store,
     scope: WriteScope,
@@ -118,35 +125,39 @@ pub async fn import_file(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    let open = || {
-        File::open(path)
-            .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))
-    };
-    let as_of = match options.as_of {
-        Some(as_of) => as_of,
-        None => newest_stamp(open()?, options.offset_minutes)
-            .await?
-            .unwrap_or_else(now),
-    };
-    let bytes = Arc::new(AtomicU64::new(0));
-    let input = Counted {
-        input: open()?,
-        bytes: Arc::clone(&bytes),
-    };
+    std::fs::File::open(path)
+        .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))?;
+    let (path, asked) = (path.to_owned(), options.clone());
+    let (opened, as_of) = tokio::task::spawn_blocking(move || {
+        let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
+        let newest = || opened.as_ref().ok()?.newest(asked.offset_minutes);
+        let as_of = asked.as_of.or_else(newest);
+        (opened, as_of)
+    })
+    .await
+    .map_err(Error::internal)?;
+    let as_of = as_of.unwrap_or_else(now);
+    let (format, ignored) = opened.as_ref().map_or_else(
+        |_| (String::new(), Vec::new()),
+        |input| (input.format(), input.ignored().to_vec()),
+    );
+    let bytes = Meter::default();
+    let meter = Meter::clone(&bytes);
     let context = NormalizeContext {
         offset_minutes: options.offset_minutes,
         observed_at: as_of,
     };
-    let records = move |send: &mut dyn FnMut(Incoming) -> bool| read_pages(input, &context, send);
-    run(
-        store,
-        scope,
-        options,
-        as_of,
-        (now, progress),
-        Source { records, bytes },
-    )
-    .await
+    let records = move |send: &mut dyn FnMut(Incoming) -> bool| {
+        let input = opened?;
+        hand_out(&mut input.records(&meter)?, &context, send).map(|_| ())
+    };
+    let source = Source { records, bytes };
+    let report = run(store, scope, options, as_of, (now, progress), source).await?;
+    Ok(ImportReport {
+        format,
+        ignored,
+        ..report
+    })
 }
 
 /// Imports the generated actions of one of the demo's publishers, in the order in which upstream would have sent them.
@@ -166,58 +177,34 @@ pub async fn import_demo(
         entrance: Entrance::Demo,
         as_of: Some(end),
         offset_minutes: DEFAULT_OFFSET_MINUTES,
+        reading: Reading::default(),
     };
     let records =
         move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
     let source = Source {
         records,
-        bytes: Arc::default(),
+        bytes: Meter::default(),
     };
     run(store, scope, &options, end, (now, progress), source).await
 }
 
-/// The newest stamp of a file, read in a pass of its own.
-async fn newest_stamp(file: File, offset_minutes: i32) -> Result<Option<Instant>> {
-    // What cannot even be unpacked is told by the pass that reads the records, in the import's run.
-    let read = move || latest::latest_stamp(decoded(file).ok()?, offset_minutes);
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(Error::internal)
-}
-
-/// A file that counts what was read of it.
-struct Counted {
-    input: File,
-    bytes: Arc<AtomicU64>,
-}
-
-impl std::io::Read for Counted {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.input.read(into)?;
-        self.bytes
-            .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
-/// Hands out the records of Admitad's response pages, plain or gzipped.
-fn read_pages(
-    input: impl std::io::Read,
+/// Hands records out until there are no more, or nobody wants any; says whether all were wanted.
+fn hand_out(
+    records: &mut dyn Iterator<Item = std::result::Result<RawRecord, ReadError>>,
     context: &NormalizeContext,
     send: &mut dyn FnMut(Incoming) -> bool,
-) -> std::result::Result<(), String> {
-    let input = decoded(input).map_err(|error| format!("the input cannot be read: {error}"))?;
-    for item in JsonReader::new(input) {
+) -> std::result::Result<bool, String> {
+    for item in records {
         let record = match item {
             Ok(raw) => raw.draft(context).map_err(|reject| *reject),
             Err(ReadError::Reject(reject)) => Err(reject),
-            Err(ReadError::Input(error)) => return Err(error.to_string()),
+            Err(error) => return Err(error.to_string()),
         };
         if !send(record) {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Hands out the generated actions of one of the demo's publishers: yesterday's pages, then today's.
@@ -231,12 +218,8 @@ fn read_demo(
             offset_minutes: DEFAULT_OFFSET_MINUTES,
             observed_at: input.observed_at(),
         };
-        let mut heard = true;
-        read_pages(input, &context, &mut |record| {
-            heard = send(record);
-            heard
-        })?;
-        if !heard {
+        let input = decoded(input).map_err(|error| format!("the input cannot be read: {error}"))?;
+        if !hand_out(&mut JsonReader::new(input), &context, send)? {
             break;
         }
     }
@@ -246,7 +229,7 @@ fn read_demo(
 /// Where records come from: `records` hands out one after the other until it is told to stop.
 struct Source<F> {
     records: F,
-    bytes: Arc<AtomicU64>,
+    bytes: Meter,
 }
 
 async fn run<F>(

@@ -25,6 +25,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("reqwest", &[]),
+    ("calamine", &["src/ingest/"]),
+    ("csv", &["src/ingest/"]),
+    ("encoding_rs", &["src/ingest/"]),
+    ("quick_xml", &["src/ingest/"]),
+    ("rlimit", &["src/ingest/format/sheet/"]),
     ("actiongraph", &["src/main.rs"]),
 ];
 

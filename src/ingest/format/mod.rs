@@ -1,11 +1,23 @@
 //! Readers of foreign formats: bytes in, records out, one at a time and in constant memory.
 //!
-//! A reader finds where records begin and end; it knows nothing of what their fields mean (`super::normalize`).
+//! A reader finds where records begin and end; it knows nothing of what their fields mean (`super::normalize`). Records of
+//! every format are JSON objects of upstream's field names: `json` finds them, `delimited`, `xml` and `sheet` find rows,
+//! which `heading`, `value` and `rows` translate. [`input`] recognises a format and is what the pipeline reads from.
 
+mod delimited;
+mod detect;
+pub mod heading;
+pub mod input;
 pub mod json;
 mod recover;
+mod rows;
 mod scan;
+pub mod scratch;
+pub mod sheet;
+mod text;
+mod value;
 mod window;
+mod xml;
 
 use crate::domain::draft::Reject;
 use flate2::read::MultiGzDecoder;
@@ -52,12 +64,17 @@ pub fn decoded<R: Read>(mut input: R) -> io::Result<Decoded<R>> {
 }
 
 /// What a reader yields instead of a record.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// One record or page is refused; reading goes on behind it.
+    #[error("{}", .0.message)]
     Reject(Reject),
     /// The input itself cannot be read any further.
+    #[error(transparent)]
     Input(InputError),
+    /// It is not what its format says, or too much of it: a sentence with the remedy.
+    #[error("{0}")]
+    Format(String),
 }
 
 /// Why an input could not be read to its end; all records before that place have been handed out.

@@ -27,7 +27,7 @@ fn outcome(text: &str) -> Result<ActionDraft, Reject> {
     match item {
         Ok(record) => record.draft(&context()).map_err(|reject| *reject),
         Err(ReadError::Reject(reject)) => Err(reject),
-        Err(ReadError::Input(error)) => panic!("{error}"),
+        Err(error) => panic!("{error}"),
     }
 }
 

@@ -43,6 +43,7 @@ fn read(input: impl Read) -> Outcome {
             }
             Err(ReadError::Reject(reject)) => all.rejects.push(reject),
             Err(ReadError::Input(error)) => all.failure = Some(error),
+            Err(error) => panic!("{error}"),
         }
     }
     all
@@ -56,6 +57,7 @@ fn read_leniently(input: impl Read) -> Outcome {
             Ok(_) => all.ids.push(0),
             Err(ReadError::Reject(reject)) => all.rejects.push(reject),
             Err(ReadError::Input(error)) => all.failure = Some(error),
+            Err(error) => panic!("{error}"),
         }
     }
     all

@@ -1,0 +1,260 @@
+//! An input of any format: what it is, whether it can be read to its end, and its records.
+//!
+//! JSON is read as it comes, and what stands before a break counts: upstream's pages are complete in themselves. Every
+//! other format is read through once before its first record is handed out: an export that is damaged, cut off or too
+//! large is refused as a whole.
+
+use super::delimited::{DELIMITERS, Delimited};
+use super::detect::{self, Detected, Kind, SAMPLE};
+use super::heading::Aliases;
+use super::json::JsonReader;
+use super::rows::{Records, Row};
+use super::sheet::lines::SheetRows;
+use super::sheet::parent::{Spooled, spool};
+use super::text::{Utf8, beginning, is_utf8};
+use super::xml::Xml;
+use super::{Decoded, ReadError, decoded};
+use crate::domain::time::Instant;
+use crate::ingest::latest::latest_stamp;
+use crate::ingest::raw::RawRecord;
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1251};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How inputs are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// What headings mean.
+    pub aliases: Aliases,
+    /// Our own binary, which reads workbooks in a process of its own; the running one where none is named.
+    pub program: Option<PathBuf>,
+}
+
+/// How many bytes of an input have been read.
+pub type Meter = Arc<AtomicU64>;
+
+/// Records of an input, one after the other.
+pub type AnyRecords<'a> = Box<dyn Iterator<Item = Result<RawRecord, ReadError>> + 'a>;
+
+/// A file that is known to be readable.
+#[derive(Debug)]
+pub struct Input {
+    path: PathBuf,
+    kind: Kind,
+    encoding: &'static Encoding,
+    aliases: Aliases,
+    /// The rows of a workbook.
+    rows: Option<Spooled>,
+    newest: Option<Instant>,
+    ignored: Vec<String>,
+    is_packed: bool,
+}
+
+impl Input {
+    /// Recognises the format of the file at `path` and, but for JSON, reads it to its end. `offset_minutes` is that of
+    /// times without one.
+    ///
+    /// # Errors
+    /// A sentence for people: what is wrong, and the remedy.
+    pub fn open(path: &Path, reading: &Reading, offset_minutes: i32) -> Result<Self, String> {
+        let mut file = unpacked(path, None)?;
+        let is_packed = matches!(file, Decoded::Gzip(_));
+        let sample = beginning(&mut file, SAMPLE).map_err(|error| unreadable(&error))?;
+        let Detected { kind, encoding } = detect::detect(&sample, &reading.aliases)?;
+        let mut input = Self {
+            path: path.to_owned(),
+            kind,
+            encoding: encoding.unwrap_or(UTF_8),
+            aliases: reading.aliases.clone(),
+            rows: None,
+            newest: None,
+            ignored: Vec::new(),
+            is_packed,
+        };
+        match kind {
+            Kind::Json => return Ok(input),
+            Kind::Delimited(_) if encoding.is_none() => {
+                let whole =
+                    is_utf8(&mut unpacked(path, None)?).map_err(|error| unreadable(&error))?;
+                input.encoding = if whole { UTF_8 } else { WINDOWS_1251 };
+            }
+            Kind::Archive | Kind::Compound => {
+                let program = reading.program.as_deref();
+                input.rows = Some(spool(
+                    unpacked(path, None)?,
+                    kind == Kind::Archive,
+                    program,
+                )?);
+            }
+            Kind::Delimited(_) | Kind::Xml => {}
+        }
+        let (newest, ignored) = input.survey(offset_minutes)?;
+        input.newest = newest;
+        input.ignored = ignored;
+        Ok(input)
+    }
+
+    /// The newest status change, order or click that the input names. JSON is looked through for it.
+    #[must_use]
+    pub fn newest(&self, offset_minutes: i32) -> Option<Instant> {
+        if self.kind == Kind::Json {
+            // What cannot be unpacked to its end is told by the pass that reads the records.
+            return latest_stamp(self.text(None).ok()?, offset_minutes);
+        }
+        self.newest
+    }
+
+    /// What the input is, for people: `CSV (semicolons, windows-1251)`.
+    #[must_use]
+    pub fn format(&self) -> String {
+        let encoding = self.encoding.name();
+        let mut words = match self.kind {
+            Kind::Json if self.encoding == UTF_8 => "JSON".to_owned(),
+            Kind::Json => format!("JSON ({encoding})"),
+            Kind::Xml => format!("XML ({encoding})"),
+            Kind::Delimited(delimiter) => {
+                let divided = DELIMITERS.iter().find(|(byte, _)| *byte == delimiter);
+                let divided = divided.map_or("", |(_, words)| words);
+                let guessed = if self.encoding == WINDOWS_1251 {
+                    ", for it is not UTF-8"
+                } else {
+                    ""
+                };
+                format!("CSV ({divided}, {encoding}{guessed})")
+            }
+            Kind::Archive => "XLSX".to_owned(),
+            Kind::Compound => "XLS".to_owned(),
+        };
+        if self.is_packed {
+            words.push_str(", gzip");
+        }
+        words
+    }
+
+    /// Headings, tags and sheets that mean nothing to us, in words.
+    #[must_use]
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The records; `meter` counts the bytes of the file that they were read from.
+    ///
+    /// # Errors
+    /// A sentence, where the file is no longer what it was when it was opened.
+    pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
+        let meter = Some(Arc::clone(meter));
+        Ok(match self.kind {
+            Kind::Json if self.encoding == UTF_8 => {
+                Box::new(JsonReader::new(unpacked(&self.path, meter)?))
+            }
+            Kind::Json => Box::new(JsonReader::new(self.text(meter)?)),
+            Kind::Xml => Box::new(Records::new(Xml::new(self.text(meter)?, &self.aliases))),
+            Kind::Delimited(delimiter) => {
+                let rows = Delimited::new(self.text(meter)?, delimiter, &self.aliases)?;
+                Box::new(Records::new(rows))
+            }
+            Kind::Archive | Kind::Compound => {
+                let rows = SheetRows::new(self.spooled(meter)?, &self.aliases);
+                Box::new(Records::new(rows))
+            }
+        })
+    }
+
+    /// Reads all rows: the newest stamp, and what is ignored.
+    fn survey(&self, offset_minutes: i32) -> Result<(Option<Instant>, Vec<String>), String> {
+        Ok(match self.kind {
+            Kind::Json => (None, Vec::new()),
+            Kind::Xml => {
+                let mut rows = Xml::new(self.text(None)?, &self.aliases);
+                (newest(&mut rows, offset_minutes)?, rows.ignored())
+            }
+            Kind::Delimited(delimiter) => {
+                let mut rows = Delimited::new(self.text(None)?, delimiter, &self.aliases)?;
+                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+            }
+            Kind::Archive | Kind::Compound => {
+                let mut rows = SheetRows::new(self.spooled(None)?, &self.aliases);
+                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+            }
+        })
+    }
+
+    fn text(&self, meter: Option<Meter>) -> Result<Utf8<Decoded<Counted>>, String> {
+        Ok(Utf8::new(unpacked(&self.path, meter)?, self.encoding))
+    }
+
+    fn spooled(&self, meter: Option<Meter>) -> Result<BufReader<Counted>, String> {
+        let Some(rows) = &self.rows else {
+            return Err("the workbook was not read; import it again".to_owned());
+        };
+        let file = rows.open().map_err(|error| unreadable(&error))?;
+        let size_of =
+            |file: io::Result<std::fs::Metadata>| file.map_or(1, |data| data.len().max(1));
+        // Its rows take another room than itself: progress is told in bytes of the workbook.
+        let scale = (
+            size_of(std::fs::metadata(&self.path)),
+            size_of(file.metadata()),
+        );
+        Ok(BufReader::new(Counted {
+            input: file,
+            read: 0,
+            scale,
+            meter,
+        }))
+    }
+}
+
+fn newest(
+    rows: &mut dyn Iterator<Item = Result<Row, ReadError>>,
+    offset_minutes: i32,
+) -> Result<Option<Instant>, String> {
+    let mut newest = None;
+    for row in rows {
+        match row {
+            Ok(row) => newest = newest.max(row.newest(offset_minutes)),
+            Err(ReadError::Reject(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(newest)
+}
+
+fn unreadable(error: &io::Error) -> String {
+    format!("the input cannot be read: {error}; repeat the import with a whole file")
+}
+
+fn unpacked(path: &Path, meter: Option<Meter>) -> Result<Decoded<Counted>, String> {
+    let input = File::open(path).map_err(|error| format!("the input cannot be opened: {error}"))?;
+    let counted = Counted {
+        input,
+        read: 0,
+        scale: (1, 1),
+        meter,
+    };
+    decoded(counted).map_err(|error| unreadable(&error))
+}
+
+/// A file that counts what was read of it.
+struct Counted {
+    input: File,
+    read: u64,
+    /// What a byte counts for, as a fraction.
+    scale: (u64, u64),
+    meter: Option<Meter>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(into)?;
+        self.read += u64::try_from(count).unwrap_or(0);
+        if let Some(meter) = &self.meter {
+            let (worth, of) = self.scale;
+            let told = u128::from(self.read) * u128::from(worth) / u128::from(of);
+            meter.store(u64::try_from(told).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        Ok(count)
+    }
+}
