@@ -20,7 +20,7 @@ use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file
 use crate::store::{Store, publishers};
 
 /// The exit code when records were refused.
-const SOME_REJECTED: u8 = 3;
+pub(super) const SOME_REJECTED: u8 = 3;
 
 /// Flags of `import`.
 #[derive(Args)]
@@ -42,16 +42,16 @@ pub(super) struct ImportArgs {
     database: Database,
 }
 
-fn slug(text: &str) -> Result<String, String> {
+pub(super) fn slug(text: &str) -> Result<String, String> {
     check_slug(text).map(|()| text.to_owned())
 }
 
-fn time(text: &str) -> Result<Instant, String> {
+pub(super) fn time(text: &str) -> Result<Instant, String> {
     Instant::parse_rfc3339(text).map_err(|error| error.to_string())
 }
 
 /// Minutes east of UTC, from `+03:00`, `-04:30`, `Z` or `+3`.
-fn offset(text: &str) -> Result<i32, String> {
+pub(super) fn offset(text: &str) -> Result<i32, String> {
     let wrong = || format!("{text:?} is not an offset from -12:00 to +14:00, such as +03:00");
     if text.eq_ignore_ascii_case("z") {
         return Ok(0);
@@ -117,7 +117,7 @@ fn is_input(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-async fn find_or_create(
+pub(super) async fn find_or_create(
     store: &Store,
     slug: &str,
     now: Instant,
@@ -202,7 +202,7 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
 }
 
 /// What a file is called: its own name, without where it lies.
-fn shown(file: &Path) -> String {
+pub(super) fn shown(file: &Path) -> String {
     match file.file_name() {
         _ if is_input(file) => "standard input".to_owned(),
         Some(name) => name.to_string_lossy().into_owned(),
@@ -211,7 +211,12 @@ fn shown(file: &Path) -> String {
 }
 
 /// The closing report.
-fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport) -> String {
+pub(super) fn told(
+    name: &str,
+    publisher: &Publisher,
+    database: &str,
+    report: &ImportReport,
+) -> String {
     let mut text = format!("{name} -> publisher {} ({database})\n", publisher.slug);
     if !report.format.is_empty() {
         text.push_str(&format!("  {:<10}{}\n", "format", report.format));
@@ -256,7 +261,7 @@ fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport
         text.push('\n');
     }
     if report.read == 0 {
-        text.push_str("It holds no actions: an empty page, or a download that failed.\n");
+        text.push_str("It holds no records: an empty page, or a download that failed.\n");
     }
     if !report.first_rejects.is_empty() {
         text.push_str("The first rejected records:\n");

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an
 //! import that refused some records.
 
+mod adjustments;
 mod demo;
 mod demo_data;
 mod import;
@@ -67,6 +68,9 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Store what moved the balance and was no action: deductions, fines, payouts.
+    #[command(subcommand)]
+    Adjustments(adjustments::AdjustmentsCommand),
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
@@ -149,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };

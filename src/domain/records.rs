@@ -4,6 +4,7 @@
 
 use super::action::{ActionType, Item, Stamp, State, Status};
 use super::draft::Place;
+pub use super::ledger::Adjustment;
 use super::money::{Currency, Money};
 use super::time::{Day, Instant};
 use uuid::Uuid;

@@ -12,9 +12,11 @@
 //!
 //! All but the pipeline is pure: bytes in, values out, no clock, no database.
 
+pub mod adjustments;
 pub mod demo;
 pub mod format;
 pub mod latest;
+pub mod ledger;
 pub mod normalize;
 pub mod personal;
 pub mod pipeline;

@@ -34,6 +34,10 @@ const SHOWN_REJECTS: usize = 5;
 pub enum Entrance {
     /// A file or standard input on the command line.
     File,
+    /// A ledger of deductions, fines and payouts.
+    Adjustments,
+    /// A product feed.
+    Feed,
     /// Generated demo data.
     Demo,
 }
@@ -44,6 +48,8 @@ impl Entrance {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "FILE",
+            Self::Adjustments => "ADJUSTMENTS",
+            Self::Feed => "FEED",
             Self::Demo => "DEMO",
         }
     }
@@ -291,7 +297,7 @@ where
 }
 
 /// A UUIDv7 of the start: its time is passed in, its randomness is the system's.
-fn run_id(now: Instant) -> Result<Uuid> {
+pub(super) fn run_id(now: Instant) -> Result<Uuid> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
     let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);

@@ -247,7 +247,7 @@ async fn an_input_without_actions_is_told_apart_from_one_that_is_known_already()
         let run = place.import(&[&place.file(name, &content)]);
         assert_eq!(run.code, 0, "{run:?}");
         assert_eq!(run.count("read"), 0);
-        assert!(run.out.contains("holds no actions"), "{run:?}");
+        assert!(run.out.contains("holds no records"), "{run:?}");
     }
 }
 

@@ -20,6 +20,7 @@ mod documents;
 mod durability;
 mod filters;
 mod http;
+mod ledger;
 mod paging;
 mod parity;
 mod plans;

@@ -12,6 +12,7 @@ pub mod category;
 pub mod drill_down;
 pub mod import;
 pub mod info;
+pub mod ledger;
 pub mod metric;
 pub mod node;
 pub mod product;

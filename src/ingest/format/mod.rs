@@ -6,6 +6,7 @@
 
 mod delimited;
 mod detect;
+pub mod headed;
 pub mod heading;
 pub mod input;
 pub mod json;
