@@ -2,9 +2,10 @@
 //! answers of it. Not here: what the lines of a file mean (`ingest::ledger`).
 
 use crate::support::api::Api;
-use crate::support::drafts::{at, draft};
+use crate::support::drafts::at;
 use crate::support::world::{World, block_on};
-use actiongraph::domain::action::Status;
+use actiongraph::domain::action::{ActionType, Stamp, Standing, Status};
+use actiongraph::domain::draft::{ActionDraft, AdSpaceRef, ProgramRef};
 use actiongraph::domain::ledger::Balance;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::time::Instant;
@@ -17,7 +18,9 @@ use std::io::Write as _;
 
 /// Imports a ledger that was taken at `as_of`.
 async fn import(world: &World, place: usize, text: &str, as_of: &str) -> ImportReport {
-    try_import(world, place, text.as_bytes(), as_of).await.unwrap()
+    try_import(world, place, text.as_bytes(), as_of)
+        .await
+        .unwrap()
 }
 
 async fn try_import(
@@ -35,7 +38,14 @@ async fn try_import(
         offset_minutes: 180,
     };
     let now = || at("2026-06-30T00:00:00Z");
-    import_ledger(&world.store, world.write(place), file.path(), &options, &now).await
+    import_ledger(
+        &world.store,
+        world.write(place),
+        file.path(),
+        &options,
+        &now,
+    )
+    .await
 }
 
 async fn rows(world: &World) -> Vec<adjustment::Model> {
@@ -75,7 +85,11 @@ fn equal_lines_are_two_and_the_same_file_again_changes_nothing() {
         assert_eq!(counts(&report), (6, 4, 0, 1, 0, 1));
         let stored = rows(&world).await;
         assert_eq!(stored.len(), 4);
-        let deducted: i64 = stored.iter().filter(|row| row.kind == "DEDUCTION").map(|row| row.amount_e4).sum();
+        let deducted: i64 = stored
+            .iter()
+            .filter(|row| row.kind == "DEDUCTION")
+            .map(|row| row.amount_e4)
+            .sum();
         assert_eq!(deducted, -210_000, "both of two equal lines");
 
         let again = import(&world, 0, &text, "2026-04-01T00:00:00Z").await;
@@ -91,7 +105,14 @@ fn equal_lines_are_two_and_the_same_file_again_changes_nothing() {
         let runs = world.rows::<import_run::Entity>(0).await;
         let told: Vec<_> = runs
             .iter()
-            .map(|run| (run.entrance.as_str(), run.state.as_str(), run.read_count, run.rejected_count))
+            .map(|run| {
+                (
+                    run.entrance.as_str(),
+                    run.state.as_str(),
+                    run.read_count,
+                    run.rejected_count,
+                )
+            })
             .collect();
         assert_eq!(
             told,
@@ -101,14 +122,15 @@ fn equal_lines_are_two_and_the_same_file_again_changes_nothing() {
                 ("ADJUSTMENTS", "PARTIAL", 7, 1)
             ]
         );
-        assert_eq!(world.rows::<action::Entity>(0).await, [], "never actions");
+        assert!(world.rows::<action::Entity>(0).await.is_empty(), "never actions");
     });
 }
 
 #[test]
 fn a_corrected_line_replaces_the_wrong_one_whatever_comes_first() {
     block_on(async {
-        let wrong = format!("{HEAD}2026-03-07,Fine,2,USD,F-1,wrong,,\n2026-03-07,Fine,9,USD,F-2,,,\n");
+        let wrong =
+            format!("{HEAD}2026-03-07,Fine,2,USD,F-1,wrong,,\n2026-03-07,Fine,9,USD,F-2,,,\n");
         let right = format!("{HEAD}2026-03-08,Fine,3,USD,F-1,right,,My blog\n");
         let (early, late) = ("2026-04-01T00:00:00Z", "2026-04-02T00:00:00Z");
         let mut found = Vec::new();
@@ -129,7 +151,10 @@ fn a_corrected_line_replaces_the_wrong_one_whatever_comes_first() {
             .iter()
             .find(|row| row.external_reference.as_deref() == Some("F-1"))
             .unwrap();
-        assert_eq!((fine.amount_e4, fine.comment.as_deref()), (-30_000, Some("right")));
+        assert_eq!(
+            (fine.amount_e4, fine.comment.as_deref()),
+            (-30_000, Some("right"))
+        );
     });
 }
 
@@ -149,14 +174,49 @@ fn what_cannot_be_read_to_its_end_leaves_nothing_but_a_failed_run() {
             let error = try_import(&world, 0, bytes, "2026-04-01T00:00:00Z").await;
             assert!(error.is_err(), "{bytes:?}");
         }
-        assert_eq!(rows(&world).await, []);
+        assert!(rows(&world).await.is_empty());
         let runs = world.rows::<import_run::Entity>(0).await;
         assert_eq!(runs.len(), 3);
-        assert!(runs.iter().all(|run| run.state == "FAILED" && run.error.is_some()), "{runs:?}");
+        assert!(
+            runs.iter()
+                .all(|run| run.state == "FAILED" && run.error.is_some()),
+            "{runs:?}"
+        );
     });
 }
 
-fn actions(world_zone: &str) -> Vec<actiongraph::domain::draft::ActionDraft> {
+/// An action of AliExpress WW that was ordered at a time.
+fn draft(external_id: &str, ordered: &str) -> ActionDraft {
+    let ordered_at = at(ordered);
+    ActionDraft {
+        external_id: external_id.to_owned(),
+        program: ProgramRef {
+            external_id: Some("6115".to_owned()),
+            name: None,
+        },
+        ad_space: None,
+        standing: Standing {
+            status: Status::Approved,
+            raw_status: "approved".to_owned(),
+            paid: false,
+            processed: true,
+            reward_e4: 0,
+            currency: Currency::USD,
+            action_type: ActionType::Sale,
+            ordered_at,
+            status_updated_at: None,
+        },
+        stamp: Stamp {
+            changed_at: ordered_at,
+            observed_at: ordered_at,
+        },
+        slots: std::collections::BTreeMap::new(),
+        items: Vec::new(),
+        rounded: 0,
+    }
+}
+
+fn actions(ordered: &str) -> Vec<ActionDraft> {
     let mut all = Vec::new();
     for (id, status, reward) in [
         ("a", Status::Approved, 500_000),
@@ -164,10 +224,9 @@ fn actions(world_zone: &str) -> Vec<actiongraph::domain::draft::ActionDraft> {
         ("c", Status::Pending, 900_000),
         ("d", Status::Declined, 900_000),
     ] {
-        let mut action = draft(id, world_zone);
+        let mut action = draft(id, ordered);
         action.standing.status = status;
         action.standing.reward_e4 = reward;
-        action.standing.currency = Currency::USD;
         all.push(action);
     }
     all
@@ -231,7 +290,10 @@ fn the_api_lists_adjustments_and_says_what_is_left_of_rewards() {
             earned["netReward"],
             json!([{"amount": "-2.00", "currency": "RUB"}, {"amount": "54.00", "currency": "USD"}])
         );
-        assert_eq!(earned["payouts"], json!([{"amount": "100.00", "currency": "USD"}]));
+        assert_eq!(
+            earned["payouts"],
+            json!([{"amount": "100.00", "currency": "USD"}])
+        );
         assert_eq!(earned["bonuses"], json!([]));
         assert_eq!(earned["info"]["rowsRead"], 2);
 
@@ -243,7 +305,10 @@ fn the_api_lists_adjustments_and_says_what_is_left_of_rewards() {
                 &json!({}),
             )
             .await;
-        assert_eq!(data["adjustments"], json!({"totalCount": 0, "totals": {"count": 0}}));
+        assert_eq!(
+            data["adjustments"],
+            json!({"totalCount": 0, "totals": {"count": 0}})
+        );
         assert_eq!(data["earnings"], json!({"netReward": []}));
     });
 }
@@ -254,17 +319,30 @@ fn filters_orders_pages_and_ids_of_adjustments() {
         let world = World::new(1).await;
         let lines: String = (1..=25)
             .map(|number| {
-                format!("2026-03-{:02},Fine,{}.5,USD,R-{number},Why №{number},,\n", number % 7 + 1, number * 7 % 11)
+                format!(
+                    "2026-03-{:02},Fine,{}.5,USD,R-{number},Why №{number},,\n",
+                    number % 7 + 1,
+                    number * 7 % 11
+                )
             })
             .collect();
-        import(&world, 0, &format!("{HEAD}{lines}{FIRST}"), "2026-04-01T00:00:00Z").await;
+        import(
+            &world,
+            0,
+            &format!("{HEAD}{lines}{FIRST}"),
+            "2026-04-01T00:00:00Z",
+        )
+        .await;
         let api = Api::of(&world, 0);
         let asked = "query($f: AdjustmentFilter, $o: [AdjustmentOrder!], $n: Int, $a: String) { \
                      adjustments(filter: $f, orderBy: $o, first: $n, after: $a) { totalCount \
                      nodes { id amount { amount } reference } pageInfo { hasNextPage endCursor } } }";
         for (filter, expected) in [
             (json!({"kind": {"eq": "PAYOUT"}}), 1),
-            (json!({"kind": {"in": ["FINE", "DEDUCTION"]}, "currency": {"eq": "USD"}}), 27),
+            (
+                json!({"kind": {"in": ["FINE", "DEDUCTION"]}, "currency": {"eq": "USD"}}),
+                27,
+            ),
             (json!({"amount": {"lt": "-50"}}), 1),
             (json!({"comment": {"contains": "WHY №2"}}), 7),
             (json!({"reference": {"eq": "R-9"}}), 1),
@@ -297,8 +375,10 @@ fn filters_orders_pages_and_ids_of_adjustments() {
             .collect();
         assert_eq!(values.len(), 28);
         assert!(values.is_sorted(), "{values:?}");
-        let ids: std::collections::BTreeSet<&str> =
-            walked.iter().map(|node| node["id"].as_str().unwrap()).collect();
+        let ids: std::collections::BTreeSet<&str> = walked
+            .iter()
+            .map(|node| node["id"].as_str().unwrap())
+            .collect();
         assert_eq!(ids.len(), 28);
         let data = api
             .data(
@@ -338,7 +418,9 @@ fn balances_are_shown_as_they_were_observed() {
             observed("second", "USD", "2026-05-01T00:00:00Z", 30_000),
         ];
         for _ in 0..2 {
-            write_balances(&world.store, world.write(0), &all, now).await.unwrap();
+            write_balances(&world.store, world.write(0), &all, now)
+                .await
+                .unwrap();
         }
         let api = Api::of(&world, 0);
         let data = api
@@ -375,7 +457,7 @@ fn an_ad_space_whose_id_arrives_takes_its_adjustments_along() {
         let world = World::new(1).await;
         import(&world, 0, &format!("{HEAD}{FIRST}"), "2026-04-01T00:00:00Z").await;
         let mut action = draft("a", "2026-03-04T12:00:00Z");
-        action.ad_space = Some(actiongraph::domain::draft::AdSpaceRef {
+        action.ad_space = Some(AdSpaceRef {
             external_id: Some("42".to_owned()),
             name: Some("My blog".to_owned()),
         });
@@ -386,6 +468,9 @@ fn an_ad_space_whose_id_arrives_takes_its_adjustments_along() {
                 &json!({}),
             )
             .await;
-        assert_eq!(data, json!({"adSpaces": {"totalCount": 1}, "adjustments": {"totalCount": 2}}));
+        assert_eq!(
+            data,
+            json!({"adSpaces": {"totalCount": 1}, "adjustments": {"totalCount": 2}})
+        );
     });
 }
