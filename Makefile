@@ -54,6 +54,10 @@ $(WEB_STAMP): $(WEB_SOURCES)
 test: ## Install what the tests need and run all of them
 	@scripts/test $(PARTS)
 
+.PHONY: soak
+soak: ## Kill imports and fuzz readers for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
+	@scripts/soak
+
 .PHONY: tidy
 tidy: ## Check the house rules alone (a second)
 	@scripts/test tidy

@@ -1,7 +1,8 @@
 //! Settings: what was given (file, environment, flags) and what it means.
 //!
 //! One table ([`KEYS`]) names every setting; its default, its words and its nearest spelling come from there. Every
-//! problem is reported at once. Nothing is opened, bound or created here: `app` and `cli` act on the values.
+//! problem is reported at once. Nothing is opened, bound or created here but files that hold a secret ([`accounts`]):
+//! `app` and `cli` act on the values.
 
 mod aliases;
 
@@ -12,6 +13,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+mod accounts;
+
+pub use accounts::AccountSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -109,6 +114,15 @@ pub const KEYS: &[Key] = &[
         "Pause between two slices of totals that are compared with the facts in the background; 0 for never.",
     ),
     key(
+        "sync_seconds",
+        Kind::Whole {
+            least: 0,
+            most: 86_400,
+        },
+        "300",
+        "Pause between two reads of what is new in the accounts of the network; 0 for never.",
+    ),
+    key(
         "workers",
         Kind::Whole {
             least: 0,
@@ -161,6 +175,10 @@ pub struct Settings {
     pub shutdown: Duration,
     /// The pause between two slices of totals that are verified in the background; none for never.
     pub verify_every: Option<Duration>,
+    /// The pause between two reads of what is new in the accounts of the network; none for never.
+    pub sync_every: Option<Duration>,
+    /// The accounts of the network that are fetched.
+    pub accounts: Vec<AccountSettings>,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -191,6 +209,7 @@ impl fmt::Display for Problem {
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
     aliases: Vec<Alias>,
+    accounts: accounts::Given,
     problems: Vec<Problem>,
 }
 
@@ -214,6 +233,7 @@ impl Raw {
                 Some(key) => {
                     self.given.insert(key.name, (place, value));
                 }
+                None if name == accounts::TABLE => self.accounts.add_file(&place, value),
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
         }
@@ -230,6 +250,9 @@ impl Raw {
     /// What the environment gives: `variables` are its names and values; other programs' names are left alone.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (variable, value) in variables {
+            if !value.is_empty() && self.accounts.add_variable(&variable, &value) {
+                continue;
+            }
             let known = KEYS.iter().find(|key| variable == variable_of(key));
             // An empty variable is how people unset one for a single command.
             if let (Some(key), false) = (known, value.is_empty()) {
@@ -354,6 +377,10 @@ impl Settings {
             verify_every: Some(raw.whole("verify_seconds").unwrap_or(600))
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
+            sync_every: Some(raw.whole("sync_seconds").unwrap_or(300))
+                .filter(|seconds| *seconds > 0)
+                .map(Duration::from_secs),
+            accounts: accounts::resolve(&mut raw),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())
@@ -434,6 +461,7 @@ pub fn defaults() -> String {
         "\n# What the headings of your own tables (CSV, XML, sheets) mean, beside those that are known already. This stands\n\
          # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
     );
+    text.push_str(&accounts::defaults());
     text
 }
 
@@ -590,6 +618,7 @@ mod tests {
         // What is printed says the same, once it is uncommented.
         let text: String = defaults()
             .lines()
+            .take_while(|line| !line.contains("[[accounts]]"))
             .filter_map(|line| line.strip_prefix("# "))
             .filter(|line| line.contains(" = ") && !line.starts_with("database_url"))
             .filter(|line| !line.starts_with('"'))

@@ -43,6 +43,8 @@ pub struct Model {
     pub rounded_count: i64,
     /// Why the run failed.
     pub error: Option<String>,
+    /// The last sign of life of the process that does it, µs since 1970 UTC.
+    pub alive_at_us: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -29,6 +29,16 @@ pub struct Model {
     pub currency: Option<String>,
     /// Stamp of the state that gave the name, µs since 1970 UTC; 0 for the catalogue.
     pub name_at_us: i64,
+    /// Status in the network's word, `active`.
+    pub status: Option<String>,
+    /// How the publisher stands with the program in the network's word: `active`, `pending`, `declined`.
+    pub connection_status: Option<String>,
+    /// Days that an action is on hold on average.
+    pub hold_days: Option<i32>,
+    /// Days that an action is on hold at most.
+    pub max_hold_days: Option<i32>,
+    /// When the network last described the program, µs since 1970 UTC.
+    pub described_at_us: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

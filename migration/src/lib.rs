@@ -16,6 +16,8 @@ mod m20261122_000001_spine;
 mod m20261122_000002_totals;
 mod m20261122_000003_rates;
 mod m20261122_000004_tombstones;
+mod m20261122_000005_sync;
+mod m20261122_000006_clicks;
 mod m20261122_000009_adjustments;
 mod table;
 
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_totals::Migration),
             Box::new(m20261122_000003_rates::Migration),
             Box::new(m20261122_000004_tombstones::Migration),
+            Box::new(m20261122_000005_sync::Migration),
+            Box::new(m20261122_000006_clicks::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
         ]
     }
@@ -78,6 +82,8 @@ mod tests {
                 .into_iter()
                 .chain(m20261122_000002_totals::TABLES)
                 .chain(m20261122_000004_tombstones::TABLES)
+                .chain(m20261122_000005_sync::TABLES)
+                .chain(m20261122_000006_clicks::TABLES)
                 .chain(m20261122_000009_adjustments::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
@@ -115,7 +121,8 @@ mod tests {
             Migrator::up(&db, None).await.unwrap();
             db.execute_unprepared(
                 "INSERT INTO publishers VALUES (1, 'demo', 'Demo', 'UTC', 'USD', 0); \
-                 INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0)",
+                 INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0, NULL, NULL, NULL, \
+                 NULL, NULL)",
             )
             .await
             .unwrap();

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::import::{SOME_REJECTED, find_or_create, offset, shown, slug, time, told};
+use super::import::{SOME_REJECTED, find_or_create, shown, slug, time, told};
 use super::output::Output;
 use super::{Database, Failure, Outcome, block_on, migrate, now, open};
 use crate::clock::Clock;
 use crate::domain::scope::WriteScope;
-use crate::domain::time::Instant;
+use crate::domain::time::{Instant, parse_offset};
 use crate::ingest::adjustments::{LedgerOptions, import_ledger};
 
 /// What can be done with adjustments.
@@ -38,7 +38,7 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<Instant>,
     /// The offset of times in the file
-    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "+03:00", allow_hyphen_values = true)]
+    #[arg(long, value_name = "OFFSET", value_parser = parse_offset, default_value = "+03:00", allow_hyphen_values = true)]
     utc_offset: i32,
     #[command(flatten)]
     database: Database,

@@ -4,6 +4,7 @@
 
 use super::action::{SOURCE, Slot, SlotValue, Stamp, Standing};
 use super::id::{Kind, PublisherId, derive};
+use super::money::Currency;
 use super::text::fold;
 use super::time::Instant;
 use sha2::{Digest, Sha256};
@@ -119,6 +120,25 @@ impl ActionDraft {
     pub fn id(&self, publisher: PublisherId) -> Uuid {
         action_id(publisher, &self.external_id)
     }
+}
+
+/// What the network tells of a program beside its actions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgramDetails {
+    /// Upstream's id.
+    pub external_id: String,
+    /// Name.
+    pub name: Option<String>,
+    /// What it pays in.
+    pub currency: Option<Currency>,
+    /// Status in upstream's word.
+    pub status: Option<String>,
+    /// How the publisher stands with it in upstream's word.
+    pub connection_status: Option<String>,
+    /// Days that an action is on hold on average.
+    pub hold_days: Option<i32>,
+    /// Days that an action is on hold at most.
+    pub max_hold_days: Option<i32>,
 }
 
 /// An action that a full re-read of its stretch of time no longer had.

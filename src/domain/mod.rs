@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod catalog;
+pub mod clicks;
 pub mod column;
 pub mod contribution;
 pub mod draft;
@@ -17,7 +18,9 @@ pub mod records;
 pub mod report;
 pub mod sales;
 pub mod scope;
+pub mod secret;
 pub mod segment;
+pub mod sync;
 pub mod text;
 pub mod time;
 pub mod totals;

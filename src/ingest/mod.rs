@@ -8,11 +8,13 @@
 //! | refusing | [`refusal`], [`personal`] |
 //! | a file's own time | [`latest`] |
 //! | the seeded source | [`demo`] |
+//! | Admitad's API | [`admitad`] |
 //! | batches into the write path | [`pipeline`] |
 //!
-//! All but the pipeline is pure: bytes in, values out, no clock, no database.
+//! All but the pipeline and the client of Admitad's API is pure: bytes in, values out, no clock, no database.
 
 pub mod adjustments;
+pub mod admitad;
 pub mod demo;
 pub mod format;
 pub mod latest;

@@ -14,6 +14,7 @@ use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
+use crate::store::clicks::{self, ClicksBatch};
 use crate::store::imports::{NewRun, begin, finish};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,8 @@ pub enum Entrance {
     Feed,
     /// Generated demo data.
     Demo,
+    /// Counts of clicks.
+    Clicks,
 }
 
 impl Entrance {
@@ -51,6 +54,7 @@ impl Entrance {
             Self::Adjustments => "ADJUSTMENTS",
             Self::Feed => "FEED",
             Self::Demo => "DEMO",
+            Self::Clicks => "CLICKS",
         }
     }
 }
@@ -191,7 +195,41 @@ pub async fn import_demo(
         records,
         bytes: Meter::default(),
     };
-    run(store, scope, &options, end, (now, progress), source).await
+    let report = run(store, scope, &options, end, (now, progress), source).await?;
+    write_demo_clicks(store, scope, publisher_index, end, now).await?;
+    Ok(report)
+}
+
+/// Writes the generated clicks of one of the demo's publishers, as a run of their own.
+async fn write_demo_clicks(
+    store: &Store,
+    scope: WriteScope,
+    publisher_index: usize,
+    end: Instant,
+    now: &(dyn Fn() -> Instant + Sync),
+) -> Result<()> {
+    let started_at = now();
+    let new = NewRun {
+        id: run_id(started_at)?,
+        entrance: Entrance::Clicks.as_str(),
+        name: "demo clicks".to_owned(),
+        started_at,
+        as_of: end,
+    };
+    begin(store, scope, &new).await?;
+    for set in demo::clicks(publisher_index, demo::SEED, end) {
+        let batch = ClicksBatch {
+            run_id: new.id,
+            account: "demo",
+            offset_minutes: DEFAULT_OFFSET_MINUTES,
+            rows: &set.rows,
+            replaces: &set.replaces,
+            sync: None,
+            now: now(),
+        };
+        clicks::write(store, scope, batch).await?;
+    }
+    finish(store, scope, new.id, now(), (RunState::Succeeded, None)).await
 }
 
 /// Hands records out until there are no more, or nobody wants any; says whether all were wanted.
@@ -362,6 +400,7 @@ async fn write_all(
                 deletions: &[],
                 rejects: &rejects,
                 rejected_before: i64::try_from(report.rejected).unwrap_or(i64::MAX),
+                sync: None,
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;

@@ -62,6 +62,11 @@ pub enum LiteralError {
 }
 
 impl<'a> Literal<'a> {
+    /// The value of a JSON text.
+    pub(super) fn of(json: &'a RawValue) -> Self {
+        Self(Some(json.get()))
+    }
+
     /// Whether the field is there at all, be it null.
     #[must_use]
     pub fn is_given(self) -> bool {
@@ -91,6 +96,12 @@ impl<'a> Literal<'a> {
             }
             Some(_) => Ok(Some(Cow::Borrowed(json))),
         }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Literal<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        <&'de RawValue>::deserialize(from).map(Self::of)
     }
 }
 
@@ -159,7 +170,7 @@ macro_rules! record {
                         let mut record = $name::default();
                         while let Some(key) = map.next_key::<$key>()? {
                             match key {
-                                $($key::$field => record.$field = literal(&mut map)?,)+
+                                $($key::$field => record.$field = map.next_value()?,)+
                                 $($key::$list => record.$list = map.next_value()?,)?
                                 $key::Unknown => {
                                     map.next_value::<IgnoredAny>()?;
@@ -173,11 +184,6 @@ macro_rules! record {
             }
         }
     };
-}
-
-fn literal<'de, M: MapAccess<'de>>(map: &mut M) -> Result<Literal<'de>, M::Error> {
-    map.next_value::<&'de RawValue>()
-        .map(|json| Literal(Some(json.get())))
 }
 
 record! {

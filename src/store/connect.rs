@@ -68,6 +68,7 @@ impl Default for StoreOptions {
 pub struct Store {
     pools: Arc<Pools>,
     recorder: Option<Recorder>,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -106,6 +107,7 @@ impl Store {
         Ok(Self {
             pools: Arc::new(pools),
             recorder: None,
+            patience: Duration::ZERO,
         })
     }
 
@@ -113,8 +115,8 @@ impl Store {
     #[must_use]
     pub fn recorded(&self, recorder: &Recorder) -> Self {
         Self {
-            pools: Arc::clone(&self.pools),
             recorder: Some(recorder.clone()),
+            ..self.clone()
         }
     }
 
@@ -239,6 +241,20 @@ impl Store {
 
     pub(super) fn backend(&self) -> DbBackend {
         self.pools.backend
+    }
+
+    /// The same database for work in the background: a write waits so long in all for a database that cannot be reached,
+    /// such as one that is being restarted, before it fails.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self {
+            patience,
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     pub(super) fn options(&self) -> &StoreOptions {

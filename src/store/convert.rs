@@ -30,7 +30,12 @@ pub(super) fn instant(micros: i64, table: &str, column: &str) -> Result<Instant>
     Instant::from_micros(micros).map_err(|_| inconsistent(table, micros, column))
 }
 
-fn some_instant(micros: Option<i64>, table: &str, column: &str) -> Result<Option<Instant>> {
+/// Likewise, or none.
+pub(super) fn some_instant(
+    micros: Option<i64>,
+    table: &str,
+    column: &str,
+) -> Result<Option<Instant>> {
     micros
         .map(|micros| instant(micros, table, column))
         .transpose()

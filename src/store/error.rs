@@ -1,6 +1,7 @@
 //! Database errors into the product's: by SQLSTATE on PostgreSQL, by result code on SQLite. Their text goes to the log
 //! only.
 
+use super::sync::LEASE_LOST;
 use crate::domain::error::{Code, Error};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
@@ -14,6 +15,9 @@ pub(super) fn too_long() -> Error {
 
 /// What a database error means to a caller.
 pub(super) fn from_db(error: &DbErr) -> Error {
+    if matches!(error, DbErr::Custom(text) if text == LEASE_LOST) {
+        return Error::new(Code::Conflict, "Another server fetches this account now.");
+    }
     let code = match code_of(error).as_deref() {
         // SQLite: full, cannot write, cannot enlarge the shared memory beside the file.
         Some("13" | "778" | "4874" | "53100") => Code::StorageFull,

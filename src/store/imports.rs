@@ -215,6 +215,7 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
         rejected_count: 0,
         rounded_count: 0,
         error: None,
+        alive_at_us: Some(run.started_at.micros()),
     };
     store
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)

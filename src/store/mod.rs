@@ -27,10 +27,12 @@ pub mod sales;
 pub mod segments;
 pub mod sql;
 mod state;
+pub mod sync;
 pub mod totals;
 mod tx;
 pub mod users;
 
+pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};
 pub use tx::{ReadTx, Recorder, WriteTx};

@@ -155,6 +155,11 @@ fn programs(publisher: PublisherId) -> Vec<program::Model> {
                 name: shipped.name.clone(),
                 currency: Some(shipped.currency.as_str().to_owned()),
                 name_at_us: 0,
+                status: None,
+                connection_status: None,
+                hold_days: None,
+                max_hold_days: None,
+                described_at_us: None,
             }
         })
         .collect()

@@ -705,6 +705,7 @@ fn a_batch_of_huge_carts_comes_in() {
             deletions: &[],
             rejects: &[],
             rejected_before: 0,
+            sync: None,
             now: at("2026-08-01T00:00:00Z"),
         };
         let again = apply(&world.store, world.write(0), batch).await.unwrap();

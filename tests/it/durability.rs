@@ -14,6 +14,7 @@ mod killed;
 mod large;
 mod long;
 mod lost;
+mod restarted;
 mod writers;
 
 use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
@@ -141,6 +142,7 @@ impl Desk {
             deletions: &[],
             rejects: &[],
             rejected_before: 0,
+            sync: None,
             now: at(1),
         };
         apply(&self.store, self.scope, batch).await

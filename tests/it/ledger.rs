@@ -122,7 +122,10 @@ fn equal_lines_are_two_and_the_same_file_again_changes_nothing() {
                 ("ADJUSTMENTS", "PARTIAL", 7, 1)
             ]
         );
-        assert!(world.rows::<action::Entity>(0).await.is_empty(), "never actions");
+        assert!(
+            world.rows::<action::Entity>(0).await.is_empty(),
+            "never actions"
+        );
     });
 }
 

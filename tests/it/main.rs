@@ -16,6 +16,7 @@ mod answers;
 mod api;
 mod apply;
 mod cli;
+mod clicks;
 mod documents;
 mod durability;
 mod filters;

@@ -136,6 +136,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::api_key::Entity>(backend, &mut shapes);
     entity::<entity::balance::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
+    entity::<entity::click_stat::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
@@ -144,6 +145,8 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::publisher::Entity>(backend, &mut shapes);
     entity::<entity::publisher_state::Entity>(backend, &mut shapes);
     entity::<entity::product_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::sync_account::Entity>(backend, &mut shapes);
+    entity::<entity::sync_state::Entity>(backend, &mut shapes);
     entity::<entity::tombstone::Entity>(backend, &mut shapes);
     entity::<entity::totals_audience::Entity>(backend, &mut shapes);
     entity::<entity::totals_category::Entity>(backend, &mut shapes);
@@ -256,7 +259,7 @@ async fn the_database_is_what_the_entities_say() {
     let expected = entities(db.get_database_backend());
     let found = tables(&db).await;
     assert_eq!(drift(&expected, &found), Vec::<String>::new());
-    assert!(found.len() >= 24, "{:?}", found.keys());
+    assert!(found.len() >= 25, "{:?}", found.keys());
     for (table, shape) in &found {
         let leader = match table.as_str() {
             "publishers" => "id",

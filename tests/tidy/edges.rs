@@ -24,12 +24,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix_", &["src/http/", "src/app.rs"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
-    ("reqwest", &[]),
     ("calamine", &["src/ingest/"]),
     ("csv", &["src/ingest/"]),
     ("encoding_rs", &["src/ingest/"]),
     ("quick_xml", &["src/ingest/"]),
     ("rlimit", &["src/ingest/format/sheet/"]),
+    ("reqwest", &["src/ingest/admitad/"]),
+    ("rustls", &["src/ingest/admitad/"]),
+    ("rustls_", &["src/ingest/admitad/"]),
+    ("webpki_", &["src/ingest/admitad/"]),
     ("actiongraph", &["src/main.rs"]),
 ];
 
@@ -452,7 +455,14 @@ mod tests {
         );
         finds(
             &[("src/app.rs", "//! A.\nuse reqwest;\n")],
-            "src/app.rs:2: [home] `reqwest` is named outside its home (tests only)",
+            "src/app.rs:2: [home] `reqwest` is named outside its home (src/ingest/admitad/)",
+        );
+        finds(
+            &[(
+                "src/app.rs",
+                "//! A.\nuse rustls_platform_verifier::Verifier;\n",
+            )],
+            "src/app.rs:2: [home] `rustls_`",
         );
         finds(
             &[("migration/src/lib.rs", "//! M.\nuse entity::action;\n")],

@@ -146,6 +146,44 @@ fn read(from: &str, to: &str, day: &str, rate: &str) -> Result<Rate, String> {
     })
 }
 
+/// A rate as upstream writes it: a decimal above 0 as a whole number of billionths; more than nine decimals are rounded half
+/// to even.
+///
+/// # Errors
+/// What is wrong with it, in words; also where nothing but 0 is left of it.
+pub fn parse_upstream_rate(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
+    let Some(tail) = fraction
+        .get(RATE_DECIMALS..)
+        .filter(|tail| !tail.is_empty())
+    else {
+        return rate_e9(text);
+    };
+    if !tail.bytes().all(|byte| byte.is_ascii_digit()) {
+        return rate_e9(text);
+    }
+    let kept = text.get(..text.len() - tail.len()).unwrap_or(text);
+    // A rate that rounds up from nothing is above 0: count it in, and out again.
+    let floor = match rate_e9(kept) {
+        Ok(floor) => floor,
+        Err(_) if kept.bytes().all(|byte| matches!(byte, b'0' | b'.')) && kept.starts_with('0') => {
+            0
+        }
+        Err(error) => return Err(error),
+    };
+    let half = format!("5{}", "0".repeat(tail.len() - 1));
+    let up = match tail.cmp(half.as_str()) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => floor % 2,
+        std::cmp::Ordering::Greater => 1,
+    };
+    match floor.checked_add(up) {
+        Some(rate) if rate > 0 => Ok(rate),
+        _ => rate_e9(kept),
+    }
+}
+
 /// A decimal above 0 as a whole number of billionths.
 fn rate_e9(text: &str) -> Result<i64, String> {
     let wrong = |why: &str| format!("the rate {text:?} {why}");
@@ -174,6 +212,33 @@ mod tests {
 
     fn code(code: &str) -> Currency {
         Currency::parse(code).unwrap()
+    }
+
+    #[test]
+    fn a_rate_of_upstream_is_rounded_to_nine_decimals() {
+        for (text, e9) in [
+            ("92.5", 92_500_000_000),
+            (" 0.0109170305676856 ", 10_917_031),
+            ("0.0000000005", 0),
+            ("0.0000000015", 2),
+            ("0.00000000250", 2),
+            ("0.00000000051", 1),
+            ("1.0000000009999", 1_000_000_001),
+        ] {
+            assert_eq!(parse_upstream_rate(text).unwrap_or_default(), e9, "{text}");
+        }
+        for text in [
+            "",
+            "x",
+            "1.",
+            "-1",
+            "0",
+            "0.0000000000",
+            "1.0000000000x",
+            "1e5",
+        ] {
+            assert!(parse_upstream_rate(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod day;
 mod error;
 mod instant;
+mod offset;
 mod parse;
 mod range;
 mod span;
@@ -21,6 +22,7 @@ mod tests;
 pub use day::{Day, parse_upstream_day};
 pub use error::TimeError;
 pub use instant::{Instant, parse_upstream};
+pub use offset::{day_at, parse_offset, start_of_day_at};
 pub use range::{Period, Preset, Range, Unit, WeekStart};
 pub use span::Span;
 pub use zone::{Zone, day_of, end_of_day, start_of_day};

@@ -25,7 +25,7 @@ pub(super) const USER_SPACE: &str = "default";
 pub(super) const USER_SLOT: usize = 1;
 
 /// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
-fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
+pub(super) fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
     let shipped = match (&reference.external_id, &reference.name) {
         (Some(id), _) => Catalog::shipped().program_by_external_id(id),
         (None, Some(name)) => Catalog::shipped().program_by_name(name),
@@ -72,7 +72,7 @@ pub(super) fn user_id(publisher: PublisherId, space: &str, value: &str) -> Uuid 
 }
 
 /// Replaces a described field when the stamp is newer, or equal with a larger value.
-fn describe<T: Ord + Clone>(
+pub(super) fn describe<T: Ord + Clone>(
     held: &mut Option<T>,
     held_at: &mut i64,
     value: Option<&T>,
@@ -89,7 +89,8 @@ fn describe<T: Ord + Clone>(
     changed || moved
 }
 
-async fn known<E: EntityTrait>(
+/// Rows of a table by their ids.
+pub(super) async fn known<E: EntityTrait>(
     tx: &WriteTx,
     publisher: PublisherId,
     table: &str,
@@ -109,34 +110,23 @@ async fn known<E: EntityTrait>(
     Ok(rows)
 }
 
-/// Brings the programs of drafts that the shipped catalogue does not know; tells whether a row was written.
-pub(super) async fn write_programs(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    drafts: &[ActionDraft],
-) -> Result<bool, DbErr> {
-    let named: Vec<(&ProgramRef, i64)> = drafts
-        .iter()
-        .map(|draft| (&draft.program, draft.stamp.changed_at.micros()))
-        .collect();
-    name_programs(tx, publisher, &named).await
-}
+/// A program to be brought, and the stamp of the state that names it.
+pub(super) type SeenProgram<'a> = (&'a ProgramRef, i64);
 
-/// Brings programs that the shipped catalogue does not know, each with the stamp of what names it; tells whether a row
-/// was written.
-pub(super) async fn name_programs(
+/// Brings programs that the shipped catalogue does not know; tells whether a row was written.
+pub(super) async fn write_programs<'a>(
     tx: &WriteTx,
     publisher: PublisherId,
-    named: &[(&ProgramRef, i64)],
+    programs: impl IntoIterator<Item = SeenProgram<'a>>,
 ) -> Result<bool, DbErr> {
-    let mut seen: BTreeMap<Uuid, (String, Vec<(&ProgramRef, i64)>)> = BTreeMap::new();
-    for (reference, at) in named {
-        let (key, shipped) = program_of(reference);
+    let mut seen: BTreeMap<Uuid, (String, Vec<SeenProgram<'a>>)> = BTreeMap::new();
+    for (program, at) in programs {
+        let (key, shipped) = program_of(program);
         if shipped.is_none() {
-            seen.entry(program_id(publisher, reference))
+            seen.entry(program_id(publisher, program))
                 .or_insert_with(|| (key, Vec::new()))
                 .1
-                .push((reference, *at));
+                .push((program, at));
         }
     }
     if seen.is_empty() {
@@ -146,11 +136,11 @@ pub(super) async fn name_programs(
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
-    for (id, (natural_key, references)) in seen {
+    for (id, (natural_key, programs)) in seen {
         let mut dirty = !rows.contains_key(&id);
-        let external_id = references
+        let external_id = programs
             .iter()
-            .find_map(|(reference, _)| reference.external_id.clone());
+            .find_map(|(program, _)| program.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,
@@ -164,10 +154,16 @@ pub(super) async fn name_programs(
             name_folded: String::new(),
             currency: None,
             name_at_us: 0,
+            status: None,
+            connection_status: None,
+            hold_days: None,
+            max_hold_days: None,
+            described_at_us: None,
         });
         let mut held = Some(row.name.clone());
-        for (reference, at) in references {
-            dirty |= describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
+        for (program, at) in programs {
+            let name = program.name.as_ref();
+            dirty |= describe(&mut held, &mut row.name_at_us, name, at);
         }
         if dirty {
             row.name = held.unwrap_or_default();
@@ -398,8 +394,7 @@ pub(super) struct AdSpaces {
 }
 
 impl AdSpaces {
-    /// Reads the ad spaces, brings those of drafts, and merges those that were known by name only with the id that
-    /// arrived.
+    /// Reads the ad spaces, brings new ones, and merges those that were known by name only with the id that arrived.
     pub(super) async fn bring(
         tx: &WriteTx,
         publisher: PublisherId,
@@ -407,52 +402,68 @@ impl AdSpaces {
     ) -> Result<Self, DbErr> {
         let named: Vec<(&AdSpaceRef, i64)> = drafts
             .iter()
-            .filter_map(|draft| Some((draft.ad_space.as_ref()?, draft.stamp.changed_at.micros())))
+            .filter_map(|draft| {
+                let reference = draft.ad_space.as_ref()?;
+                Some((reference, draft.stamp.changed_at.micros()))
+            })
             .collect();
-        Self::bring_named(tx, publisher, &named).await
+        Self::load(tx, publisher).await?.add(tx, &named).await
     }
 
-    /// Likewise for ad spaces that anything names, each with the stamp of what names it.
-    pub(super) async fn bring_named(
-        tx: &WriteTx,
-        publisher: PublisherId,
-        named: &[(&AdSpaceRef, i64)],
-    ) -> Result<Self, DbErr> {
+    /// Reads the ad spaces.
+    pub(super) async fn load(tx: &WriteTx, publisher: PublisherId) -> Result<Self, DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
             .bind(publisher.0);
         let stored = tx.models::<ad_space::Entity>(sql).await?;
-        let mut spaces = Self {
+        Ok(Self {
             publisher,
             rows: stored.into_iter().map(|row| (row.id, row)).collect(),
             moved: BTreeMap::new(),
             is_changed: false,
-        };
-        let before = spaces.rows.clone();
+        })
+    }
+
+    /// Whether an ad space is known by this id and has this name already.
+    pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
+        reference.external_id.is_some()
+            && self.rows.values().any(|row| {
+                row.external_id == reference.external_id
+                    && reference.name.as_ref().is_none_or(|name| *name == row.name)
+            })
+    }
+
+    /// Brings ad spaces as they are named by states that are as new as the numbers say.
+    pub(super) async fn add(
+        mut self,
+        tx: &WriteTx,
+        named: &[(&AdSpaceRef, i64)],
+    ) -> Result<Self, DbErr> {
+        let before = self.rows.clone();
         // Ids first: a name of the same batch may belong to one.
         for (reference, at) in named {
             if reference.external_id.is_some() {
-                spaces.see(reference, *at);
+                self.see(reference, *at);
             }
         }
         for (reference, at) in named {
-            spaces.see(reference, *at);
+            self.see(reference, *at);
         }
-        let merged = spaces.merge_names();
-        let changed: Vec<ad_space::Model> = spaces
+        let merged = self.merge_names();
+        let changed: Vec<ad_space::Model> = self
             .rows
             .values()
             .filter(|row| before.get(&row.id) != Some(*row))
             .cloned()
             .collect();
         insert(tx, &changed, Conflict::Replace).await?;
-        spaces.is_changed = !changed.is_empty() || !merged.is_empty();
+        self.is_changed = !changed.is_empty() || !merged.is_empty();
         for (old, new) in merged {
             if before.contains_key(&old) {
-                spaces.move_actions(tx, old, new).await?;
+                self.move_actions(tx, old, new).await?;
             }
         }
-        Ok(spaces)
+        Ok(self)
     }
 
     fn see(&mut self, reference: &AdSpaceRef, at: i64) {

@@ -1,13 +1,12 @@
 //! The ledger's part of the write path: adjustments of one input and what balances were, each in one transaction with
 //! the counters of its run. Actions and totals are not touched.
 
-use super::dimensions::{AdSpaces, name_programs, program_id};
-use super::{Applied, count, kept_rejects, lock, raise_version};
-use crate::domain::draft::{AdSpaceRef, ProgramRef};
+use super::dimensions::{AdSpaces, program_id, write_programs};
+use super::{Applied, Counts, count, kept_rejects, lock, log_moved, raise_version};
+use crate::domain::draft::AdSpaceRef;
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::ledger::{AdjustmentDraft, Balance, LedgerInput, balance_id, identified};
-use crate::domain::records::RunCounts;
 use crate::domain::scope::WriteScope;
 use crate::domain::text::fold;
 use crate::domain::time::Instant;
@@ -15,7 +14,7 @@ use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
 use crate::store::tx::WriteTx;
-use entity::{action_change, adjustment, balance};
+use entity::{adjustment, balance};
 use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -66,12 +65,14 @@ async fn write_in(
         .values()
         .filter_map(|draft| Some((draft.ad_space.as_ref()?, named(draft))))
         .collect();
-    let programs: Vec<(&ProgramRef, i64)> = drafts
+    let spaces = AdSpaces::load(tx, publisher)
+        .await?
+        .add(tx, &spaces)
+        .await?;
+    let programs = drafts
         .values()
-        .filter_map(|draft| Some((draft.program.as_ref()?, named(draft))))
-        .collect();
-    let spaces = AdSpaces::bring_named(tx, publisher, &spaces).await?;
-    let is_named = name_programs(tx, publisher, &programs).await?;
+        .filter_map(|draft| Some((draft.program.as_ref()?, named(draft))));
+    let is_named = write_programs(tx, publisher, programs).await?;
     let known = known(tx, publisher, drafts.keys()).await?;
     let mut applied = Applied::default();
     let mut rows = Vec::new();
@@ -100,38 +101,13 @@ async fn write_in(
         rows.push(row);
     }
     insert(tx, &rows, Conflict::Replace).await?;
-    let moved = note_moved(tx, publisher, &spaces, batch, sequence).await?;
+    let run = (batch.run_id, batch.now);
+    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if applied.inserted + applied.updated > 0 || spaces.is_changed || is_named {
-        raise_version(tx, publisher, moved, batch.now).await?;
+        raise_version(tx, publisher, sequence, batch.now).await?;
     }
     count_lines(tx, publisher, batch, &mut applied).await?;
     Ok(applied)
-}
-
-/// Notes the actions that moved to another ad space with an ad space that the input names; gives the last number of the
-/// change log.
-async fn note_moved(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    spaces: &AdSpaces,
-    batch: LedgerBatch<'_>,
-    mut sequence: i64,
-) -> Result<i64, DbErr> {
-    let mut changes = Vec::new();
-    for (action_id, status) in &spaces.moved {
-        sequence += 1;
-        changes.push(action_change::Model {
-            publisher_id: publisher.0,
-            seq: sequence,
-            action_id: *action_id,
-            kind: "UPDATED".to_owned(),
-            status: status.clone(),
-            run_id: batch.run_id,
-            committed_at_us: batch.now.micros(),
-        });
-    }
-    insert(tx, &changes, Conflict::Fail).await?;
-    Ok(sequence)
 }
 
 /// Counts every line: one that was passed over, or that a later line with its reference replaces, changed nothing.
@@ -141,22 +117,19 @@ async fn count_lines(
     batch: LedgerBatch<'_>,
     applied: &mut Applied,
 ) -> Result<(), DbErr> {
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let input = batch.input;
-    let lines = i64::try_from(input.adjustments.len()).unwrap_or(i64::MAX);
+    let lines = input.adjustments.len() + size(input.passed_over);
     let written = applied.inserted + applied.updated + applied.unchanged + applied.stale;
-    applied.unchanged += lines - written + number(input.passed_over);
-    let counts = RunCounts {
-        read: lines + number(input.passed_over) + number(input.rejected),
-        inserted: applied.inserted,
-        updated: applied.updated,
-        unchanged: applied.unchanged,
-        stale: applied.stale,
-        deleted: 0,
-        rejected: number(input.rejected),
-        rounded: number(input.rounded),
+    applied.unchanged += number(lines) - written;
+    let counts = Counts {
+        read: lines + size(input.rejected),
+        applied: *applied,
+        rejected: size(input.rejected),
+        rounded: i64::try_from(input.rounded).unwrap_or(i64::MAX),
     };
-    count(tx, publisher, batch.run_id, &counts).await?;
+    count(tx, publisher, (batch.run_id, batch.now), counts).await?;
     let rejects = kept_rejects(publisher, batch.run_id, 0, &input.rejects);
     insert(tx, &rejects, Conflict::Fail).await.map(|_| ())
 }

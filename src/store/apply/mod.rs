@@ -9,12 +9,14 @@
 //!   → actions, cart items, states     one statement each; what upstream no longer has goes behind a tombstone
 //!   → totals                          what changed actions contributed leaves, what they contribute now enters
 //!   → change log, data version        numbers without gaps, under the lock
-//!   → the run's counters and rejects
+//!   → the run's counters and rejects, the step of the sync
 //! ```
 //!
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+pub mod clicks;
+mod described;
 mod dimensions;
 mod facts;
 pub mod ledger;
@@ -22,17 +24,21 @@ mod rows;
 mod tombstones;
 mod totals;
 
+pub use described::{Described, describe};
+
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
+use super::sync::write_step;
 use super::tx::WriteTx;
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
-use crate::domain::records::RunCounts;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// How many rejected records of a run are kept whole; all are counted.
@@ -51,29 +57,10 @@ pub struct Batch<'a> {
     pub rejects: &'a [Reject],
     /// How many records of the run were refused before this batch.
     pub rejected_before: i64,
+    /// How far a sync has come with these rows; moved in their transaction.
+    pub sync: Option<&'a SyncStep>,
     /// The present.
     pub now: Instant,
-}
-
-impl Batch<'_> {
-    /// What the batch adds to its run's counters.
-    fn counts(&self, applied: Applied) -> RunCounts {
-        let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        RunCounts {
-            read: size(self.drafts.len() + self.rejects.len()),
-            inserted: applied.inserted,
-            updated: applied.updated,
-            unchanged: applied.unchanged,
-            stale: applied.stale,
-            deleted: applied.deleted,
-            rejected: size(self.rejects.len()),
-            rounded: self
-                .drafts
-                .iter()
-                .map(|draft| i64::from(draft.rounded))
-                .sum(),
-        }
-    }
 }
 
 /// What a batch changed.
@@ -91,21 +78,35 @@ pub struct Applied {
     pub deleted: i64,
 }
 
-/// Writes a batch: all of it or nothing.
+/// Writes a batch: all of it or nothing, and once, also where the answer to the commit was lost and the store is
+/// [patient](Store::patient).
 ///
 /// # Errors
 /// When the database fails; then nothing of the batch is stored.
 pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result<Applied> {
-    store
-        .write(async |tx| apply_in(tx, scope.publisher(), batch).await)
-        .await
+    let publisher = scope.publisher();
+    let written = store.write_once(
+        async |tx| apply_in(tx, publisher, batch).await,
+        async |tx, (_, read)| {
+            // The run's counter moves with its batches, so it tells whether this one is in.
+            let mut sql = tx.sql();
+            sql.push("SELECT 1 AS one FROM import_runs WHERE publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND id = ")
+                .bind(batch.run_id)
+                .push(" AND read_count = ")
+                .bind(*read);
+            Ok(!tx.rows(sql).await?.is_empty())
+        },
+    );
+    written.await.map(|(applied, _)| applied)
 }
 
 async fn apply_in(
     tx: &WriteTx,
     publisher: PublisherId,
     batch: Batch<'_>,
-) -> Result<Applied, DbErr> {
+) -> Result<(Applied, i64), DbErr> {
     let mut sequence = lock(tx, publisher).await?;
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
@@ -113,7 +114,9 @@ async fn apply_in(
     applied.deleted = facts.delete(publisher, batch.deletions);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
-    is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
+    let programs = batch.drafts.iter();
+    let programs = programs.map(|draft| (&draft.program, draft.stamp.changed_at.micros()));
+    is_changed |= dimensions::write_programs(tx, publisher, programs).await?;
     is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
@@ -139,7 +142,17 @@ async fn apply_in(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    count(tx, publisher, batch.run_id, &batch.counts(applied)).await?;
+    let counts = Counts {
+        read: batch.drafts.len() + batch.rejects.len(),
+        applied,
+        rejected: batch.rejects.len(),
+        rounded: batch
+            .drafts
+            .iter()
+            .map(|draft| i64::from(draft.rounded))
+            .sum(),
+    };
+    let read = count(tx, publisher, (batch.run_id, batch.now), counts).await?;
     let rejects = kept_rejects(
         publisher,
         batch.run_id,
@@ -147,7 +160,10 @@ async fn apply_in(
         batch.rejects,
     );
     insert(tx, &rejects, Conflict::Fail).await?;
-    Ok(applied)
+    if let Some(step) = batch.sync {
+        write_step(tx, publisher, step).await?;
+    }
+    Ok((applied, read))
 }
 
 /// Takes the publisher's write lock; gives the last number of its change log.
@@ -180,35 +196,81 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds to a run's counters, in the transaction of its rows.
+/// What a batch adds to its run's counters.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    /// Records read.
+    read: usize,
+    /// What became of them.
+    applied: Applied,
+    /// Records refused.
+    rejected: usize,
+    /// Amounts rounded.
+    rounded: i64,
+}
+
+/// Adds a batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
 async fn count(
     tx: &WriteTx,
     publisher: PublisherId,
-    run_id: Uuid,
-    counts: &RunCounts,
-) -> Result<(), DbErr> {
+    (run_id, now): (Uuid, Instant),
+    counts: Counts,
+) -> Result<i64, DbErr> {
+    let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let applied = counts.applied;
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET read_count = read_count + ")
-        .bind(counts.read);
+        .bind(size(counts.read));
     sql.push(", inserted_count = inserted_count + ")
-        .bind(counts.inserted);
+        .bind(applied.inserted);
     sql.push(", updated_count = updated_count + ")
-        .bind(counts.updated);
+        .bind(applied.updated);
     sql.push(", unchanged_count = unchanged_count + ")
-        .bind(counts.unchanged);
+        .bind(applied.unchanged);
     sql.push(", stale_count = stale_count + ")
-        .bind(counts.stale);
+        .bind(applied.stale);
     sql.push(", deleted_count = deleted_count + ")
-        .bind(counts.deleted);
+        .bind(applied.deleted);
     sql.push(", rejected_count = rejected_count + ")
-        .bind(counts.rejected);
+        .bind(size(counts.rejected));
     sql.push(", rounded_count = rounded_count + ")
         .bind(counts.rounded);
+    sql.push(", alive_at_us = ").bind(now.micros());
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(run_id);
-    tx.execute(sql).await.map(|_| ())
+        .bind(run_id)
+        .push(" RETURNING read_count");
+    let rows = tx.rows(sql).await?;
+    rows.first()
+        .map_or(Ok(0), |row| row.try_get("", "read_count"))
+}
+
+/// Notes in the change log that actions moved to the ad space that their name turned out to be; gives the last number.
+async fn log_moved(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    moved: &BTreeMap<Uuid, String>,
+    mut sequence: i64,
+    (run_id, now): (Uuid, Instant),
+) -> Result<i64, DbErr> {
+    let changes: Vec<action_change::Model> = moved
+        .iter()
+        .map(|(action_id, status)| {
+            sequence += 1;
+            action_change::Model {
+                publisher_id: publisher.0,
+                seq: sequence,
+                action_id: *action_id,
+                kind: "UPDATED".to_owned(),
+                status: status.clone(),
+                run_id,
+                committed_at_us: now.micros(),
+            }
+        })
+        .collect();
+    insert(tx, &changes, Conflict::Fail).await?;
+    Ok(sequence)
 }
 
 fn kept_rejects(

@@ -15,6 +15,11 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
+/// How many rounds `make soak` asks for under this name; none in `make test`, which takes a few.
+pub(crate) fn soak(name: &str) -> Option<usize> {
+    number(name).map(|rounds| usize::try_from(rounds).unwrap())
+}
+
 /// The seed of this run.
 pub(crate) fn seed() -> u64 {
     number("PROPERTY_SEED").unwrap_or(20_261_122)

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod check;
+pub(crate) mod clicks;
 pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod dice;

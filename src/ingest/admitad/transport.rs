@@ -1,0 +1,272 @@
+//! Bytes to Admitad and back: encryption, time-outs, limits. What they mean is not known here.
+
+use super::answer::Answer;
+use super::fault::Fault;
+use crate::domain::error::{Code, Error, Result};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, Response};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use url::{Host, Url};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often one request may be sent on within its host.
+const REDIRECTS: usize = 3;
+/// The largest answer, unpacked.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The way to one base address.
+pub(super) struct Transport {
+    client: reqwest::Client,
+    base: Url,
+    timeout: Duration,
+    sent: AtomicU64,
+}
+
+impl Transport {
+    /// A way to an address.
+    ///
+    /// # Errors
+    /// If it is not `https`, nor `http` on this machine, or if no encryption can be set up.
+    pub(super) fn new(base: Url, timeout: Duration) -> Result<Self> {
+        let base = checked(base)?;
+        let fault = |error: reqwest::Error| Error::internal(error);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("actiongraph/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .timeout(timeout)
+            .connect_timeout(CONNECT.min(timeout))
+            .redirect(within_host())
+            .referer(false)
+            .tls_backend_preconfigured(encryption()?);
+        if base.scheme() == "http" {
+            // On this machine: no proxy is between.
+            builder = builder.no_proxy();
+        }
+        Ok(Self {
+            client: builder.build().map_err(fault)?,
+            base,
+            timeout,
+            sent: AtomicU64::new(0),
+        })
+    }
+
+    /// The base address.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// How many requests were sent.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// A request that reads.
+    pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> RequestBuilder {
+        let mut url = self.at(path);
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
+        }
+        self.client.get(url)
+    }
+
+    /// A request with a body.
+    pub(super) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.at(path))
+    }
+
+    fn at(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path()));
+        url
+    }
+
+    /// Sends a request and reads the answer to its end.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] if there is none, [`Fault::Unreadable`] if it is too large.
+    pub(super) async fn send(&self, request: RequestBuilder) -> std::result::Result<Answer, Fault> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let failed = |error| self.failed(error);
+        let mut response = request.send().await.map_err(failed)?;
+        let retry_after = retry_after(&response);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(Fault::Unreadable {
+                    cause: format!("it is longer than {} MB", BODY_LIMIT >> 20),
+                    excerpt: String::new(),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = String::from_utf8(body)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let body = match body.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => body,
+        };
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
+    }
+
+    /// A failure on the way, in words; never with an address, which may be a proxy's with a password.
+    fn failed(&self, error: reqwest::Error) -> Fault {
+        let error = error.without_url();
+        let host = self.base.host_str().unwrap_or_default();
+        let cause = if error.is_timeout() {
+            let seconds = self.timeout.as_secs_f64();
+            format!("{host} has not answered in full within {seconds} seconds")
+        } else if error.is_connect() {
+            format!("no connection to {host} ({})", root_cause(&error))
+        } else {
+            format!(
+                "the connection to {host} broke off ({})",
+                root_cause(&error)
+            )
+        };
+        Fault::Unavailable {
+            cause,
+            retry_after: None,
+        }
+    }
+}
+
+/// The innermost reason of a failure.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut said = error.to_string();
+    while let Some(error) = cause {
+        said = error.to_string();
+        cause = error.source();
+    }
+    said
+}
+
+/// `Retry-After` in seconds. As a date it would need a clock and is ignored.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Sends on only to the very same host, way and port: elsewhere the key would be shown to somebody else.
+fn within_host() -> Policy {
+    Policy::custom(|attempt| {
+        let same = attempt
+            .previous()
+            .first()
+            .is_some_and(|first| first.origin() == attempt.url().origin());
+        if same && attempt.previous().len() <= REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+fn checked(mut base: Url) -> Result<Url> {
+    let wrong = |message: &str| Err(Error::bad_input("base_url", message));
+    match base.scheme() {
+        "https" => {}
+        "http" if is_loopback(&base) => {}
+        _ => {
+            return wrong(
+                "must begin with https:// (http:// only for this very machine), so that the key is not sent in clear",
+            );
+        }
+    }
+    if base.host().is_none() {
+        return wrong("names no host; Admitad's is https://api.admitad.com/");
+    }
+    if !base.username().is_empty() || base.password().is_some() {
+        return wrong("must not hold a user or password; the key has its own settings");
+    }
+    base.set_query(None);
+    base.set_fragment(None);
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    Ok(base)
+}
+
+fn is_loopback(base: &Url) -> bool {
+    match base.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+/// How connections are encrypted: by ring, with the certificates that this machine trusts, or, on one that has none (a
+/// bare container), with Mozilla's list. Nothing is installed for the whole process.
+fn encryption() -> Result<ClientConfig> {
+    let fault = |error: rustls::Error| {
+        Error::new(
+            Code::Internal,
+            "Encryption for requests to Admitad cannot be set up.",
+        )
+        .because(error)
+    };
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(fault)
+    };
+    let trusting = match builder()?.with_platform_verifier() {
+        Ok(config) => config.with_no_client_auth(),
+        Err(_) => {
+            let roots = RootCertStore {
+                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            };
+            builder()?
+                .with_root_certificates(roots)
+                .with_no_client_auth()
+        }
+    };
+    Ok(trusting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_over_no_open_wire() {
+        let new = |base: &str| Transport::new(base.parse().unwrap(), CONNECT);
+        for base in [
+            "http://api.admitad.com/",
+            "ftp://api.admitad.com/",
+            "http://10.0.0.1/",
+            "http://localhost.example/",
+            "https://me:secret@api.admitad.com/",
+            "data:text/plain,x",
+        ] {
+            let error = new(base).err().unwrap();
+            assert_eq!(error.field(), Some("base_url"), "{base}");
+            assert!(!error.message().contains("secret"), "{error}");
+        }
+        for (base, at) in [
+            ("https://api.admitad.com", "https://api.admitad.com/token/"),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x/token/"),
+            ("http://localhost:1/?a=1#b", "http://localhost:1/token/"),
+            ("http://[::1]:1/", "http://[::1]:1/token/"),
+        ] {
+            assert_eq!(new(base).unwrap().at("token/").as_str(), at);
+        }
+    }
+}
