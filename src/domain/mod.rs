@@ -9,6 +9,7 @@ pub mod column;
 pub mod contribution;
 pub mod draft;
 pub mod error;
+pub mod feed;
 pub mod filter;
 pub mod id;
 pub mod ledger;

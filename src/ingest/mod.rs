@@ -16,6 +16,7 @@
 pub mod adjustments;
 pub mod admitad;
 pub mod demo;
+pub mod feed;
 pub mod format;
 pub mod latest;
 pub mod ledger;

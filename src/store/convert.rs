@@ -41,7 +41,7 @@ pub(super) fn some_instant(
         .transpose()
 }
 
-fn currency(code: &str, table: &str) -> Result<Currency> {
+pub(super) fn currency(code: &str, table: &str) -> Result<Currency> {
     Currency::parse(code).map_err(|_| inconsistent(table, code, "currency"))
 }
 

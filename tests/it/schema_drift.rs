@@ -137,7 +137,10 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::balance::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);
+    entity::<entity::commission_rate::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
+    entity::<entity::feed::Entity>(backend, &mut shapes);
+    entity::<entity::feed_offer::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::product::Entity>(backend, &mut shapes);

@@ -235,7 +235,7 @@ impl TableRow<'_> {
         Err(Refusal::new(RejectReason::Malformed, None, message))
     }
 
-    fn raw_cell(&self, name: &str) -> Option<&str> {
+    pub(super) fn raw_cell(&self, name: &str) -> Option<&str> {
         let column = self
             .headings
             .iter()

@@ -19,6 +19,8 @@ pub mod clicks;
 mod described;
 mod dimensions;
 mod facts;
+pub mod feeds;
+mod goods;
 pub mod ledger;
 mod rows;
 mod tombstones;
@@ -117,8 +119,9 @@ async fn apply_in(
     let programs = batch.drafts.iter();
     let programs = programs.map(|draft| (&draft.program, draft.stamp.changed_at.micros()));
     is_changed |= dimensions::write_programs(tx, publisher, programs).await?;
-    is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
-    is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
+    is_changed |=
+        goods::write_categories(tx, publisher, goods::categories_of(batch.drafts)).await?;
+    is_changed |= goods::write_products(tx, publisher, goods::products_of(batch.drafts)).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
     facts.write(tx, publisher, &spaces).await?;
     let deltas = facts.deltas(tx, publisher, &spaces).await?;
