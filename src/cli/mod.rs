@@ -6,6 +6,7 @@
 mod adjustments;
 mod demo;
 mod demo_data;
+mod feed;
 mod import;
 mod key;
 mod migrate;
@@ -71,6 +72,9 @@ enum Command {
     /// Store what moved the balance and was no action: deductions, fines, payouts.
     #[command(subcommand)]
     Adjustments(adjustments::AdjustmentsCommand),
+    /// Store what product feeds say of products and categories.
+    #[command(subcommand)]
+    Feed(feed::FeedCommand),
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
+        Command::Feed(command) => feed::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };

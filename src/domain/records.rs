@@ -137,7 +137,7 @@ pub struct Product {
     pub is_hot: bool,
     /// On the publisher's priority list.
     pub is_priority: bool,
-    /// Earliest order that carried it.
+    /// Earliest order that carried it, or earliest feed that offered it.
     pub first_seen: Instant,
 }
 

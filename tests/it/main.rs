@@ -19,6 +19,7 @@ mod cli;
 mod clicks;
 mod documents;
 mod durability;
+mod feeds;
 mod filters;
 mod http;
 mod ledger;

@@ -119,7 +119,7 @@ filter_input! {
         is_hot: BooleanFilter = "isHot" => |op| ProductTest::Field(ProductField::IsHot, op),
         /// Whether it is on the publisher's priority list.
         is_priority: BooleanFilter = "isPriority" => |op| ProductTest::Field(ProductField::IsPriority, op),
-        /// The earliest order that carried it.
+        /// The earliest order that carried it, or the earliest product feed.
         first_seen_at: DateTimeFilter = "firstSeenAt" => |op| ProductTest::Field(ProductField::FirstSeen, op),
     }
     related {

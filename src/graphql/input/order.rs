@@ -189,7 +189,7 @@ order_input! {
     ProductOrderField of ProductSort, by default FirstSeenAt Desc;
     /// The latest name, without regard to case.
     Name,
-    /// The earliest order that carried it.
+    /// The earliest order that carried it, or the earliest product feed.
     FirstSeenAt,
     /// The AliExpress product id, as text.
     ExternalId,

@@ -15,6 +15,7 @@ pub mod info;
 pub mod ledger;
 pub mod metric;
 pub mod node;
+pub mod offer;
 pub mod product;
 pub mod product_segment;
 pub mod program;
