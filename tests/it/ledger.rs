@@ -298,7 +298,7 @@ fn the_api_lists_adjustments_and_says_what_is_left_of_rewards() {
             json!([{"amount": "100.00", "currency": "USD"}])
         );
         assert_eq!(earned["bonuses"], json!([]));
-        assert_eq!(earned["info"]["rowsRead"], 2);
+        assert_eq!(earned["info"]["rowsRead"], "2");
 
         // The other publisher has none of it.
         let data = Api::of(&world, 1)
@@ -352,7 +352,7 @@ fn filters_orders_pages_and_ids_of_adjustments() {
             (json!({"reference": {"isNull": true}}), 2),
             (json!({"program": {"name": {"eq": "aliexpress ww"}}}), 2),
             (json!({"adSpace": {"name": {"startsWith": "my"}}}), 2),
-            (json!({"not": {"date": {"lte": "2026-03-06"}}}), 5),
+            (json!({"not": {"date": {"lte": "2026-03-06"}}}), 4),
             (json!({"account": {"ne": "admitad"}}), 0),
         ] {
             let data = api.data(asked, &json!({"f": filter})).await;

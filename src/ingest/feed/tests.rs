@@ -147,6 +147,7 @@ fn hostile_and_damaged_feeds_end_in_a_sentence() {
     let attributes: String = (0..100).map(|at| format!("a{at}='x' ")).collect();
     let attributes = format!("<yml_catalog {attributes}>");
     let long = format!("{offer}<name>{}", "x".repeat(1 << 20));
+    let (cut, _) = YML.split_once("</offers>").unwrap();
     for (text, words) in [
         (
             "<!DOCTYPE yml_catalog [<!ENTITY b \"bb\"><!ENTITY c \"&b;&b;\">]><yml_catalog/>",
@@ -163,7 +164,7 @@ fn hostile_and_damaged_feeds_end_in_a_sentence() {
         (deep.as_str(), "32 deep"),
         (attributes.as_str(), "64 attributes"),
         (long.as_str(), "256 KiB"),
-        (&YML[..YML.len() - 40], "ends inside"),
+        (cut, "ends inside"),
         ("<yml_catalog><shop></yml_catalog>", "damaged"),
         ("<stats><stat/></stats>", "root is `<stats>`"),
         ("<html><body>Sign in</body></html>", "HTML"),
