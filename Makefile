@@ -86,6 +86,10 @@ bench: build ## Measure the rate and the memory of imports
 bench-reports: build ## Measure reports beside the same by hand (ACTIONS=20000000)
 	@ACTIONGRAPH_BIN=$(BINARY) bench/reports/run $(ACTIONS)
 
+.PHONY: bench-formats
+bench-formats: build ## Measure imports of every format beside bare inserts (ACTIONS=200000)
+	@ACTIONGRAPH_BIN=$(BINARY) bench/formats/run $(ACTIONS)
+
 .PHONY: clean
 clean: ## Remove what make built for the web (cargo clean does the rest)
 	rm -rf web/dist web/node_modules tests/node/node_modules $(STAMPS) $(TARGET_DIR)/tidy

@@ -208,8 +208,8 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
-    aliases: Vec<Alias>,
     accounts: accounts::Given,
+    aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
 

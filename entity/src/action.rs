@@ -94,6 +94,8 @@ pub struct Model {
     pub observed_at_us: i64,
     /// Fields kept from older states with their stamps, JSON; empty for none.
     pub inherited: String,
+    /// The newest postback's standing, and what lies beneath it where it is shown, JSON; none without postbacks.
+    pub notice: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

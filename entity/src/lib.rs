@@ -34,6 +34,7 @@ pub mod feed;
 pub mod feed_offer;
 pub mod import_reject;
 pub mod import_run;
+pub mod postback_secret;
 pub mod product;
 pub mod product_lifetimes;
 pub mod program;

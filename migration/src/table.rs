@@ -248,3 +248,33 @@ impl NewTable {
         self
     }
 }
+
+/// Adds a column of text, or none, to a table that is there.
+///
+/// # Errors
+/// What the database answers.
+pub(crate) async fn add_text_or_null(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+) -> Result<(), DbErr> {
+    let words = NewTable::shared(manager.get_database_backend(), table);
+    let mut column = words.bytewise(name);
+    manager
+        .alter_table(Table::alter().table(table).add_column(column.null()).take())
+        .await
+}
+
+/// Takes a column away again.
+///
+/// # Errors
+/// What the database answers.
+pub(crate) async fn drop_column(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+) -> Result<(), DbErr> {
+    manager
+        .alter_table(Table::alter().table(table).drop_column(name).take())
+        .await
+}

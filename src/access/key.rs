@@ -1,4 +1,4 @@
-//! What an API key looks like: `ag_<8>_<43>`.
+//! What an API key looks like: `ag_<8>_<43>`; the secret in a postback's address is `pb_<8>_<43>`.
 //!
 //! The eight letters are public and find the key in the database; the 43 are 32 random bytes. Only the SHA-256 of the
 //! whole is stored: with 256 random bits there is nothing to guess, so a slow hash would only slow requests down.
@@ -13,6 +13,11 @@ pub type Hash = [u8; 32];
 
 /// Letters of a prefix: none that look alike (no `i`, `l`, `o`), and no `u`.
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// What API keys begin with.
+const API: &str = "ag";
+/// What the secrets in addresses of postbacks begin with.
+const POSTBACK: &str = "pb";
 
 const PREFIX_LENGTH: usize = 8;
 const SECRET_LENGTH: usize = 43;
@@ -32,6 +37,18 @@ pub struct NewKey {
 /// # Errors
 /// When the system has no randomness to give.
 pub fn make() -> Result<NewKey, getrandom::Error> {
+    make_kind(API)
+}
+
+/// Makes a secret for the address of postbacks.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn make_postback() -> Result<NewKey, getrandom::Error> {
+    make_kind(POSTBACK)
+}
+
+fn make_kind(kind: &str) -> Result<NewKey, getrandom::Error> {
     let mut short = [0_u8; PREFIX_LENGTH];
     let mut long = [0_u8; 32];
     getrandom::fill(&mut short)?;
@@ -42,7 +59,7 @@ pub fn make() -> Result<NewKey, getrandom::Error> {
             .map(|letter| char::from(*letter))
     };
     let prefix: String = short.iter().filter_map(letter).collect();
-    let secret = format!("ag_{prefix}_{}", URL_SAFE_NO_PAD.encode(long));
+    let secret = format!("{kind}_{prefix}_{}", URL_SAFE_NO_PAD.encode(long));
     let hash = to_hex(&hash(&secret));
     Ok(NewKey {
         secret,
@@ -67,10 +84,21 @@ pub fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
 
-/// The public part of a text of the right form.
+/// The public part of a text of the form of an API key.
 #[must_use]
 pub fn prefix_of(secret: &str) -> Option<&str> {
-    let (prefix, rest) = secret.strip_prefix("ag_")?.split_once('_')?;
+    prefix_of_kind(API, secret)
+}
+
+/// The public part of a text of the form of a postback's secret.
+#[must_use]
+pub fn postback_prefix_of(secret: &str) -> Option<&str> {
+    prefix_of_kind(POSTBACK, secret)
+}
+
+fn prefix_of_kind<'a>(kind: &str, secret: &'a str) -> Option<&'a str> {
+    let rest = secret.strip_prefix(kind)?.strip_prefix('_')?;
+    let (prefix, rest) = rest.split_once('_')?;
     let fits = prefix.len() == PREFIX_LENGTH
         && prefix.bytes().all(|byte| LETTERS.contains(&byte))
         && rest.len() == SECRET_LENGTH
@@ -103,6 +131,17 @@ mod tests {
         assert_eq!(key.hash.len(), 64);
         assert!(!key.hash.contains(&key.secret[12..]));
         assert_ne!(make().unwrap().secret, key.secret);
+    }
+
+    #[test]
+    fn a_postbacks_secret_is_no_key() {
+        let secret = make_postback().unwrap();
+        assert_eq!(
+            postback_prefix_of(&secret.secret),
+            Some(secret.prefix.as_str())
+        );
+        assert_eq!(prefix_of(&secret.secret), None);
+        assert_eq!(postback_prefix_of(&make().unwrap().secret), None);
     }
 
     #[test]

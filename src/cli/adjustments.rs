@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::import::{SOME_REJECTED, find_or_create, shown, slug, time, told};
+use super::accounts::find_or_create;
+use super::import::{SOME_REJECTED, shown, slug, time, told};
 use super::output::Output;
 use super::{Database, Failure, Outcome, block_on, migrate, now, open};
 use crate::clock::Clock;
@@ -60,7 +61,10 @@ fn import(args: &ImportArgs, output: &Output) -> Outcome {
         let store = open(&settings).await?;
         migrate(&store, output).await?;
         let clock = Clock::system();
-        let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
+        let publisher = find_or_create(&store, &args.publisher, now(&clock), &|text| {
+            output.note(text)
+        })
+        .await?;
         let options = LedgerOptions {
             name: shown(&args.file),
             account: args.account.clone(),

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::import::{SOME_REJECTED, find_or_create, shown, slug, time, told};
+use super::accounts::find_or_create;
+use super::import::{SOME_REJECTED, shown, slug, time, told};
 use super::output::Output;
 use super::progress::Bar;
 use super::{Database, Failure, Outcome, block_on, migrate, now, open};
@@ -75,7 +76,10 @@ fn import(args: &ImportArgs, output: &Output) -> Outcome {
         let store = open(&settings).await?;
         migrate(&store, output).await?;
         let clock = Clock::system();
-        let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
+        let publisher = find_or_create(&store, &args.publisher, now(&clock), &|text| {
+            output.note(text)
+        })
+        .await?;
         let source = FeedSource {
             name,
             is_hot: args.hot,

@@ -1,8 +1,9 @@
 //! The command line: one file per command, and what they share.
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an
-//! import that refused some records.
+//! import or a sync that refused some records.
 
+mod accounts;
 mod adjustments;
 mod demo;
 mod demo_data;
@@ -11,12 +12,14 @@ mod import;
 mod key;
 mod migrate;
 mod output;
+mod postback;
 mod progress;
 mod rates;
 mod read_sheet;
 mod schema;
 mod serve;
 mod spool;
+mod sync;
 mod totals;
 
 use std::future::Future;
@@ -58,6 +61,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Import exports of actions: Admitad's JSON and XML, CSV, XLSX, XLS, also gzipped; - for standard input.
     Import(import::ImportArgs),
+    /// Read what is new in the configured accounts at Admitad; `serve` does so by itself.
+    Sync(sync::SyncArgs),
     /// Bring the database's tables up to this version.
     Migrate(migrate::MigrateArgs),
     /// Compare the totals with the facts that they are made of.
@@ -75,6 +80,9 @@ enum Command {
     /// Store what product feeds say of products and categories.
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Make, list and revoke the addresses that Admitad sends postbacks to.
+    #[command(subcommand)]
+    Postback(postback::PostbackCommand),
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
@@ -152,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &output),
         Command::Serve(args) => serve::run(&args, &output),
         Command::Import(args) => import::run(&args, &output),
+        Command::Sync(args) => sync::run(&args, &output),
         Command::Migrate(args) => migrate::run(&args, &output),
         Command::Verify(args) => totals::verify(&args, &output),
         Command::Rebuild(args) => totals::rebuild(&args, &output),
@@ -159,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(&command, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
+        Command::Postback(command) => postback::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };

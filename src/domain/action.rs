@@ -5,6 +5,7 @@
 
 use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
+use super::notice::Notice;
 use super::time::Instant;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -230,10 +231,14 @@ pub struct Item {
 pub struct Record {
     /// Program.
     pub program_id: Uuid,
-    /// Standing of the newest state.
+    /// Standing of the newest state, or of the notice over it.
     pub standing: Standing,
     /// Stamp of the newest state.
     pub stamp: Stamp,
+    /// The newest notice: a state without the time of its change.
+    pub notice: Option<Notice>,
+    /// Standing of the newest state where the notice stands over it.
+    pub beneath: Option<Standing>,
     /// Filled slots.
     pub slots: BTreeMap<Slot, SlotValue>,
     /// Stamps of the slots that do not come from the newest state.
@@ -262,6 +267,7 @@ pub enum Merged {
 /// by their values, so that the order of arrival does not matter.
 pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
     let before = known.clone();
+    known.uncover();
     let newer = (arriving.stamp, &arriving.standing, arriving.program_id)
         > (known.stamp, &known.standing, known.program_id);
     let stamps: BTreeMap<Slot, Stamp> = known
@@ -281,13 +287,17 @@ pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
     for (slot, value) in &arriving.slots {
         known.offer(*slot, value, arriving.stamp_of(*slot));
     }
+    if arriving.notice > known.notice {
+        known.notice.clone_from(&arriving.notice);
+    }
+    known.cover();
     if *known == before {
         let seen = arriving.stamp == known.stamp || arriving.standing == known.standing;
         return if seen { Merged::Same } else { Merged::Stale };
     }
     if same_to_a_reader(&before, known) {
         Merged::Observed
-    } else if newer {
+    } else if newer || before.standing != known.standing {
         Merged::Updated
     } else {
         Merged::Filled
@@ -307,6 +317,36 @@ impl Record {
     #[must_use]
     pub fn stamp_of(&self, slot: Slot) -> Stamp {
         self.inherited.get(&slot).copied().unwrap_or(self.stamp)
+    }
+
+    /// Lets the notice stand over the newest state, if it says something newer.
+    fn cover(&mut self) {
+        let shown = self
+            .notice
+            .as_ref()
+            .and_then(|notice| notice.over(&self.standing, self.stamp));
+        if let Some(shown) = shown {
+            self.beneath = Some(std::mem::replace(&mut self.standing, shown));
+        }
+    }
+
+    /// Shows the newest state's own standing.
+    fn uncover(&mut self) {
+        if let Some(dated) = self.beneath.take() {
+            self.standing = dated;
+        }
+    }
+
+    /// How new the standing is that is shown: a notice over the newest state is as new as its receipt.
+    #[must_use]
+    pub fn shown_stamp(&self) -> Stamp {
+        match (&self.beneath, &self.notice) {
+            (Some(_), Some(notice)) => Stamp {
+                changed_at: notice.received_at,
+                observed_at: notice.received_at,
+            },
+            _ => self.stamp,
+        }
     }
 
     fn offer(&mut self, slot: Slot, value: &SlotValue, stamp: Stamp) {
@@ -375,11 +415,18 @@ pub struct State {
     pub order_amount_e4: Option<i64>,
     /// Currency.
     pub currency: Currency,
-    /// When it began and when it was first observed.
+    /// When it began and when it was first observed. The beginning of a state that only a postback told of is not
+    /// known: [`Instant::MIN`].
     pub stamp: Stamp,
 }
 
 impl State {
+    /// Whether nobody knows when it began.
+    #[must_use]
+    pub fn is_undated(&self) -> bool {
+        self.stamp.changed_at == Instant::MIN
+    }
+
     /// The id of the state: of what it says, so that seeing it again adds nothing.
     #[must_use]
     pub fn id(&self, publisher: PublisherId, action: Uuid) -> Uuid {
@@ -439,6 +486,8 @@ mod tests {
                 .map(|(slot, text)| (*slot, SlotValue::Text((*text).to_owned())))
                 .collect(),
             inherited: BTreeMap::new(),
+            notice: None,
+            beneath: None,
         }
     }
 

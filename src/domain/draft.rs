@@ -5,6 +5,7 @@
 use super::action::{SOURCE, Slot, SlotValue, Stamp, Standing};
 use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
+use super::notice::Receipt;
 use super::text::fold;
 use super::time::Instant;
 use sha2::{Digest, Sha256};
@@ -112,6 +113,8 @@ pub struct ActionDraft {
     pub items: Vec<DraftItem>,
     /// How many of its amounts were rounded to four decimals.
     pub rounded: u32,
+    /// How it came in, if it says nothing of when its status changed: a postback.
+    pub receipt: Option<Receipt>,
 }
 
 impl ActionDraft {

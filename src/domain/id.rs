@@ -27,6 +27,8 @@ pub enum Kind {
     Adjustment,
     /// A balance as it was at one time.
     Balance,
+    /// The import run of a day's postbacks.
+    Run,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::User => "user",
             Self::Adjustment => "adjustment",
             Self::Balance => "balance",
+            Self::Run => "run",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod filter;
 pub mod id;
 pub mod ledger;
 pub mod money;
+pub mod notice;
 pub mod page;
 pub mod records;
 pub mod report;

@@ -11,6 +11,7 @@ pub mod graphql;
 pub mod health;
 pub mod observe;
 pub mod params;
+pub mod postback;
 pub mod state;
 pub mod viewer;
 
@@ -31,6 +32,12 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(graphql::get))
                 .route(web::post().to(graphql::post))
                 .route(web::method(Method::OPTIONS).to(cors::preflight)),
+        )
+        // Needs the secret that is in its address; without it there is nothing at this address.
+        .service(
+            resource("/postback/{secret}", "GET, POST")
+                .route(web::get().to(postback::get))
+                .route(web::post().to(postback::post)),
         )
         // Public: the program and its schema, nobody's data.
         .service(readable("/", assets::home))
@@ -66,7 +73,8 @@ fn resource(path: &str, methods: &'static str) -> Resource {
     }))
 }
 
-async fn no_such_route() -> HttpResponse {
+/// The answer where there is nothing.
+pub(crate) async fn no_such_route() -> HttpResponse {
     let message =
         "There is nothing at this address. The API is at /graphql, GraphiQL at /graphiql.";
     Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, message).error_response()

@@ -137,7 +137,10 @@ fn note<B>(
     state.metrics.request(route, method, status, took);
     // Addresses are logged as the route's pattern: what callers put into them is theirs.
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    if matches!(route, "/livez" | "/readyz" | "/metrics") {
+    // Thousands of postbacks a second leave no line each: they are counted.
+    let is_plain = matches!(route, "/livez" | "/readyz" | "/metrics")
+        || route == super::postback::ROUTE && status == 200;
+    if is_plain {
         tracing::debug!(reference, method, route, status, ms, "answered");
         return;
     }

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::domain::scope::Publisher;
 use crate::domain::time::Instant;
 use crate::graphql::Engine;
+use crate::ingest::inbox::Inbox;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -36,6 +37,8 @@ pub struct HttpState {
     pub engine: Engine,
     /// Recognises keys.
     pub keyring: Keyring,
+    /// Takes postbacks.
+    pub inbox: Inbox,
     /// Tells the time.
     pub clock: Clock,
     /// Counts.

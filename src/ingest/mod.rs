@@ -9,19 +9,23 @@
 //! | a file's own time | [`latest`] |
 //! | the seeded source | [`demo`] |
 //! | Admitad's API | [`admitad`] |
-//! | batches into the write path | [`pipeline`] |
+//! | a postback's parameters | [`postback`] |
+//! | batches into the write path | [`pipeline`], and [`inbox`] for postbacks |
 //!
-//! All but the pipeline and the client of Admitad's API is pure: bytes in, values out, no clock, no database.
+//! All but the last row, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! clock, no database.
 
 pub mod adjustments;
 pub mod admitad;
 pub mod demo;
 pub mod feed;
 pub mod format;
+pub mod inbox;
 pub mod latest;
 pub mod ledger;
 pub mod normalize;
 pub mod personal;
 pub mod pipeline;
+pub mod postback;
 pub mod raw;
 pub mod refusal;

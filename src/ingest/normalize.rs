@@ -7,6 +7,7 @@
 //! - A click country is two letters, upper-cased; anything else is nothing, for a country is never worth an order.
 //! - SubIDs are kept as they are, blanks around them included; one of nothing but blanks is none.
 //! - An id is a text or a whole number; `true` and `12.5` as ids refuse the record.
+//! - A record with `received_at` is a postback: it says nothing of when its status changed (ADR 0022).
 //! - Category and product ids of `0` are nothing: upstream writes that where it knows none.
 //!
 //! What a field was called is said in each refusal, so that the reject names what to mend.
@@ -19,6 +20,7 @@ use crate::domain::draft::{
     ActionDraft, AdSpaceRef, CategoryRef, DraftItem, ProductRef, ProgramRef, RejectReason,
 };
 use crate::domain::money::{Currency, Excess, MoneyError, parse_e4};
+use crate::domain::notice::Receipt;
 use crate::domain::time::{Instant, TimeError, parse_upstream, parse_upstream_day};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -76,7 +78,8 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
         name: fields.name(raw.website_name, "website_name")?,
     };
     let has_ad_space = ad_space.external_id.is_some() || ad_space.name.is_some();
-    let standing = fields.standing(raw, &program)?;
+    let mut standing = fields.standing(raw, &program)?;
+    let receipt = fields.receipt(raw, &mut standing)?;
     let slots = fields.slots(raw)?;
     let items = fields.items(&raw.positions)?;
     Ok(ActionDraft {
@@ -85,12 +88,18 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
         ad_space: has_ad_space.then_some(ad_space),
         stamp: Stamp {
             changed_at: standing.status_updated_at.unwrap_or(standing.ordered_at),
-            observed_at: context.observed_at,
+            observed_at: match receipt {
+                None => context.observed_at,
+                // The first state holds from the order on: whatever else is known of the action is newer.
+                Some(receipt) if receipt.is_first => standing.ordered_at,
+                Some(receipt) => receipt.at,
+            },
         },
         standing,
         slots,
         items,
         rounded: fields.rounded,
+        receipt,
     })
 }
 
@@ -141,6 +150,30 @@ impl Fields {
         })
     }
 
+    /// How the record came in, if it is a postback: then its status is one of postbacks' words, and becomes the API's.
+    fn receipt(
+        &self,
+        raw: &RawAction<'_>,
+        standing: &mut Standing,
+    ) -> Result<Option<Receipt>, Refusal> {
+        let Some(at) = self.instant(raw.received_at, "received_at")? else {
+            return Ok(None);
+        };
+        if standing.status_updated_at.is_some() {
+            return Ok(None);
+        }
+        if standing.status == Status::Unknown {
+            return Err(self.bad("status", "is none of new, pending, approved and declined"));
+        }
+        let is_first = standing.raw_status.eq_ignore_ascii_case("new");
+        standing.raw_status = standing.status.as_str().to_ascii_lowercase();
+        Ok(Some(Receipt {
+            at,
+            is_first,
+            says_paid: self.text(raw.paid, "paid", ID_LIMIT)?.is_some(),
+        }))
+    }
+
     fn slots(&mut self, raw: &RawAction<'_>) -> Result<BTreeMap<Slot, SlotValue>, Refusal> {
         let country = self.text(raw.click_country_code, "click_country_code", NAME_LIMIT)?;
         let country = country.map(|code| code.to_ascii_uppercase());
@@ -159,6 +192,7 @@ impl Fields {
             (Slot::Keyword, self.name(raw.keyword, "keyword")?),
             (Slot::Comment, self.name(raw.comment, "comment")?),
             (Slot::PromoCode, self.name(raw.promocode, "promocode")?),
+            (Slot::Device, self.word(raw.device, "device")?),
         ];
         let numbers = [
             (Slot::OrderAmount, self.money(raw.cart, "cart")?),

@@ -35,6 +35,8 @@ const SHOWN_REJECTS: usize = 5;
 pub enum Entrance {
     /// A file or standard input on the command line.
     File,
+    /// The network's API, by the sync.
+    Api,
     /// A ledger of deductions, fines and payouts.
     Adjustments,
     /// A product feed.
@@ -43,6 +45,8 @@ pub enum Entrance {
     Demo,
     /// Counts of clicks.
     Clicks,
+    /// Postbacks.
+    Postback,
 }
 
 impl Entrance {
@@ -51,10 +55,12 @@ impl Entrance {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "FILE",
+            Self::Api => crate::store::sync::API,
             Self::Adjustments => "ADJUSTMENTS",
             Self::Feed => "FEED",
             Self::Demo => "DEMO",
             Self::Clicks => "CLICKS",
+            Self::Postback => "POSTBACK",
         }
     }
 }

@@ -249,6 +249,10 @@ record! {
         promocode = "promocode",
         /// Country of the click.
         click_country_code = "click_country_code",
+        /// Class of the device; only postbacks have one.
+        device = "device",
+        /// When a postback was received; a record that has it says nothing of when its status changed.
+        received_at = "received_at",
     } lists positions
 }
 

@@ -5,9 +5,11 @@ use super::listing::{self, Children, IDS, Listing, Wanted, column};
 use super::sql::Sql;
 use super::sql::filter::write_range;
 use super::tx::ReadTx;
+use crate::domain::action::State;
 use crate::domain::draft::action_id;
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter, Value};
+use crate::domain::notice::history;
 use crate::domain::page::{Page, PageRequest, SortKey};
 use crate::domain::records::{Action, ActionState, CartItem};
 use crate::domain::sales::AxisRange;
@@ -15,7 +17,7 @@ use crate::domain::scope::ReadScope;
 use crate::domain::time::Instant;
 use entity::{action, action_item, action_state};
 use sea_orm::{EntityTrait, FromQueryResult as _};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// What actions can be ordered by.
@@ -247,7 +249,7 @@ pub async fn items_of(tx: &ReadTx, scope: ReadScope, actions: &[Uuid]) -> Result
     Ok(items)
 }
 
-/// The states that actions went through, oldest first: one statement.
+/// The states that actions went through, by action, oldest first: one statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -264,8 +266,17 @@ pub async fn states_of(
         sql.push(" AND t.action_id IN ")
             .bind_all(ids.iter().copied());
         sql.push(" ORDER BY t.action_id, t.changed_at_us, t.observed_at_us, t.state_id");
+        let mut of_each: BTreeMap<Uuid, Vec<State>> = BTreeMap::new();
         for model in tx.models::<action_state::Entity>(sql).await? {
-            states.push(to_state(model)?);
+            let stored = to_state(model)?;
+            of_each
+                .entry(stored.action_id)
+                .or_default()
+                .push(stored.state);
+        }
+        for (action_id, of_one) in of_each {
+            let seen = history(of_one).into_iter();
+            states.extend(seen.map(|state| ActionState { action_id, state }));
         }
     }
     Ok(states)

@@ -1,5 +1,6 @@
 //! Rows into domain values. A row that cannot be one is reported with its table and key, never guessed.
 
+use super::notices;
 use crate::domain::action::Record;
 use crate::domain::action::{ActionType, Item, Slot, SlotValue, Stamp, Standing, State, Status};
 use crate::domain::draft::Place;
@@ -139,6 +140,8 @@ pub(super) fn to_state(row: action_state::Model) -> Result<ActionState> {
 pub(super) fn to_record(row: action::Model, items: Vec<Item>) -> Result<Record> {
     let inherited = parse_inherited(&row.inherited)
         .ok_or_else(|| inconsistent("actions", row.id, "inherited"))?;
+    let (notice, beneath) = notices::parse(row.notice.as_deref())
+        .ok_or_else(|| inconsistent("actions", row.id, "notice"))?;
     let ad_space_id = row.ad_space_id;
     let action = to_action(row)?;
     let mut slots = BTreeMap::new();
@@ -176,22 +179,25 @@ pub(super) fn to_record(row: action::Model, items: Vec<Item>) -> Result<Record> 
     if !items.is_empty() {
         slots.insert(Slot::Items, SlotValue::Items(items));
     }
+    let standing = Standing {
+        status: action.status,
+        raw_status: action.raw_status,
+        paid: action.paid,
+        processed: action.processed,
+        reward_e4: action.reward_e4,
+        currency: action.currency,
+        action_type: action.action_type,
+        ordered_at: action.ordered_at,
+        status_updated_at: action.status_updated_at,
+    };
     Ok(Record {
         program_id: action.program_id,
-        standing: Standing {
-            status: action.status,
-            raw_status: action.raw_status,
-            paid: action.paid,
-            processed: action.processed,
-            reward_e4: action.reward_e4,
-            currency: action.currency,
-            action_type: action.action_type,
-            ordered_at: action.ordered_at,
-            status_updated_at: action.status_updated_at,
-        },
+        beneath: beneath.map(|beneath| beneath.of(&standing)),
+        standing,
         stamp: action.stamp,
         slots,
         inherited,
+        notice,
     })
 }
 
@@ -268,6 +274,8 @@ pub(super) fn to_program(row: program::Model) -> Result<Program> {
         external_id: row.external_id,
         catalog_key: row.catalog_key,
         name: row.name,
+        hold_days: row.hold_days,
+        max_hold_days: row.max_hold_days,
     })
 }
 

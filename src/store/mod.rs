@@ -20,6 +20,8 @@ pub mod keys;
 pub mod keyset;
 pub mod lifetimes;
 mod listing;
+mod notices;
+pub mod postback_secrets;
 pub mod products;
 pub mod programs;
 pub mod publishers;

@@ -290,6 +290,7 @@ fn action(
     let ordered_at = at(ordered_at);
     let subid = (Slot::Subid1, SlotValue::Text(subid1.to_owned()));
     ActionDraft {
+        receipt: None,
         external_id: id.to_owned(),
         program: ProgramRef {
             external_id: Some(program.to_owned()),

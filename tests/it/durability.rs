@@ -95,6 +95,7 @@ fn draft(external_id: &str, version: i64) -> ActionDraft {
         ]),
         items: (1..=ITEMS).map(item).collect(),
         rounded: 0,
+        receipt: None,
     }
 }
 

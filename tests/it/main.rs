@@ -12,6 +12,7 @@
 
 mod support;
 
+mod admitad_client;
 mod answers;
 mod api;
 mod apply;
@@ -21,11 +22,13 @@ mod documents;
 mod durability;
 mod feeds;
 mod filters;
+mod formats;
 mod http;
 mod ledger;
 mod paging;
 mod parity;
 mod plans;
+mod postbacks;
 mod report_api;
 mod reports;
 mod sales;
@@ -34,5 +37,6 @@ mod schema_drift;
 mod segments;
 mod spec;
 mod statements;
+mod sync;
 mod tenants;
 mod totals;

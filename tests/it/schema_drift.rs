@@ -143,6 +143,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::feed_offer::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
+    entity::<entity::postback_secret::Entity>(backend, &mut shapes);
     entity::<entity::product::Entity>(backend, &mut shapes);
     entity::<entity::program::Entity>(backend, &mut shapes);
     entity::<entity::publisher::Entity>(backend, &mut shapes);

@@ -11,12 +11,10 @@ use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit}
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
 use crate::domain::sales::{AxisRange, DateAxis};
-use crate::domain::time::Span;
+use crate::domain::time::{DAY_US, Span};
 use crate::domain::totals::{Grain, Total, cover};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
 /// How long before now the stretch ends that expectations rest on, in days: until then most actions are processed.
 const BASE_ENDS: i64 = 30;
 /// How long that stretch is, in days.

@@ -153,6 +153,9 @@ fn without_currency(text: &str) -> (&str, Option<String>) {
     }
     let is_code =
         |part: &str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if text.bytes().filter(u8::is_ascii_alphabetic).count() != 3 {
+        return (text, None);
+    }
     if let Some((head, tail)) = text.split_at_checked(3)
         && is_code(head)
     {

@@ -2,6 +2,7 @@
 
 use super::super::convert::{print_inherited, to_item, to_record, to_state};
 use super::super::listing::IDS;
+use super::super::notices;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
@@ -144,11 +145,12 @@ impl Facts {
             };
             let held_before = returned_to_hold(
                 &fact.record.standing,
-                fact.record.stamp,
+                fact.record.shown_stamp(),
                 fact.states.values(),
             );
             fact.see_state(state_id, state);
-            fact.see_alive(draft.stamp.observed_at);
+            let receipt = draft.receipt.map(|receipt| receipt.at);
+            fact.see_alive(receipt.unwrap_or(draft.stamp.observed_at));
             match merge(&mut fact.record, &arriving) {
                 Merged::Updated => {
                     applied.updated += 1;
@@ -170,7 +172,7 @@ impl Facts {
             if held_before
                 != returned_to_hold(
                     &fact.record.standing,
-                    fact.record.stamp,
+                    fact.record.shown_stamp(),
                     fact.states.values(),
                 )
             {
@@ -190,7 +192,7 @@ impl Facts {
                 continue;
             };
             let at = Some(gone.observed_at);
-            if fact.record.stamp.observed_at < gone.observed_at && fact.deleted_at < at {
+            if fact.last_seen() < gone.observed_at && fact.deleted_at < at {
                 deleted += i64::from(fact.deleted_at.is_none());
                 fact.deleted_at = at;
                 fact.is_dirty = true;
@@ -462,6 +464,15 @@ impl Fact {
         })
     }
 
+    /// When the action was last seen at upstream, also by a postback.
+    fn last_seen(&self) -> Instant {
+        let told = self.record.notice.as_ref();
+        let told = told.map(|notice| notice.received_at);
+        let states = self.states.values().map(|state| state.stamp.observed_at);
+        let seen = states.chain(told).chain([self.record.stamp.observed_at]);
+        seen.max().unwrap_or(Instant::MIN)
+    }
+
     /// Keeps a state with the earliest observation of it; behind a tombstone, that makes the tombstone another.
     fn see_state(&mut self, id: Uuid, state: State) {
         match self.states.get_mut(&id) {
@@ -516,7 +527,11 @@ impl Fact {
             raw_status: standing.raw_status.clone(),
             paid: standing.paid,
             processed: standing.processed,
-            returned_to_hold: returned_to_hold(standing, *stamp, self.states.values()),
+            returned_to_hold: returned_to_hold(
+                standing,
+                self.record.shown_stamp(),
+                self.states.values(),
+            ),
             reward_e4: standing.reward_e4,
             order_amount_e4: self.record.number(Slot::OrderAmount),
             currency: standing.currency.as_str().to_owned(),
@@ -546,6 +561,7 @@ impl Fact {
             changed_at_us: stamp.changed_at.micros(),
             observed_at_us: stamp.observed_at.micros(),
             inherited: print_inherited(inherited),
+            notice: notices::print(self.record.notice.as_ref(), self.record.beneath.as_ref()),
         }
     }
 }

@@ -22,11 +22,13 @@ mod facts;
 pub mod feeds;
 mod goods;
 pub mod ledger;
+mod notices;
 mod rows;
 mod tombstones;
 mod totals;
 
 pub use described::{Described, describe};
+pub use notices::{DayRun, apply_notices};
 
 use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
@@ -109,7 +111,17 @@ async fn apply_in(
     publisher: PublisherId,
     batch: Batch<'_>,
 ) -> Result<(Applied, i64), DbErr> {
-    let mut sequence = lock(tx, publisher).await?;
+    let sequence = lock(tx, publisher).await?;
+    apply_locked(tx, publisher, sequence, batch).await
+}
+
+/// Writes a batch under the publisher's lock, behind the last number of its change log.
+async fn apply_locked(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    mut sequence: i64,
+    batch: Batch<'_>,
+) -> Result<(Applied, i64), DbErr> {
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
     let mut applied = facts.merge(publisher, batch.drafts, &spaces);

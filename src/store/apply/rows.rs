@@ -2,10 +2,11 @@
 
 use super::dimensions::{AdSpaces, program_id};
 use super::goods::{draft_category_id, product_id};
-use crate::domain::action::{Item, Record, Slot, SlotValue, State};
+use crate::domain::action::{Item, Record, Slot, SlotValue, Stamp, State};
 use crate::domain::contribution::{Contribution, ItemContribution};
 use crate::domain::draft::ActionDraft;
 use crate::domain::id::PublisherId;
+use crate::domain::notice::Notice;
 use crate::domain::time::Instant;
 use entity::{action_item, action_state};
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub(super) fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &Ad
         stamp: draft.stamp,
         slots,
         inherited: BTreeMap::new(),
+        notice: Notice::of(&draft.standing, draft.receipt),
+        beneath: None,
     }
 }
 
@@ -91,7 +94,18 @@ pub(super) fn state_of(draft: &ActionDraft) -> State {
         reward_e4: draft.standing.reward_e4,
         order_amount_e4,
         currency: draft.standing.currency,
-        stamp: draft.stamp,
+        stamp: match draft.receipt {
+            None => draft.stamp,
+            Some(receipt) => Stamp {
+                // What is not known is no part of the state's identity: the same postback again is the same state.
+                changed_at: if receipt.is_first {
+                    draft.stamp.changed_at
+                } else {
+                    Instant::MIN
+                },
+                observed_at: receipt.at,
+            },
+        },
     }
 }
 

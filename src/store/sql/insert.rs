@@ -12,6 +12,8 @@ use sea_orm::{
 pub(in crate::store) enum Conflict {
     /// Fail.
     Fail,
+    /// Leave the row as it is.
+    Keep,
     /// Replace every column outside the key.
     Replace,
     /// Replace this column only.
@@ -80,6 +82,9 @@ fn write_insert<M: ModelTrait>(
     let target = format!(" ON CONFLICT ({}) DO ", keys.join(", "));
     match conflict {
         Conflict::Fail => {}
+        Conflict::Keep => {
+            sql.push(&target).push("NOTHING");
+        }
         Conflict::Replace => {
             let sets: Vec<String> = names
                 .iter()

@@ -1,6 +1,8 @@
 //! The only harness of the integration tests: databases, and a world to put actions into.
 
+pub(crate) mod admitad;
 pub(crate) mod api;
+pub(crate) mod books;
 pub(crate) mod check;
 pub(crate) mod clicks;
 pub(crate) mod client;
@@ -10,6 +12,7 @@ pub(crate) mod drafts;
 pub(crate) mod naive;
 pub(crate) mod naive_report;
 pub(crate) mod queries;
+pub(crate) mod server;
 pub(crate) mod statement;
 pub(crate) mod world;
 

@@ -302,12 +302,12 @@ mod tests {
     fn dates_are_whole_seconds_in_both_counts() {
         let moment_of = |days: f64, kind, is_1904| moment(&ExcelDateTime::new(days, kind, is_1904));
         let date = ExcelDateTimeType::DateTime;
-        assert_eq!(moment_of(45_356.5625, date, false), "2024-03-05 13:30:00");
+        assert_eq!(moment_of(45_356.562_5, date, false), "2024-03-05 13:30:00");
         assert_eq!(
             moment_of(45_356.562_499_99, date, false),
             "2024-03-05 13:30:00"
         );
-        assert_eq!(moment_of(43_894.5625, date, true), "2024-03-05 13:30:00");
+        assert_eq!(moment_of(43_894.562_5, date, true), "2024-03-05 13:30:00");
         assert_eq!(moment_of(0.0625, date, false), "1:30:00");
         assert_eq!(
             moment_of(1.5, ExcelDateTimeType::TimeDelta, false),

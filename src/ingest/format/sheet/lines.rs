@@ -239,7 +239,10 @@ mod tests {
             .collect()
     }
 
-    fn read(lines: &[Line]) -> Result<(Vec<(u32, u64, String)>, Vec<String>), String> {
+    /// Page, line and text of each record, and what is ignored.
+    type Read = (Vec<(u32, u64, String)>, Vec<String>);
+
+    fn read(lines: &[Line]) -> Result<Read, String> {
         let text = text(lines);
         let aliases = Aliases::default();
         let mut rows = SheetRows::new(text.as_bytes(), &aliases);

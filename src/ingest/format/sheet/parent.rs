@@ -143,3 +143,43 @@ fn ending(status: ExitStatus) -> String {
     }
     "the workbook needs more than 512 MiB of memory to read; save it as CSV".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(program: &str, arguments: &[&str]) -> Child {
+        Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_child_that_does_not_end_is_ended() {
+        // It waits for input that never comes.
+        let error = wait(started("cat", &[]), Duration::from_millis(50)).unwrap_err();
+        assert!(error.contains("takes longer than"), "{error}");
+    }
+
+    #[test]
+    fn how_a_child_ended_is_said() {
+        for (script, words) in [
+            ("kill -ABRT $$", "512 MiB of memory"),
+            ("kill -SEGV $$", "512 MiB of memory"),
+            ("kill -XCPU $$", "a minute of computing"),
+            ("echo broken >&2; exit 101", "damaged"),
+        ] {
+            let (status, said) = wait(started("sh", &["-c", script]), DEADLINE).unwrap();
+            assert!(
+                ending(status).contains(words),
+                "{script}: {}",
+                ending(status)
+            );
+            assert_eq!(said.contains("broken"), script.contains("broken"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,594 @@
+//! Imports of every format through the real binary: the same actions give the same rows, whatever file they come in, and
+//! what is damaged, hostile or foreign ends in its own clear error with nothing written.
+
+use crate::support::books::{self, Cell};
+use crate::support::world::World;
+use serde_json::{Map, Value, json};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The columns of the sample: canonical name, heading in English and in Russian.
+const COLUMNS: &[(&str, &str, &str)] = &[
+    ("action_id", "Action ID", "ID действия"),
+    ("advcampaign_id", "Program ID", "ID программы"),
+    ("advcampaign_name", "Program", "Программа"),
+    ("website_name", "Ad space", "Площадка"),
+    ("action", "Rate", "Тариф"),
+    ("action_type", "Action type", "Тип действия"),
+    ("status", "Status", "Статус"),
+    ("processed", "Processed", "Обработано"),
+    ("paid", "Paid", "Выплачено"),
+    ("payment", "Earnings", "Заработок"),
+    ("cart", "Order amount", "Сумма заказа"),
+    ("currency", "Currency", "Валюта"),
+    ("click_date", "Click time", "Время клика"),
+    ("action_date", "Action time", "Время действия"),
+    ("status_updated", "Processing date", "Дата обработки"),
+    ("closing_date", "Closing date", "Дата закрытия"),
+    ("conversion_time", "Conversion time", "Время конверсии"),
+    ("subid", "SubID", "SubID"),
+    ("subid1", "SubID 1", "SubID 1"),
+    ("order_id", "Order ID", "ID заказа"),
+    ("keyword", "Keyword", "Ключевое слово"),
+    ("comment", "Comment", "Комментарий"),
+    ("promocode", "Personal promo code", "Персональный промокод"),
+    ("click_country_code", "Click country", "Страна клика"),
+    ("product_id", "Product ID", "ID товара"),
+    ("product_name", "Product name", "Название товара"),
+    ("product_url", "Product link", "Ссылка на товар"),
+    ("product_image", "Product image", "Изображение товара"),
+    (
+        "product_category_id",
+        "Product category ID",
+        "ID категории товара",
+    ),
+    (
+        "product_category_name",
+        "Product category name",
+        "Название категории товара",
+    ),
+    (
+        "product_country_code",
+        "Product country code",
+        "Код страны товара",
+    ),
+];
+
+/// What the columns of an action say, as upstream writes it; empty for nothing.
+fn action(number: u32) -> Vec<String> {
+    let statuses = ["pending", "approved", "declined", "approved_but_stalled"];
+    let status = statuses[usize::try_from(number % 4).unwrap()];
+    let is_open = status == "pending";
+    let (day, hour) = (1 + number % 28, number % 24);
+    let cents = 1_000 + number * 1_237;
+    let product = 1_005_000_000_000_000_u64 + u64::from(number % 17);
+    let texts = [
+        (900_000_000 + number).to_string(),
+        if number.is_multiple_of(3) {
+            "25179"
+        } else {
+            "6115"
+        }
+        .to_owned(),
+        if number.is_multiple_of(3) {
+            "AliExpress RU&CIS NEW"
+        } else {
+            "AliExpress WW"
+        }
+        .to_owned(),
+        "Мой блог".to_owned(),
+        "Paid order".to_owned(),
+        "sale".to_owned(),
+        status.to_owned(),
+        u8::from(!is_open).to_string(),
+        u8::from(status == "approved" && number % 8 == 1).to_string(),
+        format!("{}.{:02}", cents / 2_000, cents / 20 % 100),
+        format!("{}.{:02}", cents / 100, cents % 100),
+        if number.is_multiple_of(3) {
+            "RUB"
+        } else {
+            "USD"
+        }
+        .to_owned(),
+        format!("2024-03-{day:02} {hour:02}:00:05"),
+        format!("2024-03-{day:02} {hour:02}:30:06"),
+        if is_open {
+            String::new()
+        } else {
+            format!("2024-04-{day:02} 07:08:09")
+        },
+        if is_open {
+            String::new()
+        } else {
+            format!("2024-05-{day:02}")
+        },
+        "1801".to_owned(),
+        "tg".to_owned(),
+        format!("u-{}", number % 40),
+        format!("30190000{number:04}"),
+        String::new(),
+        if status == "declined" {
+            "Отказ; \"возврат\", <товар>".to_owned()
+        } else {
+            String::new()
+        },
+        if number.is_multiple_of(10) {
+            "SALE10".to_owned()
+        } else {
+            String::new()
+        },
+        "PL".to_owned(),
+        product.to_string(),
+        format!("Кабель USB-C {} & \"co\"", number % 17),
+        format!("https://www.aliexpress.com/item/{product}.html"),
+        format!("https://ae01.alicdn.com/kf/{product}.jpg"),
+        "44".to_owned(),
+        "Consumer Electronics".to_owned(),
+        "CN".to_owned(),
+    ];
+    let mut texts: Vec<String> = texts.into();
+    if number.is_multiple_of(5) {
+        for text in texts.iter_mut().skip(24) {
+            text.clear();
+        }
+    }
+    texts
+}
+
+fn actions() -> Vec<Vec<String>> {
+    (0..200).map(action).collect()
+}
+
+fn named<'a>(texts: &'a [String], name: &str) -> &'a str {
+    let at = COLUMNS.iter().position(|column| column.0 == name).unwrap();
+    &texts[at]
+}
+
+/// The action as upstream's API sends it.
+fn api(texts: &[String]) -> Value {
+    let (mut fields, mut item) = (Map::new(), Map::new());
+    for ((name, ..), text) in COLUMNS.iter().zip(texts) {
+        let value = match *name {
+            _ if text.is_empty() => Value::Null,
+            "payment" | "cart" => json!(text.parse::<f64>().unwrap()),
+            "action_id" | "processed" | "paid" | "conversion_time" => {
+                json!(text.parse::<u64>().unwrap())
+            }
+            _ => json!(text),
+        };
+        let target = if name.starts_with("product_") {
+            &mut item
+        } else {
+            &mut fields
+        };
+        target.insert((*name).to_owned(), value);
+    }
+    if item.values().any(|value| !value.is_null()) {
+        item.insert("amount".to_owned(), json!(named(texts, "cart")));
+        item.insert("payment".to_owned(), json!(named(texts, "payment")));
+        fields.insert("positions".to_owned(), json!([item]));
+    }
+    Value::Object(fields)
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// CSV with the account's English headings.
+fn english_csv() -> Vec<u8> {
+    let mut out = COLUMNS
+        .iter()
+        .map(|column| column.1)
+        .collect::<Vec<_>>()
+        .join(",");
+    for texts in actions() {
+        out.push_str("\r\n");
+        out.push_str(
+            &texts
+                .iter()
+                .map(|text| quoted(text))
+                .collect::<Vec<_>>()
+                .join(","),
+        );
+    }
+    out.into_bytes()
+}
+
+/// The same as a Russian account and a Russian spreadsheet write it: words, decimal commas, days first, windows-1251.
+fn russian_csv() -> Vec<u8> {
+    let mut out = String::from("Отчет по действиям\n\n");
+    out.push_str(
+        &COLUMNS
+            .iter()
+            .map(|column| column.2.to_uppercase())
+            .collect::<Vec<_>>()
+            .join(";"),
+    );
+    for texts in actions() {
+        let cells = COLUMNS.iter().zip(&texts).map(|((name, ..), text)| {
+            let day = |text: &str| format!("{}.{}.{}", &text[8..10], &text[5..7], &text[..4]);
+            let written = match *name {
+                _ if text.is_empty() => "-".to_owned(),
+                "payment" | "cart" => {
+                    let (whole, rest) = text.split_once('.').unwrap();
+                    let thousands = whole.len().saturating_sub(3);
+                    format!(
+                        "{}\u{a0}{},{rest} {}",
+                        &whole[..thousands],
+                        &whole[thousands..],
+                        named(&texts, "currency")
+                    )
+                }
+                "status" => match text.as_str() {
+                    "pending" => "Ожидает",
+                    "approved" => "Подтвержден",
+                    "declined" => "Отклонён",
+                    _ => "Подтвержден, ожидает оплаты рекламодателем",
+                }
+                .to_owned(),
+                "processed" | "paid" => if text == "1" { "да" } else { "нет" }.to_owned(),
+                "conversion_time" => "0:30:01".to_owned(),
+                "closing_date" => day(text),
+                _ if name.ends_with("_date") || *name == "status_updated" => {
+                    format!("{} {}", day(text), &text[11..])
+                }
+                _ => text.clone(),
+            };
+            quoted(&written)
+        });
+        out.push('\n');
+        out.push_str(&cells.collect::<Vec<_>>().join(";"));
+    }
+    let (bytes, _, lost) = encoding_rs::WINDOWS_1251.encode(&out);
+    assert!(!lost);
+    bytes.into_owned()
+}
+
+fn xml() -> Vec<u8> {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"windows-1251\"?>\n<stats>");
+    for texts in actions() {
+        out.push_str("\n<stat>");
+        for ((name, ..), text) in COLUMNS.iter().zip(&texts) {
+            let text = text.replace('&', "&amp;").replace('<', "&lt;");
+            out.push_str(&format!(
+                "<{name}>{}</{name}>",
+                if text.is_empty() { "-" } else { text.as_str() }
+            ));
+        }
+        out.push_str("</stat>");
+    }
+    out.push_str("</stats>\n");
+    encoding_rs::WINDOWS_1251.encode(&out).0.into_owned()
+}
+
+/// Days in a spreadsheet's count.
+fn serial(text: &str) -> f64 {
+    let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
+    25_569.0 + f64::from(u32::try_from(time.and_utc().timestamp()).unwrap()) / 86_400.0
+}
+
+fn table() -> Vec<Vec<Cell>> {
+    let head = COLUMNS
+        .iter()
+        .map(|column| Cell::Text(column.1.to_owned()))
+        .collect();
+    let rows = actions().into_iter().map(|texts| {
+        let cells = COLUMNS
+            .iter()
+            .zip(&texts)
+            .map(|((name, ..), text)| match *name {
+                _ if text.is_empty() => Cell::Empty,
+                "payment" | "cart" | "action_id" | "product_id" => {
+                    Cell::Number(text.parse().unwrap())
+                }
+                "closing_date" => Cell::Date(serial(&format!("{text} 00:00:00"))),
+                _ if name.ends_with("_date") || *name == "status_updated" => {
+                    Cell::Date(serial(text))
+                }
+                _ => Cell::Text(text.clone()),
+            });
+        cells.collect()
+    });
+    std::iter::once(head).chain(rows).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(bytes).unwrap();
+    packer.finish().unwrap()
+}
+
+/// A run of the binary: its exit code, and all that it said.
+fn import(url: &str, file: &Path, more: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+        .args(["import", "--publisher", "publisher-1"])
+        .arg(file)
+        .args(more)
+        .env_clear()
+        .env("ACTIONGRAPH_DATABASE_URL", url)
+        .env("TMPDIR", file.parent().unwrap())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(said).unwrap(),
+    )
+}
+
+/// What is stored after an import, without the runs.
+async fn stored(folder: &Path, name: &str, bytes: &[u8], words: &str) -> String {
+    let world = World::new(1).await;
+    let file = folder.join(name);
+    std::fs::write(&file, bytes).unwrap();
+    let (code, said) = import(&world.url, &file, &[]);
+    assert_eq!(code, 0, "{name}: {said}");
+    assert!(
+        said.contains(&format!("format    {words}")),
+        "{name}: {said}"
+    );
+    assert_eq!(world.drift(0).await, Vec::<String>::new(), "{name}");
+    // Nothing stays behind beside what was there.
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "{name}");
+    world.dump(0).await
+}
+
+mod heavy {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_same_actions_of_every_format_are_the_same_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let all: Vec<Value> = actions().iter().map(|texts| api(texts)).collect();
+        let json = json!({"_meta": {"count": 200}, "results": all})
+            .to_string()
+            .into_bytes();
+        let lines: String = all.iter().map(|action| format!("{action}\n")).collect();
+        let expected = stored(folder, "actions.json", &json, "JSON").await;
+        assert_eq!(
+            expected
+                .lines()
+                .filter(|line| line.starts_with("action "))
+                .count(),
+            200
+        );
+        assert_eq!(
+            expected
+                .lines()
+                .filter(|line| line.starts_with("action_item "))
+                .count(),
+            160
+        );
+        for (name, bytes, words) in [
+            ("actions.jsonl", lines.into_bytes(), "JSON"),
+            ("english.csv", english_csv(), "CSV (commas, UTF-8)"),
+            (
+                "russian.csv",
+                russian_csv(),
+                "CSV (semicolons, windows-1251, for it is not UTF-8)",
+            ),
+            ("actions.xml", xml(), "XML (windows-1251)"),
+            ("actions.xlsx", books::xlsx(&table()), "XLSX"),
+            ("actions.xls", books::xls(&table()), "XLS"),
+        ] {
+            for (name, bytes, words) in [
+                (name.to_owned(), bytes.clone(), words.to_owned()),
+                (format!("{name}.gz"), gzip(&bytes), format!("{words}, gzip")),
+            ] {
+                let found = stored(folder, &name, &bytes, &words).await;
+                let different = expected
+                    .lines()
+                    .zip(found.lines())
+                    .find(|(left, right)| left != right);
+                assert_eq!(different, None, "{name}");
+                assert_eq!(expected.lines().count(), found.lines().count(), "{name}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn hostile_damaged_and_foreign_files_end_in_their_own_errors_with_nothing_written() {
+        let world = World::new(1).await;
+        let before = world.dump(0).await;
+        let folder = tempfile::tempdir().unwrap();
+        let (mut count, mut wrong) = (0, Vec::new());
+        for (name, bytes, words) in corpus().into_iter().chain(workbooks()) {
+            let file = folder.path().join(&name);
+            std::fs::write(&file, &bytes).unwrap();
+            let (code, said) = import_within_limits(&world.url, &file);
+            if code != 1 || !said.contains(words) || said.len() > 4_000 {
+                let said: String = said.chars().take(600).collect();
+                wrong.push(format!(
+                    "{name}: {words} expected, exit code {code}, said: {said}"
+                ));
+            }
+            std::fs::remove_file(&file).unwrap();
+            assert_eq!(
+                std::fs::read_dir(folder.path()).unwrap().count(),
+                0,
+                "{name}"
+            );
+            count += 1;
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        // A table of sectors that runs in circles ends too; there is nothing else in it.
+        let looping = folder.path().join("looping.xls");
+        std::fs::write(
+            &looping,
+            books::compound(books::xls_stream(), |fat| fat[3] = 0),
+        )
+        .unwrap();
+        let (code, said) = import_within_limits(&world.url, &looping);
+        assert!(
+            code == 1 || said.contains("holds no actions"),
+            "{code} {said}"
+        );
+        count += 1;
+        assert_eq!(world.dump(0).await, before);
+        // Each is a run that can be looked up, with its reason.
+        let runs = world.rows::<entity::import_run::Entity>(0).await;
+        assert_eq!(runs.len(), count);
+        for run in runs.into_iter().filter(|run| run.name != "looping.xls") {
+            assert_eq!(run.state, "FAILED", "{run:?}");
+            assert!(run.error.is_some_and(|error| error.len() > 20));
+        }
+    }
+}
+
+/// The files of the repository, each with words of its error. A file without words, and words without a file, fail.
+fn corpus() -> Vec<Hostile> {
+    let expected = [
+        ("archive.zip", "it is a ZIP archive; unpack it"),
+        ("binary.dat", "it is no text, and no workbook either"),
+        ("cut-off.csv.gz", "the input cannot be read"),
+        ("cut-off.xml", "the XML ends inside `<stat>` (behind row 2)"),
+        ("entities.xml", "DOCTYPE"),
+        ("external-entity.xml", "DOCTYPE"),
+        ("failure.html", "HTML page"),
+        ("feed.xml", "root is `<yml_catalog>`"),
+        ("headings-endless.csv", "no column for `payment`"),
+        ("headings-missing.csv", "no column for `payment`"),
+        ("headings-twice.csv", "two headings mean `payment`"),
+        ("letter.txt", "no known format"),
+        ("no-headings.csv", "no row of headings"),
+        ("packed-twice.gz", "gzip twice"),
+        ("report.pdf", "PDF"),
+        ("table.xls", "HTML page"),
+        ("too-deep.xml", "32 deep"),
+        ("too-many-attributes.xml", "64 attributes"),
+        ("unknown-encoding.xml", "`klingon`"),
+        ("unknown-entity.xml", "`&nbsp;`"),
+        ("utf-16-half-a-character.csv", "not UTF-16LE"),
+        ("utf-16-without-mark.csv", "UTF-16 without the mark"),
+        ("workbook-2003.xml", "Excel 2003"),
+        ("wrong-encoding.xml", "is not UTF-8"),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), expected.len());
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    expected
+        .map(|(name, words)| (name.to_owned(), read(name), words))
+        .into()
+}
+
+/// A file's name, its bytes, and words of its error.
+type Hostile = (String, Vec<u8>, &'static str);
+
+fn listed<const N: usize>(files: [(&str, Vec<u8>, &'static str); N]) -> Vec<Hostile> {
+    files
+        .map(|(name, bytes, words)| (name.to_owned(), bytes, words))
+        .into()
+}
+
+/// Workbooks that are hostile or damaged, made here because most are large before they are packed.
+fn workbooks() -> Vec<Hostile> {
+    [frames(), sheets(), old_books()].concat()
+}
+
+/// The archive is at fault.
+fn frames() -> Vec<Hostile> {
+    let sound = books::xlsx(&table());
+    let half = |bytes: &[u8]| bytes[..bytes.len() / 2].to_vec();
+    let mut lying = books::Zip::default();
+    lying.add("[Content_Types].xml", b"<Types/>", None);
+    lying.add("xl/workbook.xml", &vec![b' '; 20 << 20], Some(100));
+    let mut claiming = books::Zip::default();
+    claiming.add("[Content_Types].xml", b"<Types/>", None);
+    for number in 0..300 {
+        claiming.add(&format!("xl/{number}"), b"x", Some(1 << 20));
+    }
+    let mut letter = books::Zip::default();
+    letter.add("[Content_Types].xml", b"<Types/>", None);
+    letter.add("word/document.xml", b"<w/>", None);
+    let bomb = books::worksheet(&" ".repeat(20 << 20));
+    let bomb = books::xlsx_of(&bomb, &books::no_strings());
+    listed([
+        ("half.xlsx", half(&sound), "its directory is missing"),
+        (
+            "half.xlsx.gz",
+            half(&gzip(&sound)),
+            "incomplete deflate stream",
+        ),
+        ("bomb.xlsx.gz", gzip(&bomb), "more than 100 times its size"),
+        ("bomb.xlsx", bomb, "more than 100 times its size"),
+        ("lying.xlsx", lying.finish(), "the workbook cannot be read"),
+        ("claiming.xlsx", claiming.finish(), "unpacks to 300 MiB"),
+        ("letter.xlsx", letter.finish(), "it is a document"),
+    ])
+}
+
+/// What stands in the archive is at fault.
+fn sheets() -> Vec<Hostile> {
+    let cell = |place: &str| format!("<c r=\"{place}\"><v>1</v></c>");
+    let row = |number: u32, place: &str| format!("<row r=\"{number}\">{}</row>", cell(place));
+    let corners = row(1, "A1") + &row(1_048_576, "XFD1048576");
+    let backwards = row(9, "A9") + &row(2, "A2");
+    let endless = format!("<sst>{}</sst>", "<si><t/></si>".repeat(2 << 20));
+    let lost = "<row r=\"1\"><c r=\"A1\" t=\"s\"><v>4000000000</v></c></row>";
+    // Of different numbers, so that it packs no better than sound ones.
+    let filled = |row: u64| {
+        let numbers = (row * 101..(row + 1) * 101).map(|at| at * 2_654_435_761 % 999_983);
+        let cells = numbers.map(|number| format!("<c><v>{number}</v></c>"));
+        format!("<row>{}</row>", cells.collect::<String>())
+    };
+    let many: String = (0..10_000).map(filled).collect();
+    let of = |rows: &str| books::xlsx_of(&books::worksheet(rows), &books::no_strings());
+    let lying = books::xlsx_lying(&books::worksheet(&corners), &endless);
+    listed([
+        ("corners.xlsx", of(&corners), "no row of headings"),
+        ("strings.xlsx", lying, "larger than its declared"),
+        ("lost-string.xlsx", of(lost), "the workbook cannot be read"),
+        ("backwards.xlsx", of(&backwards), "out of order"),
+        ("many-cells.xlsx", of(&many), "more than 1000000 cells"),
+    ])
+}
+
+/// Old workbooks.
+fn old_books() -> Vec<Hostile> {
+    let sound = books::xls(&table());
+    let mut far = books::xls_cell(0, 0, &Cell::Number(1.0));
+    far.extend(books::xls_cell(65_535, 255, &Cell::Number(1.0)));
+    // A sheet that says that it has four thousand million rows.
+    let mut claims = vec![0x00, 0x02, 14, 0];
+    for number in [0_u32, u32::MAX - 1] {
+        claims.extend(number.to_le_bytes());
+    }
+    claims.extend([0, 0, 0xff, 0xff, 0, 0]);
+    listed([
+        (
+            "half.xls",
+            sound[..sound.len() / 2].to_vec(),
+            "the workbook cannot be read",
+        ),
+        ("corners.xls", books::xls_of(&far), "512 MiB of memory"),
+        ("claims.xls", books::xls_of(&claims), "512 MiB of memory"),
+    ])
+}
+
+/// Likewise with no more address space than a sound import has use for, so that whoever takes gigabytes dies.
+fn import_within_limits(url: &str, file: &Path) -> (i32, String) {
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 4000000 && exec \"$0\" import \"$1\" --publisher publisher-1",
+        ])
+        .arg(env!("CARGO_BIN_EXE_actiongraph"))
+        .arg(file)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("ACTIONGRAPH_DATABASE_URL", url)
+        .env("TMPDIR", file.parent().unwrap())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8(said).unwrap(),
+    )
+}

@@ -1,0 +1,133 @@
+//! A server that is killed while postbacks come in: what it acknowledged is stored.
+
+use crate::support::client::client;
+use crate::support::server::secret;
+use crate::support::{fresh_url, is_postgres};
+use actiongraph::domain::filter::Filter;
+use actiongraph::domain::money::Currency;
+use actiongraph::domain::scope::{Publisher, WriteScope};
+use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::store::totals::verify_next;
+use actiongraph::store::{ReadTx, Store, actions, publishers};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How many senders there are, each with a connection of its own.
+const SENDERS: usize = 16;
+
+/// A server process, and the address that it named in its log.
+fn serve(url: &str) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let address = lines
+        .by_ref()
+        .find_map(|line| {
+            let line = line.unwrap();
+            let (_, rest) = line.split_once("listening on http://")?;
+            Some(rest.split(['"', ' ']).next()?.to_owned())
+        })
+        .unwrap();
+    // The rest is read, so that the server never waits for somebody to do so.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
+
+/// Which numbers of actions are stored.
+async fn stored(store: &Store, publisher: &Publisher, sent: u64) -> BTreeSet<u64> {
+    let scope = WriteScope::for_entrance(publisher.id).read();
+    let tx = ReadTx::new(store);
+    let mut found = BTreeSet::new();
+    for number in 0..sent {
+        let one = actions::by_external_id(&tx, scope, &number.to_string()).await;
+        if !one.unwrap().is_empty() {
+            found.insert(number);
+        }
+    }
+    let count = actions::count(&tx, scope, None, &Filter::All(Vec::new())).await;
+    assert_eq!(count.unwrap(), i64::try_from(found.len()).unwrap());
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_stored_what_it_acknowledged() {
+    let url = fresh_url().await;
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    let now = Instant::parse_rfc3339("2026-03-01T00:00:00Z").unwrap();
+    let publisher = publishers::create(&store, "one", "one", Zone::UTC, Currency::USD, now)
+        .await
+        .unwrap();
+    let secret = secret(&store, &publisher, None, now).await;
+    let (next, acknowledged) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(Mutex::new(Vec::new())),
+    );
+    let rounds = if is_postgres() { 2 } else { 3 };
+    for round in 1..=rounds {
+        let (mut child, address) = serve(&url);
+        let stop = Arc::new(AtomicBool::new(false));
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|_| {
+                let (next, acknowledged) = (Arc::clone(&next), Arc::clone(&acknowledged));
+                let (stop, address) = (Arc::clone(&stop), address.clone());
+                let target = format!("http://{address}/postback/{secret}");
+                async move {
+                    let client = client().timeout(Duration::from_secs(20)).build().unwrap();
+                    while !stop.load(Ordering::Relaxed) {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let text = number.to_string();
+                        let form = [
+                            ("admitad_id", text.as_str()),
+                            ("offer_id", "6115"),
+                            ("payment_status", "approved"),
+                            ("payment_sum", "1.5"),
+                            ("currency", "USD"),
+                            ("time", "1709634600"),
+                        ];
+                        match client.post(&target).form(&form).send().await {
+                            Ok(answer) if answer.status().is_success() => {
+                                acknowledged.lock().unwrap().push(number);
+                            }
+                            _ => break,
+                        }
+                    }
+                }
+            })
+            .collect();
+        let enough = 150 * round;
+        let kill = async {
+            while acknowledged.lock().unwrap().len() < enough {
+                tokio::task::yield_now().await;
+            }
+            child.kill().unwrap();
+            stop.store(true, Ordering::Relaxed);
+        };
+        let work = futures::future::join(futures::future::join_all(senders), kill);
+        tokio::time::timeout(Duration::from_secs(120), work)
+            .await
+            .expect("the server takes postbacks");
+        child.wait().unwrap();
+        let sent = next.load(Ordering::Relaxed);
+        let found = stored(&store, &publisher, sent).await;
+        let acknowledged = acknowledged.lock().unwrap().clone();
+        let lost: Vec<&u64> = acknowledged
+            .iter()
+            .filter(|number| !found.contains(number))
+            .collect();
+        assert!(lost.is_empty(), "round {round}: lost {lost:?}");
+        assert!(acknowledged.len() >= enough);
+    }
+    // And the totals are those of the facts.
+    let checked = verify_next(&store, now).await.unwrap().unwrap();
+    assert_eq!(checked.drift_rows, 0);
+}
