@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ use crate::domain::scope::Publisher;
 use crate::graphql::{self, Engine};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::{observe::observe, routes};
+use crate::ingest::format::heading::Aliases;
+use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
-use crate::settings::Settings;
+use crate::ingest::uploads::Uploads;
+use crate::settings::{Settings, data_directory};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::worker;
@@ -55,6 +59,7 @@ pub struct App {
     address: SocketAddr,
     state: Data<HttpState>,
     postbacks: inbox::Writer,
+    reading: Reading,
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
@@ -85,6 +90,15 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// Where uploads lie until they are in.
+fn upload_folder(settings: &Settings) -> PathBuf {
+    let default = || {
+        let ours = data_directory().unwrap_or_else(|| std::env::temp_dir().join("actiongraph"));
+        ours.join("uploads")
+    };
+    settings.import_directory.clone().unwrap_or_else(default)
+}
+
 impl App {
     /// Puts a server together.
     ///
@@ -98,6 +112,7 @@ impl App {
             keyring: Keyring::new(parts.store.clone()),
             store: parts.store,
             inbox,
+            uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
             clock: parts.clock,
             metrics: parts.metrics,
             options: HttpOptions {
@@ -114,6 +129,10 @@ impl App {
             address,
             state: Data::new(state),
             postbacks,
+            reading: Reading {
+                aliases: Aliases::with(&settings.aliases),
+                program: None,
+            },
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
@@ -147,6 +166,13 @@ impl App {
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);
         let mut writing = std::pin::pin!(writing);
+        let reader = worker::imports::holder().map(|holder| worker::imports::Reader {
+            store: &beside.store,
+            uploads: &beside.uploads,
+            reading: &self.reading,
+            holder,
+        });
+        let reading = worker::read_uploads(reader, &beside.clock);
         let mut server = HttpServer::new(move || {
             Routes::new()
                 .app_data(state.clone())
@@ -172,6 +198,7 @@ impl App {
             }
             () = work => {}
             () = &mut writing => {}
+            () = reading => {}
             () = stop() => {}
         }
         tracing::info!("stopping: running requests may finish");

@@ -316,6 +316,8 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
         entrance: row.entrance,
         name: row.name,
         error: row.error,
+        bytes_read: row.bytes_read,
+        bytes_total: row.bytes_total,
     })
 }
 
@@ -333,6 +335,7 @@ pub(super) fn to_reject(row: import_reject::Model) -> RejectedRecord {
         field: row.field,
         message: row.message,
         raw: row.raw,
+        resolved_by_run: row.resolved_by_run,
     }
 }
 

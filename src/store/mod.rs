@@ -30,6 +30,7 @@ mod state;
 pub mod sync;
 pub mod totals;
 mod tx;
+pub mod uploads;
 pub mod users;
 
 pub use connect::{Store, StoreOptions};

@@ -3,15 +3,18 @@
 //! A step ([`upkeep::tick`]) is a function that tests call; the loop around it is here. Not here: what a step does with
 //! facts and totals (`store`).
 
+pub mod imports;
 pub mod upkeep;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::error::Result;
 use crate::domain::time::Instant;
 use crate::ingest::inbox::Writer;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use imports::Reader;
 
 /// Goes on for as long as it is asked to; `verify_every` is the pause between two slices of totals, none for never.
 pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
@@ -35,4 +38,34 @@ pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: 
 pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Clock) {
     let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
     while postbacks.next(store, now).await.is_some() {}
+}
+
+/// How long a server waits for an upload before it looks for those that others left.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Reads uploads as they come, for as long as it is asked to.
+pub async fn read_uploads(reader: Result<Reader<'_>>, clock: &Clock) {
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => {
+            tracing::error!(%error, "uploads are not read");
+            return std::future::pending().await;
+        }
+    };
+    let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+    loop {
+        match imports::tick(&reader, &now).await {
+            // There may be more.
+            Ok(count) if count > 0 => continue,
+            Ok(_) => {}
+            Err(error) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(cause, "uploads could not be read: {error}");
+            }
+        }
+        tokio::select! {
+            () = reader.uploads.arrival() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
 }

@@ -35,3 +35,4 @@ mod spec;
 mod statements;
 mod tenants;
 mod totals;
+mod uploads;

@@ -54,6 +54,8 @@ pub enum Eligibility {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "records::RunState")]
 pub enum ImportState {
+    /// Received, and waiting for its turn.
+    Queued,
     /// Still going, or cut off.
     Running,
     /// All records are in.

@@ -242,6 +242,7 @@ fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::
             field: reject.field.clone(),
             message: reject.message.clone(),
             raw: reject.raw.clone(),
+            resolved_by_run: None,
         })
         .collect()
 }
