@@ -55,6 +55,7 @@ pub struct RetryRejectedRecordsPayload {
 #[derive(Default)]
 pub struct Mutation;
 
+/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
 #[Object]
 impl Mutation {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are

@@ -494,7 +494,7 @@ fn products_of_categories_are_walked_once_each_with_those_of_the_categories_belo
             after: None,
             before: None,
         };
-        let pages: HashMap<_, _> = ask(&ids, None, &first).unwrap();
+        let pages: HashMap<_, _> = ask(&ids, &first).unwrap();
         for id in &ids {
             let expected = under(*id);
             let cut = &expected[..expected.len().min(usize::try_from(size).unwrap())];
