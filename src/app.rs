@@ -166,8 +166,9 @@ impl App {
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);
         let mut writing = std::pin::pin!(writing);
+        let patient = beside.store.patient(worker::imports::PATIENCE);
         let reader = worker::imports::holder().map(|holder| worker::imports::Reader {
-            store: &beside.store,
+            store: &patient,
             uploads: &beside.uploads,
             reading: &self.reading,
             holder,

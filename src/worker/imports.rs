@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
 use crate::domain::time::Instant;
 use crate::ingest::format::input::Reading;
@@ -25,12 +25,14 @@ const LEASE: Duration = Duration::from_secs(30);
 const SIGN: Duration = Duration::from_secs(2);
 /// How long the file of an upload is looked for, on whatever server, before its run is given up.
 const LOOKED_FOR: Duration = Duration::from_secs(3_600);
+/// How long an import waits for a database that is being restarted.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How many uploads are read side by side.
 const SIDE_BY_SIDE: usize = 2;
 
 /// What reads uploads.
 pub struct Reader<'a> {
-    /// The database.
+    /// The database, patient.
     pub store: &'a Store,
     /// Where the files lie.
     pub uploads: &'a Uploads,
@@ -100,6 +102,10 @@ async fn one(
     if let Err(error) = outcome {
         let cause = error.cause().map(ToString::to_string);
         tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
+        if matches!(error.code(), Code::ServiceUnavailable | Code::StorageFull) {
+            // No fault of the file's: it is tried again when the lease has run out.
+            return Ok(false);
+        }
     }
     if let Err(error) = tokio::fs::remove_file(&file).await {
         tracing::warn!(run = %upload.run_id, %error, "the file of an upload cannot be removed");
