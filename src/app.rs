@@ -9,9 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{Bytes, Data};
 use actix_web::{App as Routes, HttpServer};
+
+use futures::future::{FusedFuture as _, FutureExt as _};
 
 use crate::access::Keyring;
 use crate::clock::Clock;
@@ -20,6 +23,7 @@ use crate::domain::scope::Publisher;
 use crate::graphql::{self, Engine};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::{observe::observe, routes};
+use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
@@ -28,6 +32,8 @@ use crate::settings::{Settings, data_directory};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::worker;
+use crate::worker::sync::Measured;
+use tokio::sync::watch;
 
 /// How long a connection may take to send the head of its first request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,6 +55,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// The accounts of the network that are kept current.
+    pub syncs: Vec<Sync>,
     /// In `actiongraph demo`: the publisher that callers on this machine may read without a key.
     pub demo: Option<Publisher>,
 }
@@ -63,6 +71,7 @@ pub struct App {
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
+    syncs: Vec<Sync>,
 }
 
 /// Takes a port.
@@ -136,6 +145,7 @@ impl App {
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
+            syncs: parts.syncs,
         })
     }
 
@@ -165,7 +175,11 @@ impl App {
         // Requests that finish after the server was told to stop wait for their postbacks, too.
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);
-        let mut writing = std::pin::pin!(writing);
+        let mut writing = std::pin::pin!(writing.fuse());
+        let (stop_sync, stopped) = watch::channel(false);
+        let (mut syncs, measured) = (self.syncs, Measured(&beside.metrics));
+        let sync = worker::sync::run(&mut syncs, &beside.clock, &measured, stopped, self.shutdown);
+        let mut sync = std::pin::pin!(sync.fuse());
         let patient = beside.store.patient(worker::imports::PATIENCE);
         let reader = worker::imports::holder().map(|holder| worker::imports::Reader {
             store: &patient,
@@ -174,43 +188,37 @@ impl App {
             holder,
         });
         let reading = worker::read_uploads(reader, &beside.clock);
-        let mut server = HttpServer::new(move || {
-            Routes::new()
-                .app_data(state.clone())
-                .wrap(Compress::default())
-                .wrap(from_fn(observe))
-                .configure(routes)
-        })
-        .disable_signals()
-        .client_request_timeout(HEAD_DEADLINE)
-        .client_disconnect_timeout(LINGER)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(self.shutdown.as_secs());
-        if let Some(workers) = self.workers {
-            server = server.workers(workers);
-        }
-        let server = server.listen(self.listener).map_err(Error::internal)?.run();
+        let server = started(state, self.listener, self.workers, self.shutdown)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
+        // Without accounts, or after all of them, there is still the rest to do.
+        let beside_answering = async { futures::join!(work, &mut sync, &mut writing, reading) };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;
                 return Err(Error::internal("the server ended by itself"));
             }
-            () = work => {}
-            () = &mut writing => {}
-            () = reading => {}
+            _ = beside_answering => {}
             () = stop() => {}
         }
+        stop_sync.send_replace(true);
         tracing::info!("stopping: running requests may finish");
         let mut leave = std::pin::pin!(handle.stop(true));
         let finished = async {
             // Stopping is a message to the server, which has to run to hear it.
-            tokio::select! {
-                () = &mut leave => Ok(()),
-                ended = &mut server => ended,
-                () = &mut writing => Ok(()),
-            }
+            let answered = async {
+                tokio::select! {
+                    () = &mut leave => Ok(()),
+                    ended = &mut server => ended,
+                    () = &mut writing => Ok(()),
+                }
+            };
+            let stored = async {
+                if !sync.is_terminated() {
+                    sync.await;
+                }
+            };
+            futures::join!(answered, stored).0
         };
         tokio::select! {
             ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {
@@ -226,6 +234,31 @@ impl App {
             }
         }
     }
+}
+
+/// The server on its port; it answers as soon as it is polled.
+fn started(
+    state: Data<HttpState>,
+    listener: TcpListener,
+    workers: Option<usize>,
+    shutdown: Duration,
+) -> Result<Server> {
+    let mut server = HttpServer::new(move || {
+        Routes::new()
+            .app_data(state.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(observe))
+            .configure(routes)
+    })
+    .disable_signals()
+    .client_request_timeout(HEAD_DEADLINE)
+    .client_disconnect_timeout(LINGER)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(shutdown.as_secs());
+    if let Some(workers) = workers {
+        server = server.workers(workers);
+    }
+    Ok(server.listen(listener).map_err(Error::internal)?.run())
 }
 
 #[cfg(test)]

@@ -36,6 +36,18 @@ pub mod name {
     pub const DRIFT: &str = "actiongraph_totals_drift_rows";
     /// Slices of totals that were compared with the facts.
     pub const VERIFIED: &str = "actiongraph_totals_slices_verified";
+    /// Until when the actions of an account are known, in Unix seconds; 0 for not at all.
+    pub const SYNC_KNOWN: &str = "actiongraph_sync_known_until_seconds";
+    /// When an account was last read completely, in Unix seconds; 0 for never.
+    pub const SYNC_SUCCESS: &str = "actiongraph_sync_last_success_seconds";
+    /// When an account is read next, in Unix seconds; 0 for never.
+    pub const SYNC_NEXT: &str = "actiongraph_sync_next_run_seconds";
+    /// Faults in a row of an account.
+    pub const SYNC_FAILURES: &str = "actiongraph_sync_failures";
+    /// 1 for the state that an account is in, as `freshness` calls it.
+    pub const SYNC_STATE: &str = "actiongraph_sync_state";
+    /// Steps of the sync by outcome: `worked`, `failed`, `elsewhere`.
+    pub const SYNC_STEPS: &str = "actiongraph_sync_steps";
     /// The version that runs.
     pub const BUILD: &str = "actiongraph_build";
 }
@@ -62,6 +74,32 @@ struct Owner {
     publisher: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Account {
+    publisher: String,
+    account: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AccountIn {
+    publisher: String,
+    account: String,
+    state: &'static str,
+}
+
+/// How an account stands, in Unix seconds; 0 for never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncGauges {
+    /// Until when its actions are known.
+    pub known_until: i64,
+    /// When it was last read completely.
+    pub last_success: i64,
+    /// When it is read next.
+    pub next_run: i64,
+    /// Faults in a row.
+    pub failures: i64,
+}
+
 type Durations = Family<Route, Histogram, fn() -> Histogram>;
 
 /// Everything that is counted.
@@ -76,6 +114,35 @@ pub struct Metrics {
     postbacks: Family<Outcome, Counter>,
     drift: Family<Owner, Gauge>,
     verified: Counter,
+    sync: Syncs,
+}
+
+/// What is measured of accounts.
+#[derive(Debug, Default)]
+struct Syncs {
+    known: Family<Account, Gauge>,
+    success: Family<Account, Gauge>,
+    next: Family<Account, Gauge>,
+    failures: Family<Account, Gauge>,
+    state: Family<AccountIn, Gauge>,
+    steps: Family<Outcome, Counter>,
+}
+
+impl Syncs {
+    fn register(&self, registry: &mut Registry) {
+        let help = "Until when the actions of an account are known, in Unix seconds";
+        registry.register(name::SYNC_KNOWN, help, self.known.clone());
+        let help = "When an account was last read completely, in Unix seconds";
+        registry.register(name::SYNC_SUCCESS, help, self.success.clone());
+        let help = "When an account is read next, in Unix seconds";
+        registry.register(name::SYNC_NEXT, help, self.next.clone());
+        let help = "Faults in a row of an account";
+        registry.register(name::SYNC_FAILURES, help, self.failures.clone());
+        let help = "1 for the state that an account is in";
+        registry.register(name::SYNC_STATE, help, self.state.clone());
+        let help = "Steps of the sync by outcome";
+        registry.register(name::SYNC_STEPS, help, self.steps.clone());
+    }
 }
 
 impl Default for Metrics {
@@ -113,6 +180,8 @@ impl Metrics {
         registry.register(name::DRIFT, help, drift.clone());
         let help = "Slices of totals compared with the facts";
         registry.register(name::VERIFIED, help, verified.clone());
+        let sync = Syncs::default();
+        sync.register(&mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register(name::BUILD, "The version that runs", build);
         Self {
@@ -125,6 +194,7 @@ impl Metrics {
             postbacks,
             drift,
             verified,
+            sync,
         }
     }
 
@@ -169,6 +239,43 @@ impl Metrics {
         };
         self.drift.get_or_create(&labels).set(drift_rows);
         self.verified.inc();
+    }
+
+    /// A step of the sync ended.
+    pub fn sync_step(&self, outcome: &'static str) {
+        self.sync.steps.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// How an account stands: one of `states`, with its gauges.
+    pub fn synced(
+        &self,
+        (publisher, account): (&str, &str),
+        gauges: SyncGauges,
+        state: &'static str,
+        states: &[&'static str],
+    ) {
+        let labels = Account {
+            publisher: publisher.to_owned(),
+            account: account.to_owned(),
+        };
+        let sync = &self.sync;
+        for (family, value) in [
+            (&sync.known, gauges.known_until),
+            (&sync.success, gauges.last_success),
+            (&sync.next, gauges.next_run),
+            (&sync.failures, gauges.failures),
+        ] {
+            family.get_or_create(&labels).set(value);
+        }
+        for one in states {
+            let labels = AccountIn {
+                publisher: publisher.to_owned(),
+                account: account.to_owned(),
+                state: one,
+            };
+            let is_it = i64::from(*one == state);
+            sync.state.get_or_create(&labels).set(is_it);
+        }
     }
 
     /// All of it in the OpenMetrics text format.

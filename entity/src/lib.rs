@@ -25,6 +25,7 @@ pub mod action_state;
 pub mod ad_space;
 pub mod api_key;
 pub mod category;
+pub mod click_stat;
 pub mod exchange_rate;
 pub mod import_reject;
 pub mod import_run;

@@ -17,6 +17,7 @@ mod m20261122_000002_totals;
 mod m20261122_000003_rates;
 mod m20261122_000004_tombstones;
 mod m20261122_000005_sync;
+mod m20261122_000006_clicks;
 mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
 mod table;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_rates::Migration),
             Box::new(m20261122_000004_tombstones::Migration),
             Box::new(m20261122_000005_sync::Migration),
+            Box::new(m20261122_000006_clicks::Migration),
             Box::new(m20261122_000007_postbacks::Migration),
             Box::new(m20261122_000008_uploads::Migration),
         ]

@@ -2,12 +2,17 @@
 //!
 //! A total fits when it has every dimension that is grouped by, can test every condition of the filter and holds every
 //! sum asked for; the smallest that fits answers. To add a source, add a line.
+//!
+//! Clicks are in no total and no fact: counts of them are a source beside the one of the actions, which answers less.
 
-use crate::domain::filter::{ActionTest, Filter};
-use crate::domain::report::Dimension;
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::{ActionField, ActionTest, Filter};
 use crate::domain::report::metric::Measure;
+use crate::domain::report::plan::Source;
+use crate::domain::report::{Bucket, Dimension};
 use crate::domain::sales::DateAxis;
 use crate::domain::totals::Total;
+use std::collections::BTreeSet;
 
 /// What a total can be asked.
 pub(super) struct Entry {
@@ -99,7 +104,11 @@ impl Entry {
 
     fn measures(&self, measure: Measure) -> bool {
         match measure {
-            Measure::Users | Measure::ConversionLag | Measure::ValidationLag => false,
+            Measure::Users
+            | Measure::ConversionLag
+            | Measure::ValidationLag
+            | Measure::Clicks
+            | Measure::Views => false,
             Measure::PaidReward | Measure::Amounted | Measure::Carted => !self.of_items,
             Measure::Actions(_)
             | Measure::ActionsInCurrency
@@ -108,6 +117,101 @@ impl Entry {
             | Measure::Reward(_) => true,
         }
     }
+}
+
+/// Which counts of clicks answer a question: those of all SubIDs together, or those by the SubID of a slot.
+///
+/// # Errors
+/// The argument that asks for more than upstream counts, and what could be asked instead.
+pub(super) fn clicks(question: &Question<'_>, bucket: Option<Bucket>) -> Result<Source> {
+    let of_views = question.measures.contains(&Measure::Views);
+    let counted = if of_views { "views" } else { "clicks" };
+    let refused = |field: &str, why: String| {
+        let rule = if of_views {
+            "views are known by day, program and ad space"
+        } else {
+            "clicks are known by day, program, ad space and one SubID at a time"
+        };
+        Err(Error::bad_input(
+            field,
+            format!("{why}: {rule}; keep to these, or leave out what counts {counted}"),
+        ))
+    };
+    if !matches!(question.axis, DateAxis::Ordered | DateAxis::Clicked) {
+        let axis = question.axis.as_str();
+        return refused(
+            "dateAxis",
+            format!("there are no {counted} on the axis {axis}, only on ORDERED and CLICKED"),
+        );
+    }
+    if let Some(bucket) = bucket.filter(|bucket| *bucket < Bucket::Day) {
+        let word = bucket.as_str();
+        return refused("bucket", format!("{counted} cannot be divided by {word}"));
+    }
+    let mut slots = BTreeSet::new();
+    for by in question.dimensions {
+        match by.subid_slot() {
+            Some(slot) => {
+                slots.insert(slot);
+            }
+            None if matches!(by, Dimension::Program | Dimension::AdSpace) => {}
+            None => {
+                return refused(
+                    "groupBy",
+                    format!("{counted} cannot be grouped by {}", by.as_str()),
+                );
+            }
+        }
+    }
+    if slots.len() > 1 || of_views && !slots.is_empty() {
+        let many = if of_views {
+            "a SubID"
+        } else {
+            "several SubIDs"
+        };
+        return refused("groupBy", format!("{counted} cannot be grouped by {many}"));
+    }
+    for slot in (0..)
+        .zip(SUBIDS)
+        .filter(|(_, field)| tests(question.filter, *field))
+    {
+        slots.insert(slot.0);
+    }
+    if slots.len() > 1 || of_views && !slots.is_empty() {
+        let many = if of_views {
+            "a SubID"
+        } else {
+            "several SubIDs"
+        };
+        return refused("filter", format!("{counted} cannot be filtered by {many}"));
+    }
+    let is_strange = |test: &ActionTest| match test {
+        ActionTest::Program(_) | ActionTest::AdSpace(_) => false,
+        ActionTest::Field(field, _) => !SUBIDS.contains(field),
+        ActionTest::User(_) | ActionTest::Items(..) => true,
+    };
+    if question.filter.mentions(&is_strange) {
+        return refused(
+            "filter",
+            format!("the filter tests what {counted} are not counted by"),
+        );
+    }
+    Ok(Source::Clicks(slots.into_iter().next()))
+}
+
+/// The fields that hold SubIDs, by slot.
+const SUBIDS: [ActionField; 5] = [
+    ActionField::Subid0,
+    ActionField::Subid1,
+    ActionField::Subid2,
+    ActionField::Subid3,
+    ActionField::Subid4,
+];
+
+/// Whether a filter tests a field of actions.
+fn tests(filter: &Filter<ActionTest>, field: ActionField) -> bool {
+    filter
+        .mentions(&|test: &ActionTest| matches!(test, ActionTest::Field(held, _) if *held == field))
 }
 
 /// Why no total answers a question, in words for whoever asked.

@@ -84,6 +84,7 @@ async fn serve(
         store: data.store.clone(),
         clock,
         metrics,
+        syncs: Vec::new(),
         demo: Some(data.first.clone()),
     };
     let app = App::new(&settings, listener, parts)?;

@@ -18,7 +18,7 @@ use crate::telemetry::Metrics;
 
 /// The label of the demo's own keys begins so and goes on with the time at which the data end. Such a key is made only
 /// after everything was imported, so it is also the sign that the data are whole. The number changes with the data.
-const MARK: &str = "demo data 1, until ";
+const MARK: &str = "demo data 2, until ";
 
 /// When the data are called old, in microseconds: a day.
 const OLD: i64 = 86_400_000_000;

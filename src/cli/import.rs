@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::accounts::find_or_create;
 use super::output::{Output, thousands};
 use super::progress::Bar;
 use super::spool::Spool;
 use super::{Database, Failure, Outcome, block_on, migrate, now, open, told_to_stop};
 use crate::clock::Clock;
 use crate::domain::id::check_slug;
-use crate::domain::money::Currency;
 use crate::domain::scope::{Publisher, WriteScope};
-use crate::domain::time::{Instant, Zone, parse_offset};
+use crate::domain::time::{Instant, parse_offset};
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
 use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
-use crate::store::{Store, publishers};
+use crate::store::Store;
 
 /// How long an import waits for a database that cannot be reached, such as one that is being restarted.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -62,7 +62,8 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
         let store = open(&settings).await?.patient(PATIENCE);
         migrate(&store, output).await?;
         let clock = Clock::system();
-        let publisher = find_or_create(&store, &args.publisher, now(&clock), output).await?;
+        let tell = |words: &str| output.note(words);
+        let publisher = find_or_create(&store, &args.publisher, now(&clock), &tell).await?;
         let reading = Reading {
             aliases: Aliases::with(&settings.aliases),
             program: None,
@@ -88,22 +89,6 @@ pub(super) fn run(args: &ImportArgs, output: &Output) -> Outcome {
 
 fn is_input(file: &Path) -> bool {
     file.as_os_str() == "-"
-}
-
-async fn find_or_create(
-    store: &Store,
-    slug: &str,
-    now: Instant,
-    output: &Output,
-) -> Result<Publisher, Failure> {
-    if let Some(publisher) = publishers::find(store, slug).await? {
-        return Ok(publisher);
-    }
-    let publisher = publishers::create(store, slug, slug, Zone::UTC, Currency::USD, now).await?;
-    output.note(&format!(
-        "New publisher {slug}: time zone UTC, main currency USD. `actiongraph key create --publisher {slug}` makes a key."
-    ));
-    Ok(publisher)
 }
 
 /// What is imported, how and where to.
@@ -268,6 +253,8 @@ mod tests {
     use super::*;
     use crate::domain::draft::{Place, Reject, RejectReason};
     use crate::domain::id::PublisherId;
+    use crate::domain::money::Currency;
+    use crate::domain::time::Zone;
 
     #[test]
     fn the_report_says_what_happened_and_where_to_see_more() {

@@ -1,8 +1,9 @@
 //! The command line: one file per command, and what they share.
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 an
-//! import that refused some records.
+//! import or a sync that refused some records.
 
+mod accounts;
 mod demo;
 mod demo_data;
 mod import;
@@ -16,6 +17,7 @@ mod read_sheet;
 mod schema;
 mod serve;
 mod spool;
+mod sync;
 mod totals;
 
 use std::future::Future;
@@ -57,6 +59,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Import exports of actions: Admitad's JSON and XML, CSV, XLSX, XLS, also gzipped; - for standard input.
     Import(import::ImportArgs),
+    /// Read what is new in the configured accounts at Admitad; `serve` does so by itself.
+    Sync(sync::SyncArgs),
     /// Bring the database's tables up to this version.
     Migrate(migrate::MigrateArgs),
     /// Compare the totals with the facts that they are made of.
@@ -148,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, &output),
         Command::Serve(args) => serve::run(&args, &output),
         Command::Import(args) => import::run(&args, &output),
+        Command::Sync(args) => sync::run(&args, &output),
         Command::Migrate(args) => migrate::run(&args, &output),
         Command::Verify(args) => totals::verify(&args, &output),
         Command::Rebuild(args) => totals::rebuild(&args, &output),

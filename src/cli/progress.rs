@@ -77,6 +77,45 @@ impl Drop for Steps {
     }
 }
 
+/// A line on standard error that says which page of what is read.
+pub(super) struct Pages(ProgressBar);
+
+impl Pages {
+    /// A line that appears with the first page.
+    pub(super) fn new(output: &Output) -> Self {
+        let bar = if output.is_watched() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// This page of so many of something was read; so many actions came in or changed so far.
+    pub(super) fn at(&mut self, what: &str, page: u32, pages: u32, actions: u64) {
+        self.0.set_message(format!(
+            "{what}  page {page} of {pages}  {} actions so far",
+            thousands(actions)
+        ));
+        self.0.tick();
+    }
+
+    /// Makes room for other words.
+    pub(super) fn clear(&mut self) {
+        self.0.set_message("");
+        self.0.tick();
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 impl Progress for Bar {
     fn advanced(&mut self, bytes: u64, records: u64, rejected: u64) {
         self.records += records;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::output::Output;
-use super::{Database, Failure, Outcome, block_on, load, migrate, open, told_to_stop};
+use super::{Database, Failure, Outcome, accounts, block_on, load, migrate, open, told_to_stop};
 use crate::app::{App, Parts, listen};
 use crate::clock::Clock;
 use crate::settings::{self, LogFormat, Settings};
@@ -57,11 +57,17 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Outcome {
         }
         store.is_ready().await?;
         check_totals(&store).await?;
+        let clock = Clock::system();
+        let syncs = accounts::syncs(&store, &settings, &clock, None, &|words| {
+            tracing::info!("{words}");
+        })
+        .await?;
         mention_first_steps(&store).await?;
         let parts = Parts {
             store: store.clone(),
-            clock: Clock::system(),
+            clock,
             metrics: Arc::new(Metrics::new()),
+            syncs,
             demo: None,
         };
         let app = App::new(&settings, listener, parts)?;

@@ -271,6 +271,8 @@ fields! {
         ItemsCount,
         /// Expected eligibility (word), by program, click country and UTC day of the order.
         Eligibility,
+        /// End of the hold, µs: the order and the program's hold time; none where that is not known.
+        HoldEndsAt,
     }
 }
 

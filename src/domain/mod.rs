@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod catalog;
+pub mod clicks;
 pub mod column;
 pub mod contribution;
 pub mod draft;

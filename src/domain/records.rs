@@ -3,9 +3,10 @@
 //! Rows become these in `store::convert`; doors wrap them. Money is in 1/10 000 of the unit (`_e4`).
 
 use super::action::{ActionType, Item, Stamp, State, Status};
+use super::catalog::Catalog;
 use super::draft::Place;
 use super::money::{Currency, Money};
-use super::time::{Day, Instant};
+use super::time::{DAY_US, Day, Instant};
 use uuid::Uuid;
 
 /// A target action in its latest state.
@@ -174,6 +175,34 @@ pub struct Program {
     pub name: String,
     /// Default currency.
     pub currency: Option<Currency>,
+    /// Days that an action is on hold on average, as the network says.
+    pub hold_days: Option<i32>,
+    /// Days that an action is on hold at most, as the network says.
+    pub max_hold_days: Option<i32>,
+}
+
+impl Program {
+    /// Days that an action is usually on hold: what the network says, else the shipped catalogue.
+    #[must_use]
+    pub fn usual_hold_days(&self) -> Option<i32> {
+        self.hold_days.or_else(|| {
+            let key = self.catalog_key.as_deref()?;
+            Catalog::shipped().program(key)?.hold_days
+        })
+    }
+
+    /// Days after which an action that is still on hold is overdue: the longest hold, else the usual one.
+    #[must_use]
+    pub fn hold_limit_days(&self) -> Option<i32> {
+        self.max_hold_days.or_else(|| self.usual_hold_days())
+    }
+
+    /// The end of the hold of an action that was ordered then.
+    #[must_use]
+    pub fn hold_ends_at(&self, ordered_at: Instant) -> Option<Instant> {
+        let micros = i64::from(self.hold_limit_days()?) * DAY_US;
+        Instant::from_micros(ordered_at.micros().checked_add(micros)?).ok()
+    }
 }
 
 /// An ad space.

@@ -212,6 +212,33 @@ pub enum Freshness {
     OnDemand,
 }
 
+impl Freshness {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Fresh,
+        Self::Filling,
+        Self::Late,
+        Self::Failing,
+        Self::Stopped,
+        Self::Never,
+        Self::OnDemand,
+    ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "FRESH",
+            Self::Filling => "FILLING",
+            Self::Late => "LATE",
+            Self::Failing => "FAILING",
+            Self::Stopped => "STOPPED",
+            Self::Never => "NEVER",
+            Self::OnDemand => "ON_DEMAND",
+        }
+    }
+}
+
 /// How much older than usual data may be before they are called late.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
@@ -244,6 +271,18 @@ impl AccountState {
             (Some(due), Some(pause)) => Some(due.max(pause)),
             (due, pause) => due.or(pause),
         }
+    }
+
+    /// When what failed, and may go well by itself, is tried again; none where nothing like that is waited for.
+    #[must_use]
+    pub fn retry_at(&self, now: Instant) -> Option<Instant> {
+        let pause = self
+            .paused_until
+            .filter(|until| *until > now && self.condition != Condition::Stopped);
+        let feeds = self.feeds.values();
+        let failing = feeds.filter(|feed| feed.condition == Condition::Failing);
+        let retry = failing.filter_map(|feed| feed.next_run).min();
+        pause.or(retry)
     }
 
     /// Its last fault that is not mended yet, the account's own before those of its feeds.

@@ -9,7 +9,7 @@
 //! Not here: what an action contributes (`contribution`), SQL (`store`), which total answers a question (`analytics`).
 
 use super::filter::{ActionField, ActionTest, Filter};
-use super::time::{Instant, Span};
+use super::time::{DAY_US, Instant, Span};
 
 /// The layout of the totals that this version keeps. Raise it when what is kept changes: totals of an older layout are
 /// rebuilt when a database is brought up to this version.
@@ -19,8 +19,6 @@ pub const LAYOUT: i32 = 1;
 const QUARTER_HOUR_US: i64 = 900_000_000;
 /// Microseconds of an hour.
 const HOUR_US: i64 = 3_600_000_000;
-/// Microseconds of a UTC day.
-const DAY_US: i64 = 86_400_000_000;
 /// 1970-01-01 was a Thursday: three days after the Monday that its week began with.
 const INTO_WEEK_US: i64 = 3 * DAY_US;
 

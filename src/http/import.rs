@@ -27,7 +27,7 @@ use crate::domain::scope::{KeyScope, Viewer, WriteScope};
 use crate::domain::time::{Instant, parse_offset};
 use crate::graphql::id::Kind;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
-use crate::ingest::pipeline::new_run_id;
+use crate::ingest::pipeline::run_id as new_run_id;
 use crate::store::uploads::{Upload, enqueue};
 use crate::store::{ReadTx, imports};
 

@@ -14,6 +14,7 @@ use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
+use crate::store::clicks::{self, ClicksBatch};
 use crate::store::imports::{NewRun, begin, begin_again, finish};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -34,8 +35,12 @@ const SHOWN_REJECTS: usize = 5;
 pub enum Entrance {
     /// A file or standard input on the command line.
     File,
+    /// The network's API, by the sync.
+    Api,
     /// Generated demo data.
     Demo,
+    /// Counts of clicks.
+    Clicks,
     /// Postbacks.
     Postback,
     /// A file sent to the server.
@@ -50,7 +55,9 @@ impl Entrance {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "FILE",
+            Self::Api => crate::store::sync::API,
             Self::Demo => "DEMO",
+            Self::Clicks => "CLICKS",
             Self::Postback => "POSTBACK",
             Self::Upload => "UPLOAD",
             Self::Retry => "RETRY",
@@ -225,7 +232,41 @@ pub async fn import_demo(
         bytes: Meter::default(),
         queued: None,
     };
-    run(store, scope, &options, end, (now, progress), source).await
+    let report = run(store, scope, &options, end, (now, progress), source).await?;
+    write_demo_clicks(store, scope, publisher_index, end, now).await?;
+    Ok(report)
+}
+
+/// Writes the generated clicks of one of the demo's publishers, as a run of their own.
+async fn write_demo_clicks(
+    store: &Store,
+    scope: WriteScope,
+    publisher_index: usize,
+    end: Instant,
+    now: &(dyn Fn() -> Instant + Sync),
+) -> Result<()> {
+    let started_at = now();
+    let new = NewRun {
+        id: run_id(started_at)?,
+        entrance: Entrance::Clicks.as_str(),
+        name: "demo clicks".to_owned(),
+        started_at,
+        as_of: end,
+    };
+    begin(store, scope, &new).await?;
+    for set in demo::clicks(publisher_index, demo::SEED, end) {
+        let batch = ClicksBatch {
+            run_id: new.id,
+            account: "demo",
+            offset_minutes: DEFAULT_OFFSET_MINUTES,
+            rows: &set.rows,
+            replaces: &set.replaces,
+            sync: None,
+            now: now(),
+        };
+        clicks::write(store, scope, batch).await?;
+    }
+    finish(store, scope, new.id, now(), (RunState::Succeeded, None)).await
 }
 
 /// Hands records out until there are no more, or nobody wants any; says whether all were wanted.
@@ -289,7 +330,7 @@ where
     let entrance = options.entrance.as_str();
     let run_id = match source.queued {
         Some(run_id) => run_id,
-        None => new_run_id(started_at)?,
+        None => run_id(started_at)?,
     };
     let begun = NewRun {
         id: run_id,
@@ -338,7 +379,7 @@ where
 ///
 /// # Errors
 /// When the system has no randomness to give.
-pub fn new_run_id(now: Instant) -> Result<Uuid> {
+pub fn run_id(now: Instant) -> Result<Uuid> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
     let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);

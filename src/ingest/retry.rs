@@ -2,7 +2,7 @@
 //! their own.
 
 use super::normalize::NormalizeContext;
-use super::pipeline::{Entrance, new_run_id};
+use super::pipeline::{Entrance, run_id};
 use super::raw::RawRecord;
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Error, Result};
@@ -42,7 +42,7 @@ pub async fn retry(
     offset_minutes: i32,
     now: Instant,
 ) -> Result<Uuid> {
-    let id = new_run_id(now)?;
+    let id = run_id(now)?;
     let begun = NewRun {
         id,
         entrance: Entrance::Retry.as_str(),

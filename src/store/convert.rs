@@ -279,6 +279,8 @@ pub(super) fn to_program(row: program::Model) -> Result<Program> {
         external_id: row.external_id,
         catalog_key: row.catalog_key,
         name: row.name,
+        hold_days: row.hold_days,
+        max_hold_days: row.max_hold_days,
     })
 }
 

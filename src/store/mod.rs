@@ -33,6 +33,7 @@ mod tx;
 pub mod uploads;
 pub mod users;
 
+pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};
 pub use tx::{ReadTx, Recorder, WriteTx};

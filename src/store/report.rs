@@ -3,7 +3,7 @@
 use super::convert::inconsistent;
 use super::listing::column;
 use super::sql::Sql;
-use super::sql::report::{bounded_count, is_id, is_none, statement, user_column};
+use super::sql::report::{bounded_clicks, bounded_count, is_id, is_none, statement, user_column};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
@@ -182,6 +182,23 @@ pub async fn count_facts(
     limit: i64,
 ) -> Result<i64> {
     let sql = bounded_count((axis, &[span]), limit, scope, tx.backend());
+    let rows = tx.rows(sql).await?;
+    rows.first().map_or(Ok(0), |row| column(row, "n"))
+}
+
+/// How many counts of clicks by the SubID of a slot lie in a stretch of microseconds, give or take a day, counted up to a
+/// limit: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_clicks(
+    tx: &ReadTx,
+    scope: ReadScope,
+    slot: u8,
+    span: (i64, i64),
+    limit: i64,
+) -> Result<i64> {
+    let sql = bounded_clicks(slot, span, limit, scope, tx.backend());
     let rows = tx.rows(sql).await?;
     rows.first().map_or(Ok(0), |row| column(row, "n"))
 }

@@ -20,6 +20,9 @@ use entity::{sync_account, sync_state};
 use sea_orm::{DbBackend, DbErr};
 use std::collections::BTreeMap;
 
+/// The entrance of what is fetched.
+pub const API: &str = "API";
+
 /// What a transaction fails with whose writer lost the lease; `error::from_db` makes it a conflict.
 pub(super) const LEASE_LOST: &str = "the lease of the account is another server's";
 
@@ -286,7 +289,9 @@ pub async fn forget_idle_runs(store: &Store, scope: WriteScope, until: Instant) 
             let mut sql = tx.sql();
             sql.push("DELETE FROM import_runs WHERE publisher_id = ")
                 .bind(scope.publisher().0);
-            sql.push(" AND entrance = 'API' AND state = ")
+            sql.push(" AND entrance = ")
+                .bind(API)
+                .push(" AND state = ")
                 .bind(RunState::Succeeded.as_str());
             sql.push(
                 " AND inserted_count = 0 AND updated_count = 0 AND stale_count = 0 AND deleted_count = 0 AND \

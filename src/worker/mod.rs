@@ -1,9 +1,11 @@
 //! What a server does beside answering: steps that are called again and again, each of which ends by itself.
 //!
-//! A step ([`upkeep::tick`]) is a function that tests call; the loop around it is here. Not here: what a step does with
-//! facts and totals (`store`).
+//! A step ([`upkeep::tick`], [`Sync::tick`](crate::ingest::admitad::tick::Sync::tick)) is a function that tests call;
+//! the loops around them are here. Not here: what a step does with facts and totals (`store`), and what is fetched
+//! (`ingest`).
 
 pub mod imports;
+pub mod sync;
 pub mod upkeep;
 
 use std::time::Duration;
@@ -16,15 +18,24 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 use imports::Reader;
 
+/// The pause between two looks for runs whose process is gone.
+const ROUNDS: Duration = Duration::from_secs(600);
+
 /// Goes on for as long as it is asked to; `verify_every` is the pause between two slices of totals, none for never.
 pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
+    futures::join!(
+        verify(store, clock, metrics, verify_every),
+        end_silent_runs(store, clock)
+    );
+}
+
+async fn verify(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
     let Some(pause) = verify_every else {
         return std::future::pending().await;
     };
     loop {
         tokio::time::sleep(pause).await;
-        let now = Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
-        match upkeep::tick(store, now).await {
+        match upkeep::tick(store, present(clock)).await {
             Ok(checked) => upkeep::report(checked.as_ref(), metrics),
             Err(error) => {
                 let cause = error.cause().map(ToString::to_string);
@@ -36,7 +47,7 @@ pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: 
 
 /// Writes postbacks, group after group, for as long as any can come.
 pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Clock) {
-    let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+    let now = || present(clock);
     while postbacks.next(store, now).await.is_some() {}
 }
 
@@ -68,4 +79,18 @@ pub async fn read_uploads(reader: Result<Reader<'_>>, clock: &Clock) {
             () = tokio::time::sleep(LOOK) => {}
         }
     }
+}
+async fn end_silent_runs(store: &Store, clock: &Clock) {
+    loop {
+        if let Err(error) = upkeep::end_silent_runs(store, present(clock)).await {
+            let cause = error.cause().map(ToString::to_string);
+            tracing::warn!(cause, "runs could not be looked through: {error}");
+        }
+        tokio::time::sleep(ROUNDS).await;
+    }
+}
+
+/// The point in time that a clock shows.
+fn present(clock: &Clock) -> Instant {
+    Instant::from_utc(clock.now()).unwrap_or(Instant::MIN)
 }

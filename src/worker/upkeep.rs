@@ -1,10 +1,20 @@
-//! Verifies the totals of all publishers, a slice at a time, round after round.
+//! Verifies the totals of all publishers, a slice at a time, round after round; and puts an end to runs whose process
+//! is gone.
+
+use std::time::Duration;
 
 use crate::domain::error::Result;
+use crate::domain::scope::WriteScope;
+use crate::domain::sync::before;
 use crate::domain::time::Instant;
-use crate::store::Store;
 use crate::store::totals::{Checked, verify_next};
+use crate::store::{Store, publishers, sync};
 use crate::telemetry::Metrics;
+
+/// After how long without a sign of life a run's process is taken for gone: a batch of records takes seconds.
+const SILENCE: Duration = Duration::from_secs(900);
+/// How long runs of the sync are kept that brought nothing.
+const IDLE_KEPT: Duration = Duration::from_secs(3 * 86_400);
 
 /// Verifies one slice: of the publisher whose totals were looked at longest ago, the one behind the last. Nothing where
 /// there is no publisher with facts.
@@ -29,4 +39,27 @@ pub fn report(checked: Option<&Checked>, metrics: &Metrics) {
             checked.publisher
         );
     }
+}
+
+/// Notes runs as failed whose process is gone, and forgets old ones of the sync that brought nothing; gives how many were
+/// noted. Two servers that do so at once do the same.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_silent_runs(store: &Store, now: Instant) -> Result<u64> {
+    let mut ended = 0;
+    for publisher in publishers::list(store).await? {
+        let scope = WriteScope::for_entrance(publisher.id);
+        let here = sync::end_silent_runs(store, scope, before(now, SILENCE), now).await?;
+        if here > 0 {
+            tracing::warn!(
+                publisher = publisher.slug,
+                runs = here,
+                "imports ended without a word: they are noted as failed and can be repeated"
+            );
+        }
+        ended += here;
+        sync::forget_idle_runs(store, scope, before(now, IDLE_KEPT)).await?;
+    }
+    Ok(ended)
 }

@@ -2,8 +2,9 @@
 //! freshness is honest.
 
 use crate::support::api::Api;
-use crate::support::drafts::{Maker, Shape};
+use crate::support::drafts::{Maker, Shape, at};
 use crate::support::world::{World, block_on};
+use actiongraph::domain::action::Status;
 use actiongraph::domain::draft::{Place, Reject, RejectReason};
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use serde_json::json;
@@ -215,5 +216,89 @@ fn a_refused_value_names_its_argument() {
             assert_eq!(extensions["code"], "BAD_USER_INPUT", "{answer:#}");
             assert_eq!(extensions["argument"], argument, "{answer:#}");
         }
+    });
+}
+
+/// An action is overdue when it is on hold past its program's hold time: 30 days in the shipped catalogue, unless the
+/// network names another.
+#[test]
+fn actions_on_hold_past_their_programs_hold_time_are_overdue() {
+    block_on(async {
+        let world = World::new(1).await;
+        let mut drafts = Maker::new(
+            3,
+            Shape {
+                wild: false,
+                ..Shape::default()
+            },
+        )
+        .drafts();
+        drafts.truncate(6);
+        // The present is 1 July: 30 days before it is 1 June.
+        let cases = [
+            ("late", "25179", Status::Pending, "2026-05-31T23:59:59Z"),
+            ("in time", "25179", Status::Pending, "2026-06-01T00:00:00Z"),
+            ("done", "25179", Status::Approved, "2026-02-01T00:00:00Z"),
+            (
+                "nobody knows",
+                "6115",
+                Status::Pending,
+                "2026-01-01T00:00:00Z",
+            ),
+            ("longer", "14289", Status::Pending, "2026-05-31T00:00:00Z"),
+            ("too long", "14289", Status::Pending, "2026-05-01T00:00:00Z"),
+        ];
+        for (draft, (id, program, status, ordered_at)) in drafts.iter_mut().zip(cases) {
+            draft.external_id = id.to_owned();
+            draft.program.external_id = Some(program.to_owned());
+            draft.standing.status = status;
+            draft.standing.ordered_at = at(ordered_at);
+        }
+        world.apply(0, &drafts).await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what a sync learns of a program is put there by hand"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        db.execute_unprepared(
+            "UPDATE programs SET hold_days = 20, max_hold_days = 45 WHERE catalog_key = 'aliexpress-tr'",
+        )
+        .await
+        .unwrap();
+        let api = Api::of(&world, 0);
+        let asked =
+            "{ nodes { externalId overdue holdEndsAt program { holdDays holdLimitDays } } }";
+        let data = api
+            .data(
+                &format!(
+                    "{{ late: actions(filter: {{overdue: true}}, orderBy: [{{field: ORDERED_AT, direction: ASC}}]) {asked} \
+                     rest: actions(filter: {{overdue: false}}) {{ totalCount nodes {{ overdue }} }} \
+                     no: actions(filter: {{externalId: {{eq: \"nobody knows\"}}}}) {asked} }}"
+                ),
+                &json!({}),
+            )
+            .await;
+        assert_eq!(
+            data["late"]["nodes"],
+            json!([
+                { "externalId": "too long", "overdue": true, "holdEndsAt": "2026-06-15T00:00:00Z",
+                  "program": { "holdDays": 20, "holdLimitDays": 45 } },
+                { "externalId": "late", "overdue": true, "holdEndsAt": "2026-06-30T23:59:59Z",
+                  "program": { "holdDays": 30, "holdLimitDays": 30 } },
+            ])
+        );
+        assert_eq!(data["rest"]["totalCount"], 4);
+        let overdue: Vec<_> = data["rest"]["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["overdue"].clone())
+            .collect();
+        assert_eq!(overdue, vec![json!(false); 4]);
+        assert_eq!(
+            data["no"]["nodes"],
+            json!([{ "externalId": "nobody knows", "overdue": false, "holdEndsAt": null,
+                     "program": { "holdDays": null, "holdLimitDays": null } }])
+        );
     });
 }

@@ -103,6 +103,7 @@ async fn start(wish: Wish) -> Server {
                 store: Store::open(&url).await.unwrap(),
                 clock: its_clock,
                 metrics: Arc::new(Metrics::new()),
+                syncs: Vec::new(),
                 demo,
             };
             let its_store = parts.store.clone();

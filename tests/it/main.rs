@@ -12,10 +12,12 @@
 
 mod support;
 
+mod admitad_client;
 mod answers;
 mod api;
 mod apply;
 mod cli;
+mod clicks;
 mod documents;
 mod durability;
 mod filters;
@@ -33,6 +35,7 @@ mod schema_drift;
 mod segments;
 mod spec;
 mod statements;
+mod sync;
 mod tenants;
 mod totals;
 mod uploads;

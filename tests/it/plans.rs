@@ -229,6 +229,37 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
             },
         ),
         (
+            "clicks-by-program-and-ad-space",
+            ReportRequest {
+                dimensions: vec![Dimension::Program, Dimension::AdSpace],
+                metrics: vec![Metric::Clicks, Metric::Ctr, Metric::Cr, Metric::Ecpc],
+                filter: Filter::Test(ActionTest::AdSpace(Filter::Test(AdSpaceTest(
+                    AdSpaceField::Name,
+                    Op::Contains("Blog".to_owned()),
+                )))),
+                wanted: Wanted {
+                    totals: true,
+                    others: true,
+                    ..Wanted::default()
+                },
+                ..quarter()
+            },
+        ),
+        (
+            "clicks-by-subid-and-week",
+            ReportRequest {
+                dimensions: vec![Dimension::Subid1],
+                bucket: Some(Bucket::Week),
+                metrics: vec![Metric::Clicks, Metric::Epc],
+                filter: test(ActionField::Subid1, Op::IsNull(false)),
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-22T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
             "expected-reward-by-closing-day",
             ReportRequest {
                 bucket: Some(Bucket::Week),

@@ -824,7 +824,7 @@ fn definitions_say_what_can_be_asked() {
     block_on(async {
         let (_world, api) = setting(27).await;
         let data = api.data(
-            "{ metricDefinitions { metric field description formula unit additivity dimensions } \
+            "{ metricDefinitions { metric field description formula unit additivity dimensions shortestBucket } \
              __type(name: \"ReportValues\") { fields { name } } dimensions: __type(name: \"ReportDimension\") { enumValues { name } } }",
             &json!({}),
         ).await;
@@ -851,7 +851,17 @@ fn definitions_say_what_can_be_asked() {
                 other => panic!("{other}"),
             };
             let allowed = line["dimensions"].as_array().unwrap();
-            assert!(allowed.len() > 10, "{line}");
+            let of_clicks = line["shortestBucket"] == "DAY";
+            assert!(allowed.len() > if of_clicks { 1 } else { 10 }, "{line}");
+            let by_the_hour = format!(
+                "{{ report(range: {{days: {{from: \"2026-04-01\", to: \"2026-04-02\"}}}}, bucket: HOUR) {{ nodes {{ values {{ {field} {selection} }} }} }} }}"
+            );
+            let answer = api.answer(&by_the_hour, &json!({})).await;
+            assert_eq!(
+                answer.get("errors").is_some(),
+                of_clicks,
+                "{metric}: {answer:#}"
+            );
             for dimension in dimensions {
                 let word = dimension["name"].as_str().unwrap();
                 // The order needs no metric of its own then.

@@ -2,8 +2,9 @@
 //! orders, comparisons, conversions and pages.
 
 use crate::support::check::{check, seed};
-use crate::support::drafts::{Shape, ZONES, at, currency, instant};
-use crate::support::naive_report::{Answer, Naive, Name, WHOLE};
+use crate::support::clicks;
+use crate::support::drafts::{Shape, TEXTS, USERS, ZONES, at, currency, instant};
+use crate::support::naive_report::{Answer, CLICKS, Naive, Name, WHOLE};
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, World, runtime};
 use actiongraph::analytics::report;
@@ -63,6 +64,8 @@ fn setting(seed: u64, shape: Shape) -> (Runtime, World, Facts, Pools) {
     let (world, facts) = runtime.block_on(async {
         let world = World::rich(seed, shape).await;
         rates::save(&world.store, &all_rates()).await.unwrap();
+        clicks::spread(&world, 0, seed).await;
+        clicks::spread(&world, 1, seed + 1).await;
         let facts = world.facts(0).await;
         (world, facts)
     });
@@ -148,6 +151,55 @@ fn filters(pools: &Pools) -> BoxedStrategy<Filter<ActionTest>> {
     .boxed()
 }
 
+const SUBIDS: [ActionField; 5] = [
+    ActionField::Subid0,
+    ActionField::Subid1,
+    ActionField::Subid2,
+    ActionField::Subid3,
+    ActionField::Subid4,
+];
+
+/// Filters that counts of clicks can test, of a SubID at most one.
+fn filters_of_clicks(pools: &Pools, slot: Option<usize>) -> BoxedStrategy<Filter<ActionTest>> {
+    let subid = select(USERS.iter().chain(TEXTS).copied().collect::<Vec<&str>>());
+    let subid = (subid, 0usize..4).prop_map(move |(text, kind)| {
+        let Some(slot) = slot else {
+            return Filter::default();
+        };
+        let op = match kind {
+            0 => Op::Eq(Value::from(text)),
+            1 => Op::Ne(Value::from(text)),
+            2 => Op::Contains(text.to_owned()),
+            _ => Op::IsNull(text.len() % 2 == 0),
+        };
+        Filter::Test(ActionTest::Field(SUBIDS[slot], op))
+    });
+    let one = prop_oneof![
+        2 => subid,
+        1 => queries::program_filter(pools, 1).prop_map(|f| Filter::Test(ActionTest::Program(f))),
+        1 => queries::ad_space_filter(pools, 1).prop_map(|f| Filter::Test(ActionTest::AdSpace(f))),
+    ];
+    let held = (one.clone(), one, 0usize..4).prop_map(|(one, other, kind)| match kind {
+        0 => one,
+        1 => Filter::All(vec![one, other]),
+        2 => Filter::Any(vec![one, other]),
+        _ => Filter::Not(Box::new(one)),
+    });
+    prop_oneof![1 => Just(Filter::default()), 1 => held].boxed()
+}
+
+/// Ranges on the axes that clicks lie on.
+fn ranges_of_clicks(bucket: Option<Bucket>) -> BoxedStrategy<AxisRange> {
+    let axis = select(vec![
+        DateAxis::Ordered,
+        DateAxis::Ordered,
+        DateAxis::Clicked,
+    ]);
+    (ranges(bucket), axis)
+        .prop_map(|(range, axis)| AxisRange { axis, ..range })
+        .boxed()
+}
+
 fn metric_order(metric: Metric) -> BoxedStrategy<OrderKey> {
     let code = select(vec!["USD", "RUB", "EUR"]);
     match metric.definition().unit {
@@ -181,8 +233,27 @@ fn dimensions() -> BoxedStrategy<Vec<Dimension>> {
         all.extend(more);
         all
     });
+    let subid = select(vec![
+        Dimension::Subid0,
+        Dimension::Subid1,
+        Dimension::Subid2,
+        Dimension::Subid3,
+        Dimension::Subid4,
+    ]);
+    let of_clicks = (
+        subid,
+        subsequence(vec![Dimension::Program, Dimension::AdSpace], 0..=2),
+        0u8..3,
+    );
+    let of_clicks = of_clicks.prop_map(|(subid, mut all, kind)| {
+        if kind == 0 {
+            all.push(subid);
+        }
+        all
+    });
     prop_oneof![
         1 => Just(Vec::new()),
+        3 => of_clicks,
         3 => subsequence(known, 0..3).prop_shuffle(),
         4 => with_items,
         1 => subsequence(vec![Dimension::UserAge, Dimension::UserFrequency], 1..=2).prop_shuffle(),
@@ -247,14 +318,34 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
         WeekStart::Sunday,
     ]);
     let pools = pools.clone();
-    (dimensions(), bucket)
-        .prop_flat_map(move |(dimensions, bucket)| {
+    (dimensions(), bucket, 0u8..4, 0usize..SUBIDS.len())
+        .prop_flat_map(move |(dimensions, bucket, kind, slot)| {
             let over_items = dimensions.iter().any(|by| by.is_of_items());
+            // Clicks where they can be asked for, of all SubIDs or one.
+            let slots: Vec<u8> = dimensions.iter().filter_map(|by| by.subid_slot()).collect();
+            let of_clicks = kind < 3
+                && slots.len() < 2
+                && bucket.is_none_or(|bucket| bucket >= Bucket::Day)
+                && dimensions.iter().all(|by| {
+                    by.subid_slot().is_some()
+                        || [Dimension::Program, Dimension::AdSpace].contains(by)
+                });
+            let slot = match slots.first() {
+                Some(slot) => Some(usize::from(*slot)),
+                None => Some(slot).filter(|_| kind == 0),
+            };
             let metrics: Vec<Metric> = Metric::ALL
                 .iter()
                 .copied()
                 .filter(|metric| !over_items || !WHOLE.contains(metric))
+                .filter(|metric| of_clicks || !CLICKS.contains(metric))
+                .filter(|metric| slot.is_none() || !metric.definition().of_views())
                 .collect();
+            let (range, filter) = if of_clicks {
+                (ranges_of_clicks(bucket), filters_of_clicks(&pools, slot))
+            } else {
+                (ranges(bucket), filters(&pools))
+            };
             let mut keys: Vec<BoxedStrategy<OrderKey>> =
                 metrics.iter().map(|metric| metric_order(*metric)).collect();
             keys.extend(
@@ -284,12 +375,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     })
                 });
             (
-                (
-                    Just(dimensions),
-                    Just(bucket),
-                    ranges(bucket),
-                    filters(&pools),
-                ),
+                (Just(dimensions), Just(bucket), range, filter),
                 subsequence(metrics.clone(), 0..metrics.len()),
                 (
                     prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(having, 1..3)],
@@ -568,6 +654,7 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32) {
         "totals_audience",
         "totals_category",
         "totals_product",
+        "click_stats",
         "facts",
     ] {
         for divided in ["", " by time"] {

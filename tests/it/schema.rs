@@ -132,7 +132,8 @@ async fn only_ratios_are_floats() {
         .collect();
     assert!(floats.contains(&"Change.ratio".to_owned()), "{floats:?}");
     let is_ratio = |coordinate: &str| {
-        ["ratio", "share", "Share", "Coverage", "Rate"]
+        // The last two are rates that everyone calls by these letters.
+        ["ratio", "share", "Share", "Coverage", "Rate", ".ctr", ".cr"]
             .iter()
             .any(|end| coordinate.ends_with(end))
     };

@@ -134,6 +134,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::ad_space::Entity>(backend, &mut shapes);
     entity::<entity::api_key::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
+    entity::<entity::click_stat::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
@@ -258,7 +259,7 @@ async fn the_database_is_what_the_entities_say() {
     let expected = entities(db.get_database_backend());
     let found = tables(&db).await;
     assert_eq!(drift(&expected, &found), Vec::<String>::new());
-    assert!(found.len() >= 24, "{:?}", found.keys());
+    assert!(found.len() >= 25, "{:?}", found.keys());
     for (table, shape) in &found {
         let leader = match table.as_str() {
             "publishers" => "id",

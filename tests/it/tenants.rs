@@ -3,6 +3,7 @@
 //! cannot be missed.
 
 use crate::support::api::Api;
+use crate::support::clicks;
 use crate::support::drafts::Shape;
 use crate::support::world::{World, block_on};
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ fn everything(field: &str) -> &'static str {
              groupBy: [PRODUCT, CATEGORY_OWN]) { totals { actions } nodes { filter values { units } key { product { id name } \
              category { id name } } } } \
              byActions: report(first: 2000, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}, \
-             groupBy: [PROGRAM, AD_SPACE, SUBID1]) { nodes { values { users } key { program { id name } adSpace { id name } subid1 } } } }"
+             groupBy: [PROGRAM, AD_SPACE, SUBID1]) { nodes { values { users clicks cr } key { program { id name } adSpace { id name } subid1 } } } }"
         }
         other => panic!("the schema has a new root field {other}: say here what to ask of it"),
     }
@@ -100,6 +101,9 @@ fn what_one_publisher_has_the_other_never_sees() {
             },
         )
         .await;
+        for place in [0, 1] {
+            clicks::spread(&world, place, 11).await;
+        }
         let (first, second) = (Api::of(&world, 0), Api::of(&world, 1));
         let mut theirs = BTreeSet::new();
         for field in root_fields(&first).await {

@@ -220,6 +220,26 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
     variables: { range: LAST_30_DAYS, currency: "USD" },
   },
   {
+    label: "Overdue on hold",
+    query: /* GraphQL */ `
+# On hold past the program's hold time: the buyer may not have confirmed the receipt, or the advertiser is late.
+query Overdue {
+  actions(filter: {overdue: true}, orderBy: [{field: ORDERED_AT, direction: ASC}], first: 20) {
+    totals { count reward { amount currency } }
+    nodes {
+      orderId
+      orderedAt
+      holdEndsAt
+      reward { amount currency }
+      program { name holdLimitDays }
+      items { nodes { product { name } } }
+    }
+  }
+}
+`,
+    variables: {},
+  },
+  {
     label: "Report: each day by status, with running totals",
     query: /* GraphQL */ `
 # Any dimensions, any time zone, any metrics: only what is selected is computed.

@@ -2,8 +2,9 @@
 //!
 //! A request becomes a [`plan`] without a database; each question of it is one statement; what comes back is shaped in
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
-//! for; as many again for the totals, and all of that once more where periods are compared; and one each for the
-//! number of facts that would be read, for exchange rates and for what expectations rest on.
+//! for and one for clicks; as many again for the totals, and all of that once more where periods are compared; and one
+//! each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
+//! expectations rest on.
 
 mod pieces;
 mod plan;
@@ -17,7 +18,7 @@ use crate::domain::report::buckets::closing_days;
 use crate::domain::report::measured::FINE;
 use crate::domain::report::measured::{Base, Bases, Measured, round};
 use crate::domain::report::metric::Standing;
-use crate::domain::report::plan::{Ask, PeriodPlan, Plan};
+use crate::domain::report::plan::{Ask, PeriodPlan, Plan, Source};
 use crate::domain::report::rates::Rates;
 use crate::domain::report::{MAX_FACTS, Reading, Report, ReportRequest, ReportRow};
 use crate::domain::sales::{AxisRange, DateAxis};
@@ -25,7 +26,7 @@ use crate::domain::scope::ReadScope;
 use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::rates::of_currency;
-use crate::store::report::{Dialect, answer, count_facts, explained};
+use crate::store::report::{Dialect, answer, count_clicks, count_facts, explained};
 use shape::{Exchange, Gatherer, Groups, Shaping};
 use std::collections::BTreeSet;
 
@@ -170,6 +171,7 @@ impl Reader<'_> {
 
     /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.
     async fn prepare(&mut self, plan: &mut Plan) -> Result<()> {
+        self.limit_clicks(plan).await?;
         let periods = [Some(&mut plan.current), plan.compared.as_mut()];
         for period in periods.into_iter().flatten() {
             let asks = || period.groups.iter().chain(&period.totals);
@@ -189,6 +191,31 @@ impl Reader<'_> {
                         "the report would read more than {MAX_FACTS} actions one by one, because {}; ask for a shorter \
                          range, or leave that out",
                         plan.forced.join(", and ")
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a report that would read more counts of clicks by SubID than are allowed: there can be as many as users.
+    async fn limit_clicks(&mut self, plan: &Plan) -> Result<()> {
+        let periods = [Some(&plan.current), plan.compared.as_ref()];
+        for period in periods.into_iter().flatten() {
+            let mut asks = period.groups.iter().chain(&period.totals);
+            let found = asks.find_map(|ask| match ask.source {
+                Source::Clicks(Some(slot)) => Some((slot, ask.range.span)),
+                _ => None,
+            });
+            let Some((slot, span)) = found else { continue };
+            let stretch = (span.from.micros(), span.to.micros());
+            let limit = MAX_FACTS + 1;
+            if count_clicks(self.tx, self.scope, slot, stretch, limit).await? > MAX_FACTS {
+                return Err(Error::limit(
+                    "range",
+                    format!(
+                        "the report would read more than {MAX_FACTS} counts of clicks by SubID {slot}; ask for a shorter \
+                         range, or leave that SubID out"
                     ),
                 ));
             }

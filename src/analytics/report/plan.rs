@@ -2,7 +2,7 @@
 
 use super::pieces::{Pieces, divided, whole};
 use super::shape::default_order;
-use crate::analytics::catalog::{CATALOG, Question, why_facts};
+use crate::analytics::catalog::{CATALOG, Question, clicks, why_facts};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::Filter;
 use crate::domain::page::Direction;
@@ -11,12 +11,10 @@ use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit}
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
 use crate::domain::sales::{AxisRange, DateAxis};
-use crate::domain::time::Span;
+use crate::domain::time::{DAY_US, Span};
 use crate::domain::totals::{Grain, Total, cover};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
 /// How long before now the stretch ends that expectations rest on, in days: until then most actions are processed.
 const BASE_ENDS: i64 = 30;
 /// How long that stretch is, in days.
@@ -28,9 +26,11 @@ const BASE_LASTS: i64 = 360;
 /// When the request contradicts itself, or would be divided into too many stretches of time.
 pub fn plan(request: &ReportRequest) -> Result<Plan> {
     check(request)?;
+    let metrics = metrics(request);
     let planner = Planner {
         request,
-        metrics: metrics(request),
+        clicks: clicks_of(request, &metrics)?,
+        metrics,
         over_items: request.dimensions.iter().any(|by| by.is_of_items()),
     };
     planner.plan()
@@ -56,6 +56,25 @@ pub(super) fn is_of_money(metric: Metric) -> bool {
     )
 }
 
+/// Where clicks and views are read: decided once for a report, so that its rows add up to its totals.
+fn clicks_of(request: &ReportRequest, metrics: &[Metric]) -> Result<Option<Source>> {
+    let mut measures = Vec::new();
+    for metric in metrics.iter().map(|metric| metric.definition()) {
+        measures.extend(metric.of_clicks().then_some(Measure::Clicks));
+        measures.extend(metric.of_views().then_some(Measure::Views));
+    }
+    if measures.is_empty() {
+        return Ok(None);
+    }
+    let question = Question {
+        axis: request.range.axis,
+        dimensions: &request.dimensions,
+        filter: &request.filter,
+        measures: &measures,
+    };
+    clicks(&question, request.bucket).map(Some)
+}
+
 fn check(request: &ReportRequest) -> Result<()> {
     let mut seen = BTreeSet::new();
     for dimension in &request.dimensions {
@@ -69,7 +88,8 @@ fn check(request: &ReportRequest) -> Result<()> {
     }
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
     for metric in metrics(request) {
-        if over_items && !metric.definition().of_items {
+        let definition = metric.definition();
+        if over_items && !definition.of_items && !definition.of_clicks() {
             return Err(Error::bad_input(
                 "groupBy",
                 format!(
@@ -121,6 +141,8 @@ fn check(request: &ReportRequest) -> Result<()> {
 struct Planner<'a> {
     request: &'a ReportRequest,
     metrics: Vec<Metric>,
+    /// Where clicks and views are read, if there is a metric of them.
+    clicks: Option<Source>,
     over_items: bool,
 }
 
@@ -188,9 +210,12 @@ impl Planner<'_> {
         let mut totals = Vec::new();
         if wanted.totals || wanted.others {
             let all = self.asks(range, &[], &[], self.over_items, forced);
-            // Only what adds up has others: the first question.
-            let count = if wanted.totals { all.len() } else { 1 };
-            totals = all.into_iter().take(count).collect();
+            // Only what adds up has others.
+            let adds_up = |ask: &Ask| matches!(ask.what, What::Sums(_) | What::Clicks);
+            totals = all
+                .into_iter()
+                .filter(|ask| wanted.totals || adds_up(ask))
+                .collect();
         }
         let alone = request.page.size == 0 && !wanted.groups && !wanted.others;
         let mut groups = if alone {
@@ -249,7 +274,8 @@ impl Planner<'_> {
         }
         let rest = others.filter(|what| asks.is_empty() || *what != What::Users);
         let first = asks.is_empty().then_some(What::Sums(sums));
-        let rest: Vec<What> = first.into_iter().chain(rest).collect();
+        let clicks = self.clicks.map(|_| What::Clicks);
+        let rest: Vec<What> = first.into_iter().chain(clicks).chain(rest).collect();
         for what in rest {
             let topic = Topic {
                 what,
@@ -346,11 +372,14 @@ impl Planner<'_> {
         per_day: bool,
         forced: &mut BTreeSet<String>,
     ) -> (Source, Pieces) {
-        let measures: Vec<Measure> = match &topic.what {
-            What::Sums(measures) => measures.clone(),
-            What::Users => vec![Measure::Users],
-            What::ConversionLag => vec![Measure::ConversionLag],
-            What::ValidationLag => vec![Measure::ValidationLag],
+        let measures: Vec<Measure> = match (&topic.what, self.clicks) {
+            (What::Clicks, source) => {
+                return (source.unwrap_or(Source::Clicks(None)), facts(topic));
+            }
+            (What::Sums(measures), _) => measures.clone(),
+            (What::Users, _) => vec![Measure::Users],
+            (What::ConversionLag, _) => vec![Measure::ConversionLag],
+            (What::ValidationLag, _) => vec![Measure::ValidationLag],
         };
         let question = Question {
             axis: topic.range.axis,
@@ -424,6 +453,8 @@ fn is_sum(measure: Measure) -> bool {
         Measure::Users
             | Measure::ConversionLag
             | Measure::ValidationLag
+            | Measure::Clicks
+            | Measure::Views
             | Measure::ActionsInCurrency
             | Measure::Actions(Standing::Any)
     )
@@ -436,7 +467,7 @@ fn cells(topic: &Topic<'_>, bucket: Option<Bucket>, grains: &[Grain]) -> Option<
     }
 }
 
-/// The stretches of a question on its axis, to be read from the facts.
+/// The stretches of a question on its axis, to be read from the facts, or from counts of clicks by their instants.
 fn facts(topic: &Topic<'_>) -> Pieces {
     let on_axis = |span: &Span| match topic.range.axis {
         DateAxis::Closed => closing_days(*span, topic.range.zone),

@@ -76,6 +76,13 @@ impl Gatherer {
         let value = |place: usize| row.values.get(place).copied().unwrap_or(0);
         let What::Sums(measures) = &ask.what else {
             // Facts of a group that has none of the counted ones would be a fault of a total.
+            if ask.what == What::Clicks {
+                // A day on which someone clicked and nobody ordered is a group, too.
+                let measured = &mut self.groups.entry(name).or_default().measured;
+                measured.clicks += value(0) * i64::from(times);
+                measured.views += value(1) * i64::from(times);
+                return;
+            }
             let Some(group) = self.groups.get_mut(&name) else {
                 return;
             };
@@ -87,7 +94,7 @@ impl Gatherer {
                 What::Users => group.measured.users = value(0),
                 What::ConversionLag => group.measured.conversion_lag = lag,
                 What::ValidationLag => group.measured.validation_lag = lag,
-                What::Sums(_) => {}
+                What::Sums(_) | What::Clicks => {}
             }
             return;
         };
@@ -109,17 +116,22 @@ impl Gatherer {
                 Measure::Amounted => money.amounted += value,
                 // Only where each user is in one row.
                 Measure::Users => group.measured.users += value,
-                Measure::ActionsInCurrency | Measure::ConversionLag | Measure::ValidationLag => {}
+                Measure::ActionsInCurrency
+                | Measure::ConversionLag
+                | Measure::ValidationLag
+                | Measure::Clicks
+                | Measure::Views => {}
             }
         }
     }
 
-    /// The groups that have an action, with their money converted where it is to be and can be.
+    /// The groups that have an action, a click or a view, with their money converted where it is to be and can be.
     pub(super) fn finish(self, exchange: &mut Exchange) -> Groups {
         let mut groups = Groups::new();
         for (name, gathered) in self.groups {
             let mut measured = gathered.measured;
-            if measured.actions.first().is_none_or(|actions| *actions == 0) {
+            let actions = measured.actions.first().copied().unwrap_or(0);
+            if [actions, measured.clicks, measured.views] == [0; 3] {
                 continue;
             }
             for ((currency, day), sums) in gathered.money {

@@ -52,6 +52,10 @@ pub struct Measured {
     pub carted: i64,
     /// Distinct users.
     pub users: i64,
+    /// Clicks.
+    pub clicks: i64,
+    /// Views.
+    pub views: i64,
     /// Money by the currency shown and the facts' own, which differ where it was converted.
     pub money: BTreeMap<(Currency, Currency), MoneySums>,
     /// From click to order.
@@ -68,6 +72,8 @@ impl Measured {
         }
         self.units += more.units * i64::from(times);
         self.carted += more.carted * i64::from(times);
+        self.clicks += more.clicks * i64::from(times);
+        self.views += more.views * i64::from(times);
         for (currencies, more) in &more.money {
             self.money.entry(*currencies).or_default().add(more, times);
         }
@@ -102,6 +108,15 @@ impl Measured {
             })
         });
         MetricValue::Money(money.collect())
+    }
+
+    /// Reward that is on hold or approved, so many times, per click or view; nothing without any.
+    fn earned(&self, times: i128, count: i64) -> MetricValue {
+        let of = |sums: &MoneySums, standing: Standing| at(&sums.reward, standing.place());
+        self.averages(|sums| {
+            let sum = of(sums, Standing::Pending) + of(sums, Standing::Approved);
+            (sum.saturating_mul(times), count)
+        })
     }
 
     fn effective_rates(&self) -> MetricValue {
@@ -169,6 +184,13 @@ impl Measured {
             Metric::CartCoverage => MetricValue::Ratio(ratio(self.carted, count(Any))),
             Metric::ConversionLag => MetricValue::Quantiles(self.conversion_lag),
             Metric::ValidationLag => MetricValue::Quantiles(self.validation_lag),
+            Metric::Clicks => MetricValue::Count(self.clicks),
+            Metric::Views => MetricValue::Count(self.views),
+            Metric::Ctr => MetricValue::Ratio(ratio(self.clicks, self.views)),
+            Metric::Cr => MetricValue::Ratio(ratio(count(Any), self.clicks)),
+            Metric::Ecpc => self.earned(1, self.clicks),
+            Metric::Epc => self.earned(100, self.clicks),
+            Metric::Ecpm => self.earned(1_000, self.views),
         }
     }
 

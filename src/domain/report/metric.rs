@@ -4,7 +4,7 @@
 //! computed from sums and never averaged. `metricDefinitions` of the API is [`DEFINITIONS`]. How the values are computed
 //! is [`measured`](super::measured)'s.
 
-use super::Dimension;
+use super::{Bucket, Dimension};
 use crate::domain::action::words;
 use crate::domain::money::{Currency, Money};
 
@@ -59,6 +59,20 @@ words! {
         ConversionLag = "CONVERSION_LAG",
         /// Seconds from order to the last change of a processed action's status.
         ValidationLag = "VALIDATION_LAG",
+        /// Clicks.
+        Clicks = "CLICKS",
+        /// Views.
+        Views = "VIEWS",
+        /// Clicks of views.
+        Ctr = "CTR",
+        /// Actions of clicks.
+        Cr = "CR",
+        /// Reward per click.
+        Ecpc = "ECPC",
+        /// Reward per hundred clicks.
+        Epc = "EPC",
+        /// Reward per thousand views.
+        Ecpm = "ECPM",
     }
 }
 
@@ -131,6 +145,10 @@ pub enum Measure {
     ConversionLag,
     /// Likewise from order to status change, of processed actions.
     ValidationLag,
+    /// Clicks, in no currency.
+    Clicks,
+    /// Views, likewise.
+    Views,
 }
 
 /// What is said of a metric.
@@ -274,15 +292,63 @@ definitions! {
     ValidationLag: Seconds, Quantile, false, [Measure::ValidationLag],
         "Seconds from order to the last change of status of processed actions: median and 90th percentile by nearest rank.",
         "nearest rank of (status updated at - ordered at) where processed";
+    Clicks: Count, Additive, false, [Measure::Clicks],
+        "Clicks on the days whose noon on the account's clock lies in the stretch of time, as upstream counts them.",
+        "sum(clicks)";
+    Views: Count, Additive, false, [Measure::Views],
+        "Views on these days. Upstream does not count them by SubID.",
+        "sum(views)";
+    Ctr: Ratio, FromSums, false, [Measure::Clicks, Measure::Views],
+        "Click-through rate: clicks as a share of views; null without views.",
+        "clicks / views";
+    Cr: Ratio, FromSums, false, [Measure::Actions(ANY), Measure::Clicks],
+        "Conversion rate: actions of any status, declined ones included, per click; null without clicks.",
+        "actions / clicks";
+    Ecpc: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Clicks],
+        "Effective reward per click, per currency: on hold and approved, without what was declined.",
+        "(pendingReward + approvedReward) / clicks";
+    Epc: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Clicks],
+        "The same per hundred clicks, which is what upstream calls EPC.",
+        "100 * (pendingReward + approvedReward) / clicks";
+    Ecpm: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Views],
+        "Effective reward per thousand views, per currency: on hold and approved, without what was declined.",
+        "1000 * (pendingReward + approvedReward) / views";
 }
 
 impl Definition {
-    /// The dimensions that the metric can be asked for with.
+    /// Whether it counts clicks or views, which are known by day, program, ad space and SubID alone.
+    #[must_use]
+    pub fn of_clicks(&self) -> bool {
+        self.of_views() || self.needs.contains(&Measure::Clicks)
+    }
+
+    /// Whether it counts views, which are not known by SubID.
+    #[must_use]
+    pub fn of_views(&self) -> bool {
+        self.needs.contains(&Measure::Views)
+    }
+
+    /// The dimensions that the metric can be asked for with; of several SubIDs one at a time where it counts clicks.
     pub fn dimensions(&self) -> impl Iterator<Item = Dimension> + '_ {
-        Dimension::ALL
-            .iter()
-            .copied()
-            .filter(|dimension| self.of_items || !dimension.is_of_items())
+        let fits = |dimension: &Dimension| {
+            if self.of_clicks() {
+                let is_subid = dimension.subid_slot().is_some() && !self.of_views();
+                is_subid || matches!(dimension, Dimension::Program | Dimension::AdSpace)
+            } else {
+                self.of_items || !dimension.is_of_items()
+            }
+        };
+        Dimension::ALL.iter().copied().filter(fits)
+    }
+
+    /// The shortest stretches of time that it can be divided by.
+    #[must_use]
+    pub fn shortest_bucket(&self) -> Bucket {
+        if self.of_clicks() {
+            Bucket::Day
+        } else {
+            Bucket::QuarterHour
+        }
     }
 }
 

@@ -107,6 +107,19 @@ impl Dimension {
             Self::Product | Self::CategoryLevel1 | Self::CategoryLevel2 | Self::CategoryOwn
         )
     }
+
+    /// Which SubID it divides by, if it does.
+    #[must_use]
+    pub fn subid_slot(self) -> Option<u8> {
+        match self {
+            Self::Subid0 => Some(0),
+            Self::Subid1 => Some(1),
+            Self::Subid2 => Some(2),
+            Self::Subid3 => Some(3),
+            Self::Subid4 => Some(4),
+            _ => None,
+        }
+    }
 }
 
 words! {

@@ -23,6 +23,8 @@ pub enum Source {
     Facts,
     /// The actions with their cart items.
     Items,
+    /// Counts of clicks: of all SubIDs together, or by the SubID of a slot.
+    Clicks(Option<u8>),
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
         match self {
             Self::Total(total) => total.table(),
             Self::Facts | Self::Items => "facts",
+            Self::Clicks(_) => "click_stats",
         }
     }
 }
@@ -50,7 +53,8 @@ pub enum Part {
         /// From a cell up to but without another.
         runs: Vec<(i64, i64)>,
     },
-    /// Stretches of the facts, each of which is a piece, called by its first value on the axis: microsecond or day.
+    /// Stretches of the facts, each of which is a piece, called by its first value on the axis: microsecond or day. Of
+    /// counts of clicks: of the microseconds that their days stand at.
     Facts(Vec<(i64, i64)>),
 }
 
@@ -90,6 +94,8 @@ pub enum What {
     ConversionLag,
     /// Likewise from order to status change.
     ValidationLag,
+    /// Clicks and views.
+    Clicks,
 }
 
 /// The largest groups alone.
@@ -235,13 +241,15 @@ impl fmt::Display for Ask {
             What::Users => write!(f, "distinct users")?,
             What::ConversionLag => write!(f, "quantiles from click to order")?,
             What::ValidationLag => write!(f, "quantiles from order to status change")?,
+            What::Clicks => write!(f, "clicks and views")?,
         }
-        let source = match self.source {
-            Source::Total(total) => total.table(),
-            Source::Facts => "actions",
-            Source::Items => "actions with their items",
-        };
-        write!(f, " of {source}")?;
+        match self.source {
+            Source::Total(total) => write!(f, " of {}", total.table())?,
+            Source::Facts => write!(f, " of actions")?,
+            Source::Items => write!(f, " of actions with their items")?,
+            Source::Clicks(None) => write!(f, " of click_stats, all SubIDs together")?,
+            Source::Clicks(Some(slot)) => write!(f, " of click_stats by SubID {slot}")?,
+        }
         let dimensions: Vec<&str> = self.dimensions.iter().map(|by| by.as_str()).collect();
         if !dimensions.is_empty() {
             write!(f, " by {}", dimensions.join(", "))?;
@@ -263,7 +271,12 @@ impl fmt::Display for Ask {
             write!(f, ", on the axis {}", axis.as_str())?;
         }
         for part in &self.parts {
-            write!(f, "\n  {part}")?;
+            match (self.source, part) {
+                (Source::Clicks(_), Part::Facts(spans)) => {
+                    write!(f, "\n  {} stretches of days", spans.len())?;
+                }
+                _ => write!(f, "\n  {part}")?,
+            }
         }
         Ok(())
     }

@@ -7,6 +7,9 @@
 //! The line of time that the product knows runs from [`Instant::MIN`] (1970-01-01T00:00:00Z) to [`Instant::MAX`]
 //! (9999-12-31T23:59:59.999999Z). Local days tile it: see [`start_of_day`].
 
+/// A day of 24 hours, in µs.
+pub const DAY_US: i64 = 86_400_000_000;
+
 mod day;
 mod error;
 mod instant;

@@ -1,16 +1,16 @@
 //! Offsets from UTC: as people write them, and the days of a clock that keeps one all year.
 
+use super::DAY_US;
 use super::day::Day;
 use super::instant::Instant;
-
-/// A day, in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 /// The day on a clock so many minutes east of UTC.
 #[must_use]
 pub fn day_at(at: Instant, offset_minutes: i32) -> Day {
     let local = at.micros() + i64::from(offset_minutes) * 60_000_000;
-    let days = local.div_euclid(DAY).clamp(0, i64::from(Day::MAX.days()));
+    let days = local
+        .div_euclid(DAY_US)
+        .clamp(0, i64::from(Day::MAX.days()));
     i32::try_from(days)
         .ok()
         .and_then(|days| Day::from_days(days).ok())
@@ -20,7 +20,7 @@ pub fn day_at(at: Instant, offset_minutes: i32) -> Day {
 /// When a day begins on a clock so many minutes east of UTC.
 #[must_use]
 pub fn start_of_day_at(day: Day, offset_minutes: i32) -> Instant {
-    Instant::nearest(i64::from(day.days()) * DAY - i64::from(offset_minutes) * 60_000_000)
+    Instant::nearest(i64::from(day.days()) * DAY_US - i64::from(offset_minutes) * 60_000_000)
 }
 
 /// Minutes east of UTC, from `+03:00`, `-04:30`, `Z` or `+3`.

@@ -10,6 +10,7 @@ use super::operators::{
     EligibilityFilter, IdFilter, IntFilter, MoneyFilter, StatusFilter, StringFilter,
 };
 use super::reader::{Conditions, Operators, Reader};
+use crate::domain::action::Status;
 use crate::domain::filter::{
     ActionField, ActionTest, Filter, ItemField, ItemTest, Op, Quantifier, Value,
 };
@@ -44,6 +45,27 @@ fn items(given: &ActionItemsFilter, reader: &mut Reader) -> Result<Filter<Action
         tests.push(Filter::Test(ActionTest::Items(quantifier, inner)));
     }
     Ok(Filter::All(tests))
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what is given is handed on by reference"
+)]
+fn overdue(wanted: &bool, reader: &mut Reader) -> Result<Filter<ActionTest>> {
+    reader.test()?;
+    let test = |field, op| Filter::Test(ActionTest::Field(field, op));
+    let overdue = Filter::All(vec![
+        test(ActionField::Status, Op::Eq(Status::Pending.as_str().into())),
+        test(
+            ActionField::HoldEndsAt,
+            Op::Lt(reader.now().micros().into()),
+        ),
+    ]);
+    Ok(if *wanted {
+        overdue
+    } else {
+        Filter::Not(Box::new(overdue))
+    })
 }
 
 fn of(field: ActionField) -> impl Fn(Op) -> ActionTest {
@@ -82,6 +104,8 @@ filter_input! {
         returned_to_hold: BooleanFilter = "returnedToHold" => of(ActionField::ReturnedToHold),
         /// The eligibility that is expected by program, click country and UTC day of the order.
         eligibility: EligibilityFilter = "eligibility" => of(ActionField::Eligibility),
+        /// The end of its hold: the order and its program's hold time; missing where that is not known.
+        hold_ends_at: DateTimeFilter = "holdEndsAt" => of(ActionField::HoldEndsAt),
         /// The reward, in the action's currency.
         reward: MoneyFilter = "reward" => of(ActionField::Reward),
         /// The order amount, in the action's currency.
@@ -132,6 +156,8 @@ filter_input! {
     special {
         /// Its cart.
         items: ActionItemsFilter = "items" => items,
+        /// Whether it is on hold past its program's hold time, as of now.
+        overdue: bool = "overdue" => overdue,
     }
 }
 

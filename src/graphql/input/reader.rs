@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::error::Error;
 use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
 use crate::domain::text::has_nul;
+use crate::domain::time::Instant;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 
@@ -18,18 +19,25 @@ pub struct Reader {
     tests: usize,
     values: Cell<usize>,
     kind: Option<Kind>,
+    now: Instant,
 }
 
 impl Reader {
-    /// A reader of the filter in the argument `argument`.
-    pub fn new(argument: &'static str) -> Self {
+    /// A reader of the filter in the argument `argument` of a request that is answered at `now`.
+    pub fn new(argument: &'static str, now: Instant) -> Self {
         Self {
             path: vec![argument],
             depth: 0,
             tests: 0,
             values: Cell::new(0),
             kind: None,
+            now,
         }
+    }
+
+    /// The point in time at which the request is answered.
+    pub fn now(&self) -> Instant {
+        self.now
     }
 
     /// The argument and the place in it that is being read.
@@ -177,9 +185,13 @@ pub trait Conditions<T> {
 ///
 /// # Errors
 /// When something in it cannot be compared with, or a limit is passed.
-pub fn filter<T, F: Conditions<T>>(argument: &'static str, given: Option<&F>) -> Result<Filter<T>> {
+pub fn filter<T, F: Conditions<T>>(
+    argument: &'static str,
+    given: Option<&F>,
+    now: Instant,
+) -> Result<Filter<T>> {
     match given {
         None => Ok(Filter::default()),
-        Some(filter) => Reader::new(argument).nested(F::KIND, |reader| filter.read(reader)),
+        Some(filter) => Reader::new(argument, now).nested(F::KIND, |reader| filter.read(reader)),
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::filter::{
 };
 use crate::domain::page::{Direction, Nulls};
 use crate::domain::segment::ProductRules;
+use crate::domain::time::Instant;
 use crate::graphql::id::Kind;
 use crate::store::actions::ActionSort;
 
@@ -32,7 +33,8 @@ fn parsed<T: InputType>(json: serde_json::Value) -> T {
 }
 
 fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
-    filter("filter", Some(&parsed::<ActionFilter>(json))).map_err(|failure| failure.to_string())
+    filter("filter", Some(&parsed::<ActionFilter>(json)), Instant::MIN)
+        .map_err(|failure| failure.to_string())
 }
 
 fn field(field: ActionField, op: Op) -> Filter<ActionTest> {

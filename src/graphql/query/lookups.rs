@@ -1,10 +1,8 @@
 //! Root fields that look up one thing: by id, by key, or about the request itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject};
-use uuid::Uuid;
 
 use crate::domain::error::{Code, Error};
 use crate::domain::records;
@@ -12,13 +10,12 @@ use crate::graphql::context::{RequestContext, request};
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
-use crate::graphql::siblings::{alone, siblings};
+use crate::graphql::siblings::alone;
 use crate::graphql::types::action::Action;
-use crate::graphql::types::import::{ImportRun, SourceFreshness};
+use crate::graphql::types::freshness::SourceFreshness;
 use crate::graphql::types::node::{Node, nodes};
 use crate::graphql::types::viewer::{Limits, MAX_NODES, Viewer};
 use crate::store::actions::{by_external_id, by_order};
-use crate::store::imports::freshness;
 
 /// An order of a program.
 #[derive(Debug, InputObject)]
@@ -82,23 +79,9 @@ impl Lookups {
         Limits::new(&DocumentLimits::default())
     }
 
-    /// How fresh the data is, by entrance.
+    /// How fresh the data is, by entrance; of the network's API, by account.
     async fn freshness(&self, ctx: &Context<'_>) -> Result<Vec<SourceFreshness>> {
-        let request = request(ctx)?;
-        let found = freshness(&request.tx, request.scope).await?;
-        let runs = siblings(
-            found
-                .iter()
-                .filter_map(|one| one.last_run.clone())
-                .map(Arc::new),
-        );
-        let runs: HashMap<Uuid, ImportRun> = runs.into_iter().map(|run| (run.id, run)).collect();
-        let of = |run: &records::ImportRun| runs.get(&run.id).cloned();
-        let freshness = found.into_iter().map(|one| {
-            let run = one.last_run.as_ref().and_then(of);
-            SourceFreshness::new(request, one, run)
-        });
-        Ok(freshness.collect())
+        SourceFreshness::all(request(ctx)?).await
     }
 
     /// One action; null where there is none. More than one is an error.

@@ -17,11 +17,12 @@ use super::user::User;
 use super::words::{ActionStatus, ActionType, AggregateSource, Eligibility};
 use crate::analytics::sources;
 use crate::analytics::top::totals_of_list;
+use crate::domain::action::Status;
 use crate::domain::catalog::Catalog;
 use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::records;
 use crate::domain::sales::Totals;
-use crate::domain::time::{Zone, day_of};
+use crate::domain::time::{Instant, Zone, day_of};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
@@ -151,6 +152,25 @@ impl Action {
         Some(found.await)
     }
 
+    /// The end of its hold: the order and its program's hold time; null where that is not known. An action that is on hold
+    /// after it is overdue: its buyer may not have confirmed the receipt, or the advertiser is late.
+    async fn hold_ends_at(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
+        self.hold_end(ctx)
+            .await
+            .map(|end| end.map(DateTime))
+            .transpose()
+    }
+
+    /// Whether it is on hold past its program's hold time; false where that is not known.
+    async fn overdue(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
+        let found = async {
+            let end = self.hold_end(ctx).await?;
+            let now = request(ctx)?.now;
+            Ok(self.status == Status::Pending && end.is_some_and(|end| end < now))
+        };
+        Some(found.await)
+    }
+
     /// The click.
     async fn clicked_at(&self) -> Option<DateTime> {
         self.clicked_at.map(DateTime)
@@ -273,6 +293,13 @@ impl Action {
 }
 
 impl Action {
+    /// The end of its hold, by its program.
+    async fn hold_end(&self, ctx: &Context<'_>) -> Result<Option<Instant>> {
+        let key = |action: &records::Action| Some(action.program_id);
+        let program: Option<Program> = self.related(request(ctx)?, "program", key).await?;
+        Ok(program.and_then(|program| program.hold_ends_at(self.ordered_at)))
+    }
+
     fn subid_at(&self, slot: usize) -> Option<&str> {
         self.subids.get(slot).and_then(Option::as_deref)
     }
@@ -347,7 +374,7 @@ pub struct ActionArgs {
 impl ActionArgs {
     /// The list, and the fingerprint of its order.
     fn read(&self, request: &RequestContext) -> Result<(ActionList, u32)> {
-        let filter = filter("filter", self.filter.as_ref())?;
+        let filter = filter("filter", self.filter.as_ref(), request.now)?;
         let order = ActionOrder::keys(self.order_by.as_deref())?;
         check_money(&order, &filter)?;
         let range = self

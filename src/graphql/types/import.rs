@@ -1,4 +1,4 @@
-//! Import runs, what they rejected, and how fresh the data is.
+//! Import runs and what they rejected.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::Member;
 use super::action::keys;
 use super::words::ImportState;
-use crate::domain::action::SOURCE;
 use crate::domain::page::fingerprint;
 use crate::domain::records;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
@@ -19,7 +18,7 @@ use crate::graphql::id::Kind;
 use crate::graphql::loaders::Entity;
 use crate::graphql::scalar::{BigInt, DateTime, count};
 use crate::graphql::siblings::{Group, pages_of_siblings};
-use crate::store::imports::{Freshness, rejects_kept, rejects_of};
+use crate::store::imports::{rejects_kept, rejects_of};
 
 /// An import run.
 pub type ImportRun = Member<records::ImportRun>;
@@ -252,64 +251,4 @@ async fn kept(
     };
     let kept: Arc<HashMap<Uuid, i64>> = run.batch("rejectsKept", &resolved, load).await?;
     Ok(kept.get(&run.key()).copied().unwrap_or(0))
-}
-
-/// How fresh the data of one entrance is.
-pub struct SourceFreshness {
-    request: Arc<RequestContext>,
-    freshness: Freshness,
-    last_run: Option<ImportRun>,
-}
-
-impl SourceFreshness {
-    /// The freshness of an entrance.
-    pub fn new(
-        request: &Arc<RequestContext>,
-        freshness: Freshness,
-        last_run: Option<ImportRun>,
-    ) -> Self {
-        Self {
-            request: Arc::clone(request),
-            freshness,
-            last_run,
-        }
-    }
-}
-
-/// How fresh the data of one entrance is.
-#[Object]
-impl SourceFreshness {
-    /// The network.
-    async fn source(&self) -> &str {
-        SOURCE
-    }
-
-    /// The entrance through which the data came, such as "FILE".
-    async fn entrance(&self) -> &str {
-        &self.freshness.entrance
-    }
-
-    /// When a run last succeeded, all or in part; null where none has.
-    async fn last_success_at(&self) -> Option<DateTime> {
-        self.freshness.last_success.map(DateTime)
-    }
-
-    /// The latest run.
-    async fn last_run(&self) -> Option<ImportRun> {
-        self.last_run.clone()
-    }
-
-    /// The latest point in time whose state is known; null where there is none.
-    async fn newest_data_at(&self) -> Option<DateTime> {
-        self.freshness.newest_data.map(DateTime)
-    }
-
-    /// Seconds that have passed since the latest point in time whose state is known, at least 0; null where there is
-    /// none.
-    async fn lag_seconds(&self) -> Result<Option<i32>> {
-        let seconds = |newest: crate::domain::time::Instant| {
-            count((self.request.now.micros() - newest.micros()).max(0) / 1_000_000)
-        };
-        self.freshness.newest_data.map(seconds).transpose()
-    }
 }

@@ -2,7 +2,9 @@
 
 use async_graphql::Object;
 
-use super::report_words::{MetricAdditivity, MetricUnit, ReportDimension, ReportMetric};
+use super::report_words::{
+    MetricAdditivity, MetricUnit, ReportDimension, ReportMetric, TimeBucket,
+};
 use crate::domain::report::metric::{DEFINITIONS, Definition, Metric};
 
 /// The name of the field of `ReportValues` that holds a metric.
@@ -70,9 +72,14 @@ impl MetricDefinition {
         self.0.additivity.into()
     }
 
-    /// What a report that asks for it can be grouped by.
+    /// What a report that asks for it can be grouped by; by one SubID at a time where clicks count.
     async fn dimensions(&self) -> Vec<ReportDimension> {
         self.0.dimensions().map(Into::into).collect()
+    }
+
+    /// The shortest stretches of time that a report which asks for it can be divided by.
+    async fn shortest_bucket(&self) -> TimeBucket {
+        self.0.shortest_bucket().into()
     }
 }
 

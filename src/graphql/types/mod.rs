@@ -10,6 +10,7 @@ pub mod ad_space;
 pub mod catalogue;
 pub mod category;
 pub mod drill_down;
+pub mod freshness;
 pub mod import;
 pub mod info;
 pub mod metric;

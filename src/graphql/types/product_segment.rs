@@ -232,7 +232,10 @@ impl ProductSegmentArgs {
         request: &Arc<RequestContext>,
     ) -> Result<ProductSegmentResultConnection> {
         let ranged = self.how.ranged(self.range, request)?;
-        let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
+        let facts = FactQuery::counted(
+            ranged.range,
+            filter("filter", self.filter.as_ref(), request.now)?,
+        );
         let rules = self
             .rules
             .map(|rules| rules.rules())

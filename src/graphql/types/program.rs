@@ -53,7 +53,13 @@ impl Program {
 
     /// Days that an action usually waits for its processing; null where it is not known.
     async fn hold_days(&self) -> Option<i32> {
-        self.shipped()?.hold_days
+        self.usual_hold_days()
+    }
+
+    /// Days after which an action that is still on hold is overdue: the longest hold where Admitad names one, else
+    /// `holdDays`; null where neither is known.
+    async fn hold_limit_days(&self) -> Option<i32> {
+        records::Program::hold_limit_days(self)
     }
 
     /// Days between a click and an order that still count; null where it is not known.

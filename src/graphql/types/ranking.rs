@@ -44,7 +44,7 @@ pub fn facts(
     let ranged = how.ranged(range, request)?;
     Ok(FactQuery::counted(
         ranged.range,
-        read_filter("filter", filter)?,
+        read_filter("filter", filter, request.now)?,
     ))
 }
 

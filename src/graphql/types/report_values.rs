@@ -206,4 +206,41 @@ impl ReportValues {
     async fn validation_lag(&self) -> Option<Result<Lag>> {
         self.lag(Metric::ValidationLag)
     }
+
+    /// Number of clicks, as upstream counts them by day, program, ad space and one SubID at a time: of the days whose noon
+    /// on the account's clock lies in the stretch of time. A report of clicks is divided and filtered by no more than
+    /// these, and its groups are also those in which nobody ordered.
+    async fn clicks(&self) -> Option<Result<i32>> {
+        self.count(Metric::Clicks)
+    }
+
+    /// Number of views, likewise; upstream does not count them by SubID.
+    async fn views(&self) -> Option<Result<i32>> {
+        self.count(Metric::Views)
+    }
+
+    /// Click-through rate: clicks as a share of views; null without views.
+    async fn ctr(&self) -> Option<f64> {
+        self.ratio(Metric::Ctr)
+    }
+
+    /// Conversion rate: actions of any status, declined ones included, per click; null without clicks.
+    async fn cr(&self) -> Option<f64> {
+        self.ratio(Metric::Cr)
+    }
+
+    /// Rewards on hold and approved per click, declined ones excluded; empty without clicks.
+    async fn ecpc(&self) -> Option<Vec<Money>> {
+        self.money(Metric::Ecpc)
+    }
+
+    /// Rewards on hold and approved per hundred clicks, declined ones excluded; empty without clicks.
+    async fn epc(&self) -> Option<Vec<Money>> {
+        self.money(Metric::Epc)
+    }
+
+    /// Rewards on hold and approved per thousand views, declined ones excluded; empty without views.
+    async fn ecpm(&self) -> Option<Vec<Money>> {
+        self.money(Metric::Ecpm)
+    }
 }

@@ -176,6 +176,20 @@ pub enum ReportMetric {
     ConversionLag,
     /// Seconds from order to the last change of a processed action's status; ordered by and compared by the median.
     ValidationLag,
+    /// Clicks.
+    Clicks,
+    /// Views.
+    Views,
+    /// Clicks as a share of views.
+    Ctr,
+    /// Actions of any status per click.
+    Cr,
+    /// Rewards on hold and approved per click; needs a currency.
+    Ecpc,
+    /// Rewards on hold and approved per hundred clicks; needs a currency.
+    Epc,
+    /// Rewards on hold and approved per thousand views; needs a currency.
+    Ecpm,
 }
 
 /// What a metric is measured in.

@@ -311,7 +311,10 @@ impl UserSegmentArgs {
         request: &Arc<RequestContext>,
     ) -> Result<UserSegmentResultConnection> {
         let ranged = self.how.ranged(self.range, request)?;
-        let facts = FactQuery::counted(ranged.range, filter("filter", self.filter.as_ref())?);
+        let facts = FactQuery::counted(
+            ranged.range,
+            filter("filter", self.filter.as_ref(), request.now)?,
+        );
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;
         let currency = self

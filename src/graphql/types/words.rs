@@ -6,6 +6,7 @@ use crate::domain::action;
 use crate::domain::catalog;
 use crate::domain::records;
 use crate::domain::segment;
+use crate::domain::sync;
 use crate::domain::totals::Source;
 
 /// Where an action stands in its life cycle.
@@ -64,6 +65,66 @@ pub enum ImportState {
     Partial,
     /// Failed.
     Failed,
+}
+
+/// How fresh the data of a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "sync::Freshness")]
+pub enum FreshnessState {
+    /// Known up to a few minutes ago.
+    Fresh,
+    /// The first read of everything is under way.
+    Filling,
+    /// Older than it should be although nothing failed: no server may be fetching it.
+    Late,
+    /// The last attempts failed; it is tried again by itself.
+    Failing,
+    /// Somebody has to do something; `lastError` says what.
+    Stopped,
+    /// Nothing came in yet.
+    Never,
+    /// Comes when somebody sends it: its last run tells how that went.
+    OnDemand,
+}
+
+/// What is read of an account at Admitad, each at its own pace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "sync::Feed")]
+pub enum SyncFeed {
+    /// Ad spaces with their ids.
+    AdSpaces,
+    /// Actions whose status changed.
+    Status,
+    /// Actions of the last days, by their order.
+    Recent,
+    /// Names, currencies and hold times of programs.
+    Programs,
+    /// All actions since the beginning, once.
+    Backfill,
+    /// Exchange rates of the currencies in use.
+    Rates,
+    /// Clicks and views.
+    Clicks,
+    /// The balance and its history.
+    Balance,
+    /// All actions of the last 90 days again, for what Admitad changed or took back without a word.
+    Nightly,
+}
+
+/// How a feed of an account stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "sync::Condition")]
+pub enum SyncCondition {
+    /// Its last read was complete; it waits for the next.
+    Waiting,
+    /// In the middle of a read.
+    Reading,
+    /// There is nothing more to read.
+    Done,
+    /// Its last attempt failed; it is tried again by itself.
+    Failing,
+    /// Somebody has to do something.
+    Stopped,
 }
 
 /// A built-in segment of products.

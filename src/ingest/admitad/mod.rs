@@ -1,4 +1,4 @@
-//! Admitad's publisher API: asking, and reading what it answers. It keeps nothing but its token, asks no clock and
+//! Admitad's publisher API: asking, reading what it answers, and keeping an account current by it. It asks no clock and
 //! waits for nothing but an answer.
 //!
 //! | what | where |
@@ -10,15 +10,22 @@
 //! | how often it may be asked | [`RateBudget`], [`backoff`] |
 //! | bytes over the wire | `transport`, `answer` |
 //! | tokens | `token` |
+//! | what is read next of an account | [`plan`] |
+//! | one step of it, and where the answer goes | [`tick`] (`actions`, `lists`, `pages`) |
 //!
-//! When to ask for what, and where the answers go, is the synchronisation's business.
+//! When to step is the business of `worker` and `cli`.
 
+mod actions;
 mod answer;
 pub mod budget;
 pub mod client;
 pub mod fault;
+mod lists;
 pub mod page;
+mod pages;
+pub mod plan;
 pub mod query;
+pub mod tick;
 mod token;
 mod transport;
 pub mod wire;

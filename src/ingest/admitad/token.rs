@@ -13,9 +13,17 @@ use tokio::sync::Mutex;
 /// Where tokens are got.
 const PATH: &str = "token/";
 /// Scopes without which there is nothing to synchronise.
-pub(super) const NEEDED: [&str; 4] = ["statistics", "advcampaigns", "websites", "public_data"];
-/// Scopes that add something; a key may lack them.
-pub(super) const OPTIONAL: [&str; 2] = ["private_data_balance", "aliexpress_commission"];
+pub(super) const NEEDED: [&str; 1] = ["statistics"];
+/// Scopes that add something; a key may lack them, and then lacks what they add alone.
+pub(super) const OPTIONAL: [&str; 5] = [
+    "advcampaigns",
+    "websites",
+    "public_data",
+    "private_data_balance",
+    "aliexpress_commission",
+];
+/// Those of them that few keys have: where a refusal names none, these are left out first.
+const RARE: [&str; 2] = ["private_data_balance", "aliexpress_commission"];
 /// How long a token counts whose answer names no time, in seconds.
 const DEFAULT_LIFE: i64 = 3_600;
 /// How long before its end a token is renewed, in seconds; of short-lived ones a tenth of their life.
@@ -226,7 +234,13 @@ impl Tokens {
                     let any = OPTIONAL
                         .iter()
                         .any(|scope| wanted.contains(scope) && named(scope));
-                    wanted.retain(|scope| !OPTIONAL.contains(scope) || (any && !named(scope)));
+                    let rare = wanted.iter().any(|scope| RARE.contains(scope));
+                    wanted.retain(|scope| match (any, rare) {
+                        _ if NEEDED.contains(scope) => true,
+                        (true, _) => !named(scope),
+                        (false, true) => !RARE.contains(scope),
+                        (false, false) => false,
+                    });
                 }
                 Err(objection) => return Err(self.fault_of(objection)),
             }

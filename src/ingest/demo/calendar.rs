@@ -9,7 +9,7 @@ pub(super) const DAYS: i64 = 730;
 /// Seconds of a day.
 pub(super) const DAY: i64 = 86_400;
 /// Upstream's offset, in seconds.
-const OFFSET: i64 = 3 * 3_600;
+pub(super) const OFFSET: i64 = 3 * 3_600;
 /// Days before the first order (clicks) and behind the last (closing days) that dates are known of.
 const MARGIN: i64 = 120;
 

@@ -22,7 +22,18 @@ pub(super) struct Space {
     pub(super) id: Option<(&'static str, i64)>,
     pub(super) name: &'static str,
     pub(super) channel: &'static str,
+    /// How people come; none where upstream counts no clicks.
+    pub(super) traffic: Option<Traffic>,
     weight: u64,
+}
+
+/// What becomes of those who see an ad space's links, in 1/1,000.
+#[derive(Clone, Copy)]
+pub(super) struct Traffic {
+    /// Orders of clicks.
+    pub(super) conversion: i64,
+    /// Clicks of views.
+    pub(super) click_through: i64,
 }
 
 /// A program as upstream names it.
@@ -59,6 +70,9 @@ const IN: Program = Program {
     tariff: 41,
 };
 
+/// All programs.
+pub(super) const PROGRAMS: [&Program; 4] = [&WW, &RU, &TR, &IN];
+
 /// The countries of RU&CIS NEW.
 const ELEVEN: &[&str] = &[
     "RU", "AM", "AZ", "BY", "GE", "KZ", "KG", "MD", "TJ", "TM", "UZ",
@@ -70,10 +84,27 @@ const fn space(
     channel: &'static str,
     weight: u64,
 ) -> Space {
+    let traffic = match channel.as_bytes() {
+        b"blog" => Some((24, 31)),
+        b"tg" => Some((36, 110)),
+        b"yt" => Some((19, 22)),
+        b"coupon" => Some((61, 90)),
+        b"cashback" => Some((88, 150)),
+        b"ext" => Some((47, 60)),
+        b"vk" => Some((15, 26)),
+        _ => None,
+    };
     Space {
         id,
         name,
         channel,
+        traffic: match traffic {
+            Some((conversion, click_through)) => Some(Traffic {
+                conversion,
+                click_through,
+            }),
+            None => None,
+        },
         weight,
     }
 }
@@ -97,10 +128,15 @@ pub(super) const MARKETS: [Market; 2] = [
                 "tg",
                 22,
             ),
-            space(None, "Unboxed (YouTube)", "yt", 14),
+            space(Some(("2101003", i64::MAX)), "Unboxed (YouTube)", "yt", 14),
             space(Some(("2101004", 200)), "Coupon Corner", "coupon", 12),
-            space(None, "Cashback Club", "cashback", 16),
-            space(None, "Price tracker extension", "ext", 8),
+            space(Some(("2101005", i64::MAX)), "Cashback Club", "cashback", 16),
+            space(
+                Some(("2101006", i64::MAX)),
+                "Price tracker extension",
+                "ext",
+                8,
+            ),
             space(None, "Pinterest boards", "pin", 4),
         ],
         countries: &[
@@ -136,8 +172,13 @@ pub(super) const MARKETS: [Market; 2] = [
         first_id: 810_000_001,
         spaces: &[
             space(Some(("3300501", i64::MAX)), "Кешбэк-сервис", "cashback", 40),
-            space(None, "Скидки дня (Telegram)", "tg", 25),
-            space(None, "Группа ВК «Посылка»", "vk", 15),
+            space(
+                Some(("3300502", i64::MAX)),
+                "Скидки дня (Telegram)",
+                "tg",
+                25,
+            ),
+            space(Some(("3300503", i64::MAX)), "Группа ВК «Посылка»", "vk", 15),
             space(Some(("3300504", i64::MAX)), "Промокоды", "coupon", 12),
             space(None, "Mobile app", "app", 8),
         ],
@@ -174,6 +215,12 @@ impl Market {
         draw(random, self.spaces.iter().map(|space| space.weight))
     }
 
+    /// The share of the orders that comes from an ad space, in 1/1,000.
+    pub(super) fn space_share(&self, space: &Space) -> i64 {
+        let all: u64 = self.spaces.iter().map(|space| space.weight).sum();
+        permille(space.weight, all)
+    }
+
     /// The code of a country.
     pub(super) fn country(&self, number: usize) -> &'static str {
         self.countries.get(number).map_or("US", |(_, code)| code)
@@ -191,15 +238,39 @@ fn draw(random: &mut Random, weights: impl Iterator<Item = u64> + Clone) -> usiz
     0
 }
 
-/// The program that an order from a country goes to: mostly the right one.
-pub(super) fn draw_program(random: &mut Random, country: &str) -> &'static Program {
-    let choices: &[(u64, &'static Program)] = match country {
+fn permille(part: u64, all: u64) -> i64 {
+    i64::try_from(part * 1_000 / all.max(1)).unwrap_or(0)
+}
+
+/// The programs that orders from a country go to, mostly to the right one, each with its weight.
+fn choices(country: &str) -> &'static [(u64, &'static Program)] {
+    match country {
         country if ELEVEN.contains(&country) => &[(925, &RU), (75, &WW)],
         "TR" => &[(850, &TR), (130, &WW), (20, &RU)],
         "IN" => &[(840, &IN), (160, &WW)],
         _ => &[(930, &WW), (60, &RU), (10, &TR)],
-    };
-    random.weighted(choices, &WW)
+    }
+}
+
+/// The program that an order from a country goes to.
+pub(super) fn draw_program(random: &mut Random, country: &str) -> &'static Program {
+    random.weighted(choices(country), &WW)
+}
+
+/// The share of a publisher's orders that goes to a program, in 1/1,000.
+pub(super) fn program_share(market: &Market, program: &Program) -> i64 {
+    let (mut part, mut all) = (0, 0);
+    for (people, country) in market.countries {
+        for (weight, choice) in choices(country) {
+            all += people * weight;
+            part += if *choice == program {
+                people * weight
+            } else {
+                0
+            };
+        }
+    }
+    permille(part, all)
 }
 
 /// The share of the full reward that the program pays for orders from the country, in 1/1,000.

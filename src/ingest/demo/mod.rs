@@ -5,6 +5,7 @@
 //! or asks the time. Names of makers, ad spaces and users are invented; addresses are those kept for documentation.
 
 mod calendar;
+mod clicks;
 mod life;
 mod market;
 mod order;
@@ -17,6 +18,7 @@ mod words;
 use crate::domain::money::Currency;
 use crate::domain::time::{Instant, Zone};
 use calendar::{Calendar, DAYS};
+pub use clicks::{DemoClicks, clicks};
 use market::{MARKETS, Market};
 use people::People;
 use products::Products;

@@ -223,3 +223,34 @@ fn what_was_before_is_older_and_of_the_same_actions() {
         "{pending} seen on hold, {back} back on hold"
     );
 }
+
+#[test]
+fn a_few_of_a_hundred_clicks_end_in_an_order() {
+    for (publisher, orders) in [(0, 200_000), (1, 60_000)] {
+        let sets = clicks(publisher, SEED, end());
+        assert_eq!(sets, clicks(publisher, SEED, end()));
+        let mut sums: BTreeMap<Option<u8>, (i64, i64)> = BTreeMap::new();
+        let mut days = BTreeSet::new();
+        for set in &sets {
+            let settled = set.replaces.settled(&set.rows).unwrap();
+            assert_eq!(settled.len(), set.rows.len(), "each key once");
+            for row in &set.rows {
+                let sum = sums.entry(row.slot).or_default();
+                sum.0 += row.clicks;
+                sum.1 += row.views.unwrap_or(0);
+                assert_eq!(row.slot.is_some(), row.subid.is_some());
+                days.insert(row.day);
+            }
+        }
+        assert!((730..=732).contains(&days.len()), "{}", days.len());
+        let (clicks, views) = sums[&None];
+        assert_eq!(sums[&Some(0)], (clicks, 0));
+        let conversion = 1_000 * orders / clicks;
+        assert!(
+            (20..=70).contains(&conversion),
+            "{conversion} per mille of {clicks}"
+        );
+        assert!(views > 5 * clicks, "{clicks} of {views}");
+    }
+    assert_eq!(clicks(2, SEED, end()), []);
+}

@@ -6,7 +6,7 @@ use super::super::sql::insert::{Conflict, insert};
 use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{self, AdSpaces, program_id, program_of};
-use super::{lock, raise_version};
+use super::{lock, log_moved, raise_version};
 use crate::domain::action::SOURCE;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, ProgramRef};
 use crate::domain::error::Result;
@@ -15,7 +15,7 @@ use crate::domain::scope::WriteScope;
 use crate::domain::sync::SyncStep;
 use crate::domain::text::fold;
 use crate::domain::time::Instant;
-use entity::{action_change, program};
+use entity::program;
 use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -55,7 +55,7 @@ async fn describe_in(
     publisher: PublisherId,
     described: Described<'_>,
 ) -> Result<bool, DbErr> {
-    let mut sequence = lock(tx, publisher).await?;
+    let sequence = lock(tx, publisher).await?;
     let spaces = AdSpaces::load(tx, publisher).await?;
     let at = described.now.micros();
     let news: Vec<(&AdSpaceRef, i64)> = described
@@ -67,23 +67,8 @@ async fn describe_in(
     let spaces = spaces.add(tx, &news).await?;
     let programs = write_programs(tx, publisher, described).await?;
     let is_changed = spaces.is_changed || programs > 0;
-    let changes: Vec<action_change::Model> = spaces
-        .moved
-        .iter()
-        .map(|(action_id, status)| {
-            sequence += 1;
-            action_change::Model {
-                publisher_id: publisher.0,
-                seq: sequence,
-                action_id: *action_id,
-                kind: "UPDATED".to_owned(),
-                status: status.clone(),
-                run_id: described.run_id,
-                committed_at_us: at,
-            }
-        })
-        .collect();
-    insert(tx, &changes, Conflict::Fail).await?;
+    let run = (described.run_id, described.now);
+    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if is_changed {
         raise_version(tx, publisher, sequence, described.now).await?;
     }

@@ -110,20 +110,23 @@ pub(super) async fn known<E: EntityTrait>(
     Ok(rows)
 }
 
+/// A program to be brought, and the stamp of the state that names it.
+pub(super) type SeenProgram<'a> = (&'a ProgramRef, i64);
+
 /// Brings programs that the shipped catalogue does not know; tells whether a row was written.
-pub(super) async fn write_programs(
+pub(super) async fn write_programs<'a>(
     tx: &WriteTx,
     publisher: PublisherId,
-    drafts: &[ActionDraft],
+    programs: impl IntoIterator<Item = SeenProgram<'a>>,
 ) -> Result<bool, DbErr> {
-    let mut seen: BTreeMap<Uuid, (String, Vec<&ActionDraft>)> = BTreeMap::new();
-    for draft in drafts {
-        let (key, shipped) = program_of(&draft.program);
+    let mut seen: BTreeMap<Uuid, (String, Vec<SeenProgram<'a>>)> = BTreeMap::new();
+    for (program, at) in programs {
+        let (key, shipped) = program_of(program);
         if shipped.is_none() {
-            seen.entry(program_id(publisher, &draft.program))
+            seen.entry(program_id(publisher, program))
                 .or_insert_with(|| (key, Vec::new()))
                 .1
-                .push(draft);
+                .push((program, at));
         }
     }
     if seen.is_empty() {
@@ -133,11 +136,11 @@ pub(super) async fn write_programs(
     let mut rows: HashMap<Uuid, program::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut changed = Vec::new();
-    for (id, (natural_key, drafts)) in seen {
+    for (id, (natural_key, programs)) in seen {
         let mut dirty = !rows.contains_key(&id);
-        let external_id = drafts
+        let external_id = programs
             .iter()
-            .find_map(|draft| draft.program.external_id.clone());
+            .find_map(|(program, _)| program.external_id.clone());
         let row = rows.entry(id).or_insert_with(|| program::Model {
             publisher_id: publisher.0,
             id,
@@ -158,9 +161,8 @@ pub(super) async fn write_programs(
             described_at_us: None,
         });
         let mut held = Some(row.name.clone());
-        for draft in drafts {
-            let at = draft.stamp.changed_at.micros();
-            let name = draft.program.name.as_ref();
+        for (program, at) in programs {
+            let name = program.name.as_ref();
             dirty |= describe(&mut held, &mut row.name_at_us, name, at);
         }
         if dirty {

@@ -15,6 +15,7 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+pub mod clicks;
 mod described;
 mod dimensions;
 mod facts;
@@ -38,6 +39,7 @@ use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// How many rejected records of a run are kept whole; all are counted.
@@ -123,7 +125,9 @@ async fn apply_locked(
     applied.deleted = facts.delete(publisher, batch.deletions);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
-    is_changed |= dimensions::write_programs(tx, publisher, batch.drafts).await?;
+    let programs = batch.drafts.iter();
+    let programs = programs.map(|draft| (&draft.program, draft.stamp.changed_at.micros()));
+    is_changed |= dimensions::write_programs(tx, publisher, programs).await?;
     is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
@@ -149,7 +153,17 @@ async fn apply_locked(
     if is_changed {
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
-    let read = count(tx, publisher, batch, applied).await?;
+    let counts = Counts {
+        read: batch.drafts.len() + batch.rejects.len(),
+        applied,
+        rejected: batch.rejects.len(),
+        rounded: batch
+            .drafts
+            .iter()
+            .map(|draft| i64::from(draft.rounded))
+            .sum(),
+    };
+    let read = count(tx, publisher, (batch.run_id, batch.now), counts).await?;
     insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
     if let Some(step) = batch.sync {
         write_step(tx, publisher, step).await?;
@@ -187,22 +201,31 @@ async fn raise_version(
     tx.execute(sql).await.map(|_| ())
 }
 
-/// Adds the batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
+/// What a batch adds to its run's counters.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    /// Records read.
+    read: usize,
+    /// What became of them.
+    applied: Applied,
+    /// Records refused.
+    rejected: usize,
+    /// Amounts rounded.
+    rounded: i64,
+}
+
+/// Adds a batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
 async fn count(
     tx: &WriteTx,
     publisher: PublisherId,
-    batch: Batch<'_>,
-    applied: Applied,
+    (run_id, now): (Uuid, Instant),
+    counts: Counts,
 ) -> Result<i64, DbErr> {
     let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let rounded: i64 = batch
-        .drafts
-        .iter()
-        .map(|draft| i64::from(draft.rounded))
-        .sum();
+    let applied = counts.applied;
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET read_count = read_count + ")
-        .bind(size(batch.drafts.len() + batch.rejects.len()));
+        .bind(size(counts.read));
     sql.push(", inserted_count = inserted_count + ")
         .bind(applied.inserted);
     sql.push(", updated_count = updated_count + ")
@@ -214,17 +237,45 @@ async fn count(
     sql.push(", deleted_count = deleted_count + ")
         .bind(applied.deleted);
     sql.push(", rejected_count = rejected_count + ")
-        .bind(size(batch.rejects.len()));
-    sql.push(", rounded_count = rounded_count + ").bind(rounded);
-    sql.push(", alive_at_us = ").bind(batch.now.micros());
+        .bind(size(counts.rejected));
+    sql.push(", rounded_count = rounded_count + ")
+        .bind(counts.rounded);
+    sql.push(", alive_at_us = ").bind(now.micros());
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND id = ")
-        .bind(batch.run_id)
+        .bind(run_id)
         .push(" RETURNING read_count");
     let rows = tx.rows(sql).await?;
     rows.first()
         .map_or(Ok(0), |row| row.try_get("", "read_count"))
+}
+
+/// Notes in the change log that actions moved to the ad space that their name turned out to be; gives the last number.
+async fn log_moved(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    moved: &BTreeMap<Uuid, String>,
+    mut sequence: i64,
+    (run_id, now): (Uuid, Instant),
+) -> Result<i64, DbErr> {
+    let changes: Vec<action_change::Model> = moved
+        .iter()
+        .map(|(action_id, status)| {
+            sequence += 1;
+            action_change::Model {
+                publisher_id: publisher.0,
+                seq: sequence,
+                action_id: *action_id,
+                kind: "UPDATED".to_owned(),
+                status: status.clone(),
+                run_id,
+                committed_at_us: now.micros(),
+            }
+        })
+        .collect();
+    insert(tx, &changes, Conflict::Fail).await?;
+    Ok(sequence)
 }
 
 fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {

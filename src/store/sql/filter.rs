@@ -11,7 +11,7 @@ use crate::domain::filter::{
     ProgramTest, Quantifier, UserField, UserTest, Value,
 };
 use crate::domain::sales::{AxisRange, DateAxis};
-use crate::domain::time::{Zone, end_of_day, start_of_day};
+use crate::domain::time::{DAY_US, Zone, end_of_day, start_of_day};
 use sea_orm::DbBackend;
 
 /// A condition that can be written about the row with an alias.
@@ -160,6 +160,7 @@ impl Condition for ActionTest {
     fn write(&self, row: &str, sql: &mut Sql) {
         match self {
             Self::Field(ActionField::Eligibility, op) => write_eligibility(row, op, sql),
+            Self::Field(ActionField::HoldEndsAt, op) => write_op(&hold_end(row), true, op, sql),
             Self::Field(field, op) => action_column(*field).write(row, op, sql),
             Self::Program(filter) => {
                 write_related(
@@ -269,9 +270,29 @@ fn write_eligibility(row: &str, op: &Op, sql: &mut Sql) {
     sql.bind_all(wanted);
 }
 
+/// The end of an action's hold: what `Program::hold_ends_at` says in memory.
+fn hold_end(row: &str) -> String {
+    let shipped: String = Catalog::shipped()
+        .programs()
+        .iter()
+        .filter_map(|program| {
+            Some(format!(
+                " WHEN '{}' THEN {}",
+                program.key, program.hold_days?
+            ))
+        })
+        .collect();
+    format!(
+        "(SELECT {row}.ordered_at_us + COALESCE(fh.max_hold_days, fh.hold_days, CASE fh.catalog_key{shipped} END) \
+         * {DAY_US} FROM programs fh WHERE fh.publisher_id = {row}.publisher_id AND fh.id = {row}.program_id)"
+    )
+}
+
 fn action_column(field: ActionField) -> Column {
     match field {
-        ActionField::Id | ActionField::Eligibility => Column("id", false, false),
+        ActionField::Id | ActionField::Eligibility | ActionField::HoldEndsAt => {
+            Column("id", false, false)
+        }
         ActionField::ExternalId => Column("external_id", false, false),
         ActionField::OrderId => Column("order_id", true, false),
         ActionField::TariffId => Column("tariff_id", true, false),

@@ -159,6 +159,20 @@ pub(in crate::store) async fn delete_empty<M: ModelTrait>(
     Ok(deleted)
 }
 
+/// Removes the rows with the keys of `models`.
+pub(in crate::store) async fn delete<M: ModelTrait>(
+    tx: &WriteTx,
+    models: &[&M],
+) -> Result<u64, DbErr> {
+    let mut deleted = 0;
+    for chunk in models.chunks(ROWS) {
+        let mut sql = tx.sql();
+        write_delete(chunk, &mut sql);
+        deleted += tx.execute(sql).await?;
+    }
+    Ok(deleted)
+}
+
 /// Appends a query for the `place` of each model whose row is empty.
 fn write_empty<M: ModelTrait>(models: &[M], sums: &[&str], sql: &mut Sql) {
     let columns = key_columns::<M>();

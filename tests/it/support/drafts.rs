@@ -103,14 +103,14 @@ pub(crate) fn moments() -> Vec<Instant> {
         moments.extend([-1, 0, 1].map(|step| instant(moment.micros() + step)));
     };
     for text in [
-        "2026-03-08T07:00:00Z", // New York, forward
-        "2026-03-29T01:00:00Z", // Berlin, forward
-        "2026-04-04T15:00:00Z", // Lord Howe, back by half an hour
-        "2026-04-05T03:00:00Z", // Santiago, back into yesterday
-        "2025-11-02T06:00:00Z", // New York, back
-        "2025-10-26T01:00:00Z", // Berlin, back
-        "2011-12-30T10:00:00Z", // Apia leaves a day out
-        "1970-01-01T00:00:00.000001Z",
+        "2026-03-08T07:00:00Z",        // New York, forward
+        "2026-03-29T01:00:00Z",        // Berlin, forward
+        "2026-04-04T15:00:00Z",        // Lord Howe, back by half an hour
+        "2026-04-05T03:00:00Z",        // Santiago, back into yesterday
+        "2025-11-02T06:00:00Z",        // New York, back
+        "2025-10-26T01:00:00Z",        // Berlin, back
+        "2011-12-30T10:00:00Z",        // Apia leaves a day out
+        "1970-01-01T00:00:00.000002Z", // 0 stands for a state of unknown beginning
         "9999-12-31T23:59:59.999Z",
     ] {
         add(at(text));

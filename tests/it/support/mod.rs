@@ -1,8 +1,10 @@
 //! The only harness of the integration tests: databases, and a world to put actions into.
 
+pub(crate) mod admitad;
 pub(crate) mod api;
 pub(crate) mod books;
 pub(crate) mod check;
+pub(crate) mod clicks;
 pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod dice;

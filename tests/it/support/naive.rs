@@ -148,6 +148,19 @@ fn action_value(facts: &Facts, action: &Action, field: ActionField) -> Value {
         ActionField::PromoCode => text(&action.promo_code),
         ActionField::Device => text(&action.device),
         ActionField::ItemsCount => i64::try_from(facts.cart(action.id).len()).unwrap().into(),
+        ActionField::HoldEndsAt => {
+            let program = &facts.programs[&action.program_id];
+            let shipped = program.catalog_key.as_deref().and_then(|key| match key {
+                "aliexpress-ru-cis-new" => Some(30),
+                "aliexpress-ru-cis" => Some(31),
+                "aliexpress-tr" => Some(25),
+                _ => None,
+            });
+            let days = program.max_hold_days.or(program.hold_days).or(shipped);
+            days.map_or(Value::Null, |days| {
+                (action.ordered_at_us + i64::from(days) * 86_400_000_000).into()
+            })
+        }
         ActionField::Eligibility => {
             let key = facts.programs[&action.program_id].catalog_key.clone();
             let on = day_of(

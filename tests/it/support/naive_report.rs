@@ -2,6 +2,7 @@
 
 use super::naive::{self, in_range, line_up, local_start};
 use super::world::Facts;
+use actiongraph::domain::filter::{ActionField, ActionTest};
 use actiongraph::domain::money::{Currency, Money};
 use actiongraph::domain::page::Direction;
 use actiongraph::domain::report::metric::{Metric, MetricValue, Quantiles, Values};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 type Action = entity::action::Model;
 type Item = entity::action_item::Model;
+type Clicks = entity::click_stat::Model;
 
 const QUARTER: i64 = 900_000_000;
 const DAY: i64 = 86_400_000_000;
@@ -52,6 +54,18 @@ pub(crate) struct Answer {
 struct Group<'a> {
     actions: BTreeMap<Uuid, &'a Action>,
     items: Vec<(&'a Action, &'a Item)>,
+    clicks: i64,
+    views: i64,
+}
+
+impl Group<'_> {
+    /// Takes in what another group has.
+    fn take(&mut self, more: &Self) {
+        self.actions.extend(&more.actions);
+        self.items.extend(&more.items);
+        self.clicks += more.clicks;
+        self.views += more.views;
+    }
 }
 
 /// What a report is computed with.
@@ -278,8 +292,7 @@ impl<'a> Naive<'a> {
         let rows = rows
             .into_iter()
             .map(|(time, key, group, measured, compared)| {
-                sum.actions.extend(&group.actions);
-                sum.items.extend(&group.items);
+                sum.take(group);
                 Row {
                     time: *time,
                     key: key.clone(),
@@ -297,12 +310,17 @@ impl<'a> Naive<'a> {
                 }
             });
         let rows = rows.collect();
-        let all = |range: &AxisRange| Group {
-            actions: self
-                .matching(range)
-                .map(|action| (action.id, action))
-                .collect(),
-            items: Vec::new(),
+        let all = |range: &AxisRange| {
+            let clicks = self.clicks(range);
+            Group {
+                actions: self
+                    .matching(range)
+                    .map(|action| (action.id, action))
+                    .collect(),
+                items: Vec::new(),
+                clicks: clicks.iter().map(|(_, row)| row.clicks).sum(),
+                views: clicks.iter().filter_map(|(_, row)| row.views).sum(),
+            }
         };
         let wanted = request.wanted.totals || request.wanted.others;
         let mut totals = |range: &AxisRange| {
@@ -328,8 +346,7 @@ impl<'a> Naive<'a> {
         let mut of_page = Group::default();
         for name in page {
             if let Some(group) = groups.get(name) {
-                of_page.actions.extend(&group.actions);
-                of_page.items.extend(&group.items);
+                of_page.take(group);
             }
         }
         let additive = self.additive();
@@ -405,6 +422,11 @@ impl<'a> Naive<'a> {
             Metric::CartCoverage,
             Metric::ConversionLag,
             Metric::ValidationLag,
+            Metric::Ctr,
+            Metric::Cr,
+            Metric::Ecpc,
+            Metric::Epc,
+            Metric::Ecpm,
         ];
         let metrics = self.request.metrics.iter().copied();
         metrics
@@ -419,6 +441,52 @@ impl<'a> Naive<'a> {
         facts.actions.values().filter(move |action| {
             in_range(action, &range) && naive::matches(facts, action, &filter)
         })
+    }
+
+    /// The counts of clicks that the report counts, each as an action that has of an action what a count knows.
+    fn clicks(&self, range: &AxisRange) -> Vec<(Action, &'a Clicks)> {
+        if !self.needed().iter().any(|metric| CLICKS.contains(metric)) {
+            return Vec::new();
+        }
+        let subids = [
+            (Dimension::Subid0, ActionField::Subid0),
+            (Dimension::Subid1, ActionField::Subid1),
+            (Dimension::Subid2, ActionField::Subid2),
+            (Dimension::Subid3, ActionField::Subid3),
+            (Dimension::Subid4, ActionField::Subid4),
+        ];
+        let slot = subids.iter().position(|(by, field)| {
+            let tests =
+                |test: &ActionTest| matches!(test, ActionTest::Field(held, _) if held == field);
+            self.request.dimensions.contains(by) || self.request.filter.mentions(&tests)
+        });
+        let slot = slot.map_or(-1, |slot| i32::try_from(slot).unwrap());
+        let span = (range.span.from.micros(), range.span.to.micros());
+        let any_action = self.facts.actions.values().next().unwrap();
+        let counted = self.facts.clicks.iter().filter(|row| {
+            row.slot == slot
+                && (span.0..span.1).contains(&row.noon_us)
+                && (row.clicks, row.views.unwrap_or(0)) != (0, 0)
+        });
+        let mut found = Vec::new();
+        for row in counted {
+            let mut action = any_action.clone();
+            action.program_id = row.program_id;
+            action.ad_space_id = (!row.ad_space_id.is_nil()).then_some(row.ad_space_id);
+            let subid = (!row.subid.is_empty()).then(|| row.subid.clone());
+            match slot {
+                0 => action.subid0 = subid,
+                1 => action.subid1 = subid,
+                2 => action.subid2 = subid,
+                3 => action.subid3 = subid,
+                4 => action.subid4 = subid,
+                _ => {}
+            }
+            if naive::matches(self.facts, &action, &self.request.filter) {
+                found.push((action, row));
+            }
+        }
+        found
     }
 
     fn slots(&self, range: &AxisRange) -> Vec<(i64, i64)> {
@@ -471,6 +539,15 @@ impl<'a> Naive<'a> {
                 group.actions.insert(action.id, action);
                 group.items.push((action, item));
             }
+        }
+        for (action, row) in self.clicks(range) {
+            let bucket = self.request.bucket;
+            let time = bucket.map(|bucket| self.slot(row.noon_us, bucket, range));
+            let part = |by: &Dimension| self.key(&action, None, *by, range, &of_user);
+            let key = self.request.dimensions.iter().map(part).collect();
+            let group = groups.entry((time, key)).or_default();
+            group.clicks += row.clicks;
+            group.views += row.views.unwrap_or(0);
         }
         groups
     }
@@ -574,6 +651,8 @@ impl<'a> Naive<'a> {
                 Metric::ApprovedActions,
                 Metric::DeclinedActions,
                 Metric::Units,
+                Metric::Clicks,
+                Metric::Views,
             ];
             let first = self
                 .request
@@ -740,6 +819,13 @@ impl<'a> Naive<'a> {
                 (is_approved(action) || is_declined(action))
                     .then_some((at - action.ordered_at_us) / 1_000_000)
             })),
+            Metric::Clicks => MetricValue::Count(group.clicks),
+            Metric::Views => MetricValue::Count(group.views),
+            Metric::Ctr => MetricValue::Ratio(ratio(group.clicks, group.views)),
+            Metric::Cr => MetricValue::Ratio(ratio(count(any), group.clicks)),
+            Metric::Ecpc => self.earned(group, &rewards, (1, group.clicks), missing),
+            Metric::Epc => self.earned(group, &rewards, (100, group.clicks), missing),
+            Metric::Ecpm => self.earned(group, &rewards, (1_000, group.views), missing),
         }
     }
 
@@ -866,6 +952,27 @@ impl<'a> Naive<'a> {
         MetricValue::Money(money.collect())
     }
 
+    /// What is not declined, so many times, divided by so many.
+    fn earned(
+        &self,
+        group: &Group<'a>,
+        rewards: &dyn Fn(fn(&Action) -> bool) -> Amounts<'a>,
+        (times, count): (i128, i64),
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> MetricValue {
+        let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+        let kept = rewards(|action| !is_declined(action));
+        for ((to, _), sum) in self.fine(group, &kept, missing) {
+            *sums.entry(to).or_default() += sum * times;
+        }
+        let sums = sums.into_iter().filter(|_| count > 0);
+        let money = sums.map(|(currency, sum)| Money {
+            e4: i64::try_from(half_even(sum, 1_000_000_000 * i128::from(count))).unwrap(),
+            currency,
+        });
+        MetricValue::Money(money.collect())
+    }
+
     fn average(
         &self,
         group: &Group<'a>,
@@ -893,6 +1000,17 @@ impl<'a> Naive<'a> {
         MetricValue::Money(money.collect())
     }
 }
+
+/// Metrics of clicks.
+pub(crate) const CLICKS: [Metric; 7] = [
+    Metric::Clicks,
+    Metric::Views,
+    Metric::Ctr,
+    Metric::Cr,
+    Metric::Ecpc,
+    Metric::Epc,
+    Metric::Ecpm,
+];
 
 /// Metrics of whole actions.
 pub(crate) const WHOLE: [Metric; 6] = [

@@ -188,6 +188,7 @@ fn action_op(pools: &Pools, field: ActionField) -> BoxedStrategy<Op> {
         | ActionField::OrderedAt
         | ActionField::StatusUpdatedAt
         | ActionField::ClosingDay
+        | ActionField::HoldEndsAt
         | ActionField::ConversionSeconds
         | ActionField::ItemsCount => op(&pools.numbers, Kind::Ordered),
         _ => op(&pools.texts, Kind::Text),

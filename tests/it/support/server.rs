@@ -74,6 +74,7 @@ pub(crate) async fn running(settings: &str) -> Running {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let parts = Parts {
+                syncs: Vec::new(),
                 store: Store::open(&its_url).await.unwrap(),
                 clock: its_clock,
                 metrics: Arc::new(Metrics::new()),

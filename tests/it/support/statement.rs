@@ -8,6 +8,7 @@ pub(crate) fn tables(statement: &str) -> Vec<&str> {
         "action_states",
         "ad_spaces",
         "categories",
+        "click_stats",
         "import_rejects",
         "import_runs",
         "products",

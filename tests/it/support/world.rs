@@ -3,12 +3,15 @@
 
 use super::drafts::{Maker, Shape, at, instant};
 use super::fresh_store;
+use actiongraph::domain::clicks::{ClickDay, Replaced};
 use actiongraph::domain::draft::{ActionDraft, Deletion, Reject};
+use actiongraph::domain::error::Error;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::{Applied, Batch, apply};
+use actiongraph::store::clicks::{self, ClicksBatch};
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
@@ -195,6 +198,53 @@ impl World {
         (run.id, all)
     }
 
+    /// Brings clicks in as a run of their own, an hour after the one before, from an account whose clock is three hours
+    /// ahead of UTC; gives the run and what became of the rows.
+    pub(crate) async fn clicks(
+        &self,
+        place: usize,
+        account: &str,
+        replaces: &Replaced,
+        rows: &[ClickDay],
+    ) -> Result<(Uuid, Applied), Error> {
+        self.clicks_at(place, (account, 180), replaces, rows).await
+    }
+
+    /// Likewise, from an account whose clock is so many minutes ahead of UTC.
+    pub(crate) async fn clicks_at(
+        &self,
+        place: usize,
+        (account, offset_minutes): (&str, i32),
+        replaces: &Replaced,
+        rows: &[ClickDay],
+    ) -> Result<(Uuid, Applied), Error> {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 3_600_000_000);
+        let scope = self.write(place);
+        let run = imports::NewRun {
+            id: Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(number)),
+            entrance: "CLICKS",
+            name: format!("clicks {number}"),
+            started_at: now,
+            as_of: now,
+        };
+        imports::begin(&self.store, scope, &run).await.unwrap();
+        let batch = ClicksBatch {
+            run_id: run.id,
+            account,
+            offset_minutes,
+            rows,
+            replaces,
+            sync: None,
+            now,
+        };
+        let applied = clicks::write(&self.store, scope, batch).await?;
+        imports::finish(&self.store, scope, run.id, now, (RunState::Succeeded, None))
+            .await
+            .unwrap();
+        Ok((run.id, applied))
+    }
+
     /// The rows of a table that belong to publisher `place`, by key.
     pub(crate) async fn rows<E>(&self, place: usize) -> Vec<E::Model>
     where
@@ -231,6 +281,7 @@ impl World {
             action_item,
             action_state,
             tombstone,
+            click_stat,
             totals_time,
             totals_channel,
             totals_audience,
@@ -330,6 +381,7 @@ impl World {
                 row.id
             }),
             users: by_id(self.rows::<entity::user::Entity>(place).await, |row| row.id),
+            clicks: self.rows::<entity::click_stat::Entity>(place).await,
         }
     }
 }
@@ -345,6 +397,8 @@ pub(crate) struct Facts {
     pub categories: BTreeMap<Uuid, entity::category::Model>,
     pub products: BTreeMap<Uuid, entity::product::Model>,
     pub users: BTreeMap<Uuid, entity::user::Model>,
+    /// Counts of clicks.
+    pub clicks: Vec<entity::click_stat::Model>,
 }
 
 impl Facts {

@@ -71,7 +71,9 @@ fn of_total(measure: Measure, item_sums: bool) -> Column {
         Measure::ActionsInCurrency
         | Measure::Users
         | Measure::ConversionLag
-        | Measure::ValidationLag => Column::Sum("t.actions".to_owned()),
+        | Measure::ValidationLag
+        | Measure::Clicks
+        | Measure::Views => Column::Sum("t.actions".to_owned()),
     }
 }
 
@@ -95,7 +97,9 @@ fn of_actions(measure: Measure, item_sums: bool) -> Column {
         Measure::ActionsInCurrency
         | Measure::Users
         | Measure::ConversionLag
-        | Measure::ValidationLag => Column::Sum("1".to_owned()),
+        | Measure::ValidationLag
+        | Measure::Clicks
+        | Measure::Views => Column::Sum("1".to_owned()),
     }
 }
 
@@ -112,7 +116,9 @@ fn of_items(measure: Measure) -> Column {
         | Measure::ActionsInCurrency
         | Measure::Users
         | Measure::ConversionLag
-        | Measure::ValidationLag => Column::Actions(None),
+        | Measure::ValidationLag
+        | Measure::Clicks
+        | Measure::Views => Column::Actions(None),
     }
 }
 

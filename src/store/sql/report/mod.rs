@@ -4,6 +4,7 @@
 //! their rows are summed up together with those of the facts at the ends. Many short runs are a list that the total is
 //! looked up by. Each part that tells its pieces is grouped by itself.
 
+mod clicks;
 mod columns;
 mod top;
 mod users;
@@ -17,6 +18,7 @@ use crate::domain::report::{Dimension, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cells, Tier, Total};
+pub(in crate::store) use clicks::bounded_clicks;
 use columns::{
     axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_total_key,
 };
@@ -36,6 +38,7 @@ pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBacken
             (None, None) => writer.write_sums(&mut sql),
         },
         What::Users => writer.write_users(&mut sql),
+        What::Clicks => writer.write_clicks(&mut sql),
         What::ConversionLag => writer.write_lag("a.conversion_seconds", None, &mut sql),
         What::ValidationLag => writer.write_lag(
             "(a.status_updated_at_us - a.ordered_at_us) / 1000000",

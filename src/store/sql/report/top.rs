@@ -12,7 +12,7 @@ impl Writer<'_> {
     pub(super) fn write_top(&self, top: &Top, sql: &mut Sql) {
         let shape = match self.ask.source {
             Source::Total(_) => Shape::Plain,
-            Source::Facts | Source::Items => Shape::Grouped,
+            Source::Facts | Source::Items | Source::Clicks(_) => Shape::Grouped,
         };
         sql.push("WITH u AS (");
         self.write_parts(&self.pieces(), shape, sql);

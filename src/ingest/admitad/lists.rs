@@ -1,0 +1,200 @@
+//! What an account's actions hang on: ad spaces, programs and exchange rates.
+
+use super::plan::{DAILY, Reading, Window};
+use super::tick::{Outcome, Sync, Work};
+use super::{Fault, PageAt};
+use crate::domain::draft::{AdSpaceRef, ProgramDetails};
+use crate::domain::error::Result;
+use crate::domain::money::Currency;
+use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
+use crate::domain::time::{Day, Instant, day_at, start_of_day_at};
+use crate::store::apply::{Described, describe};
+use crate::store::{rates, sync};
+use std::collections::BTreeMap;
+
+/// A page of a list, whatever it lists.
+#[derive(Default)]
+struct Listed {
+    ad_spaces: Vec<AdSpaceRef>,
+    programs: Vec<ProgramDetails>,
+    rejected: usize,
+    rows: u32,
+    total: u32,
+    next: Option<PageAt>,
+}
+
+impl Sync {
+    /// Reads a page of ad spaces or programs.
+    pub(super) async fn list(
+        &mut self,
+        state: &AccountState,
+        feed: Feed,
+        offset: u32,
+        now: Instant,
+    ) -> Result<Outcome> {
+        let at = PageAt {
+            offset,
+            ..PageAt::FIRST
+        };
+        let listed = match self.listed(feed, at, now).await {
+            Ok(listed) => listed,
+            Err(fault) => return self.fault(state, feed, &fault, now).await,
+        };
+        self.answered(state, now).await?;
+        let today = day_at(now, self.pace.offset_minutes);
+        let window = Window::Ordered {
+            from: today,
+            to: today,
+        };
+        let reading = Reading::new(window, now);
+        let open = self.run(feed, &reading, feed.words(), now).await?;
+        open.rejected += i64::try_from(listed.rejected).unwrap_or(i64::MAX);
+        let run_id = open.run_id;
+        let mut next = FeedState {
+            condition: Condition::Reading,
+            cursor: listed.next.map(|next| next.offset.to_string()),
+            run_id: Some(run_id),
+            last_attempt: Some(now),
+            next_run: Some(now),
+            failures: 0,
+            last_error: None,
+            ..state.feed(feed)
+        };
+        if listed.next.is_none() {
+            next.condition = Condition::Waiting;
+            next.watermark = Some(now);
+            next.last_success = Some(now);
+            next.next_run = Some(after(now, DAILY));
+        }
+        let read = usize::try_from(listed.rows).unwrap_or(usize::MAX);
+        let described = Described {
+            run_id,
+            ad_spaces: &listed.ad_spaces,
+            programs: &listed.programs,
+            records: (read, listed.rejected),
+            sync: Some(&self.moved(feed, next)),
+            now,
+        };
+        describe(&self.store, self.scope, described).await?;
+        if listed.next.is_none() {
+            self.end(feed, now, None).await?;
+        }
+        Ok(Outcome::Worked(Work {
+            feed,
+            what: feed.words().to_owned(),
+            page: offset / PageAt::FIRST.limit + 1,
+            pages: listed.total.div_ceil(PageAt::FIRST.limit).max(1),
+            read: u64::from(listed.rows),
+            inserted: 0,
+            updated: 0,
+            deleted: 0,
+            rejected: u64::try_from(listed.rejected).unwrap_or(u64::MAX),
+        }))
+    }
+
+    async fn listed(&self, feed: Feed, at: PageAt, now: Instant) -> Result<Listed, Fault> {
+        if feed == Feed::AdSpaces {
+            let page = self.client.ad_spaces(now, at).await?;
+            let next = page.next(at);
+            let ad_spaces = page.items.into_iter().map(|row| AdSpaceRef {
+                external_id: Some(row.external_id),
+                name: Some(row.name),
+            });
+            return Ok(Listed {
+                ad_spaces: ad_spaces.collect(),
+                rejected: page.rejects.len(),
+                rows: page.rows,
+                total: page.total,
+                next,
+                ..Listed::default()
+            });
+        }
+        let page = self.client.programs(now, at).await?;
+        let next = page.next(at);
+        let days = |days: Option<i64>| days.and_then(|days| i32::try_from(days).ok());
+        let programs = page.items.into_iter().map(|row| ProgramDetails {
+            external_id: row.external_id,
+            name: Some(row.name),
+            currency: row.currency,
+            status: row.status,
+            connection_status: row.connection_status,
+            hold_days: days(row.avg_hold_days),
+            max_hold_days: days(row.max_hold_days),
+        });
+        Ok(Listed {
+            programs: programs.collect(),
+            rejected: page.rejects.len(),
+            rows: page.rows,
+            total: page.total,
+            next,
+            ..Listed::default()
+        })
+    }
+
+    /// Reads the rate of a day between a currency of the actions and the publisher's own.
+    pub(super) async fn rate(&mut self, state: &AccountState, now: Instant) -> Result<Outcome> {
+        let before = state.feed(Feed::Rates);
+        let today = day_at(now, self.pace.offset_minutes);
+        let mut known: BTreeMap<String, i32> = before
+            .cursor
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let target = self.publisher.currency;
+        let used = sync::currencies(&self.store, self.scope).await?;
+        let wanted = used
+            .iter()
+            .filter_map(|code| Currency::parse(code).ok())
+            .filter(|currency| *currency != target)
+            .find_map(|currency| {
+                let pair = format!("{currency}>{target}");
+                let day = known.get(&pair).copied().unwrap_or(self.pace.since.days());
+                let day = Day::from_days(day).ok().filter(|day| *day <= today)?;
+                Some((currency, pair, day))
+            });
+        let mut next = FeedState {
+            condition: Condition::Waiting,
+            last_attempt: Some(now),
+            failures: 0,
+            last_error: None,
+            ..before
+        };
+        let Some((currency, pair, day)) = wanted else {
+            next.watermark = Some(start_of_day_at(today, self.pace.offset_minutes));
+            next.last_success = Some(now);
+            next.next_run = Some(after(now, DAILY));
+            sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
+            return Ok(worked(Feed::Rates.words().to_owned(), 0));
+        };
+        let rate = match self.client.rate(now, currency, target, day).await {
+            Ok(rate) => rate,
+            // A day of which the network knows nothing.
+            Err(Fault::Refused { .. }) => None,
+            Err(fault) => return self.fault(state, Feed::Rates, &fault, now).await,
+        };
+        self.answered(state, now).await?;
+        let found: Vec<_> = rate.into_iter().collect();
+        rates::save(&self.store, &found).await?;
+        let what = format!("rate {pair} of {day}");
+        known.insert(pair, day.days() + 1);
+        next.cursor = serde_json::to_string(&known).ok();
+        next.condition = Condition::Reading;
+        next.next_run = Some(now);
+        sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
+        Ok(worked(what, found.len()))
+    }
+}
+
+fn worked(what: String, read: usize) -> Outcome {
+    Outcome::Worked(Work {
+        feed: Feed::Rates,
+        what,
+        page: 1,
+        pages: 1,
+        read: u64::try_from(read).unwrap_or(u64::MAX),
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        rejected: 0,
+    })
+}

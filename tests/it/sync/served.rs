@@ -1,0 +1,210 @@
+//! The real program: `actiongraph serve` with an account fills itself; `actiongraph sync --once` does so by hand.
+
+use super::{CLIENT_ID, CLIENT_SECRET, Story, assert_same, stored};
+use crate::support::admitad::FakeAdmitad;
+use crate::support::world::World;
+use actiongraph::clock::Clock;
+use chrono::TimeDelta;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long the program may take for all of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Program {
+    child: Child,
+    log: std::sync::mpsc::Receiver<String>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An upstream whose actions change no more: what happens to them ended ten days ago.
+fn upstream() -> FakeAdmitad {
+    let fake = FakeAdmitad::start(Clock::system());
+    let start = (Clock::system().now() - TimeDelta::days(100)).naive_utc();
+    fake.world(|world| world.follow(Story::new(21, 900, 50, start)));
+    fake
+}
+
+fn command(world: &World, fake: &FakeAdmitad, folder: &Path, args: &[&str]) -> Command {
+    let secret = folder.join("secret");
+    std::fs::write(&secret, CLIENT_SECRET).unwrap();
+    let config = folder.join("actiongraph.toml");
+    let since = (Clock::system().now() - TimeDelta::days(130)).date_naive();
+    let text = format!(
+        "[[accounts]]\npublisher = \"publisher-1\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret_file = {secret:?}\n\
+         base_url = \"{}\"\nsince = \"{since}\"\n",
+        fake.base_url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actiongraph"));
+    command
+        .args(args)
+        .args(["--database-url", &world.url, "--config"])
+        .arg(config)
+        .env("HOME", folder)
+        .env("ACTIONGRAPH_LOG", "actiongraph=debug")
+        .env("ACTIONGRAPH_LOG_FORMAT", "json")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, log) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, log }
+    }
+
+    /// Reads the log until a line holds the words.
+    fn line_with(&self, words: &str, all: &mut Vec<String>) -> String {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+                panic!("no line with {words:?} in {all:#?}");
+            });
+            all.push(line.clone());
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
+    let world = World::new(1).await;
+    let fake = upstream();
+    let folder = tempfile::tempdir().unwrap();
+    let key = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+        .args(["key", "create", "--publisher", "publisher-1"])
+        .args(["--database-url", &world.url])
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
+    let args = ["serve", "--listen", "127.0.0.1:0"];
+    let mut server = Program::start(command(&world, &fake, folder.path(), &args));
+    let mut log = Vec::new();
+    let line = server.line_with("listening on http://", &mut log);
+    let address = line.split("listening on ").nth(1).unwrap();
+    let address: String = address
+        .chars()
+        .take_while(|symbol| *symbol != '"')
+        .collect();
+    let client = crate::support::client::client().build().unwrap();
+    let ask = async || {
+        let query = "{ freshness { entrance account state lagSeconds nextRunAt lastError feeds { feed condition } \
+                     lastRun { state } } }";
+        let answer = client
+            .post(format!("{address}/graphql"))
+            .bearer_auth(&key)
+            .json(&serde_json::json!({ "query": query }))
+            .send()
+            .await
+            .unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let complete = async {
+        loop {
+            let answer = ask().await;
+            let source = &answer["data"]["freshness"][0];
+            if source["state"] == "FRESH" {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, complete)
+        .await
+        .unwrap_or_else(|_| panic!("it does not get complete: {log:#?}"));
+    let source = &answer["data"]["freshness"][0];
+    assert_eq!(source["entrance"], "API", "{answer:#}");
+    assert_eq!(source["account"], "admitad");
+    assert!(source["lagSeconds"].as_i64().unwrap() < 300);
+    assert!(source["nextRunAt"].is_string());
+    assert!(source["lastError"].is_null());
+    let told = fake.world(crate::support::admitad::World::truth);
+    assert_same(&stored(&world, 0).await, &told);
+    let state =
+        "actiongraph_sync_state{publisher=\"publisher-1\",account=\"admitad\",state=\"FRESH\"} 1";
+    let measured = async {
+        loop {
+            let metrics = client.get(format!("{address}/metrics")).send().await;
+            if metrics.unwrap().text().await.unwrap().contains(state) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, measured)
+        .await
+        .expect("it is measured");
+
+    // Told to stop, it ends, and leaves the account to the next server.
+    let id = server.child.id().to_string();
+    Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    assert!(server.child.wait().unwrap().success());
+    log.extend(server.log.try_iter());
+    let holders = world.rows::<entity::sync_account::Entity>(0).await;
+    assert!(holders.iter().all(|row| row.lease_holder.is_none()));
+    let all = log.join("\n");
+    assert!(all.contains("synced"), "steps are logged");
+    for secret in [CLIENT_SECRET, "access-", "refresh-", "Basic "] {
+        assert!(!all.contains(secret), "{secret} in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_once_reports_and_says_what_is_wrong() {
+    let world = World::new(1).await;
+    let fake = upstream();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        command(&world, &fake, folder.path(), args)
+            .output()
+            .unwrap()
+    };
+    let done = run(&["sync", "--once"]);
+    let (out, err) = (
+        String::from_utf8(done.stdout).unwrap(),
+        String::from_utf8(done.stderr).unwrap(),
+    );
+    assert_eq!(done.status.code(), Some(0), "{out}\n{err}");
+    assert!(out.starts_with("publisher-1/admitad: "), "{out}");
+    let told = fake.world(crate::support::admitad::World::truth);
+    assert_same(&stored(&world, 0).await, &told);
+    assert!(out.contains(&format!("{} new", told.len())), "{out}");
+
+    let none = run(&["sync", "--once", "--account", "nobody"]);
+    let err = String::from_utf8(none.stderr).unwrap();
+    assert_eq!(none.status.code(), Some(2), "{err}");
+    assert!(err.contains("publisher-1/admitad"), "{err}");
+
+    // A wrong secret is told with what to do, and is nowhere itself.
+    let other = World::new(1).await;
+    let mut wrong = command(&other, &fake, folder.path(), &["sync", "--once"]);
+    std::fs::write(folder.path().join("secret"), "another-word").unwrap();
+    let wrong = wrong.output().unwrap();
+    let err = String::from_utf8(wrong.stderr).unwrap();
+    assert_eq!(wrong.status.code(), Some(1), "{err}");
+    assert!(err.contains("client id and secret"), "{err}");
+    assert!(!err.contains("another-word"), "{err}");
+}
