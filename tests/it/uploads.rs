@@ -5,6 +5,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "a test: what it can't do, it can't go on without"
 )]
 
@@ -58,6 +59,19 @@ fn is_empty(folder: &Path) -> bool {
     folder.read_dir().unwrap().next().is_none()
 }
 
+/// Waits until the files are gone, which they are soon after their runs have ended.
+async fn emptied(folder: &Path) {
+    let gone = async {
+        while !is_empty(folder) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    tokio::time::timeout(patience, gone)
+        .await
+        .expect("files that are in are gone");
+}
+
 #[tokio::test]
 async fn a_file_that_is_sent_is_a_run_with_its_progress_and_its_report() {
     let (server, folder) = with_folder("").await;
@@ -107,7 +121,7 @@ async fn a_file_that_is_sent_is_a_run_with_its_progress_and_its_report() {
         .collect();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0]["asOf"], "2024-03-05T13:30:00Z");
-    assert!(is_empty(folder.path()), "files that are in are gone");
+    emptied(folder.path()).await;
 }
 
 /// What a file is answered whose length nobody announced, and which does not end.
@@ -192,7 +206,7 @@ async fn what_cannot_be_taken_is_told_and_leaves_nothing() {
         "{told}"
     );
     assert!(!told["run"]["error"].as_str().unwrap().is_empty());
-    assert!(is_empty(folder.path()));
+    emptied(folder.path()).await;
 }
 
 #[tokio::test]
