@@ -90,6 +90,10 @@ bench-reports: build ## Measure reports beside the same by hand (ACTIONS=2000000
 bench-formats: build ## Measure imports of every format beside bare inserts (ACTIONS=200000)
 	@ACTIONGRAPH_BIN=$(BINARY) bench/formats/run $(ACTIONS)
 
+.PHONY: bench-postbacks
+bench-postbacks: build ## Measure how many postbacks a server takes
+	@ACTIONGRAPH_BIN=$(BINARY) bench/postbacks/run
+
 .PHONY: clean
 clean: ## Remove what make built for the web (cargo clean does the rest)
 	rm -rf web/dist web/node_modules tests/node/node_modules $(STAMPS) $(TARGET_DIR)/tidy

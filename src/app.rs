@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,11 @@ use crate::graphql::{self, Engine};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::{observe::observe, routes};
 use crate::ingest::admitad::tick::Sync;
+use crate::ingest::format::heading::Aliases;
+use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
-use crate::settings::Settings;
+use crate::ingest::uploads::Uploads;
+use crate::settings::{Settings, data_directory};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::worker;
@@ -63,6 +67,7 @@ pub struct App {
     address: SocketAddr,
     state: Data<HttpState>,
     postbacks: inbox::Writer,
+    reading: Reading,
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
@@ -94,6 +99,15 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// Where uploads lie until they are in.
+fn upload_folder(settings: &Settings) -> PathBuf {
+    let default = || {
+        let ours = data_directory().unwrap_or_else(|| std::env::temp_dir().join("actiongraph"));
+        ours.join("uploads")
+    };
+    settings.import_directory.clone().unwrap_or_else(default)
+}
+
 impl App {
     /// Puts a server together.
     ///
@@ -107,6 +121,7 @@ impl App {
             keyring: Keyring::new(parts.store.clone()),
             store: parts.store,
             inbox,
+            uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
             clock: parts.clock,
             metrics: parts.metrics,
             options: HttpOptions {
@@ -123,6 +138,10 @@ impl App {
             address,
             state: Data::new(state),
             postbacks,
+            reading: Reading {
+                aliases: Aliases::with(&settings.aliases),
+                program: None,
+            },
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
@@ -161,11 +180,19 @@ impl App {
         let (mut syncs, measured) = (self.syncs, Measured(&beside.metrics));
         let sync = worker::sync::run(&mut syncs, &beside.clock, &measured, stopped, self.shutdown);
         let mut sync = std::pin::pin!(sync.fuse());
+        let patient = beside.store.patient(worker::imports::PATIENCE);
+        let reader = worker::imports::holder().map(|holder| worker::imports::Reader {
+            store: &patient,
+            uploads: &beside.uploads,
+            reading: &self.reading,
+            holder,
+        });
+        let reading = worker::read_uploads(reader, &beside.clock);
         let server = started(state, self.listener, self.workers, self.shutdown)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
         // Without accounts, or after all of them, there is still the rest to do.
-        let beside_answering = async { futures::join!(work, &mut sync, &mut writing) };
+        let beside_answering = async { futures::join!(work, &mut sync, &mut writing, reading) };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;

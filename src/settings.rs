@@ -5,8 +5,10 @@
 //! `app` and `cli` act on the values.
 
 mod aliases;
+mod spelling;
 
 pub use aliases::Alias;
+use spelling::hint;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -123,6 +125,21 @@ pub const KEYS: &[Key] = &[
         "Pause between two reads of what is new in the accounts of the network; 0 for never.",
     ),
     key(
+        "import_max_bytes",
+        Kind::Whole {
+            least: 1_000,
+            most: 1_099_511_627_776,
+        },
+        "1073741824",
+        "How large a file sent to /import may be.",
+    ),
+    key(
+        "import_directory",
+        Kind::Text,
+        "\"\"",
+        "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
+    ),
+    key(
         "workers",
         Kind::Whole {
             least: 0,
@@ -179,6 +196,10 @@ pub struct Settings {
     pub sync_every: Option<Duration>,
     /// The accounts of the network that are fetched.
     pub accounts: Vec<AccountSettings>,
+    /// How many bytes an upload may have.
+    pub import_max_bytes: u64,
+    /// Where uploads lie until they are in; none for the default.
+    pub import_directory: Option<PathBuf>,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -381,6 +402,11 @@ impl Settings {
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             accounts: accounts::resolve(&mut raw),
+            import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
+            import_directory: raw
+                .text("import_directory")
+                .map(|(_, text)| PathBuf::from(text.trim()))
+                .filter(|path| !path.as_os_str().is_empty()),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())
@@ -558,43 +584,6 @@ fn shown(value: &toml::Value) -> String {
     value.to_string().chars().take(60).collect()
 }
 
-/// What to say about a name that is none of ours.
-fn hint(name: &str) -> String {
-    let nearest = KEYS.iter().min_by_key(|key| distance(name, key.name));
-    match nearest {
-        Some(key) if distance(name, key.name) <= key.name.len() / 2 => {
-            format!("did you mean {}?", key.name)
-        }
-        _ => {
-            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-            format!("there are {}", names.join(", "))
-        }
-    }
-}
-
-/// How many letters must be changed, added or dropped to make one word of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, letter) in left.chars().enumerate() {
-        let mut before = line;
-        let mut last = line + 1;
-        for (column, other) in right.iter().enumerate() {
-            let above = row.get(column + 1).copied().unwrap_or(usize::MAX);
-            let change = before + usize::from(letter != *other);
-            if let Some(cell) = row.get_mut(column) {
-                *cell = last;
-            }
-            last = change.min(above + 1).min(last + 1);
-            before = above;
-        }
-        if let Some(cell) = row.last_mut() {
-            *cell = last;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -735,13 +724,5 @@ mod tests {
             sqlite_url(Path::new("/a b/50%?#.db")),
             "sqlite:///a b/50%25%3F%23.db?mode=rwc"
         );
-    }
-
-    #[test]
-    fn words_are_as_far_apart_as_letters_differ() {
-        assert_eq!(distance("listen", "listen"), 0);
-        assert_eq!(distance("lisen", "listen"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

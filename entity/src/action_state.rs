@@ -29,7 +29,8 @@ pub struct Model {
     pub order_amount_e4: Option<i64>,
     /// ISO 4217 code.
     pub currency: String,
-    /// When the state began: the status change, else the order, µs since 1970 UTC.
+    /// When the state began: the status change, else the order, µs since 1970 UTC; -1 where only a postback told of it,
+    /// which does not say.
     pub changed_at_us: i64,
     /// When it was first observed, µs since 1970 UTC.
     pub observed_at_us: i64,

@@ -19,6 +19,8 @@ pub struct Model {
     pub hash: String,
     /// What the key is for, in its owner's words.
     pub label: String,
+    /// What it may do, words with commas between.
+    pub scopes: String,
     /// When it was made, µs since 1970 UTC.
     pub created_at_us: i64,
     /// When it was revoked, µs since 1970 UTC.

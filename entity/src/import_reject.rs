@@ -32,6 +32,8 @@ pub struct Model {
     pub message: String,
     /// The record as it came, personal data blanked, at most 64 KiB.
     pub raw: String,
+    /// The run by which it was mended.
+    pub resolved_by_run: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

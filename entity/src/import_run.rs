@@ -41,6 +41,10 @@ pub struct Model {
     pub rejected_count: i64,
     /// Amounts rounded half-even to four decimals.
     pub rounded_count: i64,
+    /// Bytes of an upload that were read, as far as is known.
+    pub bytes_read: Option<i64>,
+    /// Bytes of an upload.
+    pub bytes_total: Option<i64>,
     /// Why the run failed.
     pub error: Option<String>,
     /// The last sign of life of the process that does it, µs since 1970 UTC.

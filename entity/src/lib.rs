@@ -49,5 +49,6 @@ pub mod totals_channel;
 pub mod totals_product;
 pub mod totals_task;
 pub mod totals_time;
+pub mod upload;
 pub mod user;
 pub mod user_lifetimes;

@@ -19,6 +19,7 @@ mod m20261122_000004_tombstones;
 mod m20261122_000005_sync;
 mod m20261122_000006_clicks;
 mod m20261122_000007_postbacks;
+mod m20261122_000008_uploads;
 mod m20261122_000009_adjustments;
 mod m20261122_000010_feeds;
 mod table;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_sync::Migration),
             Box::new(m20261122_000006_clicks::Migration),
             Box::new(m20261122_000007_postbacks::Migration),
+            Box::new(m20261122_000008_uploads::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
             Box::new(m20261122_000010_feeds::Migration),
         ]

@@ -73,6 +73,7 @@ impl Keyring {
                 id: found.id,
                 prefix: found.prefix,
                 label: found.label,
+                scopes: found.scopes,
             },
         });
         self.viewers.keep(hash, elapsed, &viewer);

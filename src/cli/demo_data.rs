@@ -7,7 +7,7 @@ use super::output::{Output, thousands};
 use super::progress::Bar;
 use super::{Failure, key, migrate, now};
 use crate::clock::Clock;
-use crate::domain::scope::{Publisher, WriteScope};
+use crate::domain::scope::{KeyScope, Publisher, WriteScope};
 use crate::domain::time::Instant;
 use crate::ingest::demo;
 use crate::ingest::pipeline::import_demo;
@@ -86,7 +86,13 @@ pub(super) async fn prepare(
         ));
     }
     // Keys are stored hashed, so one that can be printed has to be new. The old ones go when it is there.
-    let secret = key::make(&store, &second, &format!("{MARK}{end}"), now).await?;
+    let secret = key::make(
+        &store,
+        &second,
+        (&format!("{MARK}{end}"), &[KeyScope::Read]),
+        now,
+    )
+    .await?;
     for mark in marks.iter().filter(|mark| mark.revoked_at.is_none()) {
         keys::revoke(
             &store,
@@ -226,7 +232,13 @@ async fn fill(
         last = Some(publisher);
     }
     if let Some(last) = last {
-        key::make(store, &last, &format!("{MARK}{end}"), end).await?;
+        key::make(
+            store,
+            &last,
+            (&format!("{MARK}{end}"), &[KeyScope::Read]),
+            end,
+        )
+        .await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::output::{Output, table};
 use super::{Database, Failure, Outcome, block_on, now, open, publisher};
 use crate::access::key;
 use crate::clock::Clock;
-use crate::domain::scope::{Publisher, WriteScope};
+use crate::domain::scope::{KeyScope, Publisher, WriteScope};
 use crate::domain::time::Instant;
 use crate::store::keys::{self, NewKey};
 use crate::store::{Store, publishers};
@@ -27,12 +27,15 @@ pub(super) enum KeyCommand {
 /// Flags of `key create`.
 #[derive(Args)]
 pub(super) struct CreateArgs {
-    /// Whose data the key may read
+    /// Whose data the key is for
     #[arg(long, value_name = "NAME")]
     publisher: String,
     /// What the key is for
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
+    /// What it may do: read, import; several times for several
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, default_value = "read")]
+    scopes: Vec<KeyScope>,
     #[command(flatten)]
     database: Database,
 }
@@ -57,6 +60,16 @@ pub(super) struct RevokeArgs {
     database: Database,
 }
 
+fn scope(text: &str) -> Result<KeyScope, String> {
+    KeyScope::parse(text).ok_or_else(|| {
+        let words: Vec<&str> = KeyScope::ALL.iter().map(|scope| scope.as_str()).collect();
+        format!(
+            "there is no scope {text:?}; there are {}",
+            words.join(" and ")
+        )
+    })
+}
+
 pub(super) fn run(command: &KeyCommand, output: &Output) -> Outcome {
     match command {
         KeyCommand::Create(args) => create(args, output),
@@ -74,7 +87,13 @@ fn create(args: &CreateArgs, output: &Output) -> Outcome {
         let store = open(&settings).await?;
         store.is_ready().await?;
         let publisher = publisher(&store, &args.publisher).await?;
-        let secret = make(&store, &publisher, &args.label, now(&Clock::system())).await?;
+        let secret = make(
+            &store,
+            &publisher,
+            (&args.label, &args.scopes),
+            now(&Clock::system()),
+        )
+        .await?;
         output.note(&format!(
             "A key for {}. It is shown this once: keep it like a password, and send it as `Authorization: Bearer KEY`.",
             publisher.slug
@@ -89,7 +108,7 @@ fn create(args: &CreateArgs, output: &Output) -> Outcome {
 pub(super) async fn make(
     store: &Store,
     publisher: &Publisher,
-    label: &str,
+    (label, scopes): (&str, &[KeyScope]),
     now: Instant,
 ) -> Result<String, Failure> {
     let random = |error| Failure::new(format!("the system gives no randomness: {error}"));
@@ -100,6 +119,7 @@ pub(super) async fn make(
         prefix: &key.prefix,
         hash: &key.hash,
         label,
+        scopes,
     };
     keys::insert(store, WriteScope::for_entrance(publisher.id), new, now).await?;
     Ok(key.secret)
@@ -127,6 +147,7 @@ fn list(args: &ListArgs, output: &Output) -> Outcome {
                     publisher.slug.clone(),
                     created,
                     revoked,
+                    KeyScope::print(&key.scopes),
                     key.label,
                 ]);
             }
@@ -135,7 +156,7 @@ fn list(args: &ListArgs, output: &Output) -> Outcome {
             output.note("No keys. `actiongraph key create --publisher NAME` makes one.");
         } else {
             output.print(&table(
-                &["KEY", "PUBLISHER", "CREATED", "REVOKED", "LABEL"],
+                &["KEY", "PUBLISHER", "CREATED", "REVOKED", "SCOPES", "LABEL"],
                 &rows,
             ))?;
         }

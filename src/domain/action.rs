@@ -415,31 +415,27 @@ pub struct State {
     pub order_amount_e4: Option<i64>,
     /// Currency.
     pub currency: Currency,
-    /// When it began and when it was first observed. The beginning of a state that only a postback told of is not
-    /// known: [`Instant::MIN`].
+    /// When it began and when it was first observed.
     pub stamp: Stamp,
+    /// Whether its beginning is known; of a state that only a postback told of it is not, and means nothing.
+    pub is_dated: bool,
 }
 
 impl State {
-    /// Whether nobody knows when it began.
-    #[must_use]
-    pub fn is_undated(&self) -> bool {
-        self.stamp.changed_at == Instant::MIN
-    }
-
     /// The id of the state: of what it says, so that seeing it again adds nothing.
     #[must_use]
     pub fn id(&self, publisher: PublisherId, action: Uuid) -> Uuid {
         let amount = self
             .order_amount_e4
             .map_or_else(String::new, |amount| amount.to_string());
+        let began = if self.is_dated {
+            self.stamp.changed_at.micros().to_string()
+        } else {
+            "undated".to_owned()
+        };
         let key = format!(
-            "{action}\0{}\0{}\0{}\0{}\0{amount}\0{}",
-            self.raw_status,
-            self.paid,
-            self.stamp.changed_at.micros(),
-            self.reward_e4,
-            self.currency,
+            "{action}\0{}\0{}\0{began}\0{}\0{amount}\0{}",
+            self.raw_status, self.paid, self.reward_e4, self.currency,
         );
         derive(publisher, Kind::State, &key)
     }

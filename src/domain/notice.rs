@@ -106,7 +106,7 @@ fn tells(said: Status, dated: Status) -> bool {
 #[must_use]
 pub fn history(states: Vec<State>) -> Vec<State> {
     let (dated, undated): (Vec<State>, Vec<State>) =
-        states.into_iter().partition(|state| !state.is_undated());
+        states.into_iter().partition(|state| state.is_dated);
     let is_told = |notice: &State| {
         let until = notice
             .stamp

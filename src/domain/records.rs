@@ -237,6 +237,8 @@ pub struct User {
 /// How an import run ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
+    /// Waiting for its turn.
+    Queued,
     /// Still going, or cut off.
     Running,
     /// All records in.
@@ -252,6 +254,7 @@ impl RunState {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "QUEUED",
             Self::Running => "RUNNING",
             Self::Succeeded => "SUCCEEDED",
             Self::Partial => "PARTIAL",
@@ -262,9 +265,15 @@ impl RunState {
     /// Reads what [`Self::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Running, Self::Succeeded, Self::Partial, Self::Failed]
-            .into_iter()
-            .find(|state| state.as_str() == text)
+        [
+            Self::Queued,
+            Self::Running,
+            Self::Succeeded,
+            Self::Partial,
+            Self::Failed,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
     }
 }
 
@@ -310,6 +319,10 @@ pub struct ImportRun {
     pub counts: RunCounts,
     /// Why it failed.
     pub error: Option<String>,
+    /// Bytes of an upload that were read.
+    pub bytes_read: Option<i64>,
+    /// Bytes of an upload.
+    pub bytes_total: Option<i64>,
 }
 
 /// A rejected record as it is kept.
@@ -329,4 +342,6 @@ pub struct RejectedRecord {
     pub message: String,
     /// The record as it came, personal data blanked.
     pub raw: String,
+    /// The run by which it was mended.
+    pub resolved_by_run: Option<Uuid>,
 }

@@ -3,6 +3,8 @@
 //! A statement without a publisher cannot be written, because the store takes the publisher from the scope, and a
 //! scope is made where the caller is known (`access`, `cli`).
 
+use super::action::words;
+use super::error::{Code, Error, Result};
 use super::id::PublisherId;
 use super::money::Currency;
 use super::time::Zone;
@@ -32,6 +34,58 @@ pub struct Viewer {
     pub credential: Credential,
 }
 
+words! {
+    /// What a key may do.
+    KeyScope {
+        /// Ask questions.
+        Read = "read",
+        /// Bring data in, and mend what was rejected.
+        Import = "import",
+    }
+}
+
+impl KeyScope {
+    /// Scopes as one text, in their order.
+    #[must_use]
+    pub fn print(scopes: &[Self]) -> String {
+        let of_all = Self::ALL.iter().filter(|scope| scopes.contains(scope));
+        let words: Vec<&str> = of_all.map(|scope| scope.as_str()).collect();
+        words.join(",")
+    }
+
+    /// Reads what [`Self::print`] wrote. Words that this version does not know open nothing.
+    #[must_use]
+    pub fn read_all(text: &str) -> Vec<Self> {
+        text.split(',').filter_map(Self::parse).collect()
+    }
+}
+
+impl Viewer {
+    /// What the caller may do. A caller of the demo asks questions.
+    #[must_use]
+    pub fn scopes(&self) -> &[KeyScope] {
+        match &self.credential {
+            Credential::Key { scopes, .. } => scopes,
+            Credential::LoopbackDemo => &[KeyScope::Read],
+        }
+    }
+
+    /// Checks that the caller may do something.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, with the scope that is missing.
+    pub fn check(&self, scope: KeyScope) -> Result<()> {
+        if self.scopes().contains(&scope) {
+            return Ok(());
+        }
+        let word = scope.as_str();
+        let message = format!(
+            "This key may not do that: it lacks the scope {word}. `actiongraph key create --scope {word}` makes one that has it."
+        );
+        Err(Error::new(Code::Forbidden, message))
+    }
+}
+
 /// How a caller was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -43,6 +97,8 @@ pub enum Credential {
         prefix: String,
         /// What the key is for.
         label: String,
+        /// What it may do.
+        scopes: Vec<KeyScope>,
     },
     /// As a loopback caller of `actiongraph demo`.
     LoopbackDemo,

@@ -14,7 +14,7 @@ use super::document::{
 use super::error::{Told, of_arguments, tell};
 use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
-use crate::domain::scope::Viewer;
+use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
 use crate::store::{ReadTx, Store};
 
@@ -128,8 +128,15 @@ impl Engine {
             operation_name,
             variables,
             cost,
+            kind: prepared_kind,
             ..
         } = prepared;
+        if prepared_kind == OperationKind::Query
+            && let Err(error) = call.viewer.check(KeyScope::Read)
+        {
+            let told = Told::request(error.code().as_str(), error.message(), Vec::new());
+            return refusal(vec![told], error.code());
+        }
         let tx = ReadTx::new(store);
         let context = RequestContext::new(call.viewer, call.now, tx.clone());
         let mut running = Request::new("").variables(variables).data(context);

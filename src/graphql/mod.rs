@@ -6,7 +6,7 @@
 //! | `document` | the one stage before execution: limits, validation, variables, cost |
 //! | `engine` | runs a request and writes its answer |
 //! | `context` | what every resolver of a request can reach |
-//! | `query` | the root fields |
+//! | `query`, `mutation` | the root fields |
 //! | `types` | what is answered |
 //! | `input` | what is asked with |
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
@@ -23,6 +23,7 @@ pub mod error;
 pub mod id;
 pub mod input;
 pub mod loaders;
+pub mod mutation;
 pub mod query;
 pub mod report_selection;
 pub mod scalar;

@@ -1,15 +1,16 @@
 //! The schema: built from the types, and printed the way that is kept in `schema.graphql`.
 
-use async_graphql::{EmptyMutation, EmptySubscription, SDLExportOptions, Schema, ValidationMode};
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema, ValidationMode};
 
+use super::mutation::Mutation;
 use super::query::Query;
 
 /// The executable schema.
-pub(super) type ActionSchema = Schema<Query, EmptyMutation, EmptySubscription>;
+pub(super) type ActionSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits on documents are `document`'s, which every request passes first.
 pub(super) fn build() -> ActionSchema {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+    Schema::build(Query::default(), Mutation, EmptySubscription)
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::from(u8::MAX))
         .disable_suggestions()
@@ -30,7 +31,7 @@ pub fn sdl() -> String {
 /// What the schema is about. The framework knows no description of a schema: it prints none, and introspection answers
 /// a sentence about schemas in general.
 const DESCRIPTION: &str = "Actiongraph: what a publisher's target actions are, what they sold, to whom and through what. One key sees one \
-     publisher's data; nothing can be changed here.";
+     publisher's data, which comes in by other doors; here, rejected records are mended.";
 
 /// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
 fn without_built_in(printed: &str) -> String {
@@ -85,7 +86,8 @@ mod tests {
         let text = sdl();
         assert_eq!(text, sdl());
         assert!(!text.contains("directive @"), "{text}");
-        let described = format!("\n\"{DESCRIPTION}\"\nschema {{\n  query: Query\n}}\n");
+        let described =
+            format!("\n\"{DESCRIPTION}\"\nschema {{\n  query: Query\n  mutation: Mutation\n}}\n");
         assert!(text.ends_with(&described), "{text}");
         let limits = crate::graphql::document::DocumentLimits::default();
         crate::graphql::document::Documents::new(&text, limits).unwrap();

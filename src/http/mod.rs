@@ -9,6 +9,7 @@ pub mod cors;
 pub mod error;
 pub mod graphql;
 pub mod health;
+pub mod import;
 pub mod observe;
 pub mod params;
 pub mod postback;
@@ -33,6 +34,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(graphql::post))
                 .route(web::method(Method::OPTIONS).to(cors::preflight)),
         )
+        // Needs a key that may import.
+        .service(resource("/import", "POST").route(web::post().to(import::post)))
         // Needs the secret that is in its address; without it there is nothing at this address.
         .service(
             resource("/postback/{secret}", "GET, POST")

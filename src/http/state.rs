@@ -10,6 +10,7 @@ use crate::domain::scope::Publisher;
 use crate::domain::time::Instant;
 use crate::graphql::Engine;
 use crate::ingest::inbox::Inbox;
+use crate::ingest::uploads::Uploads;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -39,6 +40,8 @@ pub struct HttpState {
     pub keyring: Keyring,
     /// Takes postbacks.
     pub inbox: Inbox,
+    /// Where uploads lie.
+    pub uploads: Uploads,
     /// Tells the time.
     pub clock: Clock,
     /// Counts.

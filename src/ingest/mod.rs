@@ -10,9 +10,10 @@
 //! | the seeded source | [`demo`] |
 //! | Admitad's API | [`admitad`] |
 //! | a postback's parameters | [`postback`] |
-//! | batches into the write path | [`pipeline`], and [`inbox`] for postbacks |
+//! | batches into the write path | [`pipeline`], [`retry`], and [`inbox`] for postbacks |
+//! | where uploads wait | [`uploads`] |
 //!
-//! All but the last row, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! All but the last two rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
 //! clock, no database.
 
 pub mod adjustments;
@@ -29,3 +30,5 @@ pub mod pipeline;
 pub mod postback;
 pub mod raw;
 pub mod refusal;
+pub mod retry;
+pub mod uploads;

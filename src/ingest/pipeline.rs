@@ -15,7 +15,7 @@ use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::clicks::{self, ClicksBatch};
-use crate::store::imports::{NewRun, begin, finish};
+use crate::store::imports::{NewRun, begin, begin_again, finish};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
@@ -47,6 +47,10 @@ pub enum Entrance {
     Clicks,
     /// Postbacks.
     Postback,
+    /// A file sent to the server.
+    Upload,
+    /// Rejected records that were mended.
+    Retry,
 }
 
 impl Entrance {
@@ -61,6 +65,8 @@ impl Entrance {
             Self::Demo => "DEMO",
             Self::Clicks => "CLICKS",
             Self::Postback => "POSTBACK",
+            Self::Upload => "UPLOAD",
+            Self::Retry => "RETRY",
         }
     }
 }
@@ -141,6 +147,32 @@ pub async fn import_file(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
+    import_as(store, scope, (path, None), options, now, progress).await
+}
+
+/// Imports a file likewise, as a run that is queued already; where an earlier reader fell silent, from its beginning.
+///
+/// # Errors
+/// As [`import_file`].
+pub async fn import_queued(
+    store: &Store,
+    scope: WriteScope,
+    (path, run): (&Path, Uuid),
+    options: &ImportOptions,
+    now: &(dyn Fn() -> Instant + Sync),
+    progress: &mut dyn Progress,
+) -> Result<ImportReport> {
+    import_as(store, scope, (path, Some(run)), options, now, progress).await
+}
+
+async fn import_as(
+    store: &Store,
+    scope: WriteScope,
+    (path, queued): (&Path, Option<Uuid>),
+    options: &ImportOptions,
+    now: &(dyn Fn() -> Instant + Sync),
+    progress: &mut dyn Progress,
+) -> Result<ImportReport> {
     std::fs::File::open(path)
         .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))?;
     let (path, asked) = (path.to_owned(), options.clone());
@@ -167,7 +199,11 @@ pub async fn import_file(
         let input = opened?;
         hand_out(&mut input.records(&meter)?, &context, send).map(|_| ())
     };
-    let source = Source { records, bytes };
+    let source = Source {
+        records,
+        bytes,
+        queued,
+    };
     let report = run(store, scope, options, as_of, (now, progress), source).await?;
     Ok(ImportReport {
         format,
@@ -200,6 +236,7 @@ pub async fn import_demo(
     let source = Source {
         records,
         bytes: Meter::default(),
+        queued: None,
     };
     let report = run(store, scope, &options, end, (now, progress), source).await?;
     write_demo_clicks(store, scope, publisher_index, end, now).await?;
@@ -280,6 +317,8 @@ fn read_demo(
 struct Source<F> {
     records: F,
     bytes: Meter,
+    /// The run, where there is one already.
+    queued: Option<Uuid>,
 }
 
 async fn run<F>(
@@ -294,20 +333,22 @@ where
     F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> std::result::Result<(), String> + Send + 'static,
 {
     let started_at = now();
-    let run_id = run_id(started_at)?;
     let entrance = options.entrance.as_str();
-    begin(
-        store,
-        scope,
-        &NewRun {
-            id: run_id,
-            entrance,
-            name: options.name.clone(),
-            started_at,
-            as_of,
-        },
-    )
-    .await?;
+    let run_id = match source.queued {
+        Some(run_id) => run_id,
+        None => run_id(started_at)?,
+    };
+    let begun = NewRun {
+        id: run_id,
+        entrance,
+        name: options.name.clone(),
+        started_at,
+        as_of,
+    };
+    match source.queued {
+        Some(_) => begin_again(store, scope, run_id, as_of, started_at).await?,
+        None => begin(store, scope, &begun).await?,
+    }
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || read(source, &sender));
     let mut report = ImportReport {
@@ -340,8 +381,11 @@ where
     outcome.map(|()| report)
 }
 
-/// A UUIDv7 of the start: its time is passed in, its randomness is the system's.
-pub(super) fn run_id(now: Instant) -> Result<Uuid> {
+/// A UUIDv7 of the start of a run: its time is passed in, its randomness is the system's.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn run_id(now: Instant) -> Result<Uuid> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|error| Error::internal(error.to_string()))?;
     let millis = u64::try_from(now.micros() / 1_000).unwrap_or(0);
@@ -354,7 +398,7 @@ where
     F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> std::result::Result<(), String>,
 {
     let (mut drafts, mut rejects) = (Vec::with_capacity(BATCH), Vec::new());
-    let Source { records, bytes } = source;
+    let Source { records, bytes, .. } = source;
     let mut told = 0;
     let mut flush = |drafts: &mut Vec<ActionDraft>, rejects: &mut Vec<Reject>| {
         let read = bytes.load(Ordering::Relaxed);

@@ -117,8 +117,13 @@ pub(super) fn to_cart_item(row: action_item::Model, code: &str) -> Result<CartIt
     })
 }
 
+/// What stands in the place of a state's beginning that nobody knows.
+pub(super) const UNDATED: i64 = -1;
+
 pub(super) fn to_state(row: action_state::Model) -> Result<ActionState> {
     const TABLE: &str = "action_states";
+    let is_dated = row.changed_at_us != UNDATED;
+    let changed_at_us = if is_dated { row.changed_at_us } else { 0 };
     Ok(ActionState {
         action_id: row.action_id,
         state: State {
@@ -129,9 +134,10 @@ pub(super) fn to_state(row: action_state::Model) -> Result<ActionState> {
             order_amount_e4: row.order_amount_e4,
             currency: currency(&row.currency, TABLE)?,
             stamp: Stamp {
-                changed_at: instant(row.changed_at_us, TABLE, "changed_at_us")?,
+                changed_at: instant(changed_at_us, TABLE, "changed_at_us")?,
                 observed_at: instant(row.observed_at_us, TABLE, "observed_at_us")?,
             },
+            is_dated,
         },
     })
 }
@@ -300,8 +306,11 @@ pub(super) fn to_user(row: user::Model) -> Result<User> {
 
 pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
     const TABLE: &str = "import_runs";
+    let state = RunState::parse(&row.state).ok_or_else(|| inconsistent(TABLE, row.id, "state"))?;
+    // The last sign of life of a reader may be older than the end.
+    let is_whole = matches!(state, RunState::Succeeded | RunState::Partial);
     Ok(ImportRun {
-        state: RunState::parse(&row.state).ok_or_else(|| inconsistent(TABLE, row.id, "state"))?,
+        state,
         started_at: instant(row.started_at_us, TABLE, "started_at_us")?,
         finished_at: some_instant(row.finished_at_us, TABLE, "finished_at_us")?,
         as_of: instant(row.as_of_us, TABLE, "as_of_us")?,
@@ -319,6 +328,12 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
         entrance: row.entrance,
         name: row.name,
         error: row.error,
+        bytes_read: if is_whole {
+            row.bytes_total
+        } else {
+            row.bytes_read
+        },
+        bytes_total: row.bytes_total,
     })
 }
 
@@ -375,6 +390,7 @@ pub(super) fn to_reject(row: import_reject::Model) -> RejectedRecord {
         field: row.field,
         message: row.message,
         raw: row.raw,
+        resolved_by_run: row.resolved_by_run,
     }
 }
 

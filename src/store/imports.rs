@@ -111,6 +111,7 @@ pub async fn rejects_of(
     tx: &ReadTx,
     scope: ReadScope,
     runs: &[Uuid],
+    resolved: Option<bool>,
     page: &PageRequest,
 ) -> Result<HashMap<Uuid, Page<RejectedRecord>>> {
     let key = OrderBy {
@@ -129,6 +130,7 @@ pub async fn rejects_of(
         sql.push(") AS place FROM import_rejects t WHERE t.publisher_id = ")
             .bind(scope.publisher().0);
         sql.push(" AND t.run_id IN ").bind_all(ids.iter().copied());
+        sql.push(mended(resolved));
         order.write_bounds(page, &mut sql);
         sql.push(") w WHERE place <= ")
             .bind(limit(page))
@@ -153,6 +155,15 @@ pub async fn rejects_of(
         .collect())
 }
 
+/// The condition on rejected records that were mended, or were not.
+fn mended(resolved: Option<bool>) -> &'static str {
+    match resolved {
+        None => "",
+        Some(true) => " AND t.resolved_by_run IS NOT NULL",
+        Some(false) => " AND t.resolved_by_run IS NULL",
+    }
+}
+
 /// How many rejected records of each run are kept: one statement.
 ///
 /// # Errors
@@ -161,6 +172,7 @@ pub async fn rejects_kept(
     tx: &ReadTx,
     scope: ReadScope,
     runs: &[Uuid],
+    resolved: Option<bool>,
 ) -> Result<HashMap<Uuid, i64>> {
     let mut kept = HashMap::new();
     for ids in runs.chunks(IDS) {
@@ -169,7 +181,7 @@ pub async fn rejects_kept(
         sql.bind(scope.publisher().0)
             .push(" AND t.run_id IN ")
             .bind_all(ids.iter().copied());
-        sql.push(" GROUP BY run_id");
+        sql.push(mended(resolved)).push(" GROUP BY run_id");
         for row in tx.rows(sql).await? {
             kept.insert(column(&row, "run_id")?, column(&row, "n")?);
         }
@@ -197,7 +209,16 @@ pub struct NewRun {
 /// # Errors
 /// When the database fails.
 pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()> {
-    let model = import_run::Model {
+    let model = run_row(scope, run);
+    store
+        .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
+        .await
+        .map(|_| ())
+}
+
+/// The row of a run that begins.
+pub(super) fn run_row(scope: WriteScope, run: &NewRun) -> import_run::Model {
+    import_run::Model {
         publisher_id: scope.publisher().0,
         id: run.id,
         entrance: run.entrance.to_owned(),
@@ -216,11 +237,98 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
         rounded_count: 0,
         error: None,
         alive_at_us: Some(run.started_at.micros()),
-    };
+        bytes_read: None,
+        bytes_total: None,
+    }
+}
+
+/// Notes that a queued run is read, from its beginning: what an earlier reader that fell silent had counted and refused
+/// is forgotten. What it wrote is stored, and is the same when it is written again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_again(
+    store: &Store,
+    scope: WriteScope,
+    run: Uuid,
+    as_of: Instant,
+    now: Instant,
+) -> Result<()> {
     store
-        .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM import_rejects WHERE publisher_id = ")
+                .bind(scope.publisher().0);
+            sql.push(" AND run_id = ").bind(run);
+            tx.execute(sql).await?;
+            let mut sql = tx.sql();
+            sql.push("UPDATE import_runs SET state = ")
+                .bind(RunState::Running.as_str());
+            sql.push(", as_of_us = ").bind(as_of.micros());
+            sql.push(", alive_at_us = ").bind(now.micros());
+            sql.push(
+                ", finished_at_us = NULL, error = NULL, bytes_read = 0, read_count = 0, inserted_count = 0, \
+                 updated_count = 0, unchanged_count = 0, stale_count = 0, deleted_count = 0, rejected_count = 0, \
+                 rounded_count = 0 WHERE publisher_id = ",
+            )
+            .bind(scope.publisher().0)
+            .push(" AND id = ")
+            .bind(run);
+            tx.execute(sql).await.map(|_| ())
+        })
         .await
-        .map(|_| ())
+}
+
+/// Notes that rejected records of a run were mended by another one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolve(
+    store: &Store,
+    scope: WriteScope,
+    run: Uuid,
+    ordinals: &[i32],
+    by: Uuid,
+) -> Result<()> {
+    store
+        .write(async |tx| {
+            for ordinals in ordinals.chunks(IDS) {
+                let mut sql = tx.sql();
+                sql.push("UPDATE import_rejects SET resolved_by_run = ")
+                    .bind(by);
+                sql.push(" WHERE publisher_id = ").bind(scope.publisher().0);
+                sql.push(" AND run_id = ").bind(run);
+                sql.push(" AND ordinal IN ")
+                    .bind_all(ordinals.iter().copied());
+                tx.execute(sql).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Rejected records of a run that nobody has mended yet: those named, or all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unresolved(
+    tx: &ReadTx,
+    scope: ReadScope,
+    run: Uuid,
+    ordinals: Option<&[i32]>,
+) -> Result<Vec<RejectedRecord>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM import_rejects t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0);
+    sql.push(" AND t.run_id = ").bind(run);
+    sql.push(" AND t.resolved_by_run IS NULL");
+    if let Some(ordinals) = ordinals {
+        sql.push(" AND t.ordinal IN ")
+            .bind_all(ordinals.iter().copied());
+    }
+    sql.push(" ORDER BY t.ordinal");
+    let rows = tx.models::<import_reject::Entity>(sql).await?;
+    Ok(rows.into_iter().map(to_reject).collect())
 }
 
 /// Notes how a run ended.

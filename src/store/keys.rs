@@ -8,7 +8,7 @@ use super::sql::Sql;
 use super::sql::insert::{Conflict, insert as insert_rows};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
-use crate::domain::scope::{Publisher, ReadScope, WriteScope};
+use crate::domain::scope::{KeyScope, Publisher, ReadScope, WriteScope};
 use crate::domain::time::Instant;
 use entity::api_key;
 use sea_orm::FromQueryResult as _;
@@ -25,6 +25,8 @@ pub struct StoredKey {
     pub hash: String,
     /// What it is for.
     pub label: String,
+    /// What it may do.
+    pub scopes: Vec<KeyScope>,
     /// When it was made.
     pub created_at: Instant,
     /// When it was revoked.
@@ -44,6 +46,8 @@ pub struct NewKey<'a> {
     pub hash: &'a str,
     /// What it is for.
     pub label: &'a str,
+    /// What it may do.
+    pub scopes: &'a [KeyScope],
 }
 
 /// Stores a new key.
@@ -57,6 +61,7 @@ pub async fn insert(store: &Store, scope: WriteScope, key: NewKey<'_>, now: Inst
         prefix: key.prefix.to_owned(),
         hash: key.hash.to_owned(),
         label: key.label.to_owned(),
+        scopes: KeyScope::print(key.scopes),
         created_at_us: now.micros(),
         revoked_at_us: None,
     };
@@ -132,6 +137,7 @@ async fn rows(tx: &ReadTx, sql: Sql) -> Result<Vec<StoredKey>> {
             prefix: model.prefix,
             hash: model.hash,
             label: model.label,
+            scopes: KeyScope::read_all(&model.scopes),
             publisher: to_publisher(&row)?,
         });
     }

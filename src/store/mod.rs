@@ -34,6 +34,7 @@ mod state;
 pub mod sync;
 pub mod totals;
 mod tx;
+pub mod uploads;
 pub mod users;
 
 pub use apply::clicks;

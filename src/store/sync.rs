@@ -294,6 +294,8 @@ pub async fn end_silent_runs(
             write_ended(&mut sql, scope.publisher(), now);
             sql.push(" AND COALESCE(alive_at_us, started_at_us) < ")
                 .bind(silent_since.micros());
+            // Uploads are taken up again by whoever has their file.
+            sql.push(" AND entrance <> 'UPLOAD'");
             tx.execute(sql).await
         })
         .await

@@ -66,6 +66,12 @@ impl ReadTx {
         }))
     }
 
+    /// The store that it reads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     /// How many statements it has sent.
     #[must_use]
     pub fn statements(&self) -> u32 {

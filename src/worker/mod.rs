@@ -4,16 +4,19 @@
 //! the loops around them are here. Not here: what a step does with facts and totals (`store`), and what is fetched
 //! (`ingest`).
 
+pub mod imports;
 pub mod sync;
 pub mod upkeep;
 
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::error::Result;
 use crate::domain::time::Instant;
 use crate::ingest::inbox::Writer;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use imports::Reader;
 
 /// The pause between two looks for runs whose process is gone.
 const ROUNDS: Duration = Duration::from_secs(600);
@@ -48,6 +51,35 @@ pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Cloc
     while postbacks.next(store, now).await.is_some() {}
 }
 
+/// How long a server waits for an upload before it looks for those that others left.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Reads uploads as they come, for as long as it is asked to.
+pub async fn read_uploads(reader: Result<Reader<'_>>, clock: &Clock) {
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => {
+            tracing::error!(%error, "uploads are not read");
+            return std::future::pending().await;
+        }
+    };
+    let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+    loop {
+        match imports::tick(&reader, &now).await {
+            // There may be more.
+            Ok(count) if count > 0 => continue,
+            Ok(_) => {}
+            Err(error) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(cause, "uploads could not be read: {error}");
+            }
+        }
+        tokio::select! {
+            () = reader.uploads.arrival() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
 async fn end_silent_runs(store: &Store, clock: &Clock) {
     loop {
         if let Err(error) = upkeep::end_silent_runs(store, present(clock)).await {

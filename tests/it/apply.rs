@@ -631,7 +631,9 @@ fn ten_thousand_rejects_of_a_run_are_kept_and_all_are_counted() {
         let batches: Vec<_> = drafts.chunks(16).zip(rejects.chunks(1_033)).collect();
         let (run, applied) = world.run(0, &batches).await;
         let (tx, scope) = (world.tx(), world.read(0));
-        let kept = imports::rejects_kept(&tx, scope, &[run]).await.unwrap();
+        let kept = imports::rejects_kept(&tx, scope, &[run], None)
+            .await
+            .unwrap();
         assert_eq!(kept[&run], KEPT_REJECTS);
         let rows = world.rows::<entity::import_reject::Entity>(0).await;
         let ordinals = rows.iter().map(|row| i64::from(row.ordinal));

@@ -16,7 +16,7 @@ use actiongraph::access::key;
 use actiongraph::app::{App, Parts, listen};
 use actiongraph::clock::Clock;
 use actiongraph::domain::money::Currency;
-use actiongraph::domain::scope::{Publisher, WriteScope};
+use actiongraph::domain::scope::{KeyScope, Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
 use actiongraph::store::keys::{self, NewKey};
@@ -62,6 +62,7 @@ async fn add_key(store: &Store, publisher: &Publisher, now: Instant) -> String {
         prefix: &made.prefix,
         hash: &made.hash,
         label: "test",
+        scopes: &[KeyScope::Read],
     };
     let scope = WriteScope::for_entrance(publisher.id);
     keys::insert(store, scope, new, now).await.unwrap();

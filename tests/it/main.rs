@@ -40,3 +40,4 @@ mod statements;
 mod sync;
 mod tenants;
 mod totals;
+mod uploads;

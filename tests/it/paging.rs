@@ -553,7 +553,7 @@ fn rejects_are_walked_in_the_order_of_the_input() {
     });
     let ids: Vec<Uuid> = runs.iter().map(|(id, _)| *id).collect();
     let kept = runtime
-        .block_on(async { imports::rejects_kept(&world.tx(), world.read(0), &ids).await })
+        .block_on(async { imports::rejects_kept(&world.tx(), world.read(0), &ids, None).await })
         .unwrap();
     assert_eq!(kept, HashMap::from([(ids[0], 31), (ids[1], 4)]));
     for (size, forward) in [
@@ -572,7 +572,7 @@ fn rejects_are_walked_in_the_order_of_the_input() {
                 |reject| reject_id(*id, reject),
                 |page| {
                     let pages = runtime.block_on(async {
-                        imports::rejects_of(&world.tx(), world.read(0), &[*id], page).await
+                        imports::rejects_of(&world.tx(), world.read(0), &[*id], None, page).await
                     })?;
                     let page = pages.get(id).cloned().unwrap_or_default();
                     found.extend(page.rows.iter().map(|(row, _)| (row.ordinal, row.place)));
@@ -596,7 +596,9 @@ fn rejects_are_walked_in_the_order_of_the_input() {
         before: None,
     };
     let pages = runtime
-        .block_on(async { imports::rejects_of(&world.tx(), world.read(0), &ids, &first).await })
+        .block_on(async {
+            imports::rejects_of(&world.tx(), world.read(0), &ids, None, &first).await
+        })
         .unwrap();
     let shown = |id: &Uuid| pages.get(id).map(|page| (page.rows.len(), page.has_next));
     let shown: Vec<_> = ids.iter().map(shown).collect();

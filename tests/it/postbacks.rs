@@ -12,6 +12,7 @@ mod killed;
 
 use crate::support::server::{Running, running, secret};
 use actiongraph::domain::time::Instant;
+use actiongraph::ingest::format::input::Reading;
 use actiongraph::store::postback_secrets;
 use actiongraph::{domain::scope::WriteScope, ingest::pipeline};
 use reqwest::{RequestBuilder, Response};
@@ -178,7 +179,7 @@ async fn import(server: &Running, page: &Value) {
         entrance: pipeline::Entrance::File,
         as_of: Some(now),
         offset_minutes: 0,
-        reading: actiongraph::ingest::format::input::Reading::default(),
+        reading: Reading::default(),
     };
     let scope = WriteScope::for_entrance(server.publishers[0].id);
     let asked = move || now;

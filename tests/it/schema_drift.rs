@@ -158,6 +158,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::totals_product::Entity>(backend, &mut shapes);
     entity::<entity::totals_task::Entity>(backend, &mut shapes);
     entity::<entity::totals_time::Entity>(backend, &mut shapes);
+    entity::<entity::upload::Entity>(backend, &mut shapes);
     entity::<entity::user::Entity>(backend, &mut shapes);
     entity::<entity::user_lifetimes::Entity>(backend, &mut shapes);
     shapes

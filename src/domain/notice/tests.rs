@@ -158,6 +158,7 @@ fn history_shows_an_undated_state_until_a_dated_one_says_the_same() {
             changed_at: minutes(changed),
             observed_at: minutes(observed),
         },
+        is_dated: changed > 0,
     };
     let told = state(0, 20, Status::Approved);
     let seen = history(vec![told.clone(), state(1, 2, Status::Pending)]);

@@ -1,5 +1,10 @@
 //! Import runs and what they rejected.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -76,6 +81,16 @@ impl ImportRun {
         })
     }
 
+    /// Bytes of an upload that were read so far; null for other runs.
+    async fn bytes_read(&self) -> Option<BigInt> {
+        self.bytes_read.map(BigInt)
+    }
+
+    /// Bytes of an upload; null for other runs.
+    async fn bytes_total(&self) -> Option<BigInt> {
+        self.bytes_total.map(BigInt)
+    }
+
     /// Why it failed; null where it did not.
     async fn error(&self) -> Option<&str> {
         self.error.as_deref()
@@ -85,6 +100,10 @@ impl ImportRun {
     async fn rejected_records(
         &self,
         ctx: &Context<'_>,
+        #[graphql(
+            desc = "Only those that were mended since, or only those that were not; all unless given."
+        )]
+        resolved: Option<bool>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
@@ -96,7 +115,8 @@ impl ImportRun {
             last,
             before,
         };
-        let found = async { RejectedRecordConnection::of(self, request(ctx)?, &page).await };
+        let found =
+            async { RejectedRecordConnection::of(self, request(ctx)?, resolved, &page).await };
         Some(found.await)
     }
 }
@@ -168,6 +188,12 @@ impl RejectedRecord {
         &self.message
     }
 
+    /// The run by which it was mended; null where nobody has.
+    async fn resolved_by_run(&self) -> Option<ID> {
+        let run = self.resolved_by_run?;
+        Some(Kind::ImportRun.id(run))
+    }
+
     /// The record as it came, without personal data.
     async fn raw(&self) -> &str {
         &self.raw
@@ -185,22 +211,33 @@ connection! {
 }
 
 impl RejectedRecordConnection {
-    async fn of(run: &ImportRun, request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("rejectedRecords");
+    async fn of(
+        run: &ImportRun,
+        request: &Arc<RequestContext>,
+        resolved: Option<bool>,
+        page: &PageArgs,
+    ) -> Result<Self> {
+        let order = fingerprint(match resolved {
+            None => "rejectedRecords",
+            Some(true) => "rejectedRecords resolved",
+            Some(false) => "rejectedRecords unresolved",
+        });
         let page = page.request(ENTITIES, order)?;
         let load = |group: Arc<Group<records::ImportRun>>| {
             let page = page.clone();
             async move {
                 Ok(pages_of_siblings(
-                    rejects_of(&request.tx, request.scope, &keys(&group), &page).await?,
+                    rejects_of(&request.tx, request.scope, &keys(&group), resolved, &page).await?,
                 ))
             }
         };
-        let pages: Arc<HashMap<Uuid, _>> = run.batch("rejectedRecords", &page, load).await?;
+        let pages: Arc<HashMap<Uuid, _>> = run
+            .batch("rejectedRecords", &(resolved, page.clone()), load)
+            .await?;
         let asked = (Arc::clone(request), run.clone());
         let count = Count::ask(move || {
             let (request, run) = asked.clone();
-            async move { kept(&run, &request).await }
+            async move { kept(&run, &request, resolved).await }
         });
         Ok(Self {
             slice: Slice::new(pages.get(&run.key()).cloned().unwrap_or_default(), order),
@@ -209,10 +246,14 @@ impl RejectedRecordConnection {
     }
 }
 
-async fn kept(run: &ImportRun, request: &Arc<RequestContext>) -> Result<i64> {
+async fn kept(
+    run: &ImportRun,
+    request: &Arc<RequestContext>,
+    resolved: Option<bool>,
+) -> Result<i64> {
     let load = |group: Arc<Group<records::ImportRun>>| async move {
-        Ok(rejects_kept(&request.tx, request.scope, &keys(&group)).await?)
+        Ok(rejects_kept(&request.tx, request.scope, &keys(&group), resolved).await?)
     };
-    let kept: Arc<HashMap<Uuid, i64>> = run.batch("rejectsKept", &(), load).await?;
+    let kept: Arc<HashMap<Uuid, i64>> = run.batch("rejectsKept", &resolved, load).await?;
     Ok(kept.get(&run.key()).copied().unwrap_or(0))
 }

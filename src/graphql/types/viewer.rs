@@ -22,6 +22,15 @@ pub enum CredentialKind {
     LoopbackDemo,
 }
 
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum KeyScope {
+    /// Ask questions.
+    Read,
+    /// Bring data in, and mend what was rejected.
+    Import,
+}
+
 /// The caller of the API.
 pub struct Viewer(pub scope::Viewer);
 
@@ -45,6 +54,16 @@ impl Viewer {
             Credential::Key { .. } => CredentialKind::ApiKey,
             Credential::LoopbackDemo => CredentialKind::LoopbackDemo,
         }
+    }
+
+    /// What the caller may do.
+    async fn scopes(&self) -> Vec<KeyScope> {
+        let scopes = self.0.scopes().iter();
+        let shown = scopes.map(|scope| match scope {
+            scope::KeyScope::Read => KeyScope::Read,
+            scope::KeyScope::Import => KeyScope::Import,
+        });
+        shown.collect()
     }
 
     /// The API key; null for a caller without one.

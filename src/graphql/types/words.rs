@@ -74,6 +74,8 @@ pub enum AdjustmentKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "records::RunState")]
 pub enum ImportState {
+    /// Received, and waiting for its turn.
+    Queued,
     /// Still going, or cut off.
     Running,
     /// All records are in.

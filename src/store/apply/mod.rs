@@ -308,6 +308,7 @@ fn kept_rejects(
             field: reject.field.clone(),
             message: reject.message.clone(),
             raw: reject.raw.clone(),
+            resolved_by_run: None,
         })
         .collect()
 }

@@ -63,6 +63,8 @@ impl DayRun {
             rounded_count: 0,
             deleted_count: 0,
             alive_at_us: Some(now.micros()),
+            bytes_read: None,
+            bytes_total: None,
             error: None,
         }
     }

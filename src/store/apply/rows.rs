@@ -1,5 +1,6 @@
 //! Between drafts, records and rows: what a draft says as a record and as a state, and the rows that hold them.
 
+use super::super::convert::UNDATED;
 use super::dimensions::{AdSpaces, program_id};
 use super::goods::{draft_category_id, product_id};
 use crate::domain::action::{Item, Record, Slot, SlotValue, Stamp, State};
@@ -87,6 +88,8 @@ pub(super) fn state_of(draft: &ActionDraft) -> State {
         Some(SlotValue::Number(amount)) => Some(*amount),
         _ => None,
     };
+    // What is not known is no part of the state's identity: the same postback again is the same state.
+    let is_dated = draft.receipt.is_none_or(|receipt| receipt.is_first);
     State {
         status: draft.standing.status,
         raw_status: draft.standing.raw_status.clone(),
@@ -94,18 +97,17 @@ pub(super) fn state_of(draft: &ActionDraft) -> State {
         reward_e4: draft.standing.reward_e4,
         order_amount_e4,
         currency: draft.standing.currency,
-        stamp: match draft.receipt {
-            None => draft.stamp,
-            Some(receipt) => Stamp {
-                // What is not known is no part of the state's identity: the same postback again is the same state.
-                changed_at: if receipt.is_first {
-                    draft.stamp.changed_at
-                } else {
-                    Instant::MIN
-                },
-                observed_at: receipt.at,
+        stamp: Stamp {
+            changed_at: if is_dated {
+                draft.stamp.changed_at
+            } else {
+                Instant::MIN
             },
+            observed_at: draft
+                .receipt
+                .map_or(draft.stamp.observed_at, |receipt| receipt.at),
         },
+        is_dated,
     }
 }
 
@@ -150,7 +152,11 @@ pub(super) fn state_row(
         reward_e4: state.reward_e4,
         order_amount_e4: state.order_amount_e4,
         currency: state.currency.as_str().to_owned(),
-        changed_at_us: state.stamp.changed_at.micros(),
+        changed_at_us: if state.is_dated {
+            state.stamp.changed_at.micros()
+        } else {
+            UNDATED
+        },
         observed_at_us: state.stamp.observed_at.micros(),
     }
 }

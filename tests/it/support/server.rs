@@ -6,7 +6,7 @@ use actiongraph::access::key;
 use actiongraph::app::{App, Parts, listen};
 use actiongraph::clock::Clock;
 use actiongraph::domain::money::Currency;
-use actiongraph::domain::scope::{Publisher, WriteScope};
+use actiongraph::domain::scope::{KeyScope, Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
 use actiongraph::store::keys::{self, NewKey};
@@ -106,16 +106,28 @@ async fn publisher(store: &Store, slug: &str, now: Instant) -> (Publisher, Strin
     let publisher = publishers::create(store, slug, slug, Zone::UTC, Currency::USD, now)
         .await
         .unwrap();
+    let key = key_of(store, &publisher, KeyScope::ALL, now).await;
+    (publisher, key)
+}
+
+/// A new key of a publisher.
+pub(crate) async fn key_of(
+    store: &Store,
+    publisher: &Publisher,
+    scopes: &[KeyScope],
+    now: Instant,
+) -> String {
     let made = key::make().unwrap();
     let new = NewKey {
         id: key::new_id(1).unwrap(),
         prefix: &made.prefix,
         hash: &made.hash,
         label: "test",
+        scopes,
     };
     let scope = WriteScope::for_entrance(publisher.id);
     keys::insert(store, scope, new, now).await.unwrap();
-    (publisher, made.secret)
+    made.secret
 }
 
 /// A new postback secret of a publisher.
@@ -151,17 +163,16 @@ impl Running {
         Instant::from_utc(self.clock.now()).unwrap()
     }
 
+    /// The whole answer to an operation with a key.
+    pub(crate) async fn ask(&self, key: &str, query: &str) -> Value {
+        let request = self.client.post(self.at("/graphql")).bearer_auth(key);
+        let answer = request.json(&json!({ "query": query })).send().await;
+        answer.unwrap().json().await.unwrap()
+    }
+
     /// The data of an operation with the key of publisher `place`.
     pub(crate) async fn data(&self, place: usize, query: &str) -> Value {
-        let answer = self
-            .client
-            .post(self.at("/graphql"))
-            .bearer_auth(&self.keys[place])
-            .json(&json!({ "query": query }))
-            .send()
-            .await
-            .unwrap();
-        let mut answer: Value = answer.json().await.unwrap();
+        let mut answer = self.ask(&self.keys[place], query).await;
         assert_eq!(answer.get("errors"), None, "{query}\n{answer:#}");
         answer["data"].take()
     }

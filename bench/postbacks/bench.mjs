@@ -1,0 +1,146 @@
+// How many postbacks a second a server takes: new actions, and the same actions approved, over connections that stay
+// open, each with one request under way. What was acknowledged is counted in the database behind it.
+//
+//   node bench/postbacks/bench.mjs [--seconds 10] [--connections 256] [--databases postgres,sqlite]
+//
+// The loader runs on the same machine and takes its share of it.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const binary = process.env.ACTIONGRAPH_BIN ?? fileURLToPath(new URL("../../target/demo/actiongraph", import.meta.url));
+const option = (name, otherwise) => {
+  const place = process.argv.indexOf(`--${name}`);
+  return place < 0 ? otherwise : process.argv[place + 1];
+};
+const seconds = Number(option("seconds", 10));
+const connections = Number(option("connections", 256));
+const databases = option("databases", "sqlite,postgres").split(",");
+
+/** Runs a command of the binary; gives what it printed. */
+async function command(...args) {
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const said = { out: "", err: "" };
+  child.stdout.on("data", (text) => (said.out += text));
+  child.stderr.on("data", (text) => (said.err += text));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${args.join(" ")}: exit code ${code}\n${said.err}`);
+  return said.out.trim();
+}
+
+/** A server on a free port; gives its address and what ends it. */
+async function serve(url) {
+  const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--database-url", url, "--migrate"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ACTIONGRAPH_LOG_FORMAT: "json" },
+  });
+  const address = await new Promise((resolve, reject) => {
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+      const found = /listening on http:\/\/([^"\s]+)/.exec(said);
+      if (found) resolve(found[1]);
+      said = said.slice(-2_000);
+    });
+    child.on("exit", (code) => reject(new Error(`the server ended with ${code}`)));
+  });
+  const stop = async () => {
+    child.removeAllListeners("exit");
+    child.kill("SIGTERM");
+    await once(child, "close");
+  };
+  return { address, stop };
+}
+
+/** One connection that asks again and again until the time is over. */
+function sender(address, path, state) {
+  const [host, port] = address.split(":");
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port: Number(port), noDelay: true });
+    let got = "";
+    let begun = 0;
+    const ask = () => {
+      if (performance.now() >= state.until) return socket.end();
+      begun = performance.now();
+      socket.write(`GET ${path(state.next++)} HTTP/1.1\r\nHost: bench\r\n\r\n`);
+    };
+    socket.on("connect", ask);
+    socket.on("data", (part) => {
+      got += part.toString("latin1");
+      const head = got.indexOf("\r\n\r\n");
+      if (head < 0) return;
+      const length = Number(/\r\ncontent-length: *(\d+)/i.exec(got)?.[1] ?? 0);
+      if (got.length < head + 4 + length) return;
+      const good = got.startsWith("HTTP/1.1 200") && got.includes('"STORED"');
+      state[good ? "good" : "bad"] += 1;
+      if (!good && state.bad < 3) console.error(got.slice(0, 400));
+      state.times.push(performance.now() - begun);
+      got = "";
+      ask();
+    });
+    socket.on("error", reject);
+    socket.on("close", resolve);
+  });
+}
+
+/** Sends postbacks for some seconds and prints what came of it. */
+async function load(what, address, path, first = 0) {
+  const state = { next: first, good: 0, bad: 0, times: [], until: performance.now() + seconds * 1000 };
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: connections }, () => sender(address, path, state)));
+  const took = (performance.now() - begun) / 1000;
+  state.times.sort((one, other) => one - other);
+  const at = (share) => state.times[Math.floor(state.times.length * share)]?.toFixed(1).padStart(7);
+  const rate = Math.round(state.good / took).toLocaleString("en").padStart(7);
+  console.log(`${what.padEnd(36)} ${rate} a second, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, refused ${state.bad}`);
+  return state;
+}
+
+async function count(address, key) {
+  const answer = await fetch(`http://${address}/graphql`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    body: JSON.stringify({ query: "{ actions { totalCount } }" }),
+  });
+  return (await answer.json()).data.actions.totalCount;
+}
+
+const folder = mkdtempSync(`${tmpdir()}/actiongraph-bench-`);
+console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(1)}, ${connections} connections, ${seconds} s each`);
+let lost = 0;
+for (const name of databases) {
+  const url = name === "sqlite" ? `sqlite://${folder}/postbacks.db` : process.env.TEST_POSTGRES_URL;
+  const server = await serve(url);
+  const page = `${folder}/none.json`;
+  const { writeFileSync } = await import("node:fs");
+  writeFileSync(page, '{"results":[]}');
+  await command("import", page, "--publisher", "bench", "--database-url", url);
+  const key = await command("key", "create", "--publisher", "bench", "--database-url", url);
+  const printed = await command("postback", "create", "--publisher", "bench", "--database-url", url);
+  const secret = printed.slice(printed.lastIndexOf("/") + 1);
+  const at = Math.floor(Date.now() / 1000) - 86_400;
+  const path = (status) => (number) =>
+    `/postback/${secret}?offer_id=6115&offer_name=AliExpress+WW&admitad_id=${900_000_000 + number}&website_id=7` +
+    `&website_name=My+blog&subid=tg&subid1=u-${number % 20_000}&payment_sum=1.89&payment_status=${status}&currency=USD` +
+    `&order_id=${3_019_000_000_000 + number}&order_sum=31.50&type=sale&time=${at + (number % 80_000)}` +
+    `&click_time=${at - 600}&conversion_time=600&country_code=PL&reward_ready=false` +
+    `&user_agent=Mozilla%2F5.0+%28Linux%3B+Android+14%29+Mobile+Safari`;
+  const first = await load(`${name}, new actions`, server.address, path("new"));
+  const second = await load(`${name}, approvals of them`, server.address, (number) => path("approved")(number % first.good));
+  const stored = await count(server.address, key);
+  // Answers that were under way when the time was over are waited for, so both numbers are whole.
+  const missing = first.good - stored;
+  lost += Math.max(missing, 0);
+  console.log(`${"".padEnd(36)} acknowledged ${first.good.toLocaleString("en")} and ${second.good.toLocaleString("en")}, ` +
+    `actions stored ${stored.toLocaleString("en")}`);
+  await server.stop();
+}
+rmSync(folder, { recursive: true });
+if (lost > 0) {
+  console.error(`${lost} acknowledged postbacks are not stored`);
+  process.exit(1);
+}

@@ -1,0 +1,200 @@
+//! What can be changed: rejected records are mended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::context::{RequestContext, request};
+use super::error::Result;
+use super::id::Kind;
+use super::siblings::alone;
+use super::types::import::ImportRun;
+use crate::domain::error::Code;
+use crate::domain::records;
+use crate::domain::scope::{KeyScope, WriteScope};
+use crate::domain::time::parse_offset;
+use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
+use crate::ingest::retry::{Mended, retry_apart};
+use crate::store::{ReadTx, imports};
+
+/// How many records one call may name.
+const MAX_RECORDS: usize = 1_000;
+
+/// A rejected record, mended or as it is.
+#[derive(Debug, InputObject)]
+pub struct RetriedRecord {
+    /// Its number among the rejected records of its run.
+    ordinal: i32,
+    /// The record as it is to be read, a JSON object with the names of Admitad's API; as it was kept unless given.
+    json: Option<String>,
+}
+
+/// What cannot be done with what was sent, for people to mend.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct UserError {
+    /// The argument at fault, from the outside in.
+    field: Vec<String>,
+    /// A stable code.
+    code: String,
+    /// What is wrong, and what would be right.
+    message: String,
+}
+
+/// What became of rejected records that were tried again.
+#[derive(Clone, SimpleObject)]
+pub struct RetryRejectedRecordsPayload {
+    /// The run that read them: its own rejected records are those that are still not understood. Null where nothing was
+    /// done.
+    run: Option<ImportRun>,
+    /// What is wrong with the arguments; then nothing was done.
+    user_errors: Vec<UserError>,
+}
+
+/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
+#[derive(Default)]
+pub struct Mutation;
+
+/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
+#[Object]
+impl Mutation {
+    /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
+    /// understood now are noted as mended; the same again changes nothing.
+    async fn retry_rejected_records(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The run that rejected them.")] run: ID,
+        #[graphql(desc = "Which of them, at most 1000.")] records: Option<Vec<RetriedRecord>>,
+        #[graphql(
+            desc = "All that are kept and not mended yet, as they are; instead of `records`.",
+            default = false
+        )]
+        all: bool,
+        #[graphql(
+            desc = "The offset of times that name none, such as \"+03:00\", which it is unless given."
+        )]
+        utc_offset: Option<String>,
+    ) -> Option<Result<RetryRejectedRecordsPayload>> {
+        let asked = Asked {
+            run,
+            records,
+            all,
+            utc_offset,
+        };
+        let done = async { asked.run(request(ctx)?).await };
+        Some(done.await)
+    }
+}
+
+struct Asked {
+    run: ID,
+    records: Option<Vec<RetriedRecord>>,
+    all: bool,
+    utc_offset: Option<String>,
+}
+
+impl Asked {
+    async fn run(self, request: &Arc<RequestContext>) -> Result<RetryRejectedRecordsPayload> {
+        request.viewer.check(KeyScope::Import)?;
+        let store = request.tx.store();
+        // The request's own transaction begins with what the answer reads, behind the writing.
+        let tx = ReadTx::new(store);
+        let offset = match self.utc_offset.as_deref().map(parse_offset).transpose() {
+            Ok(offset) => offset.unwrap_or(DEFAULT_OFFSET_MINUTES),
+            Err(message) => return Ok(wrong(&["utcOffset"], Code::BadUserInput, &message)),
+        };
+        let key = Kind::ImportRun.key(&self.run);
+        let found = match key {
+            Some(key) => imports::by_ids(&tx, request.scope, &[key]).await?.pop(),
+            None => None,
+        };
+        let Some(run) = found else {
+            let message = "there is no such run; `imports` lists them";
+            return Ok(wrong(&["run"], Code::NotFound, message));
+        };
+        let chosen = match self.chosen(&tx, request, &run).await? {
+            Ok(chosen) => chosen,
+            Err(payload) => return Ok(payload),
+        };
+        drop(tx);
+        let scope = WriteScope::for_entrance(request.viewer.publisher.id);
+        let id = retry_apart(store.clone(), scope, run, chosen, offset, request.now).await?;
+        let found = imports::by_ids(&request.tx, request.scope, &[id]).await?;
+        Ok(RetryRejectedRecordsPayload {
+            run: found.into_iter().next().map(|run| alone(Arc::new(run))),
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// The records that were named, or what is wrong with the naming.
+    async fn chosen(
+        self,
+        tx: &ReadTx,
+        request: &Arc<RequestContext>,
+        run: &records::ImportRun,
+    ) -> Result<std::result::Result<Vec<Mended>, RetryRejectedRecordsPayload>> {
+        let named = match (self.records, self.all) {
+            (None, true) => {
+                let kept = imports::unresolved(tx, request.scope, run.id, None).await?;
+                let all = kept.into_iter().map(|kept| Mended { kept, text: None });
+                return Ok(Ok(all.collect()));
+            }
+            (Some(named), false) if !named.is_empty() => named,
+            _ => {
+                let message = "name records, or ask for all of them: one of the two";
+                return Ok(Err(wrong(&["records"], Code::BadUserInput, message)));
+            }
+        };
+        if named.len() > MAX_RECORDS {
+            let message = format!(
+                "{} records are too many; at most {MAX_RECORDS}",
+                named.len()
+            );
+            return Ok(Err(wrong(&["records"], Code::LimitExceeded, &message)));
+        }
+        let ordinals: Vec<i32> = named.iter().map(|record| record.ordinal).collect();
+        let kept = imports::unresolved(tx, request.scope, run.id, Some(&ordinals)).await?;
+        let mut kept: HashMap<i32, records::RejectedRecord> = kept
+            .into_iter()
+            .map(|record| (record.ordinal, record))
+            .collect();
+        let mut chosen = Vec::with_capacity(named.len());
+        let mut user_errors = Vec::new();
+        for (place, record) in named.into_iter().enumerate() {
+            match kept.remove(&record.ordinal) {
+                Some(kept) => chosen.push(Mended {
+                    kept,
+                    text: record.json,
+                }),
+                None => user_errors.push(UserError {
+                    field: vec!["records".to_owned(), place.to_string(), "ordinal".to_owned()],
+                    code: Code::NotFound.as_str().to_owned(),
+                    message: format!(
+                        "there is no rejected record {} of this run that is kept, not mended and not named twice",
+                        record.ordinal
+                    ),
+                }),
+            }
+        }
+        if user_errors.is_empty() {
+            return Ok(Ok(chosen));
+        }
+        // As many as an answer has errors at most.
+        user_errors.truncate(super::error::MAX_ERRORS);
+        Ok(Err(RetryRejectedRecordsPayload {
+            run: None,
+            user_errors,
+        }))
+    }
+}
+
+fn wrong(field: &[&str], code: Code, message: &str) -> RetryRejectedRecordsPayload {
+    RetryRejectedRecordsPayload {
+        run: None,
+        user_errors: vec![UserError {
+            field: field.iter().map(|part| (*part).to_owned()).collect(),
+            code: code.as_str().to_owned(),
+            message: message.to_owned(),
+        }],
+    }
+}

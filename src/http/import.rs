@@ -1,0 +1,302 @@
+//! The door for files: `POST /import`. The body goes into a file as it comes, and the file into the queue.
+//!
+//! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::error::Refusal;
+use super::observe::reference_of;
+use super::state::HttpState;
+use super::viewer::viewer;
+use crate::domain::error::{Code, Error};
+use crate::domain::records::{ImportRun, RunState};
+use crate::domain::scope::{KeyScope, Viewer, WriteScope};
+use crate::domain::time::{Instant, parse_offset};
+use crate::graphql::id::Kind;
+use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
+use crate::ingest::pipeline::run_id as new_run_id;
+use crate::store::uploads::{Upload, enqueue};
+use crate::store::{ReadTx, imports};
+
+/// The slowest that a body may come, in bytes a second, beside the time that every body has.
+const SLOWEST: u64 = 16 * 1024;
+
+/// What the address says of a file.
+struct Asked {
+    name: String,
+    as_of: Option<Instant>,
+    offset_minutes: i32,
+    wait: bool,
+}
+
+/// Takes a file.
+pub async fn post(request: HttpRequest, payload: Payload, state: Data<HttpState>) -> HttpResponse {
+    match take(&request, payload, &state).await {
+        Ok(answer) => answer,
+        Err(refusal) => refusal.error_response(),
+    }
+}
+
+async fn take(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &HttpState,
+) -> Result<HttpResponse, Refusal> {
+    let reference = reference_of(request);
+    let refuse = |error: Error| Refusal::of(&error, &reference);
+    let viewer = viewer(request, state).await.map_err(refuse)?;
+    viewer.check(KeyScope::Import).map_err(refuse)?;
+    let asked = asked(request.query_string())?;
+    check_coding(request)?;
+    let most = state.uploads.max_bytes();
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > most) {
+        return Err(too_large(most));
+    }
+    let now = state.now();
+    let run_id = new_run_id(now).map_err(refuse)?;
+    let part = state.uploads.part(run_id);
+    let received = receive(payload, &part, state).await;
+    let bytes = match received {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            // What is not there cannot be removed, and what is left is of no use.
+            let _ = tokio::fs::remove_file(&part).await;
+            return Err(error.into_refusal(&reference));
+        }
+    };
+    let file = state.uploads.file(run_id);
+    tokio::fs::rename(&part, &file)
+        .await
+        .map_err(|error| refuse(stored(&error)))?;
+    let upload = Upload {
+        scope: WriteScope::for_entrance(viewer.publisher.id),
+        run_id,
+        name: asked.name,
+        as_of: asked.as_of,
+        offset_minutes: asked.offset_minutes,
+        queued_at: now,
+    };
+    let mut ends = state.uploads.ends();
+    if let Err(error) = enqueue(&state.store, &upload, bytes).await {
+        let _ = tokio::fs::remove_file(&file).await;
+        return Err(refuse(error));
+    }
+    state.uploads.tell_arrived();
+    if !asked.wait {
+        return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
+    }
+    loop {
+        let run = found(state, &viewer, run_id).await.map_err(refuse)?;
+        if let Some(run) =
+            run.filter(|run| !matches!(run.state, RunState::Queued | RunState::Running))
+        {
+            return Ok(answer(StatusCode::OK, &report(&run)));
+        }
+        if ends.changed().await.is_err() {
+            return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
+        }
+    }
+}
+
+/// Reads what the address says.
+fn asked(query: &str) -> Result<Asked, Refusal> {
+    let mut asked = Asked {
+        name: "upload".to_owned(),
+        as_of: None,
+        offset_minutes: DEFAULT_OFFSET_MINUTES,
+        wait: false,
+    };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "name" if value.contains('\0') || value.chars().count() > 200 => {
+                return Err(Refusal::bad_request(
+                    "`name` has at most 200 characters, and none of them is U+0000.",
+                ));
+            }
+            "name" => value.trim().clone_into(&mut asked.name),
+            "as_of" => {
+                let moment = Instant::parse_rfc3339(&value);
+                asked.as_of = Some(
+                    moment.map_err(|error| Refusal::bad_request(format!("`as_of`: {error}")))?,
+                );
+            }
+            "utc_offset" => {
+                // In an address a plus sign is a blank.
+                let value = value.replacen(' ', "+", 1);
+                asked.offset_minutes = parse_offset(&value)
+                    .map_err(|error| Refusal::bad_request(format!("`utc_offset`: {error}")))?;
+            }
+            "wait" => match value.as_ref() {
+                "true" | "1" => asked.wait = true,
+                "false" | "0" => asked.wait = false,
+                _ => return Err(Refusal::bad_request("`wait` is true or false.")),
+            },
+            other => {
+                let other: String = other.chars().take(60).collect();
+                return Err(Refusal::bad_request(format!(
+                    "There is no parameter {other:?}; there are name, as_of, utc_offset and wait."
+                )));
+            }
+        }
+    }
+    if asked.name.is_empty() {
+        "upload".clone_into(&mut asked.name);
+    }
+    Ok(asked)
+}
+
+/// Packed files are recognised by their content, whether or not a header says so.
+fn check_coding(request: &HttpRequest) -> Result<(), Refusal> {
+    let mut codings = request.headers().get_all(header::CONTENT_ENCODING);
+    let good = codings.all(|coding| {
+        coding
+            .to_str()
+            .is_ok_and(|coding| matches!(coding.trim(), "gzip" | "x-gzip" | "identity"))
+    });
+    if good {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::BadUserInput,
+        "Send the file as it is, or with `Content-Encoding: gzip`.",
+    ))
+}
+
+/// Why a body is not received.
+enum Broken {
+    Refused(Refusal),
+    Disk(std::io::Error),
+}
+
+impl Broken {
+    fn into_refusal(self, reference: &str) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Disk(error) => Refusal::of(&stored(&error), reference),
+        }
+    }
+}
+
+/// What a failure to store a file means.
+fn stored(error: &std::io::Error) -> Error {
+    let full = matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    );
+    if full {
+        let words = "No room is left for the file; free some and send it again.";
+        return Error::new(Code::StorageFull, words).because(error.to_string());
+    }
+    Error::internal(error.to_string())
+}
+
+/// Writes the body to a file until it has reached the disk; gives its size.
+async fn receive(mut payload: Payload, part: &Path, state: &HttpState) -> Result<u64, Broken> {
+    let most = state.uploads.max_bytes();
+    tokio::fs::create_dir_all(state.uploads.folder())
+        .await
+        .map_err(Broken::Disk)?;
+    let mut file = File::create(part).await.map_err(Broken::Disk)?;
+    let begun = state.clock.elapsed();
+    let mut bytes: u64 = 0;
+    loop {
+        // A body has its time, and more the more of it has come.
+        let allowed = state.options.body_deadline + Duration::from_secs(bytes / SLOWEST);
+        let left = allowed.saturating_sub(state.clock.elapsed().saturating_sub(begun));
+        let piece = match tokio::time::timeout(left, payload.next()).await {
+            Ok(Some(piece)) => {
+                piece.map_err(|_| Broken::Refused(Refusal::bad_request("The body broke off.")))?
+            }
+            Ok(None) => break,
+            Err(_) => {
+                let words = format!("The body came slower than {SLOWEST} bytes a second.");
+                let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, words)
+                    .with(header::CONNECTION, HeaderValue::from_static("close"));
+                return Err(Broken::Refused(refusal));
+            }
+        };
+        bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if bytes > most {
+            return Err(Broken::Refused(too_large(most)));
+        }
+        file.write_all(&piece).await.map_err(Broken::Disk)?;
+    }
+    if bytes == 0 {
+        return Err(Broken::Refused(Refusal::bad_request(
+            "The body is empty: send the file as the body, not as a form.",
+        )));
+    }
+    file.sync_all().await.map_err(Broken::Disk)?;
+    Ok(bytes)
+}
+
+fn too_large(most: u64) -> Refusal {
+    let message = format!(
+        "The file is larger than {most} bytes: send it in parts, or raise `import_max_bytes` in the server's settings."
+    );
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
+}
+
+async fn found(
+    state: &HttpState,
+    viewer: &Arc<Viewer>,
+    run_id: Uuid,
+) -> Result<Option<ImportRun>, Error> {
+    let tx = ReadTx::new(&state.store);
+    let scope = WriteScope::for_entrance(viewer.publisher.id).read();
+    Ok(imports::by_ids(&tx, scope, &[run_id]).await?.pop())
+}
+
+/// The answer to a file that waits: where to look for it.
+fn queued(run_id: Uuid, bytes: u64) -> Value {
+    let id = Kind::ImportRun.id(run_id).to_string();
+    let see = format!(
+        "{{ node(id: \"{id}\") {{ ... on ImportRun {{ state bytesRead bytesTotal counts {{ read rejected }} error }} }} }}"
+    );
+    json!({ "run": { "id": id, "state": "QUEUED", "bytesTotal": bytes }, "see": see })
+}
+
+fn report(run: &ImportRun) -> Value {
+    let counts = &run.counts;
+    json!({ "run": {
+        "id": Kind::ImportRun.id(run.id).to_string(),
+        "state": run.state.as_str(),
+        "counts": {
+            "read": counts.read,
+            "inserted": counts.inserted,
+            "updated": counts.updated,
+            "unchanged": counts.unchanged,
+            "stale": counts.stale,
+            "rejected": counts.rejected,
+            "rounded": counts.rounded,
+        },
+        "error": run.error,
+    } })
+}
+
+fn answer(status: StatusCode, body: &Value) -> HttpResponse {
+    let mut answer = HttpResponse::build(status);
+    answer
+        .content_type("application/json; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"));
+    answer.body(body.to_string())
+}

@@ -1,0 +1,200 @@
+//! Uploads: those whose files lie with this server are read, one at a time for each publisher, under a lease that a
+//! server which was killed lets run out.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+
+use crate::domain::error::{Code, Error, Result};
+use crate::domain::records::RunState;
+use crate::domain::time::Instant;
+use crate::ingest::format::input::Reading;
+use crate::ingest::pipeline::{Entrance, ImportOptions, Progress, import_queued};
+use crate::ingest::uploads::Uploads;
+use crate::store::Store;
+use crate::store::imports::finish;
+use crate::store::uploads::{self, Upload};
+
+/// How long an upload belongs to a reader that gives no sign of life.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often a reader gives one, and notes how far it is.
+const SIGN: Duration = Duration::from_secs(2);
+/// How long the file of an upload is looked for, on whatever server, before its run is given up.
+const LOOKED_FOR: Duration = Duration::from_secs(3_600);
+/// How long an import waits for a database that is being restarted.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How many uploads are read side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// What reads uploads.
+pub struct Reader<'a> {
+    /// The database, patient.
+    pub store: &'a Store,
+    /// Where the files lie.
+    pub uploads: &'a Uploads,
+    /// How they are read.
+    pub reading: &'a Reading,
+    /// The name of this process among those that read.
+    pub holder: String,
+}
+
+/// Reads every upload that waits and whose file is here; gives how many have ended.
+///
+/// # Errors
+/// When the database fails. An upload that cannot be read is no error: its run says so.
+pub async fn tick(reader: &Reader<'_>, now: &(dyn Fn() -> Instant + Sync)) -> Result<usize> {
+    let waiting = uploads::waiting(reader.store, now()).await?;
+    // The oldest of each publisher; the next one when that is in.
+    let mut oldest: Vec<Upload> = Vec::new();
+    for upload in waiting {
+        let is_here = |upload: &Upload| reader.uploads.file(upload.run_id).exists();
+        // Those whose files lie elsewhere are in nobody's way.
+        let is_next = |other: &Upload| other.scope == upload.scope && is_here(other);
+        if !is_here(&upload) || !oldest.iter().any(is_next) {
+            oldest.push(upload);
+        }
+    }
+    let ended: Vec<Result<bool>> = futures::stream::iter(oldest)
+        .map(|upload| async move { one(reader, &upload, now).await })
+        .buffer_unordered(SIDE_BY_SIDE)
+        .collect()
+        .await;
+    let mut count = 0;
+    for outcome in ended {
+        count += usize::from(outcome?);
+    }
+    Ok(count)
+}
+
+/// Reads an upload; tells whether it has ended.
+async fn one(
+    reader: &Reader<'_>,
+    upload: &Upload,
+    now: &(dyn Fn() -> Instant + Sync),
+) -> Result<bool> {
+    let store = reader.store;
+    let file = reader.uploads.file(upload.run_id);
+    if !file.exists() {
+        let age = now().micros() - upload.queued_at.micros();
+        if age < i64::try_from(LOOKED_FOR.as_micros()).unwrap_or(i64::MAX) {
+            return Ok(false);
+        }
+        let words = "The server that had received the file did not read it, and is gone with it; send the file again.";
+        let outcome = (RunState::Failed, Some(words));
+        finish(store, upload.scope, upload.run_id, now(), outcome).await?;
+        return end(reader, upload).await;
+    }
+    let until = later(now(), LEASE);
+    if !uploads::take(store, upload, &reader.holder, now(), until).await? {
+        return Ok(false);
+    }
+    let read = Arc::new(AtomicU64::new(0));
+    let work = import(reader, upload, &file, now, Arc::clone(&read));
+    let outcome = under_lease(reader, upload, now, &read, work).await?;
+    let Some(outcome) = outcome else {
+        // Another process has it now.
+        return Ok(false);
+    };
+    if let Err(error) = outcome {
+        let cause = error.cause().map(ToString::to_string);
+        tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
+        if matches!(error.code(), Code::ServiceUnavailable | Code::StorageFull) {
+            // No fault of the file's: it is tried again when the lease has run out.
+            return Ok(false);
+        }
+    }
+    if let Err(error) = tokio::fs::remove_file(&file).await {
+        tracing::warn!(run = %upload.run_id, %error, "the file of an upload cannot be removed");
+    }
+    end(reader, upload).await
+}
+
+async fn end(reader: &Reader<'_>, upload: &Upload) -> Result<bool> {
+    uploads::remove(reader.store, upload).await?;
+    reader.uploads.tell_ended();
+    Ok(true)
+}
+
+async fn import(
+    reader: &Reader<'_>,
+    upload: &Upload,
+    file: &Path,
+    now: &(dyn Fn() -> Instant + Sync),
+    read: Arc<AtomicU64>,
+) -> Result<()> {
+    let options = ImportOptions {
+        name: upload.name.clone(),
+        entrance: Entrance::Upload,
+        as_of: upload.as_of,
+        offset_minutes: upload.offset_minutes,
+        reading: reader.reading.clone(),
+    };
+    let (store, scope) = (reader.store, upload.scope);
+    let queued = (file, upload.run_id);
+    let imported = import_queued(store, scope, queued, &options, now, &mut Counted(read)).await;
+    if let Err(error) = &imported {
+        // A run that could not even begin says why as well.
+        let outcome = (RunState::Failed, Some(error.message()));
+        finish(store, scope, upload.run_id, now(), outcome).await?;
+    }
+    imported.map(|_| ())
+}
+
+/// Runs `work` to its end and gives signs of life meanwhile; nothing when the lease is lost.
+async fn under_lease(
+    reader: &Reader<'_>,
+    upload: &Upload,
+    now: &(dyn Fn() -> Instant + Sync),
+    read: &AtomicU64,
+    work: impl Future<Output = Result<()>>,
+) -> Result<Option<Result<()>>> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => {
+                let bytes = read.load(Ordering::Relaxed);
+                let until = later(now(), LEASE);
+                let held = uploads::renew(reader.store, upload, &reader.holder, until, bytes).await?;
+                return Ok(held.then_some(outcome));
+            }
+            () = tokio::time::sleep(SIGN) => {
+                let bytes = read.load(Ordering::Relaxed);
+                let until = later(now(), LEASE);
+                match uploads::renew(reader.store, upload, &reader.holder, until, bytes).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    // The database may be back before the lease runs out.
+                    Err(error) => tracing::warn!(%error, "the lease of an upload could not be renewed"),
+                }
+            }
+        }
+    }
+}
+
+fn later(now: Instant, by: Duration) -> Instant {
+    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    Instant::from_micros(now.micros().saturating_add(micros)).unwrap_or(Instant::MAX)
+}
+
+/// Counts the bytes that were read, for the lease to note.
+struct Counted(Arc<AtomicU64>);
+
+impl Progress for Counted {
+    fn advanced(&mut self, bytes: u64, _: u64, _: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A name for this process that no other has.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn holder() -> Result<String> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes).map_err(|error| Error::internal(error.to_string()))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

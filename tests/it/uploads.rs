@@ -1,0 +1,414 @@
+//! Files sent to the server, what their runs tell, who may send them, what becomes of an upload whose server is killed,
+//! and rejected records that are mended.
+//!
+//! Not here: what formats there are and how they are read (`formats`).
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test: what it can't do, it can't go on without"
+)]
+
+use crate::support::server::{Running, key_of, running};
+use actiongraph::domain::records::RunState;
+use actiongraph::domain::scope::{KeyScope, WriteScope};
+use actiongraph::domain::time::Instant;
+use actiongraph::ingest::format::input::Reading;
+use actiongraph::ingest::uploads::Uploads;
+use actiongraph::store::uploads::{Upload, enqueue, renew, take};
+use actiongraph::store::{ReadTx, imports};
+use actiongraph::worker::imports::{Reader, tick};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+async fn with_folder(settings: &str) -> (Running, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    let settings = format!("import_directory = \"{place}\"\n{settings}");
+    (running(&settings).await, folder)
+}
+
+/// A page of so many actions, from the number `first` on; `bad` of them have no reward.
+fn page(first: u64, count: u64, bad: u64) -> String {
+    let actions: Vec<Value> = (first..first + count)
+        .map(|number| {
+            json!({"action_id": number, "advcampaign_id": 6115, "status": "pending", "currency": "USD",
+                "payment": if number < first + bad { Value::Null } else { json!("1.50") },
+                "action_date": "2024-03-05 13:30:00"})
+        })
+        .collect();
+    json!({ "results": actions }).to_string()
+}
+
+impl Running {
+    async fn upload(&self, key: &str, query: &str, body: Vec<u8>) -> (u16, Value) {
+        let request = self.client.post(self.at(&format!("/import{query}")));
+        let answer = request.bearer_auth(key).body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap())
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    folder.read_dir().unwrap().next().is_none()
+}
+
+/// Waits until the files are gone, which they are soon after their runs have ended.
+async fn emptied(folder: &Path) {
+    let gone = async {
+        while !is_empty(folder) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    tokio::time::timeout(patience, gone)
+        .await
+        .expect("files that are in are gone");
+}
+
+#[tokio::test]
+async fn a_file_that_is_sent_is_a_run_with_its_progress_and_its_report() {
+    let (server, folder) = with_folder("").await;
+    let key = &server.keys[0];
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(page(1, 50, 0).as_bytes()).unwrap();
+    let (status, told) = server
+        .upload(
+            key,
+            "?wait=true&name=May&utc_offset=%2B00:00",
+            packed.finish().unwrap(),
+        )
+        .await;
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(told["run"]["state"], "SUCCEEDED", "{told}");
+    assert_eq!(told["run"]["counts"]["inserted"], 50);
+
+    let (status, told) = server.upload(key, "", page(30, 40, 0).into_bytes()).await;
+    assert_eq!(status, 202, "{told}");
+    let see = told["see"].as_str().unwrap();
+    let mut seen = server.data(0, see).await;
+    while ["QUEUED", "RUNNING"].contains(&seen["node"]["state"].as_str().unwrap()) {
+        tokio::task::yield_now().await;
+        seen = server.data(0, see).await;
+    }
+    assert_eq!(seen["node"]["state"], "SUCCEEDED");
+    assert_eq!(seen["node"]["counts"]["read"], 40);
+    assert_eq!(seen["node"]["bytesTotal"], seen["node"]["bytesRead"]);
+    assert_eq!(
+        server.data(1, see).await["node"],
+        Value::Null,
+        "another's run"
+    );
+
+    let runs = server
+        .data(
+            0,
+            "{ imports { nodes { name entrance asOf } } actions { totalCount } }",
+        )
+        .await;
+    assert_eq!(runs["actions"]["totalCount"], 69);
+    let named: Vec<&Value> = runs["imports"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|run| run["entrance"] == "UPLOAD" && run["name"] == "May")
+        .collect();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0]["asOf"], "2024-03-05T13:30:00Z");
+    emptied(folder.path()).await;
+}
+
+/// What a file is answered whose length nobody announced, and which does not end.
+fn chunked(server: &Running, key: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let timeout = Some(Duration::from_secs(20));
+    stream.set_read_timeout(timeout).unwrap();
+    let head = format!(
+        "POST /import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let piece = format!("3e8\r\n{}\r\n", " ".repeat(1_000));
+    for _ in 0..20 {
+        if stream.write_all(piece.as_bytes()).is_err() {
+            break;
+        }
+    }
+    let mut answer = [0; 64];
+    let count = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..count]).into_owned()
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_told_and_leaves_nothing() {
+    let (server, folder) = with_folder("import_max_bytes = 5000").await;
+    let one = &server.publishers[0];
+    let reader = key_of(&server.store, one, &[KeyScope::Read], server.now()).await;
+    let (status, told) = server.upload(&reader, "", page(1, 1, 0).into_bytes()).await;
+    assert_eq!(status, 403);
+    assert_eq!(told["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert!(
+        told["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--scope import")
+    );
+    assert_eq!(server.upload("ag_nonsense", "", vec![b'{']).await.0, 401);
+
+    let key = &server.keys[0];
+    assert_eq!(server.upload(key, "", vec![b' '; 6_000]).await.0, 413);
+    let head = chunked(&server, key);
+    assert!(
+        head.starts_with("HTTP/1.1 413"),
+        "without an announced length: {head}"
+    );
+    for (query, words) in [
+        ("?wait=maybe", "true or false"),
+        ("?as_of=today", "as_of"),
+        ("?utc_offset=99", "utc_offset"),
+        ("?publisher=two", "There is no parameter \"publisher\""),
+    ] {
+        let (status, told) = server.upload(key, query, vec![b'[', b']']).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(
+            told["errors"][0]["message"]
+                .as_str()
+                .unwrap()
+                .contains(words),
+            "{told}"
+        );
+    }
+    assert_eq!(server.upload(key, "", Vec::new()).await.0, 400);
+    let coded = server.client.post(server.at("/import")).bearer_auth(key);
+    let coded = coded.header("content-encoding", "br").body("x");
+    assert_eq!(coded.send().await.unwrap().status().as_u16(), 415);
+    let get = server.client.get(server.at("/import")).bearer_auth(key);
+    assert_eq!(get.send().await.unwrap().status().as_u16(), 405);
+    let runs = server.data(0, "{ imports { totalCount } }").await;
+    assert_eq!(runs["imports"]["totalCount"], 0);
+
+    // What is no export is a run that failed.
+    let (status, told) = server
+        .upload(
+            key,
+            "?wait=1",
+            b"<html><body>502 Bad Gateway</body></html>".to_vec(),
+        )
+        .await;
+    assert_eq!(
+        (status, &told["run"]["state"]),
+        (200, &json!("FAILED")),
+        "{told}"
+    );
+    assert!(!told["run"]["error"].as_str().unwrap().is_empty());
+    emptied(folder.path()).await;
+}
+
+#[tokio::test]
+async fn a_key_does_what_its_scopes_say() {
+    let (server, _folder) = with_folder("").await;
+    let one = &server.publishers[0];
+    let writer = key_of(&server.store, one, &[KeyScope::Import], server.now()).await;
+    let query = "{ viewer { scopes } }";
+    let refused = server.ask(&writer, query).await;
+    assert_eq!(
+        refused["errors"][0]["extensions"]["code"], "FORBIDDEN",
+        "{refused}"
+    );
+    assert_eq!(refused.get("data"), None);
+    let (status, _) = server
+        .upload(&writer, "?wait=1", page(1, 1, 0).into_bytes())
+        .await;
+    assert_eq!(status, 200);
+    let both = server.data(0, query).await;
+    assert_eq!(both["viewer"]["scopes"], json!(["READ", "IMPORT"]));
+    let reader = key_of(&server.store, one, &[KeyScope::Read], server.now()).await;
+    assert_eq!(
+        server.ask(&reader, query).await["data"]["viewer"]["scopes"],
+        json!(["READ"])
+    );
+    let mutation = "mutation { retryRejectedRecords(run: \"x\", all: true) { run { id } } }";
+    let refused = server.ask(&reader, mutation).await;
+    assert_eq!(
+        refused["errors"][0]["extensions"]["code"], "FORBIDDEN",
+        "{refused}"
+    );
+    let by_get = server
+        .client
+        .get(server.at("/graphql"))
+        .query(&[("query", mutation)])
+        .bearer_auth(&server.keys[0]);
+    assert_eq!(by_get.send().await.unwrap().status().as_u16(), 405);
+}
+
+#[tokio::test]
+async fn rejected_records_are_mended_and_tried_again() {
+    let (server, _folder) = with_folder("").await;
+    let key = &server.keys[0];
+    let (_, told) = server
+        .upload(key, "?wait=1", page(1, 5, 3).into_bytes())
+        .await;
+    assert_eq!(told["run"]["state"], "PARTIAL");
+    let run = told["run"]["id"].as_str().unwrap().to_owned();
+    let rejects = |which: &str| {
+        format!(
+            "{{ node(id: \"{run}\") {{ ... on ImportRun {{ rejectedRecords{which} {{ totalCount nodes {{ ordinal raw resolvedByRun }} }} }} }} }}"
+        )
+    };
+    let seen = server.data(0, &rejects("")).await["node"]["rejectedRecords"].clone();
+    assert_eq!(seen["totalCount"], 3);
+    let raw = seen["nodes"][1]["raw"].as_str().unwrap();
+    let mended = raw.replace("null", "\"2.25\"");
+    let payload = "{ run { id entrance name state counts { read inserted rejected } } userErrors { field code message } }";
+    let ask = |records: &str| {
+        format!("mutation {{ retryRejectedRecords(run: \"{run}\", {records}) {payload} }}")
+    };
+    let one = ask(&format!(
+        "records: [{{ordinal: 1, json: {}}}, {{ordinal: 2}}]",
+        json!(mended)
+    ));
+    let done = server.data(0, &one).await["retryRejectedRecords"].clone();
+    assert_eq!(done["userErrors"], json!([]));
+    assert_eq!(done["run"]["state"], "PARTIAL");
+    assert_eq!(done["run"]["entrance"], "RETRY");
+    assert_eq!(
+        done["run"]["counts"],
+        json!({"read": 2, "inserted": 1, "rejected": 1})
+    );
+    let left =
+        server.data(0, &rejects("(resolved: false)")).await["node"]["rejectedRecords"].clone();
+    assert_eq!(left["totalCount"], 2);
+    let gone =
+        server.data(0, &rejects("(resolved: true)")).await["node"]["rejectedRecords"].clone();
+    assert_eq!(gone["totalCount"], 1);
+    assert_eq!(gone["nodes"][0]["ordinal"], 1);
+    assert_eq!(gone["nodes"][0]["resolvedByRun"], done["run"]["id"]);
+    // The state is as old as the file was.
+    let action = server
+        .data(
+            0,
+            "{ action(by: {externalId: \"2\"}) { reward { amount } } actions { totalCount } }",
+        )
+        .await;
+    assert_eq!(action["action"]["reward"]["amount"], "2.25");
+    assert_eq!(action["actions"]["totalCount"], 3);
+
+    for (records, code) in [
+        ("records: [{ordinal: 1}]", "NOT_FOUND"),
+        ("records: [{ordinal: 0}, {ordinal: 0}]", "NOT_FOUND"),
+        ("records: [{ordinal: -1}]", "NOT_FOUND"),
+        ("records: []", "BAD_USER_INPUT"),
+        ("all: true, records: [{ordinal: 0}]", "BAD_USER_INPUT"),
+        ("all: true, utcOffset: \"x\"", "BAD_USER_INPUT"),
+    ] {
+        let told = server.data(0, &ask(records)).await["retryRejectedRecords"].clone();
+        assert_eq!(told["run"], Value::Null, "{records}");
+        assert_eq!(told["userErrors"][0]["code"], code, "{records}: {told}");
+    }
+    let other = server.data(1, &ask("all: true")).await["retryRejectedRecords"].clone();
+    assert_eq!(other["userErrors"][0]["code"], "NOT_FOUND", "another's run");
+    let all = server.data(0, &ask("all: true")).await["retryRejectedRecords"].clone();
+    assert_eq!(
+        all["run"]["counts"],
+        json!({"read": 2, "inserted": 0, "rejected": 2})
+    );
+    let nonsense = ask("records: [{ordinal: 0, json: \"[1, 2\"}]");
+    let told = server.data(0, &nonsense).await["retryRejectedRecords"].clone();
+    assert_eq!(told["run"]["counts"]["rejected"], 1, "{told}");
+}
+
+fn later(now: Instant, seconds: i64) -> Instant {
+    Instant::from_micros(now.micros() + seconds * 1_000_000).unwrap()
+}
+
+async fn state_of(server: &Running, scope: WriteScope, run: Uuid) -> (RunState, i64) {
+    let tx = ReadTx::new(&server.store);
+    let found = imports::by_ids(&tx, scope.read(), &[run]).await.unwrap();
+    (found[0].state, found[0].counts.read)
+}
+
+#[tokio::test]
+async fn an_upload_whose_server_was_killed_is_taken_up_again() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), 1_000_000);
+    let (now, scope) = (
+        server.now(),
+        WriteScope::for_entrance(server.publishers[0].id),
+    );
+    let upload = |number: u128, queued: i64| Upload {
+        scope,
+        run_id: Uuid::from_u128(number),
+        name: "killed".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: later(now, queued),
+    };
+    let (first, second, lost) = (upload(1, 0), upload(2, 1), upload(3, 2));
+    for one in [&first, &second, &lost] {
+        enqueue(&server.store, one, 10).await.unwrap();
+    }
+    std::fs::write(place.file(first.run_id), page(1, 20, 1)).unwrap();
+    std::fs::write(place.file(second.run_id), page(11, 20, 0)).unwrap();
+    // A server takes the first, and is killed; meanwhile no other may have one of the publisher's.
+    let until = later(now, 30);
+    assert!(
+        take(&server.store, &first, "dead", now, until)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !take(&server.store, &first, "other", now, until)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !take(&server.store, &second, "other", now, until)
+            .await
+            .unwrap()
+    );
+    let reader = Reader {
+        store: &server.store,
+        uploads: &place,
+        reading: &Reading::default(),
+        holder: "alive".to_owned(),
+    };
+    let at = |seconds: i64| move || later(now, seconds);
+    assert_eq!(tick(&reader, &at(20)).await.unwrap(), 0);
+    assert_eq!(
+        state_of(&server, scope, first.run_id).await.0,
+        RunState::Queued
+    );
+    // When its lease has run out, the next one reads both, and each only once.
+    assert_eq!(tick(&reader, &at(40)).await.unwrap(), 1);
+    assert_eq!(
+        state_of(&server, scope, first.run_id).await,
+        (RunState::Partial, 20)
+    );
+    assert_eq!(tick(&reader, &at(41)).await.unwrap(), 1);
+    assert_eq!(
+        state_of(&server, scope, second.run_id).await,
+        (RunState::Succeeded, 20)
+    );
+    assert!(
+        !renew(&server.store, &first, "dead", until, 5)
+            .await
+            .unwrap()
+    );
+    // One whose file nobody has is waited for, and then given up with words.
+    assert_eq!(tick(&reader, &at(60)).await.unwrap(), 0);
+    assert_eq!(tick(&reader, &at(3_700)).await.unwrap(), 1);
+    assert_eq!(
+        state_of(&server, scope, lost.run_id).await.0,
+        RunState::Failed
+    );
+    assert_eq!(tick(&reader, &at(3_701)).await.unwrap(), 0);
+    assert!(is_empty(folder.path()));
+    let seen = server.data(0, "{ actions { totalCount } }").await;
+    assert_eq!(seen["actions"]["totalCount"], 29);
+}
