@@ -89,7 +89,6 @@ mod tests {
                 .chain(m20261122_000002_totals::TABLES)
                 .chain(m20261122_000004_tombstones::TABLES)
                 .chain(m20261122_000005_sync::TABLES)
-                .chain(m20261122_000006_clicks::TABLES)
                 .chain(m20261122_000009_adjustments::TABLES)
                 .chain(m20261122_000010_feeds::TABLES);
             for table in tables {

@@ -62,7 +62,7 @@ fn import(args: &ImportArgs, output: &Output) -> Outcome {
         migrate(&store, output).await?;
         let clock = Clock::system();
         let publisher = find_or_create(&store, &args.publisher, now(&clock), &|text| {
-            output.note(text)
+            output.note(text);
         })
         .await?;
         let options = LedgerOptions {

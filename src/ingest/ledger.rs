@@ -289,12 +289,11 @@ fn when(
     Ok((day, Some(at)))
 }
 
+/// An id and a name, one of which is given.
+type Named = (Option<String>, Option<String>);
+
 /// What stands under the headings of an id and a name; none where both are empty.
-fn reference(
-    row: &TableRow<'_>,
-    id: &str,
-    name: &str,
-) -> Result<Option<(Option<String>, Option<String>)>, Refusal> {
+fn reference(row: &TableRow<'_>, id: &str, name: &str) -> Result<Option<Named>, Refusal> {
     let id = row.cell(id, ColumnKind::Id, ID_LIMIT)?.map(|(id, _)| id);
     let name = row.text(name, TEXT_LIMIT)?;
     Ok((id.is_some() || name.is_some()).then_some((id, name)))

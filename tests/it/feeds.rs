@@ -267,6 +267,27 @@ fn actions_and_feeds_in_any_order_end_in_one_content_with_true_totals() {
     });
 }
 
+fn link(id: &str) -> String {
+    format!("https://aliexpress.ru/item/{id}.html")
+}
+
+/// What the network answered of a product.
+fn answer(id: &str, is_hot: bool, when: &str) -> CommissionDraft {
+    CommissionDraft {
+        product: ProductRef {
+            external_id: None,
+            name: None,
+            url: Some(link(id)),
+            image_url: None,
+            country: None,
+        },
+        rate_e4: Some(70_000),
+        hot_rate_e4: Some(690_000),
+        is_hot,
+        observed_at: at(when),
+    }
+}
+
 #[test]
 fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
     block_on(async {
@@ -294,23 +315,9 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
             .await
             .unwrap()
         };
-        let link = |id: &str| format!("https://aliexpress.ru/item/{id}.html");
         let mut asked = due().await;
         asked.sort();
         assert_eq!(asked, [link("1"), link("2")], "sold lately, with a link");
-        let answer = |id: &str, is_hot, when: &str| CommissionDraft {
-            product: ProductRef {
-                external_id: None,
-                name: None,
-                url: Some(link(id)),
-                image_url: None,
-                country: None,
-            },
-            rate_e4: Some(70_000),
-            hot_rate_e4: Some(690_000),
-            is_hot,
-            observed_at: at(when),
-        };
         let now = at("2026-03-20T00:00:00Z");
         let write = async |drafts: &[CommissionDraft]| {
             write_commissions(&world.store, world.write(0), drafts, now)

@@ -218,6 +218,7 @@ fn draft(external_id: &str, ordered: &str) -> ActionDraft {
         slots: std::collections::BTreeMap::new(),
         items: Vec::new(),
         rounded: 0,
+        receipt: None,
     }
 }
 
