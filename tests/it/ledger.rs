@@ -193,7 +193,6 @@ fn what_cannot_be_read_to_its_end_leaves_nothing_but_a_failed_run() {
 fn draft(external_id: &str, ordered: &str) -> ActionDraft {
     let ordered_at = at(ordered);
     ActionDraft {
-        receipt: None,
         external_id: external_id.to_owned(),
         program: ProgramRef {
             external_id: Some("6115".to_owned()),
