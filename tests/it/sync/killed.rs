@@ -11,9 +11,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// How many kills `make test` has.
-const FEW: usize = 3;
+const FEW: usize = 2;
 /// How often one sync is killed before it may go on to its end.
-const IN_A_ROW: usize = 3;
+const IN_A_ROW: usize = 2;
 
 /// The rows without the times at which they were read, which no two syncs share.
 async fn content(world: &World) -> Vec<String> {
