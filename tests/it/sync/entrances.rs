@@ -169,11 +169,11 @@ impl Stage {
             }
             "report.csv" => {
                 self.file(entrance, &csv(&rows), "2026-03-10T09:00:00Z")
-                    .await
+                    .await;
             }
             "report.xml" => {
                 self.file(entrance, &xml(&rows), "2026-03-08T00:00:00Z")
-                    .await
+                    .await;
             }
             other => panic!("{other}"),
         }
