@@ -26,13 +26,15 @@ pub enum Feed {
     Clicks,
     /// The balance and its history.
     Balance,
+    /// What commission products pay.
+    Commissions,
     /// All actions of the last months again, for what the network changed or took back without a word.
     Nightly,
 }
 
 impl Feed {
     /// Every feed, the most urgent first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AdSpaces,
         Self::Status,
         Self::Recent,
@@ -41,6 +43,7 @@ impl Feed {
         Self::Rates,
         Self::Clicks,
         Self::Balance,
+        Self::Commissions,
         Self::Nightly,
     ];
 
@@ -56,6 +59,7 @@ impl Feed {
             Self::Rates => "RATES",
             Self::Clicks => "CLICKS",
             Self::Balance => "BALANCE",
+            Self::Commissions => "COMMISSIONS",
             Self::Nightly => "NIGHTLY",
         }
     }
@@ -78,6 +82,7 @@ impl Feed {
             Self::Rates => "exchange rates",
             Self::Clicks => "clicks",
             Self::Balance => "balance",
+            Self::Commissions => "commission rates",
             Self::Nightly => "nightly re-read",
         }
     }

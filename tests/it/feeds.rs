@@ -320,7 +320,7 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
         assert_eq!(asked, [link("1"), link("2")], "sold lately, with a link");
         let now = at("2026-03-20T00:00:00Z");
         let write = async |drafts: &[CommissionDraft]| {
-            write_commissions(&world.store, world.write(0), drafts, now)
+            write_commissions(&world.store, world.write(0), drafts, (None, now))
                 .await
                 .unwrap()
         };

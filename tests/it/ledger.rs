@@ -423,7 +423,7 @@ fn balances_are_shown_as_they_were_observed() {
             observed("second", "USD", "2026-05-01T00:00:00Z", 30_000),
         ];
         for _ in 0..2 {
-            write_balances(&world.store, world.write(0), &all, now)
+            write_balances(&world.store, world.write(0), &all, (None, now))
                 .await
                 .unwrap();
         }

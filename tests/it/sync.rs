@@ -282,6 +282,56 @@ async fn it_goes_from_empty_to_complete_and_stays_there() {
     assert!(!spaces.is_empty() && spaces.iter().all(|row| row.external_id.is_some()));
 }
 
+#[tokio::test]
+async fn the_balance_and_what_products_pay_come_in() {
+    let stage = Stage::still(9, 300).await;
+    let mut sync = stage.sync();
+    stage.complete(&mut sync).await;
+    let (first, products) = (balances(&stage).await, commissions(&stage).await);
+    assert!(!first.is_empty() && first.iter().all(|row| row.account == "main"));
+    assert!(products.len() > 20, "{}", products.len());
+    assert!(products.iter().all(|row| row.rate_e4.is_some()));
+    let hot = products.iter().filter(|row| row.is_hot).count();
+    assert!(hot > 0 && hot < products.len(), "{hot}");
+    // A balance that has not changed is none to keep; products are not asked for again within a week.
+    let asked_before = asked(&stage.fake, "/aliexpress/commission_rates/");
+    stage.pass(HOUR + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(balances(&stage).await.len(), first.len());
+    stage.fake.world(|world| {
+        world
+            .put([Action::sale(990_001, "2026-03-09 10:00:00")
+                .becomes("approved", "2026-03-10 14:50:00")]);
+    });
+    stage.pass(HOUR + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(balances(&stage).await.len(), first.len() + 1);
+    assert_eq!(
+        asked(&stage.fake, "/aliexpress/commission_rates/"),
+        asked_before
+    );
+    // A key that may not see the balance loses nothing else.
+    stage.fake.world(|world| {
+        world
+            .scopes
+            .retain(|scope| *scope != "private_data_balance");
+    });
+    let mut other = stage.sync_of(0, &setup(&stage.fake, CLIENT_SECRET));
+    stage.pass(DAY);
+    stage.drive(&mut other).await;
+    let state = other.state().await.unwrap();
+    assert_eq!(state.feed(Feed::Balance).condition, Condition::Stopped);
+    assert_eq!(state.feed(Feed::Commissions).condition, Condition::Waiting);
+}
+
+async fn balances(stage: &Stage) -> Vec<entity::balance::Model> {
+    stage.world.rows::<entity::balance::Entity>(0).await
+}
+
+async fn commissions(stage: &Stage) -> Vec<entity::commission_rate::Model> {
+    stage.world.rows::<entity::commission_rate::Entity>(0).await
+}
+
 /// A number that a statement gives.
 async fn rows(stage: &Stage, sql: &str) -> i64 {
     use sea_orm::{ConnectionTrait as _, Database, Statement};

@@ -126,6 +126,8 @@ pub enum SyncFeed {
     Clicks,
     /// The balance and its history.
     Balance,
+    /// What commission the products pay that were sold lately.
+    Commissions,
     /// All actions of the last 90 days again, for what Admitad changed or took back without a word.
     Nightly,
 }

@@ -1,7 +1,7 @@
 //! What an account's actions hang on: ad spaces, programs and exchange rates.
 
 use super::plan::{DAILY, Reading, Window};
-use super::tick::{Outcome, Sync, Work};
+use super::tick::{Outcome, Sync, Work, worked};
 use super::{Fault, PageAt};
 use crate::domain::draft::{AdSpaceRef, ProgramDetails};
 use crate::domain::error::Result;
@@ -164,7 +164,7 @@ impl Sync {
             next.last_success = Some(now);
             next.next_run = Some(after(now, DAILY));
             sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
-            return Ok(worked(Feed::Rates.words().to_owned(), 0));
+            return Ok(worked(Feed::Rates, Feed::Rates.words().to_owned(), 0));
         };
         let rate = match self.client.rate(now, currency, target, day).await {
             Ok(rate) => rate,
@@ -181,20 +181,6 @@ impl Sync {
         next.condition = Condition::Reading;
         next.next_run = Some(now);
         sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
-        Ok(worked(what, found.len()))
+        Ok(worked(Feed::Rates, what, found.len()))
     }
-}
-
-fn worked(what: String, read: usize) -> Outcome {
-    Outcome::Worked(Work {
-        feed: Feed::Rates,
-        what,
-        page: 1,
-        pages: 1,
-        read: u64::try_from(read).unwrap_or(u64::MAX),
-        inserted: 0,
-        updated: 0,
-        deleted: 0,
-        rejected: 0,
-    })
 }

@@ -21,6 +21,7 @@ pub mod budget;
 mod clicks;
 pub mod client;
 pub mod fault;
+mod holdings;
 mod lists;
 pub mod page;
 mod pages;

@@ -96,6 +96,10 @@ pub enum Step {
     Rate,
     /// Read a set of clicks.
     Clicks,
+    /// Read the balance.
+    Balance,
+    /// Read the commission rates of some products.
+    Commissions,
 }
 
 /// What is read next.
@@ -116,7 +120,7 @@ pub fn plan(pace: &Pace, state: &AccountState, now: Instant) -> Step {
 }
 
 /// The feeds that are read here, the most urgent first.
-const PLANNED: [Feed; 8] = [
+const PLANNED: [Feed; 10] = [
     Feed::AdSpaces,
     Feed::Status,
     Feed::Recent,
@@ -124,6 +128,8 @@ const PLANNED: [Feed; 8] = [
     Feed::Backfill,
     Feed::Rates,
     Feed::Clicks,
+    Feed::Balance,
+    Feed::Commissions,
     Feed::Nightly,
 ];
 
@@ -143,7 +149,7 @@ fn due_at(pace: &Pace, state: &AccountState, feed: Feed, now: Instant) -> Option
                 .filter(|_| backfill.condition == Condition::Done)?;
             Some(night_after(pace, done))
         }
-        Feed::Rates | Feed::Clicks if of.next_run.is_none() => {
+        Feed::Rates | Feed::Clicks | Feed::Commissions if of.next_run.is_none() => {
             (backfill.condition == Condition::Done && of.last_attempt.is_none()).then_some(now)
         }
         _ => of
@@ -160,6 +166,8 @@ fn step(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Step {
         }
         Feed::Rates => Step::Rate,
         Feed::Clicks => Step::Clicks,
+        Feed::Balance => Step::Balance,
+        Feed::Commissions => Step::Commissions,
         _ => {
             let going_on = state.cursor.as_deref().and_then(Reading::parse);
             Step::Actions(

@@ -264,6 +264,8 @@ impl Sync {
             Step::List(feed, offset) => self.list(&state, feed, offset, now).await,
             Step::Rate => self.rate(&state, now).await,
             Step::Clicks => self.clicks(&state, now).await,
+            Step::Balance => self.balance(&state, now).await,
+            Step::Commissions => self.commissions(&state, now).await,
         }
     }
 
@@ -430,4 +432,19 @@ impl Sync {
             is_stopped,
         })
     }
+}
+
+/// A step of one request that read so many rows and no actions.
+pub(super) fn worked(feed: Feed, what: String, read: usize) -> Outcome {
+    Outcome::Worked(Work {
+        feed,
+        what,
+        page: 1,
+        pages: 1,
+        read: u64::try_from(read).unwrap_or(u64::MAX),
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        rejected: 0,
+    })
 }

@@ -11,10 +11,12 @@ use crate::domain::error::Result;
 use crate::domain::feed::{CommissionDraft, FeedSource, OfferDraft};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
+use crate::store::sync::write_step;
 use crate::store::tx::WriteTx;
 use entity::{commission_rate, feed, feed_offer};
 use sea_orm::DbErr;
@@ -357,11 +359,17 @@ pub async fn write_commissions(
     store: &Store,
     scope: WriteScope,
     drafts: &[CommissionDraft],
-    now: Instant,
+    (sync, now): (Option<&SyncStep>, Instant),
 ) -> Result<i64> {
     let publisher = scope.publisher();
     store
-        .write(async |tx| commissions_in(tx, publisher, drafts, now).await)
+        .write(async |tx| {
+            let changed = commissions_in(tx, publisher, drafts, now).await?;
+            if let Some(step) = sync {
+                write_step(tx, publisher, step).await?;
+            }
+            Ok(changed)
+        })
         .await
 }
 
@@ -375,7 +383,8 @@ async fn commissions_in(
     let products = drafts.iter().map(|draft| SeenProduct {
         reference: &draft.product,
         category: None,
-        at: draft.observed_at.micros(),
+        // An answer names the page that was asked for: it describes no product better than carts and feeds do.
+        at: 0,
         seen: draft.observed_at.micros(),
     });
     let mut is_changed = write_products(tx, publisher, products).await?;

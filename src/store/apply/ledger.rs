@@ -8,11 +8,13 @@ use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::ledger::{AdjustmentDraft, Balance, LedgerInput, balance_id, identified};
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::text::fold;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
+use crate::store::sync::write_step;
 use crate::store::tx::WriteTx;
 use entity::{adjustment, balance};
 use sea_orm::DbErr;
@@ -196,7 +198,8 @@ fn is_newer(new: &adjustment::Model, old: &adjustment::Model) -> bool {
     (new.observed_at_us, content(new)) > (old.observed_at_us, content(old))
 }
 
-/// Notes what the balance of an account was, one row per currency and time. What the same time said before is replaced.
+/// Notes what the balance of an account was, one row per currency and time at which it had changed. What the same time
+/// said before is replaced.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
@@ -204,7 +207,7 @@ pub async fn write_balances(
     store: &Store,
     scope: WriteScope,
     balances: &[Balance],
-    now: Instant,
+    (sync, now): (Option<&SyncStep>, Instant),
 ) -> Result<()> {
     let publisher = scope.publisher();
     let rows: BTreeMap<Uuid, balance::Model> = balances
@@ -218,10 +221,51 @@ pub async fn write_balances(
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
-            insert(tx, &rows, Conflict::Replace).await?;
+            let news = moved(tx, publisher, &rows).await?;
+            insert(tx, &news, Conflict::Replace).await?;
+            if let Some(step) = sync {
+                write_step(tx, publisher, step).await?;
+            }
+            if news.is_empty() {
+                return Ok(());
+            }
             raise_version(tx, publisher, sequence, now).await
         })
         .await
+}
+
+/// Those of the rows that say something else than the last one before them of their account and currency.
+async fn moved(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    rows: &[balance::Model],
+) -> Result<Vec<balance::Model>, DbErr> {
+    let mut news = Vec::new();
+    for row in rows {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.* FROM balances t WHERE t.publisher_id = ")
+            .bind(publisher.0)
+            .push(" AND t.account = ")
+            .bind(row.account.clone());
+        sql.push(" AND t.currency = ")
+            .bind(row.currency.clone())
+            .push(" AND t.observed_at_us <= ")
+            .bind(row.observed_at_us)
+            .push(" ORDER BY t.observed_at_us DESC LIMIT 1");
+        let last = tx.models::<balance::Entity>(sql).await?;
+        let sums = |row: &balance::Model| {
+            (
+                row.balance_e4,
+                row.processing_e4,
+                row.today_e4,
+                row.stalled_e4,
+            )
+        };
+        if last.first().is_none_or(|last| sums(last) != sums(row)) {
+            news.push(row.clone());
+        }
+    }
+    Ok(news)
 }
 
 fn balance_row(publisher: PublisherId, balance: &Balance) -> balance::Model {

@@ -1,0 +1,146 @@
+//! What an account holds and what products pay: its balance, and the commission rates of what it sells.
+
+use super::plan::DAILY;
+use super::tick::{Outcome, Sync, worked};
+use crate::domain::draft::ProductRef;
+use crate::domain::error::Result;
+use crate::domain::feed::CommissionDraft;
+use crate::domain::ledger::{Balance, balance_id};
+use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after, before};
+use crate::domain::time::Instant;
+use crate::store::apply::feeds::write_commissions;
+use crate::store::apply::ledger::write_balances;
+use crate::store::{ReadTx, commissions};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The pause between two looks at the balance.
+const HOURLY: Duration = Duration::from_secs(3_600);
+/// How many products are asked for at once.
+const PRODUCTS: u32 = 50;
+/// How often products are asked for in a day.
+const ROUNDS: u32 = 20;
+/// Products that were sold in so long are asked for.
+const SOLD: Duration = Duration::from_secs(30 * 86_400);
+/// A product is asked for again after so long.
+const KNOWN: Duration = Duration::from_secs(7 * 86_400);
+
+impl Sync {
+    /// Reads what the account's balance is now.
+    pub(super) async fn balance(&mut self, state: &AccountState, now: Instant) -> Result<Outcome> {
+        let page = match self.client.balance(now).await {
+            Ok(page) => page,
+            Err(fault) => return self.fault(state, Feed::Balance, &fault, now).await,
+        };
+        self.answered(state, now).await?;
+        let publisher = self.scope.publisher();
+        let balances: Vec<Balance> = page
+            .items
+            .iter()
+            .map(|row| Balance {
+                id: balance_id(publisher, &self.account, row.currency, now),
+                account: self.account.clone(),
+                observed_at: now,
+                currency: row.currency,
+                balance_e4: row.balance_e4,
+                processing_e4: row.processing_e4,
+                today_e4: row.today_e4,
+                stalled_e4: row.stalled_e4,
+            })
+            .collect();
+        let next = complete(&state.feed(Feed::Balance), HOURLY, now);
+        let step = self.moved(Feed::Balance, next);
+        write_balances(&self.store, self.scope, &balances, (Some(&step), now)).await?;
+        let what = Feed::Balance.words().to_owned();
+        Ok(worked(Feed::Balance, what, balances.len()))
+    }
+
+    /// Reads what commission some of the products pay that were sold lately: first those that nobody has asked for.
+    pub(super) async fn commissions(
+        &mut self,
+        state: &AccountState,
+        now: Instant,
+    ) -> Result<Outcome> {
+        let of = state.feed(Feed::Commissions);
+        let round: u32 = of
+            .cursor
+            .as_deref()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let (sold_since, asked_before) = (before(now, SOLD), before(now, KNOWN));
+        let tx = ReadTx::new(&self.store);
+        let scope = self.scope.read();
+        let urls = commissions::due(&tx, scope, sold_since, asked_before, PRODUCTS).await?;
+        drop(tx);
+        let mut drafts: BTreeMap<&str, CommissionDraft> = urls
+            .iter()
+            .map(|url| (url.as_str(), unanswered(url, now)))
+            .collect();
+        let is_last = urls.len() < PRODUCTS as usize || round + 1 >= ROUNDS;
+        if !urls.is_empty() {
+            let page = match self.client.commission_rates(now, &urls).await {
+                Ok(page) => page,
+                Err(fault) => return self.fault(state, Feed::Commissions, &fault, now).await,
+            };
+            self.answered(state, now).await?;
+            for row in page.items {
+                if let Some(draft) = drafts.get_mut(row.url.as_str()) {
+                    draft.rate_e4 = row.percent_e4;
+                    draft.hot_rate_e4 = row.hot_percent_e4;
+                    draft.is_hot = row.is_hot;
+                }
+            }
+        }
+        let next = if is_last {
+            complete(&of, DAILY, now)
+        } else {
+            FeedState {
+                condition: Condition::Reading,
+                cursor: Some((round + 1).to_string()),
+                last_attempt: Some(now),
+                next_run: Some(now),
+                failures: 0,
+                last_error: None,
+                ..of
+            }
+        };
+        let step = self.moved(Feed::Commissions, next);
+        let drafts: Vec<CommissionDraft> = drafts.into_values().collect();
+        write_commissions(&self.store, self.scope, &drafts, (Some(&step), now)).await?;
+        let what = Feed::Commissions.words().to_owned();
+        Ok(worked(Feed::Commissions, what, drafts.len()))
+    }
+}
+
+/// A product of which nothing is known even after asking, so that the next ones are asked for.
+fn unanswered(url: &str, now: Instant) -> CommissionDraft {
+    CommissionDraft {
+        product: ProductRef {
+            external_id: None,
+            // Its name is what carts and feeds call it.
+            name: None,
+            url: Some(url.to_owned()),
+            image_url: None,
+            country: None,
+        },
+        rate_e4: None,
+        hot_rate_e4: None,
+        is_hot: false,
+        observed_at: now,
+    }
+}
+
+/// A feed whose read was complete just now.
+fn complete(of: &FeedState, pause: Duration, now: Instant) -> FeedState {
+    FeedState {
+        condition: Condition::Waiting,
+        watermark: Some(now),
+        cursor: None,
+        last_attempt: Some(now),
+        last_success: Some(now),
+        next_run: Some(after(now, pause)),
+        failures: 0,
+        last_error: None,
+        run_id: of.run_id,
+    }
+}
