@@ -35,7 +35,7 @@ pub struct Model {
     pub is_hot: bool,
     /// On the publisher's own priority list.
     pub is_priority: bool,
-    /// Earliest order instant of an action that carried it, µs since 1970 UTC.
+    /// Earliest order instant of an action that carried it, or the earliest feed that offered it, µs since 1970 UTC.
     pub first_seen_us: i64,
     /// Stamp of the state that gave the name, µs since 1970 UTC; 0 for none.
     pub name_at_us: i64,

@@ -20,6 +20,8 @@ mod m20261122_000005_sync;
 mod m20261122_000006_clicks;
 mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
+mod m20261122_000009_adjustments;
+mod m20261122_000010_feeds;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -38,6 +40,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_clicks::Migration),
             Box::new(m20261122_000007_postbacks::Migration),
             Box::new(m20261122_000008_uploads::Migration),
+            Box::new(m20261122_000009_adjustments::Migration),
+            Box::new(m20261122_000010_feeds::Migration),
         ]
     }
 }
@@ -84,7 +88,9 @@ mod tests {
                 .into_iter()
                 .chain(m20261122_000002_totals::TABLES)
                 .chain(m20261122_000004_tombstones::TABLES)
-                .chain(m20261122_000005_sync::TABLES);
+                .chain(m20261122_000005_sync::TABLES)
+                .chain(m20261122_000009_adjustments::TABLES)
+                .chain(m20261122_000010_feeds::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

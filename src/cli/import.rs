@@ -23,7 +23,7 @@ use crate::store::Store;
 /// How long an import waits for a database that cannot be reached, such as one that is being restarted.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The exit code when records were refused.
-const SOME_REJECTED: u8 = 3;
+pub(super) const SOME_REJECTED: u8 = 3;
 
 /// Flags of `import`.
 #[derive(Args)]
@@ -45,11 +45,11 @@ pub(super) struct ImportArgs {
     database: Database,
 }
 
-fn slug(text: &str) -> Result<String, String> {
+pub(super) fn slug(text: &str) -> Result<String, String> {
     check_slug(text).map(|()| text.to_owned())
 }
 
-fn time(text: &str) -> Result<Instant, String> {
+pub(super) fn time(text: &str) -> Result<Instant, String> {
     Instant::parse_rfc3339(text).map_err(|error| error.to_string())
 }
 
@@ -160,7 +160,7 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
 }
 
 /// What a file is called: its own name, without where it lies.
-fn shown(file: &Path) -> String {
+pub(super) fn shown(file: &Path) -> String {
     match file.file_name() {
         _ if is_input(file) => "standard input".to_owned(),
         Some(name) => name.to_string_lossy().into_owned(),
@@ -169,7 +169,12 @@ fn shown(file: &Path) -> String {
 }
 
 /// The closing report.
-fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport) -> String {
+pub(super) fn told(
+    name: &str,
+    publisher: &Publisher,
+    database: &str,
+    report: &ImportReport,
+) -> String {
     let mut text = format!("{name} -> publisher {} ({database})\n", publisher.slug);
     if !report.format.is_empty() {
         text.push_str(&format!("  {:<10}{}\n", "format", report.format));
@@ -214,7 +219,7 @@ fn told(name: &str, publisher: &Publisher, database: &str, report: &ImportReport
         text.push('\n');
     }
     if report.read == 0 {
-        text.push_str("It holds no actions: an empty page, or a download that failed.\n");
+        text.push_str("It holds no records: an empty page, or a download that failed.\n");
     }
     if !report.first_rejects.is_empty() {
         text.push_str("The first rejected records:\n");

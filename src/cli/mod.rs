@@ -4,8 +4,10 @@
 //! import or a sync that refused some records.
 
 mod accounts;
+mod adjustments;
 mod demo;
 mod demo_data;
+mod feed;
 mod import;
 mod key;
 mod migrate;
@@ -72,6 +74,12 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Store what moved the balance and was no action: deductions, fines, payouts.
+    #[command(subcommand)]
+    Adjustments(adjustments::AdjustmentsCommand),
+    /// Store what product feeds say of products and categories.
+    #[command(subcommand)]
+    Feed(feed::FeedCommand),
     /// Make, list and revoke the addresses that Admitad sends postbacks to.
     #[command(subcommand)]
     Postback(postback::PostbackCommand),
@@ -158,6 +166,8 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Adjustments(command) => adjustments::run(&command, &output),
+        Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),

@@ -388,6 +388,38 @@ fields! {
     }
 }
 
+fields! {
+    /// Fields of an adjustment.
+    AdjustmentField {
+        /// Id.
+        Id,
+        /// Account (text).
+        Account,
+        /// Kind (word).
+        Kind,
+        /// Day, days.
+        Day,
+        /// What it did to the balance, 1/10 000.
+        Amount,
+        /// Currency (code).
+        Currency,
+        /// Comment (folded text).
+        Comment,
+        /// The source's reference (text).
+        Reference,
+    }
+}
+
+fields! {
+    /// Fields of a balance.
+    BalanceField {
+        /// Account (text).
+        Account,
+        /// Currency (code).
+        Currency,
+    }
+}
+
 /// Which of an action's cart items a condition speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantifier {
@@ -449,6 +481,19 @@ pub struct UserTest(pub UserField, pub Op);
 /// A condition on an import run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportTest(pub ImportField, pub Op);
+/// A condition on an adjustment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdjustmentTest {
+    /// One of its own fields.
+    Field(AdjustmentField, Op),
+    /// Its program; fails without one.
+    Program(Filter<ProgramTest>),
+    /// Its ad space; fails without one.
+    AdSpace(Filter<AdSpaceTest>),
+}
+/// A condition on a balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceTest(pub BalanceField, pub Op);
 
 #[cfg(test)]
 mod tests {

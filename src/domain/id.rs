@@ -23,6 +23,10 @@ pub enum Kind {
     Product,
     /// A user.
     User,
+    /// An adjustment of the balance.
+    Adjustment,
+    /// A balance as it was at one time.
+    Balance,
     /// The import run of a day's postbacks.
     Run,
 }
@@ -37,6 +41,8 @@ impl Kind {
             Self::Category => "category",
             Self::Product => "product",
             Self::User => "user",
+            Self::Adjustment => "adjustment",
+            Self::Balance => "balance",
             Self::Run => "run",
         }
     }

@@ -5,6 +5,7 @@
 use super::action::{ActionType, Item, Stamp, State, Status};
 use super::catalog::Catalog;
 use super::draft::Place;
+pub use super::ledger::Adjustment;
 use super::money::{Currency, Money};
 use super::time::{DAY_US, Day, Instant};
 use uuid::Uuid;
@@ -137,7 +138,7 @@ pub struct Product {
     pub is_hot: bool,
     /// On the publisher's priority list.
     pub is_priority: bool,
-    /// Earliest order that carried it.
+    /// Earliest order that carried it, or earliest feed that offered it.
     pub first_seen: Instant,
 }
 

@@ -23,11 +23,13 @@ pub enum Kind {
     User,
     /// `ImportRun`.
     ImportRun,
+    /// `Adjustment`.
+    Adjustment,
 }
 
 impl Kind {
     /// All types.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Action,
         Self::Product,
         Self::Category,
@@ -35,6 +37,7 @@ impl Kind {
         Self::AdSpace,
         Self::User,
         Self::ImportRun,
+        Self::Adjustment,
     ];
 
     /// The type's name in the schema.
@@ -47,6 +50,7 @@ impl Kind {
             Self::AdSpace => "AdSpace",
             Self::User => "User",
             Self::ImportRun => "ImportRun",
+            Self::Adjustment => "Adjustment",
         }
     }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::error::{Failure, Result};
 use crate::domain::error::Result as StoreResult;
+use crate::domain::ledger::Adjustment;
 use crate::domain::records::{Action, AdSpace, Category, ImportRun, Product, Program, User};
 use crate::domain::scope::ReadScope;
 use crate::store::{self, ReadTx};
@@ -58,6 +59,7 @@ entities!(
     AdSpace: ad_spaces,
     User: users,
     ImportRun: imports,
+    Adjustment: adjustments,
 );
 
 struct Key<E>(Uuid, PhantomData<fn() -> E>);

@@ -16,11 +16,14 @@
 //! All but the last two rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
 //! clock, no database.
 
+pub mod adjustments;
 pub mod admitad;
 pub mod demo;
+pub mod feed;
 pub mod format;
 pub mod inbox;
 pub mod latest;
+pub mod ledger;
 pub mod normalize;
 pub mod personal;
 pub mod pipeline;

@@ -37,6 +37,10 @@ pub enum Entrance {
     File,
     /// The network's API, by the sync.
     Api,
+    /// A ledger of deductions, fines and payouts.
+    Adjustments,
+    /// A product feed.
+    Feed,
     /// Generated demo data.
     Demo,
     /// Counts of clicks.
@@ -56,6 +60,8 @@ impl Entrance {
         match self {
             Self::File => "FILE",
             Self::Api => crate::store::sync::API,
+            Self::Adjustments => "ADJUSTMENTS",
+            Self::Feed => "FEED",
             Self::Demo => "DEMO",
             Self::Clicks => "CLICKS",
             Self::Postback => "POSTBACK",

@@ -5,15 +5,16 @@ use crate::domain::action::Record;
 use crate::domain::action::{ActionType, Item, Slot, SlotValue, Stamp, Standing, State, Status};
 use crate::domain::draft::Place;
 use crate::domain::error::{Error, Result};
-use crate::domain::money::Currency;
+use crate::domain::ledger::{Adjustment, AdjustmentKind, Balance};
+use crate::domain::money::{Currency, Money};
 use crate::domain::records::{
     Action, ActionState, AdSpace, CartItem, Category, ImportRun, Product, Program, RejectedRecord,
     RunCounts, RunState, User,
 };
 use crate::domain::time::{Day, Instant};
 use entity::{
-    action, action_item, action_state, ad_space, category, import_reject, import_run, product,
-    program, user,
+    action, action_item, action_state, ad_space, adjustment, balance, category, import_reject,
+    import_run, product, program, user,
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -41,7 +42,7 @@ pub(super) fn some_instant(
         .transpose()
 }
 
-fn currency(code: &str, table: &str) -> Result<Currency> {
+pub(super) fn currency(code: &str, table: &str) -> Result<Currency> {
     Currency::parse(code).map_err(|_| inconsistent(table, code, "currency"))
 }
 
@@ -333,6 +334,45 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
             row.bytes_read
         },
         bytes_total: row.bytes_total,
+    })
+}
+
+/// A kind of adjustment.
+pub(super) fn adjustment_kind(word: &str) -> Result<AdjustmentKind> {
+    AdjustmentKind::parse(word).ok_or_else(|| inconsistent("adjustments", word, "kind"))
+}
+
+pub(super) fn to_adjustment(row: adjustment::Model) -> Result<Adjustment> {
+    const TABLE: &str = "adjustments";
+    Ok(Adjustment {
+        kind: adjustment_kind(&row.kind)?,
+        day: Day::from_days(row.day).map_err(|_| inconsistent(TABLE, row.id, "day"))?,
+        at: some_instant(row.at_us, TABLE, "at_us")?,
+        amount: Money {
+            e4: row.amount_e4,
+            currency: currency(&row.currency, TABLE)?,
+        },
+        id: row.id,
+        account: row.account,
+        program_id: row.program_id,
+        ad_space_id: row.ad_space_id,
+        comment: row.comment,
+        reference: row.external_reference,
+        run_id: row.run_id,
+    })
+}
+
+pub(super) fn to_balance(row: balance::Model) -> Result<Balance> {
+    const TABLE: &str = "balances";
+    Ok(Balance {
+        observed_at: instant(row.observed_at_us, TABLE, "observed_at_us")?,
+        currency: currency(&row.currency, TABLE)?,
+        id: row.id,
+        account: row.account,
+        balance_e4: row.balance_e4,
+        processing_e4: row.processing_e4,
+        today_e4: row.today_e4,
+        stalled_e4: row.stalled_e4,
     })
 }
 

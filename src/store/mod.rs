@@ -6,11 +6,15 @@
 
 pub mod actions;
 pub mod ad_spaces;
+pub mod adjustments;
 pub mod apply;
+pub mod balances;
 pub mod categories;
+pub mod commissions;
 mod connect;
 mod convert;
 mod error;
+pub mod feeds;
 pub mod imports;
 pub mod keys;
 pub mod keyset;

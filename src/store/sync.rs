@@ -254,6 +254,29 @@ pub async fn currencies(store: &Store, scope: WriteScope) -> Result<Vec<String>>
     rows.iter().map(|row| column(row, "currency")).collect()
 }
 
+/// Programs and ad spaces that may have clicks, by their ids at the network: programs that the publisher takes part in or
+/// has actions of, with each ad space. One statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn clicked(store: &Store, scope: WriteScope) -> Result<Vec<(String, String)>> {
+    let tx = ReadTx::new(store);
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT p.external_id AS program, s.external_id AS ad_space FROM programs p JOIN ad_spaces s \
+         ON s.publisher_id = p.publisher_id WHERE p.publisher_id = ",
+    )
+    .bind(scope.publisher().0);
+    sql.push(
+        " AND p.external_id IS NOT NULL AND s.external_id IS NOT NULL AND (p.connection_status = 'active' OR EXISTS \
+         (SELECT 1 FROM totals_channel c WHERE c.publisher_id = p.publisher_id AND c.program_id = p.id)) \
+         ORDER BY p.external_id, s.external_id",
+    );
+    let rows = tx.rows(sql).await?;
+    let pair = |row| Ok((column(row, "program")?, column(row, "ad_space")?));
+    rows.iter().map(pair).collect()
+}
+
 /// Notes runs as failed whose process has given no sign of life since `silent_since`; gives how many. A process that was
 /// merely slow notes the true end of its run over it.
 ///

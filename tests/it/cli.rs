@@ -247,7 +247,7 @@ async fn an_input_without_actions_is_told_apart_from_one_that_is_known_already()
         let run = place.import(&[&place.file(name, &content)]);
         assert_eq!(run.code, 0, "{run:?}");
         assert_eq!(run.count("read"), 0);
-        assert!(run.out.contains("holds no actions"), "{run:?}");
+        assert!(run.out.contains("holds no records"), "{run:?}");
     }
 }
 
@@ -628,4 +628,51 @@ async fn serve_answers_key_holders_until_it_is_told_to_stop() {
         "requests are logged with their reference: {rest}"
     );
     assert!(!rest.contains(&key[12..]), "keys are never logged");
+}
+
+#[tokio::test]
+async fn a_ledger_and_a_feed_come_in_and_say_what_became_of_them() {
+    let place = Place::new().await;
+    let ledger = place.file(
+        "balance.csv",
+        "Date;Amount;Currency;Reason\n05.03.2024;12,50;USD;Antispam deduction\n06.03.2024;5;USD;Weather\n".as_bytes(),
+    );
+    let import = |command: &str, file: &Path| {
+        place.run(&[
+            command,
+            "import",
+            file.to_str().unwrap(),
+            "--publisher",
+            "my-blog",
+        ])
+    };
+    let run = import("adjustments", &ledger);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert_eq!(
+        (run.count("read"), run.count("new"), run.count("rejected")),
+        (2, 1, 1)
+    );
+    assert!(
+        run.out.contains("`Weather` is no kind of adjustment"),
+        "{run:?}"
+    );
+    let again = import("adjustments", &ledger);
+    assert_eq!(
+        (again.count("new"), again.count("unchanged")),
+        (0, 1),
+        "{again:?}"
+    );
+
+    let feed = place.file(
+        "hot.xml",
+        b"<yml_catalog><shop><offers><offer id=\"7\"><name>Cable</name></offer></offers></shop></yml_catalog>",
+    );
+    let run = import("feed", &feed);
+    assert_eq!((run.code, run.count("new")), (0, 1), "{run:?}");
+    let broken = place.file("broken.xml", b"<yml_catalog><shop><offers><offer id=\"7\">");
+    let run = import("feed", &broken);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("not whole"), "{run:?}");
+    let run = place.run(&["feed", "import", "missing.xml", "--publisher", "my-blog"]);
+    assert_eq!(run.code, 1, "{run:?}");
 }

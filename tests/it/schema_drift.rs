@@ -132,10 +132,15 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::action_item::Entity>(backend, &mut shapes);
     entity::<entity::action_state::Entity>(backend, &mut shapes);
     entity::<entity::ad_space::Entity>(backend, &mut shapes);
+    entity::<entity::adjustment::Entity>(backend, &mut shapes);
     entity::<entity::api_key::Entity>(backend, &mut shapes);
+    entity::<entity::balance::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);
+    entity::<entity::commission_rate::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
+    entity::<entity::feed::Entity>(backend, &mut shapes);
+    entity::<entity::feed_offer::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::postback_secret::Entity>(backend, &mut shapes);

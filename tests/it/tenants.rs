@@ -34,6 +34,14 @@ fn everything(field: &str) -> &'static str {
         "imports" => {
             "{ imports(first: 100) { nodes { id name rejectedRecords { nodes { raw } } } } }"
         }
+        "adjustments" => {
+            "{ adjustments(first: 100) { totalCount totals { count } nodes { id comment reference program { id } \
+             adSpace { id } importRun { id } } } }"
+        }
+        "earnings" => "{ earnings(range: {preset: THIS_YEAR}) { netReward { amount } } }",
+        "balances" => {
+            "{ balances(first: 100) { totalCount nodes { account balance { amount } } } }"
+        }
         "topSellingCategories" => {
             "{ topSellingCategories(range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}) { totals { units } \
              nodes { units category { id name } products(first: 50) { nodes { product { id name } } } } } }"

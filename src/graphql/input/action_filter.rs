@@ -187,12 +187,23 @@ filter_input! {
 
 /// The one currency that a filter lets through, if it is certain.
 pub fn only_currency(filter: &Filter<ActionTest>) -> Option<Currency> {
+    only_currency_by(filter, &|test| match test {
+        ActionTest::Field(ActionField::Currency, op) => Some(op),
+        _ => None,
+    })
+}
+
+/// Likewise for rows of any kind, of whose tests `by_currency` gives what the currency is compared with.
+pub fn only_currency_by<T>(
+    filter: &Filter<T>,
+    by_currency: &impl Fn(&T) -> Option<&Op>,
+) -> Option<Currency> {
     let of_value = |value: &Value| match value {
         Value::Text(code) => Currency::parse(code).ok(),
         _ => None,
     };
     match filter {
-        Filter::Test(ActionTest::Field(ActionField::Currency, op)) => match op {
+        Filter::Test(test) => match by_currency(test)? {
             Op::Eq(value) => of_value(value),
             Op::In(values) => match values.as_slice() {
                 [value] => of_value(value),
@@ -200,11 +211,13 @@ pub fn only_currency(filter: &Filter<ActionTest>) -> Option<Currency> {
             },
             _ => None,
         },
-        Filter::All(parts) => parts.iter().find_map(only_currency),
+        Filter::All(parts) => parts
+            .iter()
+            .find_map(|part| only_currency_by(part, by_currency)),
         Filter::Any(parts) => match parts.as_slice() {
-            [part] => only_currency(part),
+            [part] => only_currency_by(part, by_currency),
             _ => None,
         },
-        _ => None,
+        Filter::Not(_) => None,
     }
 }

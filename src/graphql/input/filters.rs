@@ -3,13 +3,14 @@
 use async_graphql::{ID, InputObject};
 
 use super::operators::{
-    BooleanFilter, CurrencyFilter, DateTimeFilter, IdFilter, ImportStateFilter, IntFilter,
-    StringFilter, ids,
+    AdjustmentKindFilter, BooleanFilter, CurrencyFilter, DateFilter, DateTimeFilter, IdFilter,
+    ImportStateFilter, IntFilter, MoneyFilter, StringFilter, ids,
 };
 use super::reader::{Conditions, Operators, Reader};
 use crate::domain::filter::{
-    AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest,
-    ProductField, ProductTest, ProgramField, ProgramTest, UserField, UserTest,
+    AdSpaceField, AdSpaceTest, AdjustmentField, AdjustmentTest, BalanceField, BalanceTest,
+    CategoryField, CategoryTest, Filter, ImportField, ImportTest, ProductField, ProductTest,
+    ProgramField, ProgramTest, UserField, UserTest,
 };
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
@@ -118,7 +119,7 @@ filter_input! {
         is_hot: BooleanFilter = "isHot" => |op| ProductTest::Field(ProductField::IsHot, op),
         /// Whether it is on the publisher's priority list.
         is_priority: BooleanFilter = "isPriority" => |op| ProductTest::Field(ProductField::IsPriority, op),
-        /// The earliest order that carried it.
+        /// The earliest order that carried it, or the earliest product feed.
         first_seen_at: DateTimeFilter = "firstSeenAt" => |op| ProductTest::Field(ProductField::FirstSeen, op),
     }
     related {
@@ -220,6 +221,49 @@ filter_input! {
         file_name: StringFilter = "name" => |op| ImportTest(ImportField::Name, op),
         /// When it started.
         started_at: DateTimeFilter = "startedAt" => |op| ImportTest(ImportField::StartedAt, op),
+    }
+    related {}
+    special {}
+}
+
+filter_input! {
+    /// Conditions on an adjustment; all that are given must hold.
+    AdjustmentFilter of AdjustmentTest, ids of Some(Kind::Adjustment);
+    fields {
+        /// Its id.
+        id: IdFilter = "id" => |op| AdjustmentTest::Field(AdjustmentField::Id, op),
+        /// The account at Admitad.
+        account: StringFilter = "account" => |op| AdjustmentTest::Field(AdjustmentField::Account, op),
+        /// What it is.
+        kind: AdjustmentKindFilter = "kind" => |op| AdjustmentTest::Field(AdjustmentField::Kind, op),
+        /// Its day in the account's calendar.
+        date: DateFilter = "date" => |op| AdjustmentTest::Field(AdjustmentField::Day, op),
+        /// What it did to the balance: below 0 where it was lowered.
+        amount: MoneyFilter = "amount" => |op| AdjustmentTest::Field(AdjustmentField::Amount, op),
+        /// Its currency.
+        currency: CurrencyFilter = "currency" => |op| AdjustmentTest::Field(AdjustmentField::Currency, op),
+        /// What the source says of it, compared without regard to case in any script.
+        comment: StringFilter = "comment" => |op| AdjustmentTest::Field(AdjustmentField::Comment, op),
+        /// The source's own reference.
+        reference: StringFilter = "reference" => |op| AdjustmentTest::Field(AdjustmentField::Reference, op),
+    }
+    related {
+        /// Its program; fails for an adjustment without one.
+        program: ProgramFilter = "program" => AdjustmentTest::Program,
+        /// Its ad space; fails for an adjustment without one.
+        ad_space: AdSpaceFilter = "adSpace" => AdjustmentTest::AdSpace,
+    }
+    special {}
+}
+
+filter_input! {
+    /// Conditions on a balance; all that are given must hold.
+    BalanceFilter of BalanceTest, ids of None;
+    fields {
+        /// The account at Admitad.
+        account: StringFilter = "account" => |op| BalanceTest(BalanceField::Account, op),
+        /// Its currency.
+        currency: CurrencyFilter = "currency" => |op| BalanceTest(BalanceField::Currency, op),
     }
     related {}
     special {}

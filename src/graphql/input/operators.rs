@@ -6,7 +6,9 @@ use super::reader::{Operators, Reader};
 use crate::domain::filter::{Op, Value};
 use crate::graphql::error::Result;
 use crate::graphql::scalar::{CountryCode, CurrencyCode, Date, DateTime, Decimal};
-use crate::graphql::types::words::{ActionStatus, ActionType, Eligibility, ImportState};
+use crate::graphql::types::words::{
+    ActionStatus, ActionType, AdjustmentKind, Eligibility, ImportState,
+};
 
 /// A value that a field can be compared with.
 trait Comparable {
@@ -39,6 +41,7 @@ comparable! {
     ActionType => |word, _reader| Ok(word.as_str().into());
     Eligibility => |word, _reader| Ok(word.as_str().into());
     ImportState => |word, _reader| Ok(word.as_str().into());
+    AdjustmentKind => |word, _reader| Ok(word.as_str().into());
 }
 
 /// Reads an operator if it was given. A null would silently drop the condition, so it is refused.
@@ -187,6 +190,10 @@ operators! {
 operators! {
     /// Comparisons with the eligibility that is expected of an action.
     EligibilityFilter of Eligibility
+}
+operators! {
+    /// Comparisons with what an adjustment is.
+    AdjustmentKindFilter of AdjustmentKind
 }
 operators! {
     /// Comparisons with the state of an import run.

@@ -6,12 +6,13 @@ use std::hash::Hash;
 use async_graphql::{Enum, InputObject};
 
 use crate::domain::error::Error;
-use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::filter::{ActionTest, AdjustmentField, AdjustmentTest, Filter};
 use crate::domain::page::{Direction, MAX_SORT_KEYS, Nulls, SortKey};
 use crate::graphql::error::Result;
-use crate::graphql::input::action_filter::only_currency;
+use crate::graphql::input::action_filter::{only_currency, only_currency_by};
 use crate::store::actions::ActionSort;
 use crate::store::ad_spaces::AdSpaceSort;
+use crate::store::adjustments::AdjustmentSort;
 use crate::store::categories::CategorySort;
 use crate::store::imports::ImportSort;
 use crate::store::products::ProductSort;
@@ -134,6 +135,26 @@ pub fn check_money(keys: &[SortKey<ActionSort>], filter: &Filter<ActionTest>) ->
     Ok(())
 }
 
+/// Likewise for adjustments.
+///
+/// # Errors
+/// When adjustments are ordered by amount and the filter lets through more than one currency.
+pub fn check_amount(
+    keys: &[SortKey<AdjustmentSort>],
+    filter: &Filter<AdjustmentTest>,
+) -> Result<()> {
+    let one = only_currency_by(filter, &|test| match test {
+        AdjustmentTest::Field(AdjustmentField::Currency, op) => Some(op),
+        _ => None,
+    });
+    if keys.iter().any(|key| key.field == AdjustmentSort::Amount) && one.is_none() {
+        let message = "an order by AMOUNT needs one currency: \
+                       add one to the filter, such as currency: {eq: \"USD\"}";
+        return Err(Error::bad_input("orderBy", message).into());
+    }
+    Ok(())
+}
+
 order_input! {
     /// One key of the order of actions.
     ActionOrder,
@@ -168,7 +189,7 @@ order_input! {
     ProductOrderField of ProductSort, by default FirstSeenAt Desc;
     /// The latest name, without regard to case.
     Name,
-    /// The earliest order that carried it.
+    /// The earliest order that carried it, or the earliest product feed.
     FirstSeenAt,
     /// The AliExpress product id, as text.
     ExternalId,
@@ -218,6 +239,19 @@ order_input! {
     Value,
     /// The earliest order, of any status.
     FirstSeenAt,
+}
+
+order_input! {
+    /// One key of the order of adjustments.
+    AdjustmentOrder,
+    /// What adjustments can be ordered by.
+    AdjustmentOrderField of AdjustmentSort, by default Date Desc;
+    /// The day in the account's calendar.
+    Date,
+    /// What it did to the balance; needs a filter on one currency.
+    Amount,
+    /// What it is, by its name.
+    Kind,
 }
 
 order_input! {

@@ -3,6 +3,7 @@
 //! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
 
 pub mod analyses;
+pub mod ledger;
 pub mod lists;
 pub mod lookups;
 pub mod reports;
@@ -15,5 +16,6 @@ pub struct Query(
     lookups::Lookups,
     lists::Lists,
     analyses::Analyses,
+    ledger::Ledger,
     reports::Reports,
 );

@@ -14,6 +14,7 @@ use super::action::Action;
 use super::ad_space::AdSpace;
 use super::category::Category;
 use super::import::ImportRun;
+use super::ledger::Adjustment;
 use super::product::Product;
 use super::program::Program;
 use super::user::User;
@@ -41,6 +42,8 @@ pub enum Node {
     User(User),
     /// An import run.
     ImportRun(ImportRun),
+    /// An adjustment of the balance.
+    Adjustment(Adjustment),
 }
 
 /// What ids stand for, in their order; nothing for an id that is malformed, foreign or unknown. One statement for each
@@ -66,7 +69,9 @@ pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<No
             found.extend(loaded.into_iter().map(|(key, entity)| ((Kind::$kind, key), Node::$kind(entity))));
         )+};
     }
-    load!(Action, Product, Category, Program, AdSpace, User, ImportRun);
+    load!(
+        Action, Product, Category, Program, AdSpace, User, ImportRun, Adjustment
+    );
     Ok(wanted
         .into_iter()
         .map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned()))

@@ -5,25 +5,34 @@
     reason = "a field has the arguments that the schema gives it"
 )]
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
+use uuid::Uuid;
 
 use super::Member;
-use super::action::{ActionArgs, RelatedActionConnection};
+use super::action::{ActionArgs, RelatedActionConnection, keys};
 use super::category::Category;
+use super::offer::ProductOffer;
 use super::ranking::{facts, sales_of};
 use super::sales::Sales;
+use crate::domain::feed;
 use crate::domain::records;
 use crate::domain::sales::SalesGroup;
 use crate::graphql::connection::{PageArgs, connection};
-use crate::graphql::context::request;
+use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::order::ActionOrder;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::loaders::Entity;
-use crate::graphql::scalar::{DateTime, TimeZone, Url};
+use crate::graphql::scalar::{DateTime, Decimal, TimeZone, Url};
+use crate::graphql::siblings::Group;
 use crate::store::actions::ActionParent;
+use crate::store::commissions;
+use crate::store::feeds::offers_of;
 
 /// A product.
 pub type Product = Member<records::Product>;
@@ -70,7 +79,7 @@ impl Product {
         self.country.as_deref()
     }
 
-    /// Whether it is a hot product.
+    /// Whether it is a hot product: a feed of hot products has it, or Admitad calls it so.
     async fn is_hot(&self) -> bool {
         self.is_hot
     }
@@ -80,7 +89,34 @@ impl Product {
         self.is_priority
     }
 
-    /// The earliest order that carried it.
+    /// What product feeds offer, by the feeds' names.
+    async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<ProductOffer>>> {
+        let found = async {
+            let request = request(ctx)?;
+            let load = |group: Arc<Group<records::Product>>| async move {
+                Ok(offers_of(&request.tx, request.scope, &keys(&group)).await?)
+            };
+            let offers: Arc<HashMap<Uuid, Vec<feed::ProductOffer>>> =
+                self.batch("offers", &(), load).await?;
+            let own = offers.get(&self.key()).into_iter().flatten();
+            Ok(own.map(ProductOffer::from).collect())
+        };
+        Some(found.await)
+    }
+
+    /// What Admitad pays of its order amount, in percent; null where that was not asked for, or not answered.
+    async fn commission_rate(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
+        let rate = self.commission(request(ctx)?).await?;
+        Ok(percent(rate.and_then(|rate| rate.rate_e4)))
+    }
+
+    /// The same by a link for hot products.
+    async fn hot_commission_rate(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
+        let rate = self.commission(request(ctx)?).await?;
+        Ok(percent(rate.and_then(|rate| rate.hot_rate_e4)))
+    }
+
+    /// The earliest order that carried it, or the earliest product feed.
     async fn first_seen_at(&self) -> DateTime {
         DateTime(self.first_seen)
     }
@@ -150,6 +186,25 @@ impl Product {
         let found = async { args.below(self, ActionParent::Product, request(ctx)?).await };
         Some(found.await)
     }
+}
+
+impl Product {
+    async fn commission(
+        &self,
+        request: &Arc<RequestContext>,
+    ) -> Result<Option<feed::CommissionRate>> {
+        let load = |group: Arc<Group<records::Product>>| async move {
+            Ok(commissions::of_products(&request.tx, request.scope, &keys(&group)).await?)
+        };
+        let rates: Arc<HashMap<Uuid, feed::CommissionRate>> =
+            self.batch("commissionRates", &(), load).await?;
+        Ok(rates.get(&self.key()).copied())
+    }
+}
+
+/// A percentage with at least two decimals.
+fn percent(e4: Option<i64>) -> Option<Decimal> {
+    e4.map(|e4| Decimal::new(e4, 2))
 }
 
 connection! {

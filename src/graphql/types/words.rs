@@ -4,6 +4,7 @@ use async_graphql::Enum;
 
 use crate::domain::action;
 use crate::domain::catalog;
+use crate::domain::ledger;
 use crate::domain::records;
 use crate::domain::segment;
 use crate::domain::sync;
@@ -49,6 +50,24 @@ pub enum Eligibility {
     NotPaid,
     /// No rule says, or the country is not known.
     Unknown,
+}
+
+/// What an adjustment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "ledger::AdjustmentKind")]
+pub enum AdjustmentKind {
+    /// What the network took back for orders that it had confirmed, such as an antispam deduction.
+    Deduction,
+    /// A fine, such as one for fraudulent actions.
+    Fine,
+    /// Money that was earned and left for the publisher's own account.
+    Payout,
+    /// Money that went to another publisher, or came from one.
+    Transfer,
+    /// Money on top of rewards, such as a referral payment.
+    Bonus,
+    /// Any other correction of the balance.
+    Correction,
 }
 
 /// How an import run ended, or that it has not.
@@ -302,4 +321,5 @@ spelled!(
     ActionType = action::ActionType,
     Eligibility = catalog::Eligibility,
     ImportState = records::RunState,
+    AdjustmentKind = ledger::AdjustmentKind,
 );

@@ -11,13 +11,14 @@
 //! | bytes over the wire | `transport`, `answer` |
 //! | tokens | `token` |
 //! | what is read next of an account | [`plan`] |
-//! | one step of it, and where the answer goes | [`tick`] (`actions`, `lists`, `pages`) |
+//! | one step of it, and where the answer goes | [`tick`] (`actions`, `clicks`, `lists`, `pages`) |
 //!
 //! When to step is the business of `worker` and `cli`.
 
 mod actions;
 mod answer;
 pub mod budget;
+mod clicks;
 pub mod client;
 pub mod fault;
 mod lists;

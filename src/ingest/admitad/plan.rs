@@ -7,6 +7,7 @@
 //! | recent actions | the orders of the last two days, or since the last complete read | likewise |
 //! | back-fill | a month of orders after the other, the newest first | once |
 //! | exchange rates | day by day for each pair in use | daily |
+//! | clicks | the last days, and a month after the other back | hourly |
 //! | nightly re-read | the orders of 90 days, three days at a time | every night |
 //!
 //! The back-fill begins with the newest month because those are the figures that people look at first; nothing depends
@@ -93,6 +94,8 @@ pub enum Step {
     List(Feed, u32),
     /// Read an exchange rate.
     Rate,
+    /// Read a set of clicks.
+    Clicks,
 }
 
 /// What is read next.
@@ -113,13 +116,14 @@ pub fn plan(pace: &Pace, state: &AccountState, now: Instant) -> Step {
 }
 
 /// The feeds that are read here, the most urgent first.
-const PLANNED: [Feed; 7] = [
+const PLANNED: [Feed; 8] = [
     Feed::AdSpaces,
     Feed::Status,
     Feed::Recent,
     Feed::Programs,
     Feed::Backfill,
     Feed::Rates,
+    Feed::Clicks,
     Feed::Nightly,
 ];
 
@@ -139,7 +143,7 @@ fn due_at(pace: &Pace, state: &AccountState, feed: Feed, now: Instant) -> Option
                 .filter(|_| backfill.condition == Condition::Done)?;
             Some(night_after(pace, done))
         }
-        Feed::Rates if of.next_run.is_none() => {
+        Feed::Rates | Feed::Clicks if of.next_run.is_none() => {
             (backfill.condition == Condition::Done && of.last_attempt.is_none()).then_some(now)
         }
         _ => of
@@ -155,6 +159,7 @@ fn step(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Step {
             Step::List(feed, offset.unwrap_or(0))
         }
         Feed::Rates => Step::Rate,
+        Feed::Clicks => Step::Clicks,
         _ => {
             let going_on = state.cursor.as_deref().and_then(Reading::parse);
             Step::Actions(

@@ -263,6 +263,7 @@ impl Sync {
             Step::Actions(feed, reading) => self.actions(&state, feed, reading, now).await,
             Step::List(feed, offset) => self.list(&state, feed, offset, now).await,
             Step::Rate => self.rate(&state, now).await,
+            Step::Clicks => self.clicks(&state, now).await,
         }
     }
 

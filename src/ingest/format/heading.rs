@@ -298,7 +298,7 @@ impl Aliases {
 }
 
 /// A heading without case, blanks and punctuation. Very long ones stand for nothing.
-fn folded(heading: &str) -> String {
+pub(super) fn folded(heading: &str) -> String {
     if heading.len() > 400 {
         return String::new();
     }

@@ -6,9 +6,11 @@
 
 mod delimited;
 mod detect;
+pub mod headed;
 pub mod heading;
 pub mod input;
 pub mod json;
+pub mod offers;
 mod recover;
 mod rows;
 mod scan;
@@ -18,6 +20,7 @@ mod text;
 mod value;
 mod window;
 mod xml;
+mod yml;
 
 use crate::domain::draft::Reject;
 use flate2::read::MultiGzDecoder;

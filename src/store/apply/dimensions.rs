@@ -1,22 +1,21 @@
-//! What facts hang on: programs, ad spaces, categories, products and users, brought up to date before the facts.
+//! What facts hang on: programs, ad spaces and users, brought up to date before the facts. Categories and products are
+//! in `goods`.
 //!
 //! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
 //! arrival does not matter.
 
 use super::super::listing::IDS;
-use super::super::publishers::{category_id, program_key};
+use super::super::publishers::program_key;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
 use crate::domain::action::SOURCE;
 use crate::domain::catalog::{self, Catalog};
-use crate::domain::draft::{
-    ActionDraft, AdSpaceRef, CategoryRef, DraftItem, ProductRef, ProgramRef,
-};
+use crate::domain::draft::{ActionDraft, AdSpaceRef, ProgramRef};
 use crate::domain::id::{Kind, PublisherId, derive};
 use crate::domain::text::fold;
-use entity::{ad_space, category, product, program, user};
+use entity::{ad_space, program, user};
 use sea_orm::{DbErr, EntityTrait};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// How users of an ad space that says nothing else are known.
@@ -46,24 +45,6 @@ pub(super) fn program_id(publisher: PublisherId, reference: &ProgramRef) -> Uuid
         Kind::Program,
         &format!("{SOURCE}\0{}", program_of(reference).0),
     )
-}
-
-/// The id of the category that a draft names.
-pub(super) fn draft_category_id(publisher: PublisherId, reference: &CategoryRef) -> Uuid {
-    category_id(
-        publisher,
-        Catalog::shipped().canonical(&reference.external_id),
-    )
-}
-
-/// The id of the product that a draft names, if it names one.
-pub(super) fn product_id(publisher: PublisherId, reference: &ProductRef) -> Option<Uuid> {
-    let key = reference.natural_key()?;
-    Some(derive(
-        publisher,
-        Kind::Product,
-        &format!("{SOURCE}\0{key}"),
-    ))
 }
 
 /// The id of a user.
@@ -173,189 +154,6 @@ pub(super) async fn write_programs<'a>(
     }
     insert(tx, &changed, Conflict::Replace).await?;
     Ok(!changed.is_empty())
-}
-
-/// Brings categories that the shipped tree does not know: they hang under the one "Unknown" node. Tells whether a row
-/// was written.
-pub(super) async fn write_categories(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    drafts: &[ActionDraft],
-) -> Result<bool, DbErr> {
-    let mut seen: BTreeMap<Uuid, Vec<(i64, &CategoryRef)>> = BTreeMap::new();
-    for (draft, item) in items(drafts) {
-        if let Some(reference) = &item.category
-            && Catalog::shipped()
-                .category(&reference.external_id)
-                .is_none()
-        {
-            let id = draft_category_id(publisher, reference);
-            seen.entry(id)
-                .or_default()
-                .push((draft.stamp.changed_at.micros(), reference));
-        }
-    }
-    if seen.is_empty() {
-        return Ok(false);
-    }
-    let above = category_id(publisher, catalog::UNKNOWN_CATEGORY);
-    let stored =
-        known::<category::Entity>(tx, publisher, "categories", seen.keys().copied()).await?;
-    let mut rows: HashMap<Uuid, category::Model> =
-        stored.into_iter().map(|row| (row.id, row)).collect();
-    let mut changed = Vec::new();
-    for (id, references) in seen {
-        let mut dirty = !rows.contains_key(&id);
-        let Some((_, first)) = references.first() else {
-            continue;
-        };
-        let row = rows.entry(id).or_insert_with(|| category::Model {
-            publisher_id: publisher.0,
-            id,
-            external_id: first.external_id.clone(),
-            name: format!("Unknown category {}", first.external_id),
-            name_folded: String::new(),
-            parent_id: Some(above),
-            level: 2,
-            level1_id: above,
-            level2_id: id,
-            is_known: false,
-            name_at_us: 0,
-        });
-        let mut held = Some(row.name.clone());
-        for (at, reference) in references {
-            dirty |= describe(&mut held, &mut row.name_at_us, reference.name.as_ref(), at);
-        }
-        if dirty {
-            row.name = held.unwrap_or_default();
-            row.name_folded = fold(&row.name);
-            changed.push(row.clone());
-        }
-    }
-    insert(tx, &changed, Conflict::Replace).await?;
-    Ok(!changed.is_empty())
-}
-
-fn items(drafts: &[ActionDraft]) -> impl Iterator<Item = (&ActionDraft, &DraftItem)> {
-    drafts
-        .iter()
-        .flat_map(|draft| draft.items.iter().map(move |item| (draft, item)))
-}
-
-/// Brings the products that carts name; tells whether a row was written.
-pub(super) async fn write_products(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    drafts: &[ActionDraft],
-) -> Result<bool, DbErr> {
-    let ids: HashSet<Uuid> = items(drafts)
-        .filter_map(|(_, item)| product_id(publisher, item.product.as_ref()?))
-        .collect();
-    if ids.is_empty() {
-        return Ok(false);
-    }
-    let stored = known::<product::Entity>(tx, publisher, "products", ids).await?;
-    let mut rows: HashMap<Uuid, product::Model> =
-        stored.into_iter().map(|row| (row.id, row)).collect();
-    let mut dirty: HashSet<Uuid> = HashSet::new();
-    for (draft, item) in items(drafts) {
-        let Some(reference) = &item.product else {
-            continue;
-        };
-        let Some(id) = product_id(publisher, reference) else {
-            continue;
-        };
-        let row = rows.entry(id).or_insert_with(|| {
-            dirty.insert(id);
-            fresh_product(publisher, id, reference, draft)
-        });
-        let category = item
-            .category
-            .as_ref()
-            .map(|category| draft_category_id(publisher, category));
-        if describe_product(row, reference, category, draft) {
-            dirty.insert(id);
-        }
-    }
-    let mut changed: Vec<product::Model> = rows
-        .into_values()
-        .filter(|row| dirty.contains(&row.id))
-        .collect();
-    changed.sort_by_key(|row| row.id);
-    insert(tx, &changed, Conflict::Replace).await?;
-    Ok(!changed.is_empty())
-}
-
-fn fresh_product(
-    publisher: PublisherId,
-    id: Uuid,
-    reference: &ProductRef,
-    draft: &ActionDraft,
-) -> product::Model {
-    product::Model {
-        publisher_id: publisher.0,
-        id,
-        source: SOURCE.to_owned(),
-        natural_key: reference.natural_key().unwrap_or_default(),
-        external_id: reference.product_id().map(str::to_owned),
-        name: None,
-        name_folded: None,
-        url: None,
-        image_url: None,
-        category_id: None,
-        country: None,
-        is_hot: false,
-        is_priority: false,
-        first_seen_us: draft.standing.ordered_at.micros(),
-        name_at_us: 0,
-        url_at_us: 0,
-        image_at_us: 0,
-        category_at_us: 0,
-    }
-}
-
-fn describe_product(
-    row: &mut product::Model,
-    reference: &ProductRef,
-    category: Option<Uuid>,
-    draft: &ActionDraft,
-) -> bool {
-    let at = draft.stamp.changed_at.micros();
-    let mut dirty = false;
-    if describe(
-        &mut row.name,
-        &mut row.name_at_us,
-        reference.name.as_ref(),
-        at,
-    ) {
-        row.name_folded = row.name.as_deref().map(fold);
-        dirty = true;
-    }
-    dirty |= describe(&mut row.url, &mut row.url_at_us, reference.url.as_ref(), at);
-    dirty |= describe(
-        &mut row.image_url,
-        &mut row.image_at_us,
-        reference.image_url.as_ref(),
-        at,
-    );
-    dirty |= describe(
-        &mut row.category_id,
-        &mut row.category_at_us,
-        category.as_ref(),
-        at,
-    );
-    if let Some(country) = &reference.country
-        && row.country.as_ref().is_none_or(|held| held < country)
-    {
-        row.country = Some(country.clone());
-        dirty = true;
-    }
-    let ordered = draft.standing.ordered_at.micros();
-    if ordered < row.first_seen_us {
-        row.first_seen_us = ordered;
-        dirty = true;
-    }
-    dirty
 }
 
 /// A user to be brought: space, value, order instant.
@@ -555,14 +353,16 @@ impl AdSpaces {
             .push(" AND ad_space_id = ")
             .bind(old);
         tx.execute(sql).await?;
-        let mut sql = tx.sql();
-        sql.push("UPDATE tombstones SET ad_space_id = ")
-            .bind(new)
-            .push(" WHERE publisher_id = ");
-        sql.bind(self.publisher.0)
-            .push(" AND ad_space_id = ")
-            .bind(old);
-        tx.execute(sql).await?;
+        for table in ["tombstones", "adjustments"] {
+            let mut sql = tx.sql();
+            sql.push(&format!("UPDATE {table} SET ad_space_id = "))
+                .bind(new)
+                .push(" WHERE publisher_id = ");
+            sql.bind(self.publisher.0)
+                .push(" AND ad_space_id = ")
+                .bind(old);
+            tx.execute(sql).await?;
+        }
         super::totals::move_ad_space(tx, self.publisher, old, new).await?;
         let mut sql = tx.sql();
         sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")

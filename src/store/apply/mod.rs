@@ -19,6 +19,9 @@ pub mod clicks;
 mod described;
 mod dimensions;
 mod facts;
+pub mod feeds;
+mod goods;
+pub mod ledger;
 mod notices;
 mod rows;
 mod tombstones;
@@ -128,8 +131,9 @@ async fn apply_locked(
     let programs = batch.drafts.iter();
     let programs = programs.map(|draft| (&draft.program, draft.stamp.changed_at.micros()));
     is_changed |= dimensions::write_programs(tx, publisher, programs).await?;
-    is_changed |= dimensions::write_categories(tx, publisher, batch.drafts).await?;
-    is_changed |= dimensions::write_products(tx, publisher, batch.drafts).await?;
+    is_changed |=
+        goods::write_categories(tx, publisher, goods::categories_of(batch.drafts)).await?;
+    is_changed |= goods::write_products(tx, publisher, goods::products_of(batch.drafts)).await?;
     is_changed |= dimensions::write_users(tx, publisher, &users).await?;
     facts.write(tx, publisher, &spaces).await?;
     let deltas = facts.deltas(tx, publisher, &spaces).await?;
@@ -164,7 +168,13 @@ async fn apply_locked(
             .sum(),
     };
     let read = count(tx, publisher, (batch.run_id, batch.now), counts).await?;
-    insert(tx, &kept_rejects(publisher, batch), Conflict::Fail).await?;
+    let rejects = kept_rejects(
+        publisher,
+        batch.run_id,
+        batch.rejected_before,
+        batch.rejects,
+    );
+    insert(tx, &rejects, Conflict::Fail).await?;
     if let Some(step) = batch.sync {
         write_step(tx, publisher, step).await?;
     }
@@ -278,12 +288,17 @@ async fn log_moved(
     Ok(sequence)
 }
 
-fn kept_rejects(publisher: PublisherId, batch: Batch<'_>) -> Vec<import_reject::Model> {
-    (batch.rejected_before..KEPT_REJECTS)
-        .zip(batch.rejects)
+fn kept_rejects(
+    publisher: PublisherId,
+    run_id: Uuid,
+    rejected_before: i64,
+    rejects: &[Reject],
+) -> Vec<import_reject::Model> {
+    (rejected_before..KEPT_REJECTS)
+        .zip(rejects)
         .map(|(ordinal, reject)| import_reject::Model {
             publisher_id: publisher.0,
-            run_id: batch.run_id,
+            run_id,
             ordinal: i32::try_from(ordinal).unwrap_or(i32::MAX),
             page: i32::try_from(reject.place.page).unwrap_or(i32::MAX),
             item: i32::try_from(reject.place.index).unwrap_or(i32::MAX),

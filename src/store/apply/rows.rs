@@ -1,7 +1,8 @@
 //! Between drafts, records and rows: what a draft says as a record and as a state, and the rows that hold them.
 
 use super::super::convert::UNDATED;
-use super::dimensions::{AdSpaces, draft_category_id, product_id, program_id};
+use super::dimensions::{AdSpaces, program_id};
+use super::goods::{draft_category_id, product_id};
 use crate::domain::action::{Item, Record, Slot, SlotValue, Stamp, State};
 use crate::domain::contribution::{Contribution, ItemContribution};
 use crate::domain::draft::ActionDraft;

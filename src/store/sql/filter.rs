@@ -6,9 +6,10 @@
 use super::{Sql, bound};
 use crate::domain::catalog::{Catalog, Countries, CountryRule, Eligibility, country_codes};
 use crate::domain::filter::{
-    ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
-    ImportField, ImportTest, ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField,
-    ProgramTest, Quantifier, UserField, UserTest, Value,
+    ActionField, ActionTest, AdSpaceField, AdSpaceTest, AdjustmentField, AdjustmentTest,
+    BalanceField, BalanceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest,
+    ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
+    UserField, UserTest, Value,
 };
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Zone, end_of_day, start_of_day};
@@ -156,36 +157,30 @@ fn write_related(
     sql.push(")");
 }
 
+/// Appends the condition that the row's program passes a filter; fails without one.
+fn write_program(row: &str, filter: &Filter<ProgramTest>, sql: &mut Sql) {
+    let link = format!("fg.id = {row}.program_id");
+    write_related("programs", "fg", row, &link, sql, |sql| {
+        write_filter(filter, "fg", sql);
+    });
+}
+
+/// Likewise for its ad space.
+fn write_ad_space(row: &str, filter: &Filter<AdSpaceTest>, sql: &mut Sql) {
+    let link = format!("fs.id = {row}.ad_space_id");
+    write_related("ad_spaces", "fs", row, &link, sql, |sql| {
+        write_filter(filter, "fs", sql);
+    });
+}
+
 impl Condition for ActionTest {
     fn write(&self, row: &str, sql: &mut Sql) {
         match self {
             Self::Field(ActionField::Eligibility, op) => write_eligibility(row, op, sql),
             Self::Field(ActionField::HoldEndsAt, op) => write_op(&hold_end(row), true, op, sql),
             Self::Field(field, op) => action_column(*field).write(row, op, sql),
-            Self::Program(filter) => {
-                write_related(
-                    "programs",
-                    "fg",
-                    row,
-                    &format!("fg.id = {row}.program_id"),
-                    sql,
-                    |sql| {
-                        write_filter(filter, "fg", sql);
-                    },
-                );
-            }
-            Self::AdSpace(filter) => {
-                write_related(
-                    "ad_spaces",
-                    "fs",
-                    row,
-                    &format!("fs.id = {row}.ad_space_id"),
-                    sql,
-                    |sql| {
-                        write_filter(filter, "fs", sql);
-                    },
-                );
-            }
+            Self::Program(filter) => write_program(row, filter, sql),
+            Self::AdSpace(filter) => write_ad_space(row, filter, sql),
             Self::User(filter) => {
                 write_related(
                     "users",
@@ -470,6 +465,38 @@ impl Condition for ImportTest {
             ImportField::Entrance => Column("entrance", false, false),
             ImportField::Name => Column("name", false, false),
             ImportField::StartedAt => Column("started_at_us", false, false),
+        };
+        column.write(row, &self.1, sql);
+    }
+}
+
+impl Condition for AdjustmentTest {
+    fn write(&self, row: &str, sql: &mut Sql) {
+        match self {
+            Self::Field(field, op) => {
+                let column = match field {
+                    AdjustmentField::Id => Column("id", false, false),
+                    AdjustmentField::Account => Column("account", false, false),
+                    AdjustmentField::Kind => Column("kind", false, false),
+                    AdjustmentField::Day => Column("day", false, false),
+                    AdjustmentField::Amount => Column("amount_e4", false, false),
+                    AdjustmentField::Currency => Column("currency", false, false),
+                    AdjustmentField::Comment => Column("comment_folded", true, true),
+                    AdjustmentField::Reference => Column("external_reference", true, false),
+                };
+                column.write(row, op, sql);
+            }
+            Self::Program(filter) => write_program(row, filter, sql),
+            Self::AdSpace(filter) => write_ad_space(row, filter, sql),
+        }
+    }
+}
+
+impl Condition for BalanceTest {
+    fn write(&self, row: &str, sql: &mut Sql) {
+        let column = match self.0 {
+            BalanceField::Account => Column("account", false, false),
+            BalanceField::Currency => Column("currency", false, false),
         };
         column.write(row, &self.1, sql);
     }

@@ -282,6 +282,7 @@ impl World {
             action_state,
             tombstone,
             click_stat,
+            click_stat,
             totals_time,
             totals_channel,
             totals_audience,

@@ -27,14 +27,14 @@ impl Drop for Program {
 }
 
 /// An upstream whose actions change no more: what happens to them ended ten days ago.
-fn upstream() -> FakeAdmitad {
+pub(super) fn upstream() -> FakeAdmitad {
     let fake = FakeAdmitad::start(Clock::system());
     let start = (Clock::system().now() - TimeDelta::days(100)).naive_utc();
     fake.world(|world| world.follow(Story::new(21, 900, 50, start)));
     fake
 }
 
-fn command(world: &World, fake: &FakeAdmitad, folder: &Path, args: &[&str]) -> Command {
+pub(super) fn command(world: &World, fake: &FakeAdmitad, folder: &Path, args: &[&str]) -> Command {
     let secret = folder.join("secret");
     std::fs::write(&secret, CLIENT_SECRET).unwrap();
     let config = folder.join("actiongraph.toml");

@@ -1,0 +1,198 @@
+//! What feeds say, and which are refused.
+
+use super::*;
+use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
+use std::io::Write as _;
+
+type Read = (Vec<OfferDraft>, Vec<Reject>);
+
+fn read_bytes(bytes: &[u8]) -> Result<Read, String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    let (sender, mut receiver) = mpsc::channel(1_000);
+    read(file.path(), &sender)?;
+    drop(sender);
+    let mut all: Read = (Vec::new(), Vec::new());
+    while let Ok(offers) = receiver.try_recv() {
+        all.0.extend(offers.drafts);
+        all.1.extend(offers.rejects);
+    }
+    Ok(all)
+}
+
+const YML: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE yml_catalog SYSTEM "shops.dtd">
+<yml_catalog date="2026-03-01 10:00"><shop><name>Shop</name>
+<currencies><currency id="USD" rate="1"/></currencies>
+<categories><category id="44">Consumer Electronics</category><category id="990001" parentId="44">Cables &amp; more</category></categories>
+<offers>
+<offer id="1005000000000001" available="true">
+<url>https://alitems.com/g/abc/?ulp=https%3A%2F%2Fwww.aliexpress.com%2Fitem%2F1005000000000001.html&amp;subid=x</url>
+<price>3.50</price><oldprice>7</oldprice><currencyId>USD</currencyId><categoryId>990001</categoryId>
+<picture>https://ae01.alicdn.com/kf/a.jpg</picture><picture>https://ae01.alicdn.com/kf/b.jpg</picture>
+<name><![CDATA[USB-C <cable>]]></name><vendor>Acme</vendor><param name="Colour">red</param><modified_time>1</modified_time>
+</offer>
+<offer id="77" available="false" type="vendor.model"><url>https://ad.admitad.com/g/abc/</url><typePrefix>Phone</typePrefix>
+<vendor>Acme</vendor><model>X</model><price>100.00001</price><currencyId>RUR</currencyId></offer>
+<offer><name>Nobody</name><price>1</price></offer>
+<offer id="78"><price>five</price><currencyId>USD</currencyId></offer>
+</offers></shop></yml_catalog>"#;
+
+#[test]
+fn a_yml_feed_says_products_offers_and_categories() {
+    let (offers, rejects) = read_bytes(YML.as_bytes()).unwrap();
+    let cable = &offers[0];
+    assert_eq!(
+        cable.product.external_id.as_deref(),
+        Some("1005000000000001")
+    );
+    assert_eq!(
+        cable.product.url.as_deref(),
+        Some("https://www.aliexpress.com/item/1005000000000001.html"),
+        "the page, not the link that pays"
+    );
+    assert_eq!(cable.product.name.as_deref(), Some("USB-C <cable>"));
+    assert_eq!(
+        cable.product.image_url.as_deref(),
+        Some("https://ae01.alicdn.com/kf/a.jpg")
+    );
+    assert!(
+        cable
+            .affiliate_url
+            .as_deref()
+            .unwrap()
+            .ends_with("&subid=x")
+    );
+    assert_eq!(
+        (cable.price_e4, cable.old_price_e4),
+        (Some(35_000), Some(70_000))
+    );
+    assert_eq!(cable.currency, Some(Currency::USD));
+    assert_eq!(
+        (cable.vendor.as_deref(), cable.available),
+        (Some("Acme"), Some(true))
+    );
+    let category = cable.category.as_ref().unwrap();
+    assert_eq!(
+        (category.external_id.as_str(), category.name.as_deref()),
+        ("990001", Some("Cables & more"))
+    );
+    let phone = &offers[1];
+    assert_eq!(phone.product.external_id.as_deref(), Some("77"));
+    assert_eq!(
+        (phone.product.name.as_deref(), phone.product.url.as_deref()),
+        (Some("Phone Acme X"), None)
+    );
+    assert_eq!(phone.currency.unwrap().as_str(), "RUB");
+    assert_eq!((phone.available, phone.rounded), (Some(false), 1));
+    let reasons: Vec<_> = rejects
+        .iter()
+        .map(|reject| {
+            (
+                reject.reason.as_str(),
+                reject.field.as_deref(),
+                reject.place.index,
+            )
+        })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("MISSING_FIELD", Some("currencyId"), 2),
+            ("BAD_VALUE", Some("price"), 3)
+        ]
+    );
+    assert!(rejects[1].raw.contains("five"), "{}", rejects[1].raw);
+}
+
+#[test]
+fn csv_packed_and_in_another_encoding_says_the_same() {
+    let csv = "id;available;categoryId;currencyId;name;oldprice;picture;price;url;vendor;weather\n\
+               7;true;44;USD;Кабель;;https://x/a.jpg,https://x/b.jpg;3,50;https://alitems.com/g/a/?ulp=https%3A%2F%2Faliexpress.ru%2Fitem%2F9.html;Acme;fair\n\
+               8;false;Phones;RUB;Phone;;;;;;\n";
+    let (bytes, _, _) = encoding_rs::WINDOWS_1251.encode(csv);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&bytes).unwrap();
+    let packed = packed.finish().unwrap();
+    for bytes in [csv.as_bytes(), &bytes, &packed] {
+        let (offers, rejects) = read_bytes(bytes).unwrap();
+        assert_eq!(rejects, []);
+        assert_eq!(
+            offers[0].product.external_id.as_deref(),
+            Some("9"),
+            "the page's id, not the offer's"
+        );
+        assert_eq!(offers[0].product.name.as_deref(), Some("Кабель"));
+        assert_eq!(
+            offers[0].product.image_url.as_deref(),
+            Some("https://x/a.jpg")
+        );
+        assert_eq!(offers[0].price_e4, Some(35_000));
+        assert_eq!(offers[0].category.as_ref().unwrap().external_id, "44");
+        assert_eq!(offers[1].product.external_id.as_deref(), Some("8"));
+        assert_eq!(
+            (offers[1].price_e4, offers[1].category.as_ref()),
+            (None, None)
+        );
+    }
+    let cut = read_bytes(&packed[..packed.len() - 9]);
+    assert!(cut.is_err(), "{cut:?}");
+}
+
+#[test]
+fn hostile_and_damaged_feeds_end_in_a_sentence() {
+    let offer = "<yml_catalog><shop><offers><offer id=\"1\">";
+    let deep = format!("{offer}{}", "<a>".repeat(100));
+    let attributes: String = (0..100).map(|at| format!("a{at}='x' ")).collect();
+    let attributes = format!("<yml_catalog {attributes}>");
+    let long = format!("{offer}<name>{}", "x".repeat(1 << 20));
+    let (cut, _) = YML.split_once("</offers>").unwrap();
+    for (text, words) in [
+        (
+            "<!DOCTYPE yml_catalog [<!ENTITY b \"bb\"><!ENTITY c \"&b;&b;\">]><yml_catalog/>",
+            "DOCTYPE defines",
+        ),
+        (
+            "<!DOCTYPE yml_catalog SYSTEM \"shops.dtd\" [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><yml_catalog/>",
+            "DOCTYPE defines",
+        ),
+        (
+            "<yml_catalog><shop><name>&c;</name></shop></yml_catalog>",
+            "`&c;`",
+        ),
+        (deep.as_str(), "32 deep"),
+        (attributes.as_str(), "64 attributes"),
+        (long.as_str(), "256 KiB"),
+        (cut, "ends inside"),
+        ("<yml_catalog><shop></yml_catalog>", "damaged"),
+        ("<stats><stat/></stats>", "root is `<stats>`"),
+        ("<html><body>Sign in</body></html>", "HTML"),
+        ("weather;mood\nfair;good\n", "no row of headings"),
+        ("", "no row of headings"),
+    ] {
+        let error = read_bytes(text.as_bytes()).expect_err(words);
+        assert!(
+            error.contains(words) && error.len() < 600,
+            "{words} in {error}"
+        );
+    }
+    let field = format!(
+        "{offer}<name>{}</name></offer></offers></shop></yml_catalog>",
+        "x".repeat(70_000)
+    );
+    let (offers, rejects) = read_bytes(field.as_bytes()).unwrap();
+    assert_eq!((offers.len(), rejects[0].reason.as_str()), (0, "TOO_LONG"));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_offers_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..80), at in 0usize..1_800, cut in 0usize..60) {
+        let mut text = YML.as_bytes().to_vec();
+        let at = at.min(text.len());
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, bytes.iter().copied());
+        let _ = read_bytes(&text);
+        let _ = read_bytes(&bytes);
+    }
+}

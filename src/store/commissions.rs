@@ -1,0 +1,75 @@
+//! What commission products pay, read back, and whose is to be asked for next.
+
+use super::listing::{IDS, column};
+use super::tx::ReadTx;
+use crate::domain::error::Result;
+use crate::domain::feed::CommissionRate;
+use crate::domain::scope::ReadScope;
+use crate::domain::time::Instant;
+use entity::commission_rate;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What commission each product pays: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_products(
+    tx: &ReadTx,
+    scope: ReadScope,
+    products: &[Uuid],
+) -> Result<HashMap<Uuid, CommissionRate>> {
+    let mut found = HashMap::new();
+    for ids in products.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.* FROM commission_rates t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND t.product_id IN ")
+            .bind_all(ids.iter().copied());
+        for row in tx.models::<commission_rate::Entity>(sql).await? {
+            let rate = CommissionRate {
+                product_id: row.product_id,
+                rate_e4: row.rate_e4,
+                hot_rate_e4: row.hot_rate_e4,
+            };
+            found.insert(row.product_id, rate);
+        }
+    }
+    Ok(found)
+}
+
+/// The links of products that were ordered since `sold_since`, whose commission was not asked for since `asked_before`:
+/// those never asked for first, then the longest ago; at most `limit`. One statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn due(
+    tx: &ReadTx,
+    scope: ReadScope,
+    sold_since: Instant,
+    asked_before: Instant,
+    limit: u32,
+) -> Result<Vec<String>> {
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT p.url FROM products p LEFT JOIN commission_rates c ON c.publisher_id = p.publisher_id \
+         AND c.product_id = p.id WHERE p.publisher_id = ",
+    )
+    .bind(scope.publisher().0)
+    .push(
+        " AND p.url IS NOT NULL AND p.id IN (SELECT i.product_id FROM actions a JOIN action_items i \
+         ON i.publisher_id = a.publisher_id AND i.action_id = a.id WHERE a.publisher_id = ",
+    )
+    .bind(scope.publisher().0)
+    .push(" AND a.ordered_at_us >= ")
+    .bind(sold_since.micros())
+    .push(") AND COALESCE(c.observed_at_us, 0) < ")
+    .bind(asked_before.micros())
+    .push(" ORDER BY COALESCE(c.observed_at_us, 0), p.id LIMIT ")
+    .bind(i64::from(limit));
+    tx.rows(sql)
+        .await?
+        .iter()
+        .map(|row| column(row, "url"))
+        .collect()
+}

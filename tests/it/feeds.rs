@@ -1,0 +1,366 @@
+//! Product feeds and commission rates: what they leave of products, categories, offers and the hot mark, in whatever
+//! order they and the actions arrive. Not here: what the files mean (`ingest::feed`).
+
+use crate::support::api::Api;
+use crate::support::drafts::{Maker, Shape, at};
+use crate::support::world::{World, block_on};
+use actiongraph::domain::draft::{ActionDraft, CategoryRef, DraftItem, ProductRef};
+use actiongraph::domain::feed::{CommissionDraft, FeedSource};
+use actiongraph::ingest::feed::import_feed;
+use actiongraph::ingest::pipeline::{ImportReport, Progress};
+use actiongraph::store::apply::feeds::write_commissions;
+use actiongraph::store::commissions;
+use entity::{category, feed_offer, import_run, product, totals_category};
+use serde_json::json;
+use std::io::Write as _;
+
+struct Unseen;
+
+impl Progress for Unseen {
+    fn advanced(&mut self, _: u64, _: u64, _: u64) {}
+}
+
+/// A feed of offers (id, name, price), each in a category that the shipped tree does not know.
+fn yml(offers: &[(&str, &str, &str)]) -> String {
+    let mut text = String::from(
+        "<!DOCTYPE yml_catalog SYSTEM \"shops.dtd\"><yml_catalog><shop><categories>\
+         <category id=\"990001\" parentId=\"44\">Cables</category></categories><offers>",
+    );
+    for (id, name, price) in offers {
+        text.push_str(&format!(
+            "<offer id=\"{id}\" available=\"true\"><url>https://alitems.com/g/x/?ulp=https%3A%2F%2Faliexpress.ru%2Fitem%2F{id}.html</url>\
+             <name>{name}</name><price>{price}</price><currencyId>USD</currencyId><categoryId>990001</categoryId>\
+             <vendor>Acme</vendor></offer>"
+        ));
+    }
+    text.push_str("</offers></shop></yml_catalog>");
+    text
+}
+
+struct Taken<'a> {
+    name: &'a str,
+    is_hot: bool,
+    is_whole: bool,
+    at: &'a str,
+}
+
+async fn import(world: &World, text: &str, taken: &Taken<'_>) -> ImportReport {
+    try_import(world, text, taken).await.unwrap()
+}
+
+async fn try_import(
+    world: &World,
+    text: &str,
+    taken: &Taken<'_>,
+) -> actiongraph::domain::error::Result<ImportReport> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let source = FeedSource {
+        name: taken.name.to_owned(),
+        is_hot: taken.is_hot,
+        is_whole: taken.is_whole,
+        observed_at: at(taken.at),
+    };
+    let now = || at("2026-06-30T00:00:00Z");
+    let feed = ("feed.xml", &source);
+    import_feed(
+        &world.store,
+        world.write(0),
+        file.path(),
+        feed,
+        &now,
+        &mut Unseen,
+    )
+    .await
+}
+
+fn whole<'a>(name: &'a str, at: &'a str, is_hot: bool) -> Taken<'a> {
+    Taken {
+        name,
+        is_hot,
+        is_whole: true,
+        at,
+    }
+}
+
+async fn hot(world: &World) -> Vec<String> {
+    let mut ids: Vec<String> = world
+        .rows::<product::Entity>(0)
+        .await
+        .into_iter()
+        .filter(|row| row.is_hot)
+        .filter_map(|row| row.external_id)
+        .collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn a_later_feed_takes_away_what_it_no_longer_has_and_the_hot_mark_with_it() {
+    block_on(async {
+        let world = World::new(1).await;
+        let first = yml(&[("1", "One", "5"), ("2", "Two", "6")]);
+        let report = import(
+            &world,
+            &first,
+            &whole("Hot Products", "2026-03-01T00:00:00Z", true),
+        )
+        .await;
+        assert_eq!((report.read, report.inserted, report.rejected), (2, 2, 0));
+        assert_eq!(hot(&world).await, ["1", "2"]);
+        let stored = world.rows::<feed_offer::Entity>(0).await;
+        let again = import(
+            &world,
+            &first,
+            &whole("Hot Products", "2026-03-01T00:00:00Z", true),
+        )
+        .await;
+        assert_eq!((again.inserted, again.updated, again.unchanged), (0, 0, 2));
+        assert_eq!(world.rows::<feed_offer::Entity>(0).await, stored);
+
+        // Changes alone take nothing away; another feed neither.
+        let change = yml(&[("2", "Two", "7")]);
+        let part = Taken {
+            is_whole: false,
+            ..whole("Hot Products", "2026-03-02T00:00:00Z", true)
+        };
+        assert_eq!(import(&world, &change, &part).await.updated, 1);
+        import(
+            &world,
+            &yml(&[("3", "Three", "1")]),
+            &whole("All", "2026-03-09T00:00:00Z", false),
+        )
+        .await;
+        assert_eq!(hot(&world).await, ["1", "2"]);
+        import(
+            &world,
+            &change,
+            &whole("Hot Products", "2026-03-03T00:00:00Z", true),
+        )
+        .await;
+        assert_eq!(hot(&world).await, ["2"]);
+        // An older whole feed brings nothing back.
+        let old = import(
+            &world,
+            &first,
+            &whole("Hot Products", "2026-03-02T12:00:00Z", true),
+        )
+        .await;
+        assert_eq!((old.inserted, old.updated, old.stale), (0, 0, 2));
+        assert_eq!(hot(&world).await, ["2"]);
+        // A damaged one, and one without offers, take nothing away.
+        let late = whole("Hot Products", "2026-03-04T00:00:00Z", true);
+        assert!(
+            try_import(&world, &first[..first.len() - 20], &late)
+                .await
+                .is_err()
+        );
+        import(&world, &yml(&[]), &late).await;
+        assert_eq!(hot(&world).await, ["2"]);
+        let runs = world.rows::<import_run::Entity>(0).await;
+        assert!(runs.iter().all(|run| run.entrance == "FEED"));
+        let failed = runs.iter().filter(|run| run.state == "FAILED").count();
+        let gone: i64 = runs.iter().map(|run| run.deleted_count).sum();
+        assert_eq!((failed, gone), (1, 1));
+    });
+}
+
+/// An action with one product in its cart.
+fn bought(product: &str, name: &str, when: &str) -> ActionDraft {
+    let shape = Shape {
+        drafts: 1,
+        actions: 1,
+        wild: false,
+    };
+    let mut draft = Maker::new(1, shape).drafts().remove(0);
+    draft.external_id = format!("a-{product}");
+    draft.stamp.changed_at = at(when);
+    draft.stamp.observed_at = at(when);
+    draft.standing.ordered_at = at(when);
+    draft.items = vec![DraftItem {
+        external_id: None,
+        product: Some(ProductRef {
+            external_id: Some(product.to_owned()),
+            name: Some(name.to_owned()),
+            url: None,
+            image_url: None,
+            country: None,
+        }),
+        category: Some(CategoryRef {
+            external_id: "990001".to_owned(),
+            name: None,
+        }),
+        amount_e4: 50_000,
+        reward_e4: 5_000,
+        rate_e4: None,
+        is_percentage: None,
+        tariff_id: None,
+        rate_id: None,
+        units: 1,
+        ordered_at: None,
+    }];
+    draft
+}
+
+#[test]
+fn actions_and_feeds_in_any_order_end_in_one_content_with_true_totals() {
+    block_on(async {
+        let mut contents = Vec::new();
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [1, 0, 2]] {
+            let world = World::new(1).await;
+            for step in order {
+                match step {
+                    0 => {
+                        world
+                            .apply(
+                                0,
+                                &[
+                                    bought("1", "Bought late", "2026-03-05T00:00:00Z"),
+                                    bought("2", "Bought early", "2026-02-01T00:00:00Z"),
+                                ],
+                            )
+                            .await;
+                    }
+                    1 => {
+                        let text = yml(&[("1", "Offered", "5"), ("2", "Offered", "6")]);
+                        import(&world, &text, &whole("All", "2026-03-01T00:00:00Z", false)).await;
+                    }
+                    _ => {
+                        let text = yml(&[("2", "Offered again", "8")]);
+                        import(&world, &text, &whole("Hot", "2026-03-02T00:00:00Z", true)).await;
+                    }
+                }
+            }
+            assert_eq!(world.drift(0).await, Vec::<String>::new(), "{order:?}");
+            let mut offers = world.rows::<feed_offer::Entity>(0).await;
+            offers.sort_by_key(|offer| (offer.product_id, offer.feed.clone()));
+            contents.push((
+                world.rows::<product::Entity>(0).await,
+                world.rows::<category::Entity>(0).await,
+                world.rows::<totals_category::Entity>(0).await,
+                offers,
+            ));
+        }
+        let (products, categories, totals, offers) = &contents[0];
+        for other in &contents[1..] {
+            assert_eq!(products, &other.0);
+            assert_eq!(categories, &other.1);
+            assert_eq!(totals, &other.2);
+            assert_eq!(offers, &other.3);
+        }
+        assert!(!totals.is_empty());
+        let named = |id: &str| {
+            let row = products
+                .iter()
+                .find(|row| row.external_id.as_deref() == Some(id));
+            row.map(|row| (row.name.clone().unwrap(), row.url.is_some(), row.is_hot))
+                .unwrap()
+        };
+        assert_eq!(named("1"), ("Bought late".to_owned(), true, false));
+        assert_eq!(named("2"), ("Offered again".to_owned(), true, true));
+        let cables = categories
+            .iter()
+            .find(|row| row.external_id == "990001")
+            .unwrap();
+        assert_eq!(cables.name, "Cables");
+        assert!(cables.parent_id.is_some() && !cables.is_known);
+    });
+}
+
+fn link(id: &str) -> String {
+    format!("https://aliexpress.ru/item/{id}.html")
+}
+
+/// What the network answered of a product.
+fn answer(id: &str, is_hot: bool, when: &str) -> CommissionDraft {
+    CommissionDraft {
+        product: ProductRef {
+            external_id: None,
+            name: None,
+            url: Some(link(id)),
+            image_url: None,
+            country: None,
+        },
+        rate_e4: Some(70_000),
+        hot_rate_e4: Some(690_000),
+        is_hot,
+        observed_at: at(when),
+    }
+}
+
+#[test]
+fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
+    block_on(async {
+        let world = World::new(2).await;
+        let text = yml(&[("1", "One", "5"), ("2", "Two", "6"), ("3", "Three", "6")]);
+        import(&world, &text, &whole("All", "2026-03-01T00:00:00Z", false)).await;
+        world
+            .apply(
+                0,
+                &[
+                    bought("1", "One", "2026-03-05T00:00:00Z"),
+                    bought("2", "Two", "2026-03-06T00:00:00Z"),
+                    bought("3", "Three", "2026-01-06T00:00:00Z"),
+                ],
+            )
+            .await;
+        let due = async || {
+            commissions::due(
+                &world.tx(),
+                world.read(0),
+                at("2026-03-01T00:00:00Z"),
+                at("2026-03-20T00:00:00Z"),
+                10,
+            )
+            .await
+            .unwrap()
+        };
+        let mut asked = due().await;
+        asked.sort();
+        assert_eq!(asked, [link("1"), link("2")], "sold lately, with a link");
+        let now = at("2026-03-20T00:00:00Z");
+        let write = async |drafts: &[CommissionDraft]| {
+            write_commissions(&world.store, world.write(0), drafts, now)
+                .await
+                .unwrap()
+        };
+        assert_eq!(write(&[answer("1", true, "2026-03-10T00:00:00Z")]).await, 1);
+        assert_eq!(
+            write(&[answer("1", true, "2026-03-10T00:00:00Z")]).await,
+            0,
+            "once more"
+        );
+        assert_eq!(
+            write(&[answer("1", false, "2026-03-09T00:00:00Z")]).await,
+            0,
+            "older"
+        );
+        assert_eq!(hot(&world).await, ["1"]);
+        assert_eq!(due().await, [link("2"), link("1")]);
+        let query = "{ products(filter: {externalId: {in: [\"1\", \"2\"]}}, orderBy: [{field: EXTERNAL_ID, direction: ASC}]) { \
+                     nodes { externalId isHot commissionRate hotCommissionRate \
+                     offers { feed affiliateUrl price { amount currency } oldPrice { amount } vendor available isHot } } } }";
+        let data = Api::of(&world, 0).data(query, &json!({})).await;
+        assert_eq!(
+            data["products"]["nodes"][0],
+            json!({
+                "externalId": "1", "isHot": true, "commissionRate": "7.00", "hotCommissionRate": "69.00",
+                "offers": [{
+                    "feed": "All",
+                    "affiliateUrl": "https://alitems.com/g/x/?ulp=https%3A%2F%2Faliexpress.ru%2Fitem%2F1.html",
+                    "price": {"amount": "5.00", "currency": "USD"}, "oldPrice": null, "vendor": "Acme",
+                    "available": true, "isHot": false
+                }]
+            })
+        );
+        assert_eq!(data["products"]["nodes"][1]["commissionRate"], json!(null));
+        let other = Api::of(&world, 1).data(query, &json!({})).await;
+        assert_eq!(other["products"]["nodes"], json!([]));
+        // Not hot any more.
+        assert_eq!(
+            write(&[answer("1", false, "2026-03-11T00:00:00Z")]).await,
+            1
+        );
+        assert!(hot(&world).await.is_empty());
+    });
+}

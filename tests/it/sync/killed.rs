@@ -1,0 +1,101 @@
+//! A sync whose process is killed at random points: what is stored is whole, and going on gives what an undisturbed sync
+//! gives.
+
+use super::served::{command, upstream};
+use crate::support::check::{seed, soak};
+use crate::support::dice::Dice;
+use crate::support::world::World;
+use actiongraph::clock::Clock;
+use sea_orm::{ConnectionTrait as _, Database};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// How many kills `make test` has.
+const FEW: usize = 2;
+/// How often one sync is killed before it may go on to its end.
+const IN_A_ROW: usize = 2;
+
+/// The rows without the times at which they were read, which no two syncs share.
+async fn content(world: &World) -> Vec<String> {
+    let dump = world.dump(0).await;
+    dump.lines()
+        .map(|line| {
+            let line = super::without_times_of_reading(line);
+            // The stamps of single fields have their times of reading, too.
+            let end = line.find(" inherited: ").unwrap_or(line.len());
+            line[..end].to_owned()
+        })
+        .collect()
+}
+
+fn to_the_end(world: &World, fake: &crate::support::admitad::FakeAdmitad, folder: &Path) {
+    let output = command(world, fake, folder, &["sync", "--once"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_is_killed_again_and_again_ends_as_if_nothing_had_been() {
+    let (fake, folder) = (upstream(), tempfile::tempdir().unwrap());
+    let undisturbed = World::new(1).await;
+    let stopwatch = Clock::system();
+    to_the_end(&undisturbed, &fake, folder.path());
+    let whole = usize::try_from(stopwatch.elapsed().as_millis()).unwrap();
+    let wanted = content(&undisturbed).await;
+    let actions = undisturbed.facts(0).await.actions.len();
+    assert!(actions > 500, "{actions}");
+    let mut dice = Dice::new(seed() + 60);
+    let (mut kills, mut cut_short) = (0, 0);
+    while kills < soak("SOAK_KILLS").unwrap_or(FEW) {
+        let world = World::new(1).await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the lease of a process that is gone runs out behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        for _ in 0..IN_A_ROW {
+            let mut sync = command(&world, &fake, folder.path(), &["sync", "--once"]);
+            let mut child = sync
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            // Anywhere: while it starts, asks, writes, or has ended.
+            let delay = Duration::from_millis(u64::try_from(dice.below(whole)).unwrap());
+            tokio::time::sleep(delay).await;
+            cut_short += usize::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+            assert_eq!(
+                world.drift(0).await,
+                Vec::<String>::new(),
+                "after {delay:?}"
+            );
+            let stored = world.facts(0).await;
+            for action in stored.actions.values() {
+                let cart = usize::try_from(action.items_count).unwrap();
+                assert_eq!(stored.cart(action.id).len(), cart, "a whole cart");
+            }
+            db.execute_unprepared("UPDATE sync_accounts SET lease_until_us = 0")
+                .await
+                .unwrap();
+        }
+        to_the_end(&world, &fake, folder.path());
+        let content = content(&world).await;
+        for (row, wanted) in content.iter().zip(&wanted) {
+            assert_eq!(row, wanted);
+        }
+        assert_eq!(content.len(), wanted.len());
+        let runs = world.rows::<entity::import_run::Entity>(0).await;
+        let open = runs.iter().filter(|run| run.state == "RUNNING").count();
+        assert_eq!(open, 0, "what was killed is told to have failed");
+    }
+    assert!(
+        cut_short * 3 >= kills,
+        "only {cut_short} of {kills} were cut short"
+    );
+}
