@@ -9,6 +9,7 @@
 )]
 
 mod killed;
+mod orders;
 
 use crate::support::server::{Running, running, secret};
 use actiongraph::domain::time::Instant;
