@@ -149,7 +149,7 @@ fn due_at(pace: &Pace, state: &AccountState, feed: Feed, now: Instant) -> Option
                 .filter(|_| backfill.condition == Condition::Done)?;
             Some(night_after(pace, done))
         }
-        Feed::Rates | Feed::Clicks | Feed::Commissions if of.next_run.is_none() => {
+        Feed::Rates | Feed::Clicks | Feed::Balance | Feed::Commissions if of.next_run.is_none() => {
             (backfill.condition == Condition::Done && of.last_attempt.is_none()).then_some(now)
         }
         _ => of
