@@ -40,6 +40,7 @@ pub mod product_lifetimes;
 pub mod program;
 pub mod publisher;
 pub mod publisher_state;
+pub mod segment_settings;
 pub mod sync_account;
 pub mod sync_state;
 pub mod tombstone;

@@ -41,6 +41,8 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
+        /// Define segments, and set the parameters of the built-in ones.
+        Segments = "segments",
     }
 }
 

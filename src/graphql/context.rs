@@ -11,6 +11,7 @@ use super::siblings::{Member, page_of_siblings};
 use crate::domain::page::Page;
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
+use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::store::{self, DataState, ReadTx};
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
@@ -26,6 +27,7 @@ pub struct RequestContext {
     /// Entities by id.
     pub loaders: Loaders,
     state: OnceCell<Result<DataState>>,
+    settings: OnceCell<Result<StoredSettings>>,
 }
 
 impl RequestContext {
@@ -40,6 +42,7 @@ impl RequestContext {
             tx,
             loaders,
             state: OnceCell::new(),
+            settings: OnceCell::new(),
         })
     }
 
@@ -54,6 +57,19 @@ impl RequestContext {
                 .map_err(Failure::from)
         };
         self.state.get_or_init(read).await.clone()
+    }
+
+    /// What the publisher set of the built-in segments' parameters: one statement for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn segment_settings(&self) -> Result<StoredSettings> {
+        let read = || async {
+            segment_settings(&self.tx, self.scope)
+                .await
+                .map_err(Failure::from)
+        };
+        self.settings.get_or_init(read).await.clone()
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.
