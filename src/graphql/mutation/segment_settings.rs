@@ -79,8 +79,8 @@ impl Change {
         let mut user_errors = Vec::new();
         let mut wrong = |argument: &str, problems: Vec<Problem>| {
             user_errors.extend(problems.into_iter().map(|problem| {
-                let field = std::iter::once(argument).chain(problem.place);
-                UserError::new(field, Code::BadUserInput, problem.message)
+                let place = format!("{argument}.{}", problem.place.join("."));
+                UserError::new(&place, Code::BadUserInput, problem.message)
             }));
         };
         self.products.onto(&mut settings.products);
@@ -126,7 +126,7 @@ impl Change {
         );
         UpdateSegmentSettingsPayload {
             settings: None,
-            user_errors: vec![UserError::new(["version"], Code::Conflict, message)],
+            user_errors: vec![UserError::new("version", Code::Conflict, message)],
         }
     }
 }

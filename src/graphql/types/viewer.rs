@@ -29,7 +29,7 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
-    /// Define segments, and set the parameters of the built-in ones.
+    /// Define segments, and keep the list of priority products.
     Segments,
 }
 
