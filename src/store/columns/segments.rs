@@ -7,6 +7,7 @@ use super::super::segments::{UserFacts, nothing_known};
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
 use super::matching::Matching;
+use super::names::Directory;
 use super::sales::{Ranking, Tally};
 use crate::domain::action::Status;
 use crate::domain::columns::can_count;
@@ -78,7 +79,7 @@ fn products(
     matching: &Matching,
     range: Span,
     previous: Span,
-    mut marks: HashMap<Uuid, (bool, bool)>,
+    marks: HashMap<Uuid, (bool, bool)>,
 ) -> Result<Vec<ProductStats>> {
     let (from, to) = (range.from.micros(), range.to.micros());
     let is_previous = |at: i64| previous.from.micros() <= at && at < previous.to.micros();
@@ -131,6 +132,17 @@ fn products(
             }
         }
     });
+    told(&known, &tally, &names, to, marks)
+}
+
+/// What is told of each product, of those that were sold or decided about before an instant, or are on the list.
+fn told(
+    known: &[Product],
+    tally: &Tally,
+    names: &Directory,
+    to: i64,
+    mut marks: HashMap<Uuid, (bool, bool)>,
+) -> Result<Vec<ProductStats>> {
     let mut stats = Vec::new();
     let currencies = names.currencies_in_order();
     for (place, product) in known.iter().enumerate().skip(1) {
