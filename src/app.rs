@@ -119,8 +119,8 @@ impl App {
         let address = listener.local_addr().map_err(Error::internal)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
         let store = parts.store.with_columns(ColumnsOptions {
-            max_bytes: settings.columns_max_bytes,
-            least_changes: settings.columns_min_changes,
+            max_bytes: settings.columns.max_bytes,
+            least_changes: settings.columns.min_changes,
         });
         let state = HttpState {
             engine: Engine::new(store.clone())?,
@@ -151,7 +151,7 @@ impl App {
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
-            columns_warm_up: settings.columns_warm_up,
+            columns_warm_up: settings.columns.warm_up,
             syncs: parts.syncs,
         })
     }

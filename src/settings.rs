@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod accounts;
+mod columns;
 
 pub use accounts::AccountSettings;
+pub use columns::ColumnsSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -139,30 +141,9 @@ pub const KEYS: &[Key] = &[
         "\"\"",
         "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
     ),
-    key(
-        "columns_max_mb",
-        Kind::Whole {
-            least: 0,
-            most: 1_048_576,
-        },
-        "512",
-        "How many megabytes the columns of facts in memory may take together, which answer segments and reports; 0 for none.",
-    ),
-    key(
-        "columns_min_changes",
-        Kind::Whole {
-            least: 0,
-            most: 1_000_000_000,
-        },
-        "20000",
-        "How many changes of actions a publisher must have had for columns: SQL answers quickly for fewer.",
-    ),
-    key(
-        "columns_warm_up",
-        Kind::Switch,
-        "false",
-        "Read columns in when the server starts, not only when a question asks for them.",
-    ),
+    columns::MAX_MB,
+    columns::MIN_CHANGES,
+    columns::WARM_UP,
     key(
         "workers",
         Kind::Whole {
@@ -224,12 +205,8 @@ pub struct Settings {
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
     pub import_directory: Option<PathBuf>,
-    /// How many bytes the columns of facts in memory may take together; 0 for none.
-    pub columns_max_bytes: usize,
-    /// How many changes of actions a publisher must have had for columns.
-    pub columns_min_changes: i64,
-    /// Whether columns are read in when the server starts.
-    pub columns_warm_up: bool,
+    /// Columns of facts in memory.
+    pub columns: ColumnsSettings,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -437,13 +414,7 @@ impl Settings {
                 .text("import_directory")
                 .map(|(_, text)| PathBuf::from(text.trim()))
                 .filter(|path| !path.as_os_str().is_empty()),
-            columns_max_bytes: raw.whole("columns_max_mb").map_or(512 << 20, |megabytes| {
-                usize::try_from(megabytes << 20).unwrap_or(usize::MAX)
-            }),
-            columns_min_changes: raw
-                .whole("columns_min_changes")
-                .map_or(20_000, |changes| i64::try_from(changes).unwrap_or(i64::MAX)),
-            columns_warm_up: raw.switch("columns_warm_up").unwrap_or(false),
+            columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())
