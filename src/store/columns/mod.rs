@@ -169,8 +169,9 @@ impl Columns {
     pub fn want(&self, publisher: PublisherId) {
         let held = self.held(publisher);
         let mut kept = lock(&held.kept);
-        if !kept.is_too_large && !kept.is_wanted {
+        if !kept.is_too_large {
             kept.is_wanted = true;
+            // Also where it was wanted before: whoever reads in may have failed since.
             self.wanted.notify_one();
         }
     }
