@@ -1,6 +1,6 @@
 //! What can be changed: rejected records are mended, segments are defined.
 
-mod segment_settings;
+pub mod segment_settings;
 
 use std::collections::HashMap;
 use std::sync::Arc;

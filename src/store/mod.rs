@@ -11,6 +11,7 @@ pub mod apply;
 pub mod balances;
 pub mod categories;
 pub mod cohorts;
+pub mod columns;
 pub mod commissions;
 mod connect;
 mod convert;

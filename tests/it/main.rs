@@ -19,6 +19,7 @@ mod apply;
 mod cdnow;
 mod cli;
 mod clicks;
+mod columns;
 mod customers;
 mod documents;
 mod durability;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, InfoOf};
 use super::report_info::TimeSpan;
 use super::sales::{Money, amounts};
-use super::words::CohortBucket;
+use super::words::{AggregateSource, CohortBucket};
 use crate::analytics::cohorts::user_cohorts;
+use crate::analytics::sources::lifetimes_answer;
 use crate::domain::money;
 use crate::domain::sales::{FactQuery, ratio};
 use crate::domain::segment;
@@ -176,7 +177,11 @@ impl CohortArgs {
         let found = user_cohorts(&request.tx, request.scope, &facts, cut).await?;
         let only = self.currency;
         let list = found.into_iter().map(|cohort| UserCohort { cohort, only });
-        let source = segments_source(&facts);
+        let source = if lifetimes_answer(&facts) {
+            AggregateSource::TotalsAndFacts
+        } else {
+            AggregateSource::Facts
+        };
         Ok(UserCohorts {
             list: list.collect(),
             info: AggregateInfo::new(request, InfoOf::Facts(facts), source),

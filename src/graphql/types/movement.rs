@@ -370,7 +370,7 @@ impl MovementArgs {
         };
         let (before, after) = (window(spans.0), window(spans.1));
         let all = moved(&request.tx, request.scope, (&before, &after), &rules).await?;
-        let source = segments_source(&after);
+        let source = segments_source(request, &after).await?;
         Ok(UserSegmentMovement {
             compared: Arc::new(Compared { spans, all }),
             info: AggregateInfo::new(request, InfoOf::Facts(after), source),

@@ -14,6 +14,7 @@ pub(crate) fn tables(statement: &str) -> Vec<&str> {
         "products",
         "programs",
         "publisher_states",
+        "segment_settings",
         "totals_audience",
         "totals_category",
         "totals_channel",
