@@ -117,7 +117,7 @@ impl App {
         let address = listener.local_addr().map_err(Error::internal)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
         let state = HttpState {
-            engine: Engine::new(parts.store.clone())?,
+            engine: Engine::with_links(parts.store.clone(), settings.links.clone())?,
             keyring: Keyring::new(parts.store.clone()),
             store: parts.store,
             inbox,

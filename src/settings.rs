@@ -18,6 +18,9 @@ use std::time::Duration;
 
 mod accounts;
 
+mod deeplinks;
+
+use crate::domain::traffic::LinkSettings;
 pub use accounts::AccountSettings;
 
 /// The environment variable that names the configuration file.
@@ -52,6 +55,9 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'stat
         kind,
     }
 }
+
+/// The shipped hosts of affiliate links, as the file spells them; a test compares them with the list.
+const DEEPLINK_HOSTS: &str = "[\"ad.admitad.com\", \"alitems.com\", \"alitems.site\", \"aflink.ru\", \"allgrad.site\", \"bednari.com\", \"dhwnh.com\", \"iytlj.com\", \"kjuzv.com\", \"lenkmio.com\", \"modato.ru\", \"pafutos.com\", \"rzekl.com\", \"tjzuh.com\", \"xpuvo.com\"]";
 
 /// Every setting there is.
 pub const KEYS: &[Key] = &[
@@ -140,6 +146,12 @@ pub const KEYS: &[Key] = &[
         "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
     ),
     key(
+        "deeplink_hosts",
+        Kind::List,
+        DEEPLINK_HOSTS,
+        "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
+    ),
+    key(
         "workers",
         Kind::Whole {
             least: 0,
@@ -196,6 +208,8 @@ pub struct Settings {
     pub sync_every: Option<Duration>,
     /// The accounts of the network that are fetched.
     pub accounts: Vec<AccountSettings>,
+    /// Templates of affiliate links, and the hosts that they may be on.
+    pub links: LinkSettings,
     /// How many bytes an upload may have.
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
@@ -230,6 +244,8 @@ impl fmt::Display for Problem {
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
     accounts: accounts::Given,
+    /// Tables of templates of links, with their places.
+    deeplinks: Vec<(String, toml::Value)>,
     aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
@@ -255,8 +271,20 @@ impl Raw {
                     self.given.insert(key.name, (place, value));
                 }
                 None if name == accounts::TABLE => self.accounts.add_file(&place, value),
+                None if name == deeplinks::TABLE => self.add_deeplinks(&place, value),
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
+        }
+    }
+
+    fn add_deeplinks(&mut self, place: &str, value: toml::Value) {
+        match value {
+            toml::Value::Array(tables) => {
+                for (index, table) in tables.into_iter().enumerate() {
+                    self.deeplinks.push((format!("{place}[{index}]"), table));
+                }
+            }
+            other => self.deeplinks.push((place.to_owned(), other)),
         }
     }
 
@@ -402,6 +430,7 @@ impl Settings {
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             accounts: accounts::resolve(&mut raw),
+            links: deeplinks::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
             import_directory: raw
                 .text("import_directory")
@@ -488,6 +517,7 @@ pub fn defaults() -> String {
          # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
     );
     text.push_str(&accounts::defaults());
+    text.push_str(&deeplinks::defaults());
     text
 }
 

@@ -13,6 +13,7 @@ pub mod categories;
 pub mod commissions;
 mod connect;
 mod convert;
+pub mod deeplinks;
 mod error;
 pub mod feeds;
 pub mod imports;

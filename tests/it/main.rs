@@ -40,4 +40,5 @@ mod statements;
 mod sync;
 mod tenants;
 mod totals;
+mod traffic;
 mod uploads;

@@ -43,6 +43,8 @@ struct Fact {
     stored_items: Option<Vec<Item>>,
     /// What the stored action contributes to the totals; none for one that is not among the facts.
     contributes: Option<Contribution>,
+    /// The user that it is stored with.
+    held_user: Option<Uuid>,
     /// States by id, those that are stored and those that the batch brings.
     states: BTreeMap<Uuid, State>,
     /// Those that are to be written.
@@ -70,12 +72,21 @@ impl Facts {
         deletions: &[Deletion],
     ) -> Result<Self, DbErr> {
         let deleted = deletions.iter().map(|gone| &gone.external_id);
-        let mut ids: Vec<Uuid> = drafts
+        let ids = drafts
             .iter()
             .map(|draft| &draft.external_id)
             .chain(deleted)
             .map(|external_id| action_id(publisher, external_id))
             .collect();
+        Self::load_ids(tx, publisher, ids).await
+    }
+
+    /// Reads what is known of actions by their ids.
+    pub(super) async fn load_ids(
+        tx: &WriteTx,
+        publisher: PublisherId,
+        mut ids: Vec<Uuid>,
+    ) -> Result<Self, DbErr> {
         ids.sort_unstable();
         ids.dedup();
         let mut rows = Vec::new();
@@ -133,6 +144,7 @@ impl Facts {
                         record: arriving,
                         stored_items: None,
                         contributes: None,
+                        held_user: None,
                         states: BTreeMap::from([(state_id, state)]),
                         new_states: vec![state_id],
                         found: Found::New,
@@ -199,6 +211,28 @@ impl Facts {
             }
         }
         deleted
+    }
+
+    /// Names the users anew, as the ad spaces say now: marks the actions that have another one, and gives the new ones with
+    /// the instants of their orders.
+    pub(super) fn name_users(
+        &mut self,
+        publisher: PublisherId,
+        spaces: &AdSpaces,
+    ) -> Vec<SeenUser> {
+        let mut users = Vec::new();
+        for fact in self.0.values_mut() {
+            let named = fact.user(publisher, spaces);
+            let named = named.map(|(id, space, value)| (id, space.to_owned(), value.to_owned()));
+            if named.as_ref().map(|(id, ..)| *id) == fact.held_user {
+                continue;
+            }
+            fact.is_dirty = true;
+            fact.is_visible = true;
+            let ordered_at = fact.record.standing.ordered_at.micros();
+            users.extend(named.map(|(id, space, value)| (id, space, value, ordered_at)));
+        }
+        users
     }
 
     /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
@@ -386,6 +420,7 @@ impl Fact {
         Ok(Self {
             external_id,
             contributes: Some(contribution(&record, user_id)),
+            held_user: user_id,
             record,
             stored_items: Some(cart),
             states: by_id,
