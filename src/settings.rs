@@ -10,6 +10,7 @@ mod spelling;
 pub use aliases::Alias;
 use spelling::hint;
 
+use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -55,9 +56,6 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'stat
         kind,
     }
 }
-
-/// The shipped hosts of affiliate links, as the file spells them; a test compares them with the list.
-const DEEPLINK_HOSTS: &str = "[\"ad.admitad.com\", \"alitems.com\", \"alitems.site\", \"aflink.ru\", \"allgrad.site\", \"bednari.com\", \"dhwnh.com\", \"iytlj.com\", \"kjuzv.com\", \"lenkmio.com\", \"modato.ru\", \"pafutos.com\", \"rzekl.com\", \"tjzuh.com\", \"xpuvo.com\"]";
 
 /// Every setting there is.
 pub const KEYS: &[Key] = &[
@@ -148,7 +146,7 @@ pub const KEYS: &[Key] = &[
     key(
         "deeplink_hosts",
         Kind::List,
-        DEEPLINK_HOSTS,
+        deeplinks::SHIPPED,
         "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
     ),
     key(
@@ -244,8 +242,7 @@ impl fmt::Display for Problem {
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
     accounts: accounts::Given,
-    /// Tables of templates of links, with their places.
-    deeplinks: Vec<(String, toml::Value)>,
+    deeplinks: deeplinks::Given,
     aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
@@ -271,20 +268,9 @@ impl Raw {
                     self.given.insert(key.name, (place, value));
                 }
                 None if name == accounts::TABLE => self.accounts.add_file(&place, value),
-                None if name == deeplinks::TABLE => self.add_deeplinks(&place, value),
+                None if name == deeplinks::TABLE => self.deeplinks.add_file(&place, value),
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
-        }
-    }
-
-    fn add_deeplinks(&mut self, place: &str, value: toml::Value) {
-        match value {
-            toml::Value::Array(tables) => {
-                for (index, table) in tables.into_iter().enumerate() {
-                    self.deeplinks.push((format!("{place}[{index}]"), table));
-                }
-            }
-            other => self.deeplinks.push((place.to_owned(), other)),
         }
     }
 

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 /// The name that the list has in the configuration file.
 pub(super) const TABLE: &str = "deeplinks";
 
+/// The shipped hosts, as the file spells them; a test compares them with the list.
+pub(super) const SHIPPED: &str = "[\"ad.admitad.com\", \"alitems.com\", \"alitems.site\", \"aflink.ru\", \"allgrad.site\", \"bednari.com\", \"dhwnh.com\", \"iytlj.com\", \"kjuzv.com\", \"lenkmio.com\", \"modato.ru\", \"pafutos.com\", \"rzekl.com\", \"tjzuh.com\", \"xpuvo.com\"]";
+
 /// What a template may say, an example, and what it means.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("publisher", "\"my-blog\"", "whose ad space it is"),
@@ -39,10 +42,28 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// Templates that were given, before they are looked at, with their places.
+#[derive(Debug, Default)]
+pub(super) struct Given(Vec<(String, toml::Value)>);
+
+impl Given {
+    /// The list in a configuration file.
+    pub(super) fn add_file(&mut self, place: &str, value: toml::Value) {
+        match value {
+            toml::Value::Array(tables) => {
+                let tables = tables.into_iter().enumerate();
+                self.0
+                    .extend(tables.map(|(index, table)| (format!("{place}[{index}]"), table)));
+            }
+            other => self.0.push((place.to_owned(), other)),
+        }
+    }
+}
+
 /// The links, their problems among those of the other settings.
 pub(super) fn resolve(raw: &mut Raw) -> LinkSettings {
     let hosts = hosts(raw);
-    let tables = std::mem::take(&mut raw.deeplinks);
+    let tables = std::mem::take(&mut raw.deeplinks).0;
     let mut deeplinks: Vec<ConfiguredDeeplink> = Vec::new();
     let mut names = BTreeSet::new();
     for (place, value) in tables {

@@ -161,6 +161,13 @@ async fn a_template_is_stored_checked_shown_and_removed() {
         assert_eq!(error["field"], json!([field]), "{query}");
         assert!(error["message"].as_str().unwrap().contains(part), "{error}");
     }
+}
+
+#[tokio::test]
+async fn templates_need_a_scope_and_move_the_version() {
+    let server = imported(orders()).await;
+    let (space, program, _) = ids(&server, 0).await;
+    let wrong = |base: &str, more: &str| set(&space, &program, base, more);
     // Who may read only may not, and nobody sees another's ad space.
     let scopes = [KeyScope::Read, KeyScope::Import];
     let reader = key_of(&server.store, &server.publishers[0], &scopes, server.now()).await;

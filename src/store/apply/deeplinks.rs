@@ -2,15 +2,19 @@
 
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, insert};
+use super::super::sync::write_step;
 use super::super::tx::WriteTx;
+use super::dimensions::{known, program_id};
 use super::{lock, raise_version};
 use crate::domain::deeplink::Template;
+use crate::domain::draft::ProgramRef;
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use crate::domain::traffic::DeeplinkSource;
-use entity::deeplink;
+use entity::{deeplink, program};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -42,7 +46,7 @@ pub async fn set(
 }
 
 /// Likewise in a transaction that holds the lock and raises the version.
-pub(super) async fn set_in(
+async fn set_in(
     tx: &WriteTx,
     publisher: PublisherId,
     (ad_space_id, program_id, source): DeeplinkKey,
@@ -78,6 +82,73 @@ pub(super) async fn set_in(
         return Ok(false);
     }
     insert(tx, &[row], Conflict::Replace).await.map(|_| true)
+}
+
+/// What the network shows for an ad space.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The ad space.
+    pub ad_space: Uuid,
+    /// Templates by programs; those of programs that the publisher does not know are left out.
+    pub templates: &'a [(ProgramRef, Template)],
+    /// Whether these are all: what was shown before, and is not any more, goes.
+    pub is_whole: bool,
+    /// How far a sync has come with them.
+    pub sync: &'a SyncStep,
+    /// The present.
+    pub now: Instant,
+}
+
+/// Writes what the network shows for an ad space: all of it or nothing.
+///
+/// # Errors
+/// When the database fails, or another server has the account now.
+pub async fn write_shown(store: &Store, scope: WriteScope, shown: Shown<'_>) -> Result<()> {
+    let publisher = scope.publisher();
+    store
+        .write(async |tx| {
+            let sequence = lock(tx, publisher).await?;
+            let named = shown.templates.iter();
+            let named = named.map(|(program, _)| program_id(publisher, program));
+            let known = known::<program::Entity>(tx, publisher, "programs", named).await?;
+            let known: Vec<Uuid> = known.into_iter().map(|row| row.id).collect();
+            let mut is_changed = false;
+            for (program, template) in shown.templates {
+                let id = program_id(publisher, program);
+                if known.contains(&id) {
+                    let key = (shown.ad_space, id, DeeplinkSource::Upstream);
+                    is_changed |= set_in(tx, publisher, key, template, shown.now).await?;
+                }
+            }
+            if shown.is_whole {
+                is_changed |= forget(tx, publisher, shown.ad_space, &known).await?;
+            }
+            if is_changed {
+                raise_version(tx, publisher, sequence, shown.now).await?;
+            }
+            write_step(tx, publisher, shown.sync).await
+        })
+        .await
+}
+
+/// Removes what the network showed of other programs.
+async fn forget(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    ad_space: Uuid,
+    programs: &[Uuid],
+) -> Result<bool, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM deeplinks WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND ad_space_id = ").bind(ad_space);
+    sql.push(" AND source = ")
+        .bind(DeeplinkSource::Upstream.as_str());
+    if !programs.is_empty() {
+        sql.push(" AND program_id NOT IN ")
+            .bind_all(programs.iter().copied());
+    }
+    Ok(tx.execute(sql).await? > 0)
 }
 
 /// Removes a template; tells whether there was one.
