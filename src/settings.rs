@@ -4,9 +4,12 @@
 //! problem is reported at once. Nothing is opened, bound or created here but files that hold a secret ([`accounts`]):
 //! `app` and `cli` act on the values.
 
+mod accounts;
 mod aliases;
+mod deeplinks;
 mod spelling;
 
+pub use accounts::AccountSettings;
 pub use aliases::Alias;
 use spelling::hint;
 
@@ -16,13 +19,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-mod accounts;
-
-mod deeplinks;
-
-use crate::domain::traffic::LinkSettings;
-pub use accounts::AccountSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
