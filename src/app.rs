@@ -123,7 +123,7 @@ impl App {
             least_changes: settings.columns.min_changes,
         });
         let state = HttpState {
-            engine: Engine::new(store.clone())?,
+            engine: Engine::with_links(store.clone(), settings.links.clone())?,
             keyring: Keyring::new(store.clone()),
             store,
             inbox,

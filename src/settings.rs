@@ -4,23 +4,23 @@
 //! problem is reported at once. Nothing is opened, bound or created here but files that hold a secret ([`accounts`]):
 //! `app` and `cli` act on the values.
 
+mod accounts;
 mod aliases;
+mod columns;
+mod deeplinks;
 mod spelling;
 
+pub use accounts::AccountSettings;
 pub use aliases::Alias;
+pub use columns::ColumnsSettings;
 use spelling::hint;
 
+use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-mod accounts;
-mod columns;
-
-pub use accounts::AccountSettings;
-pub use columns::ColumnsSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -145,6 +145,12 @@ pub const KEYS: &[Key] = &[
     columns::MIN_CHANGES,
     columns::WARM_UP,
     key(
+        "deeplink_hosts",
+        Kind::List,
+        deeplinks::SHIPPED,
+        "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
+    ),
+    key(
         "workers",
         Kind::Whole {
             least: 0,
@@ -201,6 +207,8 @@ pub struct Settings {
     pub sync_every: Option<Duration>,
     /// The accounts of the network that are fetched.
     pub accounts: Vec<AccountSettings>,
+    /// Templates of affiliate links, and the hosts that they may be on.
+    pub links: LinkSettings,
     /// How many bytes an upload may have.
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
@@ -237,6 +245,7 @@ impl fmt::Display for Problem {
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
     accounts: accounts::Given,
+    deeplinks: deeplinks::Given,
     aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
@@ -262,6 +271,7 @@ impl Raw {
                     self.given.insert(key.name, (place, value));
                 }
                 None if name == accounts::TABLE => self.accounts.add_file(&place, value),
+                None if name == deeplinks::TABLE => self.deeplinks.add_file(&place, value),
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
         }
@@ -409,6 +419,7 @@ impl Settings {
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             accounts: accounts::resolve(&mut raw),
+            links: deeplinks::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
             import_directory: raw
                 .text("import_directory")
@@ -496,6 +507,7 @@ pub fn defaults() -> String {
          # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
     );
     text.push_str(&accounts::defaults());
+    text.push_str(&deeplinks::defaults());
     text
 }
 

@@ -21,6 +21,7 @@ mod serve;
 mod spool;
 mod sync;
 mod totals;
+mod traffic;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,8 @@ enum Command {
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
+    /// Products worth sending traffic to, with their links: a table, or a CSV file.
+    TrafficTargets(Box<traffic::TrafficArgs>),
     /// Read a workbook within limits; an import starts this.
     #[command(hide = true)]
     ReadSheet(read_sheet::ReadSheetArgs),
@@ -170,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
+        Command::TrafficTargets(args) => traffic::run(&args, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };
     outcome.unwrap_or_else(|failure| {

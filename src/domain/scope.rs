@@ -41,6 +41,8 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
+        /// Say how the data are seen and used: templates of links, what names the users of an ad space.
+        Segments = "segments",
     }
 }
 

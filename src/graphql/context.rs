@@ -6,11 +6,14 @@ use async_graphql::Context;
 use tokio::sync::OnceCell;
 
 use super::error::{Failure, Result};
+use super::links::Links;
 use super::loaders::{Entity, Loaders};
 use super::siblings::{Member, page_of_siblings};
+use crate::analytics::traffic;
 use crate::domain::page::Page;
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
+use crate::domain::traffic::LinkSettings;
 use crate::store::{self, DataState, ReadTx};
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
@@ -25,12 +28,19 @@ pub struct RequestContext {
     pub tx: ReadTx,
     /// Entities by id.
     pub loaders: Loaders,
+    settings: Arc<LinkSettings>,
+    links: OnceCell<Result<Arc<Links>>>,
     state: OnceCell<Result<DataState>>,
 }
 
 impl RequestContext {
-    /// The context of a request that reads through `tx`.
-    pub fn new(viewer: Viewer, now: Instant, tx: ReadTx) -> Arc<Self> {
+    /// The context of a request that reads through `tx`; `settings` is what the configuration says of links.
+    pub fn new(
+        viewer: Viewer,
+        now: Instant,
+        tx: ReadTx,
+        settings: &Arc<LinkSettings>,
+    ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
         Arc::new(Self {
@@ -39,6 +49,8 @@ impl RequestContext {
             now,
             tx,
             loaders,
+            settings: Arc::clone(settings),
+            links: OnceCell::new(),
             state: OnceCell::new(),
         })
     }
@@ -54,6 +66,24 @@ impl RequestContext {
                 .map_err(Failure::from)
         };
         self.state.get_or_init(read).await.clone()
+    }
+
+    /// What the configuration says of links.
+    pub fn link_settings(&self) -> &LinkSettings {
+        &self.settings
+    }
+
+    /// The publisher's templates of links with what they belong to: three statements for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn links(&self) -> Result<Arc<Links>> {
+        let read = || async {
+            let publisher = &self.viewer.publisher;
+            let read = traffic::templates(&self.tx, publisher, self.scope, &self.settings).await?;
+            Ok(Arc::new(Links::new(read)))
+        };
+        self.links.get_or_init(read).await.clone()
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.

@@ -16,6 +16,7 @@ use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
+use crate::domain::traffic::LinkSettings;
 use crate::store::{ReadTx, Store};
 
 /// Runs operations on one database. Cheap to clone.
@@ -26,6 +27,7 @@ struct Inner {
     store: Store,
     schema: ActionSchema,
     documents: Documents,
+    links: Arc<LinkSettings>,
 }
 
 /// What a client sends.
@@ -98,12 +100,21 @@ impl Engine {
     /// # Errors
     /// When the schema is not one, which a test would have seen.
     pub fn new(store: Store) -> Result<Self> {
+        Self::with_links(store, LinkSettings::default())
+    }
+
+    /// Likewise, with what the configuration says of affiliate links.
+    ///
+    /// # Errors
+    /// When the schema is not one, which a test would have seen.
+    pub fn with_links(store: Store, links: LinkSettings) -> Result<Self> {
         let documents =
             Documents::new(&sdl(), DocumentLimits::default()).map_err(Error::internal)?;
         Ok(Self(Arc::new(Inner {
             store,
             schema: build(),
             documents,
+            links: Arc::new(links),
         })))
     }
 
@@ -113,6 +124,7 @@ impl Engine {
             store,
             schema,
             documents,
+            links,
         } = self.0.as_ref();
         let name = request.operation_name.as_deref();
         let kind = || documents.kind(&request.query, name);
@@ -138,7 +150,7 @@ impl Engine {
             return refusal(vec![told], error.code());
         }
         let tx = ReadTx::new(store);
-        let context = RequestContext::new(call.viewer, call.now, tx.clone());
+        let context = RequestContext::new(call.viewer, call.now, tx.clone(), links);
         let mut running = Request::new("").variables(variables).data(context);
         running.set_parsed_query(document);
         if let Some(name) = &operation_name {

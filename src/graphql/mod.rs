@@ -12,6 +12,7 @@
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
+//! | `links` | the templates of affiliate links, once per request |
 //! | `error` | how an error reaches a client |
 //! | `schema` | the schema as text |
 
@@ -22,6 +23,7 @@ mod engine;
 pub mod error;
 pub mod id;
 pub mod input;
+pub mod links;
 pub mod loaders;
 pub mod mutation;
 pub mod query;

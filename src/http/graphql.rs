@@ -93,7 +93,7 @@ async fn run(
 
 /// Runs to an end, whatever happens inside: a panic becomes a masked error with its reference, and what is not done in
 /// time is given up.
-async fn guarded<T>(
+pub(super) async fn guarded<T>(
     work: impl Future<Output = T>,
     deadline: Duration,
     reference: &str,

@@ -14,6 +14,7 @@ pub mod columns;
 pub mod commissions;
 mod connect;
 mod convert;
+pub mod deeplinks;
 mod error;
 pub mod feeds;
 pub mod imports;

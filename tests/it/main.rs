@@ -41,4 +41,5 @@ mod statements;
 mod sync;
 mod tenants;
 mod totals;
+mod traffic;
 mod uploads;

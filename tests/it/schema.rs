@@ -226,6 +226,7 @@ async fn what_depends_on_a_range_has_no_id() {
         "Sales",
         "ActionTotals",
         "AggregateInfo",
+        "TrafficTarget",
         "ReportRow",
         "ReportKey",
         "ReportValues",

@@ -138,6 +138,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);
     entity::<entity::commission_rate::Entity>(backend, &mut shapes);
+    entity::<entity::deeplink::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::feed::Entity>(backend, &mut shapes);
     entity::<entity::feed_offer::Entity>(backend, &mut shapes);
@@ -161,6 +162,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::upload::Entity>(backend, &mut shapes);
     entity::<entity::user::Entity>(backend, &mut shapes);
     entity::<entity::user_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::user_task::Entity>(backend, &mut shapes);
     shapes
 }
 

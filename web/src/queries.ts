@@ -380,6 +380,46 @@ query ActionsOfUser($subid: String!, $range: RangeInput!) {
     variables: { subid: "u-10001", range: LAST_12_MONTHS },
   },
   {
+    label: "Products worth traffic, with links",
+    query: /* GraphQL */ `
+# What an order of each product is expected to bring, why, and the link to send
+# visitors from $country through. docs/TRAFFIC.md says how it is ranked.
+query ProductsWorthTraffic($range: RangeInput!, $country: CountryCode!, $subids: SubidsInput) {
+  trafficTargets(range: $range, country: $country, minOrders: 5, first: 10) {
+    totalCount
+    currency
+    program { name }
+    baseApprovalRate
+    nodes {
+      rank
+      product { externalId name imageUrl }
+      expectedRewardPerOrder { amount currency }
+      orders
+      approvalRate
+      units
+      trend { previous absolute ratio }
+      availability
+      commissionRate
+      reasons { kind speaksFor text }
+      affiliateLink(subids: $subids) {
+        url
+        isHot
+        program { name }
+        adSpace { name }
+        explanation
+        warnings { code message }
+      }
+    }
+  }
+}
+`,
+    variables: {
+      range: LAST_30_DAYS,
+      country: "DE",
+      subids: { subid: "newsletter", subid1: "u-10001" },
+    },
+  },
+  {
     label: "Programs: terms and who is paid where",
     query: /* GraphQL */ `
 # As of today; put a day such as "2022-05-30" in $asOf to see what held then.

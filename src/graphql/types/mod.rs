@@ -7,6 +7,7 @@
 pub mod action;
 pub mod action_item;
 pub mod ad_space;
+pub mod affiliate_link;
 pub mod catalogue;
 pub mod category;
 pub mod drill_down;
@@ -26,6 +27,7 @@ pub mod report_info;
 pub mod report_values;
 pub mod report_words;
 pub mod sales;
+pub mod traffic_target;
 pub mod user;
 pub mod user_segment;
 pub mod viewer;

@@ -29,6 +29,8 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
+    /// Say how the data are seen and used: templates of links, what names the users of an ad space.
+    Segments,
 }
 
 /// The caller of the API.
@@ -62,6 +64,7 @@ impl Viewer {
         let shown = scopes.map(|scope| match scope {
             scope::KeyScope::Read => KeyScope::Read,
             scope::KeyScope::Import => KeyScope::Import,
+            scope::KeyScope::Segments => KeyScope::Segments,
         });
         shown.collect()
     }

@@ -1,18 +1,18 @@
 //! The facts of a batch: actions with their carts and states, loaded, merged and written.
 
+mod naming;
+
 use super::super::convert::{print_inherited, to_item, to_record, to_state};
 use super::super::listing::IDS;
 use super::super::notices;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use super::dimensions::{AdSpaces, SeenUser, USER_SPACE, user_id};
+use super::dimensions::AdSpaces;
 use super::rows::{contribution, item_row, record_of, state_of, state_row};
 use super::tombstones::{self, Buried};
 use super::{Applied, totals};
-use crate::domain::action::{
-    Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
-};
+use crate::domain::action::{Item, Merged, Record, SOURCE, Slot, State, merge, returned_to_hold};
 use crate::domain::contribution::{Contribution, Deltas};
 use crate::domain::draft::{ActionDraft, Deletion, action_id};
 use crate::domain::id::PublisherId;
@@ -43,6 +43,8 @@ struct Fact {
     stored_items: Option<Vec<Item>>,
     /// What the stored action contributes to the totals; none for one that is not among the facts.
     contributes: Option<Contribution>,
+    /// The user that it is stored with.
+    held_user: Option<Uuid>,
     /// States by id, those that are stored and those that the batch brings.
     states: BTreeMap<Uuid, State>,
     /// Those that are to be written.
@@ -70,12 +72,21 @@ impl Facts {
         deletions: &[Deletion],
     ) -> Result<Self, DbErr> {
         let deleted = deletions.iter().map(|gone| &gone.external_id);
-        let mut ids: Vec<Uuid> = drafts
+        let ids = drafts
             .iter()
             .map(|draft| &draft.external_id)
             .chain(deleted)
             .map(|external_id| action_id(publisher, external_id))
             .collect();
+        Self::load_ids(tx, publisher, ids).await
+    }
+
+    /// Reads what is known of actions by their ids.
+    pub(super) async fn load_ids(
+        tx: &WriteTx,
+        publisher: PublisherId,
+        mut ids: Vec<Uuid>,
+    ) -> Result<Self, DbErr> {
         ids.sort_unstable();
         ids.dedup();
         let mut rows = Vec::new();
@@ -133,6 +144,7 @@ impl Facts {
                         record: arriving,
                         stored_items: None,
                         contributes: None,
+                        held_user: None,
                         states: BTreeMap::from([(state_id, state)]),
                         new_states: vec![state_id],
                         found: Found::New,
@@ -199,37 +211,6 @@ impl Facts {
             }
         }
         deleted
-    }
-
-    /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
-    /// the order of arrival does not matter.
-    pub(super) fn users(
-        &self,
-        publisher: PublisherId,
-        drafts: &[ActionDraft],
-        spaces: &AdSpaces,
-    ) -> Vec<SeenUser> {
-        let named = drafts.iter().filter_map(|draft| {
-            let ad_space = draft.ad_space.as_ref().map(|space| spaces.id_of(space));
-            let (space, slot) = spaces.user_rule(ad_space);
-            let Some(SlotValue::Text(value)) = draft.slots.get(Slot::SUBIDS.get(slot)?) else {
-                return None;
-            };
-            Some((space, value.as_str(), draft.standing.ordered_at))
-        });
-        // Where ad spaces are set apart, one state may bring the ad space and another the value.
-        let pieced = self.0.values().filter(|fact| fact.is_dirty);
-        let pieced = pieced.filter_map(|fact| {
-            let (_, space, value) = fact.user(publisher, spaces)?;
-            (space != USER_SPACE).then_some((space, value, fact.record.standing.ordered_at))
-        });
-        named
-            .chain(pieced)
-            .map(|(space, value, ordered_at)| {
-                let id = user_id(publisher, space, value);
-                (id, space.to_owned(), value.to_owned(), ordered_at.micros())
-            })
-            .collect()
     }
 
     /// Writes actions, carts and states, and what went behind a tombstone or came back.
@@ -386,6 +367,7 @@ impl Fact {
         Ok(Self {
             external_id,
             contributes: Some(contribution(&record, user_id)),
+            held_user: user_id,
             record,
             stored_items: Some(cart),
             states: by_id,
@@ -490,16 +472,6 @@ impl Fact {
             }
             Some(_) => {}
         }
-    }
-
-    fn user<'a>(
-        &'a self,
-        publisher: PublisherId,
-        spaces: &'a AdSpaces,
-    ) -> Option<(Uuid, &'a str, &'a str)> {
-        let (space, slot) = spaces.user_rule(self.record.id(Slot::AdSpace));
-        let value = self.record.text(*Slot::SUBIDS.get(slot)?)?;
-        Some((user_id(publisher, space, value), space, value))
     }
 
     fn row(&self, publisher: PublisherId, id: Uuid, spaces: &AdSpaces) -> action::Model {
