@@ -5,9 +5,11 @@ use std::sync::Arc;
 use async_graphql::Context;
 use tokio::sync::OnceCell;
 
+use super::engine::EngineOptions;
 use super::error::{Failure, Result};
 use super::loaders::{Entity, Loaders};
 use super::siblings::{Member, page_of_siblings};
+use crate::access::budget::Allowance;
 use crate::domain::page::Page;
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
@@ -25,12 +27,22 @@ pub struct RequestContext {
     pub tx: ReadTx,
     /// Entities by id.
     pub loaders: Loaders,
+    /// The limits that hold.
+    pub limits: Arc<EngineOptions>,
+    /// What the caller may spend; none where nothing is counted.
+    pub allowance: Option<Allowance>,
     state: OnceCell<Result<DataState>>,
 }
 
 impl RequestContext {
     /// The context of a request that reads through `tx`.
-    pub fn new(viewer: Viewer, now: Instant, tx: ReadTx) -> Arc<Self> {
+    pub fn new(
+        viewer: Viewer,
+        now: Instant,
+        tx: ReadTx,
+        limits: Arc<EngineOptions>,
+        allowance: Option<Allowance>,
+    ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
         Arc::new(Self {
@@ -39,6 +51,8 @@ impl RequestContext {
             now,
             tx,
             loaders,
+            limits,
+            allowance,
             state: OnceCell::new(),
         })
     }

@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | `document` | the one stage before execution: limits, validation, variables, cost |
 //! | `engine` | runs a request and writes its answer |
+//! | `estimate` | how many actions a question looks through |
+//! | `prices` | what fields cost |
 //! | `context` | what every resolver of a request can reach |
 //! | `query`, `mutation` | the root fields |
 //! | `types` | what is answered |
@@ -20,10 +22,12 @@ pub mod context;
 pub mod document;
 mod engine;
 pub mod error;
+mod estimate;
 pub mod id;
 pub mod input;
 pub mod loaders;
 pub mod mutation;
+mod prices;
 pub mod query;
 pub mod report_selection;
 pub mod scalar;
@@ -31,5 +35,8 @@ mod schema;
 pub mod siblings;
 pub mod types;
 
-pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
+pub use engine::{
+    Call, DoorLimits, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Outcome, Reply,
+    Spending,
+};
 pub use schema::sdl;
