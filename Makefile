@@ -90,6 +90,10 @@ bench-reports: build ## Measure reports beside the same by hand (ACTIONS=2000000
 bench-formats: build ## Measure imports of every format beside bare inserts (ACTIONS=200000)
 	@ACTIONGRAPH_BIN=$(BINARY) bench/formats/run $(ACTIONS)
 
+.PHONY: bench-cost
+bench-cost: build ## Compare what operations cost in points with the time they take
+	@ACTIONGRAPH_BIN=$(BINARY) bench/cost/run
+
 .PHONY: bench-postbacks
 bench-postbacks: build ## Measure how many postbacks a server takes
 	@ACTIONGRAPH_BIN=$(BINARY) bench/postbacks/run

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_graphql::Context;
 use tokio::sync::OnceCell;
 
-use super::engine::EngineOptions;
 use super::error::{Failure, Result};
 use super::loaders::{Entity, Loaders};
+use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
 use crate::domain::page::Page;

@@ -7,15 +7,15 @@ use async_graphql::{Request, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::bill::{Bill, Costs, LEAST, passed};
 use super::context::RequestContext;
 use super::document::{
-    DocumentLimits, Documents, MILLI, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
-    argument_at,
+    Documents, OperationKind, Passed, Plan, Prepared, RequestError, Scan, argument_at,
 };
 use super::error::{Bounds, Told, of_arguments, tell};
 use super::estimate::Estimates;
+use super::options::{EngineOptions, Introspection, Spending};
 use super::schema::{ActionSchema, build, sdl};
-use crate::access::budget::Allowance;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
@@ -31,82 +31,6 @@ struct Inner {
     documents: Documents,
     estimates: Estimates,
     options: Arc<EngineOptions>,
-}
-
-/// The limits of an engine, and those of the door before it, which `limits` tells with them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// What documents may be.
-    pub documents: DocumentLimits,
-    /// What the door allows.
-    pub door: DoorLimits,
-}
-
-impl EngineOptions {
-    pub(super) fn bounds(&self) -> Bounds {
-        Bounds {
-            errors: self.documents.errors,
-            message_chars: self.documents.message_chars,
-        }
-    }
-}
-
-/// The limits of whoever takes requests in: told here, kept there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DoorLimits {
-    /// Bytes of a request's body.
-    pub body_bytes: u64,
-    /// Milliseconds that a request's head may take to arrive.
-    pub head_ms: u64,
-    /// Milliseconds that a request's body may take to arrive.
-    pub body_ms: u64,
-    /// Milliseconds that an operation may take.
-    pub operation_ms: u64,
-    /// Milliseconds that a statement may take.
-    pub statement_ms: u64,
-    /// Seconds for which a connection without a request is kept.
-    pub keep_alive_seconds: u64,
-    /// Operations that run at the same time.
-    pub operations: u64,
-    /// Operations of one caller that run at the same time.
-    pub operations_per_caller: u64,
-    /// Connections that are open at the same time.
-    pub connections: u64,
-}
-
-impl Default for DoorLimits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 1_000_000,
-            head_ms: 5_000,
-            body_ms: 10_000,
-            operation_ms: 10_000,
-            statement_ms: 10_000,
-            keep_alive_seconds: 30,
-            operations: 256,
-            operations_per_caller: 64,
-            connections: 10_000,
-        }
-    }
-}
-
-/// How a request is paid for.
-#[derive(Clone, Debug, Default)]
-pub struct Spending {
-    /// The caller's bucket; none where nothing is counted.
-    pub allowance: Option<Allowance>,
-    /// Whether only the cost is asked for: nothing is executed.
-    pub estimate_only: bool,
-}
-
-/// Whether a caller may ask for the schema itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Introspection {
-    /// Yes.
-    #[default]
-    Allowed,
-    /// No.
-    Refused,
 }
 
 /// What a client sends.
@@ -265,7 +189,7 @@ impl Engine {
         };
         if spending.estimate_only {
             watch.done();
-            return bill.estimate(operation_name, cost.nodes);
+            return estimate(&bill, operation_name, cost.nodes);
         }
         let mut running = Request::new("").variables(variables).data(context);
         running.set_parsed_query(document);
@@ -282,7 +206,7 @@ impl Engine {
             return Reply {
                 operation_name,
                 statements,
-                cost: bill.requested(),
+                cost: bill.requested,
                 ..reply
             };
         }
@@ -291,15 +215,16 @@ impl Engine {
         } else {
             Outcome::Partial
         };
-        bill.settle(bill.used(&response.data));
-        let costs = bill.costs(Some(bill.used(&response.data)), cost.nodes, statements);
+        let used = bill.used(&response.data);
+        bill.settle(used);
+        let costs = bill.costs(Some(used), cost.nodes, statements);
         let body = self.answer(response, costs, &request, &call.reference);
         Reply {
             body,
             outcome,
             operation_name,
             statements,
-            cost: bill.requested(),
+            cost: bill.requested,
             retry_after: None,
         }
     }
@@ -321,17 +246,9 @@ impl Engine {
             let actions = |scan: &Scan| (scan.clone(), days.scanned(scan, context));
             scanned = scans.into_iter().map(actions).collect();
         }
-        let maximum = self.0.options.documents.cost;
-        let mut bill = Bill {
-            plan,
-            scanned,
-            requested: 0,
-            maximum,
-            allowance: None,
-        };
-        bill.requested = points(bill.plan.requested(&|scan| bill.actions(scan))).max(LEAST);
-        if bill.requested > maximum {
-            return Err(Box::new(bill.too_much()));
+        let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
+        if let Some(passed) = bill.too_much() {
+            return Err(Box::new(too_much(&passed)));
         }
         let taken = if spending.estimate_only {
             0
@@ -419,103 +336,36 @@ impl Engine {
     }
 }
 
-/// What an operation costs, once its caller has paid for it.
-struct Bill {
-    plan: Plan,
-    scanned: Vec<(Scan, u64)>,
-    requested: u64,
-    maximum: u64,
-    allowance: Option<Allowance>,
-}
-
-impl Bill {
-    /// Actions that a scan looks through.
-    fn actions(&self, scan: &Scan) -> u64 {
-        let mut known = self.scanned.iter();
-        known
-            .find(|(known, _)| known == scan)
-            .map_or(0, |(_, actions)| *actions)
-    }
-
-    /// Points that were asked for.
-    fn requested(&self) -> u64 {
-        self.requested
-    }
-
-    /// Points that an answer was worth.
-    fn used(&self, data: &async_graphql::Value) -> u64 {
-        let used = points(self.plan.used(data, &|scan| self.actions(scan)));
-        used.clamp(LEAST, self.requested)
-    }
-
-    /// Gives back what was not used.
-    fn settle(&self, used: u64) {
-        if let Some(allowance) = &self.allowance {
-            allowance.give_back(self.requested.saturating_sub(used.max(LEAST)));
-        }
-    }
-
-    fn costs(&self, actual: Option<u64>, rows: u64, statements: u32) -> Costs {
-        Costs {
-            requested_query_cost: self.requested,
-            actual_query_cost: actual,
-            maximum_query_cost: self.maximum,
-            rows,
-            scanned_actions: self.scanned.iter().map(|(_, actions)| actions).sum(),
-            statements,
-            throttle: self.allowance.as_ref().map(Throttle::of),
-        }
-    }
-
-    /// The answer to a caller who asked for the estimate alone.
-    fn estimate(&self, operation_name: Option<String>, rows: u64) -> Reply {
-        let cost = self.costs(None, rows, 0);
-        let body = bytes(&Answer {
-            errors: Vec::new(),
-            data: async_graphql::Value::Null,
-            extensions: Extensions { cost },
-        });
-        Reply {
-            body,
-            outcome: Outcome::Complete,
-            operation_name,
-            statements: 0,
-            cost: self.requested,
-            retry_after: None,
-        }
-    }
-
-    /// The answer to an operation that costs too much whatever its caller has left.
-    fn too_much(&self) -> Reply {
-        let message = format!(
-            "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.",
-            self.requested, self.maximum
-        );
-        let passed = passed("cost", self.maximum, self.requested);
-        over(Code::CostExceeded, &message, &passed)
+/// The answer to a caller who asked for the estimate alone.
+fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -> Reply {
+    let cost = bill.costs(None, rows, 0);
+    let body = bytes(&Answer {
+        errors: Vec::new(),
+        data: async_graphql::Value::Null,
+        extensions: Extensions { cost },
+    });
+    Reply {
+        body,
+        outcome: Outcome::Complete,
+        operation_name,
+        statements: 0,
+        cost: bill.requested,
+        retry_after: None,
     }
 }
 
-fn passed(limit: &'static str, maximum: u64, value: u64) -> Passed {
-    Passed {
-        limit,
-        maximum,
-        value,
-        coordinate: None,
-    }
+/// The answer to an operation that costs too much whatever its caller has left.
+fn too_much(passed: &Passed) -> Reply {
+    let message = format!(
+        "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.",
+        passed.value, passed.maximum
+    );
+    over(Code::CostExceeded, &message, passed)
 }
 
 fn over(code: Code, message: &str, passed: &Passed) -> Reply {
     let told = Told::request(code.as_str(), message, Vec::new()).passing(Some(passed));
     refusal(vec![told], code)
-}
-
-/// What an operation costs at least: reading it takes time, too.
-const LEAST: u64 = 1;
-
-/// Whole points of so many thousandths.
-fn points(thousandths: u64) -> u64 {
-    thousandths.div_ceil(MILLI)
 }
 
 fn no_introspection() -> Reply {
@@ -545,40 +395,6 @@ struct Answer {
 #[derive(Serialize)]
 struct Extensions {
     cost: Costs,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Costs {
-    requested_query_cost: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actual_query_cost: Option<u64>,
-    maximum_query_cost: u64,
-    rows: u64,
-    scanned_actions: u64,
-    statements: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    throttle: Option<Throttle>,
-}
-
-/// What the caller has left.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Throttle {
-    available: u64,
-    capacity: u64,
-    restore_rate: u64,
-}
-
-impl Throttle {
-    fn of(allowance: &Allowance) -> Self {
-        let terms = allowance.terms();
-        Self {
-            available: allowance.available(),
-            capacity: terms.capacity,
-            restore_rate: terms.restore,
-        }
-    }
 }
 
 /// An answer to a request that was not executed: without `data`.

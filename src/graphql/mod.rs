@@ -5,6 +5,8 @@
 //! | --- | --- |
 //! | `document` | the one stage before execution: limits, validation, variables, cost |
 //! | `engine` | runs a request and writes its answer |
+//! | `options` | how an engine is set |
+//! | `bill` | what an operation pays and gets back |
 //! | `estimate` | how many actions a question looks through |
 //! | `prices` | what fields cost |
 //! | `context` | what every resolver of a request can reach |
@@ -17,6 +19,7 @@
 //! | `error` | how an error reaches a client |
 //! | `schema` | the schema as text |
 
+mod bill;
 pub mod connection;
 pub mod context;
 pub mod document;
@@ -27,6 +30,7 @@ pub mod id;
 pub mod input;
 pub mod loaders;
 pub mod mutation;
+mod options;
 mod prices;
 pub mod query;
 pub mod report_selection;
@@ -35,8 +39,6 @@ mod schema;
 pub mod siblings;
 pub mod types;
 
-pub use engine::{
-    Call, DoorLimits, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Outcome, Reply,
-    Spending,
-};
+pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
+pub use options::{DoorLimits, EngineOptions, Introspection, Spending};
 pub use schema::sdl;

@@ -22,10 +22,26 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 /// What a field costs for each of its objects, whatever its type says.
-const FIELDS: &[(&str, &str)] = &[];
+const FIELDS: &[(&str, &str)] = &[
+    ("Query.earnings", "20"),
+    ("Query.freshness", "5"),
+    ("Query.productSegments", "100"),
+    ("Query.report", "50"),
+    ("Query.topSellingCategories", "50"),
+    ("Query.topSellingProducts", "50"),
+    ("Query.userSegments", "100"),
+];
 
 /// What each thousand actions in a field's range costs.
-const SCANS: &[(&str, &str)] = &[];
+const SCANS: &[(&str, &str)] = &[
+    ("ActionConnection.totals", "10"),
+    ("ActionConnection.totalCount", "5"),
+    ("Query.productSegments", "50"),
+    ("Query.report", "10"),
+    ("Query.topSellingCategories", "5"),
+    ("Query.topSellingProducts", "20"),
+    ("Query.userSegments", "100"),
+];
 
 /// Entries that plain lists are taken to have.
 const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];

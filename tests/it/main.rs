@@ -24,6 +24,7 @@ mod durability;
 mod feeds;
 mod filters;
 mod formats;
+mod fuzz;
 mod hostile;
 mod http;
 mod ledger;
