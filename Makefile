@@ -55,7 +55,7 @@ test: ## Install what the tests need and run all of them
 	@scripts/test $(PARTS)
 
 .PHONY: soak
-soak: ## Kill imports and fuzz readers for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
+soak: ## Kill imports, fuzz readers and the API for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
 	@scripts/soak
 
 .PHONY: tidy

@@ -39,7 +39,7 @@ pub struct Refusal {
     message: Cow<'static, str>,
     argument: Option<String>,
     reference: Option<String>,
-    passed: Option<(&'static str, u64, u64)>,
+    passed: Option<Box<(&'static str, u64, u64)>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     media: MediaType,
 }
@@ -104,7 +104,7 @@ impl Refusal {
     /// The same answer with the limit that was passed: its name in `limits`, how much is allowed, how much there is.
     #[must_use]
     pub fn passing(mut self, limit: &'static str, maximum: u64, value: u64) -> Self {
-        self.passed = Some((limit, maximum, value));
+        self.passed = Some(Box::new((limit, maximum, value)));
         self
     }
 
@@ -148,7 +148,7 @@ impl ResponseError for Refusal {
                 extensions.insert(name.to_owned(), json!(value));
             }
         }
-        if let Some((limit, maximum, value)) = self.passed {
+        if let Some((limit, maximum, value)) = self.passed.as_deref() {
             extensions.insert("limit".to_owned(), json!(limit));
             extensions.insert("maximum".to_owned(), json!(maximum));
             extensions.insert("value".to_owned(), json!(value));

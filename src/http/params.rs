@@ -102,7 +102,7 @@ pub struct Sent {
 
 fn check(given: Given) -> Result<Sent, Problem> {
     let extensions = object("extensions", given.extensions)?;
-    let document_id = document_id(given.document_id, &extensions)?;
+    let document_id = document_id(given.document_id.as_ref(), &extensions)?;
     let query = match given.query {
         Some(Value::String(query)) => query,
         None | Some(Value::Null) if document_id.is_some() => String::new(),
@@ -127,13 +127,13 @@ fn check(given: Given) -> Result<Sent, Problem> {
 
 /// The id of a document, in either place where clients put it. Other extensions are none of ours.
 fn document_id(
-    given: Option<Value>,
+    given: Option<&Value>,
     extensions: &Map<String, Value>,
 ) -> Result<Option<String>, Problem> {
     let persisted = extensions
         .get("persistedQuery")
         .and_then(|persisted| persisted.get("sha256Hash"));
-    let id = given.as_ref().filter(|id| !id.is_null()).or(persisted);
+    let id = given.filter(|id| !id.is_null()).or(persisted);
     match id {
         None => Ok(None),
         Some(Value::String(id)) if plain(id).is_some() => Ok(Some(id.clone())),

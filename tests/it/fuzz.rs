@@ -21,11 +21,28 @@ const CASES: usize = 20_000;
 
 /// Pieces that readers have rules for.
 const PIECES: [&str; 16] = [
-    "\0", "\u{feff}", "é", "%", "\\", "-", "+", ".", ":", "9999999999", "T", "null", "[", "{", "\"", "=",
+    "\0",
+    "\u{feff}",
+    "é",
+    "%",
+    "\\",
+    "-",
+    "+",
+    ".",
+    ":",
+    "9999999999",
+    "T",
+    "null",
+    "[",
+    "{",
+    "\"",
+    "=",
 ];
 
 fn corpus(name: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz/corpus")
+        .join(name);
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(str::to_owned).collect()
 }
@@ -72,16 +89,18 @@ fn each(name: &str, test: impl Fn(&str)) {
 /// What is read is written back as the same cursor; what is refused says so in a sentence about its argument.
 #[test]
 fn cursors() {
-    each("cursors.txt", |text| match Cursor::decode(text, 7, "after") {
-        Ok(cursor) => {
-            let again = Cursor::decode(&cursor.encode(7), 7, "after").unwrap();
-            assert_eq!(again, cursor);
-            assert!(cursor.values.iter().all(|value| match value {
-                FilterValue::Text(inner) => inner.len() < text.len(),
-                _ => true,
-            }));
+    each("cursors.txt", |text| {
+        match Cursor::decode(text, 7, "after") {
+            Ok(cursor) => {
+                let again = Cursor::decode(&cursor.encode(7), 7, "after").unwrap();
+                assert_eq!(again, cursor);
+                assert!(cursor.values.iter().all(|value| match value {
+                    FilterValue::Text(inner) => inner.len() < text.len(),
+                    _ => true,
+                }));
+            }
+            Err(error) => assert!(error.message().starts_with("after "), "{error}"),
         }
-        Err(error) => assert!(error.message().starts_with("after "), "{error}"),
     });
 }
 
@@ -100,7 +119,11 @@ fn ids() {
 fn times_and_amounts() {
     each("times.txt", |text| {
         if let Ok(instant) = Instant::parse_rfc3339(text) {
-            assert_eq!(Instant::parse_rfc3339(&instant.to_rfc3339()), Ok(instant), "{text}");
+            assert_eq!(
+                Instant::parse_rfc3339(&instant.to_rfc3339()),
+                Ok(instant),
+                "{text}"
+            );
         }
         if let Ok(day) = Day::parse(text) {
             assert!((1970..=9999).contains(&day.year()), "{text}");
@@ -114,7 +137,11 @@ fn times_and_amounts() {
         }
         if let Ok((amount, _)) = parse_e4(text, Excess::Refuse) {
             let written = format_e4(amount, 2);
-            assert_eq!(parse_e4(&written, Excess::Refuse).unwrap().0, amount, "{text}");
+            assert_eq!(
+                parse_e4(&written, Excess::Refuse).unwrap().0,
+                amount,
+                "{text}"
+            );
         }
     });
 }

@@ -103,12 +103,11 @@ fn checked(name: &str, answer: &str) -> (u16, Value) {
     (status, body)
 }
 
-/// Bodies that are hostile by what they say.
-fn documents() -> Vec<(String, Vec<u8>)> {
-    let nested = |open: &str, close: &str, levels: usize| {
-        format!("{}{}", open.repeat(levels), close.repeat(levels))
-    };
-    let mut all: Vec<(String, String)> = Vec::new();
+type Named<T> = Vec<(String, T)>;
+
+/// Brackets of every kind, from what is allowed to far beyond.
+fn nested() -> Named<String> {
+    let mut all = Vec::new();
     for levels in [50, 61, 1_240, 1_560, 7_800, 33_000] {
         for (kind, open, close) in [
             ("fields", "{a", "}"),
@@ -117,69 +116,58 @@ fn documents() -> Vec<(String, Vec<u8>)> {
             ("parentheses", "(", ")"),
             ("types", "[", "]"),
         ] {
-            let inner = nested(open, close, levels);
+            let inner = format!("{}{}", open.repeat(levels), close.repeat(levels));
             let text = match kind {
                 "fields" => inner,
-                "types" => format!(
-                    "query($a: {}) {{ viewer {{ scopes }} }}",
-                    inner.replacen("[]", "[Int]", 1)
-                ),
+                "types" => {
+                    let inner = inner.replacen("[]", "[Int]", 1);
+                    format!("query($a: {inner}) {{ viewer {{ scopes }} }}")
+                }
                 _ => format!("{{ nodes(ids: {inner}) {{ id }} }}"),
             };
             all.push((format!("{kind} nested {levels} deep"), text));
         }
     }
-    let aliases = |count: usize| {
-        (0..count)
-            .map(|n| format!("a{n}: __typename "))
-            .collect::<String>()
-    };
-    all.push((
-        "10,000 aliases".to_owned(),
-        format!("{{ {} }}", aliases(5_000)),
-    ));
-    let bomb = (0..24).fold(String::from("{ ...F0 }"), |text, n| {
-        format!(
-            "{text} fragment F{n} on Query {{ ...F{} ...F{} }}",
-            n + 1,
-            n + 1
-        )
+    all
+}
+
+/// Much of one thing, and things that grow by themselves.
+fn bombs() -> Named<String> {
+    let many =
+        |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let doubling = many(24, &|n| {
+        format!(" fragment F{n} on Query {{ ...F{} ...F{0} }}", n + 1)
     });
-    all.push((
-        "a fragment bomb".to_owned(),
-        format!("{bomb} fragment F24 on Query {{ __typename }}"),
-    ));
-    all.push((
-        "fragments in a ring".to_owned(),
-        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(),
-    ));
-    all.push((
-        "10,000 directives".to_owned(),
-        format!(
-            "{{ viewer {} {{ scopes }} }}",
-            "@skip(if:false)".repeat(6_000)
-        ),
-    ));
-    all.push((
-        "unknown fields".to_owned(),
-        format!(
-            "{{ {} }}",
-            (0..180).map(|n| format!("f{n} ")).collect::<String>()
-        ),
-    ));
-    let introspection =
-        "{ __schema { types { fields { type { fields { type { fields { name } } } } } } }";
-    all.push((
-        "circular introspection".to_owned(),
-        format!("{introspection} }}"),
-    ));
-    for number in [
-        "9".repeat(10_000),
-        format!("-{}", "9".repeat(400)),
-        "1e400".to_owned(),
-        "0.0000001".to_owned(),
-        "2147483648".to_owned(),
-    ] {
+    let aliases = many(5_000, &|n| format!("a{n}: __typename "));
+    let unknown = many(180, &|n| format!("f{n} "));
+    let named = |name: &str, text: String| (name.to_owned(), text);
+    vec![
+        named("thousands of aliases", format!("{{ {aliases} }}")),
+        named("unknown fields", format!("{{ {unknown} }}")),
+        named("a fragment bomb", format!("{{ ...F0 }}{doubling} fragment F24 on Query {{ __typename }}")),
+        named("fragments in a ring", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned()),
+        named("thousands of directives", format!("{{ viewer {} {{ scopes }} }}", "@skip(if:false)".repeat(6_000))),
+        named("circular introspection", "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }".to_owned()),
+        named("a long string", format!("{{ node(id: \"{}\") {{ id }} }}", "x".repeat(95_000))),
+        named("a long name", format!("{{ {} }}", "x".repeat(95_000))),
+        named("nothing but marks", "{}[]()!$&|:=@...".repeat(100)),
+        named("an empty document", String::new()),
+        named("a comment", "#".repeat(99_000)),
+        named("huge pages", "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { amount { amount } } } } } } } }".to_owned()),
+    ]
+}
+
+/// Values at the edges of what their types hold, and beyond.
+fn edges() -> Named<String> {
+    let mut all = Vec::new();
+    let huge = [
+        &"9".repeat(10_000),
+        &format!("-{}", "9".repeat(400)),
+        "1e400",
+        "0.0000001",
+        "2147483648",
+    ];
+    for number in huge {
         all.push((
             format!("the number {number:.20}"),
             format!("{{ actions(first: {number}) {{ totalCount }} }}"),
@@ -236,29 +224,18 @@ fn documents() -> Vec<(String, Vec<u8>)> {
             format!("{{ node(id: \"{text}\") {{ id }} }}"),
         ));
     }
-    all.push((
-        "a long string".to_owned(),
-        format!("{{ node(id: \"{}\") {{ id }} }}", "x".repeat(95_000)),
-    ));
-    all.push((
-        "a long name".to_owned(),
-        format!("{{ {} }}", "x".repeat(95_000)),
-    ));
-    all.push((
-        "nothing but marks".to_owned(),
-        "{}[]()!$&|:=@...".repeat(100),
-    ));
-    all.push(("an empty document".to_owned(), String::new()));
-    all.push(("a comment".to_owned(), "#".repeat(99_000)));
-    all.push(("huge pages".to_owned(), "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { amount { amount } } } } } } } }".to_owned()));
-    all.into_iter()
-        .map(|(name, text)| (name, query(&text)))
-        .collect()
+    all
+}
+
+/// Bodies that are hostile by what they say.
+fn documents() -> Named<Vec<u8>> {
+    let all = nested().into_iter().chain(bombs()).chain(edges());
+    all.map(|(name, text)| (name, query(&text))).collect()
 }
 
 /// Bodies that are hostile by their form.
-fn bodies() -> Vec<(String, Vec<u8>)> {
-    let mut all: Vec<(String, Vec<u8>)> = vec![
+fn bodies() -> Named<Vec<u8>> {
+    let mut all: Named<Vec<u8>> = vec![
         ("invalid UTF-8".to_owned(), b"{\"query\":\"{ \xff\xfe }\"}".to_vec()),
         ("a NUL".to_owned(), b"{\"query\":\"{ viewer { scopes } }\"}\0".to_vec()),
         ("an escaped NUL".to_owned(), b"{\"query\":\"{ \\u0000 }\"}".to_vec()),
@@ -302,7 +279,7 @@ async fn a_battery_of_hostile_requests_leaves_the_server_as_it_was() {
         );
     };
     works("nothing");
-    let requests: Vec<(String, Vec<u8>)> = documents().into_iter().chain(bodies()).collect();
+    let requests: Named<Vec<u8>> = documents().into_iter().chain(bodies()).collect();
     // Once to touch what is kept for good (pools, caches), then again to see what every further one costs.
     let mut before = 0;
     for round in 0..3 {
@@ -321,81 +298,92 @@ async fn a_battery_of_hostile_requests_leaves_the_server_as_it_was() {
     );
 }
 
-#[tokio::test]
-async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
-    let server = running("body_deadline_ms = 300\nhead_deadline_ms = 300").await;
-    let body = query("{ viewer { publisher { slug } } }");
-    let length = body.len();
-    let whole = String::from_utf8(body.clone()).unwrap();
-    for (name, bytes, allowed) in [
-        ("half a head", head(&server, ""), &["", "408"][..]),
+/// What is sent, and the statuses that may answer it; the empty one is a connection that is closed without a word.
+type Broken = (&'static str, String, &'static [&'static str]);
+
+/// Heads that are no heads.
+fn broken_heads(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
+        ("half a head", head(server, ""), &["", "408"]),
         (
             "a head without end",
-            head(&server, &"X: y\r\n".repeat(200)),
+            head(server, &"X: y\r\n".repeat(200)),
             &["", "400", "408", "431"],
         ),
         (
             "a huge header",
-            head(&server, &format!("X: {}\r\n\r\n", "y".repeat(300_000))),
+            head(server, &format!("X: {}\r\n\r\n", "y".repeat(300_000))),
             &["", "400", "431"],
         ),
         (
             "a negative length",
-            head(&server, "Content-Length: -1\r\n\r\n"),
+            head(server, "Content-Length: -1\r\n\r\n"),
             &["400"],
         ),
         (
             "two lengths",
             head(
-                &server,
+                server,
                 &format!("Content-Length: 5\r\nContent-Length: {length}\r\n\r\n{whole}"),
             ),
             &["400"],
         ),
+    ]
+}
+
+/// Lengths and pieces that do not fit.
+fn broken_bodies(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
         (
             "a length and chunks",
             head(
-                &server,
+                server,
                 &format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{whole}"),
             ),
             &["400", "200", "408"],
         ),
         (
             "a length that is no number",
-            head(&server, "Content-Length: ten\r\n\r\n"),
+            head(server, "Content-Length: ten\r\n\r\n"),
             &["400"],
         ),
         (
             "a length beyond 64 bits",
-            head(&server, "Content-Length: 99999999999999999999999\r\n\r\n"),
+            head(server, "Content-Length: 99999999999999999999999\r\n\r\n"),
             &["400"],
         ),
         (
             "a length that is too long",
             head(
-                &server,
+                server,
                 &format!("Content-Length: {}\r\n\r\n{whole}", length + 10),
             ),
             &["408"],
         ),
         (
             "a length that is huge",
-            head(&server, "Content-Length: 9000000000000000000\r\n\r\n"),
+            head(server, "Content-Length: 9000000000000000000\r\n\r\n"),
             &["413"],
         ),
         (
             "chunks that are none",
-            head(&server, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            head(server, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
             &["400"],
         ),
         (
             "a chunk without end",
             head(
-                &server,
+                server,
                 "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
             ),
             &["400", "408", "413"],
         ),
+    ]
+}
+
+/// What is no HTTP, or hardly any.
+fn no_http(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
         (
             "another protocol",
             "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
@@ -437,14 +425,27 @@ async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
         (
             "a smuggled request",
             head(
-                &server,
+                server,
                 &format!(
                     "Transfer-Encoding: chunked, identity\r\nContent-Length: {length}\r\n\r\n{whole}"
                 ),
             ),
             &["400", "408", "200", "501"],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
+    let server = running("body_deadline_ms = 300\nhead_deadline_ms = 300").await;
+    let body = query("{ viewer { publisher { slug } } }");
+    let length = body.len();
+    let whole = String::from_utf8(body.clone()).unwrap();
+    let broken = broken_heads(&server, length, &whole)
+        .into_iter()
+        .chain(broken_bodies(&server, length, &whole))
+        .chain(no_http(&server, length, &whole));
+    for (name, bytes, allowed) in broken {
         let answer = raw(&server, bytes.as_bytes());
         let status = answer.split(' ').nth(1).unwrap_or_default();
         assert!(allowed.contains(&status), "{name}: {answer:.200}");
