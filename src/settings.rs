@@ -1,6 +1,6 @@
 //! Settings: what was given (file, environment, flags) and what it means.
 //!
-//! One table ([`KEYS`]) names every setting; its default, its words and its nearest spelling come from there. Every
+//! One table ([`keys`]) names every setting; its default, its words and its nearest spelling come from there. Every
 //! problem is reported at once. Nothing is opened, bound or created here but files that hold a secret ([`accounts`]):
 //! `app` and `cli` act on the values.
 
@@ -8,13 +8,16 @@ mod accounts;
 mod aliases;
 mod columns;
 mod deeplinks;
+mod limits;
 mod spelling;
 
 pub use accounts::AccountSettings;
 pub use aliases::Alias;
 pub use columns::ColumnsSettings;
+pub use limits::LimitSettings;
 use spelling::hint;
 
+use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,7 +59,12 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'stat
 }
 
 /// Every setting there is.
-pub const KEYS: &[Key] = &[
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(limits::KEYS)
+}
+
+/// The settings that are no limits.
+const KEYS: &[Key] = &[
     key(
         "listen",
         Kind::Text,
@@ -74,6 +82,42 @@ pub const KEYS: &[Key] = &[
         Kind::List,
         "[]",
         "Web pages that may call the API from a browser, such as \"https://shop.example\".",
+    ),
+    key(
+        "csrf",
+        Kind::Text,
+        "\"browsers\"",
+        "Which GET requests need a header that pages of other sites cannot send: browsers (those of such pages) or always.",
+    ),
+    key(
+        "introspection",
+        Kind::Text,
+        "\"everyone\"",
+        "Who may read the schema: everyone, keys, or off.",
+    ),
+    key(
+        "trusted_documents",
+        Kind::Text,
+        "\"\"",
+        "A file of documents that clients may ask for by their hash, as `actiongraph documents` writes it.",
+    ),
+    key(
+        "trusted_documents_mode",
+        Kind::Text,
+        "\"off\"",
+        "What becomes of documents that are not in that file: off runs them, log runs and logs them, enforce refuses them.",
+    ),
+    key(
+        "tls_certificate",
+        Kind::Text,
+        "\"\"",
+        "A file with the certificate chain (PEM) for https; without it, http. A change is seen within a minute.",
+    ),
+    key(
+        "tls_key",
+        Kind::Text,
+        "\"\"",
+        "The file with the certificate's private key (PEM).",
     ),
     key(
         "partial_status_294",
@@ -184,6 +228,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// The files of the certificate for https.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// What the settings mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -193,6 +246,18 @@ pub struct Settings {
     pub database_url: Option<String>,
     /// Origins of web pages that may call the API from a browser, exactly as browsers send them.
     pub cors_origins: Vec<String>,
+    /// Whether every GET request needs a header that pages of other sites cannot send.
+    pub csrf_always: bool,
+    /// Who may read the schema.
+    pub introspection: IntrospectionPolicy,
+    /// The file of trusted documents.
+    pub trusted_documents: Option<PathBuf>,
+    /// What becomes of other documents.
+    pub trusted_documents_mode: TrustMode,
+    /// The certificate for https.
+    pub tls: Option<TlsFiles>,
+    /// The limits on requests.
+    pub limits: LimitSettings,
     /// Whether partial answers of the new media type have the status 294.
     pub partial_status_294: bool,
     /// How long a request's whole body may take to arrive.
@@ -266,7 +331,7 @@ impl Raw {
                 continue;
             }
             let place = format!("{place}: {name}");
-            match KEYS.iter().find(|key| key.name == name) {
+            match keys().find(|key| key.name == name) {
                 Some(key) => {
                     self.given.insert(key.name, (place, value));
                 }
@@ -291,7 +356,7 @@ impl Raw {
             if !value.is_empty() && self.accounts.add_variable(&variable, &value) {
                 continue;
             }
-            let known = KEYS.iter().find(|key| variable == variable_of(key));
+            let known = keys().find(|key| variable == variable_of(key));
             // An empty variable is how people unset one for a single command.
             if let (Some(key), false) = (known, value.is_empty()) {
                 self.add_text(key, variable, value);
@@ -299,9 +364,9 @@ impl Raw {
         }
     }
 
-    /// What a flag of the command line gives, such as `listen`; a name outside [`KEYS`] is ignored.
+    /// What a flag of the command line gives, such as `listen`; a name outside [`keys`] is ignored.
     pub fn add_flag(&mut self, name: &str, value: Option<&str>) {
-        let known = KEYS.iter().find(|key| key.name == name);
+        let known = keys().find(|key| key.name == name);
         if let (Some(key), Some(value)) = (known, value) {
             let flag = format!("--{}", name.replace('_', "-"));
             self.add_text(key, flag, value.to_owned());
@@ -348,6 +413,27 @@ impl Raw {
                 None
             }
         }
+    }
+
+    /// One of a few words, the first of them unless given.
+    fn word<T: Copy, const N: usize>(&mut self, name: &'static str, words: &[(&str, T); N]) -> T {
+        let first = words[0].1;
+        let Some((place, text)) = self.text(name) else {
+            return first;
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return *value;
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.problem(&place, format!("{text:?} is none of {}", words.join(", ")));
+        first
+    }
+
+    /// The path of a file or folder; none where nothing is given.
+    fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        self.text(name)
+            .map(|(_, text)| PathBuf::from(text.trim()))
+            .filter(|path| !path.as_os_str().is_empty())
     }
 
     fn switch(&mut self, name: &'static str) -> Option<bool> {
@@ -406,6 +492,26 @@ impl Settings {
             listen: listen(&mut raw),
             database_url: database_url(&mut raw),
             cors_origins: cors_origins(&mut raw),
+            csrf_always: raw.word("csrf", &[("browsers", false), ("always", true)]),
+            introspection: raw.word(
+                "introspection",
+                &[
+                    ("everyone", IntrospectionPolicy::Everyone),
+                    ("keys", IntrospectionPolicy::Keys),
+                    ("off", IntrospectionPolicy::Off),
+                ],
+            ),
+            trusted_documents: raw.path("trusted_documents"),
+            trusted_documents_mode: raw.word(
+                "trusted_documents_mode",
+                &[
+                    ("off", TrustMode::Off),
+                    ("log", TrustMode::Log),
+                    ("enforce", TrustMode::Enforce),
+                ],
+            ),
+            tls: tls(&mut raw),
+            limits: limits::resolve(&mut raw),
             partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
             body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
             request_deadline: Duration::from_millis(
@@ -421,10 +527,7 @@ impl Settings {
             accounts: accounts::resolve(&mut raw),
             links: deeplinks::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
-            import_directory: raw
-                .text("import_directory")
-                .map(|(_, text)| PathBuf::from(text.trim()))
-                .filter(|path| !path.as_os_str().is_empty()),
+            import_directory: raw.path("import_directory"),
             columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
@@ -433,7 +536,14 @@ impl Settings {
             log: raw
                 .text("log")
                 .map_or_else(|| "info".to_owned(), |(_, text)| text),
-            log_format: log_format(&mut raw),
+            log_format: raw.word(
+                "log_format",
+                &[
+                    ("auto", LogFormat::Auto),
+                    ("human", LogFormat::Human),
+                    ("json", LogFormat::Json),
+                ],
+            ),
             aliases: std::mem::take(&mut raw.aliases),
         };
         if raw.problems.is_empty() {
@@ -489,7 +599,7 @@ pub fn defaults() -> String {
         "# Settings of Actiongraph, each with its default. A flag overrules the environment, which\n\
          # overrules this file.\n",
     );
-    for key in KEYS {
+    for key in keys() {
         text.push_str(&format!(
             "\n# {}\n# In the environment: {}\n# {} = {}\n",
             key.help,
@@ -512,7 +622,7 @@ pub fn defaults() -> String {
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
-    KEYS.iter().find(|key| key.name == name).map(|key| key.kind)
+    keys().find(|key| key.name == name).map(|key| key.kind)
 }
 
 fn variable_of(key: &Key) -> String {
@@ -585,17 +695,14 @@ fn cors_origins(raw: &mut Raw) -> Vec<String> {
     origins
 }
 
-fn log_format(raw: &mut Raw) -> LogFormat {
-    let Some((place, text)) = raw.text("log_format") else {
-        return LogFormat::Auto;
-    };
-    match text.as_str() {
-        "auto" => LogFormat::Auto,
-        "human" => LogFormat::Human,
-        "json" => LogFormat::Json,
+fn tls(raw: &mut Raw) -> Option<TlsFiles> {
+    match (raw.path("tls_certificate"), raw.path("tls_key")) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, None) => None,
         _ => {
-            raw.problem(&place, format!("{text:?} is none of auto, human and json"));
-            LogFormat::Auto
+            let message = "https needs both tls_certificate and tls_key".to_owned();
+            raw.problem("tls_certificate", message);
+            None
         }
     }
 }
@@ -633,7 +740,7 @@ mod tests {
             .filter(|line| !line.starts_with('"'))
             .map(|line| format!("{line}\n"))
             .collect();
-        assert_eq!(text.lines().count(), KEYS.len() - 1);
+        assert_eq!(text.lines().count(), keys().count() - 1);
         assert_eq!(Settings::resolve(file(&text)).unwrap(), plain);
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::domain::text::fold;
 use crate::export::csv::{BYTE_ORDER_MARK, Cell, push_line};
 use crate::export::traffic::{Asked, DOCUMENT, Page, column, heading};
 use crate::graphql::id::Kind;
-use crate::graphql::{Call, Engine, GraphqlRequest, Method};
+use crate::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Method};
 use crate::store::{ReadTx, Store, ad_spaces, programs};
 
 /// How many rows a page has.
@@ -98,7 +99,7 @@ pub(super) fn run(args: &TrafficArgs, output: &Output) -> Outcome {
         store.is_ready().await?;
         let publisher = publisher(&store, &args.publisher).await?;
         let asked = args.asked(&store, &publisher).await?;
-        let engine = Engine::with_links(store.clone(), settings.links.clone())?;
+        let engine = Engine::with(store.clone(), EngineOptions { links: Arc::new(settings.links.clone()), ..EngineOptions::default() })?;
         let source = Pages {
             engine,
             publisher,

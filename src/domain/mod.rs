@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod money;
 pub mod notice;
 pub mod page;
+pub mod policy;
 pub mod records;
 pub mod report;
 pub mod sales;

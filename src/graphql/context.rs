@@ -8,7 +8,9 @@ use tokio::sync::OnceCell;
 use super::error::{Failure, Result};
 use super::links::Links;
 use super::loaders::{Entity, Loaders};
+use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
+use crate::access::budget::Allowance;
 use crate::analytics::traffic;
 use crate::domain::page::Page;
 use crate::domain::scope::{ReadScope, Viewer};
@@ -28,18 +30,22 @@ pub struct RequestContext {
     pub tx: ReadTx,
     /// Entities by id.
     pub loaders: Loaders,
-    settings: Arc<LinkSettings>,
+    /// The limits that hold, and what else is configured.
+    pub limits: Arc<EngineOptions>,
+    /// What the caller may spend; none where nothing is counted.
+    pub allowance: Option<Allowance>,
     links: OnceCell<Result<Arc<Links>>>,
     state: OnceCell<Result<DataState>>,
 }
 
 impl RequestContext {
-    /// The context of a request that reads through `tx`; `settings` is what the configuration says of links.
+    /// The context of a request that reads through `tx`.
     pub fn new(
         viewer: Viewer,
         now: Instant,
         tx: ReadTx,
-        settings: &Arc<LinkSettings>,
+        limits: Arc<EngineOptions>,
+        allowance: Option<Allowance>,
     ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
@@ -49,8 +55,9 @@ impl RequestContext {
             now,
             tx,
             loaders,
-            settings: Arc::clone(settings),
             links: OnceCell::new(),
+            limits,
+            allowance,
             state: OnceCell::new(),
         })
     }
@@ -70,7 +77,7 @@ impl RequestContext {
 
     /// What the configuration says of links.
     pub fn link_settings(&self) -> &LinkSettings {
-        &self.settings
+        &self.limits.links
     }
 
     /// The publisher's templates of links with what they belong to: three statements for all that ask.
@@ -80,7 +87,7 @@ impl RequestContext {
     pub async fn links(&self) -> Result<Arc<Links>> {
         let read = || async {
             let publisher = &self.viewer.publisher;
-            let read = traffic::templates(&self.tx, publisher, self.scope, &self.settings).await?;
+            let read = traffic::templates(&self.tx, publisher, self.scope, &self.limits.links).await?;
             Ok(Arc::new(Links::new(read)))
         };
         self.links.get_or_init(read).await.clone()

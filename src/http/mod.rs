@@ -6,6 +6,7 @@ pub mod accept;
 pub mod assets;
 pub mod body;
 pub mod cors;
+pub mod csrf;
 pub mod error;
 pub mod graphql;
 pub mod health;
@@ -14,6 +15,8 @@ pub mod observe;
 pub mod params;
 pub mod postback;
 pub mod state;
+pub mod tls;
+pub mod turnstile;
 pub mod traffic;
 pub mod viewer;
 

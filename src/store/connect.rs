@@ -22,6 +22,7 @@ use sea_orm::{
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
@@ -119,6 +120,15 @@ impl Store {
     pub fn recorded(&self, recorder: &Recorder) -> Self {
         Self {
             recorder: Some(recorder.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The same store without the notes: for what is read beside requests.
+    #[must_use]
+    pub fn unrecorded(&self) -> Self {
+        Self {
+            recorder: None,
             ..self.clone()
         }
     }
@@ -414,18 +424,35 @@ async fn try_connect_sqlite(
 /// How many steps of SQLite's machine lie between two looks at the clock: some tenths of a millisecond.
 const STEPS: i32 = 20_000;
 
-/// Ends statements on this connection when the time of whoever takes it from the pool is over. Nobody waiting any more
-/// does not end them: without this, as many long reads as there are readers would hold all of them for good.
+/// Ends statements on this connection when the time of whoever takes it from the pool is over, or its taker is gone:
+/// otherwise as many long reads as there are readers would hold all of them for good.
 async fn interrupt_after(
     connection: &mut sqlite::SqliteConnection,
     time: Duration,
 ) -> Result<(), sea_orm::SqlxError> {
     let clock = Clock::system();
+    let abandoned = READER.try_with(Arc::clone).unwrap_or_default();
     connection
         .lock_handle()
         .await?
-        .set_progress_handler(STEPS, move || clock.elapsed() < time);
+        .set_progress_handler(STEPS, move || {
+            clock.elapsed() < time && !abandoned.load(Ordering::Relaxed)
+        });
     Ok(())
+}
+
+tokio::task_local! {
+    /// Whether the reader that takes a connection has gone away. The pool's callbacks know nothing of who takes it, but
+    /// they run in the taker's task.
+    static READER: Arc<AtomicBool>;
+}
+
+/// Takes a connection for a reader whose statements on it end when `abandoned` is set.
+pub(super) async fn for_reader<T>(
+    abandoned: &Arc<AtomicBool>,
+    taken: impl Future<Output = T>,
+) -> T {
+    READER.scope(Arc::clone(abandoned), taken).await
 }
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {

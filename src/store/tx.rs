@@ -1,17 +1,17 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 use super::columns::Snapshot;
-use super::connect::Store;
+use super::connect::{Store, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
 use sea_orm::{
     AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions,
+    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait as _,
 };
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -56,6 +56,33 @@ struct Reading {
     transaction: OnceCell<DatabaseTransaction>,
     statements: AtomicU32,
     columns: OnceCell<(PublisherId, Option<Arc<Snapshot>>)>,
+    /// Statements that are under way.
+    running: AtomicU32,
+    /// Set when nobody waits for an answer any more.
+    abandoned: Arc<AtomicBool>,
+    /// The process that serves it at a PostgreSQL server; 0 before it begins, and on SQLite.
+    process: AtomicI32,
+}
+
+/// Ends what a transaction is reading when it is dropped before it is [done](Self::done): whoever asked has gone away, or
+/// was told that it takes too long. On SQLite the statement is interrupted, at PostgreSQL it is cancelled.
+#[derive(Debug)]
+#[must_use]
+pub struct CancelOnDrop(Option<ReadTx>);
+
+impl CancelOnDrop {
+    /// Nothing is left to end.
+    pub fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(tx) = self.0.take() {
+            tx.cancel();
+        }
+    }
 }
 
 impl ReadTx {
@@ -67,7 +94,39 @@ impl ReadTx {
             transaction: OnceCell::new(),
             statements: AtomicU32::new(0),
             columns: OnceCell::new(),
+            running: AtomicU32::new(0),
+            abandoned: Arc::default(),
+            process: AtomicI32::new(0),
         }))
+    }
+
+    /// Watches over the transaction: what it reads is ended when the watch is dropped.
+    pub fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(Some(self.clone()))
+    }
+
+    /// Ends what is being read; nothing more is read afterwards.
+    fn cancel(self) {
+        // SQLite asks for this while it works.
+        self.0.abandoned.store(true, Ordering::Relaxed);
+        let process = self.0.process.load(Ordering::Relaxed);
+        if process == 0 || self.0.running.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let cancel = Statement::from_sql_and_values(
+                    DbBackend::Postgres,
+                    "SELECT pg_cancel_backend($1)",
+                    [process.into()],
+                );
+                if let Err(error) = self.0.store.writer().query_one_raw(cancel).await {
+                    tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
+                }
+                // Only now may the connection serve another: the cancellation was for this one.
+                drop(self);
+            });
+        }
     }
 
     /// The store that it reads.
@@ -114,7 +173,11 @@ impl ReadTx {
     /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
     /// that was frozen does not tell.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
-        match timeout(self.0.store.options().read_timeout + REACH, answer).await {
+        self.0.running.fetch_add(1, Ordering::Relaxed);
+        let answer = timeout(self.0.store.options().read_timeout + REACH, answer).await;
+        // Not reached by a statement that is dropped: it counts as under way.
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        match answer {
             Ok(answer) => answer.map_err(|error| from_db(&error)),
             Err(_) => Err(too_long()),
         }
@@ -125,6 +188,9 @@ impl ReadTx {
         reason = "this is the file that begins transactions"
     )]
     async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
+        if self.0.abandoned.load(Ordering::Relaxed) {
+            return Err(too_long());
+        }
         self.0.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.0.store.recorder() {
             recorder.note(sql.text());
@@ -139,14 +205,27 @@ impl ReadTx {
                     sqlite_transaction_mode: None,
                 },
             };
-            self.0
-                .store
-                .reader()
-                .begin_with_options(options)
+            let begun = self.0.store.reader().begin_with_options(options);
+            let transaction = for_reader(&self.0.abandoned, begun)
                 .await
-                .map_err(|error| from_db(&error))
+                .map_err(|error| from_db(&error))?;
+            if self.backend() == DbBackend::Postgres {
+                let process = process_of(&transaction).await;
+                let process = process.map_err(|error| from_db(&error))?;
+                self.0.process.store(process, Ordering::Relaxed);
+            }
+            Ok(transaction)
         };
         self.0.transaction.get_or_try_init(begin).await
+    }
+}
+
+/// The process at the PostgreSQL server that serves a transaction.
+async fn process_of(transaction: &DatabaseTransaction) -> Result<i32, DbErr> {
+    let asked = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
+    match transaction.query_one_raw(asked).await? {
+        Some(row) => row.try_get_by_index(0),
+        None => Ok(0),
     }
 }
 
@@ -382,3 +461,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
