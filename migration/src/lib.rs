@@ -22,6 +22,7 @@ mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
 mod m20261122_000009_adjustments;
 mod m20261122_000010_feeds;
+mod m20261129_000012_segments;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_uploads::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
             Box::new(m20261122_000010_feeds::Migration),
+            Box::new(m20261129_000012_segments::Migration),
         ]
     }
 }
@@ -90,7 +92,8 @@ mod tests {
                 .chain(m20261122_000004_tombstones::TABLES)
                 .chain(m20261122_000005_sync::TABLES)
                 .chain(m20261122_000009_adjustments::TABLES)
-                .chain(m20261122_000010_feeds::TABLES);
+                .chain(m20261122_000010_feeds::TABLES)
+                .chain(m20261129_000012_segments::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

@@ -18,6 +18,7 @@ pub mod notice;
 pub mod page;
 pub mod records;
 pub mod report;
+pub mod rule;
 pub mod sales;
 pub mod scope;
 pub mod secret;

@@ -41,6 +41,8 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
+        /// Define segments, and keep the list of priority products.
+        Segments = "segments",
     }
 }
 
@@ -61,12 +63,12 @@ impl KeyScope {
 }
 
 impl Viewer {
-    /// What the caller may do. A caller of the demo asks questions.
+    /// What the caller may do. A caller of the demo asks questions and defines segments.
     #[must_use]
     pub fn scopes(&self) -> &[KeyScope] {
         match &self.credential {
             Credential::Key { scopes, .. } => scopes,
-            Credential::LoopbackDemo => &[KeyScope::Read],
+            Credential::LoopbackDemo => &[KeyScope::Read, KeyScope::Segments],
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `input` | what is asked with |
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
+//! | `segment_reading` | a rule of a segment, or all that is wrong with it |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
 //! | `error` | how an error reaches a client |
 //! | `schema` | the schema as text |
@@ -28,6 +29,7 @@ pub mod query;
 pub mod report_selection;
 pub mod scalar;
 mod schema;
+mod segment_reading;
 pub mod siblings;
 pub mod types;
 

@@ -1,9 +1,11 @@
-//! What can be changed: rejected records are mended.
+//! What can be changed: rejected records are mended, segments are defined.
+
+mod segments;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::context::{RequestContext, request};
 use super::error::Result;
@@ -51,15 +53,29 @@ pub struct RetryRejectedRecordsPayload {
     user_errors: Vec<UserError>,
 }
 
-/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
-#[derive(Default)]
-pub struct Mutation;
+impl UserError {
+    /// What is wrong at a place, whose steps have dots between.
+    pub fn new(place: &str, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            field: place.split('.').map(str::to_owned).collect(),
+            code: code.as_str().to_owned(),
+            message: message.into(),
+        }
+    }
+}
 
-/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
+/// Everything that can be changed, by POST, with a key that has the scope which each change names.
+#[derive(Default, MergedObject)]
+pub struct Mutation(Imports, segments::SegmentMutations);
+
+/// Imports are mended.
+#[derive(Default)]
+pub struct Imports;
+
 #[Object]
-impl Mutation {
+impl Imports {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
-    /// understood now are noted as mended; the same again changes nothing.
+    /// understood now are noted as mended; the same again changes nothing. Needs a key with the scope IMPORT.
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,

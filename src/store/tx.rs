@@ -10,9 +10,9 @@ use sea_orm::{
     TransactionTrait as _,
 };
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// How often a write is tried when another writer is in its way or its connection breaks.
@@ -26,7 +26,7 @@ const REACH: Duration = Duration::from_secs(1);
 
 /// Notes the text of every statement: for tests that count and read them.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<Vec<String>>>);
+pub struct Recorder(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl Recorder {
     /// The statements so far, and forgets them.
@@ -51,7 +51,7 @@ pub struct ReadTx(Arc<Reading>);
 #[derive(Debug)]
 struct Reading {
     store: Store,
-    transaction: OnceCell<DatabaseTransaction>,
+    transaction: Mutex<Option<Arc<DatabaseTransaction>>>,
     statements: AtomicU32,
 }
 
@@ -61,9 +61,14 @@ impl ReadTx {
     pub fn new(store: &Store) -> Self {
         Self(Arc::new(Reading {
             store: store.clone(),
-            transaction: OnceCell::new(),
+            transaction: Mutex::default(),
             statements: AtomicU32::new(0),
         }))
+    }
+
+    /// Ends the transaction: the next statement begins another one, which sees what was written until then.
+    pub async fn renew(&self) {
+        self.0.transaction.lock().await.take();
     }
 
     /// The store that it reads.
@@ -91,7 +96,7 @@ impl ReadTx {
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let transaction = self.begun(&sql).await?;
-        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction))
+        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction.as_ref()))
             .await
     }
 
@@ -115,7 +120,7 @@ impl ReadTx {
         clippy::disallowed_methods,
         reason = "this is the file that begins transactions"
     )]
-    async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
+    async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
         self.0.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.0.store.recorder() {
             recorder.note(sql.text());
@@ -137,7 +142,13 @@ impl ReadTx {
                 .await
                 .map_err(|error| from_db(&error))
         };
-        self.0.transaction.get_or_try_init(begin).await
+        let mut held = self.0.transaction.lock().await;
+        if let Some(transaction) = held.as_ref() {
+            return Ok(Arc::clone(transaction));
+        }
+        let transaction = Arc::new(begin().await?);
+        *held = Some(Arc::clone(&transaction));
+        Ok(transaction)
     }
 }
 

@@ -25,6 +25,7 @@ mod filters;
 mod formats;
 mod http;
 mod ledger;
+mod own_segments;
 mod paging;
 mod parity;
 mod plans;

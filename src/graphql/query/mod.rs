@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod lists;
 pub mod lookups;
 pub mod reports;
+pub mod segments;
 
 use async_graphql::MergedObject;
 
@@ -18,4 +19,5 @@ pub struct Query(
     analyses::Analyses,
     ledger::Ledger,
     reports::Reports,
+    segments::Segments,
 );

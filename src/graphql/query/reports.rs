@@ -148,7 +148,7 @@ impl ReportArgs {
     async fn report(&self, ctx: &Context<'_>) -> Result<ReportConnection> {
         let request = request(ctx)?;
         let selected = Selected::of(ctx.field())?;
-        let filter = read_filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = read_filter("filter", self.filter.as_ref(), request).await?;
         let currencies = Currencies {
             converted: self.currency.map(|code| code.0),
             only: only_currency(&filter),

@@ -26,6 +26,8 @@ pub mod report_info;
 pub mod report_values;
 pub mod report_words;
 pub mod sales;
+pub mod segment;
+pub mod segment_preview;
 pub mod user;
 pub mod user_segment;
 pub mod viewer;

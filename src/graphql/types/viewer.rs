@@ -29,6 +29,8 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
+    /// Define segments, and keep the list of priority products.
+    Segments,
 }
 
 /// The caller of the API.
@@ -62,6 +64,7 @@ impl Viewer {
         let shown = scopes.map(|scope| match scope {
             scope::KeyScope::Read => KeyScope::Read,
             scope::KeyScope::Import => KeyScope::Import,
+            scope::KeyScope::Segments => KeyScope::Segments,
         });
         shown.collect()
     }

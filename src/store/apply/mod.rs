@@ -23,7 +23,9 @@ pub mod feeds;
 mod goods;
 pub mod ledger;
 mod notices;
+pub mod priority;
 mod rows;
+pub mod segments;
 mod tombstones;
 mod totals;
 
