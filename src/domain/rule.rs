@@ -23,8 +23,8 @@ pub use limit::{
     MAX_TEXT, Size,
 };
 pub use list::{Listed, name_of, read_list};
-pub use sentence::Described;
 pub use refer::{Definitions, Moment, Refers};
+pub use sentence::Described;
 
 use super::action::words;
 use super::error::{Error, Result};

@@ -40,7 +40,9 @@ pub async fn read_rule(
     let named = std::mem::take(&mut reader.named);
     let listed = std::mem::take(&mut reader.listed);
     let mut problems: Vec<UserError> = reader.problems().iter().map(user_error).collect();
-    let all = request.definitions(named.iter().map(|named| named.id)).await?;
+    let all = request
+        .definitions(named.iter().map(|named| named.id))
+        .await?;
     let unfit = unfit_segments(&all, &named).into_iter().map(Failure::from);
     problems.extend(unfit.map(|problem| user_error(&problem)));
     let Some(rule) = rule.filter(|_| problems.is_empty()) else {
@@ -84,7 +86,11 @@ pub fn cycle(way: &[String]) -> UserError {
 /// An error as a value, with its place as a path.
 pub fn user_error(problem: &Failure) -> UserError {
     let error: &Error = problem.error();
-    UserError::new(error.field().unwrap_or("rule"), error.code(), error.message())
+    UserError::new(
+        error.field().unwrap_or("rule"),
+        error.code(),
+        error.message(),
+    )
 }
 
 /// Which of the listed members are not known.

@@ -56,7 +56,10 @@ pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<
     sql.push("SELECT CAST(g.mask AS bigint) AS mask, COUNT(*) AS n FROM (SELECT u.id, SUM(u.bit) AS mask FROM (");
     for (place, set) in sets.iter().enumerate() {
         sql.push(if place == 0 { "" } else { " UNION ALL " });
-        sql.push(&format!("SELECT s{place}.id, {} AS bit FROM (", 1_i64 << place));
+        sql.push(&format!(
+            "SELECT s{place}.id, {} AS bit FROM (",
+            1_i64 << place
+        ));
         write_set(set, &mut sql);
         sql.push(&format!(") s{place}"));
     }
@@ -104,10 +107,13 @@ pub async fn explain(
     let mut sql = tx.sql();
     sql.push("SELECT x.id");
     write_each(set, &mut sql);
-    sql.push(&format!(" FROM {} x WHERE x.publisher_id = ", table(set.subject)))
-        .bind(set.publisher.0)
-        .push(" AND x.id IN ")
-        .bind_all(ids.iter().copied());
+    sql.push(&format!(
+        " FROM {} x WHERE x.publisher_id = ",
+        table(set.subject)
+    ))
+    .bind(set.publisher.0)
+    .push(" AND x.id IN ")
+    .bind_all(ids.iter().copied());
     check(&sql)?;
     let mut found = HashMap::new();
     for row in tx.rows(sql).await? {
@@ -159,7 +165,9 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
             .bind(Grain::Day.cell(span.from))
             .push(" AND t.cell <= ")
             .bind(Grain::Day.cell(span.to))
-            .push(&format!(" THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"));
+            .push(&format!(
+                " THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"
+            ));
     }
     sql.push(" FROM totals_time t WHERE t.publisher_id = ")
         .bind(scope.publisher().0)
@@ -195,10 +203,13 @@ pub async fn known_ids(
     let mut found = HashSet::new();
     for ids in ids.chunks(IDS) {
         let mut sql = tx.sql();
-        sql.push(&format!("SELECT x.id FROM {} x WHERE x.publisher_id = ", table(subject)))
-            .bind(scope.publisher().0)
-            .push(" AND x.id IN ")
-            .bind_all(ids.iter().copied());
+        sql.push(&format!(
+            "SELECT x.id FROM {} x WHERE x.publisher_id = ",
+            table(subject)
+        ))
+        .bind(scope.publisher().0)
+        .push(" AND x.id IN ")
+        .bind_all(ids.iter().copied());
         for row in tx.rows(sql).await? {
             found.insert(column(&row, "id")?);
         }

@@ -96,8 +96,12 @@ impl ReadTx {
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let transaction = self.begun(&sql).await?;
-        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction.as_ref()))
-            .await
+        self.in_time(
+            E::find()
+                .from_raw_sql(sql.statement())
+                .all(transaction.as_ref()),
+        )
+        .await
     }
 
     /// Rows of any shape.

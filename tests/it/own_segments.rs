@@ -35,7 +35,11 @@ const SHAPE: Shape = Shape {
 const NAMED: u128 = 77;
 
 fn period() -> BoxedStrategy<Option<Range>> {
-    let last = (1u32..90, any::<bool>(), select(vec![Unit::Day, Unit::Week, Unit::Hour]));
+    let last = (
+        1u32..90,
+        any::<bool>(),
+        select(vec![Unit::Day, Unit::Week, Unit::Hour]),
+    );
     let start = at("2026-02-01T00:00:00Z").micros();
     prop_oneof![
         2 => Just(None),
@@ -59,7 +63,13 @@ fn measure(pools: &Pools, subject: Subject) -> BoxedStrategy<Measure> {
         2 => queries::action_filter(pools),
     ];
     let items = proptest::option::weighted(0.3, queries::tree(queries::item_leaf(pools), 1));
-    (select(metrics), select(CURRENCIES.to_vec()), period(), actions, items)
+    (
+        select(metrics),
+        select(CURRENCIES.to_vec()),
+        period(),
+        actions,
+        items,
+    )
         .prop_map(|(metric, code, period, actions, items)| Measure {
             metric,
             currency: metric.is_of_money().then(|| Currency::parse(code).unwrap()),
@@ -100,12 +110,19 @@ fn condition<T: std::fmt::Debug + Clone + 'static>(
         (1u32..12).prop_map(Take::Count),
         (1u32..1_000_000).prop_map(Take::PercentE4),
     ];
-    let rank = (measure(pools, subject), any::<bool>(), take).prop_map(|(measure, is_largest, take)| {
-        Condition::Rank(Rank { measure, is_largest, take })
-    });
+    let rank =
+        (measure(pools, subject), any::<bool>(), take).prop_map(|(measure, is_largest, take)| {
+            Condition::Rank(Rank {
+                measure,
+                is_largest,
+                take,
+            })
+        });
     let names = match subject {
         Subject::Users => select(USERS.to_vec()).prop_map(str::to_owned).boxed(),
-        Subject::Products => (0u64..9).prop_map(|id| format!("id:{}", 1_005_000 + id)).boxed(),
+        Subject::Products => (0u64..9)
+            .prop_map(|id| format!("id:{}", 1_005_000 + id))
+            .boxed(),
     };
     let members = (
         queries::ids(pools, subject == Subject::Users),
@@ -176,7 +193,11 @@ fn placed(rule: &Rule, publisher: PublisherId, at: Instant, zone: Zone) -> Arc<S
         Subject::Products => Rule::Products(Filter::Test(Condition::Threshold(threshold))),
     };
     let defined = Definitions::new([(plain(NAMED, subject), often)]);
-    let moment = Moment { publisher, at, zone };
+    let moment = Moment {
+        publisher,
+        at,
+        zone,
+    };
     let mut named = rule.clone();
     assert!(named.named().len() <= 1);
     defined.set_of(rule, moment).unwrap()
@@ -210,12 +231,22 @@ async fn listed(world: &World, set: &Arc<SegmentSet>, inside: bool) -> BTreeSet<
         Subject::Users => {
             let filter = Filter::Test(UserTest::Segment(named));
             let page = users::list(&tx, scope, &filter, &by(UserSort::Value), &everything());
-            page.await.unwrap().rows.into_iter().map(|(row, _)| row.id).collect()
+            page.await
+                .unwrap()
+                .rows
+                .into_iter()
+                .map(|(row, _)| row.id)
+                .collect()
         }
         Subject::Products => {
             let filter = Filter::Test(ProductTest::Segment(named));
             let page = products::list(&tx, scope, &filter, &by(ProductSort::Name), &everything());
-            page.await.unwrap().rows.into_iter().map(|(row, _)| row.id).collect()
+            page.await
+                .unwrap()
+                .rows
+                .into_iter()
+                .map(|(row, _)| row.id)
+                .collect()
         }
     }
 }
@@ -233,37 +264,51 @@ fn agree(subject: Subject) {
     let moment = (0i64..120).prop_map(move |day| instant(start + day * 86_400_000_000 + 37));
     let zone = select(vec!["UTC", "Europe/Warsaw", "Asia/Kolkata"]);
     let met = std::cell::RefCell::new(BTreeMap::<&str, usize>::new());
-    check(250, &(rule(&pools, subject), moment, zone), |(rule, at, zone)| {
-        let set = placed(&rule, publisher, at, Zone::parse(zone).unwrap());
-        let expected = naive_segment::members(&facts, &set);
-        let (inside, outside, size) = runtime.block_on(async {
-            let size = sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap();
-            (
-                listed(&world, &set, true).await,
-                listed(&world, &set, false).await,
-                size[0],
-            )
-        });
-        let missing = expected.difference(&inside).next();
-        let extra = inside.difference(&expected).next();
-        prop_assert!(
-            missing.is_none() && extra.is_none(),
-            "missing {missing:?}, too many {extra:?}: {}",
-            rule.sentence()
-        );
-        prop_assert_eq!(size, i64::try_from(expected.len()).unwrap());
-        let all = match subject {
-            Subject::Users => facts.users.len(),
-            Subject::Products => facts.products.len(),
-        };
-        prop_assert_eq!(outside.len(), all - inside.len(), "outside is the complement");
-        prop_assert!(outside.is_disjoint(&inside));
-        let read = Rule::from_text(&rule.to_text().unwrap()).unwrap();
-        prop_assert_eq!(&read, &rule);
-        let kind = if inside.is_empty() { "none" } else if outside.is_empty() { "all" } else { "some" };
-        *met.borrow_mut().entry(kind).or_default() += 1;
-        Ok(())
-    });
+    check(
+        250,
+        &(rule(&pools, subject), moment, zone),
+        |(rule, at, zone)| {
+            let set = placed(&rule, publisher, at, Zone::parse(zone).unwrap());
+            let expected = naive_segment::members(&facts, &set);
+            let (inside, outside, size) = runtime.block_on(async {
+                let size = sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap();
+                (
+                    listed(&world, &set, true).await,
+                    listed(&world, &set, false).await,
+                    size[0],
+                )
+            });
+            let missing = expected.difference(&inside).next();
+            let extra = inside.difference(&expected).next();
+            prop_assert!(
+                missing.is_none() && extra.is_none(),
+                "missing {missing:?}, too many {extra:?}: {}",
+                rule.sentence()
+            );
+            prop_assert_eq!(size, i64::try_from(expected.len()).unwrap());
+            let all = match subject {
+                Subject::Users => facts.users.len(),
+                Subject::Products => facts.products.len(),
+            };
+            prop_assert_eq!(
+                outside.len(),
+                all - inside.len(),
+                "outside is the complement"
+            );
+            prop_assert!(outside.is_disjoint(&inside));
+            let read = Rule::from_text(&rule.to_text().unwrap()).unwrap();
+            prop_assert_eq!(&read, &rule);
+            let kind = if inside.is_empty() {
+                "none"
+            } else if outside.is_empty() {
+                "all"
+            } else {
+                "some"
+            };
+            *met.borrow_mut().entry(kind).or_default() += 1;
+            Ok(())
+        },
+    );
     let met = met.into_inner();
     assert!(
         met.get("some").copied().unwrap_or_default() > 60 || met.values().sum::<usize>() < 200,
@@ -293,20 +338,28 @@ fn overlaps_are_those_of_the_sets() {
             let op = actiongraph::domain::filter::Op::Eq(code.into());
             Rule::Users(Filter::Test(Condition::ClickCountry(op)))
         };
-        let often = Rule::Users(Filter::Test(Condition::Own(Filter::Test(UserTest::Segment(InSegments {
-            inside: true,
-            segments: vec![Uuid::from_u128(NAMED).into()],
-        })))));
+        let often = Rule::Users(Filter::Test(Condition::Own(Filter::Test(
+            UserTest::Segment(InSegments {
+                inside: true,
+                segments: vec![Uuid::from_u128(NAMED).into()],
+            }),
+        ))));
         let now = at("2026-07-01T00:00:00Z");
         let rules = [country(COUNTRIES[0]), often, country(COUNTRIES[1])];
         let sets: Vec<_> = rules
             .iter()
             .map(|rule| placed(rule, publisher, now, Zone::UTC))
             .collect();
-        let members: Vec<_> = sets.iter().map(|set| naive_segment::members(&facts, set)).collect();
+        let members: Vec<_> = sets
+            .iter()
+            .map(|set| naive_segment::members(&facts, set))
+            .collect();
         let mut expected = BTreeMap::new();
         for id in facts.users.keys() {
-            let bits = members.iter().enumerate().filter(|(_, set)| set.contains(id));
+            let bits = members
+                .iter()
+                .enumerate()
+                .filter(|(_, set)| set.contains(id));
             let mask: i64 = bits.map(|(place, _)| 1 << place).sum();
             if mask != 0 {
                 *expected.entry(mask).or_insert(0_i64) += 1;
@@ -315,7 +368,10 @@ fn overlaps_are_those_of_the_sets() {
         assert!(expected.len() > 2, "{expected:?}");
         assert_eq!(overlaps(&world.tx(), &sets).await.unwrap(), expected);
         let numbers = sizes(&world.tx(), &sets).await.unwrap();
-        let lengths: Vec<i64> = members.iter().map(|set| i64::try_from(set.len()).unwrap()).collect();
+        let lengths: Vec<i64> = members
+            .iter()
+            .map(|set| i64::try_from(set.len()).unwrap())
+            .collect();
         assert_eq!(numbers, lengths);
     });
 }

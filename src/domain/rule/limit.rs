@@ -217,7 +217,8 @@ impl Definitions {
         let mut size = rule.size();
         let mut named = Vec::new();
         // Each naming counts, because each is written out.
-        rule.clone().each(&mut |reference, _| named.push(reference.id));
+        rule.clone()
+            .each(&mut |reference, _| named.push(reference.id));
         for id in named {
             let Some((segment, rule)) = self.0.get(&id) else {
                 continue;
@@ -249,17 +250,24 @@ impl Definitions {
         way: &mut Vec<String>,
     ) -> bool {
         for named in rule.clone().named() {
-            let name = self.segment(named).map_or_else(String::new, |segment| segment.name.clone());
+            let name = self
+                .segment(named)
+                .map_or_else(String::new, |segment| segment.name.clone());
             if named == id {
                 way.push(name);
                 return true;
             }
-            let is_frozen = self.segment(named).is_none_or(|segment| segment.frozen_at.is_some());
+            let is_frozen = self
+                .segment(named)
+                .is_none_or(|segment| segment.frozen_at.is_some());
             if is_frozen || !seen.insert(named) {
                 continue;
             }
             way.push(name);
-            if self.rule(named).is_some_and(|rule| self.leads_to(id, rule, seen, way)) {
+            if self
+                .rule(named)
+                .is_some_and(|rule| self.leads_to(id, rule, seen, way))
+            {
                 return true;
             }
             way.pop();

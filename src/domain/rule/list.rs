@@ -66,7 +66,8 @@ fn product(text: &str) -> Result<String, String> {
         country: None,
     };
     reference.natural_key().ok_or_else(|| {
-        "it is no product: write an AliExpress product id, such as 1005000000000001, or a link".to_owned()
+        "it is no product: write an AliExpress product id, such as 1005000000000001, or a link"
+            .to_owned()
     })
 }
 
@@ -138,7 +139,10 @@ mod tests {
             ]
         );
         let link = names(Subject::Products, "https://example.com/a");
-        assert!(matches!(&link[..], [(1, Ok(key))] if key.starts_with("url:")), "{link:?}");
+        assert!(
+            matches!(&link[..], [(1, Ok(key))] if key.starts_with("url:")),
+            "{link:?}"
+        );
     }
 
     #[test]

@@ -308,7 +308,11 @@ impl Rank {
     /// What is needed, in words.
     #[must_use]
     pub fn needed(&self) -> String {
-        let which = if self.is_largest { "largest" } else { "smallest" };
+        let which = if self.is_largest {
+            "largest"
+        } else {
+            "smallest"
+        };
         match self.take {
             Take::Count(count) => format!("among the {count} {which}"),
             Take::PercentE4(percent) => {

@@ -223,7 +223,11 @@ fn a_period_ends_where_the_moment_is() {
         ..measure(Metric::Actions)
     };
     let early = early.span(at("1980-01-01T00:00:00Z"), zone());
-    assert_eq!(early.from, Instant::MIN, "what would begin before 1970 is all time");
+    assert_eq!(
+        early.from,
+        Instant::MIN,
+        "what would begin before 1970 is all time"
+    );
 }
 
 #[test]
@@ -264,11 +268,13 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
     let error = chain(deep + 1).set(Uuid::from_u128(1), moment).unwrap_err();
     assert!(error.message().contains("levels deep"), "{error}");
     let measured = Rule::Users(Filter::All(vec![
-        Filter::Test(Condition::Threshold(Threshold {
-            measure: measure(Metric::Actions),
-            at_least: Some(1),
-            at_most: None,
-        }));
+        Filter::Test(Condition::Threshold(
+            Threshold {
+                measure: measure(Metric::Actions),
+                at_least: Some(1),
+                at_most: None,
+            }
+        ));
         13
     ]));
     let twice = users(named(true, &[1, 1]));

@@ -104,7 +104,11 @@ pub fn combine<T, F: Conditions<T>>(
         let inner = reader.field("not", |reader| {
             reader.nested(F::KIND, |reader| filter.read(reader))
         });
-        parts.extend(reader.keep(inner)?.map(|inner| Filter::Not(Box::new(inner))));
+        parts.extend(
+            reader
+                .keep(inner)?
+                .map(|inner| Filter::Not(Box::new(inner))),
+        );
     }
     if parts.len() == 1 {
         return Ok(parts.remove(0));
@@ -145,12 +149,20 @@ filter_input! {
 
 fn product_segments(given: &SegmentFilter, reader: &mut Reader) -> Result<Filter<ProductTest>> {
     let named = given.read(Subject::Products, reader)?.into_iter();
-    Ok(Filter::All(named.map(|named| Filter::Test(ProductTest::Segment(named))).collect()))
+    Ok(Filter::All(
+        named
+            .map(|named| Filter::Test(ProductTest::Segment(named)))
+            .collect(),
+    ))
 }
 
 fn user_segments(given: &SegmentFilter, reader: &mut Reader) -> Result<Filter<UserTest>> {
     let named = given.read(Subject::Users, reader)?.into_iter();
-    Ok(Filter::All(named.map(|named| Filter::Test(UserTest::Segment(named))).collect()))
+    Ok(Filter::All(
+        named
+            .map(|named| Filter::Test(UserTest::Segment(named)))
+            .collect(),
+    ))
 }
 
 fn within(given: &Vec<ID>, reader: &mut Reader) -> Result<Filter<CategoryTest>> {

@@ -307,7 +307,9 @@ where
     let mut reader = Reader::new(argument, request.now);
     let mut filter = reader.nested(F::KIND, |reader| given.read(reader))?;
     if !reader.named.is_empty() {
-        let all = request.definitions(reader.named.iter().map(|named| named.id)).await?;
+        let all = request
+            .definitions(reader.named.iter().map(|named| named.id))
+            .await?;
         if let Some(problem) = unfit_segments(&all, &reader.named).into_iter().next() {
             return Err(problem.into());
         }

@@ -143,7 +143,11 @@ fn measure(given: &GivenMeasure<'_>, subject: Subject, reader: &mut Reader) -> R
         let range = period.range()?;
         let place = reader.place();
         range
-            .resolve(reader.now(), crate::domain::time::Zone::UTC, WeekStart::default())
+            .resolve(
+                reader.now(),
+                crate::domain::time::Zone::UTC,
+                WeekStart::default(),
+            )
             .map_err(|error| Failure::time(&place, &error))?;
         Ok(Some(range))
     });
@@ -204,7 +208,11 @@ fn bound(metric: Metric, given: Option<Decimal>, up: bool, reader: &Reader) -> R
     )
 }
 
-fn threshold(given: &SegmentMetricRule, subject: Subject, reader: &mut Reader) -> Result<Threshold> {
+fn threshold(
+    given: &SegmentMetricRule,
+    subject: Subject,
+    reader: &mut Reader,
+) -> Result<Threshold> {
     let measured = GivenMeasure {
         metric: given.metric,
         currency: given.currency,
@@ -218,8 +226,12 @@ fn threshold(given: &SegmentMetricRule, subject: Subject, reader: &mut Reader) -
         reader.keep::<()>(Err(refused.into()))?;
     }
     let metric = measure.metric;
-    let least = reader.field("atLeast", |reader| bound(metric, given.at_least, true, reader));
-    let most = reader.field("atMost", |reader| bound(metric, given.at_most, false, reader));
+    let least = reader.field("atLeast", |reader| {
+        bound(metric, given.at_least, true, reader)
+    });
+    let most = reader.field("atMost", |reader| {
+        bound(metric, given.at_most, false, reader)
+    });
     let (at_least, at_most) = (reader.keep(least)?.flatten(), reader.keep(most)?.flatten());
     if let (Some(least), Some(most)) = (at_least, at_most)
         && least > most
@@ -255,7 +267,8 @@ fn rank(given: &SegmentRankRule, subject: Subject, reader: &mut Reader) -> Resul
         _ => None,
     };
     let take = take.ok_or_else(|| {
-        let message = "a rank takes either a count, from 1 to 1000000, or a percent, above 0 and at most 100";
+        let message =
+            "a rank takes either a count, from 1 to 1000000, or a percent, above 0 and at most 100";
         reader.refuse(message).into()
     });
     Ok(Rank {
@@ -314,9 +327,9 @@ impl ListReader<'_> {
         self.reader.field("csv", |reader| {
             for listed in given.into_iter().flat_map(|text| read_list(subject, text)) {
                 let read = reader.item(listed.line, |reader| {
-                    let name = listed.name.map_err(|why| {
-                        reader.refuse(&format!("line {}: {why}", listed.line))
-                    })?;
+                    let name = listed
+                        .name
+                        .map_err(|why| reader.refuse(&format!("line {}: {why}", listed.line)))?;
                     note(reader, listed.written, MemberName::Text(name.clone()));
                     Ok(name)
                 });
@@ -335,7 +348,9 @@ impl ListReader<'_> {
         let count = members.ids.len() + members.names.len();
         if count > MAX_MEMBERS {
             let place = reader.place();
-            let message = format!("{place} lists {count} members, the most is {MAX_MEMBERS}: make several segments");
+            let message = format!(
+                "{place} lists {count} members, the most is {MAX_MEMBERS}: make several segments"
+            );
             return Err(Error::limit(place, message).into());
         }
         members.ids.sort_unstable();
@@ -396,7 +411,10 @@ impl ProductList {
 
 fn country<T>(given: &CountryFilter, reader: &mut Reader) -> Result<Filter<Condition<T>>> {
     let ops = given.read(reader)?.into_iter();
-    Ok(Filter::All(ops.map(|op| Filter::Test(Condition::ClickCountry(op))).collect()))
+    Ok(Filter::All(
+        ops.map(|op| Filter::Test(Condition::ClickCountry(op)))
+            .collect(),
+    ))
 }
 
 fn own<T, F: Conditions<T>>(given: &F, reader: &mut Reader) -> Result<Filter<Condition<T>>> {
@@ -427,10 +445,17 @@ of_subject! {
     product_list: ProductList = ProductTest, |part, reader| Condition::Members(part.read(reader)?);
 }
 
-fn in_user_segments(given: &SegmentFilter, reader: &mut Reader) -> Result<Filter<Condition<UserTest>>> {
+fn in_user_segments(
+    given: &SegmentFilter,
+    reader: &mut Reader,
+) -> Result<Filter<Condition<UserTest>>> {
     let named = given.read(Subject::Users, reader)?.into_iter();
     let tests = named.map(|named| Filter::Test(UserTest::Segment(named)));
-    Ok(Filter::All(tests.map(|test| Filter::Test(Condition::Own(test))).collect()))
+    Ok(Filter::All(
+        tests
+            .map(|test| Filter::Test(Condition::Own(test)))
+            .collect(),
+    ))
 }
 
 fn in_product_segments(
@@ -439,7 +464,11 @@ fn in_product_segments(
 ) -> Result<Filter<Condition<ProductTest>>> {
     let named = given.read(Subject::Products, reader)?.into_iter();
     let tests = named.map(|named| Filter::Test(ProductTest::Segment(named)));
-    Ok(Filter::All(tests.map(|test| Filter::Test(Condition::Own(test))).collect()))
+    Ok(Filter::All(
+        tests
+            .map(|test| Filter::Test(Condition::Own(test)))
+            .collect(),
+    ))
 }
 
 filter_input! {

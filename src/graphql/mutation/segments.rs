@@ -26,9 +26,10 @@ use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
 use crate::graphql::segment_reading::{ReadRule, cycle, read_rule, unknown, user_error};
 use crate::graphql::siblings::alone;
 use crate::graphql::types::segment::Segment;
+use crate::store::Store;
 use crate::store::apply::priority::{ListChange, change_priority};
+use crate::store::apply::segments::{Change, Order, Refused, Written, carry_out};
 use crate::store::definitions;
-use crate::store::apply::segments::{self, Change, Refused};
 
 /// What became of a segment.
 #[derive(Clone, Default, SimpleObject)]
@@ -114,8 +115,8 @@ impl SegmentMutations {
             let Some(key) = Kind::Segment.key(&id) else {
                 return Ok(refused(Refused::Missing, "id"));
             };
-            let written = segments::archive(store, scope, (key, expected_version), request.now);
-            finish(request, written.await?, "id").await
+            let order = Order::Archive(key, expected_version, request.now);
+            finish(request, carry_out(store, scope, order).await?, "id").await
         };
         Some(done.await)
     }
@@ -134,8 +135,8 @@ impl SegmentMutations {
             let Some(key) = Kind::Segment.key(&id) else {
                 return Ok(refused(Refused::Missing, "id"));
             };
-            let written = segments::restore(store, scope, (key, expected_version), request.now);
-            finish(request, written.await?, "id").await
+            let order = Order::Restore(key, expected_version, request.now);
+            finish(request, carry_out(store, scope, order).await?, "id").await
         };
         Some(done.await)
     }
@@ -200,10 +201,10 @@ fn given_rule(ctx: &Context<'_>) -> Result<Option<String>> {
 }
 
 /// The right to write segments, and where.
-fn writing(request: &RequestContext) -> Result<(&crate::store::Store, WriteScope)> {
+fn writing(request: &RequestContext) -> Result<(Store, WriteScope)> {
     request.viewer.check(KeyScope::Segments)?;
     let scope = WriteScope::for_entrance(request.viewer.publisher.id);
-    Ok((request.tx.store(), scope))
+    Ok((request.tx.store().clone(), scope))
 }
 
 fn wrong(user_errors: Vec<UserError>) -> SegmentPayload {
@@ -280,7 +281,13 @@ async fn create(
         frozen_from: None,
         archived_at: None,
     };
-    let written = segments::create(store, scope, (&segment, &rule, &given), None).await?;
+    let order = Order::Create {
+        segment,
+        rule,
+        given,
+        members: None,
+    };
+    let written = carry_out(store, scope, order).await?;
     let payload = finish(request, written, "name").await?;
     Ok(SegmentPayload {
         warnings,
@@ -337,7 +344,7 @@ async fn update(
     if !problems.is_empty() {
         return Ok(wrong(problems));
     }
-    let written = segments::update(store, scope, &change).await?;
+    let written = carry_out(store, scope, Order::Update(change)).await?;
     let payload = finish(request, written, "expectedVersion").await?;
     Ok(SegmentPayload {
         warnings,
@@ -392,14 +399,20 @@ async fn freeze(
         frozen_from: Some((source.id, source.version)),
         archived_at: None,
     };
-    let written = segments::create(store, scope, (&frozen, &rule, given), Some(&set)).await?;
+    let order = Order::Create {
+        segment: frozen,
+        rule,
+        given: given.to_owned(),
+        members: Some(set),
+    };
+    let written = carry_out(store, scope, order).await?;
     finish(request, written, "name").await
 }
 
 /// The answer to a write; what it reads is read behind the write.
 async fn finish(
     request: &Arc<RequestContext>,
-    written: segments::Written,
+    written: Written,
     field: &str,
 ) -> Result<SegmentPayload> {
     let segment = match written {
@@ -485,11 +498,12 @@ async fn prioritise(
     }
     let warnings = unknown(request, Subject::Products, &listed).await?;
     let publisher = scope.publisher();
-    let ids = members.names.iter().map(|name| {
-        derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}"))
-    });
+    let ids = members
+        .names
+        .iter()
+        .map(|name| derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}")));
     let ids: Vec<Uuid> = members.ids.iter().copied().chain(ids).collect();
-    let changed = change_priority(store, scope, change, &ids, request.now).await?;
+    let changed = change_priority(store, scope, change, ids, request.now).await?;
     request.renew().await;
     Ok(PriorityProductsPayload {
         changed: Some(i32::try_from(changed).unwrap_or(i32::MAX)),

@@ -91,9 +91,7 @@ impl Segments {
             let asked: (Arc<RequestContext>, _) = (Arc::clone(request), filter);
             let count = Count::ask(move || {
                 let (request, filter) = asked.clone();
-                async move {
-                    Ok(store::definitions::count(&request.tx, request.scope, &filter).await?)
-                }
+                async move { Ok(store::definitions::count(&request.tx, request.scope, &filter).await?) }
             });
             Ok(SegmentConnection {
                 slice: Slice::new(request.known(page).await, order),

@@ -1,5 +1,10 @@
 //! Segments that callers define: what they are, who is in them and why.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -99,7 +104,8 @@ impl SegmentRuleValue {
 pub fn moment(request: &RequestContext, as_of: Option<DateTime>) -> Result<Moment> {
     let at = as_of.map_or(request.now, |time| time.0);
     if at > request.now {
-        let message = "asOf lies in the future: leave it out for now, or give an earlier point in time";
+        let message =
+            "asOf lies in the future: leave it out for now, or give an earlier point in time";
         return Err(Error::bad_input("asOf", message).into());
     }
     Ok(request.moment(at))
@@ -244,10 +250,6 @@ impl Segment {
 
     /// Its members, each with the reasons. For another order, or with a filter, ask `users` or `products` with a filter on
     /// the segment.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a field has the arguments that the schema gives it"
-    )]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -351,8 +353,15 @@ fn ends(
     bucket: TimeBucket,
 ) -> Result<Vec<time::Instant>> {
     let ranged = how.ranged(range, request)?;
-    let week_start = how.week_start.map_or_else(time::WeekStart::default, Into::into);
-    let spans = divide(ranged.range.span, bucket.into(), ranged.range.zone, week_start)?;
+    let week_start = how
+        .week_start
+        .map_or_else(time::WeekStart::default, Into::into);
+    let spans = divide(
+        ranged.range.span,
+        bucket.into(),
+        ranged.range.zone,
+        week_start,
+    )?;
     if spans.len() > MAX_POINTS {
         let message = format!(
             "the trend would have {} points, at most {MAX_POINTS} are allowed: ask for a longer bucket or a shorter range",
@@ -591,10 +600,18 @@ pub async fn segments_of(
     let mut keys = Vec::with_capacity(ids.len());
     for (place, id) in ids.iter().enumerate() {
         let key = Kind::Segment.key(id);
-        let known = || refused(place, "that is no id of a segment; `segments` lists them".to_owned());
+        let known = || {
+            refused(
+                place,
+                "that is no id of a segment; `segments` lists them".to_owned(),
+            )
+        };
         let key = key.ok_or_else(known)?;
         if keys.contains(&key) {
-            return Err(refused(place, "the segment is named twice: name it once".to_owned()));
+            return Err(refused(
+                place,
+                "the segment is named twice: name it once".to_owned(),
+            ));
         }
         keys.push(key);
     }
@@ -602,15 +619,23 @@ pub async fn segments_of(
     let mut found = Vec::with_capacity(keys.len());
     for (place, key) in keys.iter().enumerate() {
         let segment = all.segment(*key).ok_or_else(|| {
-            refused(place, "there is no such segment; `segments` lists them".to_owned())
+            refused(
+                place,
+                "there is no such segment; `segments` lists them".to_owned(),
+            )
         })?;
         if segment.archived_at.is_some() {
-            let why = format!("the segment {:?} is archived: restore it first", segment.name);
+            let why = format!(
+                "the segment {:?} is archived: restore it first",
+                segment.name
+            );
             return Err(refused(place, why));
         }
         found.push(Arc::new(segment.clone()));
     }
     let by_key = by_key(found.clone());
-    let found = found.iter().filter_map(|segment| by_key.get(&segment.id).cloned());
+    let found = found
+        .iter()
+        .filter_map(|segment| by_key.get(&segment.id).cloned());
     Ok((found.collect(), Arc::new(all)))
 }

@@ -186,9 +186,14 @@ impl SegmentOverlap {
         let moment = moment(request, as_of)?;
         let (segments, all) = segments_of(request, "ids", ids).await?;
         let subject = segments.first().map(|segment| segment.subject);
-        if let Some(other) = segments.iter().position(|segment| Some(segment.subject) != subject) {
+        if let Some(other) = segments
+            .iter()
+            .position(|segment| Some(segment.subject) != subject)
+        {
             let place = format!("ids.{other}");
-            let message = format!("{place}: users and products have nothing in common: name segments of one of them");
+            let message = format!(
+                "{place}: users and products have nothing in common: name segments of one of them"
+            );
             return Err(Error::bad_input(place, message).into());
         }
         let sets = segments.iter().map(|segment| all.set(segment.id, moment));

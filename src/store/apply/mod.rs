@@ -15,6 +15,7 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+mod apart;
 pub mod clicks;
 mod described;
 mod dimensions;

@@ -1,5 +1,6 @@
 //! The part of the write path that the publisher's list of priority products takes.
 
+use super::apart::apart;
 use super::{lock, raise_version};
 use crate::domain::error::Result;
 use crate::domain::scope::WriteScope;
@@ -29,11 +30,20 @@ pub enum ListChange {
 /// # Errors
 /// When the database fails; then nothing is stored.
 pub async fn change_priority(
+    store: Store,
+    scope: WriteScope,
+    change: ListChange,
+    products: Vec<Uuid>,
+    now: Instant,
+) -> Result<u64> {
+    apart(async move || write(&store, scope, change, (&products, now)).await).await
+}
+
+async fn write(
     store: &Store,
     scope: WriteScope,
     change: ListChange,
-    products: &[Uuid],
-    now: Instant,
+    (products, now): (&[Uuid], Instant),
 ) -> Result<u64> {
     let publisher = scope.publisher();
     store

@@ -1,6 +1,7 @@
 //! The part of the write path that segments take: under the publisher's lock, so that names stay unique, no segment leads
 //! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
 
+use super::apart::apart;
 use super::{lock, raise_version};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
@@ -16,6 +17,7 @@ use crate::store::sql::segment::write_set;
 use crate::store::tx::WriteTx;
 use entity::{segment, segment_use, segment_version};
 use sea_orm::DbErr;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Why a segment is not written.
@@ -63,11 +65,49 @@ pub struct Change {
     pub now: Instant,
 }
 
-/// Writes a new segment in its first version; of a frozen one, with its members.
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// A new segment in its first version.
+    Create {
+        /// The segment.
+        segment: Segment,
+        /// Its rule.
+        rule: Rule,
+        /// The rule as its author sent it.
+        given: String,
+        /// Who is in it, of a frozen one.
+        members: Option<Arc<SegmentSet>>,
+    },
+    /// A change.
+    Update(Change),
+    /// Put a segment away, which no other may name; in the version that it must have, if it must.
+    Archive(Uuid, Option<i32>, Instant),
+    /// Take a segment back that was put away, likewise.
+    Restore(Uuid, Option<i32>, Instant),
+}
+
+/// Carries an order out, all of it or nothing.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
-pub async fn create(
+pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<Written> {
+    apart(async move || match &order {
+        Order::Create {
+            segment,
+            rule,
+            given,
+            members,
+        } => create(&store, scope, (segment, rule, given), members.as_deref()).await,
+        Order::Update(change) => update(&store, scope, change).await,
+        Order::Archive(id, expected, now) => archive(&store, scope, (*id, *expected), *now).await,
+        Order::Restore(id, expected, now) => restore(&store, scope, (*id, *expected), *now).await,
+    })
+    .await
+}
+
+/// Writes a new segment in its first version; of a frozen one, with its members.
+async fn create(
     store: &Store,
     scope: WriteScope,
     (segment, rule, given): (&Segment, &Rule, &str),
@@ -99,7 +139,12 @@ pub async fn create(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
-            insert(tx, &[to_version(publisher, &version, &text)], Conflict::Fail).await?;
+            insert(
+                tx,
+                &[to_version(publisher, &version, &text)],
+                Conflict::Fail,
+            )
+            .await?;
             match members {
                 Some(set) => take_members(tx, publisher, segment.id, set).await?,
                 None => write_uses(tx, publisher, segment.id, rule).await?,
@@ -111,10 +156,7 @@ pub async fn create(
 }
 
 /// Changes a segment, which then has a new version.
-///
-/// # Errors
-/// When the database fails; then nothing is stored.
-pub async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Written> {
+async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Written> {
     let publisher = scope.publisher();
     let text = change
         .rule
@@ -156,7 +198,13 @@ pub async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result
             }
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
             let given = change.rule.as_ref().map(|(_, given)| given.as_str());
-            next_version(tx, publisher, (&segment, before), text.as_deref().zip(given)).await?;
+            next_version(
+                tx,
+                publisher,
+                (&segment, before),
+                text.as_deref().zip(given),
+            )
+            .await?;
             raise_version(tx, publisher, sequence, change.now).await?;
             Ok(Ok(segment))
         })
@@ -164,10 +212,7 @@ pub async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result
 }
 
 /// Puts a segment away, which no other may name.
-///
-/// # Errors
-/// When the database fails; then nothing is stored.
-pub async fn archive(
+async fn archive(
     store: &Store,
     scope: WriteScope,
     (id, expected): (Uuid, Option<i32>),
@@ -198,10 +243,7 @@ pub async fn archive(
 }
 
 /// Takes a segment back that was put away.
-///
-/// # Errors
-/// When the database fails; then nothing is stored.
-pub async fn restore(
+async fn restore(
     store: &Store,
     scope: WriteScope,
     (id, expected): (Uuid, Option<i32>),
@@ -269,8 +311,10 @@ async fn known(
 
 async fn count(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
     let mut sql = tx.sql();
-    sql.push("SELECT COUNT(*) AS n FROM segments t WHERE t.archived_at_us IS NULL AND t.publisher_id = ")
-        .bind(publisher.0);
+    sql.push(
+        "SELECT COUNT(*) AS n FROM segments t WHERE t.archived_at_us IS NULL AND t.publisher_id = ",
+    )
+    .bind(publisher.0);
     let rows = tx.rows(sql).await?;
     rows.first().map_or(Ok(0), |row| row.try_get("", "n"))
 }

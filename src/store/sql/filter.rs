@@ -79,7 +79,8 @@ impl OfSegments for ProductTest {
 /// Appends a filter of segments alone on the row that the column `id`, which may be missing, names: no row needs to be
 /// looked up for it. Tells whether the filter is one.
 fn write_segments_alone<T: OfSegments>(filter: &Filter<T>, id: &str, sql: &mut Sql) -> bool {
-    let is_alone = filter.tests().next().is_some() && filter.tests().all(|test| test.segments().is_some());
+    let is_alone =
+        filter.tests().next().is_some() && filter.tests().all(|test| test.segments().is_some());
     if is_alone {
         sql.push(&format!("({id} IS NOT NULL AND "));
         write_tree(filter, sql, &|test, sql| {
@@ -227,8 +228,7 @@ impl Condition for ActionTest {
             Self::Field(field, op) => action_column(*field).write(row, op, sql),
             Self::Program(filter) => write_program(row, filter, sql),
             Self::AdSpace(filter) => write_ad_space(row, filter, sql),
-            Self::User(filter)
-                if write_segments_alone(filter, &format!("{row}.user_id"), sql) => {}
+            Self::User(filter) if write_segments_alone(filter, &format!("{row}.user_id"), sql) => {}
             Self::User(filter) => {
                 write_related(
                     "users",

@@ -199,7 +199,11 @@ fn write_ranked(rank: &Rank, place: Place, sql: &mut Sql) {
 fn write_country(op: &Op, place: Place, sql: &mut Sql) {
     // Who has no action has no country, and is not in the list of those that have one.
     let is_null = *op == Op::IsNull(true);
-    sql.push(if is_null { "x.id NOT IN (" } else { "x.id IN (" });
+    sql.push(if is_null {
+        "x.id NOT IN ("
+    } else {
+        "x.id IN ("
+    });
     sql.push("SELECT w.id FROM (");
     write_latest(place, sql);
     sql.push(") w WHERE w.place = 1 AND ");
@@ -249,7 +253,8 @@ fn write_measured(measure: &Measure, place: Place, sql: &mut Sql) {
     write_from(of_items, sql);
     sql.push(" WHERE a.publisher_id = ").bind(place.publisher.0);
     if span.from > Instant::MIN {
-        sql.push(" AND a.ordered_at_us >= ").bind(span.from.micros());
+        sql.push(" AND a.ordered_at_us >= ")
+            .bind(span.from.micros());
     }
     sql.push(" AND a.ordered_at_us < ")
         .bind(span.to.micros())
@@ -319,7 +324,12 @@ fn write_members(members: &Members, place: Place, sql: &mut Sql) {
         }));
     }
     sql.push("(");
-    write_listed("x.id", ids.iter().map(|id| id.simple().to_string()), true, sql);
+    write_listed(
+        "x.id",
+        ids.iter().map(|id| id.simple().to_string()),
+        true,
+        sql,
+    );
     if place.subject == Subject::Users {
         sql.push(" OR ");
         write_listed("x.value", members.names.iter().cloned(), false, sql);
@@ -328,12 +338,7 @@ fn write_members(members: &Members, place: Place, sql: &mut Sql) {
 }
 
 /// Appends the condition that a column is one of the values of a list, which is bound as one value, however long it is.
-fn write_listed(
-    column: &str,
-    values: impl Iterator<Item = String>,
-    are_ids: bool,
-    sql: &mut Sql,
-) {
+fn write_listed(column: &str, values: impl Iterator<Item = String>, are_ids: bool, sql: &mut Sql) {
     let values: Vec<String> = values.collect();
     if values.is_empty() {
         sql.push("FALSE");
@@ -342,10 +347,14 @@ fn write_listed(
     let list = serde_json::Value::from(values).to_string();
     sql.push(column).push(" IN (SELECT ");
     if sql.backend() == DbBackend::Postgres {
-        sql.push(if are_ids { "CAST(j.value AS uuid)" } else { "j.value" })
-            .push(" FROM json_array_elements_text(CAST(")
-            .bind(list)
-            .push(" AS json)) AS j(value))");
+        sql.push(if are_ids {
+            "CAST(j.value AS uuid)"
+        } else {
+            "j.value"
+        })
+        .push(" FROM json_array_elements_text(CAST(")
+        .bind(list)
+        .push(" AS json)) AS j(value))");
     } else {
         sql.push(if are_ids { "unhex(j.value)" } else { "j.value" })
             .push(" FROM json_each(")

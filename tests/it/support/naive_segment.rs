@@ -1,15 +1,18 @@
 //! Who is in a segment, computed the plain way: loops over all facts for each condition.
 
+use super::drafts::at;
 use super::naive::{item_test, matches, product_test, user_test};
 use super::world::Facts;
 use actiongraph::domain::action::SOURCE;
-use actiongraph::domain::filter::{Filter, Value};
+use actiongraph::domain::filter::{Filter, Op, Value};
 use actiongraph::domain::id::{Kind, PublisherId, derive};
 use actiongraph::domain::rule::{
     Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take,
+    Threshold,
 };
 use actiongraph::domain::time::{Instant, Zone};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use uuid::Uuid;
 
 const DAY: i64 = 86_400_000_000;
@@ -36,9 +39,9 @@ pub(crate) fn members(facts: &Facts, set: &SegmentSet) -> BTreeSet<Uuid> {
         zone: *zone,
     };
     match rule {
-        Rule::Users(filter) => place.members(filter, |id, test| {
-            user_test(facts, &facts.users[&id], test)
-        }),
+        Rule::Users(filter) => {
+            place.members(filter, |id, test| user_test(facts, &facts.users[&id], test))
+        }
         Rule::Products(filter) => place.members(filter, |id, test| {
             product_test(facts, &facts.products[&id], test)
         }),
@@ -78,21 +81,22 @@ impl Place<'_> {
             .filter(|(_, first)| *first < self.at.micros())
             .map(|(id, _)| id)
             .filter(|id| {
-                filter.matches(&|condition| match (&sets[&std::ptr::from_ref(condition)], condition)
-                {
-                    (Some(set), _) => set.contains(id),
-                    (None, Condition::Own(filter)) => filter.matches(&|test| own(*id, test)),
-                    (None, Condition::ClickCountry(op)) => op.holds(&self.country(*id)),
-                    (None, Condition::Threshold(threshold)) => {
-                        let value = self.measured(&threshold.measure).get(id).copied();
-                        let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
-                        value.or(zero).is_some_and(|value| {
-                            threshold.at_least.is_none_or(|least| value >= least)
-                                && threshold.at_most.is_none_or(|most| value <= most)
-                        })
-                    }
-                    (None, _) => panic!("a set has no other conditions"),
-                })
+                filter.matches(
+                    &|condition| match (&sets[&std::ptr::from_ref(condition)], condition) {
+                        (Some(set), _) => set.contains(id),
+                        (None, Condition::Own(filter)) => filter.matches(&|test| own(*id, test)),
+                        (None, Condition::ClickCountry(op)) => op.holds(&self.country(*id)),
+                        (None, Condition::Threshold(threshold)) => {
+                            let value = self.measured(&threshold.measure).get(id).copied();
+                            let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
+                            value.or(zero).is_some_and(|value| {
+                                threshold.at_least.is_none_or(|least| value >= least)
+                                    && threshold.at_most.is_none_or(|most| value <= most)
+                            })
+                        }
+                        (None, _) => panic!("a set has no other conditions"),
+                    },
+                )
             })
             .collect()
     }
@@ -133,7 +137,9 @@ impl Place<'_> {
         let many = values.len();
         let taken = match rank.take {
             Take::Count(count) => usize::try_from(count).unwrap(),
-            Take::PercentE4(percent) => (many * usize::try_from(percent).unwrap()).div_ceil(1_000_000),
+            Take::PercentE4(percent) => {
+                (many * usize::try_from(percent).unwrap()).div_ceil(1_000_000)
+            }
         };
         values.into_iter().take(taken).map(|(_, id)| id).collect()
     }
@@ -174,9 +180,10 @@ impl Place<'_> {
             }
             let cart = self.facts.cart(action.id);
             let fits = |item: &&entity::action_item::Model| {
-                measure.items.as_ref().is_none_or(|filter| {
-                    filter.matches(&|test| item_test(self.facts, item, test))
-                })
+                measure
+                    .items
+                    .as_ref()
+                    .is_none_or(|filter| filter.matches(&|test| item_test(self.facts, item, test)))
             };
             if self.subject == Subject::Users && measure.items.is_none() {
                 let Some(user) = action.user_id else { continue };
@@ -246,12 +253,51 @@ impl Sums {
                 let processed = approved() + number(&["DECLINED"]);
                 (approved() * 1_000_000).checked_div(processed)?
             }
-            Metric::ActiveDays => {
-                size(instants().map(|at| at / DAY).collect::<BTreeSet<i64>>().len())
-            }
+            Metric::ActiveDays => size(
+                instants()
+                    .map(|at| at / DAY)
+                    .collect::<BTreeSet<i64>>()
+                    .len(),
+            ),
             Metric::DaysSinceLast => (at.micros() - instants().max()?) / DAY,
             Metric::DaysSinceFirst => (at.micros() - instants().min()?) / DAY,
             Metric::Users => size(self.users.len()),
         })
     }
+}
+
+/// Two segments of users and two of products of a publisher, which overlap, as of the end of the tests' data.
+pub(crate) fn some_sets(publisher: PublisherId) -> Vec<Arc<SegmentSet>> {
+    let often = |at_least| Threshold {
+        measure: Measure {
+            metric: Metric::Actions,
+            currency: None,
+            period: None,
+            actions: Filter::default(),
+            items: None,
+        },
+        at_least: Some(at_least),
+        at_most: None,
+    };
+    let country = Op::In(vec!["RU".into(), "KZ".into(), "US".into()]);
+    let rules = [
+        Rule::Users(Filter::Test(Condition::Threshold(often(2)))),
+        Rule::Users(Filter::Test(Condition::ClickCountry(country))),
+        Rule::Products(Filter::Test(Condition::Threshold(often(2)))),
+        Rule::Products(Filter::Test(Condition::Threshold(often(4)))),
+    ];
+    let sets = (0x5e9_u128..).zip(rules).map(|(number, rule)| {
+        Arc::new(SegmentSet {
+            id: Uuid::from_u128(number),
+            name: format!("segment {number}"),
+            publisher,
+            subject: rule.subject(),
+            of: SetOf::Rule {
+                rule,
+                at: at("2026-06-15T00:00:00Z"),
+                zone: Zone::UTC,
+            },
+        })
+    });
+    sets.collect()
 }

@@ -222,7 +222,11 @@ pub(crate) fn country_op() -> BoxedStrategy<Op> {
 
 /// Ids of users, or of products.
 pub(crate) fn ids(pools: &Pools, of_users: bool) -> BoxedStrategy<Vec<Uuid>> {
-    let all = if of_users { &pools.users } else { &pools.products };
+    let all = if of_users {
+        &pools.users
+    } else {
+        &pools.products
+    };
     let all: Vec<Uuid> = all
         .iter()
         .filter_map(|value| match value {
