@@ -99,7 +99,13 @@ pub(super) fn run(args: &TrafficArgs, output: &Output) -> Outcome {
         store.is_ready().await?;
         let publisher = publisher(&store, &args.publisher).await?;
         let asked = args.asked(&store, &publisher).await?;
-        let engine = Engine::with(store.clone(), EngineOptions { links: Arc::new(settings.links.clone()), ..EngineOptions::default() })?;
+        let engine = Engine::with(
+            store.clone(),
+            EngineOptions {
+                links: Arc::new(settings.links.clone()),
+                ..EngineOptions::default()
+            },
+        )?;
         let source = Pages {
             engine,
             publisher,

@@ -21,6 +21,7 @@ pub mod page;
 pub mod policy;
 pub mod records;
 pub mod report;
+pub mod rule;
 pub mod sales;
 pub mod scope;
 pub mod secret;

@@ -41,7 +41,7 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
-        /// Say how the data are seen and used: templates of links, what names the users of an ad space.
+        /// Define segments, and say how data are used: priority products, templates of links, the users of ad spaces.
         Segments = "segments",
     }
 }
@@ -63,12 +63,12 @@ impl KeyScope {
 }
 
 impl Viewer {
-    /// What the caller may do. A caller of the demo asks questions.
+    /// What the caller may do. A caller of the demo asks questions and defines segments.
     #[must_use]
     pub fn scopes(&self) -> &[KeyScope] {
         match &self.credential {
             Credential::Key { scopes, .. } => scopes,
-            Credential::LoopbackDemo => &[KeyScope::Read],
+            Credential::LoopbackDemo => &[KeyScope::Read, KeyScope::Segments],
         }
     }
 

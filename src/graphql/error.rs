@@ -30,6 +30,11 @@ impl Failure {
         Error::internal(cause).into()
     }
 
+    /// The error.
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+
     /// A time, day or zone that cannot be used, in the argument `field`.
     pub fn time(field: &str, error: &TimeError) -> Self {
         Error::bad_input(field, error.to_string()).into()

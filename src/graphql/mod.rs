@@ -15,6 +15,7 @@
 //! | `input` | what is asked with |
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
+//! | `segment_reading` | a rule of a segment, or all that is wrong with it |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
 //! | `links` | the templates of affiliate links, once per request |
 //! | `error` | how an error reaches a client |
@@ -38,6 +39,7 @@ pub mod query;
 pub mod report_selection;
 pub mod scalar;
 mod schema;
+mod segment_reading;
 pub mod siblings;
 pub mod types;
 

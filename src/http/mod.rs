@@ -16,8 +16,8 @@ pub mod params;
 pub mod postback;
 pub mod state;
 pub mod tls;
-pub mod turnstile;
 pub mod traffic;
+pub mod turnstile;
 pub mod viewer;
 
 use actix_web::http::{Method, StatusCode, header};

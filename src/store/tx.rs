@@ -12,9 +12,9 @@ use sea_orm::{
     TransactionTrait as _,
 };
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// How often a write is tried when another writer is in its way or its connection breaks.
@@ -28,7 +28,7 @@ const REACH: Duration = Duration::from_secs(1);
 
 /// Notes the text of every statement: for tests that count and read them.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<Vec<String>>>);
+pub struct Recorder(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl Recorder {
     /// The statements so far, and forgets them.
@@ -50,12 +50,15 @@ impl Recorder {
 #[derive(Clone, Debug)]
 pub struct ReadTx(Arc<Reading>);
 
+/// A publisher, and the columns that hold what a transaction sees of it, if there are any.
+pub(super) type FoundColumns = (PublisherId, Option<Arc<Snapshot>>);
+
 #[derive(Debug)]
 struct Reading {
     store: Store,
-    transaction: OnceCell<DatabaseTransaction>,
+    transaction: Mutex<Option<Arc<DatabaseTransaction>>>,
     statements: AtomicU32,
-    columns: OnceCell<(PublisherId, Option<Arc<Snapshot>>)>,
+    columns: Mutex<Option<FoundColumns>>,
     /// Statements that are under way.
     running: AtomicU32,
     /// Set when nobody waits for an answer any more.
@@ -91,9 +94,9 @@ impl ReadTx {
     pub fn new(store: &Store) -> Self {
         Self(Arc::new(Reading {
             store: store.clone(),
-            transaction: OnceCell::new(),
+            transaction: Mutex::default(),
             statements: AtomicU32::new(0),
-            columns: OnceCell::new(),
+            columns: Mutex::default(),
             running: AtomicU32::new(0),
             abandoned: Arc::default(),
             process: AtomicI32::new(0),
@@ -129,6 +132,12 @@ impl ReadTx {
         }
     }
 
+    /// Ends the transaction: the next statement begins another one, which sees what was written until then.
+    pub async fn renew(&self) {
+        self.0.columns.lock().await.take();
+        self.0.transaction.lock().await.take();
+    }
+
     /// The store that it reads.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -142,7 +151,7 @@ impl ReadTx {
     }
 
     /// The columns that hold what this transaction sees of a publisher, once they were looked for.
-    pub(super) fn columns(&self) -> &OnceCell<(PublisherId, Option<Arc<Snapshot>>)> {
+    pub(super) fn columns(&self) -> &Mutex<Option<FoundColumns>> {
         &self.0.columns
     }
 
@@ -159,8 +168,12 @@ impl ReadTx {
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let transaction = self.begun(&sql).await?;
-        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction))
-            .await
+        self.in_time(
+            E::find()
+                .from_raw_sql(sql.statement())
+                .all(transaction.as_ref()),
+        )
+        .await
     }
 
     /// Rows of any shape.
@@ -187,7 +200,7 @@ impl ReadTx {
         clippy::disallowed_methods,
         reason = "this is the file that begins transactions"
     )]
-    async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
+    async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
         if self.0.abandoned.load(Ordering::Relaxed) {
             return Err(too_long());
         }
@@ -216,7 +229,13 @@ impl ReadTx {
             }
             Ok(transaction)
         };
-        self.0.transaction.get_or_try_init(begin).await
+        let mut held = self.0.transaction.lock().await;
+        if let Some(transaction) = held.as_ref() {
+            return Ok(Arc::clone(transaction));
+        }
+        let transaction = Arc::new(begin().await?);
+        *held = Some(Arc::clone(&transaction));
+        Ok(transaction)
     }
 }
 

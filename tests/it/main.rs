@@ -30,6 +30,7 @@ mod hostile;
 mod http;
 mod ledger;
 mod limits;
+mod own_segments;
 mod paging;
 mod parity;
 mod plans;

@@ -142,6 +142,10 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::feed::Entity>(backend, &mut shapes);
     entity::<entity::feed_offer::Entity>(backend, &mut shapes);
+    entity::<entity::segment::Entity>(backend, &mut shapes);
+    entity::<entity::segment_version::Entity>(backend, &mut shapes);
+    entity::<entity::segment_member::Entity>(backend, &mut shapes);
+    entity::<entity::segment_use::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::postback_secret::Entity>(backend, &mut shapes);

@@ -4,6 +4,7 @@
 //! fails beyond that is an error as everywhere.
 
 pub mod records;
+pub mod segments;
 pub mod traffic;
 
 use async_graphql::{MergedObject, SimpleObject};
@@ -12,7 +13,11 @@ use crate::domain::error::{Code, Error};
 
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
 #[derive(Default, MergedObject)]
-pub struct Mutation(records::Records, traffic::Traffic);
+pub struct Mutation(
+    records::Records,
+    traffic::Traffic,
+    segments::SegmentMutations,
+);
 
 /// What cannot be done with what was sent, for people to mend.
 #[derive(Clone, Debug, SimpleObject)]
@@ -26,19 +31,28 @@ pub struct UserError {
 }
 
 impl UserError {
-    /// An argument at fault.
-    pub fn new(field: &[&str], code: Code, message: &str) -> Self {
+    /// What is wrong at a place, whose steps have dots between.
+    pub fn new(place: &str, code: Code, message: impl Into<String>) -> Self {
+        Self::at(place.split('.'), code, message)
+    }
+
+    /// What is wrong at a place, from the outside in.
+    pub fn at<'a>(
+        field: impl IntoIterator<Item = &'a str>,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
-            field: field.iter().map(|part| (*part).to_owned()).collect(),
+            field: field.into_iter().map(str::to_owned).collect(),
             code: code.as_str().to_owned(),
-            message: message.to_owned(),
+            message: message.into(),
         }
     }
 
     /// An argument that was refused where its meaning is known; its field, or `field` where it says none.
     pub fn of(error: &Error, field: &str) -> Self {
         Self::new(
-            &[error.field().unwrap_or(field)],
+            error.field().unwrap_or(field),
             error.code(),
             error.message(),
         )

@@ -161,7 +161,7 @@ impl Asked {
                         record.ordinal
                     );
                     let field = ["records", &place.to_string(), "ordinal"];
-                    user_errors.push(UserError::new(&field, Code::NotFound, &message));
+                    user_errors.push(UserError::at(field, Code::NotFound, &message));
                 }
             }
         }
@@ -180,6 +180,6 @@ impl Asked {
 fn wrong(field: &[&str], code: Code, message: &str) -> RetryRejectedRecordsPayload {
     RetryRejectedRecordsPayload {
         run: None,
-        user_errors: vec![UserError::new(field, code, message)],
+        user_errors: vec![UserError::at(field.iter().copied(), code, message)],
     }
 }

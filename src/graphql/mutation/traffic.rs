@@ -265,7 +265,7 @@ fn not_chosen(field: &str, code: Code, message: &str) -> UpdateAdSpaceUsersPaylo
         ad_space: None,
         run: None,
         actions: 0,
-        user_errors: vec![UserError::new(&[field], code, message)],
+        user_errors: vec![UserError::new(field, code, message)],
     }
 }
 
@@ -293,7 +293,7 @@ async fn key_of(
     let program = program.filter(|id| known.program(*id).is_some());
     let missing = |field: &str, list: &str| {
         let message = format!("there is no such {field}; `{list}` lists them");
-        UserError::new(&[field], Code::NotFound, &message)
+        UserError::new(field, Code::NotFound, message)
     };
     Ok(match (space, program) {
         (None, _) => Err(missing("adSpace", "adSpaces")),

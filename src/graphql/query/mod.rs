@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod lists;
 pub mod lookups;
 pub mod reports;
+pub mod segments;
 pub mod traffic;
 
 use async_graphql::MergedObject;
@@ -20,4 +21,5 @@ pub struct Query(
     ledger::Ledger,
     reports::Reports,
     traffic::Traffic,
+    segments::Segments,
 );

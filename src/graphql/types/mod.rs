@@ -27,6 +27,8 @@ pub mod report_info;
 pub mod report_values;
 pub mod report_words;
 pub mod sales;
+pub mod segment;
+pub mod segment_preview;
 pub mod traffic_target;
 pub mod user;
 pub mod user_segment;

@@ -157,7 +157,7 @@ impl Product {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::Product).await
         };
         Some(found.await)

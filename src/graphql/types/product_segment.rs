@@ -234,7 +234,7 @@ impl ProductSegmentArgs {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
-            filter("filter", self.filter.as_ref(), request.now)?,
+            filter("filter", self.filter.as_ref(), request).await?,
         );
         let rules = self
             .rules

@@ -69,7 +69,7 @@ impl User {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::User).await
         };
         Some(found.await)

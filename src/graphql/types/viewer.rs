@@ -31,7 +31,7 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
-    /// Say how the data are seen and used: templates of links, what names the users of an ad space.
+    /// Define segments, and say how data are used: priority products, templates of links, the users of ad spaces.
     Segments,
 }
 

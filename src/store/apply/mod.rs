@@ -15,6 +15,7 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+mod apart;
 pub mod clicks;
 pub mod deeplinks;
 mod described;
@@ -24,7 +25,9 @@ pub mod feeds;
 mod goods;
 pub mod ledger;
 mod notices;
+pub mod priority;
 mod rows;
+pub mod segments;
 mod tombstones;
 mod totals;
 pub mod users;

@@ -7,6 +7,7 @@ pub(super) mod cells;
 pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;
+pub(super) mod segment;
 
 use crate::domain::filter::Value as DomainValue;
 use sea_orm::{DbBackend, Statement, Value};
