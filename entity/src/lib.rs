@@ -45,6 +45,7 @@ pub mod segment;
 pub mod segment_member;
 pub mod segment_use;
 pub mod segment_version;
+pub mod segment_settings;
 pub mod sync_account;
 pub mod sync_state;
 pub mod tombstone;

@@ -4,6 +4,8 @@
 //! a member of a segment is `domain`'s.
 
 mod catalog;
+pub mod cohorts;
+pub mod movement;
 pub mod report;
 pub mod segments;
 pub mod sources;

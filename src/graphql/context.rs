@@ -18,6 +18,7 @@ use crate::domain::page::Page;
 use crate::domain::rule::{Definitions, Moment};
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
+use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::domain::traffic::LinkSettings;
 use crate::store::{self, DataState, ReadTx};
 
@@ -41,6 +42,7 @@ pub struct RequestContext {
     state: OnceCell<Result<DataState>>,
     /// Segments that were read, and which were looked for.
     definitions: Mutex<(Definitions, HashSet<Uuid>)>,
+    settings: OnceCell<Result<StoredSettings>>,
 }
 
 impl RequestContext {
@@ -65,6 +67,7 @@ impl RequestContext {
             allowance,
             state: OnceCell::new(),
             definitions: Mutex::default(),
+            settings: OnceCell::new(),
         })
     }
 
@@ -132,6 +135,19 @@ impl RequestContext {
     pub async fn renew(&self) {
         self.tx.renew().await;
         *self.definitions.lock().await = Default::default();
+    }
+
+    /// What the publisher set of the built-in segments' parameters: one statement for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn segment_settings(&self) -> Result<StoredSettings> {
+        let read = || async {
+            segment_settings(&self.tx, self.scope)
+                .await
+                .map_err(Failure::from)
+        };
+        self.settings.get_or_init(read).await.clone()
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.

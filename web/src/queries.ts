@@ -330,7 +330,7 @@ query ProductSegments($range: RangeInput!) {
     variables: { range: LAST_30_DAYS },
   },
   {
-    label: "User segments: RFM, new, returning, by country",
+    label: "User segments: RFM, new, returning, high value, by country",
     query: /* GraphQL */ `
 query UserSegments($range: RangeInput!) {
   userSegments(range: $range) {
@@ -358,6 +358,80 @@ query UserSegments($range: RangeInput!) {
 }
 `,
     variables: { range: LAST_30_DAYS },
+  },
+  {
+    label: "Users with their RFM scores",
+    query: /* GraphQL */ `
+query UsersWithScores($range: RangeInput!) {
+  users(first: 20) {
+    nodes {
+      value
+      rfm(range: $range) {
+        score
+        segment
+        daysSinceLastAction
+        actions
+        amount { amount currency }
+      }
+    }
+  }
+  segmentSettings {
+    users { currency monetary minimumActions percentiles highValuePercent }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS },
+  },
+  {
+    label: "Who moved between RFM segments",
+    query: /* GraphQL */ `
+# Now against so many days ago, each by the days before it; from and to name other dates.
+query Movement($days: Int!) {
+  userSegmentMovement(days: $days) {
+    beforeRange { from to }
+    afterRange { from to }
+    stayed
+    moved
+    entered
+    left
+    before { segment users }
+    after { segment users }
+    steps {
+      nodes {
+        from
+        to
+        size
+        users(first: 3) {
+          nodes { user { value } before { score } after { score } }
+        }
+      }
+    }
+  }
+}
+`,
+    variables: { days: 30 },
+  },
+  {
+    label: "Cohorts: who came back, by month",
+    query: /* GraphQL */ `
+query Cohorts($range: RangeInput!) {
+  userCohorts(range: $range, bucket: MONTH) {
+    cohorts {
+      period { from }
+      size
+      periods {
+        age
+        users
+        share
+        actions
+        reward { amount currency }
+        cumulativeRewardPerUser { amount currency }
+      }
+    }
+  }
+}
+`,
+    variables: { range: { last: { count: 6, unit: "MONTH" } } },
   },
   {
     label: "What the user behind a SubID bought",

@@ -4,6 +4,7 @@
 //! fails beyond that is an error as everywhere.
 
 pub mod records;
+pub mod segment_settings;
 pub mod segments;
 pub mod traffic;
 
@@ -17,6 +18,7 @@ pub struct Mutation(
     records::Records,
     traffic::Traffic,
     segments::SegmentMutations,
+    segment_settings::SegmentSettingsChange,
 );
 
 /// What cannot be done with what was sent, for people to mend.

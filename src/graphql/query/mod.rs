@@ -3,6 +3,7 @@
 //! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
 
 pub mod analyses;
+pub mod customers;
 pub mod ledger;
 pub mod lists;
 pub mod lookups;
@@ -18,6 +19,7 @@ pub struct Query(
     lookups::Lookups,
     lists::Lists,
     analyses::Analyses,
+    customers::Customers,
     ledger::Ledger,
     reports::Reports,
     traffic::Traffic,

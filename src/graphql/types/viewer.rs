@@ -31,7 +31,8 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
-    /// Define segments, and say how data are used: priority products, templates of links, the users of ad spaces.
+    /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
+    /// the users of ad spaces.
     Segments,
 }
 

@@ -2,11 +2,12 @@
 
 use super::drafts::at;
 use super::world::World;
-use actiongraph::domain::scope::{Credential, Viewer};
+use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
 use actiongraph::store::Recorder;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// A caller who sees one publisher's data.
 pub(crate) struct Api {
@@ -30,6 +31,17 @@ impl Api {
             now: at("2026-07-01T00:00:00Z"),
             statements,
         }
+    }
+
+    /// The same caller with a key that may do this.
+    pub(crate) fn allowed(mut self, scopes: &[KeyScope]) -> Self {
+        self.viewer.credential = Credential::Key {
+            id: Uuid::nil(),
+            prefix: "00000000".to_owned(),
+            label: "test".to_owned(),
+            scopes: scopes.to_vec(),
+        };
+        self
     }
 
     /// The reply to an operation.
