@@ -41,7 +41,6 @@ pub struct RetryRejectedRecordsPayload {
     user_errors: Vec<UserError>,
 }
 
-<<<<<<<< HEAD:src/graphql/mutation/records.rs
 /// Mends rejected records.
 #[derive(Default)]
 pub struct Records;
@@ -50,16 +49,6 @@ pub struct Records;
 impl Records {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
     /// understood now are noted as mended; the same again changes nothing. It needs a key with the scope IMPORT.
-========
-/// What becomes of rejected records.
-#[derive(Default)]
-pub struct Retries;
-
-#[Object]
-impl Retries {
-    /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
-    /// understood now are noted as mended; the same again changes nothing. Needs the scope IMPORT.
->>>>>>>> w-builtin:src/graphql/mutation/retry.rs
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,
@@ -166,7 +155,6 @@ impl Asked {
                     kept,
                     text: record.json,
                 }),
-<<<<<<<< HEAD:src/graphql/mutation/records.rs
                 None => {
                     let message = format!(
                         "there is no rejected record {} of this run that is kept, not mended and not named twice",
@@ -175,16 +163,6 @@ impl Asked {
                     let field = ["records", &place.to_string(), "ordinal"];
                     user_errors.push(UserError::at(field, Code::NotFound, &message));
                 }
-========
-                None => user_errors.push(UserError::new(
-                    ["records", &place.to_string(), "ordinal"],
-                    Code::NotFound,
-                    format!(
-                        "there is no rejected record {} of this run that is kept, not mended and not named twice",
-                        record.ordinal
-                    ),
-                )),
->>>>>>>> w-builtin:src/graphql/mutation/retry.rs
             }
         }
         if user_errors.is_empty() {
@@ -202,10 +180,6 @@ impl Asked {
 fn wrong(field: &[&str], code: Code, message: &str) -> RetryRejectedRecordsPayload {
     RetryRejectedRecordsPayload {
         run: None,
-<<<<<<<< HEAD:src/graphql/mutation/records.rs
         user_errors: vec![UserError::at(field.iter().copied(), code, message)],
-========
-        user_errors: vec![UserError::new(field.iter().copied(), code, message)],
->>>>>>>> w-builtin:src/graphql/mutation/retry.rs
     }
 }
