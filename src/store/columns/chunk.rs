@@ -137,7 +137,9 @@ fn at<T: Copy + Default>(column: &[T], place: usize) -> T {
 impl Chunk {
     /// The columns of some rows, up to [`ROWS`], in their order.
     pub(super) fn of(rows: &[ActionRow]) -> Self {
-        let items = || rows.iter().flat_map(|row| &row.items);
+        let items: Vec<&ItemRow> = rows.iter().flat_map(|row| &row.items).collect();
+        // Counted beforehand, so that no column has room to spare.
+        let items = || items.iter();
         let mut end = 0u32;
         let ends = rows.iter().map(|row| {
             end = end.saturating_add(u32::try_from(row.items.len()).unwrap_or(u32::MAX));
