@@ -1,6 +1,6 @@
 //! What can be changed: rejected records are mended, segments are defined.
 
-mod segments;
+pub mod segments;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -27,6 +27,7 @@ pub mod report_values;
 pub mod report_words;
 pub mod sales;
 pub mod segment;
+pub mod segment_member;
 pub mod segment_preview;
 pub mod user;
 pub mod user_segment;
