@@ -31,7 +31,7 @@ use super::error::{Error, Result};
 use super::filter::{ActionField, ActionTest, Filter, ItemTest, Op, ProductTest, UserTest};
 use super::id::PublisherId;
 use super::money::Currency;
-use super::time::{DAY_US, Instant, Range, Span, WeekStart, Zone};
+use super::time::{Instant, Range, Span, WeekStart, Zone};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -200,17 +200,6 @@ pub enum Take {
     Count(u32),
     /// So many 1/10 000 of a percent of all that are ranked, rounded up.
     PercentE4(u32),
-}
-
-impl Take {
-    /// Whether the place, from 1 on, of so many is taken.
-    #[must_use]
-    pub fn holds(self, place: i64, many: i64) -> bool {
-        match self {
-            Self::Count(count) => place <= i64::from(count),
-            Self::PercentE4(percent) => (place - 1) * 1_000_000 < many * i64::from(percent),
-        }
-    }
 }
 
 /// The best, or the worst, by something measured; equal values are ranked by id, so that a rank takes as many as it says.
@@ -435,12 +424,6 @@ pub struct SegmentVersion {
     pub given: String,
     /// When it was saved.
     pub created_at: Instant,
-}
-
-/// Whole days of 24 hours between two instants.
-#[must_use]
-pub fn days_between(earlier: Instant, later: Instant) -> i64 {
-    (later.micros() - earlier.micros()) / DAY_US
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub mod query;
 pub mod report_selection;
 pub mod scalar;
 mod schema;
-mod segment_reading;
+pub mod segment_reading;
 pub mod siblings;
 pub mod types;
 

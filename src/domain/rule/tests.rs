@@ -283,13 +283,3 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
     let error = defined.set(Uuid::from_u128(2), moment).unwrap_err();
     assert!(error.message().contains("26 metrics"), "{error}");
 }
-
-#[test]
-fn a_share_of_a_ranking_is_rounded_up() {
-    let taken = |take: Take, many: i64| (1..=many).filter(|place| take.holds(*place, many)).count();
-    assert_eq!(taken(Take::Count(3), 10), 3);
-    assert_eq!(taken(Take::PercentE4(100_000), 11), 2);
-    assert_eq!(taken(Take::PercentE4(100_000), 10), 1);
-    assert_eq!(taken(Take::PercentE4(1_000_000), 7), 7);
-    assert_eq!(taken(Take::PercentE4(1), 7), 1);
-}

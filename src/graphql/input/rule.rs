@@ -286,7 +286,7 @@ struct ListReader<'a> {
 }
 
 impl ListReader<'_> {
-    fn ids(&mut self, given: Option<&Vec<ID>>, kind: Kind) -> Result<()> {
+    fn ids(&mut self, given: Option<&[ID]>, kind: Kind) -> Result<()> {
         let members = &mut self.members;
         self.reader.field("ids", |reader| {
             for (number, id) in given.into_iter().flatten().enumerate() {
@@ -306,7 +306,7 @@ impl ListReader<'_> {
         })
     }
 
-    fn texts(&mut self, field: &'static str, given: Option<&Vec<String>>) -> Result<()> {
+    fn texts(&mut self, field: &'static str, given: Option<&[String]>) -> Result<()> {
         let (members, subject) = (&mut self.members, self.subject);
         self.reader.field(field, |reader| {
             for (number, text) in given.into_iter().flatten().enumerate() {
@@ -322,7 +322,7 @@ impl ListReader<'_> {
         })
     }
 
-    fn csv(&mut self, given: Option<&String>) -> Result<()> {
+    fn csv(&mut self, given: Option<&str>) -> Result<()> {
         let (members, subject) = (&mut self.members, self.subject);
         self.reader.field("csv", |reader| {
             for listed in given.into_iter().flat_map(|text| read_list(subject, text)) {
@@ -382,9 +382,9 @@ impl UserList {
             members: Members::default(),
             reader,
         };
-        list.ids(self.ids.as_ref(), Kind::User)?;
-        list.texts("values", self.values.as_ref())?;
-        list.csv(self.csv.as_ref())?;
+        list.ids(self.ids.as_deref(), Kind::User)?;
+        list.texts("values", self.values.as_deref())?;
+        list.csv(self.csv.as_deref())?;
         list.finish()
     }
 }
@@ -401,10 +401,10 @@ impl ProductList {
             members: Members::default(),
             reader,
         };
-        list.ids(self.ids.as_ref(), Kind::Product)?;
-        list.texts("externalIds", self.external_ids.as_ref())?;
-        list.texts("urls", self.urls.as_ref())?;
-        list.csv(self.csv.as_ref())?;
+        list.ids(self.ids.as_deref(), Kind::Product)?;
+        list.texts("externalIds", self.external_ids.as_deref())?;
+        list.texts("urls", self.urls.as_deref())?;
+        list.csv(self.csv.as_deref())?;
         list.finish()
     }
 }
@@ -517,9 +517,9 @@ filter_input! {
 #[derive(Debug, OneofObject)]
 pub enum SegmentRuleInput {
     /// A segment of users.
-    Users(UserSegmentRule),
+    Users(Box<UserSegmentRule>),
     /// A segment of products.
-    Products(ProductSegmentRule),
+    Products(Box<ProductSegmentRule>),
 }
 
 impl SegmentRuleInput {

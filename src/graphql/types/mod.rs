@@ -32,6 +32,7 @@ pub mod rfm;
 pub mod sales;
 pub mod segment;
 pub mod segment_parameters;
+pub mod segment_member;
 pub mod segment_preview;
 pub mod traffic_target;
 pub mod user;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
-use super::segment::{Segment, SegmentMember, SegmentMemberConnection, moment, segments_of};
+use super::segment::{Segment, moment, segments_of};
+use super::segment_member::{SegmentMember, SegmentMemberConnection};
 use crate::domain::error::Error;
 use crate::domain::rule::SegmentSet;
 use crate::graphql::connection::{ENTITIES, PageArgs, size};
