@@ -17,7 +17,7 @@ use crate::domain::text::fold;
 use crate::export::csv::{BYTE_ORDER_MARK, Cell, push_line};
 use crate::export::traffic::{Asked, DOCUMENT, Page, column, heading};
 use crate::graphql::id::Kind;
-use crate::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Method};
+use crate::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method};
 use crate::store::{ReadTx, Store, ad_spaces, programs};
 
 /// How many rows a page has.
@@ -282,6 +282,7 @@ impl Pages {
                 now: now(&clock),
                 method: Method::Get,
                 reference: "traffic-targets".to_owned(),
+                introspection: Introspection::Refused,
             };
             let reply = self.engine.execute(request, call).await;
             let answer: Value = serde_json::from_slice(&reply.body)

@@ -18,7 +18,8 @@ use crate::domain::error::{Code, Error};
 use crate::domain::scope::Viewer;
 use crate::export::csv::{BYTE_ORDER_MARK, push_line};
 use crate::export::traffic::{Asked, DOCUMENT, Page, heading};
-use crate::graphql::{Call, GraphqlRequest, Method};
+use crate::access::budget::caller_of;
+use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
 
 /// How many rows a page has.
 const PAGE: u32 = 100;
@@ -104,9 +105,19 @@ impl Export {
             now: self.state.now(),
             method: Method::Get,
             reference: self.reference.clone(),
+            introspection: Introspection::Refused,
         };
-        let work = self.state.engine.execute(request, call);
-        let deadline = self.state.options.request_deadline;
+        let options = &self.state.options;
+        let _pass = self.state.turnstile.enter(caller_of(&self.viewer))?;
+        let spending = Spending {
+            allowance: options.terms.map(|terms| {
+                let elapsed = self.state.clock.elapsed();
+                self.state.budgets.of(&self.viewer, terms, elapsed)
+            }),
+            estimate_only: false,
+        };
+        let work = self.state.engine.spend(request, call, spending);
+        let deadline = options.request_deadline;
         let reply = guarded(work, deadline, &self.reference).await?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         if let Some(error) = answer["errors"].get(0) {
@@ -132,6 +143,7 @@ fn refusal(error: &Value, reference: &str) -> Refusal {
         Code::ValidationFailed,
         Code::LimitExceeded,
         Code::CostExceeded,
+        Code::RateLimited,
         Code::Forbidden,
         Code::Timeout,
         Code::ServiceUnavailable,

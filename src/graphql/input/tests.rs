@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::action_filter::{ActionFilter, only_currency};
 use super::order::{ActionOrder, check_money};
 use super::range::RangeInput;
-use super::reader::{Conditions as _, Reader, filter};
+use super::reader::{Conditions as _, Reader};
 use super::rules::{ProductRulesInput, UserRulesInput};
 use crate::domain::filter::{
     ActionField, ActionTest, CategoryField, CategoryTest, Filter, ItemTest, MAX_DEPTH, MAX_TESTS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, InfoOf, history_source};
 use super::report_info::TimeSpan;
 use super::sales::{Money, amounts};
 use super::words::CohortBucket;
@@ -166,7 +166,7 @@ impl CohortArgs {
     /// When an argument is not acceptable or the store fails.
     pub async fn cohorts(&self, request: &Arc<RequestContext>) -> Result<UserCohorts> {
         let ranged = self.how.ranged(self.range, request)?;
-        let filter = filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = filter("filter", self.filter.as_ref(), request).await?;
         let facts = FactQuery::counted(ranged.range, filter);
         let week_start = self
             .how
@@ -176,7 +176,7 @@ impl CohortArgs {
         let found = user_cohorts(&request.tx, request.scope, &facts, cut).await?;
         let only = self.currency;
         let list = found.into_iter().map(|cohort| UserCohort { cohort, only });
-        let source = segments_source(&facts);
+        let source = history_source(&facts);
         Ok(UserCohorts {
             list: list.collect(),
             info: AggregateInfo::new(request, InfoOf::Facts(facts), source),

@@ -364,7 +364,7 @@ impl MovementArgs {
         let spans = self.spans(request.now)?;
         let currency = self.currency.map(|currency| currency.0);
         let rules: UserRules = user_rules(self.rules.as_ref(), currency, request).await?;
-        let filter = filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = filter("filter", self.filter.as_ref(), request).await?;
         let zone = self
             .zone
             .map_or(request.viewer.publisher.zone, |zone| zone.0);
@@ -375,7 +375,7 @@ impl MovementArgs {
         };
         let (before, after) = (window(spans.0), window(spans.1));
         let all = moved(&request.tx, request.scope, (&before, &after), &rules).await?;
-        let source = segments_source(&after);
+        let source = segments_source(request, &after).await?;
         Ok(UserSegmentMovement {
             compared: Arc::new(Compared { spans, all }),
             info: AggregateInfo::new(request, InfoOf::Facts(after), source),

@@ -125,7 +125,7 @@ impl TrafficTargetArgs {
         let asked = TargetRequest {
             range: ranged.range,
             previous: ranged.previous,
-            filter: read_filter("filter", self.filter.as_ref(), request.now)?,
+            filter: read_filter("filter", self.filter.as_ref(), request).await?,
             currency: self.currency.map(|code| code.0),
             min_orders: min_orders(self.min_orders)?,
             only_available: self.only_available,
