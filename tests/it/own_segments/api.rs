@@ -231,7 +231,7 @@ async fn an_analyst_defines_previews_uses_watches_and_freezes_a_segment() {
     let trend = used["segment"]["trend"].as_array().unwrap();
     assert_eq!(trend.last().unwrap()["size"], 1, "{trend:?}");
     assert!(trend.iter().any(|point| point["size"] != 1), "{trend:?}");
-    // On 1 September "early" had bought twice and was quiet, and "in" had bought two days before.
+    // On 1 September "early" had bought twice and was quiet, and "in" had bought twelve days before.
     assert_eq!(used["segment"]["early"], 1, "{used:#}");
 
     let freeze = format!(
