@@ -227,26 +227,21 @@ async fn listed(world: &World, set: &Arc<SegmentSet>, inside: bool) -> BTreeSet<
     }];
     let named = InSegments { inside, segments };
     let (tx, scope) = (world.tx(), world.read(0));
+    let page = everything();
     match set.subject {
         Subject::Users => {
             let filter = Filter::Test(UserTest::Segment(named));
-            let page = users::list(&tx, scope, &filter, &by(UserSort::Value), &everything());
-            page.await
-                .unwrap()
-                .rows
-                .into_iter()
-                .map(|(row, _)| row.id)
-                .collect()
+            let order = by(UserSort::Value);
+            let found = users::list(&tx, scope, &filter, &order, &page).await;
+            let rows = found.unwrap().rows.into_iter();
+            rows.map(|(row, _)| row.id).collect()
         }
         Subject::Products => {
             let filter = Filter::Test(ProductTest::Segment(named));
-            let page = products::list(&tx, scope, &filter, &by(ProductSort::Name), &everything());
-            page.await
-                .unwrap()
-                .rows
-                .into_iter()
-                .map(|(row, _)| row.id)
-                .collect()
+            let order = by(ProductSort::Name);
+            let found = products::list(&tx, scope, &filter, &order, &page).await;
+            let rows = found.unwrap().rows.into_iter();
+            rows.map(|(row, _)| row.id).collect()
         }
     }
 }

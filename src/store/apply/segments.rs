@@ -16,7 +16,7 @@ use crate::store::sql::insert::{Conflict, insert};
 use crate::store::sql::segment::write_set;
 use crate::store::tx::WriteTx;
 use entity::{segment, segment_use, segment_version};
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -418,6 +418,12 @@ async fn take_members(
     id: Uuid,
     set: &SegmentSet,
 ) -> Result<(), DbErr> {
+    if tx.backend() == DbBackend::Postgres {
+        // As much as readers have: with less, who is in none of a large set would be looked for row by row.
+        let mut sql = tx.sql();
+        sql.push("SET LOCAL work_mem = '32MB'");
+        tx.execute(sql).await?;
+    }
     let mut members = tx.sql();
     write_set(set, &mut members);
     let mut sql = tx.sql();

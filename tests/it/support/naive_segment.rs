@@ -56,6 +56,13 @@ struct Place<'a> {
     zone: Zone,
 }
 
+/// What is known of a condition before anyone is looked at.
+enum Known {
+    Set(BTreeSet<Uuid>),
+    Values(BTreeMap<Uuid, i64>),
+    Nothing,
+}
+
 impl Place<'_> {
     fn members<T>(
         &self,
@@ -72,41 +79,43 @@ impl Place<'_> {
                 all.map(|row| (row.id, row.first_seen_us)).collect()
             }
         };
-        // Conditions are few and their sets are the same for all.
-        let sets: BTreeMap<*const Condition<T>, Option<BTreeSet<Uuid>>> = filter
+        // Conditions are few, and what they ask of facts is the same for all.
+        let known: BTreeMap<*const Condition<T>, Known> = filter
             .tests()
-            .map(|condition| (std::ptr::from_ref(condition), self.set(condition)))
+            .map(|condition| (std::ptr::from_ref(condition), self.known(condition)))
             .collect();
         seen.into_iter()
             .filter(|(_, first)| *first < self.at.micros())
             .map(|(id, _)| id)
             .filter(|id| {
-                filter.matches(
-                    &|condition| match (&sets[&std::ptr::from_ref(condition)], condition) {
-                        (Some(set), _) => set.contains(id),
-                        (None, Condition::Own(filter)) => filter.matches(&|test| own(*id, test)),
-                        (None, Condition::ClickCountry(op)) => op.holds(&self.country(*id)),
-                        (None, Condition::Threshold(threshold)) => {
-                            let value = self.measured(&threshold.measure).get(id).copied();
-                            let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
-                            value.or(zero).is_some_and(|value| {
-                                threshold.at_least.is_none_or(|least| value >= least)
-                                    && threshold.at_most.is_none_or(|most| value <= most)
-                            })
-                        }
-                        (None, _) => panic!("a set has no other conditions"),
-                    },
-                )
+                filter.matches(&|condition| match (
+                    &known[&std::ptr::from_ref(condition)],
+                    condition,
+                ) {
+                    (Known::Set(set), _) => set.contains(id),
+                    (Known::Values(values), Condition::Threshold(threshold)) => {
+                        let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
+                        values.get(id).copied().or(zero).is_some_and(|value| {
+                            threshold.at_least.is_none_or(|least| value >= least)
+                                && threshold.at_most.is_none_or(|most| value <= most)
+                        })
+                    }
+                    (Known::Nothing, Condition::Own(filter)) => {
+                        filter.matches(&|test| own(*id, test))
+                    }
+                    (Known::Nothing, Condition::ClickCountry(op)) => op.holds(&self.country(*id)),
+                    _ => panic!("there are no other conditions"),
+                })
             })
             .collect()
     }
 
-    /// The set of a condition that is one by itself.
-    fn set<T>(&self, condition: &Condition<T>) -> Option<BTreeSet<Uuid>> {
+    fn known<T>(&self, condition: &Condition<T>) -> Known {
         match condition {
-            Condition::Rank(rank) => Some(self.ranked(rank)),
-            Condition::Members(members) => Some(self.listed(members)),
-            Condition::Own(_) | Condition::ClickCountry(_) | Condition::Threshold(_) => None,
+            Condition::Rank(rank) => Known::Set(self.ranked(rank)),
+            Condition::Members(members) => Known::Set(self.listed(members)),
+            Condition::Threshold(threshold) => Known::Values(self.measured(&threshold.measure)),
+            Condition::Own(_) | Condition::ClickCountry(_) => Known::Nothing,
         }
     }
 
