@@ -101,7 +101,12 @@ fn hosts(raw: &mut Raw) -> Hosts {
             Err(error) => raw.problem(&place, error.message().to_owned()),
         }
     }
-    Hosts::new(good).unwrap_or_default()
+    // After a problem with a host, templates are not blamed for it as well.
+    match Hosts::new(good) {
+        Ok(hosts) if !raw.problems.is_empty() && hosts.names().is_empty() => Hosts::default(),
+        Ok(hosts) => hosts,
+        Err(_) => Hosts::default(),
+    }
 }
 
 fn deeplink(

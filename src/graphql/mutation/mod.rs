@@ -12,7 +12,7 @@ use crate::domain::error::{Code, Error};
 
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
 #[derive(Default, MergedObject)]
-pub struct Mutation(records::Records, traffic::Traffic);
+pub struct Mutation(records::RecordChanges, traffic::TrafficChanges);
 
 /// What cannot be done with what was sent, for people to mend.
 #[derive(Clone, Debug, SimpleObject)]
