@@ -6,12 +6,14 @@
 
 mod accounts;
 mod aliases;
+mod columns;
 mod deeplinks;
 mod spelling;
 
 pub use accounts::AccountSettings;
 pub use aliases::Alias;
-use spelling::hint;
+pub use columns::ColumnsSettings;
+use spelling::{hint, shown};
 
 use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
@@ -139,12 +141,10 @@ pub const KEYS: &[Key] = &[
         "\"\"",
         "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
     ),
-    key(
-        "deeplink_hosts",
-        Kind::List,
-        deeplinks::SHIPPED,
-        "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
-    ),
+    columns::MAX_MB,
+    columns::MIN_CHANGES,
+    columns::WARM_UP,
+    deeplinks::HOSTS,
     key(
         "workers",
         Kind::Whole {
@@ -208,6 +208,8 @@ pub struct Settings {
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
     pub import_directory: Option<PathBuf>,
+    /// Columns of facts in memory.
+    pub columns: ColumnsSettings,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -418,6 +420,7 @@ impl Settings {
                 .text("import_directory")
                 .map(|(_, text)| PathBuf::from(text.trim()))
                 .filter(|path| !path.as_os_str().is_empty()),
+            columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())
@@ -590,10 +593,6 @@ fn log_format(raw: &mut Raw) -> LogFormat {
             LogFormat::Auto
         }
     }
-}
-
-fn shown(value: &toml::Value) -> String {
-    value.to_string().chars().take(60).collect()
 }
 
 #[cfg(test)]
