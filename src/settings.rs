@@ -15,7 +15,7 @@ pub use accounts::AccountSettings;
 pub use aliases::Alias;
 pub use columns::ColumnsSettings;
 pub use limits::LimitSettings;
-use spelling::hint;
+use spelling::{hint, shown};
 
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::traffic::LinkSettings;
@@ -188,12 +188,7 @@ const KEYS: &[Key] = &[
     columns::MAX_MB,
     columns::MIN_CHANGES,
     columns::WARM_UP,
-    key(
-        "deeplink_hosts",
-        Kind::List,
-        deeplinks::SHIPPED,
-        "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
-    ),
+    deeplinks::HOSTS,
     key(
         "workers",
         Kind::Whole {
@@ -705,10 +700,6 @@ fn tls(raw: &mut Raw) -> Option<TlsFiles> {
             None
         }
     }
-}
-
-fn shown(value: &toml::Value) -> String {
-    value.to_string().chars().take(60).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `trafficTargets` as a file: its arguments as names and texts, its question, and its rows.
 
 use super::csv::Cell;
+use crate::domain::deeplink::Subids;
 use serde_json::{Map, Value, json};
 
 /// The question, a page at a time.
@@ -118,6 +119,7 @@ impl Asked {
             }
         };
         asked.put("range", range)?;
+        check(&subids)?;
         if !subids.is_empty() {
             asked.put("subids", Value::Object(subids))?;
         }
@@ -198,6 +200,15 @@ fn cell(row: &Value, (_, place, is_number): &(&str, &str, bool)) -> Cell {
     } else {
         Cell::Text(text)
     }
+}
+
+/// Refuses SubIDs that no link could have, before anything is asked.
+fn check(subids: &Map<String, Value>) -> Result<(), String> {
+    let text = |name: &str| subids.get(name).and_then(Value::as_str).map(str::to_owned);
+    let checked = Subids::new(Subids::NAMES.map(text));
+    checked
+        .map(|_| ())
+        .map_err(|error| error.message().to_owned())
 }
 
 fn put(into: &mut Map<String, Value>, name: &str, value: Value) -> Result<(), String> {
@@ -311,6 +322,7 @@ mod tests {
             (&[("minOrders", "many")], "whole number"),
             (&[("bom", "maybe")], "true or false"),
             (&[("first", "0")], "from 1 to"),
+            (&[("subid1", "a\0")], "U+0000"),
             (&[("country", "DE"), ("country", "PL")], "given twice"),
         ] {
             let message = Asked::read(pairs.iter().copied()).unwrap_err();

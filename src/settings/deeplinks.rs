@@ -1,6 +1,6 @@
 //! Templates of affiliate links in the configuration file, `[[deeplinks]]`, and the hosts that they may be on.
 
-use super::{Raw, shown};
+use super::{Key, Kind, Raw, key, shown};
 use crate::domain::deeplink::{Hosts, Template};
 use crate::domain::id::check_slug;
 use crate::domain::traffic::{ConfiguredDeeplink, LinkSettings};
@@ -10,7 +10,15 @@ use std::collections::BTreeSet;
 pub(super) const TABLE: &str = "deeplinks";
 
 /// The shipped hosts, as the file spells them; a test compares them with the list.
-pub(super) const SHIPPED: &str = "[\"ad.admitad.com\", \"alitems.com\", \"alitems.site\", \"aflink.ru\", \"allgrad.site\", \"bednari.com\", \"dhwnh.com\", \"iytlj.com\", \"kjuzv.com\", \"lenkmio.com\", \"modato.ru\", \"pafutos.com\", \"rzekl.com\", \"tjzuh.com\", \"xpuvo.com\"]";
+const SHIPPED: &str = "[\"ad.admitad.com\", \"alitems.com\", \"alitems.site\", \"aflink.ru\", \"allgrad.site\", \"bednari.com\", \"dhwnh.com\", \"iytlj.com\", \"kjuzv.com\", \"lenkmio.com\", \"modato.ru\", \"pafutos.com\", \"rzekl.com\", \"tjzuh.com\", \"xpuvo.com\"]";
+
+/// The hosts.
+pub(super) const HOSTS: Key = key(
+    "deeplink_hosts",
+    Kind::List,
+    SHIPPED,
+    "The hosts that affiliate links of the network are on; templates of links are taken for these alone.",
+);
 
 /// What a template may say, an example, and what it means.
 const FIELDS: &[(&str, &str, &str)] = &[
@@ -101,7 +109,12 @@ fn hosts(raw: &mut Raw) -> Hosts {
             Err(error) => raw.problem(&place, error.message().to_owned()),
         }
     }
-    Hosts::new(good).unwrap_or_default()
+    // After a problem with a host, templates are not blamed for it as well.
+    match Hosts::new(good) {
+        Ok(hosts) if !raw.problems.is_empty() && hosts.names().is_empty() => Hosts::default(),
+        Ok(hosts) => hosts,
+        Err(_) => Hosts::default(),
+    }
 }
 
 fn deeplink(

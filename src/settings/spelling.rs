@@ -39,6 +39,11 @@ fn distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
+/// A value as messages repeat it.
+pub(super) fn shown(value: &toml::Value) -> String {
+    value.to_string().chars().take(60).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

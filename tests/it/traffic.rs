@@ -433,7 +433,7 @@ async fn the_file_has_what_the_api_answers() {
     );
     assert_eq!(lines.len(), 1 + 3 + 1, "{text}");
     assert!(
-        lines[1].starts_with("1,33,Lucky,,500.00,USD,1,1,0,1,"),
+        lines[1].starts_with("1,33,Lucky,,500.00,USD,1,1,0,1.0,"),
         "{text}"
     );
     assert!(lines[2].contains(&format!(

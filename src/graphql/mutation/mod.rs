@@ -15,8 +15,8 @@ use crate::domain::error::{Code, Error};
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    records::Records,
-    traffic::Traffic,
+    records::RecordChanges,
+    traffic::TrafficChanges,
     segments::SegmentMutations,
     segment_settings::SegmentSettingsChange,
 );

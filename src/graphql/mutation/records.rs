@@ -43,10 +43,10 @@ pub struct RetryRejectedRecordsPayload {
 
 /// Mends rejected records.
 #[derive(Default)]
-pub struct Records;
+pub struct RecordChanges;
 
 #[Object]
-impl Records {
+impl RecordChanges {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
     /// understood now are noted as mended; the same again changes nothing. It needs a key with the scope IMPORT.
     async fn retry_rejected_records(

@@ -34,7 +34,7 @@ use crate::store::{ReadTx, ad_spaces, imports};
 
 /// Affiliate links and the users of ad spaces.
 #[derive(Default)]
-pub struct Traffic;
+pub struct TrafficChanges;
 
 /// A parameter of every link.
 #[derive(Clone, Debug, InputObject)]
@@ -80,7 +80,7 @@ pub struct UpdateAdSpaceUsersPayload {
 }
 
 #[Object]
-impl Traffic {
+impl TrafficChanges {
     /// Stores how links of an ad space and a program are made, in place of what was stored by hand before. It goes before
     /// what the configuration file and Admitad say. It needs a key with the scope SEGMENTS.
     async fn set_deeplink(
