@@ -35,6 +35,7 @@ use crate::ingest::inbox::{self, inbox};
 use crate::ingest::uploads::Uploads;
 use crate::settings::{LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
+use crate::store::columns::ColumnsOptions;
 use crate::telemetry::Metrics;
 use crate::worker;
 use crate::worker::sync::Measured;
@@ -70,6 +71,7 @@ pub struct App {
     serving: Serving,
     shutdown: Duration,
     verify_every: Option<Duration>,
+    columns_warm_up: bool,
     syncs: Vec<Sync>,
 }
 
@@ -221,16 +223,20 @@ impl App {
     pub fn new(settings: &Settings, listener: TcpListener, parts: Parts) -> Result<Self> {
         let address = listener.local_addr().map_err(Error::internal)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
+        let store = parts.store.with_columns(ColumnsOptions {
+            max_bytes: settings.columns.max_bytes,
+            least_changes: settings.columns.min_changes,
+        });
         let state = HttpState {
-            engine: Engine::with(parts.store.clone(), engine_options(settings))?,
+            engine: Engine::with(store.clone(), engine_options(settings))?,
             budgets: Budgets::default(),
             turnstile: Turnstile::new(
                 settings.limits.max_concurrent_operations,
                 settings.limits.max_concurrent_operations_per_caller,
             ),
             documents: trusted_documents(settings)?,
-            keyring: Keyring::new(parts.store.clone()),
-            store: parts.store,
+            keyring: Keyring::new(store.clone()),
+            store,
             inbox,
             uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
             clock: parts.clock,
@@ -251,6 +257,7 @@ impl App {
             serving: Serving::of(settings),
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
+            columns_warm_up: settings.columns.warm_up,
             syncs: parts.syncs,
         })
     }
@@ -297,8 +304,10 @@ impl App {
         let server = started(state, self.listener, self.serving)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
+        let columns = worker::columns::run(&beside.store, self.columns_warm_up);
         // Without accounts, or after all of them, there is still the rest to do.
-        let beside_answering = async { futures::join!(work, &mut sync, &mut writing, reading) };
+        let beside_answering =
+            async { futures::join!(work, &mut sync, &mut writing, reading, columns) };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;

@@ -23,8 +23,10 @@ use std::time::Duration;
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 
 mod accounts;
+mod columns;
 
 pub use accounts::AccountSettings;
+pub use columns::ColumnsSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -186,6 +188,9 @@ const KEYS: &[Key] = &[
         "\"\"",
         "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
     ),
+    columns::MAX_MB,
+    columns::MIN_CHANGES,
+    columns::WARM_UP,
     key(
         "workers",
         Kind::Whole {
@@ -268,6 +273,8 @@ pub struct Settings {
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
     pub import_directory: Option<PathBuf>,
+    /// Columns of facts in memory.
+    pub columns: ColumnsSettings,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -513,6 +520,7 @@ impl Settings {
             accounts: accounts::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
             import_directory: raw.path("import_directory"),
+            columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())

@@ -120,6 +120,14 @@ impl ReadScope {
     pub fn publisher(self) -> PublisherId {
         self.0
     }
+
+    /// Whether all rows of the publisher may be read: what is kept of all of them may only answer then.
+    #[must_use]
+    pub fn sees_all(self) -> bool {
+        // Taken apart, so that whoever narrows the right has to decide here.
+        let Self(_) = self;
+        true
+    }
 }
 
 /// The right to write one publisher's rows.

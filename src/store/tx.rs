@@ -1,9 +1,11 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
+use super::columns::Snapshot;
 use super::connect::{Store, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use crate::domain::error::{Code, Result};
+use crate::domain::id::PublisherId;
 use sea_orm::{
     AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
@@ -53,6 +55,7 @@ struct Reading {
     store: Store,
     transaction: OnceCell<DatabaseTransaction>,
     statements: AtomicU32,
+    columns: OnceCell<(PublisherId, Option<Arc<Snapshot>>)>,
     /// Statements that are under way.
     running: AtomicU32,
     /// Set when nobody waits for an answer any more.
@@ -90,6 +93,7 @@ impl ReadTx {
             store: store.clone(),
             transaction: OnceCell::new(),
             statements: AtomicU32::new(0),
+            columns: OnceCell::new(),
             running: AtomicU32::new(0),
             abandoned: Arc::default(),
             process: AtomicI32::new(0),
@@ -135,6 +139,11 @@ impl ReadTx {
     #[must_use]
     pub fn statements(&self) -> u32 {
         self.0.statements.load(Ordering::Relaxed)
+    }
+
+    /// The columns that hold what this transaction sees of a publisher, once they were looked for.
+    pub(super) fn columns(&self) -> &OnceCell<(PublisherId, Option<Arc<Snapshot>>)> {
+        &self.0.columns
     }
 
     /// A statement under construction, for this database.

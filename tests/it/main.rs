@@ -18,6 +18,7 @@ mod api;
 mod apply;
 mod cli;
 mod clicks;
+mod columns;
 mod costs;
 mod documents;
 mod durability;

@@ -405,10 +405,7 @@ fn the_cost_of_a_report_is_its_page() {
                 format!("{{ report({MONTHS}, {arguments} groupBy: [PROGRAM]) {{ {fields} }} }}");
             let answer = api.answer(&query, &json!({})).await;
             assert_eq!(answer.get("errors"), None, "{answer:#}");
-            assert_eq!(
-                answer["extensions"]["cost"]["rows"], cost,
-                "{arguments}"
-            );
+            assert_eq!(answer["extensions"]["cost"]["rows"], cost, "{arguments}");
         }
         let told = api
             .data(

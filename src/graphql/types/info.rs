@@ -6,7 +6,7 @@ use async_graphql::{Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
-use crate::analytics::sources::lifetimes_answer;
+use crate::analytics::sources::{columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
@@ -74,13 +74,24 @@ impl AggregateInfo {
     }
 }
 
-/// What segments over counted facts are read from: with lifetimes the range alone is read, else the whole history.
-pub fn segments_source(facts: &FactQuery) -> AggregateSource {
-    if lifetimes_answer(facts) {
-        AggregateSource::TotalsAndFacts
-    } else {
-        AggregateSource::Facts
-    }
+/// What segments over counted facts are read from: columns in memory where there are some; with lifetimes the range
+/// alone, else the whole history.
+///
+/// # Errors
+/// When the store fails.
+pub async fn segments_source(
+    request: &RequestContext,
+    facts: &FactQuery,
+) -> Result<AggregateSource> {
+    Ok(
+        if columns_answer(&request.tx, request.scope, facts).await? {
+            AggregateSource::Columns
+        } else if lifetimes_answer(facts) {
+            AggregateSource::TotalsAndFacts
+        } else {
+            AggregateSource::Facts
+        },
+    )
 }
 
 /// How fresh and how complete an aggregate is, and what it was read from.
