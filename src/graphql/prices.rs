@@ -3,7 +3,7 @@
 //!
 //! A new field needs nothing here: an object costs one point, a connection has the pages of entities, a plain list counts
 //! as ten. Whoever adds a list with other pages, or a field that reads many facts, adds a line; `tests/it/costs.rs` says
-//! where one is missing. A point is about ten microseconds of one core; `bench/cost` measures how far that holds.
+//! where one is missing. A point is about twenty microseconds of one core; `bench/cost` measures how far that holds.
 
 use super::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
 
@@ -16,6 +16,7 @@ const PAGES: &[(&str, PageLimits)] = &[
 
 /// What an object of a type costs, where that is not one point.
 const TYPES: &[(&str, &str)] = &[
+    ("Action", "2"),
     ("AggregateInfo", "0.5"),
     ("Money", "0.1"),
     ("PageInfo", "0"),
@@ -23,24 +24,36 @@ const TYPES: &[(&str, &str)] = &[
 
 /// What a field costs for each of its objects, whatever its type says.
 const FIELDS: &[(&str, &str)] = &[
-    ("Query.earnings", "20"),
-    ("Query.freshness", "5"),
-    ("Query.productSegments", "100"),
-    ("Query.report", "50"),
-    ("Query.topSellingCategories", "50"),
-    ("Query.topSellingProducts", "50"),
-    ("Query.userSegments", "100"),
+    ("CategorySales.products", "200"),
+    ("Product.sales", "4"),
+    ("Query.actions", "45"),
+    ("Query.earnings", "200"),
+    ("Query.freshness", "40"),
+    ("Query.productSegments", "5000"),
+    ("Query.products", "450"),
+    ("Query.report", "200"),
+    ("Query.topSellingCategories", "600"),
+    ("Query.topSellingProducts", "700"),
+    ("Query.userSegments", "1500"),
+    ("Query.users", "1000"),
+    ("UserSegmentResult.topProducts", "100"),
+    ("UserSegmentResult.users", "100"),
 ];
 
-/// What each thousand actions in a field's range costs.
-const SCANS: &[(&str, &str)] = &[
-    ("ActionConnection.totals", "10"),
-    ("ActionConnection.totalCount", "5"),
-    ("Query.productSegments", "50"),
-    ("Query.report", "10"),
-    ("Query.topSellingCategories", "5"),
-    ("Query.topSellingProducts", "20"),
-    ("Query.userSegments", "100"),
+/// What each thousand actions in a field's range costs, and the argument without which nothing is looked through.
+const SCANS: &[(&str, (&str, Option<&str>))] = &[
+    ("ActionConnection.totalCount", ("40", Some("filter"))),
+    ("ActionConnection.totals", ("70", Some("filter"))),
+    ("CategorySales.products", ("550", None)),
+    ("Product.sales", ("10", None)),
+    ("ProductSegmentResult.products", ("200", None)),
+    ("Query.productSegments", ("230", None)),
+    ("Query.report", ("60", None)),
+    ("Query.topSellingCategories", ("1", None)),
+    ("Query.topSellingProducts", ("240", None)),
+    ("Query.userSegments", ("760", None)),
+    ("UserSegmentResult.topProducts", ("380", None)),
+    ("UserSegmentResult.users", ("380", None)),
 ];
 
 /// Entries that plain lists are taken to have.
@@ -65,10 +78,12 @@ directive @listSize(
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
-"Cost of looking through facts, in points for each thousand actions in the range of the field or of the nearest above it."
+"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it."
 directive @scanCost(
   "The points, a decimal number."
   weight: String!
+  "The argument of that field without which totals answer and nothing is looked through."
+  ifGiven: String
 ) on FIELD_DEFINITION
 
 "#;
@@ -205,8 +220,12 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
     if let Some(weight) = of(FIELDS, &coordinate) {
         text.push_str(&format!(" @cost(weight: \"{weight}\")"));
     }
-    if let Some(weight) = of(SCANS, &coordinate) {
-        text.push_str(&format!(" @scanCost(weight: \"{weight}\")"));
+    match of(SCANS, &coordinate) {
+        Some((weight, Some(argument))) => text.push_str(&format!(
+            " @scanCost(weight: \"{weight}\", ifGiven: \"{argument}\")"
+        )),
+        Some((weight, None)) => text.push_str(&format!(" @scanCost(weight: \"{weight}\")")),
+        None => {}
     }
     text
 }
