@@ -5,13 +5,14 @@
 //! as ten. Whoever adds a list with other pages, or a field that reads many facts, adds a line; `tests/it/costs.rs` says
 //! where one is missing. A point is about twenty microseconds of one core; `bench/cost` measures how far that holds.
 
-use super::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
+use super::connection::{ENTITIES, REPORT_GROUPS, SEGMENTS};
 
-/// Connections the pages of which are not those of entities.
-const PAGES: &[(&str, PageLimits)] = &[
-    ("ReportConnection", REPORT_GROUPS),
-    ("ProductSegmentResultConnection", SEGMENTS),
-    ("UserSegmentResultConnection", SEGMENTS),
+/// Connections that are taken to have other pages than entities where nothing is asked for. There are about ten segments
+/// of products, whatever their page would hold.
+const PAGES: &[(&str, u32)] = &[
+    ("ReportConnection", REPORT_GROUPS.default),
+    ("ProductSegmentResultConnection", 20),
+    ("UserSegmentResultConnection", SEGMENTS.default),
 ];
 
 /// What an object of a type costs, where that is not one point.
@@ -95,9 +96,9 @@ fn of<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
         .map(|(_, value)| *value)
 }
 
-/// The pages of a connection.
-fn pages_of(connection: &str) -> PageLimits {
-    of(PAGES, connection).unwrap_or(ENTITIES)
+/// Entries of a connection where nothing is asked for.
+fn assumed(connection: &str) -> u32 {
+    of(PAGES, connection).unwrap_or(ENTITIES.default)
 }
 
 /// The schema with what its fields cost.
@@ -209,7 +210,7 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
             .collect();
         text.push_str(&format!(
             " @listSize(assumedSize: {}, slicingArguments: [{}], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
-            pages_of(&base).default,
+            assumed(&base),
             slicing.join(", ")
         ));
     } else if ty.starts_with('[')
