@@ -29,7 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Product.sales", "4"),
     ("Query.actions", "45"),
     ("Query.earnings", "200"),
-    ("Query.freshness", "40"),
+    ("Query.freshness", "4"),
     ("Query.productSegments", "5000"),
     ("Query.products", "450"),
     ("Query.report", "200"),
