@@ -10,12 +10,14 @@ mod columns;
 mod deeplinks;
 mod limits;
 mod spelling;
+mod values;
 
 pub use accounts::AccountSettings;
 pub use aliases::Alias;
 pub use columns::ColumnsSettings;
 pub use limits::LimitSettings;
 use spelling::{hint, shown};
+pub use values::defaults;
 
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::traffic::LinkSettings;
@@ -484,9 +486,9 @@ impl Settings {
     /// Every problem there is, not just the first.
     pub fn resolve(mut raw: Raw) -> Result<Self, Vec<Problem>> {
         let settings = Self {
-            listen: listen(&mut raw),
-            database_url: database_url(&mut raw),
-            cors_origins: cors_origins(&mut raw),
+            listen: values::listen(&mut raw),
+            database_url: values::database_url(&mut raw),
+            cors_origins: values::cors_origins(&mut raw),
             csrf_always: raw.word("csrf", &[("browsers", false), ("always", true)]),
             introspection: raw.word(
                 "introspection",
@@ -505,7 +507,7 @@ impl Settings {
                     ("enforce", TrustMode::Enforce),
                 ],
             ),
-            tls: tls(&mut raw),
+            tls: values::tls(&mut raw),
             limits: limits::resolve(&mut raw),
             partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
             body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
@@ -587,119 +589,12 @@ pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
-/// A configuration file with every setting, its meaning and its default, for people to start from.
-#[must_use]
-pub fn defaults() -> String {
-    let mut text = String::from(
-        "# Settings of Actiongraph, each with its default. A flag overrules the environment, which\n\
-         # overrules this file.\n",
-    );
-    for key in keys() {
-        text.push_str(&format!(
-            "\n# {}\n# In the environment: {}\n# {} = {}\n",
-            key.help,
-            variable_of(key),
-            key.name,
-            if key.default.is_empty() {
-                "\"\""
-            } else {
-                key.default
-            }
-        ));
-    }
-    text.push_str(
-        "\n# What the headings of your own tables (CSV, XML, sheets) mean, beside those that are known already. This stands\n\
-         # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
-    );
-    text.push_str(&accounts::defaults());
-    text.push_str(&deeplinks::defaults());
-    text
-}
-
 fn kind_of(name: &str) -> Option<Kind> {
     keys().find(|key| key.name == name).map(|key| key.kind)
 }
 
 fn variable_of(key: &Key) -> String {
     format!("ACTIONGRAPH_{}", key.name.to_ascii_uppercase())
-}
-
-fn listen(raw: &mut Raw) -> SocketAddr {
-    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let Some((place, text)) = raw.text("listen") else {
-        return default;
-    };
-    let plain = match text.trim().strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.trim().to_owned(),
-    };
-    plain.parse().unwrap_or_else(|_| {
-        let message = format!(
-            "{text:?} is not an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
-        );
-        raw.problem(&place, message);
-        default
-    })
-}
-
-fn database_url(raw: &mut Raw) -> Option<String> {
-    let (place, text) = raw.text("database_url")?;
-    let url = text.trim();
-    let known = ["sqlite:", "postgres:", "postgresql:"];
-    if !known.iter().any(|scheme| url.starts_with(scheme)) {
-        // The value is not repeated: it may hold a password.
-        raw.problem(
-            &place,
-            "must begin with sqlite:// or postgres://".to_owned(),
-        );
-        return None;
-    }
-    let says_mode = url
-        .split_once('?')
-        .is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("mode=")));
-    if !is_sqlite(url) || says_mode || url.contains(":memory:") {
-        return Some(url.to_owned());
-    }
-    // A file that is not there yet is made.
-    let mark = if url.contains('?') { '&' } else { '?' };
-    Some(format!("{url}{mark}mode=rwc"))
-}
-
-fn cors_origins(raw: &mut Raw) -> Vec<String> {
-    let Some((place, origins)) = raw.list("cors_origins") else {
-        return Vec::new();
-    };
-    for origin in &origins {
-        let host = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        let plain = host.is_some_and(|host| {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"/?#@*\"<>".contains(&byte))
-                && !host.bytes().any(|byte| byte.is_ascii_uppercase())
-        });
-        if !plain {
-            let message = format!(
-                "{origin:?} is not an origin as browsers send it, such as https://shop.example (lower case, no path, no *)"
-            );
-            raw.problem(&place, message);
-        }
-    }
-    origins
-}
-
-fn tls(raw: &mut Raw) -> Option<TlsFiles> {
-    match (raw.path("tls_certificate"), raw.path("tls_key")) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-        (None, None) => None,
-        _ => {
-            let message = "https needs both tls_certificate and tls_key".to_owned();
-            raw.problem("tls_certificate", message);
-            None
-        }
-    }
 }
 
 #[cfg(test)]

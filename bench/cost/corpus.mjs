@@ -11,7 +11,7 @@ export function corpus() {
   add("viewer", "viewer { publisher { slug } }");
   add("limits", "limits { cost pages { maximum } }");
   add("freshness", "freshness { state lagSeconds }");
-  add("metrics", "metricDefinitions { name formula unit }");
+  add("metrics", "metricDefinitions { metric formula unit }");
   for (const first of [1, 20, 100]) {
     add(`actions ${first}`, `actions(first: ${first}) { nodes { orderId status } }`);
     add(`actions ${first}, money`, `actions(first: ${first}) { nodes { orderId status orderedAt reward ${money} orderAmount ${money} program { name } adSpace { name } user { value } } }`);

@@ -117,6 +117,11 @@ impl Told {
             self.extensions.maximum = Some(passed.maximum);
             self.extensions.value = Some(passed.value);
             self.extensions.coordinate.clone_from(&passed.coordinate);
+            let argument = passed.coordinate.as_deref().and_then(|coordinate| {
+                let (_, argument) = coordinate.split_once('(')?;
+                argument.strip_suffix(":)")
+            });
+            self.extensions.argument = argument.map(str::to_owned);
         }
         self
     }

@@ -3,19 +3,21 @@
 //!
 //! A new field needs nothing here: an object costs one point, a connection has the pages of entities, a plain list counts
 //! as ten. Whoever adds a list with other pages, or a field that reads many facts, adds a line; `tests/it/costs.rs` says
-//! where one is missing. A point is about ten microseconds of one core; `bench/cost` measures how far that holds.
+//! where one is missing. A point is about twenty microseconds of one core; `bench/cost` measures how far that holds.
 
-use super::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
+use super::connection::{ENTITIES, REPORT_GROUPS, SEGMENTS};
 
-/// Connections the pages of which are not those of entities.
-const PAGES: &[(&str, PageLimits)] = &[
-    ("ReportConnection", REPORT_GROUPS),
-    ("ProductSegmentResultConnection", SEGMENTS),
-    ("UserSegmentResultConnection", SEGMENTS),
+/// Connections that are taken to have other pages than entities where nothing is asked for. There are about ten segments
+/// of products, whatever their page would hold.
+const PAGES: &[(&str, u32)] = &[
+    ("ReportConnection", REPORT_GROUPS.default),
+    ("ProductSegmentResultConnection", 20),
+    ("UserSegmentResultConnection", SEGMENTS.default),
 ];
 
 /// What an object of a type costs, where that is not one point.
 const TYPES: &[(&str, &str)] = &[
+    ("Action", "2"),
     ("AggregateInfo", "0.5"),
     ("Money", "0.1"),
     ("PageInfo", "0"),
@@ -23,24 +25,36 @@ const TYPES: &[(&str, &str)] = &[
 
 /// What a field costs for each of its objects, whatever its type says.
 const FIELDS: &[(&str, &str)] = &[
-    ("Query.earnings", "20"),
-    ("Query.freshness", "5"),
-    ("Query.productSegments", "100"),
-    ("Query.report", "50"),
-    ("Query.topSellingCategories", "50"),
-    ("Query.topSellingProducts", "50"),
-    ("Query.userSegments", "100"),
+    ("CategorySales.products", "200"),
+    ("Product.sales", "4"),
+    ("Query.actions", "45"),
+    ("Query.earnings", "200"),
+    ("Query.freshness", "4"),
+    ("Query.productSegments", "5000"),
+    ("Query.products", "450"),
+    ("Query.report", "200"),
+    ("Query.topSellingCategories", "600"),
+    ("Query.topSellingProducts", "700"),
+    ("Query.userSegments", "1500"),
+    ("Query.users", "1000"),
+    ("UserSegmentResult.topProducts", "100"),
+    ("UserSegmentResult.users", "100"),
 ];
 
-/// What each thousand actions in a field's range costs.
-const SCANS: &[(&str, &str)] = &[
-    ("ActionConnection.totals", "10"),
-    ("ActionConnection.totalCount", "5"),
-    ("Query.productSegments", "50"),
-    ("Query.report", "10"),
-    ("Query.topSellingCategories", "5"),
-    ("Query.topSellingProducts", "20"),
-    ("Query.userSegments", "100"),
+/// What each thousand actions in a field's range costs, and the argument without which nothing is looked through.
+const SCANS: &[(&str, (&str, Option<&str>))] = &[
+    ("ActionConnection.totalCount", ("40", Some("filter"))),
+    ("ActionConnection.totals", ("70", Some("filter"))),
+    ("CategorySales.products", ("550", None)),
+    ("Product.sales", ("10", None)),
+    ("ProductSegmentResult.products", ("200", None)),
+    ("Query.productSegments", ("230", None)),
+    ("Query.report", ("60", None)),
+    ("Query.topSellingCategories", ("1", None)),
+    ("Query.topSellingProducts", ("240", None)),
+    ("Query.userSegments", ("760", None)),
+    ("UserSegmentResult.topProducts", ("380", None)),
+    ("UserSegmentResult.users", ("380", None)),
 ];
 
 /// Entries that plain lists are taken to have.
@@ -65,10 +79,12 @@ directive @listSize(
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
-"Cost of looking through facts, in points for each thousand actions in the range of the field or of the nearest above it."
+"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it."
 directive @scanCost(
   "The points, a decimal number."
   weight: String!
+  "The argument of that field without which totals answer and nothing is looked through."
+  ifGiven: String
 ) on FIELD_DEFINITION
 
 "#;
@@ -80,9 +96,9 @@ fn of<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
         .map(|(_, value)| *value)
 }
 
-/// The pages of a connection.
-fn pages_of(connection: &str) -> PageLimits {
-    of(PAGES, connection).unwrap_or(ENTITIES)
+/// Entries of a connection where nothing is asked for.
+fn assumed(connection: &str) -> u32 {
+    of(PAGES, connection).unwrap_or(ENTITIES.default)
 }
 
 /// The schema with what its fields cost.
@@ -194,7 +210,7 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
             .collect();
         text.push_str(&format!(
             " @listSize(assumedSize: {}, slicingArguments: [{}], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
-            pages_of(&base).default,
+            assumed(&base),
             slicing.join(", ")
         ));
     } else if ty.starts_with('[')
@@ -205,8 +221,12 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
     if let Some(weight) = of(FIELDS, &coordinate) {
         text.push_str(&format!(" @cost(weight: \"{weight}\")"));
     }
-    if let Some(weight) = of(SCANS, &coordinate) {
-        text.push_str(&format!(" @scanCost(weight: \"{weight}\")"));
+    match of(SCANS, &coordinate) {
+        Some((weight, Some(argument))) => text.push_str(&format!(
+            " @scanCost(weight: \"{weight}\", ifGiven: \"{argument}\")"
+        )),
+        Some((weight, None)) => text.push_str(&format!(" @scanCost(weight: \"{weight}\")")),
+        None => {}
     }
     text
 }

@@ -47,9 +47,9 @@ limits! {
     max_variable_bytes: 1..=100_000_000 = 1000000, "Bytes of names and texts in the variables of a request.";
     max_page_rows: 1..=10_000 = 10000, "Rows of one page, whatever the list; lists have limits of their own below.";
     max_operation_rows: 1..=10_000_000 = 10000, "Rows that one operation may ask for, by its pages multiplied down the tree.";
-    max_operation_cost: 10..=1_000_000_000 = 20000, "Points that one operation may cost.";
-    budget_capacity: 0..=1_000_000_000 = 200000, "Points that a caller's budget holds, where the key has none of its own; 0 counts nothing.";
-    budget_restore: 0..=1_000_000_000 = 5000, "Points that come back to it each second; 0 counts nothing.";
+    max_operation_cost: 10..=1_000_000_000 = 500000, "Points that one operation may cost.";
+    budget_capacity: 0..=1_000_000_000 = 1000000, "Points that a caller's budget holds, where the key has none of its own; 0 counts nothing.";
+    budget_restore: 0..=1_000_000_000 = 20000, "Points that come back to it each second; 0 counts nothing.";
     max_errors: 1..=1_000 = 20, "Errors that one answer tells.";
     max_error_characters: 40..=10_000 = 300, "Characters of an error's message.";
     max_concurrent_operations: 1..=100_000 = 256, "Operations that run at the same time; more are answered 503.";

@@ -59,7 +59,7 @@ struct Part {
 pub struct Scan {
     /// What a thousand actions cost, in thousandths of a point.
     pub weight: u64,
-    /// The arguments of the field, or of the nearest above it that has a range: they say which.
+    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
     pub arguments: IndexMap<Name, ConstValue>,
 }
 
@@ -257,7 +257,7 @@ struct From<'a> {
     /// The page, directly inside a connection.
     page: Option<Page<'a>>,
     depth: u64,
-    /// The arguments of the nearest field with a range.
+    /// The arguments of the nearest field with a range or a filter.
     range: &'a Arguments,
 }
 
@@ -317,7 +317,7 @@ impl<'a> Counter<'a> {
         let is_ranged = field
             .arguments
             .iter()
-            .any(|(name, _)| name.node == *"range");
+            .any(|(name, _)| name.node == *"range" || name.node == *"filter");
         let from = From {
             range: if is_ranged {
                 &field.arguments
@@ -330,10 +330,7 @@ impl<'a> Counter<'a> {
             key: field.response_key().node.clone(),
             weight: info.weight.unwrap_or(default),
             size: 1,
-            scan: info.scan.map(|weight| Scan {
-                weight,
-                arguments: constants(from.range),
-            }),
+            scan: scan(info, from.range),
             parts: Vec::new(),
         };
         if let Some(ty) = ty {
@@ -457,6 +454,21 @@ impl<'a> Counter<'a> {
 
 fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
+}
+
+/// What a field has to look through with these arguments.
+fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
+    let cost = info.scan.as_ref()?;
+    let arguments = constants(arguments);
+    let given = |name: &String| {
+        arguments
+            .get(name.as_str())
+            .is_some_and(|value| *value != ConstValue::Null)
+    };
+    cost.if_given.as_ref().is_none_or(given).then_some(Scan {
+        weight: cost.weight,
+        arguments,
+    })
 }
 
 /// Arguments of a written operation, which hold no variables.

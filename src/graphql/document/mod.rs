@@ -138,7 +138,7 @@ impl Default for DocumentLimits {
             message_chars: 300,
             nodes: 10_000,
             page: 10_000,
-            cost: 20_000,
+            cost: 500_000,
             default_page: 20,
             structured_scalars: false,
             cache_bytes: 8 << 20,

@@ -157,8 +157,17 @@ pub(super) struct FieldInfo {
     pub(super) weight: Option<u64>,
     /// How long its list is, by `@listSize`.
     pub(super) list: Option<ListSize>,
-    /// What a thousand actions in its range cost, in thousandths of a point, by `@scanCost`.
-    pub(super) scan: Option<u64>,
+    /// What looking through the actions in its range costs, by `@scanCost`.
+    pub(super) scan: Option<ScanCost>,
+}
+
+/// What `@scanCost` says.
+#[derive(Debug)]
+pub(super) struct ScanCost {
+    /// What a thousand actions cost, in thousandths of a point.
+    pub(super) weight: u64,
+    /// The argument without which nothing is looked through.
+    pub(super) if_given: Option<String>,
 }
 
 /// What `@listSize` says.

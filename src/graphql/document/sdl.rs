@@ -12,7 +12,8 @@ use super::error::RequestError;
 use super::gate::{self, Kind};
 use super::parse::{Parsed, Parser};
 use super::schema::{
-    BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, ListSize, TypeForm, TypeInfo,
+    BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, ListSize, ScanCost, TypeForm,
+    TypeInfo,
 };
 use super::variables::{Purse, Values, untyped};
 
@@ -174,7 +175,12 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
             arguments: texts(&directives, "listSize", "slicingArguments"),
             fields: texts(&directives, "listSize", "sizedFields"),
         }),
-        scan: text(&directives, "scanCost", "weight").and_then(thousandths),
+        scan: text(&directives, "scanCost", "weight")
+            .and_then(thousandths)
+            .map(|weight| ScanCost {
+                weight,
+                if_given: text(&directives, "scanCost", "ifGiven").map(str::to_owned),
+            }),
     };
     Ok((name, info))
 }
