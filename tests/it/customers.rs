@@ -162,6 +162,27 @@ fn cohorts_are_those_of_plain_loops() {
     assert!(returned.get() > 100, "users came back: {}", returned.get());
 }
 
+/// The steps of users between two dates, each user by itself, from the lists of members.
+fn steps_of(facts: &Facts, dates: &[segments::UserSegments]) -> BTreeMap<Step, BTreeSet<Uuid>> {
+    let segment_of = |all: &segments::UserSegments, user: Uuid| -> Option<UserSegment> {
+        let is_in = |members: &[usize]| {
+            let mut members = members.iter();
+            members.any(|member| all.users[*member].user_id == user)
+        };
+        let mut list = all.list.iter();
+        let own = list.find(|entry| entry.kind.is_rfm() && is_in(&entry.members));
+        own.map(|entry| entry.kind)
+    };
+    let mut steps: BTreeMap<Step, BTreeSet<Uuid>> = BTreeMap::new();
+    for user in facts.users.keys() {
+        let step = (segment_of(&dates[0], *user), segment_of(&dates[1], *user));
+        if step != (None, None) {
+            steps.entry(step).or_default().insert(*user);
+        }
+    }
+    steps
+}
+
 #[test]
 fn movement_adds_up_to_the_sizes_of_both_dates() {
     let runtime = runtime();
@@ -211,27 +232,7 @@ fn movement_adds_up_to_the_sizes_of_both_dates() {
                 }
                 (found, sizes)
             });
-            // Each user by itself, from the lists of members.
-            let segment_of = |place: usize, user: Uuid| -> Option<UserSegment> {
-                let all = &sizes[place];
-                let is_in = |members: &Vec<usize>| {
-                    members
-                        .iter()
-                        .any(|member| all.users[*member].user_id == user)
-                };
-                let own = all
-                    .list
-                    .iter()
-                    .find(|entry| entry.kind.is_rfm() && is_in(&entry.members));
-                own.map(|entry| entry.kind)
-            };
-            let mut expected: BTreeMap<Step, BTreeSet<Uuid>> = BTreeMap::new();
-            for user in facts.users.keys() {
-                let step = (segment_of(0, *user), segment_of(1, *user));
-                if step != (None, None) {
-                    expected.entry(step).or_default().insert(*user);
-                }
-            }
+            let expected = steps_of(&facts, &sizes);
             let shown: BTreeMap<Step, BTreeSet<Uuid>> = found
                 .movement
                 .0

@@ -193,7 +193,7 @@ pub async fn product_rules(
     if let Some(given) = given {
         given.onto(&mut settings);
     }
-    Ok(settings.rules().map_err(refuse)?)
+    Ok(settings.rules().map_err(|problems| refuse(&problems))?)
 }
 
 /// The rules of user segments in a question, likewise; `currency` is the one that it names for the monetary score.
@@ -209,14 +209,14 @@ pub async fn user_rules(
     settings.currency = currency.or(settings.currency);
     let problems = given.map_or_else(Vec::new, |given| given.onto(&mut settings));
     if !problems.is_empty() {
-        return Err(refuse(problems).into());
+        return Err(refuse(&problems).into());
     }
     let main = request.viewer.publisher.currency;
-    Ok(settings.rules(main).map_err(refuse)?)
+    Ok(settings.rules(main).map_err(|problems| refuse(&problems))?)
 }
 
 /// All problems in one sentence each, at the place of the first.
-fn refuse(problems: Vec<Problem>) -> Error {
+fn refuse(problems: &[Problem]) -> Error {
     let place = |problem: &Problem| format!("rules.{}", problem.place.join("."));
     let first = problems.first().map(place).unwrap_or_default();
     let all: Vec<String> = problems

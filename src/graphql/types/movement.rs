@@ -1,10 +1,5 @@
 //! Movement between RFM segments from one date to another.
 
-#![expect(
-    clippy::too_many_arguments,
-    reason = "a field has the arguments that the schema gives it"
-)]
-
 use std::collections::HashMap;
 use std::sync::Arc;
 

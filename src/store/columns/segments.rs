@@ -233,7 +233,7 @@ pub async fn user_stats(
 #[derive(Clone, Copy)]
 struct User {
     first: i64,
-    /// The latest counted action in the range, by its order and then its id, its country and its device.
+    /// The latest counted action in the range, by its order and then its id, and where it came from.
     last: (i64, Uuid),
     country: usize,
     device: usize,

@@ -17,6 +17,7 @@ pub(crate) fn tables(statement: &str) -> Vec<&str> {
         "products",
         "programs",
         "publisher_states",
+        "segment_settings",
         "segment_members",
         "segment_uses",
         "segment_versions",
