@@ -121,7 +121,10 @@ impl App {
             keyring: Keyring::new(parts.store.clone()),
             store: parts.store,
             inbox,
-            uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
+            uploads: Arc::new(Uploads::new(
+                upload_folder(settings),
+                settings.import_max_bytes,
+            )),
             clock: parts.clock,
             metrics: parts.metrics,
             options: HttpOptions {

@@ -2,7 +2,6 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +72,7 @@ async fn take(
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
     let part = state.uploads.part(run_id);
-    let received = receive(payload, &part, state).await;
+    let received = receive(payload, run_id, state).await;
     let bytes = match received {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -210,12 +209,12 @@ fn stored(error: &std::io::Error) -> Error {
 }
 
 /// Writes the body to a file until it has reached the disk; gives its size.
-async fn receive(mut payload: Payload, part: &Path, state: &HttpState) -> Result<u64, Broken> {
+async fn receive(mut payload: Payload, run_id: Uuid, state: &HttpState) -> Result<u64, Broken> {
     let most = state.uploads.max_bytes();
-    tokio::fs::create_dir_all(state.uploads.folder())
-        .await
-        .map_err(Broken::Disk)?;
-    let mut file = File::create(part).await.map_err(Broken::Disk)?;
+    let uploads = Arc::clone(&state.uploads);
+    let begun = tokio::task::spawn_blocking(move || uploads.begin(run_id)).await;
+    let file = begun.map_err(std::io::Error::other).flatten();
+    let mut file = File::from_std(file.map_err(Broken::Disk)?);
     let begun = state.clock.elapsed();
     let mut bytes: u64 = 0;
     loop {

@@ -23,6 +23,7 @@ mod durability;
 mod feeds;
 mod filters;
 mod formats;
+mod fuzz;
 mod http;
 mod ledger;
 mod paging;
