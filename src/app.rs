@@ -239,7 +239,10 @@ impl App {
             keyring: Keyring::new(store.clone()),
             store,
             inbox,
-            uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
+            uploads: Arc::new(Uploads::new(
+                upload_folder(settings),
+                settings.import_max_bytes,
+            )),
             clock: parts.clock,
             metrics: parts.metrics,
             options: http_options(settings),

@@ -1,5 +1,6 @@
 //! What every handler can reach. A leaf: it knows the parts, and nothing here knows the routes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -60,11 +61,11 @@ pub struct HttpState {
     /// Takes postbacks.
     pub inbox: Inbox,
     /// Where uploads lie.
-    pub uploads: Uploads,
+    pub uploads: Arc<Uploads>,
     /// Tells the time.
     pub clock: Clock,
     /// Counts.
-    pub metrics: std::sync::Arc<Metrics>,
+    pub metrics: Arc<Metrics>,
     /// How HTTP behaves.
     pub options: HttpOptions,
     /// The schema as text.

@@ -380,7 +380,7 @@ async fn try_connect_sqlite(
                 .journal_mode(sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlite::SqliteSynchronous::Full)
                 .busy_timeout(limits.lock_timeout)
-                .statement_cache_capacity(200)
+                .statement_cache_capacity(400)
                 .pragma("fullfsync", "ON")
                 // Folded into the file every 64 MiB: an import rewrites the same pages in batch after batch.
                 .pragma("wal_autocheckpoint", "16384")
@@ -457,9 +457,10 @@ pub(super) async fn for_reader<T>(
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
     let milliseconds = |time: Duration| time.as_millis().max(1);
-    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none.
+    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none. A writer finds
+    // rows by their keys: a plan that was made while a table was small must not walk it when it has grown.
     let write = format!(
-        "SET client_min_messages = error; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET client_min_messages = error; SET jit = off; SET enable_seqscan = off; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         milliseconds(options.lock_timeout),
         milliseconds(SILENCE),
     );

@@ -85,7 +85,7 @@ pub(super) async fn known<E: EntityTrait>(
             .push(table)
             .push(" t WHERE t.publisher_id = ")
             .bind(publisher.0);
-        sql.push(" AND t.id IN ").bind_all(ids.iter().copied());
+        sql.push(" AND ").among("t.id", ids);
         rows.extend(tx.models::<E>(sql).await?);
     }
     Ok(rows)

@@ -225,11 +225,15 @@ impl Facts {
             .iter()
             .filter(|(_, fact)| fact.is_dirty)
             .partition(|(_, fact)| fact.deleted_at.is_some());
-        let rows: Vec<action::Model> = alive
-            .iter()
-            .map(|(id, fact)| fact.row(publisher, **id, spaces))
-            .collect();
-        insert(tx, &rows, Conflict::Replace).await?;
+        // What was looked for under the lock and is nowhere cannot be in the way.
+        for (is_new, conflict) in [(true, Conflict::Fail), (false, Conflict::Replace)] {
+            let rows: Vec<action::Model> = alive
+                .iter()
+                .filter(|(_, fact)| (fact.found == Found::New) == is_new)
+                .map(|(id, fact)| fact.row(publisher, **id, spaces))
+                .collect();
+            insert(tx, &rows, conflict).await?;
+        }
         let recarted = || {
             let alive = alive.iter().copied();
             alive.filter(|(_, fact)| fact.stored_items.as_deref() != Some(fact.record.items()))
@@ -242,18 +246,24 @@ impl Facts {
             let mut sql = tx.sql();
             sql.push("DELETE FROM action_items WHERE publisher_id = ")
                 .bind(publisher.0);
-            sql.push(" AND action_id IN ").bind_all(ids.iter().copied());
+            sql.push(" AND ").among("action_id", ids);
             tx.execute(sql).await?;
         }
         let items: Vec<action_item::Model> = recarted()
             .flat_map(|(id, fact)| fact.item_rows(publisher, *id))
             .collect();
         insert(tx, &items, Conflict::Fail).await?;
-        let alive_states = self.0.iter().filter(|(_, fact)| fact.deleted_at.is_none());
-        let states: Vec<action_state::Model> = alive_states
-            .flat_map(|(id, fact)| fact.state_rows(publisher, *id))
-            .collect();
-        insert(tx, &states, Conflict::Lower("observed_at_us")).await?;
+        let lower = Conflict::Lower("observed_at_us");
+        for (is_new, conflict) in [(true, Conflict::Fail), (false, lower)] {
+            let states: Vec<action_state::Model> = self
+                .0
+                .iter()
+                .filter(|(_, fact)| fact.deleted_at.is_none())
+                .filter(|(_, fact)| (fact.found == Found::New) == is_new)
+                .flat_map(|(id, fact)| fact.state_rows(publisher, *id))
+                .collect();
+            insert(tx, &states, conflict).await?;
+        }
         let back: Vec<Uuid> = alive
             .iter()
             .filter(|(_, fact)| fact.found == Found::Buried)
@@ -339,10 +349,7 @@ pub(super) fn of_actions(
         .push(table)
         .push(" WHERE t.publisher_id = ")
         .bind(publisher.0);
-    sql.push(" AND t.")
-        .push(column)
-        .push(" IN ")
-        .bind_all(ids.iter().copied());
+    sql.push(" AND t.").among(column, ids);
     sql
 }
 
