@@ -18,8 +18,8 @@ use crate::domain::page::Page;
 use crate::domain::rule::{Definitions, Moment};
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
-use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::domain::traffic::LinkSettings;
+use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::store::{self, DataState, ReadTx};
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.

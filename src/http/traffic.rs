@@ -14,11 +14,11 @@ use super::graphql::guarded;
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
+use crate::access::budget::caller_of;
 use crate::domain::error::{Code, Error};
 use crate::domain::scope::Viewer;
 use crate::export::csv::{BYTE_ORDER_MARK, push_line};
 use crate::export::traffic::{Asked, DOCUMENT, Page, heading};
-use crate::access::budget::caller_of;
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
 
 /// How many rows a page has.

@@ -10,7 +10,7 @@ use actiongraph::domain::page::Cursor;
 use actiongraph::domain::time::{Day, Instant, Zone, parse_offset};
 use actiongraph::graphql::id;
 use actiongraph::graphql::input::action_filter::ActionFilter;
-use actiongraph::graphql::input::reader;
+use actiongraph::graphql::input::reader::{Conditions as _, Reader};
 use async_graphql::{ID, InputType};
 
 use crate::support::check::{seed, soak};
@@ -160,7 +160,9 @@ fn filters() {
         let Ok(filter) = ActionFilter::parse(Some(value)) else {
             return;
         };
-        if let Err(error) = reader::filter("filter", Some(&filter), now) {
+        let read =
+            Reader::new("filter", now).nested(ActionFilter::KIND, |reader| filter.read(reader));
+        if let Err(error) = read {
             assert!(!error.to_string().is_empty());
         }
     });
