@@ -3,10 +3,13 @@
 //! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
 
 pub mod analyses;
+pub mod customers;
 pub mod ledger;
 pub mod lists;
 pub mod lookups;
 pub mod reports;
+pub mod segments;
+pub mod traffic;
 
 use async_graphql::MergedObject;
 
@@ -16,6 +19,9 @@ pub struct Query(
     lookups::Lookups,
     lists::Lists,
     analyses::Analyses,
+    customers::Customers,
     ledger::Ledger,
     reports::Reports,
+    traffic::Traffic,
+    segments::Segments,
 );
