@@ -33,7 +33,7 @@ pub(super) struct CreateArgs {
     /// What the key is for
     #[arg(long, value_name = "TEXT", default_value = "")]
     label: String,
-    /// What it may do: read, import; several times for several
+    /// What it may do: read, import, segments; several times for several
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, default_value = "read")]
     scopes: Vec<KeyScope>,
     #[command(flatten)]
