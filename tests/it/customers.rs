@@ -278,10 +278,10 @@ fn settings_apply_where_a_question_says_nothing_else() {
         let data = api.data(state, &json!({})).await;
         assert_eq!(
             data["segmentSettings"],
-            json!({"version": 0, "changedAt": null, "products": {"bestSellers": 100, "abcBPercent": 95},
+            json!({"version": "0", "changedAt": null, "products": {"bestSellers": 100, "abcBPercent": 95},
                 "users": {"currency": "USD", "minimumActions": 1, "percentiles": [20, 40, 60, 80], "highValuePercent": 10}})
         );
-        let change = "mutation($version: Int!, $products: ProductRulesInput, $users: UserRulesInput, $code: CurrencyCode) { \
+        let change = "mutation($version: BigInt!, $products: ProductRulesInput, $users: UserRulesInput, $code: CurrencyCode) { \
                       updateSegmentSettings(version: $version, products: $products, users: $users, monetaryCurrency: $code) { \
                       settings { version changedAt products { bestSellers riskyPercent } users { currency percentiles \
                       thresholds { recencyDays actions amounts } highValuePercent highValueAmount { amount currency } } } \
@@ -294,7 +294,7 @@ fn settings_apply_where_a_question_says_nothing_else() {
         let payload = &data["updateSegmentSettings"];
         assert_eq!(
             payload["settings"],
-            json!({"version": 1, "changedAt": "2026-07-01T00:00:00Z", "products": {"bestSellers": 3, "riskyPercent": 50},
+            json!({"version": "1", "changedAt": "2026-07-01T00:00:00Z", "products": {"bestSellers": 3, "riskyPercent": 50},
                 "users": {"currency": "RUB", "percentiles": null, "thresholds": {"recencyDays": [7, 30, 60, 90],
                 "actions": [2, 3, 5, 10], "amounts": ["10.00", "20.00", "50.00", "100.00"]}, "highValuePercent": null,
                 "highValueAmount": {"amount": "99.50", "currency": "USD"}}})
@@ -334,7 +334,7 @@ fn settings_apply_where_a_question_says_nothing_else() {
         }
         // Another publisher has the defaults.
         let data = Api::of(&world, 1).data(state, &json!({})).await;
-        assert_eq!(data["segmentSettings"]["version"], 0);
+        assert_eq!(data["segmentSettings"]["version"], "0");
     });
 }
 
@@ -343,7 +343,7 @@ fn settings_that_cannot_be_are_refused_at_their_places_and_change_nothing() {
     block_on(async {
         let world = small().await;
         let api = Api::of(&world, 0).allowed(&[KeyScope::Read, KeyScope::Segments]);
-        let change = "mutation($version: Int!, $products: ProductRulesInput, $users: UserRulesInput) { \
+        let change = "mutation($version: BigInt!, $products: ProductRulesInput, $users: UserRulesInput) { \
                       updateSegmentSettings(version: $version, products: $products, users: $users) { settings { version } \
                       userErrors { field code message } } }";
         let wrong = json!({"version": 0, "products": {"bestSellers": 0, "abcAPercent": 101},
@@ -388,7 +388,7 @@ fn settings_that_cannot_be_are_refused_at_their_places_and_change_nothing() {
         let data = api.data(before, &json!({})).await;
         assert_eq!(
             data["segmentSettings"],
-            json!({"version": 2, "products": {"bestSellers": 6}})
+            json!({"version": "2", "products": {"bestSellers": 6}})
         );
         let reader = Api::of(&world, 0).allowed(&[KeyScope::Read]);
         let refused = reader.answer(change, &json!({"version": 2})).await;
@@ -402,7 +402,7 @@ fn scores_of_users_are_those_of_the_segments() {
         let world = small().await;
         let api = Api::of(&world, 0);
         let ask = format!(
-            "{{ userSegments(range: {RANGE}, segments: [NEW, RETURNING]) {{ nodes {{ users(first: 100) {{ nodes {{ \
+            "{{ userSegments(first: 2, range: {RANGE}, segments: [NEW, RETURNING]) {{ nodes {{ users(first: 100) {{ nodes {{ \
              recencyScore frequencyScore monetaryScore actions lastActionAt user {{ value rfm(range: {RANGE}) {{ recency \
              frequency monetary score actions lastActionAt segment }} }} }} }} }} }} \
              users(first: 100) {{ nodes {{ value rfm(range: {RANGE}) {{ score }} }} }} }}"

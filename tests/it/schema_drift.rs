@@ -154,6 +154,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::publisher::Entity>(backend, &mut shapes);
     entity::<entity::publisher_state::Entity>(backend, &mut shapes);
     entity::<entity::product_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::segment_settings::Entity>(backend, &mut shapes);
     entity::<entity::sync_account::Entity>(backend, &mut shapes);
     entity::<entity::sync_state::Entity>(backend, &mut shapes);
     entity::<entity::tombstone::Entity>(backend, &mut shapes);

@@ -64,6 +64,14 @@ fn everything(field: &str) -> &'static str {
             "{ trafficTargets(first: 100, minOrders: 1, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}) { totalCount \
              nodes { product { id name } affiliateLink { url program { name } } } } }"
         }
+        "segmentSettings" => "{ segmentSettings { version users { currency } } }",
+        "userSegmentMovement" => {
+            "{ userSegmentMovement(from: \"2026-04-01T00:00:00Z\", to: \"2026-07-01T00:00:00Z\", days: 365) { entered steps(first: 50) { nodes { \
+             size users(first: 100) { nodes { user { id value } } } } } } }"
+        }
+        "userCohorts" => {
+            "{ userCohorts(range: {days: {from: \"2026-01-01\", to: \"2026-12-31\"}}) { cohorts { size periods { users } } } }"
+        }
         "report" => {
             "{ byItems: report(first: 2000, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}, \
              groupBy: [PRODUCT, CATEGORY_OWN]) { totals { actions } nodes { filter values { units } key { product { id name } \

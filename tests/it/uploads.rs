@@ -226,7 +226,10 @@ async fn a_key_does_what_its_scopes_say() {
         .await;
     assert_eq!(status, 200);
     let both = server.data(0, query).await;
-    assert_eq!(both["viewer"]["scopes"], json!(["READ", "IMPORT"]));
+    assert_eq!(
+        both["viewer"]["scopes"],
+        json!(["READ", "IMPORT", "SEGMENTS"])
+    );
     let reader = key_of(&server.store, one, &[KeyScope::Read], server.now()).await;
     assert_eq!(
         server.ask(&reader, query).await["data"]["viewer"]["scopes"],

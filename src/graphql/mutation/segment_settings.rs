@@ -11,7 +11,7 @@ use crate::domain::segment::Problem;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
-use crate::graphql::scalar::CurrencyCode;
+use crate::graphql::scalar::{BigInt, CurrencyCode};
 use crate::graphql::types::segment_parameters::SegmentSettings;
 use crate::store::ReadTx;
 use crate::store::segment_settings::{StoredSettings, segment_settings, set_segment_settings};
@@ -39,7 +39,7 @@ impl SegmentSettingsChange {
         #[graphql(
             desc = "The version that the change was made from, as `segmentSettings` said: another one by now is a conflict, and nothing is changed."
         )]
-        version: i32,
+        version: BigInt,
         #[graphql(desc = "Parameters of the product segments.")] products: Option<
             ProductRulesInput,
         >,
@@ -50,7 +50,8 @@ impl SegmentSettingsChange {
         monetary_currency: MaybeUndefined<CurrencyCode>,
     ) -> Option<Result<UpdateSegmentSettingsPayload>> {
         let change = Change {
-            version,
+            // A number that no version has is a conflict like any other.
+            version: i32::try_from(version.0).unwrap_or(-1),
             products: products.unwrap_or_default(),
             users: users.unwrap_or_default(),
             currency: monetary_currency,

@@ -7,7 +7,7 @@ use super::words::MonetaryMetric;
 use crate::domain::money::{self, Currency};
 use crate::domain::segment::{HighValue, ProductRules, Scoring, UserRules};
 use crate::graphql::error::{Failure, Result};
-use crate::graphql::scalar::{CurrencyCode, DateTime, Decimal, count};
+use crate::graphql::scalar::{BigInt, CurrencyCode, DateTime, Decimal, count};
 use crate::store::segment_settings::StoredSettings;
 
 /// The parameters of the product segments.
@@ -124,7 +124,7 @@ impl UserSegmentParameters {
 #[derive(Clone, Debug, SimpleObject)]
 pub struct SegmentSettings {
     /// Raised by every change, 0 while nothing was ever set: `updateSegmentSettings` asks for it.
-    version: i32,
+    version: BigInt,
     /// When they were last changed; null while nothing was ever set.
     changed_at: Option<DateTime>,
     /// Of the product segments.
@@ -148,7 +148,7 @@ impl SegmentSettings {
             ));
         };
         Ok(Self {
-            version: stored.version,
+            version: BigInt(stored.version.into()),
             changed_at: stored.changed_at.map(DateTime),
             products: ProductSegmentParameters::new(&products)?,
             users: UserSegmentParameters::new(&users)?,
