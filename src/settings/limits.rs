@@ -55,7 +55,7 @@ limits! {
     max_concurrent_operations: 1..=100_000 = 256, "Operations that run at the same time; more are answered 503.";
     max_concurrent_operations_per_caller: 1..=100_000 = 64, "Operations of one caller that run at the same time; more are answered 429.";
     max_connections: 1..=1_000_000 = 10000, "Connections that are open at the same time; more wait.";
-    head_deadline_ms: 10..=600_000 = 5000, "How long the head of a request may take to arrive.";
+    head_deadline_ms: 1_000..=600_000 = 5000, "How long the head of a request may take to arrive, to half a second.";
     statement_deadline_ms: 10..=600_000 = 10000, "How long one statement of a request may take at the database.";
     keep_alive_seconds: 1..=86_400 = 30, "How long a connection without a request is kept.";
 }

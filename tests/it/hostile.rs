@@ -436,7 +436,7 @@ fn no_http(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
 
 #[tokio::test]
 async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
-    let server = running("body_deadline_ms = 1000\nhead_deadline_ms = 1000").await;
+    let server = running("body_deadline_ms = 1000\nhead_deadline_ms = 2000").await;
     let body = query("{ viewer { publisher { slug } } }");
     let length = body.len();
     let whole = String::from_utf8(body.clone()).unwrap();

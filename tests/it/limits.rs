@@ -180,7 +180,7 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
 
 #[tokio::test]
 async fn connections_that_send_nothing_or_half_a_head_are_closed() {
-    let server = running("head_deadline_ms = 200\nkeep_alive_seconds = 1").await;
+    let server = running("head_deadline_ms = 1000\nkeep_alive_seconds = 1").await;
     let mut silent = socket(&server);
     let mut half = socket(&server);
     half.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ")
