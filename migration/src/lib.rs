@@ -22,7 +22,9 @@ mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
 mod m20261122_000009_adjustments;
 mod m20261122_000010_feeds;
+mod m20261129_000012_segments;
 mod m20261129_000013_segment_settings;
+mod m20261129_000014_deeplinks;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -43,7 +45,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_uploads::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
             Box::new(m20261122_000010_feeds::Migration),
+            Box::new(m20261129_000012_segments::Migration),
             Box::new(m20261129_000013_segment_settings::Migration),
+            Box::new(m20261129_000014_deeplinks::Migration),
         ]
     }
 }
@@ -93,7 +97,9 @@ mod tests {
                 .chain(m20261122_000005_sync::TABLES)
                 .chain(m20261122_000009_adjustments::TABLES)
                 .chain(m20261122_000010_feeds::TABLES)
-                .chain(m20261129_000013_segment_settings::TABLES);
+                .chain(m20261129_000012_segments::TABLES)
+                .chain(m20261129_000013_segment_settings::TABLES)
+                .chain(m20261129_000014_deeplinks::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

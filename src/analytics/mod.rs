@@ -10,6 +10,7 @@ pub mod report;
 pub mod segments;
 pub mod sources;
 pub mod top;
+pub mod traffic;
 
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter};

@@ -41,7 +41,8 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
-        /// Define segments, and keep the list of priority products.
+        /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
+        /// the users of ad spaces.
         Segments = "segments",
     }
 }

@@ -47,6 +47,7 @@ fn request(dimensions: &[Dimension], metrics: &[Metric], bucket: Option<Bucket>)
         previous: all_time().span,
         filter: Filter::Test(ActionTest::Field(ActionField::ItemsCount, any)),
         dimensions: dimensions.to_vec(),
+        segments: Vec::new(),
         bucket,
         week_start: WeekStart::Monday,
         metrics: metrics.to_vec(),

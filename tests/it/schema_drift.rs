@@ -138,9 +138,14 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);
     entity::<entity::commission_rate::Entity>(backend, &mut shapes);
+    entity::<entity::deeplink::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::feed::Entity>(backend, &mut shapes);
     entity::<entity::feed_offer::Entity>(backend, &mut shapes);
+    entity::<entity::segment::Entity>(backend, &mut shapes);
+    entity::<entity::segment_version::Entity>(backend, &mut shapes);
+    entity::<entity::segment_member::Entity>(backend, &mut shapes);
+    entity::<entity::segment_use::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::postback_secret::Entity>(backend, &mut shapes);
@@ -162,6 +167,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::upload::Entity>(backend, &mut shapes);
     entity::<entity::user::Entity>(backend, &mut shapes);
     entity::<entity::user_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::user_task::Entity>(backend, &mut shapes);
     shapes
 }
 

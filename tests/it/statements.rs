@@ -130,6 +130,24 @@ const SHAPES: &[(&str, usize, &str)] = &[
          values { actions } running { actions } } } }",
     ),
     (
+        "products with links",
+        4,
+        "query($first: Int) { products(first: $first) { nodes { name a: affiliateLink(country: \"DE\") { url explanation \
+         program { name } adSpace { name } } b: affiliateLink(country: \"RU\") { url } } } }",
+    ),
+    (
+        "ad spaces with their templates",
+        4,
+        "query($first: Int) { adSpaces(first: $first) { nodes { name deeplinks { base program { name } } } } }",
+    ),
+    (
+        "traffic targets with all that is told of them",
+        9,
+        "query($first: Int) { trafficTargets(first: $first, minOrders: 1, range: {days: {from: \"2026-02-01\", \
+         to: \"2026-06-30\"}}) { nodes { rank product { name } trend { ratio } availability commissionRate \
+         reasons { text } affiliateLink { url explanation } } } }",
+    ),
+    (
         "imports with rejected records",
         2,
         "query($first: Int) { imports(first: $first) { nodes { name rejectedRecords { nodes { message } } } } }",

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::action_filter::{ActionFilter, only_currency};
 use super::order::{ActionOrder, check_money};
 use super::range::RangeInput;
-use super::reader::filter;
+use super::reader::{Conditions as _, Reader};
 use super::rules::{ProductRulesInput, UserRulesInput};
 use crate::domain::filter::{
     ActionField, ActionTest, CategoryField, CategoryTest, Filter, ItemTest, MAX_DEPTH, MAX_TESTS,
@@ -34,7 +34,9 @@ fn parsed<T: InputType>(json: serde_json::Value) -> T {
 }
 
 fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
-    filter("filter", Some(&parsed::<ActionFilter>(json)), Instant::MIN)
+    let given = parsed::<ActionFilter>(json);
+    Reader::new("filter", Instant::MIN)
+        .nested(ActionFilter::KIND, |reader| given.read(reader))
         .map_err(|failure| failure.to_string())
 }
 

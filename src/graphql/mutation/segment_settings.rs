@@ -80,8 +80,8 @@ impl Change {
         let mut user_errors = Vec::new();
         let mut wrong = |argument: &str, problems: Vec<Problem>| {
             user_errors.extend(problems.into_iter().map(|problem| {
-                let place = format!("{argument}.{}", problem.place.join("."));
-                UserError::new(&place, Code::BadUserInput, problem.message)
+                let field = std::iter::once(argument).chain(problem.place);
+                UserError::at(field, Code::BadUserInput, problem.message)
             }));
         };
         self.products.onto(&mut settings.products);

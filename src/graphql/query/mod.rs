@@ -8,6 +8,8 @@ pub mod ledger;
 pub mod lists;
 pub mod lookups;
 pub mod reports;
+pub mod segments;
+pub mod traffic;
 
 use async_graphql::MergedObject;
 
@@ -20,4 +22,6 @@ pub struct Query(
     customers::Customers,
     ledger::Ledger,
     reports::Reports,
+    traffic::Traffic,
+    segments::Segments,
 );

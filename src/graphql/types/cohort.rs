@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::info::{AggregateInfo, InfoOf};
+use super::info::{AggregateInfo, InfoOf, history_source};
 use super::report_info::TimeSpan;
 use super::sales::{Money, amounts};
-use super::words::{AggregateSource, CohortBucket};
+use super::words::CohortBucket;
 use crate::analytics::cohorts::user_cohorts;
-use crate::analytics::sources::lifetimes_answer;
 use crate::domain::money;
 use crate::domain::sales::{FactQuery, ratio};
 use crate::domain::segment;
@@ -167,7 +166,7 @@ impl CohortArgs {
     /// When an argument is not acceptable or the store fails.
     pub async fn cohorts(&self, request: &Arc<RequestContext>) -> Result<UserCohorts> {
         let ranged = self.how.ranged(self.range, request)?;
-        let filter = filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = filter("filter", self.filter.as_ref(), request).await?;
         let facts = FactQuery::counted(ranged.range, filter);
         let week_start = self
             .how
@@ -177,11 +176,7 @@ impl CohortArgs {
         let found = user_cohorts(&request.tx, request.scope, &facts, cut).await?;
         let only = self.currency;
         let list = found.into_iter().map(|cohort| UserCohort { cohort, only });
-        let source = if lifetimes_answer(&facts) {
-            AggregateSource::TotalsAndFacts
-        } else {
-            AggregateSource::Facts
-        };
+        let source = history_source(&facts);
         Ok(UserCohorts {
             list: list.collect(),
             info: AggregateInfo::new(request, InfoOf::Facts(facts), source),

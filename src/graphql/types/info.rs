@@ -86,12 +86,19 @@ pub async fn segments_source(
     Ok(
         if columns_answer(&request.tx, request.scope, facts).await? {
             AggregateSource::Columns
-        } else if lifetimes_answer(facts) {
-            AggregateSource::TotalsAndFacts
         } else {
-            AggregateSource::Facts
+            history_source(facts)
         },
     )
+}
+
+/// What history is read from where columns in memory are not asked: with lifetimes the range alone, else all of it.
+pub fn history_source(facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(facts) {
+        AggregateSource::TotalsAndFacts
+    } else {
+        AggregateSource::Facts
+    }
 }
 
 /// How fresh and how complete an aggregate is, and what it was read from.

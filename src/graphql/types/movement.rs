@@ -359,7 +359,7 @@ impl MovementArgs {
         let spans = self.spans(request.now)?;
         let currency = self.currency.map(|currency| currency.0);
         let rules: UserRules = user_rules(self.rules.as_ref(), currency, request).await?;
-        let filter = filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = filter("filter", self.filter.as_ref(), request).await?;
         let zone = self
             .zone
             .map_or(request.viewer.publisher.zone, |zone| zone.0);

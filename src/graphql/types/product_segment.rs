@@ -240,7 +240,7 @@ impl ProductSegmentArgs {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
-            filter("filter", self.filter.as_ref(), request.now)?,
+            filter("filter", self.filter.as_ref(), request).await?,
         );
         let rules = product_rules(self.rules.as_ref(), request).await?;
         let order = fingerprint("productSegments");

@@ -71,7 +71,7 @@ impl User {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::User).await
         };
         Some(found.await)
@@ -104,7 +104,7 @@ impl User {
         };
         let found = async {
             let request = request(ctx)?;
-            let facts = facts(range, how, filter.as_ref(), request)?;
+            let facts = facts(range, how, filter.as_ref(), request).await?;
             let currency = currency.map(|code| code.0);
             let rules = user_rules(rules.as_ref(), currency, request).await?;
             rfm_of(self, &facts, &rules, request).await

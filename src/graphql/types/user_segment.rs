@@ -344,7 +344,7 @@ impl UserSegmentArgs {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
-            filter("filter", self.filter.as_ref(), request.now)?,
+            filter("filter", self.filter.as_ref(), request).await?,
         );
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;

@@ -129,6 +129,8 @@ pub enum SyncFeed {
     Balance,
     /// What commission the products pay that were sold lately.
     Commissions,
+    /// The affiliate links of ad spaces to programs.
+    Links,
     /// All actions of the last 90 days again, for what Admitad changed or took back without a word.
     Nightly,
 }

@@ -4,7 +4,7 @@ use super::drafts::at;
 use super::world::World;
 use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
-use actiongraph::graphql::{Call, Engine, GraphqlRequest, Method, Reply};
+use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
 use actiongraph::store::Recorder;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -56,6 +56,7 @@ impl Api {
             now: self.now,
             method: Method::Post,
             reference: "test".to_owned(),
+            introspection: Introspection::Allowed,
         };
         self.engine.execute(request, call).await
     }
