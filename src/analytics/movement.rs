@@ -4,7 +4,7 @@ use super::segments::{UserSegments, users};
 use crate::domain::error::Result;
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
-use crate::domain::segment::{Movement, UserRules, UserSegment, movement};
+use crate::domain::segment::{Movement, Rfm, UserRules, UserSegment, movement};
 use crate::store::ReadTx;
 use uuid::Uuid;
 
@@ -42,6 +42,6 @@ pub async fn moved(
 /// Each user with its RFM segment.
 fn standing(segments: &UserSegments) -> Vec<(Uuid, Option<UserSegment>)> {
     let all = segments.users.iter().zip(&segments.scores);
-    all.map(|(user, score)| (user.user_id, score.map(|score| score.segment())))
+    all.map(|(user, score)| (user.user_id, score.map(Rfm::segment)))
         .collect()
 }
