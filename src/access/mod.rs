@@ -75,6 +75,7 @@ impl Keyring {
                 label: found.label,
                 scopes: found.scopes,
             },
+            limits: Arc::default(),
         });
         self.viewers.keep(hash, elapsed, &viewer);
         Ok(viewer)

@@ -54,7 +54,7 @@ pub async fn products(
     previous: Span,
     rules: &ProductRules,
 ) -> Result<ProductSegments> {
-    let mut stats = if lifetimes_answer(facts) {
+    let mut stats = if lifetimes_answer(scope, facts) {
         lifetimes::product_stats(tx, scope, facts, previous).await?
     } else {
         product_stats(tx, scope, facts, previous).await?
@@ -103,7 +103,7 @@ pub async fn users(
     facts: &FactQuery,
     currency: Currency,
 ) -> Result<UserSegments> {
-    let found = if lifetimes_answer(facts) {
+    let found = if lifetimes_answer(scope, facts) {
         lifetimes::user_stats(tx, scope, facts).await?
     } else {
         user_stats(tx, scope, facts).await?

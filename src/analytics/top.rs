@@ -20,7 +20,7 @@ pub use crate::store::sales::products_in;
 /// # Errors
 /// When a cursor does not fit, or the database fails.
 pub async fn ranked(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result<Page<SalesRow>> {
-    let source = sources::of_group(&query.facts, query.group);
+    let source = sources::of_group(scope, &query.facts, query.group);
     let groups = Groups {
         facts: &query.facts,
         group: query.group,
@@ -40,7 +40,7 @@ pub async fn group_count(
     group: SalesGroup,
     by: RankBy,
 ) -> Result<i64> {
-    let source = &sources::of_group(facts, group);
+    let source = &sources::of_group(scope, facts, group);
     let groups = Groups {
         facts,
         group,
@@ -60,7 +60,7 @@ pub async fn sums_of(
     group: SalesGroup,
     keys: &[Option<Uuid>],
 ) -> Result<HashMap<Option<Uuid>, Sums>> {
-    let source = &sources::of_group(facts, group);
+    let source = &sources::of_group(scope, facts, group);
     let groups = Groups {
         facts,
         group,
@@ -78,7 +78,7 @@ pub async fn totals(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<
         range: Some(&facts.range),
         filter: &facts.filter,
         without_declined: facts.without_declined,
-        source: &sources::of_actions(Some(&facts.range), &facts.filter),
+        source: &sources::of_actions(scope, Some(&facts.range), &facts.filter),
     };
     sales::totals(tx, scope, &actions).await
 }
@@ -97,7 +97,7 @@ pub async fn totals_of_list(
         range,
         filter,
         without_declined: false,
-        source: &sources::of_actions(range, filter),
+        source: &sources::of_actions(scope, range, filter),
     };
     sales::totals(tx, scope, &actions).await
 }

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod filter;
 pub mod id;
 pub mod ledger;
+pub mod limits;
 pub mod money;
 pub mod notice;
 pub mod page;

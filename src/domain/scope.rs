@@ -6,8 +6,10 @@
 use super::action::words;
 use super::error::{Code, Error, Result};
 use super::id::PublisherId;
+use super::limits::{Limits, Narrowing};
 use super::money::Currency;
 use super::time::Zone;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A publisher, as far as every request needs it.
@@ -32,6 +34,8 @@ pub struct Viewer {
     pub publisher: Publisher,
     /// How the caller came in.
     pub credential: Credential,
+    /// What of these data it sees.
+    pub limits: Arc<Limits>,
 }
 
 words! {
@@ -104,15 +108,22 @@ pub enum Credential {
     LoopbackDemo,
 }
 
-/// The right to read one publisher's rows.
+/// The right to read one publisher's rows, or some of them. Which these are is held by the transaction that they are
+/// read through; the scope knows what the limits look at, for whoever chooses a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReadScope(PublisherId);
+pub struct ReadScope(PublisherId, Narrowing);
 
 impl ReadScope {
     /// The right of `viewer`.
     #[must_use]
     pub fn of(viewer: &Viewer) -> Self {
-        Self(viewer.publisher.id)
+        Self(viewer.publisher.id, viewer.limits.narrowing())
+    }
+
+    /// What limits on the rows look at.
+    #[must_use]
+    pub fn narrowing(self) -> Narrowing {
+        self.1
     }
 
     /// The publisher whose rows may be read.
@@ -142,6 +153,6 @@ impl WriteScope {
     /// The right to read what may be written.
     #[must_use]
     pub fn read(self) -> ReadScope {
-        ReadScope(self.0)
+        ReadScope(self.0, Narrowing::default())
     }
 }

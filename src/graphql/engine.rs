@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::context::RequestContext;
 use super::document::{
-    DocumentLimits, Documents, OperationKind, Prepared, RequestError, argument_at,
+    DocumentLimits, Documents, Hides, OperationKind, Prepared, RequestError, argument_at,
 };
 use super::error::{Told, of_arguments, tell};
 use super::schema::{ActionSchema, build, sdl};
@@ -123,6 +123,14 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(errors) => return refused(&errors),
         };
+        let hides = Hides {
+            reward: call.viewer.limits.hide_reward,
+            user_keys: call.viewer.limits.hide_user_keys,
+        };
+        if let Err(errors) = documents.check_hidden(&request.query, name, &request.variables, hides)
+        {
+            return refused(&errors);
+        }
         let Prepared {
             document,
             operation_name,
@@ -137,7 +145,7 @@ impl Engine {
             let told = Told::request(error.code().as_str(), error.message(), Vec::new());
             return refusal(vec![told], error.code());
         }
-        let tx = ReadTx::new(store);
+        let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
         let context = RequestContext::new(call.viewer, call.now, tx.clone());
         let mut running = Request::new("").variables(variables).data(context);
         running.set_parsed_query(document);
@@ -265,6 +273,7 @@ fn code_of(code: &str) -> Code {
         Code::BadUserInput,
         Code::LimitExceeded,
         Code::CostExceeded,
+        Code::Forbidden,
     ];
     known
         .into_iter()

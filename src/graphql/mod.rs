@@ -31,5 +31,6 @@ mod schema;
 pub mod siblings;
 pub mod types;
 
+pub use document::Hides;
 pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
 pub use schema::sdl;

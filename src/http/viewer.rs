@@ -40,6 +40,7 @@ fn loopback(request: &HttpRequest, state: &HttpState) -> Option<Arc<Viewer>> {
         Arc::new(Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
+            limits: Arc::default(),
         })
     })
 }

@@ -3,7 +3,10 @@
 use super::connect::Store;
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
+use super::walls::Walls;
 use crate::domain::error::{Code, Result};
+use crate::domain::scope::Viewer;
+use crate::domain::time::Instant;
 use sea_orm::{
     AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions,
@@ -46,7 +49,11 @@ impl Recorder {
 /// One read transaction, so that everything in a request sees one state. It begins with its first statement. Cheap to
 /// clone.
 #[derive(Clone, Debug)]
-pub struct ReadTx(Arc<Reading>);
+pub struct ReadTx {
+    reading: Arc<Reading>,
+    /// What it is limited to.
+    walls: Option<Arc<Walls>>,
+}
 
 #[derive(Debug)]
 struct Reading {
@@ -56,40 +63,78 @@ struct Reading {
 }
 
 impl ReadTx {
-    /// A read transaction on `store`, not yet begun.
+    /// A read transaction on `store`, not yet begun, that sees everything: for the program itself. What a caller asks is
+    /// read through [`Self::for_viewer`].
     #[must_use]
     pub fn new(store: &Store) -> Self {
-        Self(Arc::new(Reading {
-            store: store.clone(),
-            transaction: OnceCell::new(),
-            statements: AtomicU32::new(0),
-        }))
+        Self {
+            reading: Arc::new(Reading {
+                store: store.clone(),
+                transaction: OnceCell::new(),
+                statements: AtomicU32::new(0),
+            }),
+            walls: None,
+        }
+    }
+
+    /// A read transaction on `store`, not yet begun, that sees what `viewer` may see at `now`: its limits are part of
+    /// every statement.
+    #[must_use]
+    pub fn for_viewer(store: &Store, viewer: &Viewer, now: Instant) -> Self {
+        Self {
+            walls: Walls::of(viewer, now).map(Arc::new),
+            ..Self::new(store)
+        }
+    }
+
+    /// The same transaction without limits, for what says nothing of any row: how fresh the data is.
+    pub(super) fn undivided(&self) -> Self {
+        Self {
+            reading: Arc::clone(&self.reading),
+            walls: None,
+        }
+    }
+
+    /// Whether rows or columns are kept from whoever reads: what was read for others, such as columns in memory, is not
+    /// for it then.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.walls.is_some()
+    }
+
+    /// The statement as it is sent.
+    fn walled(&self, sql: Sql) -> Result<Sql> {
+        match &self.walls {
+            Some(walls) => walls.around(&sql),
+            None => Ok(sql),
+        }
     }
 
     /// The store that it reads.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.reading.store
     }
 
     /// How many statements it has sent.
     #[must_use]
     pub fn statements(&self) -> u32 {
-        self.0.statements.load(Ordering::Relaxed)
+        self.reading.statements.load(Ordering::Relaxed)
     }
 
     /// A statement under construction, for this database.
     pub(super) fn sql(&self) -> Sql {
-        Sql::new(self.0.store.backend())
+        Sql::new(self.reading.store.backend())
     }
 
     /// Which database it is.
     pub(super) fn backend(&self) -> DbBackend {
-        self.0.store.backend()
+        self.reading.store.backend()
     }
 
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
+        let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
         self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction))
             .await
@@ -97,6 +142,7 @@ impl ReadTx {
 
     /// Rows of any shape.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
+        let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
         self.in_time(transaction.query_all_raw(sql.statement()))
             .await
@@ -105,7 +151,7 @@ impl ReadTx {
     /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
     /// that was frozen does not tell.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
-        match timeout(self.0.store.options().read_timeout + REACH, answer).await {
+        match timeout(self.reading.store.options().read_timeout + REACH, answer).await {
             Ok(answer) => answer.map_err(|error| from_db(&error)),
             Err(_) => Err(too_long()),
         }
@@ -116,12 +162,12 @@ impl ReadTx {
         reason = "this is the file that begins transactions"
     )]
     async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
-        self.0.statements.fetch_add(1, Ordering::Relaxed);
-        if let Some(recorder) = self.0.store.recorder() {
+        self.reading.statements.fetch_add(1, Ordering::Relaxed);
+        if let Some(recorder) = self.reading.store.recorder() {
             recorder.note(sql.text());
         }
         let begin = || async {
-            let options = match self.0.store.backend() {
+            let options = match self.reading.store.backend() {
                 // A deferred transaction is a snapshot from its first statement on.
                 DbBackend::Sqlite => TransactionOptions::default(),
                 _ => TransactionOptions {
@@ -130,14 +176,14 @@ impl ReadTx {
                     sqlite_transaction_mode: None,
                 },
             };
-            self.0
+            self.reading
                 .store
                 .reader()
                 .begin_with_options(options)
                 .await
                 .map_err(|error| from_db(&error))
         };
-        self.0.transaction.get_or_try_init(begin).await
+        self.reading.transaction.get_or_try_init(begin).await
     }
 }
 

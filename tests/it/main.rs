@@ -25,6 +25,7 @@ mod filters;
 mod formats;
 mod http;
 mod ledger;
+mod limits;
 mod paging;
 mod parity;
 mod plans;

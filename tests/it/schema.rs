@@ -34,6 +34,7 @@ async fn types() -> Vec<Value> {
         viewer: Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
+            limits: std::sync::Arc::default(),
         },
         now: Instant::MIN,
         method: Method::Post,

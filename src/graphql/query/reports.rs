@@ -161,7 +161,11 @@ impl ReportArgs {
             Comparison::PreviousPeriod => asked.previous,
             Comparison::YearBefore => span.year_before(asked.range.zone),
         };
-        let source = AggregateSource::from(&of_actions(Some(&asked.range), &asked.filter));
+        let source = AggregateSource::from(&of_actions(
+            request.scope,
+            Some(&asked.range),
+            &asked.filter,
+        ));
         let facts = InfoOf::List(Some(asked.range), asked.filter);
         let info = ReportInfo {
             facts: AggregateInfo::new(request, facts, source),

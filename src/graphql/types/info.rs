@@ -10,6 +10,7 @@ use crate::analytics::sources::lifetimes_answer;
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
+use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
@@ -75,8 +76,8 @@ impl AggregateInfo {
 }
 
 /// What segments over counted facts are read from: with lifetimes the range alone is read, else the whole history.
-pub fn segments_source(facts: &FactQuery) -> AggregateSource {
-    if lifetimes_answer(facts) {
+pub fn segments_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(scope, facts) {
         AggregateSource::TotalsAndFacts
     } else {
         AggregateSource::Facts

@@ -193,7 +193,7 @@ impl RankingArgs {
         let info = AggregateInfo::new(
             request,
             InfoOf::Facts(query.facts.clone()),
-            AggregateSource::from(&sources::of_group(&query.facts, query.group)),
+            AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group)),
         );
         let request = Arc::clone(request);
         let ranking = Arc::new(Ranking {

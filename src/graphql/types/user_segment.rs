@@ -324,7 +324,7 @@ impl UserSegmentArgs {
         let more = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),
-            segments_source(&facts),
+            segments_source(request.scope, &facts),
         );
         let divided = Arc::new(Divided {
             request: Arc::clone(request),

@@ -2,6 +2,7 @@
 
 use super::drafts::at;
 use super::world::World;
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::{Credential, Viewer};
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{Call, Engine, GraphqlRequest, Method, Reply};
@@ -26,10 +27,18 @@ impl Api {
             viewer: Viewer {
                 publisher: world.publishers[place].clone(),
                 credential: Credential::LoopbackDemo,
+                limits: std::sync::Arc::default(),
             },
             now: at("2026-07-01T00:00:00Z"),
             statements,
         }
+    }
+
+    /// A caller who sees of it what limits leave.
+    pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
+        let mut api = Self::of(world, place);
+        api.viewer.limits = std::sync::Arc::new(limits);
+        api
     }
 
     /// The reply to an operation.
