@@ -22,6 +22,7 @@ mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
 mod m20261122_000009_adjustments;
 mod m20261122_000010_feeds;
+mod m20261129_000017_keys;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_uploads::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
             Box::new(m20261122_000010_feeds::Migration),
+            Box::new(m20261129_000017_keys::Migration),
         ]
     }
 }

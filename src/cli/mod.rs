@@ -71,9 +71,11 @@ enum Command {
     Rebuild(totals::RebuildArgs),
     /// Print the GraphQL schema.
     Schema(schema::SchemaArgs),
-    /// Make, list and revoke API keys.
+    /// Make, limit, rotate, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Show what administrators did with keys.
+    Audit(key::AuditArgs),
     /// Store what moved the balance and was no action: deductions, fines, payouts.
     #[command(subcommand)]
     Adjustments(adjustments::AdjustmentsCommand),
@@ -166,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Audit(args) => key::audit(&args, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),

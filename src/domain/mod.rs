@@ -12,6 +12,7 @@ pub mod error;
 pub mod feed;
 pub mod filter;
 pub mod id;
+pub mod key;
 pub mod ledger;
 pub mod limits;
 pub mod money;

@@ -6,9 +6,10 @@
 use super::action::words;
 use super::error::{Code, Error, Result};
 use super::id::PublisherId;
+use super::key::KeyBudget;
 use super::limits::{Limits, Narrowing};
 use super::money::Currency;
-use super::time::Zone;
+use super::time::{Instant, Zone};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -45,6 +46,10 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
+        /// Define segments, and keep the list of priority products.
+        Segments = "segments",
+        /// Make, change and revoke keys, and read how reports are answered.
+        Admin = "admin",
     }
 }
 
@@ -90,6 +95,37 @@ impl Viewer {
     }
 }
 
+impl Viewer {
+    /// Checks that the caller may see how its questions are answered, which tells of tables and of all rows.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, with the scope that is missing.
+    pub fn check_explain(&self) -> Result<()> {
+        match self.credential {
+            Credential::LoopbackDemo if self.limits.is_none() => Ok(()),
+            _ => self.check(KeyScope::Admin),
+        }
+    }
+
+    /// What the caller may spend; none for what the server allows everybody.
+    #[must_use]
+    pub fn budget(&self) -> Option<KeyBudget> {
+        match self.credential {
+            Credential::Key { budget, .. } => budget,
+            Credential::LoopbackDemo => None,
+        }
+    }
+
+    /// Whether the caller may ask for the schema; none where that is as the server says.
+    #[must_use]
+    pub fn introspection(&self) -> Option<bool> {
+        match self.credential {
+            Credential::Key { introspection, .. } => introspection,
+            Credential::LoopbackDemo => None,
+        }
+    }
+}
+
 /// How a caller was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -103,6 +139,12 @@ pub enum Credential {
         label: String,
         /// What it may do.
         scopes: Vec<KeyScope>,
+        /// When it ends by itself.
+        expires_at: Option<Instant>,
+        /// What it may spend; the server's default where none is given.
+        budget: Option<KeyBudget>,
+        /// Whether it may ask for the schema; as the server says where nothing is said.
+        introspection: Option<bool>,
     },
     /// As a loopback caller of `actiongraph demo`.
     LoopbackDemo,

@@ -1,5 +1,6 @@
 //! What every resolver of one request can reach: who asks, when, through which transaction and loaders.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -19,6 +20,8 @@ pub struct RequestContext {
     pub viewer: Viewer,
     /// What the viewer may read.
     pub scope: ReadScope,
+    /// The address that the request came from, where one is known.
+    pub address: Option<IpAddr>,
     /// The present.
     pub now: Instant,
     /// The transaction that everything is read through.
@@ -30,12 +33,13 @@ pub struct RequestContext {
 
 impl RequestContext {
     /// The context of a request that reads through `tx`.
-    pub fn new(viewer: Viewer, now: Instant, tx: ReadTx) -> Arc<Self> {
+    pub fn new(viewer: Viewer, address: Option<IpAddr>, now: Instant, tx: ReadTx) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
         Arc::new(Self {
             viewer,
             scope,
+            address,
             now,
             tx,
             loaders,

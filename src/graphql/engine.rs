@@ -1,6 +1,7 @@
 //! Runs operations: document stage, execution in one read transaction, and the answer as bytes.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{Request, Response};
@@ -53,6 +54,8 @@ pub enum Method {
 pub struct Call {
     /// Who asks.
     pub viewer: Viewer,
+    /// The address that the request came from, where one is known.
+    pub address: Option<IpAddr>,
     /// The present.
     pub now: Instant,
     /// How the request came.
@@ -146,7 +149,7 @@ impl Engine {
             return refusal(vec![told], error.code());
         }
         let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
-        let context = RequestContext::new(call.viewer, call.now, tx.clone());
+        let context = RequestContext::new(call.viewer, call.address, call.now, tx.clone());
         let mut running = Request::new("").variables(variables).data(context);
         running.set_parsed_query(document);
         if let Some(name) = &operation_name {

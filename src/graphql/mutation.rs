@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
 
 use super::context::{RequestContext, request};
 use super::error::Result;
 use super::id::Kind;
+use super::keys::KeyMutations;
 use super::siblings::alone;
 use super::types::import::ImportRun;
 use crate::domain::error::Code;
@@ -41,6 +42,17 @@ pub struct UserError {
     message: String,
 }
 
+impl UserError {
+    /// An error of an argument.
+    pub fn new(field: &[&str], code: Code, message: &str) -> Self {
+        Self {
+            field: field.iter().map(|part| (*part).to_owned()).collect(),
+            code: code.as_str().to_owned(),
+            message: message.to_owned(),
+        }
+    }
+}
+
 /// What became of rejected records that were tried again.
 #[derive(Clone, SimpleObject)]
 pub struct RetryRejectedRecordsPayload {
@@ -51,15 +63,18 @@ pub struct RetryRejectedRecordsPayload {
     user_errors: Vec<UserError>,
 }
 
-/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
-#[derive(Default)]
-pub struct Mutation;
+/// Everything that can be changed. It needs a key with the scope that the field names, and POST.
+#[derive(Default, MergedObject)]
+pub struct Mutation(Records, KeyMutations);
 
-/// Everything that can be changed. It needs a key with the scope IMPORT, and POST.
+/// What can be done with rejected records.
+#[derive(Default)]
+pub struct Records;
+
 #[Object]
-impl Mutation {
+impl Records {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
-    /// understood now are noted as mended; the same again changes nothing.
+    /// understood now are noted as mended; the same again changes nothing. For keys with the scope IMPORT.
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,
@@ -191,10 +206,6 @@ impl Asked {
 fn wrong(field: &[&str], code: Code, message: &str) -> RetryRejectedRecordsPayload {
     RetryRejectedRecordsPayload {
         run: None,
-        user_errors: vec![UserError {
-            field: field.iter().map(|part| (*part).to_owned()).collect(),
-            code: code.as_str().to_owned(),
-            message: message.to_owned(),
-        }],
+        user_errors: vec![UserError::new(field, code, message)],
     }
 }

@@ -10,7 +10,7 @@ pub(super) type ActionSchema = Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. Limits on documents are `document`'s, which every request passes first.
 pub(super) fn build() -> ActionSchema {
-    Schema::build(Query::default(), Mutation, EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(usize::from(u8::MAX))
         .disable_suggestions()
@@ -31,7 +31,7 @@ pub fn sdl() -> String {
 /// What the schema is about. The framework knows no description of a schema: it prints none, and introspection answers
 /// a sentence about schemas in general.
 const DESCRIPTION: &str = "Actiongraph: what a publisher's target actions are, what they sold, to whom and through what. One key sees one \
-     publisher's data, which comes in by other doors; here, rejected records are mended.";
+     publisher's data, which comes in by other doors; here, rejected records are mended and keys made.";
 
 /// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
 fn without_built_in(printed: &str) -> String {

@@ -83,6 +83,7 @@ async fn run(
     let parsed: GraphqlRequest = parsed.map_err(Refusal::bad_request)?;
     let call = Call {
         viewer: (*viewer).clone(),
+        address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         now: state.now(),
         method,
         reference: reference.clone(),

@@ -25,7 +25,7 @@ pub async fn viewer(request: &HttpRequest, state: &HttpState) -> Result<Arc<View
         (Some(secret), None) => {
             state
                 .keyring
-                .authenticate(secret, state.clock.elapsed())
+                .authenticate(secret, state.clock.elapsed(), state.now())
                 .await
         }
         _ => Err(refusal()),

@@ -69,6 +69,7 @@ const RULES: &[(&str, Rule)] = &[
     ("sync_states", Rule::Undivided("Accounts")),
     ("totals_tasks", Rule::Undivided("Tasks of totals")),
     ("api_keys", Rule::Undivided("API keys")),
+    ("audit_entries", Rule::Undivided("The audit trail")),
     ("postback_secrets", Rule::Undivided("Secrets of postbacks")),
 ];
 
@@ -328,13 +329,10 @@ impl Walls {
         }
     }
 
-    /// The programs that the limits name; without such, the shipped ones and those of actions that are seen.
+    /// The shipped programs, which are everybody's, and those of actions and clicks that are seen.
     fn write_programs(&self, sql: &mut Sql) {
         self.select("programs", "t.*", sql);
-        if let Some(list) = &self.limits.programs {
-            sql.push(" AND ");
-            write_named("t", list, sql);
-        } else if self.limits.rows() {
+        if self.limits.rows() {
             sql.push(
                 " AND (t.catalog_key IS NOT NULL OR EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = t.publisher_id \
                  AND a.program_id = t.id) OR EXISTS (SELECT 1 FROM click_stats a WHERE a.publisher_id = t.publisher_id \

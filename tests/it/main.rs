@@ -24,6 +24,7 @@ mod feeds;
 mod filters;
 mod formats;
 mod http;
+mod keys;
 mod ledger;
 mod limits;
 mod paging;

@@ -36,6 +36,7 @@ async fn types() -> Vec<Value> {
             credential: Credential::LoopbackDemo,
             limits: std::sync::Arc::default(),
         },
+        address: None,
         now: Instant::MIN,
         method: Method::Post,
         reference: "test".to_owned(),

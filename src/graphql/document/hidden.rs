@@ -26,7 +26,10 @@ impl Hides {
     /// Whether a field, an input field or an enum value of a type is kept from the viewer.
     #[must_use]
     pub fn hides(self, owner: &str, name: &str) -> bool {
-        self.reward && is_of_reward(owner, name) || self.user_keys && is_of_user_keys(owner, name)
+        // What a key is limited to is no secret to its holder.
+        !owner.starts_with("Key")
+            && (self.reward && is_of_reward(owner, name)
+                || self.user_keys && is_of_user_keys(owner, name))
     }
 }
 

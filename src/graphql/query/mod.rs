@@ -3,6 +3,7 @@
 //! Lists and analyses are nullable (`Option<Result<…>>`), so that one that fails leaves the others.
 
 pub mod analyses;
+pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod lookups;
@@ -18,4 +19,5 @@ pub struct Query(
     analyses::Analyses,
     ledger::Ledger,
     reports::Reports,
+    keys::Keys,
 );

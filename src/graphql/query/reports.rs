@@ -148,6 +148,9 @@ impl ReportArgs {
     async fn report(&self, ctx: &Context<'_>) -> Result<ReportConnection> {
         let request = request(ctx)?;
         let selected = Selected::of(ctx.field())?;
+        if selected.wanted.explain {
+            request.viewer.check_explain()?;
+        }
         let filter = read_filter("filter", self.filter.as_ref(), request.now)?;
         let currencies = Currencies {
             converted: self.currency.map(|code| code.0),

@@ -13,7 +13,7 @@ use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::error::Result;
 use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
-use crate::graphql::scalar::{CurrencyCode, Date, TimeZone, count};
+use crate::graphql::scalar::{CurrencyCode, Date, DateTime, TimeZone, count};
 
 /// How a caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -31,6 +31,32 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
+    /// Define segments, and keep the list of priority products.
+    Segments,
+    /// Make, change and revoke keys, and read how reports are answered.
+    Admin,
+}
+
+impl From<scope::KeyScope> for KeyScope {
+    fn from(scope: scope::KeyScope) -> Self {
+        match scope {
+            scope::KeyScope::Read => Self::Read,
+            scope::KeyScope::Import => Self::Import,
+            scope::KeyScope::Segments => Self::Segments,
+            scope::KeyScope::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<KeyScope> for scope::KeyScope {
+    fn from(scope: KeyScope) -> Self {
+        match scope {
+            KeyScope::Read => Self::Read,
+            KeyScope::Import => Self::Import,
+            KeyScope::Segments => Self::Segments,
+            KeyScope::Admin => Self::Admin,
+        }
+    }
 }
 
 /// The caller of the API.
@@ -61,11 +87,7 @@ impl Viewer {
     /// What the caller may do.
     async fn scopes(&self) -> Vec<KeyScope> {
         let scopes = self.0.scopes().iter();
-        let shown = scopes.map(|scope| match scope {
-            scope::KeyScope::Read => KeyScope::Read,
-            scope::KeyScope::Import => KeyScope::Import,
-        });
-        shown.collect()
+        scopes.copied().map(KeyScope::from).collect()
     }
 
     /// What of the publisher's data the caller sees; null for a caller who sees all of it.
@@ -75,11 +97,17 @@ impl Viewer {
     }
 
     /// The API key; null for a caller without one.
-    async fn key(&self) -> Option<ApiKey> {
+    async fn key(&self) -> Option<ViewerKey> {
         match &self.0.credential {
-            Credential::Key { prefix, label, .. } => Some(ApiKey {
+            Credential::Key {
+                prefix,
+                label,
+                expires_at,
+                ..
+            } => Some(ViewerKey {
                 prefix: prefix.clone(),
                 label: label.clone(),
+                expires_at: expires_at.map(DateTime),
             }),
             Credential::LoopbackDemo => None,
         }
@@ -152,13 +180,15 @@ pub struct Publisher {
     currency: CurrencyCode,
 }
 
-/// An API key, without its secret.
+/// The API key that the caller came in with, without its secret.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct ApiKey {
+pub struct ViewerKey {
     /// The public first part, by which the key is known.
     prefix: String,
     /// What the key is for.
     label: String,
+    /// When it ends by itself; null for never.
+    expires_at: Option<DateTime>,
 }
 
 /// The limits on requests. Whatever passes one is refused with the code LIMIT_EXCEEDED or COST_EXCEEDED, never cut.

@@ -50,6 +50,7 @@ impl Api {
         };
         let call = Call {
             viewer: self.viewer.clone(),
+            address: None,
             now: self.now,
             method: Method::Post,
             reference: "test".to_owned(),

@@ -16,7 +16,7 @@ pub(crate) struct Asking {
 }
 
 /// Fields that say how an answer was made and not what it is.
-const ABOUT: &[&str] = &["dataVersion", "asOf", "rowsRead", "explain"];
+const ABOUT: &[&str] = &["dataVersion", "asOf", "rowsRead", "explain", "sources"];
 /// Metrics of what upstream counts by one SubID at a time or by none: they are asked for by themselves.
 const OF_CLICKS: &[&str] = &["clicks", "cr", "ecpc", "epc", "views", "ctr", "ecpm"];
 
@@ -244,6 +244,9 @@ impl Asking {
     fn objects(&self, ty: &Value, depth: usize) -> Vec<String> {
         // The deeper, the fewer: filters hold filters.
         let most = [usize::MAX, 14, 2].get(depth).copied().unwrap_or(0);
+        if most == 0 {
+            return Vec::new();
+        }
         let fields = ty["inputFields"].as_array().unwrap();
         let is_one_of = ty["isOneOf"] == true;
         let needed: Vec<&Value> = fields
@@ -254,19 +257,26 @@ impl Asking {
             .collect();
         let mut objects = Vec::new();
         for field in fields {
+            if objects.len() >= most {
+                break;
+            }
             for value in self.values(&field["type"], depth + 1) {
                 let others = needed.iter().filter(|other| name(other) != name(field));
                 let mut given: Vec<String> = others
                     .map(|other| {
-                        let plain = self.values(&other["type"], depth + 1).swap_remove(0);
-                        format!("{}: {plain}", name(other))
+                        let plain = self.values(&other["type"], depth + 1).into_iter().next();
+                        format!(
+                            "{}: {}",
+                            name(other),
+                            plain.unwrap_or_else(|| "null".to_owned())
+                        )
                     })
                     .collect();
                 given.push(format!("{}: {value}", name(field)));
                 objects.push(format!("{{{}}}", given.join(", ")));
             }
         }
-        objects.truncate(most.max(1));
+        objects.truncate(most);
         objects
     }
 
