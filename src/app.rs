@@ -30,6 +30,7 @@ use crate::ingest::inbox::{self, inbox};
 use crate::ingest::uploads::Uploads;
 use crate::settings::{Settings, data_directory};
 use crate::store::Store;
+use crate::store::columns::ColumnsOptions;
 use crate::telemetry::Metrics;
 use crate::worker;
 use crate::worker::sync::Measured;
@@ -71,6 +72,7 @@ pub struct App {
     workers: Option<usize>,
     shutdown: Duration,
     verify_every: Option<Duration>,
+    columns_warm_up: bool,
     syncs: Vec<Sync>,
 }
 
@@ -116,10 +118,14 @@ impl App {
     pub fn new(settings: &Settings, listener: TcpListener, parts: Parts) -> Result<Self> {
         let address = listener.local_addr().map_err(Error::internal)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
+        let store = parts.store.with_columns(ColumnsOptions {
+            max_bytes: settings.columns.max_bytes,
+            least_changes: settings.columns.min_changes,
+        });
         let state = HttpState {
-            engine: Engine::new(parts.store.clone())?,
-            keyring: Keyring::new(parts.store.clone()),
-            store: parts.store,
+            engine: Engine::new(store.clone())?,
+            keyring: Keyring::new(store.clone()),
+            store,
             inbox,
             uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
             clock: parts.clock,
@@ -145,6 +151,7 @@ impl App {
             workers: settings.workers,
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
+            columns_warm_up: settings.columns.warm_up,
             syncs: parts.syncs,
         })
     }
@@ -191,11 +198,12 @@ impl App {
         let server = started(state, self.listener, self.workers, self.shutdown)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
+        let columns = worker::columns::run(&beside.store, self.columns_warm_up);
         let keyring = beside.keyring.clone();
         let uses = note_uses(&keyring);
         // Without accounts, or after all of them, there is still the rest to do.
         let beside_answering =
-            async { futures::join!(work, &mut sync, &mut writing, reading, uses) };
+            async { futures::join!(work, &mut sync, &mut writing, reading, columns, uses) };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;

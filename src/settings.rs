@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod accounts;
+mod columns;
 
 pub use accounts::AccountSettings;
+pub use columns::ColumnsSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -139,6 +141,9 @@ pub const KEYS: &[Key] = &[
         "\"\"",
         "Where files sent to /import lie until they are in. Default: uploads in the platform's data directory.",
     ),
+    columns::MAX_MB,
+    columns::MIN_CHANGES,
+    columns::WARM_UP,
     key(
         "workers",
         Kind::Whole {
@@ -200,6 +205,8 @@ pub struct Settings {
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
     pub import_directory: Option<PathBuf>,
+    /// Columns of facts in memory.
+    pub columns: ColumnsSettings,
     /// Threads that answer requests; none for one per processor.
     pub workers: Option<usize>,
     /// The filter of log lines.
@@ -407,6 +414,7 @@ impl Settings {
                 .text("import_directory")
                 .map(|(_, text)| PathBuf::from(text.trim()))
                 .filter(|path| !path.as_os_str().is_empty()),
+            columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
                 .and_then(|number| usize::try_from(number).ok())

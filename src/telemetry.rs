@@ -48,6 +48,16 @@ pub mod name {
     pub const SYNC_STATE: &str = "actiongraph_sync_state";
     /// Steps of the sync by outcome: `worked`, `failed`, `elsewhere`.
     pub const SYNC_STEPS: &str = "actiongraph_sync_steps";
+    /// Bytes that columns of facts take in memory.
+    pub const COLUMNS_BYTES: &str = "actiongraph_columns_bytes";
+    /// Actions that these columns hold.
+    pub const COLUMNS_ROWS: &str = "actiongraph_columns_rows";
+    /// Columns of a publisher that were read in as a whole.
+    pub const COLUMNS_BUILDS: &str = "actiongraph_columns_builds";
+    /// Columns that were brought up to date by what had changed.
+    pub const COLUMNS_CATCH_UPS: &str = "actiongraph_columns_catch_ups";
+    /// Requests that columns could not serve, because they were not there yet.
+    pub const COLUMNS_FALLBACKS: &str = "actiongraph_columns_fallbacks";
     /// The version that runs.
     pub const BUILD: &str = "actiongraph_build";
 }
@@ -102,6 +112,46 @@ pub struct SyncGauges {
 
 type Durations = Family<Route, Histogram, fn() -> Histogram>;
 
+/// What columns of facts in memory take and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColumnsGauges {
+    /// Bytes.
+    pub bytes: usize,
+    /// Actions.
+    pub rows: usize,
+    /// Read in as a whole.
+    pub builds: u64,
+    /// Brought up to date.
+    pub catch_ups: u64,
+    /// Asked for in vain.
+    pub fallbacks: u64,
+}
+
+/// What is measured of columns.
+#[derive(Debug, Default)]
+struct InMemory {
+    bytes: Gauge,
+    rows: Gauge,
+    builds: Counter,
+    catch_ups: Counter,
+    fallbacks: Counter,
+}
+
+impl InMemory {
+    fn register(&self, registry: &mut Registry) {
+        let help = "Bytes that columns of facts take in memory";
+        registry.register(name::COLUMNS_BYTES, help, self.bytes.clone());
+        let help = "Actions that columns in memory hold";
+        registry.register(name::COLUMNS_ROWS, help, self.rows.clone());
+        let help = "Columns of a publisher read in as a whole";
+        registry.register(name::COLUMNS_BUILDS, help, self.builds.clone());
+        let help = "Columns brought up to date by what had changed";
+        registry.register(name::COLUMNS_CATCH_UPS, help, self.catch_ups.clone());
+        let help = "Requests that found no columns yet";
+        registry.register(name::COLUMNS_FALLBACKS, help, self.fallbacks.clone());
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -115,6 +165,7 @@ pub struct Metrics {
     drift: Family<Owner, Gauge>,
     verified: Counter,
     sync: Syncs,
+    columns: InMemory,
 }
 
 /// What is measured of accounts.
@@ -182,6 +233,8 @@ impl Metrics {
         registry.register(name::VERIFIED, help, verified.clone());
         let sync = Syncs::default();
         sync.register(&mut registry);
+        let columns = InMemory::default();
+        columns.register(&mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register(name::BUILD, "The version that runs", build);
         Self {
@@ -195,6 +248,22 @@ impl Metrics {
             drift,
             verified,
             sync,
+            columns,
+        }
+    }
+
+    /// What columns in memory take and did until now.
+    pub fn columns(&self, now: ColumnsGauges) {
+        let columns = &self.columns;
+        for (gauge, value) in [(&columns.bytes, now.bytes), (&columns.rows, now.rows)] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        for (counter, value) in [
+            (&columns.builds, now.builds),
+            (&columns.catch_ups, now.catch_ups),
+            (&columns.fallbacks, now.fallbacks),
+        ] {
+            counter.inner().store(value, Ordering::Relaxed);
         }
     }
 

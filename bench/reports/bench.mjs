@@ -25,12 +25,15 @@ const { values: options, positionals } = parseArgs({
     seconds: { type: "string", default: "5" },
     "no-peer": { type: "boolean", default: false },
     "no-hand": { type: "boolean", default: false },
+    "no-columns": { type: "boolean", default: false },
+    keep: { type: "string" },
   },
 });
 const actions = Number(positionals[0] ?? 2_000_000);
 const seconds = Number(options.seconds);
 const asked = options.items.split(",");
 const byHand = !options["no-hand"];
+const withColumns = !options["no-columns"];
 const binary = process.env.ACTIONGRAPH_BIN ?? here("../../target/demo/actiongraph");
 const PUBLISHER = "bench";
 const CLIENTS = [1, 16];
@@ -112,10 +115,43 @@ async function serve(database, folder) {
   });
   const child = start(binary, ["serve", "--listen", `127.0.0.1:${port}`, "--database-url", database.url], log, {
     ACTIONGRAPH_LOG: "warn",
+    ACTIONGRAPH_COLUMNS_MAX_MB: withColumns ? "2048" : "0",
+    ACTIONGRAPH_COLUMNS_MIN_CHANGES: "0",
+    ACTIONGRAPH_COLUMNS_WARM_UP: String(withColumns),
   });
   const base = `http://127.0.0.1:${port}`;
   await until("the server", child, log, async () => (await fetch(`${base}/readyz`)).ok);
-  return { child, url: `${base}/graphql`, headers: { Authorization: `Bearer ${/ag_\S+/.exec(key)[0]}` } };
+  const server = { child, url: `${base}/graphql`, headers: { Authorization: `Bearer ${/ag_\S+/.exec(key)[0]}` } };
+  return { ...server, columns: withColumns ? await columnsOf(database, base, child, log) : null };
+}
+
+/** Waits until the columns are in memory: how long that took, and what they take. */
+async function columnsOf(database, base, child, log) {
+  const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]) * 1024;
+  const [begun, before, cpu, root] = [
+    performance.now(),
+    resident(),
+    cpuOf(child.pid),
+    database.root ? cpuOf(database.root) : 0,
+  ];
+  let text = "";
+  const of = (name) => Number(new RegExp(`^actiongraph_columns_${name} (\\d+)`, "m").exec(text)?.[1] ?? 0);
+  await until("the columns", child, log, async () => {
+    text = await (await fetch(`${base}/metrics`)).text();
+    return of("builds_total") > 0;
+  });
+  const columns = {
+    seconds: (performance.now() - begun) / 1000,
+    cpu: cpuOf(child.pid) - cpu + (database.root ? cpuOf(database.root) - root : 0),
+    bytes: of("bytes"),
+    rows: of("rows"),
+    resident: resident() - before,
+  };
+  say(
+    `  columns of ${columns.rows} actions: ${columns.seconds.toFixed(1)} s, ${(columns.bytes / 2 ** 20).toFixed(0)} MiB, ` +
+      `resident ${(columns.resident / 2 ** 20).toFixed(0)} MiB more`,
+  );
+  return columns;
 }
 
 async function ask(server, body) {
@@ -253,6 +289,7 @@ async function questions(results, database, folder) {
   }
   database.calm();
   const server = await serve(database, folder);
+  results.columns.push({ name: database.name, ...server.columns });
   const withPeer = database.key === "postgres" && !options["no-peer"];
   const about = { database, items: ITEMS, folder, publisher: named.pub, start, until, freePort, say };
   const peer = withPeer ? await Peer.start(about) : null;
@@ -276,9 +313,9 @@ async function onDatabase(results, database, corpus, folder, last) {
     imports.push(await importCorpus("import without totals", baseline, database, url, corpus, log));
     database.drop("baseline");
   }
-  imports.push(await importCorpus("import", binary, database, database.url, corpus, log));
+  if (!database.isKept()) imports.push(await importCorpus("import", binary, database, database.url, corpus, log));
   // At 20,000,000 actions the room is wanted.
-  if (last) rmSync(corpus);
+  if (last && !options.keep) rmSync(corpus);
   database.settle();
   const sizes = database.sizes();
   await questions(results, database, folder);
@@ -298,14 +335,17 @@ async function main() {
     who: ["Actiongraph", "SQL over facts", WITHOUT_INDEX, "SQL over daily rollup", Peer.title],
     items: ITEMS,
     databases: [],
+    columns: [],
     cells: [],
     checks: [],
     others: 0,
   };
   try {
     const corpus = `${folder}/export.json.gz`;
-    say(`corpus of ${actions} actions`);
-    await writeCorpus(corpus, actions);
+    if (!existsSync(corpus)) {
+      say(`corpus of ${actions} actions`);
+      await writeCorpus(corpus, actions);
+    }
     const wanted = options.databases.split(",");
     const [begun, busyBefore, ownBefore] = [performance.now(), busy(), cpuOf(process.ppid)];
     const [superuser, programs] = [process.env.TEST_POSTGRES_URL, process.env.POSTGRES_BIN];
@@ -313,7 +353,7 @@ async function main() {
     for (const [place, kind] of wanted.entries()) {
       const database = kinds[kind]();
       await onDatabase(results, database, corpus, folder, place === wanted.length - 1);
-      database.drop("bench");
+      if (!options.keep) database.drop("bench");
     }
     results.others =
       Math.max(0, busy() - busyBefore - (cpuOf(process.ppid) - ownBefore)) / ((performance.now() - begun) / 1000);
@@ -327,12 +367,13 @@ async function main() {
   }
 }
 
-const folder = mkdtempSync(`${process.env.TMPDIR ?? tmpdir()}/actiongraph-reports.`);
+if (options.keep) mkdirSync(options.keep, { recursive: true });
+const folder = options.keep ?? mkdtempSync(`${process.env.TMPDIR ?? tmpdir()}/actiongraph-reports.`);
 // However it ends, nothing is left behind.
 process.on("SIGTERM", () => process.exit(143));
 process.on("SIGINT", () => process.exit(130));
 process.on("exit", () => {
   for (const child of started) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
+  if (!options.keep) rmSync(folder, { recursive: true, force: true });
 });
 await main();

@@ -2,7 +2,7 @@
 // tables (schema `rolled` on PostgreSQL, an attached file of that name on SQLite: the product's own file stays as it is).
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { numbers, ROLLUPS, script } from "./items.mjs";
 import { cpuOf, spread } from "./measure.mjs";
@@ -50,6 +50,11 @@ export class Postgres {
     this.url = this.make("bench");
     this.root = Number(this.rows("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)")[0][0]);
     this.version = this.rows("SHOW server_version")[0][0].split(" ")[0];
+  }
+
+  /** A cluster is gone after each run. */
+  isKept() {
+    return false;
   }
 
   /** Makes an empty database and answers its URL. */
@@ -148,6 +153,11 @@ export class Sqlite {
     this.version = this.ask({ main: ":memory:", run: ["SELECT sqlite_version()"] })[0][0];
   }
 
+  /** Whether an earlier run left the imported file behind (`--keep`). */
+  isKept() {
+    return existsSync(this.files.main);
+  }
+
   make(name) {
     return `sqlite://${this.folder}/${name}.db`;
   }
@@ -172,6 +182,7 @@ export class Sqlite {
 
   rollUp(named, items) {
     this.files.rolled = `${this.folder}/rolled.db`;
+    rmSync(this.files.rolled, { force: true });
     const run = needed(items).flatMap(({ table, as, indexes }) => [
       `CREATE TABLE rolled.${table} AS ${as}`,
       ...indexes.map(

@@ -1,6 +1,8 @@
 // The questions of the report benchmark: each as a GraphQL operation, as one SQL over the facts, and as one over
 // hand-made daily rollups. One text of SQL serves PostgreSQL and SQLite; `:name` is bound by pgbench, psql and SQLite.
 
+import { segmentItems } from "./segments.mjs";
+
 const DAY_S = 86_400;
 const DAY_US = 86_400_000_000;
 const KOLKATA_US = 19_800_000_000;
@@ -19,7 +21,8 @@ export function numbers(item, k) {
   const { first, step, span, days } = item.ranges;
   const from = first + ((k * step) % span);
   const shift = item.shift ?? 0;
-  return { d: from, e: from + days, us: from * DAY_US - shift, ue: (from + days) * DAY_US - shift };
+  const [us, ue] = [from * DAY_US - shift, (from + days) * DAY_US - shift];
+  return { d: from, e: from + days, us, ue, um: us - (ue - us) };
 }
 
 /** The same as lines of a pgbench script. */
@@ -32,6 +35,7 @@ export function script(item) {
     `\\set e :d + ${days}`,
     `\\set us :d * ${DAY_US} - ${shift}`,
     `\\set ue :e * ${DAY_US} - ${shift}`,
+    "\\set um 2 * :us - :ue",
     "",
   ].join("\n");
 }
@@ -267,6 +271,14 @@ export const ITEMS = {
       `${byCurrency("r.reward", "reward")} FROM rolled.daily_category r WHERE ${ON_DAYS} GROUP BY 1, 2) t ` +
       "JOIN categories c ON c.publisher_id = :pub AND c.id = t.category_id JOIN categories top ON top.publisher_id = :pub AND top.id = c.level1_id GROUP BY 1, 2 ORDER BY 1, 2",
   },
+  ...segmentItems({
+    over: OVER_90,
+    recent: RECENT_90,
+    operation,
+    range: RANGE,
+    money: MONEY,
+    moneyOf: money,
+  }),
 };
 
 // --- Hand-made rollups -----------------------------------------------------------------------------------------------

@@ -93,6 +93,25 @@ export function markdown(results) {
       "",
     );
   }
+  const columns = results.columns.filter(({ bytes }) => bytes);
+  if (columns.length > 0)
+    parts.push(
+      "Columns in memory:",
+      "",
+      table(
+        ["database", "", "actions", "MiB", "resident MiB more", "s to read in", "CPU s"],
+        columns.map(({ name, rows, bytes, resident, seconds, cpu }) => [
+          name,
+          "",
+          number(rows, 0),
+          mib(bytes),
+          mib(resident),
+          number(seconds, 1),
+          number(cpu, 1),
+        ]),
+      ),
+      "",
+    );
   parts.push(
     "Questions: " +
       Object.entries(results.items)

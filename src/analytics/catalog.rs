@@ -4,6 +4,9 @@
 //! sum asked for; the smallest that fits answers. To add a source, add a line.
 //!
 //! Clicks are in no total and no fact: counts of them are a source beside the one of the actions, which answers less.
+//!
+//! Columns of the facts in memory are no row here: whether there are any is seen when a question is asked, so a plan says
+//! where it is read without them, and that they may answer instead ([`can_answer`](crate::domain::columns::can_answer)).
 
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{ActionField, ActionTest, Filter};

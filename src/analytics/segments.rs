@@ -11,6 +11,7 @@ use crate::domain::segment::{
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
+use crate::store::columns::segments::{self as columns, Buyers};
 use crate::store::lifetimes;
 use crate::store::segments::{UserProduct, product_stats, user_products, user_stats};
 use std::collections::{BTreeMap, HashMap};
@@ -43,7 +44,7 @@ impl ProductSegments {
     }
 }
 
-/// The segments of products: two statements.
+/// The segments of products: two statements; one where columns in memory answer.
 ///
 /// # Errors
 /// When the database fails.
@@ -54,10 +55,12 @@ pub async fn products(
     previous: Span,
     rules: &ProductRules,
 ) -> Result<ProductSegments> {
-    let mut stats = if lifetimes_answer(scope, facts) {
-        lifetimes::product_stats(tx, scope, facts, previous).await?
-    } else {
-        product_stats(tx, scope, facts, previous).await?
+    let mut stats = match columns::product_stats(tx, scope, facts, previous).await? {
+        Some(stats) => stats,
+        None if lifetimes_answer(scope, facts) => {
+            lifetimes::product_stats(tx, scope, facts, previous).await?
+        }
+        None => product_stats(tx, scope, facts, previous).await?,
     };
     sort_members(&mut stats);
     Ok(ProductSegments {
@@ -93,6 +96,20 @@ pub struct UserSegments {
     pub scores: Vec<Rfm>,
 }
 
+impl UserSegments {
+    /// The users of each segment of the list.
+    fn buyers(&self) -> Buyers {
+        let lists = self.list.iter().map(|segment| {
+            let is_nobody = segment.kind == UserSegment::Unattributed;
+            (is_nobody, segment.members.clone())
+        });
+        Buyers {
+            users: self.users.iter().map(|user| user.user_id).collect(),
+            lists: lists.collect(),
+        }
+    }
+}
+
 /// The segments of users, with the monetary score in one currency: two statements.
 ///
 /// # Errors
@@ -103,10 +120,10 @@ pub async fn users(
     facts: &FactQuery,
     currency: Currency,
 ) -> Result<UserSegments> {
-    let found = if lifetimes_answer(scope, facts) {
-        lifetimes::user_stats(tx, scope, facts).await?
-    } else {
-        user_stats(tx, scope, facts).await?
+    let found = match columns::user_stats(tx, scope, facts).await? {
+        Some(found) => found,
+        None if lifetimes_answer(scope, facts) => lifetimes::user_stats(tx, scope, facts).await?,
+        None => user_stats(tx, scope, facts).await?,
     };
     Ok(divide(
         found.users,
@@ -195,6 +212,11 @@ pub async fn user_segment_products(
     by: RankBy,
     first: usize,
 ) -> Result<Vec<Vec<SalesRow>>> {
+    let buyers = || segments.buyers();
+    let asked = (by, first);
+    if let Some(ranked) = columns::products_of_users(tx, scope, facts, buyers, asked).await? {
+        return Ok(ranked);
+    }
     let bought = user_products(tx, scope, facts).await?;
     Ok(rank_bought(&bought, segments, by, first))
 }

@@ -1,9 +1,13 @@
 //! Which data answers a question about sales: a total that has all that is asked for, else the facts.
 
+use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter};
-use crate::domain::sales::{AxisRange, DateAxis, FactQuery, SalesGroup};
+use crate::domain::sales::{AxisRange, DateAxis, FactQuery, SalesGroup, SalesQuery};
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Source, Total};
+use crate::store::ReadTx;
+use crate::store::columns::sales::can_rank;
+use crate::store::columns::segments as columns;
 
 /// The source of sums of actions in a range; all time without one.
 #[must_use]
@@ -47,6 +51,23 @@ pub fn lifetimes_answer(scope: ReadScope, facts: &FactQuery) -> bool {
         && facts.range.axis == DateAxis::Ordered
         && facts.without_declined
         && facts.filter == Filter::default()
+}
+
+/// Whether columns in memory answer for counted facts in this transaction: a statement at most, once in a transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn columns_answer(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<bool> {
+    columns::are_there(tx, scope, facts).await
+}
+
+/// Whether columns in memory give this page of a ranking, likewise.
+///
+/// # Errors
+/// When the database fails.
+pub async fn columns_rank(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result<bool> {
+    Ok(can_rank(&query.facts, query.group, &query.page)
+        && columns::are_there(tx, scope, &query.facts).await?)
 }
 
 fn of(range: &AxisRange, totals: &[Total], filter: &Filter<ActionTest>) -> Source {

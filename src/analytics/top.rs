@@ -9,17 +9,21 @@ use crate::domain::sales::{
 };
 use crate::domain::scope::ReadScope;
 use crate::store::ReadTx;
+use crate::store::columns::sales as columns;
 use crate::store::sales::{self, Actions, Groups};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 pub use crate::store::sales::products_in;
 
-/// One page of ranked groups with their sums: one statement.
+/// One page of ranked groups with their sums: one statement, none where columns in memory answer.
 ///
 /// # Errors
 /// When a cursor does not fit, or the database fails.
 pub async fn ranked(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result<Page<SalesRow>> {
+    if let Some(page) = columns::ranked(tx, scope, query).await? {
+        return Ok(page);
+    }
     let source = sources::of_group(scope, &query.facts, query.group);
     let groups = Groups {
         facts: &query.facts,

@@ -6,6 +6,7 @@ pub mod action;
 pub mod catalog;
 pub mod clicks;
 pub mod column;
+pub mod columns;
 pub mod contribution;
 pub mod draft;
 pub mod error;

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::error::Refusal;
 use super::observe::reference_of;
 use super::state::HttpState;
+use crate::telemetry::ColumnsGauges;
 
 /// How long the database may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +36,16 @@ pub async fn ready(request: HttpRequest, state: web::Data<HttpState>) -> HttpRes
 
 /// Counters in the OpenMetrics text format.
 pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
+    if let Some(columns) = state.store.columns() {
+        let stats = columns.stats();
+        state.metrics.columns(ColumnsGauges {
+            bytes: stats.bytes,
+            rows: stats.rows,
+            builds: stats.builds,
+            catch_ups: stats.catch_ups,
+            fallbacks: stats.fallbacks,
+        });
+    }
     match state.metrics.to_text() {
         Ok(text) => HttpResponse::Ok()
             .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")

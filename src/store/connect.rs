@@ -8,6 +8,7 @@
 //! survives the machine, not only the process. On PostgreSQL that is the server's `synchronous_commit`, which is left
 //! as its owner set it.
 
+use super::columns::{Columns, ColumnsOptions};
 use super::error::{from_db, is_missing_table};
 use super::tx::Recorder;
 use crate::clock::Clock;
@@ -69,6 +70,7 @@ pub struct Store {
     pools: Arc<Pools>,
     recorder: Option<Recorder>,
     patience: Duration,
+    columns: Option<Arc<Columns>>,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,7 @@ impl Store {
             pools: Arc::new(pools),
             recorder: None,
             patience: Duration::ZERO,
+            columns: None,
         })
     }
 
@@ -251,6 +254,23 @@ impl Store {
             patience,
             ..self.clone()
         }
+    }
+
+    /// The same database with columns of its facts in memory, which a worker has to read in
+    /// ([`Columns::build_next`]); without any where they may take no room.
+    #[must_use]
+    pub fn with_columns(&self, options: ColumnsOptions) -> Self {
+        let columns = (options.max_bytes > 0).then(|| Arc::new(Columns::new(options)));
+        Self {
+            columns,
+            ..self.clone()
+        }
+    }
+
+    /// The columns in memory, if there are any.
+    #[must_use]
+    pub fn columns(&self) -> Option<&Arc<Columns>> {
+        self.columns.as_ref()
     }
 
     pub(super) fn patience(&self) -> Duration {

@@ -10,6 +10,7 @@ pub mod adjustments;
 pub mod apply;
 pub mod balances;
 pub mod categories;
+pub mod columns;
 pub mod commissions;
 mod connect;
 mod convert;

@@ -1,5 +1,6 @@
 //! What a report reads: a statement for each question of its plan, and its rows.
 
+use super::columns;
 use super::convert::inconsistent;
 use super::listing::column;
 use super::sql::Sql;
@@ -17,9 +18,11 @@ use uuid::Uuid;
 
 /// How many values a statement may bind: what SQLite takes, with some room.
 const MAX_BOUND: usize = 32_000;
+/// The name of columns in memory in `info.sources`.
+const COLUMNS: &str = "columns";
 
 /// A row of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Part and name of the piece of time, where the question tells pieces.
     pub piece: (usize, i64),
@@ -35,14 +38,59 @@ pub struct Row {
     pub values: Vec<i64>,
 }
 
-/// Asks one question: one statement, none where there is no time to ask about.
+/// What a question was answered with, and from what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Whether columns in memory gave them.
+    pub is_from_columns: bool,
+}
+
+impl Answer {
+    /// The name of what was read, in `info.sources`.
+    #[must_use]
+    pub fn source(&self, ask: &Ask) -> &'static str {
+        if self.is_from_columns {
+            COLUMNS
+        } else {
+            ask.source.name()
+        }
+    }
+}
+
+/// Asks one question: columns in memory where they have the answer, else one statement; none where there is no time to
+/// ask about.
 ///
 /// # Errors
 /// When the answer is too long, or the database fails.
-pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
+pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Answer> {
     if ask.parts.is_empty() || ask.per_user.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Vec::new());
+        return Ok(Answer::default());
     }
+    let found = columns::report::answer(tx, scope, ask).await?;
+    let is_from_columns = found.is_some();
+    let rows = match found {
+        Some(rows) => rows,
+        None => read(tx, scope, ask).await?,
+    };
+    if rows.len() > MAX_ROWS {
+        return Err(Error::limit(
+            "groupBy",
+            format!(
+                "the report has more than {MAX_ROWS} groups, counted per currency and, where money is converted, per \
+                 day; group by less, filter more or ask for a shorter range"
+            ),
+        ));
+    }
+    Ok(Answer {
+        rows,
+        is_from_columns,
+    })
+}
+
+/// The rows of a question's statement, one more than are allowed where there are too many.
+async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
     let sql = statement(ask, scope, tx.backend());
     if sql.bound() > MAX_BOUND {
         return Err(Error::limit(
@@ -55,15 +103,6 @@ pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>
         ));
     }
     let rows = tx.rows(sql).await?;
-    if rows.len() > MAX_ROWS {
-        return Err(Error::limit(
-            "groupBy",
-            format!(
-                "the report has more than {MAX_ROWS} groups, counted per currency and, where money is converted, per \
-                 day; group by less, filter more or ask for a shorter range"
-            ),
-        ));
-    }
     if let (What::Sums(measures), Some(currencies)) = (&ask.what, &ask.per_user) {
         let rows = rows
             .iter()

@@ -1,10 +1,12 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
+use super::columns::Snapshot;
 use super::connect::Store;
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use super::walls::Walls;
 use crate::domain::error::{Code, Result};
+use crate::domain::id::PublisherId;
 use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use sea_orm::{
@@ -60,6 +62,7 @@ struct Reading {
     store: Store,
     transaction: OnceCell<DatabaseTransaction>,
     statements: AtomicU32,
+    columns: OnceCell<(PublisherId, Option<Arc<Snapshot>>)>,
 }
 
 impl ReadTx {
@@ -72,6 +75,7 @@ impl ReadTx {
                 store: store.clone(),
                 transaction: OnceCell::new(),
                 statements: AtomicU32::new(0),
+                columns: OnceCell::new(),
             }),
             walls: None,
         }
@@ -120,6 +124,11 @@ impl ReadTx {
     #[must_use]
     pub fn statements(&self) -> u32 {
         self.reading.statements.load(Ordering::Relaxed)
+    }
+
+    /// The columns that hold what this transaction sees of a publisher, once they were looked for.
+    pub(super) fn columns(&self) -> &OnceCell<(PublisherId, Option<Arc<Snapshot>>)> {
+        &self.reading.columns
     }
 
     /// A statement under construction, for this database.

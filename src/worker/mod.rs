@@ -4,6 +4,7 @@
 //! the loops around them are here. Not here: what a step does with facts and totals (`store`), and what is fetched
 //! (`ingest`).
 
+pub mod columns;
 pub mod imports;
 pub mod sync;
 pub mod upkeep;

@@ -18,6 +18,7 @@ mod api;
 mod apply;
 mod cli;
 mod clicks;
+mod columns;
 mod documents;
 mod durability;
 mod feeds;

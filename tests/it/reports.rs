@@ -6,7 +6,7 @@ use crate::support::clicks;
 use crate::support::drafts::{Shape, TEXTS, USERS, ZONES, at, currency, instant};
 use crate::support::naive_report::{Answer, CLICKS, Naive, Name, WHOLE};
 use crate::support::queries::{self, Pools};
-use crate::support::world::{Facts, World, runtime};
+use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::report;
 use actiongraph::domain::error::Code;
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
@@ -60,7 +60,7 @@ fn all_rates() -> Vec<Rate> {
     ]
 }
 
-fn setting(seed: u64, shape: Shape) -> (Runtime, World, Facts, Pools) {
+fn setting(seed: u64, shape: Shape, reads: Reads) -> (Runtime, World, Facts, Pools) {
     let runtime = runtime();
     let (world, facts) = runtime.block_on(async {
         let world = World::rich(seed, shape).await;
@@ -68,6 +68,10 @@ fn setting(seed: u64, shape: Shape) -> (Runtime, World, Facts, Pools) {
         clicks::spread(&world, 0, seed).await;
         clicks::spread(&world, 1, seed + 1).await;
         let facts = world.facts(0).await;
+        let world = match reads {
+            Reads::Database => world,
+            Reads::Columns => world.in_columns().await,
+        };
         (world, facts)
     });
     let pools = Pools::of(&facts);
@@ -592,16 +596,21 @@ fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: 
 
 #[test]
 fn reports_are_what_a_plain_count_gives() {
-    compare_with_plain_counts(seed() + 11, WILD, 1_200);
+    compare_with_plain_counts(seed() + 11, WILD, 1_200, Reads::Database);
 }
 
 #[test]
 fn reports_of_larger_groups_are_what_a_plain_count_gives() {
-    compare_with_plain_counts(seed() + 13, TAME, 800);
+    compare_with_plain_counts(seed() + 13, TAME, 800, Reads::Database);
 }
 
-fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32) {
-    let (runtime, world, facts, pools) = setting(seed, shape);
+#[test]
+fn reports_of_columns_are_what_a_plain_count_gives() {
+    compare_with_plain_counts(seed() + 17, TAME, 500, Reads::Columns);
+}
+
+fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) {
+    let (runtime, world, facts, pools) = setting(seed, shape, reads);
     let rates = all_rates();
     let seen = RefCell::new(BTreeMap::new());
     check(cases, &requests(&pools), |request| {
@@ -649,15 +658,19 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32) {
             "{way}: {seen:?}"
         );
     }
-    for source in [
+    let mut sources = vec![
         "totals_time",
         "totals_channel",
         "totals_audience",
         "totals_category",
-        "totals_product",
         "click_stats",
         "facts",
-    ] {
+    ];
+    sources.push(match reads {
+        Reads::Database => "totals_product",
+        Reads::Columns => "columns",
+    });
+    for source in sources {
         for divided in ["", " by time"] {
             let name = format!("{source}{divided}");
             assert!(

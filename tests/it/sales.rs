@@ -5,7 +5,7 @@ use crate::support::dice::Dice;
 use crate::support::drafts::{Maker, Shape, at};
 use crate::support::naive;
 use crate::support::queries::{self, Pools};
-use crate::support::world::{Facts, World, runtime};
+use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::{facts_info, list_info, top};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::page::{Page, PageRequest};
@@ -35,11 +35,15 @@ const GROUPS: [SalesGroup; 5] = [
     SalesGroup::User,
 ];
 
-fn setting() -> (Runtime, World, Facts, Pools) {
+fn setting(reads: Reads) -> (Runtime, World, Facts, Pools) {
     let runtime = runtime();
     let (world, facts) = runtime.block_on(async {
         let world = World::rich(seed() + 2, SHAPE).await;
         let facts = world.facts(0).await;
+        let world = match reads {
+            Reads::Database => world,
+            Reads::Columns => world.in_columns().await,
+        };
         (world, facts)
     });
     let pools = Pools::of(&facts);
@@ -70,7 +74,16 @@ fn shown(page: &Page<SalesRow>) -> Vec<SalesRow> {
 
 #[test]
 fn ranked_groups_walked_either_way_are_those_of_a_plain_count() {
-    let (runtime, world, facts, pools) = setting();
+    compare_ranked(Reads::Database);
+}
+
+#[test]
+fn ranked_groups_of_columns_are_those_of_a_plain_count() {
+    compare_ranked(Reads::Columns);
+}
+
+fn compare_ranked(reads: Reads) {
+    let (runtime, world, facts, pools) = setting(reads);
     let group = select(GROUPS.to_vec());
     let asked = (
         facts_query(&pools),
@@ -132,7 +145,7 @@ fn ranked_groups_walked_either_way_are_those_of_a_plain_count() {
 
 #[test]
 fn a_stretch_between_two_ranks_is_a_stretch_of_the_plain_list() {
-    let (runtime, world, _, pools) = setting();
+    let (runtime, world, _, pools) = setting(Reads::Database);
     let group = select(GROUPS.to_vec());
     let ends = (0usize..1_000, 0usize..1_000, any::<bool>());
     let asked = (
@@ -226,7 +239,7 @@ fn totals_of(facts: &Facts, actions: &[&entity::action::Model]) -> Totals {
 
 #[test]
 fn totals_equal_the_facts_and_their_items() {
-    let (runtime, world, facts, pools) = setting();
+    let (runtime, world, facts, pools) = setting(Reads::Database);
     let range = weighted(0.7, queries::range());
     let asked = (facts_query(&pools), range, queries::action_filter(&pools));
     check(150, &asked, |(query, range, filter)| {
@@ -306,7 +319,7 @@ fn totals_equal_the_facts_and_their_items() {
 
 #[test]
 fn sums_of_groups_and_products_within_them_are_those_of_a_plain_count() {
-    let (runtime, world, facts, pools) = setting();
+    let (runtime, world, facts, pools) = setting(Reads::Database);
     let group = select(GROUPS.to_vec());
     let asked = (
         facts_query(&pools),
@@ -352,7 +365,7 @@ fn sums_of_groups_and_products_within_them_are_those_of_a_plain_count() {
 /// The sums of all groups and what the items do not cover make the totals, in each currency.
 #[test]
 fn groups_and_what_is_unattributed_make_the_totals() {
-    let (runtime, world, _, pools) = setting();
+    let (runtime, world, _, pools) = setting(Reads::Database);
     let group = select(GROUPS[1..4].to_vec());
     check(40, &(facts_query(&pools), group), |(facts, group)| {
         let asked = SalesQuery {
@@ -379,7 +392,7 @@ fn groups_and_what_is_unattributed_make_the_totals() {
 
 #[test]
 fn declined_actions_count_only_where_the_filter_names_statuses() {
-    let (runtime, world, facts, _) = setting();
+    let (runtime, world, facts, _) = setting(Reads::Database);
     let range = AxisRange {
         axis: DateAxis::Ordered,
         span: Span {

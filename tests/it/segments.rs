@@ -5,7 +5,7 @@ use crate::support::check::{check, seed};
 use crate::support::drafts::{Shape, currency};
 use crate::support::naive::{self, Tally};
 use crate::support::queries::{self, Pools};
-use crate::support::world::{Facts, World, runtime};
+use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::segments;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy, SalesRow, Sums};
@@ -27,7 +27,7 @@ const SHAPE: Shape = Shape {
 
 type Action = entity::action::Model;
 
-fn setting() -> (Runtime, World, Facts, Pools) {
+fn setting(reads: Reads) -> (Runtime, World, Facts, Pools) {
     let runtime = runtime();
     let (world, facts) = runtime.block_on(async {
         let world = World::rich(seed() + 6, SHAPE).await;
@@ -42,6 +42,10 @@ fn setting() -> (Runtime, World, Facts, Pools) {
         world.mark_products(0, "is_hot", &hot).await;
         world.mark_products(0, "is_priority", &priority).await;
         let facts = world.facts(0).await;
+        let world = match reads {
+            Reads::Database => world,
+            Reads::Columns => world.in_columns().await,
+        };
         (world, facts)
     });
     let pools = Pools::of(&facts);
@@ -210,7 +214,16 @@ fn product_members(
 
 #[test]
 fn product_segments_are_those_of_their_definitions() {
-    let (runtime, world, facts, pools) = setting();
+    compare_products(Reads::Database);
+}
+
+#[test]
+fn product_segments_of_columns_are_those_of_their_definitions() {
+    compare_products(Reads::Columns);
+}
+
+fn compare_products(reads: Reads) {
+    let (runtime, world, facts, pools) = setting(reads);
     let met = std::cell::RefCell::new(BTreeSet::new());
     check(150, &(facts_query(&pools), rules()), |(query, rules)| {
         let previous = before(query.range.span);
@@ -441,7 +454,16 @@ fn same_users(
 
 #[test]
 fn user_segments_are_those_of_their_definitions() {
-    let (runtime, world, facts, pools) = setting();
+    compare_users(Reads::Database);
+}
+
+#[test]
+fn user_segments_of_columns_are_those_of_their_definitions() {
+    compare_users(Reads::Columns);
+}
+
+fn compare_users(reads: Reads) {
+    let (runtime, world, facts, pools) = setting(reads);
     let met = std::cell::RefCell::new(BTreeSet::new());
     let ties = std::cell::Cell::new(0);
     let code = select(vec!["USD", "RUB", "BRL"]);
@@ -520,7 +542,7 @@ fn user_segments_are_those_of_their_definitions() {
 
 #[test]
 fn a_range_without_facts_has_all_segments_and_no_members() {
-    let (runtime, world, facts, _) = setting();
+    let (runtime, world, facts, _) = setting(Reads::Database);
     let at = |micros| Instant::from_micros(micros).unwrap();
     let range = AxisRange {
         axis: DateAxis::Clicked,

@@ -1,5 +1,6 @@
 //! Totals equal the facts after every step, whatever arrives; what differs is found, and rebuilt.
 
+use crate::columns;
 use crate::support::check::seed;
 use crate::support::dice::Dice;
 use crate::support::drafts::{Maker, Shape, at};
@@ -270,6 +271,7 @@ async fn assert_totals_are_the_facts(world: &World, place: usize, what: &str) {
             );
         }
     }
+    columns::assert_follow(world, place, what).await;
     let (products, users) = expected_lives(&facts);
     let rows = world.rows::<entity::product_lifetimes::Entity>(place).await;
     let stored: Lives = rows
@@ -293,7 +295,8 @@ async fn assert_totals_are_the_facts(world: &World, place: usize, what: &str) {
 #[test]
 fn totals_are_the_facts_after_every_step() {
     block_on(async {
-        let world = World::new(2).await;
+        // Columns follow every step, by what the change log says, and never begin anew.
+        let world = World::new(2).await.in_columns().await;
         let mut gone = 0;
         for round in 0..4 {
             let seed = seed() + 77 + round;
@@ -335,6 +338,9 @@ fn totals_are_the_facts_after_every_step() {
                 assert_eq!(world.drift(place).await, Vec::<String>::new());
             }
         }
+        let stats = world.store.columns().unwrap().stats();
+        assert_eq!(stats.builds, 2, "one for each publisher: {stats:?}");
+        assert!(stats.catch_ups > 40, "{stats:?}");
         let back = world.rows::<entity::action_change::Entity>(0).await;
         let back = back.iter().filter(|row| row.kind == "RESTORED").count();
         assert!(gone > 20 && back > 5, "{gone} went, {back} came back");

@@ -6,6 +6,7 @@
 
 use super::metric::Measure;
 use super::{Dimension, MAX_ROWS};
+use crate::domain::columns::can_answer;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::money::Currency;
 use crate::domain::sales::{AxisRange, DateAxis};
@@ -265,6 +266,9 @@ impl fmt::Display for Ask {
             if let Some(currency) = top.currency {
                 write!(f, " in {currency}")?;
             }
+        }
+        if can_answer(self) {
+            write!(f, ", or of columns in memory")?;
         }
         let axis = self.range.axis;
         if axis != DateAxis::Ordered {

@@ -6,11 +6,10 @@ use async_graphql::{Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
-use crate::analytics::sources::lifetimes_answer;
+use crate::analytics::sources::{columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
-use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
@@ -75,13 +74,24 @@ impl AggregateInfo {
     }
 }
 
-/// What segments over counted facts are read from: with lifetimes the range alone is read, else the whole history.
-pub fn segments_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
-    if lifetimes_answer(scope, facts) {
-        AggregateSource::TotalsAndFacts
-    } else {
-        AggregateSource::Facts
-    }
+/// What segments over counted facts are read from: columns in memory where there are some; with lifetimes the range
+/// alone, else the whole history.
+///
+/// # Errors
+/// When the store fails.
+pub async fn segments_source(
+    request: &RequestContext,
+    facts: &FactQuery,
+) -> Result<AggregateSource> {
+    Ok(
+        if columns_answer(&request.tx, request.scope, facts).await? {
+            AggregateSource::Columns
+        } else if lifetimes_answer(request.scope, facts) {
+            AggregateSource::TotalsAndFacts
+        } else {
+            AggregateSource::Facts
+        },
+    )
 }
 
 /// How fresh and how complete an aggregate is, and what it was read from.

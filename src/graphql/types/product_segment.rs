@@ -270,7 +270,7 @@ impl ProductSegmentArgs {
         let more = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),
-            segments_source(request.scope, &facts),
+            segments_source(request, &facts).await?,
         );
         let slice = Slice::new(page_of_siblings(divided), order);
         Ok(ProductSegmentResultConnection {

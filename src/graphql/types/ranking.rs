@@ -190,11 +190,12 @@ impl RankingArgs {
                 Ok(top::group_count(tx, scope, &query.facts, query.group, query.by).await?)
             }
         });
-        let info = AggregateInfo::new(
-            request,
-            InfoOf::Facts(query.facts.clone()),
-            AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group)),
-        );
+        let source = if sources::columns_rank(&request.tx, request.scope, &query).await? {
+            AggregateSource::Columns
+        } else {
+            AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group))
+        };
+        let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()), source);
         let request = Arc::clone(request);
         let ranking = Arc::new(Ranking {
             request,

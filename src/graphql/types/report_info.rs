@@ -75,8 +75,8 @@ impl ReportInfo {
         self.told.compared.into()
     }
 
-    /// What it was read from: names of totals that are kept beside the actions, or "facts" for the actions and their cart
-    /// items themselves. All give the same answer; totals give it faster.
+    /// What it was read from: names of totals that are kept beside the actions, "facts" for the actions and their cart
+    /// items themselves, or "columns" for a copy of these in memory. All give the same answer; some give it faster.
     async fn sources(&self) -> Vec<&str> {
         self.told.reading.sources.clone()
     }

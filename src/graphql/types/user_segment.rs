@@ -324,7 +324,7 @@ impl UserSegmentArgs {
         let more = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),
-            segments_source(request.scope, &facts),
+            segments_source(request, &facts).await?,
         );
         let divided = Arc::new(Divided {
             request: Arc::clone(request),

@@ -285,6 +285,8 @@ pub enum AggregateSource {
     /// Totals, and the facts for what these do not cover: the ends of a range that are no whole days of UTC, or what no
     /// total keeps.
     TotalsAndFacts,
+    /// Columns of the actions and their cart items in memory, which hold what this answer's transaction sees of them.
+    Columns,
 }
 
 impl From<&Source> for AggregateSource {

@@ -12,7 +12,9 @@ use actiongraph::domain::scope::{Publisher, ReadScope, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::{Applied, Batch, apply};
 use actiongraph::store::clicks::{self, ClicksBatch};
+use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
+use actiongraph::worker;
 use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +36,15 @@ pub(crate) struct World {
     pub publishers: Vec<Publisher>,
     db: DatabaseConnection,
     runs: AtomicU32,
+}
+
+/// What answers the questions about a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// SQL.
+    Database,
+    /// Columns in memory, as far as they can.
+    Columns,
 }
 
 /// What a batch brings: drafts, what upstream no longer has, and what was refused.
@@ -89,6 +100,25 @@ impl World {
         };
         world.apply(1, &Maker::new(seed + 1, others).drafts()).await;
         world
+    }
+
+    /// The same world with columns of its facts in memory, read in.
+    pub(crate) async fn in_columns(mut self) -> Self {
+        self.store = self.store.with_columns(ColumnsOptions {
+            least_changes: 0,
+            ..ColumnsOptions::default()
+        });
+        self.read_columns_in().await;
+        self
+    }
+
+    /// Reads in the columns of all publishers.
+    pub(crate) async fn read_columns_in(&self) {
+        let columns = self.store.columns().unwrap();
+        for publisher in &self.publishers {
+            columns.want(publisher.id);
+        }
+        while worker::columns::tick(&self.store).await.unwrap() {}
     }
 
     /// The right to read what publisher `place` owns.

@@ -1,0 +1,125 @@
+// The questions about segments of the report benchmark, and the same by hand: one SQL over the facts each, as somebody
+// would write it who has no totals.
+
+const IN_RANGE = "a.publisher_id = :pub AND a.ordered_at_us >= :us AND a.ordered_at_us < :ue";
+const COUNTED = "a.status <> 'DECLINED'";
+const INSIDE = `a.ordered_at_us >= :us AND ${COUNTED}`;
+const BEFORE = `a.ordered_at_us >= :um AND a.ordered_at_us < :us AND ${COUNTED}`;
+const CART = "actions a JOIN action_items i ON i.publisher_id = a.publisher_id AND i.action_id = a.id";
+const APPROVED = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED')";
+const sum = (condition, what, name) => `SUM(CASE WHEN ${condition} THEN ${what} ELSE 0 END) AS ${name}`;
+const money = (condition, what) =>
+  ["USD", "EUR"]
+    .map((currency) => sum(`${condition} AND a.currency = '${currency}'`, what, currency.toLowerCase()))
+    .join(", ");
+
+/** The first five products of each segment, beside the segment's own sums. */
+const FIVE =
+  "SELECT g.kind, g.size, g.sold, g.usd, g.eur, p.external_id, r.units FROM g JOIN r ON r.kind = g.kind AND r.spot <= 5 " +
+  "JOIN products p ON p.publisher_id = :pub AND p.id = r.product_id ORDER BY g.kind, r.spot";
+
+const PRODUCT_KINDS = {
+  BEST_SELLERS: "units > 0 AND place <= 100",
+  RISING: "pu > 0 AND (units >= 10 OR pu >= 10) AND (units - pu) * 100 >= pu * 50",
+  FALLING: "pu > 0 AND (units >= 10 OR pu >= 10) AND (pu - units) * 100 >= pu * 50",
+  NEW: "units > 0 AND first_us >= :us",
+  DORMANT: "units = 0 AND life > 0",
+  RISKY: "done >= 10 AND ok * 100 < done * 50",
+  ABC_A: "units > 0 AND ahead * 100 < every * 80",
+  ABC_B: "units > 0 AND ahead * 100 >= every * 80 AND ahead * 100 < every * 95",
+  ABC_C: "units > 0 AND ahead * 100 >= every * 95",
+};
+
+export const productSegments = () =>
+  `WITH s AS (SELECT i.product_id, ${sum(INSIDE, "i.units", "units")}, ${sum(BEFORE, "i.units", "pu")}, ${sum(COUNTED, "i.units", "life")}, ` +
+  `MIN(CASE WHEN ${COUNTED} THEN a.ordered_at_us END) AS first_us, ` +
+  `COUNT(DISTINCT CASE WHEN a.ordered_at_us >= :us AND (${APPROVED} OR a.status = 'DECLINED') THEN i.action_id END) AS done, ` +
+  `COUNT(DISTINCT CASE WHEN a.ordered_at_us >= :us AND ${APPROVED} THEN i.action_id END) AS ok, ${money(INSIDE, "i.reward_e4")} ` +
+  `FROM ${CART} WHERE a.publisher_id = :pub AND a.ordered_at_us < :ue AND i.product_id IS NOT NULL GROUP BY i.product_id), ` +
+  "t AS (SELECT s.*, SUM(units) OVER () AS every, SUM(units) OVER (ORDER BY units DESC, pu DESC, product_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - units AS ahead, " +
+  "row_number() OVER (ORDER BY units DESC, pu DESC, product_id) AS place FROM s), " +
+  `m AS (${Object.entries(PRODUCT_KINDS)
+    .map(([kind, is]) => `SELECT '${kind}' AS kind, t.* FROM t WHERE ${is}`)
+    .join(" UNION ALL ")}), ` +
+  "g AS (SELECT kind, COUNT(*) AS size, SUM(units) AS sold, SUM(usd) AS usd, SUM(eur) AS eur FROM m GROUP BY kind), " +
+  `r AS (SELECT m.kind, m.product_id, m.units, row_number() OVER (PARTITION BY kind ORDER BY units DESC, pu DESC, product_id) AS spot FROM m) ${FIVE}`;
+
+/** The values that part the users into five equal parts, by nearest rank. */
+const cuts = (rank, value, name) =>
+  [20, 40, 60, 80]
+    .map((percent, at) => `MAX(CASE WHEN ${rank} = (c * ${percent} + 99) / 100 THEN ${value} END) AS ${name}${at}`)
+    .join(", ");
+const score = (value, name) =>
+  `1 + ${[0, 1, 2, 3].map((at) => `CASE WHEN ${value} > ${name}${at} THEN 1 ELSE 0 END`).join(" + ")}`;
+
+const USER_KIND =
+  "CASE WHEN rs = 5 AND fs >= 4 THEN 'CHAMPIONS' WHEN rs = 5 AND fs >= 2 THEN 'POTENTIAL_LOYALISTS' WHEN rs = 5 THEN 'NEW_CUSTOMERS' " +
+  "WHEN rs = 4 AND fs >= 4 THEN 'LOYAL_CUSTOMERS' WHEN rs = 4 AND fs >= 2 THEN 'POTENTIAL_LOYALISTS' WHEN rs = 4 THEN 'PROMISING' " +
+  "WHEN rs = 3 AND fs >= 4 THEN 'LOYAL_CUSTOMERS' WHEN rs = 3 AND fs = 3 THEN 'NEED_ATTENTION' WHEN rs = 3 THEN 'ABOUT_TO_SLEEP' " +
+  "WHEN fs = 5 THEN 'CANT_LOSE_THEM' WHEN fs >= 3 THEN 'AT_RISK' ELSE 'HIBERNATING' END";
+
+export const userSegments = () =>
+  `WITH u AS (SELECT a.user_id, COUNT(*) AS n, MAX(a.ordered_at_us) AS last_us, ${money("TRUE", "a.reward_e4")} FROM actions a ` +
+  `WHERE ${IN_RANGE} AND ${COUNTED} AND a.user_id IS NOT NULL GROUP BY a.user_id), ` +
+  "f AS (SELECT a.user_id, MIN(a.ordered_at_us) AS first_us FROM actions a WHERE a.publisher_id = :pub AND a.ordered_at_us < :ue " +
+  `AND ${COUNTED} AND a.user_id IN (SELECT user_id FROM u) GROUP BY a.user_id), ` +
+  "l AS (SELECT user_id, country FROM (SELECT a.user_id, a.country, row_number() OVER (PARTITION BY a.user_id ORDER BY a.ordered_at_us DESC, a.id DESC) AS spot " +
+  `FROM actions a WHERE ${IN_RANGE} AND ${COUNTED} AND a.user_id IS NOT NULL) w WHERE spot = 1), ` +
+  "q AS (SELECT u.*, row_number() OVER (ORDER BY last_us) AS rl, row_number() OVER (ORDER BY n) AS rn, COUNT(*) OVER () AS c FROM u), " +
+  `k AS (SELECT ${cuts("rl", "last_us", "r")}, ${cuts("rn", "n", "f")} FROM q), ` +
+  `z AS (SELECT u.user_id, ${score("u.last_us", "k.r")} AS rs, ${score("u.n", "k.f")} AS fs FROM u CROSS JOIN k), ` +
+  `m AS (SELECT user_id, ${USER_KIND} AS kind FROM z UNION ALL SELECT user_id, CASE WHEN first_us >= :us THEN 'NEW' ELSE 'RETURNING' END FROM f ` +
+  "UNION ALL SELECT user_id, 'COUNTRY ' || COALESCE(country, '') FROM l), " +
+  "g AS (SELECT m.kind, COUNT(*) AS size, SUM(u.n) AS sold, SUM(u.usd) AS usd, SUM(u.eur) AS eur FROM m JOIN u ON u.user_id = m.user_id GROUP BY m.kind), " +
+  "b AS (SELECT m.kind, i.product_id, SUM(i.units) AS units FROM " +
+  `${CART} JOIN m ON m.user_id = a.user_id WHERE ${IN_RANGE} AND ${COUNTED} AND i.product_id IS NOT NULL GROUP BY m.kind, i.product_id), ` +
+  `r AS (SELECT b.*, row_number() OVER (PARTITION BY kind ORDER BY units DESC, product_id) AS spot FROM b) ${FIVE}`;
+
+/** Rows as SQL has them: a segment with its own sums and one of its products. */
+const rows = (kind, sold, money) => (segment, products) =>
+  products.map(({ units, product }) => [
+    kind(segment),
+    segment.size,
+    segment[sold],
+    ...money(segment.reward),
+    product.externalId,
+    units,
+  ]);
+
+/** The questions, of the ranges and the words for money that the others have. */
+export const segmentItems = ({ over, recent, operation, range, money: reward, moneyOf }) => ({
+  q7: {
+    title: "Product segments with units, rewards and five nested products each, 90 days",
+    ranges: over,
+    query: operation(
+      "ProductSegments",
+      `productSegments(${range}, segments: [${Object.keys(PRODUCT_KINDS)}], timeZone: "UTC") ` +
+        `{ nodes { kind size units reward ${reward} products(first: 5) { nodes { units product { externalId } } } } }`,
+    ),
+    answer: (data) =>
+      data.productSegments.nodes.flatMap((segment) =>
+        rows((of) => of.kind, "units", moneyOf)(segment, segment.products.nodes),
+      ),
+    facts: productSegments,
+  },
+  q8: {
+    title: "User segments with actions, rewards and five nested products each, 90 days",
+    ranges: recent,
+    query: operation(
+      "UserSegments",
+      `userSegments(${range}, first: 250, timeZone: "UTC") ` +
+        `{ nodes { kind country size actions reward ${reward} topProducts(first: 5) { nodes { units product { externalId } } } } }`,
+    ),
+    answer: (data) =>
+      data.userSegments.nodes
+        .filter(({ kind }) => kind !== "UNATTRIBUTED")
+        .flatMap((segment) =>
+          rows(
+            (of) => (of.kind === "COUNTRY" ? `COUNTRY ${of.country ?? ""}` : of.kind),
+            "actions",
+            moneyOf,
+          )(segment, segment.topProducts.nodes),
+        ),
+    facts: userSegments,
+  },
+});

@@ -1,0 +1,379 @@
+//! A filter as a test of rows: what `domain::filter` says, with the names that satisfy a condition looked up once.
+//!
+//! A condition on a related row (a product, a user ...) is asked of the database through the request's transaction, by
+//! the same SQL as everywhere; what comes back are the ids that satisfy it.
+
+use super::super::listing::column;
+use super::super::sql::filter::{Condition, write_filter};
+use super::super::tx::ReadTx;
+use super::chunk::Chunk;
+use super::names::{Directory, Names};
+use super::snapshot::{Snapshot, is_declined};
+use crate::domain::action::{ActionType, Status};
+use crate::domain::error::Result;
+use crate::domain::filter::{
+    ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
+    ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
+    UserField, UserTest, Value,
+};
+use crate::domain::sales::FactQuery;
+use crate::domain::scope::ReadScope;
+use futures::future::{BoxFuture, FutureExt as _};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A column of numbers of names, or of the places of words.
+#[derive(Clone, Copy, Debug)]
+enum Named {
+    Status,
+    Kind,
+    Currency,
+    Program,
+    Space,
+    User,
+    Country,
+    Device,
+}
+
+impl Named {
+    fn of(self, chunk: &Chunk, place: usize) -> usize {
+        match self {
+            Self::Status => chunk.status(place),
+            Self::Kind => chunk.kind(place),
+            Self::Currency => chunk.currency(place),
+            Self::Program => chunk.program(place),
+            Self::Space => chunk.space(place),
+            Self::User => chunk.user(place),
+            Self::Country => chunk.country(place),
+            Self::Device => chunk.device(place),
+        }
+    }
+}
+
+/// A condition on an action.
+#[derive(Clone, Debug)]
+enum Test {
+    /// The number of its name is one of these.
+    Named(Named, Vec<bool>),
+    /// A value of its own.
+    Value(ActionField, Op),
+    /// Its cart.
+    Items(Quantifier, Filter<Item>),
+}
+
+/// A condition on a cart item.
+#[derive(Clone, Debug)]
+enum Item {
+    Product(Vec<bool>),
+    Category(Vec<bool>),
+    Value(ItemField, Op),
+}
+
+fn is_in(set: &[bool], place: usize) -> bool {
+    set.get(place).copied().unwrap_or(false)
+}
+
+impl Test {
+    fn holds(&self, chunk: &Chunk, place: usize) -> bool {
+        match self {
+            Self::Named(column, set) => is_in(set, column.of(chunk, place)),
+            Self::Value(field, op) => op.holds(&value(*field, chunk, place)),
+            Self::Items(quantifier, filter) => {
+                let passes = |item: usize| filter.matches(&|test: &Item| test.holds(chunk, item));
+                let mut items = chunk.items(place);
+                match quantifier {
+                    Quantifier::Some => items.any(passes),
+                    Quantifier::Every => items.all(passes),
+                    Quantifier::None => !items.any(passes),
+                }
+            }
+        }
+    }
+}
+
+impl Item {
+    fn holds(&self, chunk: &Chunk, item: usize) -> bool {
+        match self {
+            Self::Product(set) => is_in(set, chunk.product(item)),
+            Self::Category(set) => is_in(set, chunk.category(item)),
+            Self::Value(field, op) => op.holds(&match field {
+                ItemField::Amount => Value::Int(chunk.item_amount(item)),
+                ItemField::Reward => Value::Int(chunk.item_reward(item)),
+                ItemField::Units => Value::Int(chunk.item_units(item)),
+                ItemField::TariffId | ItemField::ProductCountry => Value::Null,
+            }),
+        }
+    }
+}
+
+fn value(field: ActionField, chunk: &Chunk, place: usize) -> Value {
+    match field {
+        ActionField::Id => Value::Id(chunk.id(place)),
+        ActionField::Paid => Value::Flag(chunk.is_paid(place)),
+        ActionField::Reward => Value::Int(chunk.reward(place)),
+        ActionField::OrderAmount if chunk.is_amounted(place) => Value::Int(chunk.amount(place)),
+        ActionField::OrderedAt => Value::Int(chunk.at(place)),
+        ActionField::ItemsCount => {
+            Value::Int(i64::try_from(chunk.items(place).len()).unwrap_or(i64::MAX))
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The facts of a question: a snapshot, when, and which.
+#[derive(Clone, Debug)]
+pub(super) struct Matching {
+    pub snapshot: Arc<Snapshot>,
+    filter: Filter<Test>,
+    /// Whether every action passes.
+    is_all: bool,
+    without_declined: bool,
+}
+
+impl Matching {
+    /// The facts of a query, whenever they were, where there are columns for them: as many statements as the filter has
+    /// conditions on related rows.
+    pub(super) async fn of_query(
+        tx: &ReadTx,
+        scope: ReadScope,
+        facts: &FactQuery,
+    ) -> Result<Option<Self>> {
+        Self::of(tx, scope, &facts.filter, facts.without_declined).await
+    }
+
+    pub(super) async fn of(
+        tx: &ReadTx,
+        scope: ReadScope,
+        filter: &Filter<ActionTest>,
+        without_declined: bool,
+    ) -> Result<Option<Self>> {
+        let Some(snapshot) = super::snapshot(tx, scope).await? else {
+            return Ok(None);
+        };
+        let asking = Asking {
+            tx,
+            scope,
+            snapshot: &snapshot,
+        };
+        let filter = asking.tree(filter, &|test| asking.action(test)).await?;
+        let is_all = matches!(&filter, Filter::All(parts) if parts.is_empty());
+        Ok(Some(Self {
+            filter,
+            is_all,
+            snapshot,
+            without_declined,
+        }))
+    }
+
+    /// Whether every action that was not declined counts, and no other.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_all && self.without_declined
+    }
+
+    /// Whether an action satisfies the filter.
+    pub(super) fn passes(&self, chunk: &Chunk, place: usize) -> bool {
+        self.is_all || self.filter.matches(&|test: &Test| test.holds(chunk, place))
+    }
+
+    /// Whether an action of the filter counts.
+    pub(super) fn counts(&self, chunk: &Chunk, place: usize) -> bool {
+        !(self.without_declined && is_declined(chunk, place))
+    }
+
+    /// Shows the actions of the filter whose order lies from an instant up to but without another.
+    pub(super) fn each(&self, from: i64, to: i64, mut see: impl FnMut(&Chunk, usize)) {
+        for (chunk, is_inside) in self.snapshot.between(from, to) {
+            for place in 0..chunk.len() {
+                let is_in = is_inside || (from..to).contains(&chunk.at(place));
+                if is_in && self.passes(chunk, place) {
+                    see(chunk, place);
+                }
+            }
+        }
+    }
+
+    /// Likewise those that count.
+    pub(super) fn each_counted(&self, from: i64, to: i64, mut see: impl FnMut(&Chunk, usize)) {
+        self.each(from, to, |chunk, place| {
+            if self.counts(chunk, place) {
+                see(chunk, place);
+            }
+        });
+    }
+}
+
+/// Who looks up what a filter needs.
+struct Asking<'a> {
+    tx: &'a ReadTx,
+    scope: ReadScope,
+    snapshot: &'a Arc<Snapshot>,
+}
+
+impl Asking<'_> {
+    /// The same tree of other tests.
+    fn tree<'f, T: Sync, U: Send>(
+        &'f self,
+        filter: &'f Filter<T>,
+        test: &'f (impl Fn(&'f T) -> BoxFuture<'f, Result<U>> + Sync),
+    ) -> BoxFuture<'f, Result<Filter<U>>> {
+        async move {
+            Ok(match filter {
+                Filter::All(parts) => {
+                    let mut made = Vec::with_capacity(parts.len());
+                    for part in parts {
+                        made.push(self.tree(part, test).await?);
+                    }
+                    Filter::All(made)
+                }
+                Filter::Any(parts) => {
+                    let mut made = Vec::with_capacity(parts.len());
+                    for part in parts {
+                        made.push(self.tree(part, test).await?);
+                    }
+                    Filter::Any(made)
+                }
+                Filter::Not(part) => Filter::Not(Box::new(self.tree(part, test).await?)),
+                Filter::Test(condition) => Filter::Test(test(condition).await?),
+            })
+        }
+        .boxed()
+    }
+
+    fn action<'f>(&'f self, test: &'f ActionTest) -> BoxFuture<'f, Result<Test>> {
+        async move {
+            let (column, set) = match test {
+                ActionTest::Field(field, op) => return Ok(self.field(*field, op)),
+                ActionTest::Items(quantifier, filter) => {
+                    let filter = self.tree(filter, &|test| self.item(test)).await?;
+                    return Ok(Test::Items(*quantifier, filter));
+                }
+                ActionTest::Program(filter) => {
+                    let of =
+                        |test: &ProgramTest| (test.0 == ProgramField::Id).then(|| test.1.clone());
+                    (
+                        Named::Program,
+                        self.related("programs", filter, of, |names| &names.programs)
+                            .await?,
+                    )
+                }
+                ActionTest::AdSpace(filter) => {
+                    let of =
+                        |test: &AdSpaceTest| (test.0 == AdSpaceField::Id).then(|| test.1.clone());
+                    (
+                        Named::Space,
+                        self.related("ad_spaces", filter, of, |names| &names.spaces)
+                            .await?,
+                    )
+                }
+                ActionTest::User(filter) => {
+                    let of = |test: &UserTest| (test.0 == UserField::Id).then(|| test.1.clone());
+                    (
+                        Named::User,
+                        self.related("users", filter, of, |names| &names.users)
+                            .await?,
+                    )
+                }
+            };
+            Ok(Test::Named(column, set))
+        }
+        .boxed()
+    }
+
+    fn item<'f>(&'f self, test: &'f ItemTest) -> BoxFuture<'f, Result<Item>> {
+        async move {
+            Ok(match test {
+                ItemTest::Field(field, op) => Item::Value(*field, op.clone()),
+                ItemTest::Product(filter) => {
+                    let of = |test: &ProductTest| match test {
+                        ProductTest::Field(ProductField::Id, op) => Some(op.clone()),
+                        _ => None,
+                    };
+                    Item::Product(
+                        self.related("products", filter, of, |names| &names.products)
+                            .await?,
+                    )
+                }
+                ItemTest::Category(filter) => {
+                    let of =
+                        |test: &CategoryTest| (test.0 == CategoryField::Id).then(|| test.1.clone());
+                    Item::Category(
+                        self.related("categories", filter, of, |names| &names.categories)
+                            .await?,
+                    )
+                }
+            })
+        }
+        .boxed()
+    }
+
+    /// A condition on a field of the action itself.
+    fn field(&self, field: ActionField, op: &Op) -> Test {
+        let names = self.snapshot.names();
+        let missing = op.holds(&Value::Null);
+        let (column, set) = match field {
+            ActionField::Status => {
+                let words = Status::ALL
+                    .iter()
+                    .map(|word| op.holds(&word.as_str().into()));
+                (Named::Status, words.collect())
+            }
+            ActionField::ActionType => {
+                let words = ActionType::ALL
+                    .iter()
+                    .map(|word| op.holds(&word.as_str().into()));
+                (Named::Kind, words.collect())
+            }
+            ActionField::Currency => {
+                let is =
+                    |currency: &crate::domain::money::Currency| op.holds(&currency.as_str().into());
+                (Named::Currency, names.currencies.which(missing, is))
+            }
+            ActionField::Country => {
+                let is = |code: &String| op.holds(&code.as_str().into());
+                (Named::Country, names.countries.which(missing, is))
+            }
+            ActionField::Device => {
+                let is = |word: &String| op.holds(&word.as_str().into());
+                (Named::Device, names.devices.which(missing, is))
+            }
+            _ => return Test::Value(field, op.clone()),
+        };
+        Test::Named(column, set)
+    }
+
+    /// The numbers of the rows of a table that pass a filter; none for a missing row, which fails every filter. Where it
+    /// tests nothing but ids, the database is not asked.
+    async fn related<T: Condition + Sync>(
+        &self,
+        table: &str,
+        filter: &Filter<T>,
+        id_test: impl Fn(&T) -> Option<Op> + Send,
+        names: fn(&Directory) -> &Names<Uuid>,
+    ) -> Result<Vec<bool>> {
+        if !filter.mentions(&|test: &T| id_test(test).is_none()) {
+            let is = |id: &Uuid| {
+                let value = Value::Id(*id);
+                filter.matches(&|test: &T| id_test(test).is_some_and(|op| op.holds(&value)))
+            };
+            return Ok(names(&self.snapshot.names()).which(false, is));
+        }
+        let mut sql = self.tx.sql();
+        sql.push(&format!(
+            "SELECT x.id FROM {table} x WHERE x.publisher_id = "
+        ))
+        .bind(self.scope.publisher().0);
+        sql.push(" AND ");
+        write_filter(filter, "x", &mut sql);
+        let rows = self.tx.rows(sql).await?;
+        let directory = self.snapshot.names();
+        let names = names(&directory);
+        let mut set = vec![false; names.room()];
+        for row in &rows {
+            let place = names.find(&column(row, "id")?);
+            if let Some(is) = place.and_then(|place| set.get_mut(place)) {
+                *is = true;
+            }
+        }
+        Ok(set)
+    }
+}

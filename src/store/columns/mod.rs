@@ -1,0 +1,358 @@
+//! Facts as columns in memory: one more source of answers, kept by difference.
+//!
+//! The database is the only store of record. What is here is a copy of the facts' columns that questions sum up, in
+//! chunks that are never changed, and it can be thrown away at any time: SQL answers then, the same to the cent.
+//!
+//! An answer is that of the request's own read transaction. The transaction says up to which number of the change log it
+//! sees the facts; a snapshot of that number answers. From an older one a new one is made: the change log names the
+//! actions that changed since, their rows are read through the transaction, and only the chunks that hold them are made
+//! anew. Whoever changes a fact notes it in the change log (`store::apply`), so nothing else has to be watched.
+//!
+//! The first question about a publisher that is worth it asks for its columns and is answered by SQL; a worker reads
+//! them in meanwhile ([`Columns::build_next`]).
+
+mod chunk;
+mod load;
+mod matching;
+mod names;
+pub mod report;
+pub mod sales;
+pub mod segments;
+mod snapshot;
+
+use super::connect::Store;
+use super::state::state;
+use super::tx::ReadTx;
+use crate::domain::error::Result;
+use crate::domain::id::PublisherId;
+use crate::domain::scope::{ReadScope, WriteScope};
+use chunk::Chunk;
+pub use snapshot::Snapshot;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// How many snapshots of a publisher are kept for transactions that began earlier.
+const KEPT: usize = 3;
+/// How many changes a request catches up with by itself; a worker does what is more.
+const AT_ONCE: i64 = 5_000;
+const OUT_OF_ROOM: &str = "the columns of a publisher need more memory than columns_max_mb allows: SQL answers its questions";
+
+/// How large columns may become, and for whom they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnsOptions {
+    /// How many bytes all columns may take together.
+    pub max_bytes: usize,
+    /// How many changes a publisher's log must have: what has less, SQL answers quickly enough.
+    pub least_changes: i64,
+}
+
+impl Default for ColumnsOptions {
+    fn default() -> Self {
+        Self {
+            max_bytes: 512 << 20,
+            least_changes: 20_000,
+        }
+    }
+}
+
+/// What columns take and did, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColumnsStats {
+    /// Bytes of all that is kept.
+    pub bytes: usize,
+    /// Actions in the newest snapshots.
+    pub rows: usize,
+    /// Snapshots read in as a whole.
+    pub builds: u64,
+    /// Snapshots made from earlier ones.
+    pub catch_ups: u64,
+    /// Questions that columns could have answered while they were not there.
+    pub fallbacks: u64,
+}
+
+/// The columns of all publishers.
+#[derive(Debug)]
+pub struct Columns {
+    options: ColumnsOptions,
+    held: Mutex<BTreeMap<i64, Arc<Held>>>,
+    wanted: Notify,
+    uses: AtomicU64,
+    builds: AtomicU64,
+    catch_ups: AtomicU64,
+    fallbacks: AtomicU64,
+}
+
+/// The columns of a publisher.
+#[derive(Debug, Default)]
+struct Held {
+    kept: Mutex<Kept>,
+    /// One catches up at a time; who waits finds what that one made.
+    catching_up: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// By their numbers, the newest last.
+    snapshots: VecDeque<Arc<Snapshot>>,
+    is_wanted: bool,
+    is_too_large: bool,
+    last_use: u64,
+}
+
+/// What is at hand for a transaction.
+enum AtHand {
+    /// Its snapshot.
+    Exact(Arc<Snapshot>),
+    /// An older one.
+    Older(Arc<Snapshot>),
+    /// Nothing.
+    Nothing,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Held {
+    fn at_hand(&self, seq: i64) -> AtHand {
+        let kept = lock(&self.kept);
+        let older = kept.snapshots.iter().rev().find(|one| one.seq <= seq);
+        match older {
+            Some(one) if one.seq == seq => AtHand::Exact(Arc::clone(one)),
+            Some(one) => AtHand::Older(Arc::clone(one)),
+            None => AtHand::Nothing,
+        }
+    }
+}
+
+impl Columns {
+    pub(super) fn new(options: ColumnsOptions) -> Self {
+        Self {
+            options,
+            held: Mutex::default(),
+            wanted: Notify::new(),
+            uses: AtomicU64::new(0),
+            builds: AtomicU64::new(0),
+            catch_ups: AtomicU64::new(0),
+            fallbacks: AtomicU64::new(0),
+        }
+    }
+
+    fn held(&self, publisher: PublisherId) -> Arc<Held> {
+        Arc::clone(lock(&self.held).entry(publisher.0).or_default())
+    }
+
+    /// What columns take and did.
+    #[must_use]
+    pub fn stats(&self) -> ColumnsStats {
+        let all: Vec<Arc<Held>> = lock(&self.held).values().cloned().collect();
+        let newest = all
+            .iter()
+            .filter_map(|held| Some(lock(&held.kept).snapshots.back()?.rows()));
+        ColumnsStats {
+            rows: newest.sum(),
+            bytes: all.iter().map(|held| bytes(&lock(&held.kept))).sum(),
+            builds: self.builds.load(Ordering::Relaxed),
+            catch_ups: self.catch_ups.load(Ordering::Relaxed),
+            fallbacks: self.fallbacks.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits until somebody asks for columns that are not there.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// Asks for a publisher's columns.
+    pub fn want(&self, publisher: PublisherId) {
+        let held = self.held(publisher);
+        let mut kept = lock(&held.kept);
+        if !kept.is_too_large {
+            kept.is_wanted = true;
+            // Also where it was wanted before: whoever reads in may have failed since.
+            self.wanted.notify_one();
+        }
+    }
+
+    /// Throws a publisher's columns away.
+    pub fn forget(&self, publisher: PublisherId) {
+        lock(&self.held).remove(&publisher.0);
+    }
+
+    /// Reads in, or brings up to date, the columns of one publisher that somebody asked for; whether there was one.
+    ///
+    /// # Errors
+    /// When the database fails; the columns are asked for again by the next question.
+    pub async fn build_next(&self, store: &Store) -> Result<bool> {
+        let all: Vec<(i64, Arc<Held>)> = lock(&self.held)
+            .iter()
+            .map(|(id, held)| (*id, Arc::clone(held)))
+            .collect();
+        let found = all.into_iter().find(|(_, held)| lock(&held.kept).is_wanted);
+        let Some((id, held)) = found else {
+            return Ok(false);
+        };
+        let made = self.build(store, PublisherId(id), &held).await;
+        lock(&held.kept).is_wanted = false;
+        if made.is_err() {
+            self.forget(PublisherId(id));
+        }
+        made.map(|()| true)
+    }
+
+    async fn build(&self, store: &Store, publisher: PublisherId, held: &Held) -> Result<()> {
+        let scope = WriteScope::for_entrance(publisher).read();
+        let tx = ReadTx::new(store);
+        let seq = state(&tx, scope).await?.change_seq;
+        let _alone = held.catching_up.lock().await;
+        let older = match held.at_hand(seq) {
+            AtHand::Exact(_) => return Ok(()),
+            // From a half on it is quicker to read all of them in their order.
+            AtHand::Older(one)
+                if usize::try_from(seq - one.seq).unwrap_or(usize::MAX) < one.rows() / 2 =>
+            {
+                Some(one)
+            }
+            _ => None,
+        };
+        if let Some(older) = older
+            && let Some(made) = older.caught_up(&tx, scope, seq).await?
+        {
+            self.catch_ups.fetch_add(1, Ordering::Relaxed);
+            self.keep(held, made);
+            return Ok(());
+        }
+        match Snapshot::build(&tx, scope, self.options.max_bytes).await? {
+            Some(made) => {
+                self.builds.fetch_add(1, Ordering::Relaxed);
+                lock(&held.kept).snapshots.clear();
+                self.keep(held, made);
+            }
+            None => self.refuse(publisher.0, held),
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, publisher: i64, held: &Held) {
+        let mut kept = lock(&held.kept);
+        kept.snapshots.clear();
+        kept.is_too_large = true;
+        snapshot::say_too_large(publisher, self.options.max_bytes);
+    }
+
+    /// Keeps a snapshot, and makes room for it.
+    fn keep(&self, held: &Held, made: Snapshot) -> Arc<Snapshot> {
+        let made = Arc::new(made);
+        {
+            let mut kept = lock(&held.kept);
+            let place = kept.snapshots.partition_point(|one| one.seq < made.seq);
+            kept.snapshots.insert(place, Arc::clone(&made));
+            while kept.snapshots.len() > KEPT {
+                kept.snapshots.pop_front();
+            }
+            kept.last_use = self.uses.fetch_add(1, Ordering::Relaxed);
+        }
+        self.make_room();
+        made
+    }
+
+    /// Drops what is older and what was asked for longest ago, until all that is kept has room.
+    fn make_room(&self) {
+        let all: Vec<(i64, Arc<Held>)> = lock(&self.held)
+            .iter()
+            .map(|(id, held)| (*id, Arc::clone(held)))
+            .collect();
+        let is_over = || {
+            let taken: usize = all.iter().map(|(_, held)| bytes(&lock(&held.kept))).sum();
+            taken > self.options.max_bytes
+        };
+        if !is_over() {
+            return;
+        }
+        for (_, held) in &all {
+            let mut kept = lock(&held.kept);
+            let older = kept.snapshots.len().saturating_sub(1);
+            kept.snapshots.drain(..older);
+        }
+        let mut by_use: Vec<(u64, i64, &Held)> = all
+            .iter()
+            .map(|(id, held)| (lock(&held.kept).last_use, *id, held.as_ref()))
+            .collect();
+        by_use.sort_unstable_by_key(|(last_use, id, _)| (*last_use, *id));
+        while is_over() && !by_use.is_empty() {
+            let (_, publisher, held) = by_use.remove(0);
+            if by_use.is_empty() {
+                // It does not even have room alone.
+                self.refuse(publisher, held);
+            } else {
+                lock(&held.kept).snapshots.clear();
+            }
+        }
+    }
+
+    /// The snapshot that a transaction sees, if it is at hand or can be made quickly.
+    async fn find(&self, tx: &ReadTx, scope: ReadScope) -> Result<Option<Arc<Snapshot>>> {
+        let seq = state(tx, scope).await?.change_seq;
+        if seq < self.options.least_changes {
+            return Ok(None);
+        }
+        let publisher = scope.publisher();
+        let held = self.held(publisher);
+        let older = match held.at_hand(seq) {
+            AtHand::Exact(one) => {
+                lock(&held.kept).last_use = self.uses.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(one));
+            }
+            AtHand::Older(one) if seq - one.seq <= AT_ONCE => one,
+            _ => {
+                self.fallbacks.fetch_add(1, Ordering::Relaxed);
+                self.want(publisher);
+                return Ok(None);
+            }
+        };
+        let _alone = held.catching_up.lock().await;
+        // Who was at it before may have made it.
+        let older = match held.at_hand(seq) {
+            AtHand::Exact(one) => return Ok(Some(one)),
+            AtHand::Older(one) => one,
+            AtHand::Nothing => older,
+        };
+        let made = older.caught_up(tx, scope, seq).await;
+        if !matches!(made, Ok(Some(_))) {
+            self.forget(publisher);
+        }
+        let Some(made) = made? else {
+            self.fallbacks.fetch_add(1, Ordering::Relaxed);
+            self.want(publisher);
+            return Ok(None);
+        };
+        self.catch_ups.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(self.keep(&held, made)))
+    }
+}
+
+fn bytes(kept: &Kept) -> usize {
+    let mut seen: HashSet<*const Chunk> = HashSet::new();
+    let chunks: usize = kept.snapshots.iter().map(|one| one.bytes(&mut seen)).sum();
+    chunks + kept.snapshots.back().map_or(0, |one| one.named_bytes())
+}
+
+/// The snapshot that a transaction sees, looked for once in a transaction: one statement, three more where it has to be
+/// made from an older one. Nothing where there are no columns.
+pub(super) async fn snapshot(tx: &ReadTx, scope: ReadScope) -> Result<Option<Arc<Snapshot>>> {
+    // They hold all rows: whoever sees some is answered by statements.
+    let Some(columns) = tx.store().columns().filter(|_| !tx.is_limited()) else {
+        return Ok(None);
+    };
+    let (publisher, found) = tx
+        .columns()
+        .get_or_try_init(|| async {
+            let found = columns.find(tx, scope).await?;
+            Ok::<_, crate::domain::error::Error>((scope.publisher(), found))
+        })
+        .await?;
+    // A transaction reads one publisher; should it read another, SQL does.
+    Ok(found.clone().filter(|_| *publisher == scope.publisher()))
+}

@@ -1,0 +1,278 @@
+//! Sums by product and by user, and the first of them, from columns.
+
+use super::super::tx::ReadTx;
+use super::chunk::Chunk;
+use super::matching::Matching;
+use super::segments::sums;
+use crate::domain::columns::can_count;
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::Value;
+use crate::domain::money::Currency;
+use crate::domain::page::{Cursor, Page, PageRequest};
+use crate::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums};
+use crate::domain::scope::ReadScope;
+use uuid::Uuid;
+
+/// Counts and sums of one group in one currency.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    actions: i64,
+    amount: i64,
+    reward: i64,
+}
+
+/// Sums by the number of a group, a cell for each currency.
+pub(super) struct Tally {
+    units: Vec<i64>,
+    cells: Vec<Cell>,
+    currencies: usize,
+}
+
+impl Tally {
+    pub(super) fn new(groups: usize, currencies: usize) -> Self {
+        Self {
+            units: vec![0; groups],
+            cells: vec![Cell::default(); groups * currencies],
+            currencies,
+        }
+    }
+
+    fn add(&mut self, group: usize, currency: usize, more: Cell, units: i64) {
+        let cell = self.cells.get_mut(group * self.currencies + currency);
+        if let (Some(cell), Some(sum)) = (cell, self.units.get_mut(group)) {
+            cell.actions += more.actions;
+            cell.amount += more.amount;
+            cell.reward += more.reward;
+            *sum += units;
+        }
+    }
+
+    /// Adds a cart item to its product; `is_first` of the product in its cart, whose action counts then.
+    pub(super) fn add_item(
+        &mut self,
+        chunk: &Chunk,
+        (place, item): (usize, usize),
+        product: usize,
+        is_first: bool,
+    ) {
+        let more = Cell {
+            actions: i64::from(is_first),
+            amount: chunk.item_amount(item),
+            reward: chunk.item_reward(item),
+        };
+        self.add(product, chunk.currency(place), more, chunk.item_units(item));
+    }
+
+    /// Adds an action to a group.
+    pub(super) fn add_action(&mut self, chunk: &Chunk, place: usize, group: usize) {
+        let more = Cell {
+            actions: 1,
+            amount: chunk.amount(place),
+            reward: chunk.reward(place),
+        };
+        self.add(group, chunk.currency(place), more, chunk.units(place));
+    }
+
+    fn cells(&self, group: usize) -> &[Cell] {
+        let from = group * self.currencies;
+        self.cells.get(from..from + self.currencies).unwrap_or(&[])
+    }
+
+    /// How many actions a group has.
+    pub(super) fn actions(&self, group: usize) -> i64 {
+        self.cells(group).iter().map(|cell| cell.actions).sum()
+    }
+
+    /// The sums of a group, its currencies in the order of their codes.
+    pub(super) fn sums(&self, group: usize, currencies: &[(usize, Currency)]) -> Sums {
+        let cells = self.cells(group);
+        let money = currencies.iter().filter_map(|(place, currency)| {
+            let cell = cells.get(*place).filter(|cell| cell.actions > 0)?;
+            Some((*currency, cell.amount, cell.reward))
+        });
+        let units = self.units.get(group).copied().unwrap_or(0);
+        sums((self.actions(group), units), money)
+    }
+
+    /// What a group is ranked by; none where it has nothing of the currency.
+    fn metric(&self, group: usize, by: RankBy, currency: Option<usize>) -> Option<i64> {
+        let cell = || {
+            self.cells(group)
+                .get(currency?)
+                .filter(|cell| cell.actions > 0)
+        };
+        match by {
+            RankBy::Units => self.units.get(group).copied(),
+            RankBy::Actions => Some(self.actions(group)),
+            RankBy::OrderAmount(_) => cell().map(|cell| cell.amount),
+            RankBy::Reward(_) => cell().map(|cell| cell.reward),
+        }
+    }
+
+    fn clear(&mut self, group: usize) {
+        let from = group * self.currencies;
+        if let Some(cells) = self.cells.get_mut(from..from + self.currencies) {
+            cells.fill(Cell::default());
+        }
+        if let Some(units) = self.units.get_mut(group) {
+            *units = 0;
+        }
+    }
+}
+
+/// Groups being summed up and ranked, again and again in the same room.
+pub(super) struct Ranking {
+    tally: Tally,
+    /// The last action that each group was seen in.
+    seen: Vec<u64>,
+    touched: Vec<usize>,
+    number: u64,
+}
+
+impl Ranking {
+    pub(super) fn new(groups: usize, currencies: usize) -> Self {
+        Self {
+            tally: Tally::new(groups, currencies),
+            seen: vec![0; groups],
+            touched: Vec::new(),
+            number: 0,
+        }
+    }
+
+    fn touch(&mut self, group: usize) -> bool {
+        let is_new = self.tally.actions(group) == 0;
+        if is_new {
+            self.touched.push(group);
+        }
+        self.seen
+            .get_mut(group)
+            .is_some_and(|seen| std::mem::replace(seen, self.number) != self.number)
+    }
+
+    /// Adds the products of an action's cart.
+    pub(super) fn add_cart(&mut self, chunk: &Chunk, place: usize) {
+        self.number += 1;
+        for item in chunk.items(place) {
+            let product = chunk.product(item);
+            if product > 0 {
+                let is_first = self.touch(product);
+                self.tally.add_item(chunk, (place, item), product, is_first);
+            }
+        }
+    }
+
+    /// Adds an action to its user, also to nobody.
+    fn add_user(&mut self, chunk: &Chunk, place: usize) {
+        let user = chunk.user(place);
+        self.number += 1;
+        self.touch(user);
+        self.tally.add_action(chunk, place, user);
+    }
+
+    /// The first groups with their competition ranks, ties by the name; and begins anew.
+    pub(super) fn take(
+        &mut self,
+        by: RankBy,
+        first: usize,
+        currencies: &[(usize, Currency)],
+        name: impl Fn(usize) -> Option<Uuid>,
+    ) -> Vec<SalesRow> {
+        let currency = by.currency().and_then(|code| {
+            let found = currencies.iter().find(|(_, other)| *other == code);
+            found.map(|(place, _)| *place)
+        });
+        let order = |(metric, key, _): &(i64, Uuid, usize)| (std::cmp::Reverse(*metric), *key);
+        let mut ranked: Vec<(i64, Uuid, usize)> = self
+            .touched
+            .iter()
+            .filter_map(|group| {
+                let metric = self.tally.metric(*group, by, currency)?;
+                Some((metric, name(*group).unwrap_or_default(), *group))
+            })
+            .collect();
+        if first < ranked.len() {
+            ranked.select_nth_unstable_by_key(first, order);
+            ranked.truncate(first);
+        }
+        ranked.sort_unstable_by_key(order);
+        let mut held = (0, None);
+        let rows = (1i64..).zip(&ranked).map(|(place, (metric, key, group))| {
+            if held.1 != Some(*metric) {
+                held = (place, Some(*metric));
+            }
+            SalesRow {
+                key: (!key.is_nil()).then_some(*key),
+                rank: held.0,
+                metric: *metric,
+                sums: self.tally.sums(*group, currencies),
+            }
+        });
+        let rows = rows.collect();
+        for group in self.touched.drain(..) {
+            self.tally.clear(group);
+        }
+        rows
+    }
+}
+
+/// The first page of products or users by their sales; nothing where there are no columns that can tell, or another page
+/// is asked for. As many statements as the filter has conditions on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ranked(
+    tx: &ReadTx,
+    scope: ReadScope,
+    query: &SalesQuery,
+) -> Result<Option<Page<SalesRow>>> {
+    let page = &query.page;
+    if !can_rank(&query.facts, query.group, page) {
+        return Ok(None);
+    }
+    let Some(matching) = Matching::of_query(tx, scope, &query.facts).await? else {
+        return Ok(None);
+    };
+    let (range, group, by) = (query.facts.range.span, query.group, query.by);
+    let first = usize::try_from(page.size)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1);
+    let summed = tokio::task::spawn_blocking(move || {
+        let names = matching.snapshot.names();
+        let of_products = group == SalesGroup::Product;
+        let groups = if of_products {
+            &names.products
+        } else {
+            &names.users
+        };
+        let mut ranking = Ranking::new(groups.room(), names.currencies.room());
+        let (from, to) = (range.from.micros(), range.to.micros());
+        matching.each_counted(from, to, |chunk, place| {
+            if of_products {
+                ranking.add_cart(chunk, place);
+            } else {
+                ranking.add_user(chunk, place);
+            }
+        });
+        let currencies = names.currencies_in_order();
+        ranking.take(by, first, &currencies, |place| groups.name(place).copied())
+    });
+    let rows: Vec<SalesRow> = summed.await.map_err(Error::internal)?;
+    let rows = rows.into_iter().map(|row| {
+        let cursor = Cursor {
+            values: vec![Value::Int(row.metric)],
+            id: row.key.unwrap_or_default(),
+        };
+        (row, cursor)
+    });
+    Ok(Some(Page::cut(rows.collect(), page)))
+}
+
+/// Whether columns can give a page of a ranking.
+#[must_use]
+pub fn can_rank(facts: &FactQuery, group: SalesGroup, page: &PageRequest) -> bool {
+    can_count(facts)
+        && matches!(group, SalesGroup::Product | SalesGroup::User)
+        && page.forward
+        && page.after.is_none()
+        && page.before.is_none()
+}

@@ -1,0 +1,405 @@
+//! What is known of each product and each user for the built-in segments, from columns: the same as `store::segments`
+//! reads by SQL.
+
+use super::super::convert::instant;
+use super::super::listing::column;
+use super::super::segments::{UserFacts, nothing_known};
+use super::super::tx::ReadTx;
+use super::chunk::Chunk;
+use super::matching::Matching;
+use super::names::Directory;
+use super::sales::{Ranking, Tally};
+use crate::domain::action::Status;
+use crate::domain::columns::can_count;
+use crate::domain::error::{Error, Result};
+use crate::domain::money::Currency;
+use crate::domain::sales::{CurrencySums, FactQuery, RankBy, SalesRow, Sums};
+use crate::domain::scope::ReadScope;
+use crate::domain::segment::{ProductStats, UserStats};
+use crate::domain::time::Span;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Whether columns answer a query in this transaction: they hold what it asks, and are there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn are_there(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<bool> {
+    Ok(can_count(facts) && super::snapshot(tx, scope).await?.is_some())
+}
+
+/// What is known of each product that was sold before the range's end or is on the priority list; nothing where there
+/// are no columns that can tell. One statement, and those of the filter's conditions on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn product_stats(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    previous: Span,
+) -> Result<Option<Vec<ProductStats>>> {
+    if !can_count(facts) {
+        return Ok(None);
+    }
+    let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
+        return Ok(None);
+    };
+    let mut sql = tx.sql();
+    sql.push("SELECT p.id, p.is_hot, p.is_priority FROM products p WHERE p.publisher_id = ")
+        .bind(scope.publisher().0);
+    sql.push(" AND (p.is_hot = ")
+        .bind(true)
+        .push(" OR p.is_priority = ")
+        .bind(true)
+        .push(")");
+    let mut marks: HashMap<Uuid, (bool, bool)> = HashMap::new();
+    for row in tx.rows(sql).await? {
+        let mark = (column(&row, "is_hot")?, column(&row, "is_priority")?);
+        marks.insert(column(&row, "id")?, mark);
+    }
+    let range = facts.range.span;
+    let summed = tokio::task::spawn_blocking(move || products(&matching, range, previous, marks));
+    summed.await.map_err(Error::internal)?.map(Some)
+}
+
+/// What the facts say of a product.
+#[derive(Clone, Copy)]
+struct Product {
+    /// The last action that it was seen in.
+    seen: u64,
+    previous: i64,
+    lifetime: i64,
+    first: i64,
+    processed: i64,
+    approved: i64,
+}
+
+fn products(
+    matching: &Matching,
+    range: Span,
+    previous: Span,
+    marks: HashMap<Uuid, (bool, bool)>,
+) -> Result<Vec<ProductStats>> {
+    let (from, to) = (range.from.micros(), range.to.micros());
+    let is_previous = |at: i64| previous.from.micros() <= at && at < previous.to.micros();
+    let names = matching.snapshot.names();
+    let mut known = vec![
+        Product {
+            seen: 0,
+            previous: 0,
+            lifetime: 0,
+            first: i64::MAX,
+            processed: 0,
+            approved: 0,
+        };
+        names.products.room()
+    ];
+    let mut tally = Tally::new(names.products.room(), names.currencies.room());
+    // What all time says is kept beside the rows, as long as nothing but declined actions is left out.
+    let start = if matching.is_plain() {
+        take_lives(matching, to, &mut known);
+        from.min(previous.from.micros())
+    } else {
+        i64::MIN
+    };
+    let mut number = 0;
+    matching.each(start, to, |chunk, place| {
+        number += 1;
+        let at = chunk.at(place);
+        let counts = matching.counts(chunk, place);
+        for item in chunk.items(place) {
+            let Some(product) = known.get_mut(chunk.product(item)) else {
+                continue;
+            };
+            let is_first = product.seen != number;
+            product.seen = number;
+            if counts {
+                let units = chunk.item_units(item);
+                if !matching.is_plain() {
+                    product.lifetime += units;
+                    product.first = product.first.min(at);
+                }
+                if is_previous(at) {
+                    product.previous += units;
+                }
+                if at >= from {
+                    tally.add_item(chunk, (place, item), chunk.product(item), is_first);
+                }
+            }
+            if at >= from && is_first {
+                decide(product, chunk, place);
+            }
+        }
+    });
+    told(&known, &tally, &names, to, marks)
+}
+
+/// What is told of each product, of those that were sold or decided about before an instant, or are on the list.
+fn told(
+    known: &[Product],
+    tally: &Tally,
+    names: &Directory,
+    to: i64,
+    mut marks: HashMap<Uuid, (bool, bool)>,
+) -> Result<Vec<ProductStats>> {
+    let mut stats = Vec::new();
+    let currencies = names.currencies_in_order();
+    for (place, product) in known.iter().enumerate().skip(1) {
+        let Some(id) = names.products.name(place) else {
+            continue;
+        };
+        let mark = marks.remove(id);
+        let is_known = product.first < to || product.processed > 0;
+        if !is_known && !mark.is_some_and(|(_, is_priority)| is_priority) {
+            continue;
+        }
+        let (is_hot, is_priority) = mark.unwrap_or_default();
+        let first = (product.first < to).then_some(product.first);
+        stats.push(ProductStats {
+            sums: tally.sums(place, &currencies),
+            previous_units: product.previous,
+            lifetime_units: product.lifetime,
+            first_sold: first
+                .map(|at| instant(at, "actions", "ordered_at_us"))
+                .transpose()?,
+            processed: product.processed,
+            approved: product.approved,
+            is_hot,
+            is_priority,
+            ..nothing_known(*id)
+        });
+    }
+    // What was never sold is known for being on the list alone.
+    let listed = marks
+        .into_iter()
+        .filter(|(_, (_, is_priority))| *is_priority);
+    stats.extend(listed.map(|(id, (is_hot, is_priority))| ProductStats {
+        is_hot,
+        is_priority,
+        ..nothing_known(id)
+    }));
+    Ok(stats)
+}
+
+/// Counts an action of the range that the advertiser has decided.
+fn decide(product: &mut Product, chunk: &Chunk, place: usize) {
+    let status = Status::ALL.get(chunk.status(place)).copied();
+    let status = status.unwrap_or(Status::Unknown);
+    product.processed += i64::from(status.is_processed());
+    product.approved += i64::from(status.counts_as_approved());
+}
+
+/// What all time up to an instant says of each product: what all time says, less what came later.
+fn take_lives(matching: &Matching, to: i64, known: &mut [Product]) {
+    for (product, life) in known.iter_mut().zip(matching.snapshot.lives()) {
+        product.lifetime = life.units;
+        product.first = life.first;
+    }
+    matching.each_counted(to, i64::MAX, |chunk, place| {
+        for item in chunk.items(place) {
+            if let Some(product) = known.get_mut(chunk.product(item)) {
+                product.lifetime -= chunk.item_units(item);
+            }
+        }
+    });
+    for product in known.iter_mut().filter(|product| product.first >= to) {
+        product.lifetime = 0;
+    }
+}
+
+/// What is known of each user with a counted action in the range; nothing where there are no columns that can tell. As
+/// many statements as the filter has conditions on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn user_stats(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+) -> Result<Option<UserFacts>> {
+    if !can_count(facts) {
+        return Ok(None);
+    }
+    let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
+        return Ok(None);
+    };
+    let range = facts.range.span;
+    let summed = tokio::task::spawn_blocking(move || users(&matching, range));
+    summed.await.map_err(Error::internal)?.map(Some)
+}
+
+/// What the facts say of a user.
+#[derive(Clone, Copy)]
+struct User {
+    first: i64,
+    /// The latest counted action in the range, by its order and then its id, and its country.
+    last: (i64, Uuid),
+    country: usize,
+}
+
+fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
+    let (from, to) = (range.from.micros(), range.to.micros());
+    let names = matching.snapshot.names();
+    let nobody = User {
+        first: i64::MAX,
+        last: (i64::MIN, Uuid::nil()),
+        country: 0,
+    };
+    let mut known = vec![nobody; names.users.room()];
+    let mut tally = Tally::new(names.users.room(), names.currencies.room());
+    let start = if matching.is_plain() {
+        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts()) {
+            user.first = *first;
+        }
+        from
+    } else {
+        i64::MIN
+    };
+    matching.each_counted(start, to, |chunk, place| {
+        let (at, number) = (chunk.at(place), chunk.user(place));
+        let Some(user) = known.get_mut(number) else {
+            return;
+        };
+        user.first = user.first.min(at);
+        if at < from {
+            return;
+        }
+        tally.add_action(chunk, place, number);
+        let last = (at, chunk.id(place));
+        if last >= user.last {
+            user.last = last;
+            user.country = chunk.country(place);
+        }
+    });
+    let currencies = names.currencies_in_order();
+    let mut found = UserFacts {
+        unattributed: tally.sums(0, &currencies),
+        users: Vec::new(),
+    };
+    for (place, user) in known.iter().enumerate().skip(1) {
+        let Some(id) = names.users.name(place).filter(|_| tally.actions(place) > 0) else {
+            continue;
+        };
+        found.users.push(UserStats {
+            user_id: *id,
+            sums: tally.sums(place, &currencies),
+            first_at: instant(user.first, "actions", "ordered_at_us")?,
+            last_at: instant(user.last.0, "actions", "ordered_at_us")?,
+            country: names.countries.name(user.country).cloned(),
+        });
+    }
+    Ok(found)
+}
+
+/// Who is asked about: users, and lists of them by their places.
+#[derive(Clone, Debug)]
+pub struct Buyers {
+    /// The users.
+    pub users: Vec<Uuid>,
+    /// For each list whether it is that of the facts without a user, and else its users by their places.
+    pub lists: Vec<(bool, Vec<usize>)>,
+}
+
+/// The first products of each list of users, ranked within it; nothing where there are no columns that can tell. As many
+/// statements as the filter has conditions on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn products_of_users(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    buyers: impl FnOnce() -> Buyers,
+    (by, first): (RankBy, usize),
+) -> Result<Option<Vec<Vec<SalesRow>>>> {
+    if !can_count(facts) {
+        return Ok(None);
+    }
+    let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
+        return Ok(None);
+    };
+    let (buyers, range) = (buyers(), facts.range.span);
+    let ranked = tokio::task::spawn_blocking(move || bought(&matching, range, &buyers, by, first));
+    ranked.await.map_err(Error::internal).map(Some)
+}
+
+fn bought(
+    matching: &Matching,
+    range: Span,
+    buyers: &Buyers,
+    by: RankBy,
+    first: usize,
+) -> Vec<Vec<SalesRow>> {
+    let names = matching.snapshot.names();
+    // The lists that each user is on, by the user's number; 0 is nobody.
+    let mut on: Vec<Vec<u32>> = vec![Vec::new(); names.users.room()];
+    let numbers: Vec<Option<usize>> = buyers
+        .users
+        .iter()
+        .map(|user| names.users.find(user))
+        .collect();
+    for (list, (is_nobody, places)) in (0u32..).zip(&buyers.lists) {
+        let numbers = places.iter().filter_map(|place| *numbers.get(*place)?);
+        for number in numbers.chain(is_nobody.then_some(0)) {
+            if let Some(on) = on.get_mut(number) {
+                on.push(list);
+            }
+        }
+    }
+    let (from, to) = (range.from.micros(), range.to.micros());
+    // List by list, so that the sums of all products of one list lie together.
+    let mut rows: Vec<Vec<(u32, u32)>> = vec![Vec::new(); buyers.lists.len()];
+    let chunks: Vec<(&Chunk, bool)> = matching.snapshot.between(from, to).collect();
+    for (number, (chunk, is_inside)) in (0u32..).zip(&chunks) {
+        for (spot, place) in (0u32..).zip(0..chunk.len()) {
+            let is_in = *is_inside || (from..to).contains(&chunk.at(place));
+            if !is_in || !matching.counts(chunk, place) || !matching.passes(chunk, place) {
+                continue;
+            }
+            for list in on.get(chunk.user(place)).into_iter().flatten() {
+                if let Some(rows) = usize::try_from(*list)
+                    .ok()
+                    .and_then(|list| rows.get_mut(list))
+                {
+                    rows.push((number, spot));
+                }
+            }
+        }
+    }
+    let mut ranking = Ranking::new(names.products.room(), names.currencies.room());
+    let currencies: Vec<(usize, Currency)> = names.currencies_in_order();
+    rows.iter()
+        .map(|rows| {
+            for (number, spot) in rows {
+                let chunk = usize::try_from(*number)
+                    .ok()
+                    .and_then(|number| chunks.get(number));
+                if let (Some((chunk, _)), Ok(place)) = (chunk, usize::try_from(*spot)) {
+                    ranking.add_cart(chunk, place);
+                }
+            }
+            ranking.take(by, first, &currencies, |place| {
+                names.products.name(place).copied()
+            })
+        })
+        .collect()
+}
+
+/// Sums as the domain has them, from a row of each currency.
+pub(super) fn sums(
+    (actions, units): (i64, i64),
+    money: impl Iterator<Item = (Currency, i64, i64)>,
+) -> Sums {
+    Sums {
+        actions,
+        units,
+        money: money
+            .map(|(currency, order_amount_e4, reward_e4)| CurrencySums {
+                currency,
+                order_amount_e4,
+                reward_e4,
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,249 @@
+//! The columns of a publisher as one read transaction sees the facts, and how they follow from earlier ones.
+
+use super::super::state::state;
+use super::super::tx::ReadTx;
+use super::chunk::{ActionRow, Chunk, ROWS};
+use super::names::Directory;
+use super::{OUT_OF_ROOM, load};
+use crate::domain::error::{Error, Result};
+use crate::domain::scope::ReadScope;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use uuid::Uuid;
+
+/// A change of the log, by its action and its run: the same number is another change where a database was put back.
+pub(super) type Mark = Option<(Uuid, Uuid)>;
+
+/// The facts of a publisher up to a number of its change log. Snapshots share the chunks in which they do not differ.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The last number of the change log that is in it.
+    pub(super) seq: i64,
+    mark: Mark,
+    pub(super) chunks: Vec<Arc<Chunk>>,
+    names: Arc<RwLock<Directory>>,
+    firsts: OnceLock<Vec<i64>>,
+    lives: OnceLock<Vec<Life>>,
+}
+
+/// What is known of a product over all time, without declined actions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    /// Units.
+    pub units: i64,
+    /// The first order, µs; [`i64::MAX`] for none.
+    pub first: i64,
+}
+
+impl Snapshot {
+    fn new(seq: i64, mark: Mark, chunks: Vec<Arc<Chunk>>, names: Arc<RwLock<Directory>>) -> Self {
+        Self {
+            seq,
+            mark,
+            chunks,
+            names,
+            firsts: OnceLock::new(),
+            lives: OnceLock::new(),
+        }
+    }
+
+    /// Reads all facts that a transaction sees, page by page; nothing where they take more than `most` bytes.
+    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Option<Self>> {
+        let seq = state(tx, scope).await?.change_seq;
+        let mark = load::mark(tx, scope, seq).await?;
+        let names = Arc::new(RwLock::new(Directory::default()));
+        let mut chunks: Vec<Arc<Chunk>> = Vec::new();
+        let (mut rows, mut bytes): (Vec<ActionRow>, usize) = (Vec::new(), 0);
+        let mut after = (i64::MIN, Uuid::nil());
+        loop {
+            let page = load::page(tx, scope, &names, after).await?;
+            let is_last = page.len() < load::PAGE;
+            if let Some(last) = page.last() {
+                after = (last.at, last.id);
+            }
+            rows.extend(page);
+            if rows.len() >= ROWS || is_last && !rows.is_empty() {
+                let chunk = Chunk::of(&rows);
+                rows.clear();
+                bytes += chunk.bytes();
+                chunks.push(Arc::new(chunk));
+            }
+            let named = names.read().unwrap_or_else(PoisonError::into_inner).bytes();
+            if bytes + named > most {
+                return Ok(None);
+            }
+            if is_last {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(Self::new(seq, mark, chunks, names)))
+    }
+
+    /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one.
+    pub(super) async fn caught_up(
+        self: &Arc<Self>,
+        tx: &ReadTx,
+        scope: ReadScope,
+        seq: i64,
+    ) -> Result<Option<Self>> {
+        let changes = load::changes(tx, scope, self.seq, seq).await?;
+        if changes.first != self.mark {
+            return Ok(None);
+        }
+        let mark = load::mark(tx, scope, seq).await?;
+        let mut rows = HashMap::new();
+        let ids: Vec<Uuid> = changes.actions.iter().copied().collect();
+        for ids in ids.chunks(load::PAGE) {
+            for row in load::by_id(tx, scope, &self.names, ids).await? {
+                rows.insert(row.id, row);
+            }
+        }
+        let old = Arc::clone(self);
+        let replaced =
+            tokio::task::spawn_blocking(move || replaced(&old.chunks, &changes.actions, rows));
+        let chunks = replaced.await.map_err(Error::internal)?;
+        Ok(Some(Self::new(seq, mark, chunks, Arc::clone(&self.names))))
+    }
+
+    /// The names that the rows hold by number.
+    pub(super) fn names(&self) -> RwLockReadGuard<'_, Directory> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many actions it holds.
+    pub(super) fn rows(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.len()).sum()
+    }
+
+    /// How many bytes it takes beside the chunks in `seen`, which are added to it.
+    pub(super) fn bytes(&self, seen: &mut HashSet<*const Chunk>) -> usize {
+        let own = self
+            .chunks
+            .iter()
+            .filter(|chunk| seen.insert(Arc::as_ptr(chunk)));
+        let derived = self.firsts.get().map_or(0, |firsts| firsts.len() * 8)
+            + self
+                .lives
+                .get()
+                .map_or(0, |lives| lives.len() * size_of::<Life>());
+        own.map(|chunk| chunk.bytes()).sum::<usize>() + derived
+    }
+
+    /// How many bytes the names take, which all snapshots of the publisher share.
+    pub(super) fn named_bytes(&self) -> usize {
+        self.names().bytes()
+    }
+
+    /// The chunks with an order from an instant up to but without another, and whether all of their orders are.
+    pub(super) fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (&Chunk, bool)> {
+        self.chunks.iter().filter_map(move |chunk| {
+            let (first, last) = chunk.span();
+            let meets = first < to && last >= from;
+            meets.then(|| (chunk.as_ref(), first >= from && last < to))
+        })
+    }
+
+    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none.
+    pub(super) fn firsts(&self) -> &[i64] {
+        self.firsts.get_or_init(|| {
+            let mut firsts = vec![i64::MAX; self.names().users.room()];
+            for chunk in &self.chunks {
+                for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
+                    if let Some(first) = firsts.get_mut(chunk.user(place)) {
+                        *first = (*first).min(chunk.at(place));
+                    }
+                }
+            }
+            firsts
+        })
+    }
+
+    /// What is known of each product, by its number.
+    pub(super) fn lives(&self) -> &[Life] {
+        self.lives.get_or_init(|| {
+            let none = Life {
+                units: 0,
+                first: i64::MAX,
+            };
+            let mut lives = vec![none; self.names().products.room()];
+            for chunk in &self.chunks {
+                for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
+                    let at = chunk.at(place);
+                    for item in chunk.items(place) {
+                        if let Some(life) = lives.get_mut(chunk.product(item)) {
+                            life.units += chunk.item_units(item);
+                            life.first = life.first.min(at);
+                        }
+                    }
+                }
+            }
+            lives
+        })
+    }
+}
+
+/// Whether an action was declined.
+pub(super) fn is_declined(chunk: &Chunk, place: usize) -> bool {
+    chunk.status(place) == crate::domain::action::Status::Declined as usize
+}
+
+/// The chunks in which `rows` stand for the actions that changed; those that are not among `rows` are gone.
+fn replaced(
+    chunks: &[Arc<Chunk>],
+    changed: &HashSet<Uuid>,
+    mut rows: HashMap<Uuid, ActionRow>,
+) -> Vec<Arc<Chunk>> {
+    // Ids are hashes: their first bits tell most of them apart without a look into the set.
+    let start = |id: &Uuid| {
+        let [first, second, ..] = id.as_bytes();
+        usize::from(u16::from_be_bytes([*first, *second]))
+    };
+    let mut starts = vec![false; 1 << 16];
+    for id in changed {
+        if let Some(is) = starts.get_mut(start(id)) {
+            *is = true;
+        }
+    }
+    let is_changed =
+        |id: &Uuid| starts.get(start(id)).copied().unwrap_or(true) && changed.contains(id);
+    let mut made = Vec::with_capacity(chunks.len() + 1);
+    for chunk in chunks {
+        if !chunk.ids().iter().any(is_changed) {
+            made.push(Arc::clone(chunk));
+            continue;
+        }
+        let kept: Vec<ActionRow> = (0..chunk.len())
+            .filter_map(|place| {
+                let id = chunk.id(place);
+                if is_changed(&id) {
+                    rows.remove(&id)
+                } else {
+                    Some(chunk.row(place))
+                }
+            })
+            .collect();
+        if !kept.is_empty() {
+            made.push(Arc::new(Chunk::of(&kept)));
+        }
+    }
+    let mut new: Vec<ActionRow> = rows.into_values().collect();
+    new.sort_unstable_by_key(|row| (row.at, row.id));
+    // New actions are the latest ones as a rule: the last chunk is filled up first.
+    if let Some(last) = made
+        .last()
+        .filter(|last| last.len() < ROWS && !new.is_empty())
+    {
+        let mut filled: Vec<ActionRow> = (0..last.len()).map(|place| last.row(place)).collect();
+        filled.extend(new.drain(..new.len().min(ROWS - last.len())));
+        made.pop();
+        made.push(Arc::new(Chunk::of(&filled)));
+    }
+    made.extend(new.chunks(ROWS).map(|rows| Arc::new(Chunk::of(rows))));
+    made
+}
+
+/// Why a publisher's columns are not kept, for the log.
+pub(super) fn say_too_large(publisher: i64, most: usize) {
+    tracing::warn!(publisher, megabytes = most >> 20, "{OUT_OF_ROOM}");
+}

@@ -1,0 +1,361 @@
+//! Columns in memory answer what SQL answers in the same transaction: after every write, for transactions that began
+//! earlier, where they are thrown away, and where they have no room. That they answer right is what the property tests
+//! of reports, segments and sales say, which ask both.
+
+use crate::support::api::Api;
+use crate::support::check::seed;
+use crate::support::drafts::{Maker, Shape, at};
+use crate::support::server::running;
+use crate::support::world::{World, block_on};
+use actiongraph::analytics::{report, segments};
+use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::money::Currency;
+use actiongraph::domain::page::PageRequest;
+use actiongraph::domain::report::metric::Metric;
+use actiongraph::domain::report::{Bucket, Dimension, Report, ReportRequest, Wanted};
+use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy};
+use actiongraph::domain::segment::ProductRules;
+use actiongraph::domain::time::{Span, WeekStart, Zone};
+use actiongraph::store::columns::ColumnsOptions;
+use actiongraph::store::{ReadTx, Recorder};
+use actiongraph::worker;
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::json;
+
+const SHAPE: Shape = Shape {
+    drafts: 120,
+    actions: 80,
+    wild: false,
+};
+
+fn all_time() -> AxisRange {
+    AxisRange {
+        axis: DateAxis::Ordered,
+        span: Span {
+            from: at("2026-01-01T00:00:00Z"),
+            to: at("2027-01-01T00:00:00Z"),
+        },
+        zone: Zone::UTC,
+    }
+}
+
+/// A report that no total can answer, because none knows how many items an action has.
+fn request(dimensions: &[Dimension], metrics: &[Metric], bucket: Option<Bucket>) -> ReportRequest {
+    let any = Op::Gte(Value::Int(0));
+    ReportRequest {
+        range: all_time(),
+        previous: all_time().span,
+        filter: Filter::Test(ActionTest::Field(ActionField::ItemsCount, any)),
+        dimensions: dimensions.to_vec(),
+        bucket,
+        week_start: WeekStart::Monday,
+        metrics: metrics.to_vec(),
+        wanted: Wanted::default(),
+        having: Vec::new(),
+        order: Vec::new(),
+        page: PageRequest {
+            size: 10_000,
+            forward: true,
+            after: None,
+            before: None,
+        },
+        currency: None,
+        compare: None,
+        fill_gaps: false,
+        now: at("2026-07-01T00:00:00Z"),
+    }
+}
+
+/// Questions that look at every column there is.
+fn requests() -> Vec<ReportRequest> {
+    let whole = [
+        Metric::Actions,
+        Metric::Units,
+        Metric::OrderAmount,
+        Metric::ApprovedReward,
+        Metric::PaidReward,
+        Metric::AverageOrderAmount,
+        Metric::CartCoverage,
+    ];
+    let of_items = [
+        Metric::Actions,
+        Metric::Units,
+        Metric::OrderAmount,
+        Metric::Reward,
+    ];
+    let users = [Metric::Users, Metric::Reward, Metric::Units];
+    vec![
+        request(
+            &[
+                Dimension::Program,
+                Dimension::AdSpace,
+                Dimension::Country,
+                Dimension::Status,
+                Dimension::ActionType,
+                Dimension::Device,
+            ],
+            &whole,
+            None,
+        ),
+        request(
+            &[
+                Dimension::Product,
+                Dimension::CategoryOwn,
+                Dimension::Status,
+            ],
+            &of_items,
+            None,
+        ),
+        request(&[Dimension::CategoryLevel1], &of_items, Some(Bucket::Month)),
+        request(
+            &[Dimension::UserAge, Dimension::UserFrequency],
+            &users,
+            None,
+        ),
+        request(&[], &users, Some(Bucket::Day)),
+    ]
+}
+
+/// What is said of a report, but for how it was read.
+fn said(report: &Report) -> String {
+    format!("{:?} {:?} {:?}", report.page, report.totals, report.groups)
+}
+
+/// What is asked in a transaction, as text.
+async fn answers(tx: &ReadTx, world: &World, place: usize) -> (String, Vec<&'static str>) {
+    let scope = world.read(place);
+    let (mut text, mut sources) = (String::new(), Vec::new());
+    for request in requests() {
+        let report = report::run(tx, scope, &request).await.unwrap();
+        text.push_str(&said(&report));
+        sources.extend(&report.reading.sources);
+    }
+    let facts = FactQuery::counted(all_time(), Filter::default());
+    let span = Span {
+        from: at("2025-01-01T00:00:00Z"),
+        to: at("2026-01-01T00:00:00Z"),
+    };
+    let rules = ProductRules::default();
+    let products = segments::products(tx, scope, &facts, span, &rules).await;
+    text.push_str(&format!("{:?}", products.unwrap().stats));
+    let users = segments::users(tx, scope, &facts, Currency::USD)
+        .await
+        .unwrap();
+    let bought = segments::user_segment_products(tx, scope, &facts, &users, RankBy::Units, 3).await;
+    text.push_str(&format!("{users:?} {:?}", bought.unwrap()));
+    (text, sources)
+}
+
+/// That columns say what SQL says of the facts as they are, and that it was columns.
+pub(crate) async fn assert_follow(world: &World, place: usize, what: &str) {
+    if world.store.columns().is_none() {
+        return;
+    }
+    let sql = ReadTx::new(&world.store.with_columns(ColumnsOptions {
+        max_bytes: 0,
+        least_changes: 0,
+    }));
+    let (expected, _) = answers(&sql, world, place).await;
+    let (found, sources) = answers(&world.tx(), world, place).await;
+    assert_eq!(found, expected, "{what}");
+    // Without facts there are no currencies to ask about, and nothing is asked.
+    let is_empty = world.facts(place).await.actions.is_empty();
+    assert!(
+        is_empty || sources.iter().all(|source| *source == "columns"),
+        "{what}: {sources:?}"
+    );
+}
+
+#[test]
+fn a_transaction_is_answered_as_of_its_beginning() {
+    block_on(async {
+        let world = World::rich(seed() + 31, SHAPE).await.in_columns().await;
+        let without = world.store.with_columns(ColumnsOptions {
+            max_bytes: 0,
+            least_changes: 0,
+        });
+        let mut begun = Vec::new();
+        for round in 0..5 {
+            if [0, 4].contains(&round) {
+                let before = answers(&ReadTx::new(&without), &world, 0).await.0;
+                // It begins, and asks later.
+                let tx = world.tx();
+                actiongraph::store::state(&tx, world.read(0)).await.unwrap();
+                begun.push((tx, before));
+            }
+            let more = Maker::new(seed() + 100 + round, SHAPE).drafts();
+            let applied = world.apply(0, &more[..20]).await;
+            assert!(
+                applied.inserted + applied.updated > 0,
+                "there is something to follow"
+            );
+            assert_follow(&world, 0, "after a write").await;
+        }
+        // The one that saw a snapshot that is still kept is answered by it, the other by SQL: both by what they saw.
+        for ((tx, expected), is_kept) in begun.into_iter().zip([false, true]) {
+            let (found, sources) = answers(&tx, &world, 0).await;
+            assert_eq!(found, expected);
+            assert_eq!(sources.contains(&"columns"), is_kept);
+        }
+    });
+}
+
+#[test]
+fn a_database_that_was_put_back_is_read_anew() {
+    block_on(async {
+        let world = World::rich(seed() + 32, SHAPE).await.in_columns().await;
+        assert_follow(&world, 0, "at first").await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the database is put back behind the store's back"
+        )]
+        let db = Database::connect(&world.url).await.unwrap();
+        let id = world.publishers[0].id.0;
+        // The same numbers mean other changes now, and other facts.
+        for statement in [
+            format!("UPDATE action_changes SET run_id = action_id WHERE publisher_id = {id}"),
+            format!("UPDATE actions SET units = units + 1 WHERE publisher_id = {id}"),
+        ] {
+            db.execute_unprepared(&statement).await.unwrap();
+        }
+        let more = Maker::new(seed() + 132, SHAPE).drafts();
+        world.apply(0, &more[..20]).await;
+        let (_, sources) = answers(&world.tx(), &world, 0).await;
+        assert!(!sources.contains(&"columns"), "{sources:?}");
+        let builds = world.store.columns().unwrap().stats().builds;
+        assert!(
+            worker::columns::tick(&world.store).await.unwrap(),
+            "it was asked for"
+        );
+        assert_eq!(world.store.columns().unwrap().stats().builds, builds + 1);
+        let (_, sources) = answers(&world.tx(), &world, 0).await;
+        assert!(sources.contains(&"columns"), "{sources:?}");
+    });
+}
+
+#[test]
+fn columns_without_room_leave_the_answers_to_sql() {
+    block_on(async {
+        let mut world = World::rich(seed() + 33, SHAPE).await;
+        let expected = answers(&world.tx(), &world, 0).await.0;
+        world.store = world.store.with_columns(ColumnsOptions {
+            max_bytes: 4_096,
+            least_changes: 0,
+        });
+        world.read_columns_in().await;
+        let (found, sources) = answers(&world.tx(), &world, 0).await;
+        assert_eq!(found, expected);
+        assert!(!sources.contains(&"columns"), "{sources:?}");
+        let stats = world.store.columns().unwrap().stats();
+        assert_eq!((stats.bytes, stats.rows, stats.builds), (0, 0, 0));
+        assert!(stats.fallbacks > 0);
+        // Nobody tries again and again.
+        assert!(!worker::columns::tick(&world.store).await.unwrap());
+    });
+}
+
+#[test]
+fn what_was_asked_for_longest_ago_makes_room() {
+    block_on(async {
+        let mut world = World::rich(seed() + 34, SHAPE).await.in_columns().await;
+        let both = world.store.columns().unwrap().stats().bytes;
+        world.store = world.store.with_columns(ColumnsOptions {
+            max_bytes: both - 1,
+            least_changes: 0,
+        });
+        let columns = world.store.columns().unwrap().clone();
+        for place in [1, 0] {
+            columns.want(world.publishers[place].id);
+            assert!(worker::columns::tick(&world.store).await.unwrap());
+        }
+        assert!(columns.stats().bytes < both);
+        for (place, is_there) in [(0, true), (1, false)] {
+            let (_, sources) = answers(&world.tx(), &world, place).await;
+            assert_eq!(sources.contains(&"columns"), is_there, "publisher {place}");
+        }
+    });
+}
+
+#[test]
+fn a_question_of_columns_sends_one_statement_and_says_so() {
+    block_on(async {
+        let mut world = World::rich(seed() + 35, SHAPE).await.in_columns().await;
+        let recorder = Recorder::default();
+        world.store = world.store.recorded(&recorder);
+        let mut asked = request(
+            &[Dimension::UserAge],
+            &[Metric::Users, Metric::Reward],
+            None,
+        );
+        asked.wanted.explain = true;
+        asked.wanted.totals = true;
+        let found = report::run(&world.tx(), world.read(0), &asked)
+            .await
+            .unwrap();
+        let sent = recorder.take();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert!(sent[0].contains("publisher_states"), "{sent:?}");
+        assert!(
+            found.explain.contains(", or of columns in memory"),
+            "{}",
+            found.explain
+        );
+        assert!(
+            found
+                .explain
+                .contains("read from columns in memory: 3 of these questions"),
+            "{}",
+            found.explain
+        );
+    });
+}
+
+#[test]
+fn the_api_tells_what_columns_answered() {
+    block_on(async {
+        let world = World::rich(seed() + 36, SHAPE).await.in_columns().await;
+        let api = Api::of(&world, 0);
+        let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+        let query = format!(
+            "{{ users: userSegments({range}) {{ info {{ source }} nodes {{ size topProducts(first: 2) {{ nodes {{ units }} }} }} }} \
+             products: productSegments({range}, filter: {{country: {{eq: \"RU\"}}}}) {{ info {{ source }} nodes {{ size }} }} \
+             comments: productSegments({range}, filter: {{comment: {{isNull: true}}}}) {{ info {{ source }} }} \
+             top: topSellingProducts({range}, first: 3) {{ info {{ source }} nodes {{ units }} }} \
+             report({range}, groupBy: [USER_AGE]) {{ info {{ sources }} nodes {{ values {{ users }} }} }} }}"
+        );
+        let data = api.data(&query, &json!({})).await;
+        for (name, source) in [
+            ("users", "COLUMNS"),
+            ("products", "COLUMNS"),
+            ("comments", "FACTS"),
+            ("top", "COLUMNS"),
+        ] {
+            assert_eq!(data[name]["info"]["source"], source, "{name}");
+        }
+        assert_eq!(data["report"]["info"]["sources"], json!(["columns"]));
+    });
+}
+
+#[test]
+fn a_server_shows_what_columns_take() {
+    block_on(async {
+        let server = running("columns_min_changes = 0\ncolumns_warm_up = true").await;
+        let text = server
+            .client
+            .get(format!("http://{}/metrics", server.address))
+            .send()
+            .await
+            .unwrap();
+        let text = text.text().await.unwrap();
+        for name in [
+            "bytes",
+            "rows",
+            "builds_total",
+            "catch_ups_total",
+            "fallbacks_total",
+        ] {
+            let name = format!("actiongraph_columns_{name} ");
+            assert!(text.contains(&name), "{name} in {text}");
+        }
+    });
+}
