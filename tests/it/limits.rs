@@ -313,7 +313,8 @@ async fn worlds(limits: &Limits) -> (World, World) {
     let drafts: Vec<ActionDraft> = seen.iter().flat_map(|plain| plain.drafts(true)).collect();
     part.apply(0, &drafts).await;
     bring_clicks(&part, &seen).await;
-    (full, part)
+    // What is in memory was read for those who see everything.
+    (full.in_columns().await, part)
 }
 
 fn ids(value: &Value, into: &mut BTreeSet<String>) {
