@@ -173,6 +173,12 @@ impl ReadScope {
     pub fn publisher(self) -> PublisherId {
         self.0
     }
+
+    /// Whether all rows of the publisher may be read: what is kept of all of them may only answer then.
+    #[must_use]
+    pub fn sees_all(self) -> bool {
+        !self.1.is_some()
+    }
 }
 
 /// The right to write one publisher's rows.
