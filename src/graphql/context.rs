@@ -1,6 +1,7 @@
 //! What every resolver of one request can reach: who asks, when, through which transaction and loaders.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -28,6 +29,8 @@ pub struct RequestContext {
     pub viewer: Viewer,
     /// What the viewer may read.
     pub scope: ReadScope,
+    /// The address that the request came from, where one is known.
+    pub address: Option<IpAddr>,
     /// The present.
     pub now: Instant,
     /// The transaction that everything is read through.
@@ -49,6 +52,7 @@ impl RequestContext {
     /// The context of a request that reads through `tx`.
     pub fn new(
         viewer: Viewer,
+        address: Option<IpAddr>,
         now: Instant,
         tx: ReadTx,
         limits: Arc<EngineOptions>,
@@ -59,6 +63,7 @@ impl RequestContext {
         Arc::new(Self {
             viewer,
             scope,
+            address,
             now,
             tx,
             loaders,

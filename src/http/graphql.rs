@@ -111,6 +111,7 @@ async fn run(
     let call = Call {
         introspection: introspection(options.introspection, &viewer),
         viewer: (*viewer).clone(),
+        address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         now: state.now(),
         method,
         reference: reference.clone(),

@@ -34,7 +34,9 @@ async fn types() -> Vec<Value> {
         viewer: Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
+            limits: std::sync::Arc::default(),
         },
+        address: None,
         now: Instant::MIN,
         method: Method::Post,
         reference: "test".to_owned(),

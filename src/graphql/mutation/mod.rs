@@ -10,6 +10,7 @@ pub mod traffic;
 
 use async_graphql::{MergedObject, SimpleObject};
 
+use super::keys::KeyMutations;
 use crate::domain::error::{Code, Error};
 
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
@@ -17,6 +18,7 @@ use crate::domain::error::{Code, Error};
 pub struct Mutation(
     records::RecordChanges,
     traffic::TrafficChanges,
+    KeyMutations,
     segments::SegmentMutations,
     segment_settings::SegmentSettingsChange,
 );

@@ -2,6 +2,7 @@
 
 use super::drafts::at;
 use super::world::World;
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
@@ -27,6 +28,7 @@ impl Api {
             viewer: Viewer {
                 publisher: world.publishers[place].clone(),
                 credential: Credential::LoopbackDemo,
+                limits: std::sync::Arc::default(),
             },
             now: at("2026-07-01T00:00:00Z"),
             statements,
@@ -44,6 +46,13 @@ impl Api {
         self
     }
 
+    /// A caller who sees of it what limits leave.
+    pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
+        let mut api = Self::of(world, place);
+        api.viewer.limits = std::sync::Arc::new(limits);
+        api
+    }
+
     /// The reply to an operation.
     pub(crate) async fn reply(&self, query: &str, variables: &Value) -> Reply {
         let request = GraphqlRequest {
@@ -53,6 +62,7 @@ impl Api {
         };
         let call = Call {
             viewer: self.viewer.clone(),
+            address: None,
             now: self.now,
             method: Method::Post,
             reference: "test".to_owned(),
