@@ -55,7 +55,7 @@ test: ## Install what the tests need and run all of them
 	@scripts/test $(PARTS)
 
 .PHONY: soak
-soak: ## Kill imports and fuzz readers for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
+soak: ## Kill imports, fuzz readers and the API for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
 	@scripts/soak
 
 .PHONY: tidy
@@ -89,6 +89,10 @@ bench-reports: build ## Measure reports beside the same by hand (ACTIONS=2000000
 .PHONY: bench-formats
 bench-formats: build ## Measure imports of every format beside bare inserts (ACTIONS=200000)
 	@ACTIONGRAPH_BIN=$(BINARY) bench/formats/run $(ACTIONS)
+
+.PHONY: bench-cost
+bench-cost: build ## Compare what operations cost in points with the time they take
+	@ACTIONGRAPH_BIN=$(BINARY) bench/cost/run
 
 .PHONY: bench-postbacks
 bench-postbacks: build ## Measure how many postbacks a server takes

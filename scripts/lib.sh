@@ -14,6 +14,9 @@ target_dir() { printf '%s\n' "${CARGO_TARGET_DIR:-target}"; }
 # The binary that `make demo` serves and the Node tests ask.
 demo_binary() { printf '%s\n' "${ACTIONGRAPH_BIN:-$(target_dir)/demo/actiongraph}"; }
 
+# The Python packages that make operations from the schema.
+fuzz_venv() { printf '%s\n' "$(target_dir)/fuzz-venv"; }
+
 # Prints the folder of the newest installed PostgreSQL server, or fails silently.
 postgres_bin() {
   local dir newest=""

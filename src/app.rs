@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,30 +18,28 @@ use actix_web::{App as Routes, HttpServer};
 use futures::future::{FusedFuture as _, FutureExt as _};
 
 use crate::access::Keyring;
+use crate::access::budget::{Budgets, Terms};
+use crate::access::documents::TrustedDocuments;
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::Publisher;
-use crate::graphql::{self, Engine};
+use crate::graphql::document::DocumentLimits;
+use crate::graphql::{self, DoorLimits, Engine, EngineOptions};
 use crate::http::state::{HttpOptions, HttpState};
-use crate::http::{observe::observe, routes};
+use crate::http::turnstile::Turnstile;
+use crate::http::{observe::observe, routes, tls};
 use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
 use crate::ingest::uploads::Uploads;
-use crate::settings::{Settings, data_directory};
+use crate::settings::{LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
 use crate::store::columns::ColumnsOptions;
 use crate::telemetry::Metrics;
 use crate::worker;
 use crate::worker::sync::Measured;
 use tokio::sync::watch;
-
-/// How long a connection may take to send the head of its first request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long a connection without a request is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long the rest of a refused body is swallowed, so that its sender can read why.
 const LINGER: Duration = Duration::from_secs(2);
@@ -69,11 +68,102 @@ pub struct App {
     state: Data<HttpState>,
     postbacks: inbox::Writer,
     reading: Reading,
-    workers: Option<usize>,
+    serving: Serving,
     shutdown: Duration,
     verify_every: Option<Duration>,
     columns_warm_up: bool,
     syncs: Vec<Sync>,
+}
+
+/// How connections are served.
+#[derive(Clone, Debug)]
+struct Serving {
+    workers: usize,
+    connections: usize,
+    head_deadline: Duration,
+    keep_alive: Duration,
+    shutdown: Duration,
+    tls: Option<TlsFiles>,
+}
+
+impl Serving {
+    fn of(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self {
+            workers: settings.workers.unwrap_or_else(processors),
+            connections: small(limits.max_connections),
+            head_deadline: Duration::from_millis(limits.head_deadline_ms),
+            keep_alive: Duration::from_secs(limits.keep_alive_seconds),
+            shutdown: settings.shutdown,
+            tls: settings.tls.clone(),
+        }
+    }
+}
+
+fn small(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// What documents may be, by the settings.
+fn document_limits(limits: &LimitSettings) -> DocumentLimits {
+    DocumentLimits {
+        bytes: small(limits.max_document_bytes),
+        tokens: small(limits.max_document_tokens),
+        nesting: small(limits.max_document_nesting),
+        depth: small(limits.max_document_depth),
+        selections: small(limits.max_document_selections),
+        aliases: small(limits.max_document_aliases),
+        repeats: small(limits.max_document_repeats),
+        fields: small(limits.max_document_fields),
+        directives: small(limits.max_document_directives),
+        all_directives: small(limits.max_document_all_directives),
+        operations: small(limits.max_document_operations),
+        root_fields: small(limits.max_root_fields),
+        variables: small(limits.max_variables),
+        variable_values: small(limits.max_variable_values),
+        variable_bytes: small(limits.max_variable_bytes),
+        page: limits.max_page_rows,
+        nodes: limits.max_operation_rows,
+        cost: limits.max_operation_cost,
+        errors: small(limits.max_errors),
+        message_chars: small(limits.max_error_characters),
+        ..DocumentLimits::default()
+    }
+}
+
+/// The limits of an engine, by the settings.
+fn engine_options(settings: &Settings) -> EngineOptions {
+    let limits = &settings.limits;
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    EngineOptions {
+        documents: document_limits(limits),
+        door: DoorLimits {
+            body_bytes: limits.max_body_bytes,
+            head_ms: limits.head_deadline_ms,
+            body_ms: millis(settings.body_deadline),
+            operation_ms: millis(settings.request_deadline),
+            statement_ms: limits.statement_deadline_ms,
+            keep_alive_seconds: limits.keep_alive_seconds,
+            operations: limits.max_concurrent_operations,
+            operations_per_caller: limits.max_concurrent_operations_per_caller,
+            connections: limits.max_connections,
+        },
+        links: Arc::new(settings.links.clone()),
+    }
+}
+
+/// The documents that clients may ask for by their hash.
+fn trusted_documents(settings: &Settings) -> Result<TrustedDocuments> {
+    let Some(path) = &settings.trusted_documents else {
+        return Ok(TrustedDocuments::default());
+    };
+    let wrong = |what: String| {
+        let words = format!("trusted_documents: {}: {what}", path.display());
+        Error::new(Code::BadUserInput, words)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    TrustedDocuments::read(&text).map_err(wrong)
 }
 
 /// Takes a port.
@@ -110,6 +200,22 @@ fn upload_folder(settings: &Settings) -> PathBuf {
     settings.import_directory.clone().unwrap_or_else(default)
 }
 
+fn http_options(settings: &Settings) -> HttpOptions {
+    let limits = &settings.limits;
+    HttpOptions {
+        partial_status_294: settings.partial_status_294,
+        cors_origins: settings.cors_origins.clone(),
+        csrf_always: settings.csrf_always,
+        introspection: settings.introspection,
+        trust: settings.trusted_documents_mode,
+        https: settings.tls.is_some(),
+        max_body: small(limits.max_body_bytes),
+        terms: Terms::new(limits.budget_capacity, limits.budget_restore),
+        body_deadline: settings.body_deadline,
+        request_deadline: settings.request_deadline,
+    }
+}
+
 impl App {
     /// Puts a server together.
     ///
@@ -123,19 +229,23 @@ impl App {
             least_changes: settings.columns.min_changes,
         });
         let state = HttpState {
-            engine: Engine::new(store.clone())?,
+            engine: Engine::with(store.clone(), engine_options(settings))?,
+            budgets: Budgets::default(),
+            turnstile: Turnstile::new(
+                settings.limits.max_concurrent_operations,
+                settings.limits.max_concurrent_operations_per_caller,
+            ),
+            documents: trusted_documents(settings)?,
             keyring: Keyring::new(store.clone()),
             store,
             inbox,
-            uploads: Uploads::new(upload_folder(settings), settings.import_max_bytes),
+            uploads: Arc::new(Uploads::new(
+                upload_folder(settings),
+                settings.import_max_bytes,
+            )),
             clock: parts.clock,
             metrics: parts.metrics,
-            options: HttpOptions {
-                partial_status_294: settings.partial_status_294,
-                cors_origins: settings.cors_origins.clone(),
-                body_deadline: settings.body_deadline,
-                request_deadline: settings.request_deadline,
-            },
+            options: http_options(settings),
             schema: Bytes::from(graphql::sdl()),
             demo: parts.demo,
         };
@@ -148,7 +258,7 @@ impl App {
                 aliases: Aliases::with(&settings.aliases),
                 program: None,
             },
-            workers: settings.workers,
+            serving: Serving::of(settings),
             shutdown: settings.shutdown,
             verify_every: settings.verify_every,
             columns_warm_up: settings.columns.warm_up,
@@ -195,7 +305,7 @@ impl App {
             holder,
         });
         let reading = worker::read_uploads(reader, &beside.clock);
-        let server = started(state, self.listener, self.workers, self.shutdown)?;
+        let server = started(state, self.listener, self.serving)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
         let columns = worker::columns::run(&beside.store, self.columns_warm_up);
@@ -265,13 +375,9 @@ async fn note_uses(keyring: &Keyring) {
 }
 
 /// The server on its port; it answers as soon as it is polled.
-fn started(
-    state: Data<HttpState>,
-    listener: TcpListener,
-    workers: Option<usize>,
-    shutdown: Duration,
-) -> Result<Server> {
-    let mut server = HttpServer::new(move || {
+fn started(state: Data<HttpState>, listener: TcpListener, serving: Serving) -> Result<Server> {
+    let clock = state.clock.clone();
+    let server = HttpServer::new(move || {
         Routes::new()
             .app_data(state.clone())
             .wrap(Compress::default())
@@ -279,14 +385,22 @@ fn started(
             .configure(routes)
     })
     .disable_signals()
-    .client_request_timeout(HEAD_DEADLINE)
+    .workers(serving.workers)
+    .max_connections(serving.connections.div_ceil(serving.workers.max(1)))
+    .client_request_timeout(serving.head_deadline)
     .client_disconnect_timeout(LINGER)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(shutdown.as_secs());
-    if let Some(workers) = workers {
-        server = server.workers(workers);
-    }
-    Ok(server.listen(listener).map_err(Error::internal)?.run())
+    // Who has closed its side has gone away: what it asked for is given up.
+    .h1_allow_half_closed(false)
+    .keep_alive(serving.keep_alive)
+    .shutdown_timeout(serving.shutdown.as_secs());
+    let server = match serving.tls {
+        None => server.listen(listener),
+        Some(files) => {
+            let config = tls::config(files.certificate, files.key, clock)?;
+            server.listen_rustls_0_23(listener, config)
+        }
+    };
+    Ok(server.map_err(Error::internal)?.run())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! - [`clock`], [`telemetry`], [`settings`]: the time, logs and metrics, what was configured.
 //! - [`store`]: where facts rest. The only room that knows SQL.
 //! - [`access`], [`analytics`], [`ingest`]: who may, which data answers a question, foreign bytes into drafts.
+//! - [`export`]: answers as files.
 //! - [`worker`]: what a server does beside answering.
 //! - [`graphql`], [`http`]: the doors. They join the rooms below and hold no meaning of their own.
 //! - [`app`], [`cli`]: put together, and typed.
@@ -17,6 +18,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod export;
 pub mod graphql;
 pub mod http;
 pub mod ingest;

@@ -1,26 +1,31 @@
 //! Settings: what was given (file, environment, flags) and what it means.
 //!
-//! One table ([`KEYS`]) names every setting; its default, its words and its nearest spelling come from there. Every
+//! One table ([`keys`]) names every setting; its default, its words and its nearest spelling come from there. Every
 //! problem is reported at once. Nothing is opened, bound or created here but files that hold a secret ([`accounts`]):
 //! `app` and `cli` act on the values.
 
+mod accounts;
 mod aliases;
+mod columns;
+mod deeplinks;
+mod limits;
 mod spelling;
+mod values;
 
+pub use accounts::AccountSettings;
 pub use aliases::Alias;
-use spelling::hint;
+pub use columns::ColumnsSettings;
+pub use limits::LimitSettings;
+use spelling::{hint, shown};
+pub use values::defaults;
 
+use crate::domain::policy::{IntrospectionPolicy, TrustMode};
+use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-mod accounts;
-mod columns;
-
-pub use accounts::AccountSettings;
-pub use columns::ColumnsSettings;
 
 /// The environment variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "ACTIONGRAPH_CONFIG";
@@ -56,7 +61,12 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'stat
 }
 
 /// Every setting there is.
-pub const KEYS: &[Key] = &[
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(limits::KEYS)
+}
+
+/// The settings that are no limits.
+const KEYS: &[Key] = &[
     key(
         "listen",
         Kind::Text,
@@ -74,6 +84,42 @@ pub const KEYS: &[Key] = &[
         Kind::List,
         "[]",
         "Web pages that may call the API from a browser, such as \"https://shop.example\".",
+    ),
+    key(
+        "csrf",
+        Kind::Text,
+        "\"browsers\"",
+        "Which GET requests need a header that pages of other sites cannot send: browsers (those of such pages) or always.",
+    ),
+    key(
+        "introspection",
+        Kind::Text,
+        "\"everyone\"",
+        "Who may read the schema: everyone, keys, or off.",
+    ),
+    key(
+        "trusted_documents",
+        Kind::Text,
+        "\"\"",
+        "A file of documents that clients may ask for by their hash, as `actiongraph documents` writes it.",
+    ),
+    key(
+        "trusted_documents_mode",
+        Kind::Text,
+        "\"off\"",
+        "What becomes of documents that are not in that file: off runs them, log runs and logs them, enforce refuses them.",
+    ),
+    key(
+        "tls_certificate",
+        Kind::Text,
+        "\"\"",
+        "A file with the certificate chain (PEM) for https; without it, http. A change is seen within a minute.",
+    ),
+    key(
+        "tls_key",
+        Kind::Text,
+        "\"\"",
+        "The file with the certificate's private key (PEM).",
     ),
     key(
         "partial_status_294",
@@ -144,6 +190,7 @@ pub const KEYS: &[Key] = &[
     columns::MAX_MB,
     columns::MIN_CHANGES,
     columns::WARM_UP,
+    deeplinks::HOSTS,
     key(
         "workers",
         Kind::Whole {
@@ -178,6 +225,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// The files of the certificate for https.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// What the settings mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -187,6 +243,18 @@ pub struct Settings {
     pub database_url: Option<String>,
     /// Origins of web pages that may call the API from a browser, exactly as browsers send them.
     pub cors_origins: Vec<String>,
+    /// Whether every GET request needs a header that pages of other sites cannot send.
+    pub csrf_always: bool,
+    /// Who may read the schema.
+    pub introspection: IntrospectionPolicy,
+    /// The file of trusted documents.
+    pub trusted_documents: Option<PathBuf>,
+    /// What becomes of other documents.
+    pub trusted_documents_mode: TrustMode,
+    /// The certificate for https.
+    pub tls: Option<TlsFiles>,
+    /// The limits on requests.
+    pub limits: LimitSettings,
     /// Whether partial answers of the new media type have the status 294.
     pub partial_status_294: bool,
     /// How long a request's whole body may take to arrive.
@@ -201,6 +269,8 @@ pub struct Settings {
     pub sync_every: Option<Duration>,
     /// The accounts of the network that are fetched.
     pub accounts: Vec<AccountSettings>,
+    /// Templates of affiliate links, and the hosts that they may be on.
+    pub links: LinkSettings,
     /// How many bytes an upload may have.
     pub import_max_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
@@ -237,6 +307,7 @@ impl fmt::Display for Problem {
 pub struct Raw {
     given: BTreeMap<&'static str, (String, toml::Value)>,
     accounts: accounts::Given,
+    deeplinks: deeplinks::Given,
     aliases: Vec<Alias>,
     problems: Vec<Problem>,
 }
@@ -257,11 +328,12 @@ impl Raw {
                 continue;
             }
             let place = format!("{place}: {name}");
-            match KEYS.iter().find(|key| key.name == name) {
+            match keys().find(|key| key.name == name) {
                 Some(key) => {
                     self.given.insert(key.name, (place, value));
                 }
                 None if name == accounts::TABLE => self.accounts.add_file(&place, value),
+                None if name == deeplinks::TABLE => self.deeplinks.add_file(&place, value),
                 None => self.problem(&place, format!("there is no such setting; {}", hint(&name))),
             }
         }
@@ -281,7 +353,7 @@ impl Raw {
             if !value.is_empty() && self.accounts.add_variable(&variable, &value) {
                 continue;
             }
-            let known = KEYS.iter().find(|key| variable == variable_of(key));
+            let known = keys().find(|key| variable == variable_of(key));
             // An empty variable is how people unset one for a single command.
             if let (Some(key), false) = (known, value.is_empty()) {
                 self.add_text(key, variable, value);
@@ -289,9 +361,9 @@ impl Raw {
         }
     }
 
-    /// What a flag of the command line gives, such as `listen`; a name outside [`KEYS`] is ignored.
+    /// What a flag of the command line gives, such as `listen`; a name outside [`keys`] is ignored.
     pub fn add_flag(&mut self, name: &str, value: Option<&str>) {
-        let known = KEYS.iter().find(|key| key.name == name);
+        let known = keys().find(|key| key.name == name);
         if let (Some(key), Some(value)) = (known, value) {
             let flag = format!("--{}", name.replace('_', "-"));
             self.add_text(key, flag, value.to_owned());
@@ -338,6 +410,27 @@ impl Raw {
                 None
             }
         }
+    }
+
+    /// One of a few words, the first of them unless given.
+    fn word<T: Copy, const N: usize>(&mut self, name: &'static str, words: &[(&str, T); N]) -> T {
+        let first = words[0].1;
+        let Some((place, text)) = self.text(name) else {
+            return first;
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return *value;
+        }
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.problem(&place, format!("{text:?} is none of {}", words.join(", ")));
+        first
+    }
+
+    /// The path of a file or folder; none where nothing is given.
+    fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        self.text(name)
+            .map(|(_, text)| PathBuf::from(text.trim()))
+            .filter(|path| !path.as_os_str().is_empty())
     }
 
     fn switch(&mut self, name: &'static str) -> Option<bool> {
@@ -393,9 +486,29 @@ impl Settings {
     /// Every problem there is, not just the first.
     pub fn resolve(mut raw: Raw) -> Result<Self, Vec<Problem>> {
         let settings = Self {
-            listen: listen(&mut raw),
-            database_url: database_url(&mut raw),
-            cors_origins: cors_origins(&mut raw),
+            listen: values::listen(&mut raw),
+            database_url: values::database_url(&mut raw),
+            cors_origins: values::cors_origins(&mut raw),
+            csrf_always: raw.word("csrf", &[("browsers", false), ("always", true)]),
+            introspection: raw.word(
+                "introspection",
+                &[
+                    ("everyone", IntrospectionPolicy::Everyone),
+                    ("keys", IntrospectionPolicy::Keys),
+                    ("off", IntrospectionPolicy::Off),
+                ],
+            ),
+            trusted_documents: raw.path("trusted_documents"),
+            trusted_documents_mode: raw.word(
+                "trusted_documents_mode",
+                &[
+                    ("off", TrustMode::Off),
+                    ("log", TrustMode::Log),
+                    ("enforce", TrustMode::Enforce),
+                ],
+            ),
+            tls: values::tls(&mut raw),
+            limits: limits::resolve(&mut raw),
             partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
             body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
             request_deadline: Duration::from_millis(
@@ -409,11 +522,9 @@ impl Settings {
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             accounts: accounts::resolve(&mut raw),
+            links: deeplinks::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
-            import_directory: raw
-                .text("import_directory")
-                .map(|(_, text)| PathBuf::from(text.trim()))
-                .filter(|path| !path.as_os_str().is_empty()),
+            import_directory: raw.path("import_directory"),
             columns: columns::resolve(&mut raw),
             workers: raw
                 .whole("workers")
@@ -422,7 +533,14 @@ impl Settings {
             log: raw
                 .text("log")
                 .map_or_else(|| "info".to_owned(), |(_, text)| text),
-            log_format: log_format(&mut raw),
+            log_format: raw.word(
+                "log_format",
+                &[
+                    ("auto", LogFormat::Auto),
+                    ("human", LogFormat::Human),
+                    ("json", LogFormat::Json),
+                ],
+            ),
             aliases: std::mem::take(&mut raw.aliases),
         };
         if raw.problems.is_empty() {
@@ -471,125 +589,12 @@ pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
-/// A configuration file with every setting, its meaning and its default, for people to start from.
-#[must_use]
-pub fn defaults() -> String {
-    let mut text = String::from(
-        "# Settings of Actiongraph, each with its default. A flag overrules the environment, which\n\
-         # overrules this file.\n",
-    );
-    for key in KEYS {
-        text.push_str(&format!(
-            "\n# {}\n# In the environment: {}\n# {} = {}\n",
-            key.help,
-            variable_of(key),
-            key.name,
-            if key.default.is_empty() {
-                "\"\""
-            } else {
-                key.default
-            }
-        ));
-    }
-    text.push_str(
-        "\n# What the headings of your own tables (CSV, XML, sheets) mean, beside those that are known already. This stands\n\
-         # behind all other settings.\n# [aliases]\n# \"My heading\" = \"product_name\"\n",
-    );
-    text.push_str(&accounts::defaults());
-    text
-}
-
 fn kind_of(name: &str) -> Option<Kind> {
-    KEYS.iter().find(|key| key.name == name).map(|key| key.kind)
+    keys().find(|key| key.name == name).map(|key| key.kind)
 }
 
 fn variable_of(key: &Key) -> String {
     format!("ACTIONGRAPH_{}", key.name.to_ascii_uppercase())
-}
-
-fn listen(raw: &mut Raw) -> SocketAddr {
-    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
-    let Some((place, text)) = raw.text("listen") else {
-        return default;
-    };
-    let plain = match text.trim().strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.trim().to_owned(),
-    };
-    plain.parse().unwrap_or_else(|_| {
-        let message = format!(
-            "{text:?} is not an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
-        );
-        raw.problem(&place, message);
-        default
-    })
-}
-
-fn database_url(raw: &mut Raw) -> Option<String> {
-    let (place, text) = raw.text("database_url")?;
-    let url = text.trim();
-    let known = ["sqlite:", "postgres:", "postgresql:"];
-    if !known.iter().any(|scheme| url.starts_with(scheme)) {
-        // The value is not repeated: it may hold a password.
-        raw.problem(
-            &place,
-            "must begin with sqlite:// or postgres://".to_owned(),
-        );
-        return None;
-    }
-    let says_mode = url
-        .split_once('?')
-        .is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("mode=")));
-    if !is_sqlite(url) || says_mode || url.contains(":memory:") {
-        return Some(url.to_owned());
-    }
-    // A file that is not there yet is made.
-    let mark = if url.contains('?') { '&' } else { '?' };
-    Some(format!("{url}{mark}mode=rwc"))
-}
-
-fn cors_origins(raw: &mut Raw) -> Vec<String> {
-    let Some((place, origins)) = raw.list("cors_origins") else {
-        return Vec::new();
-    };
-    for origin in &origins {
-        let host = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        let plain = host.is_some_and(|host| {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"/?#@*\"<>".contains(&byte))
-                && !host.bytes().any(|byte| byte.is_ascii_uppercase())
-        });
-        if !plain {
-            let message = format!(
-                "{origin:?} is not an origin as browsers send it, such as https://shop.example (lower case, no path, no *)"
-            );
-            raw.problem(&place, message);
-        }
-    }
-    origins
-}
-
-fn log_format(raw: &mut Raw) -> LogFormat {
-    let Some((place, text)) = raw.text("log_format") else {
-        return LogFormat::Auto;
-    };
-    match text.as_str() {
-        "auto" => LogFormat::Auto,
-        "human" => LogFormat::Human,
-        "json" => LogFormat::Json,
-        _ => {
-            raw.problem(&place, format!("{text:?} is none of auto, human and json"));
-            LogFormat::Auto
-        }
-    }
-}
-
-fn shown(value: &toml::Value) -> String {
-    value.to_string().chars().take(60).collect()
 }
 
 #[cfg(test)]
@@ -621,7 +626,7 @@ mod tests {
             .filter(|line| !line.starts_with('"'))
             .map(|line| format!("{line}\n"))
             .collect();
-        assert_eq!(text.lines().count(), KEYS.len() - 1);
+        assert_eq!(text.lines().count(), keys().count() - 1);
         assert_eq!(Settings::resolve(file(&text)).unwrap(), plain);
     }
 

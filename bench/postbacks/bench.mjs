@@ -3,14 +3,16 @@
 //
 //   node bench/postbacks/bench.mjs [--seconds 10] [--connections 256] [--databases postgres,sqlite]
 //
-// The loader runs on the same machine and takes its share of it.
+// The loader runs on the same machine and takes its share of it: what each of loader, server and database used of the
+// processors is printed beside the rate.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
+import { busy, cpuOf } from "../reports/measure.mjs";
 
 const binary = process.env.ACTIONGRAPH_BIN ?? fileURLToPath(new URL("../../target/demo/actiongraph", import.meta.url));
 const option = (name, otherwise) => {
@@ -53,7 +55,23 @@ async function serve(url) {
     child.kill("SIGTERM");
     await once(child, "close");
   };
-  return { address, stop };
+  return { address, stop, pid: child.pid };
+}
+
+/** The first process of the cluster that a URL leads to; 0 where there is none. */
+function clusterOf(url) {
+  if (!url.startsWith("postgres")) return 0;
+  const sql = "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)";
+  const done = spawnSync(`${process.env.POSTGRES_BIN}/psql`, ["-AtqX", "-d", url, "-c", sql], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`psql: ${done.stderr}`);
+  return Number(done.stdout);
+}
+
+/** Seconds of the processors that each had so far; `all` is everything on this machine. */
+function used({ server, cluster }) {
+  const own = process.cpuUsage();
+  const loader = (own.user + own.system) / 1e6;
+  return { loader, server: cpuOf(server), database: cluster ? cpuOf(cluster) : 0, all: busy() };
 }
 
 /** One connection that asks again and again until the time is over. */
@@ -88,15 +106,21 @@ function sender(address, path, state) {
 }
 
 /** Sends postbacks for some seconds and prints what came of it. */
-async function load(what, address, path, first = 0) {
-  const state = { next: first, good: 0, bad: 0, times: [], until: performance.now() + seconds * 1000 };
+async function load(what, address, processes, path) {
+  const state = { next: 0, good: 0, bad: 0, times: [], until: performance.now() + seconds * 1000 };
+  const before = used(processes);
   const begun = performance.now();
   await Promise.all(Array.from({ length: connections }, () => sender(address, path, state)));
   const took = (performance.now() - begun) / 1000;
+  const after = used(processes);
   state.times.sort((one, other) => one - other);
   const at = (share) => state.times[Math.floor(state.times.length * share)]?.toFixed(1).padStart(7);
   const rate = Math.round(state.good / took).toLocaleString("en").padStart(7);
   console.log(`${what.padEnd(36)} ${rate} a second, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, refused ${state.bad}`);
+  const each = (who) => `${who} ${(((after[who] - before[who]) / state.good) * 1e6).toFixed(0)}`;
+  const others = after.all - before.all - ["loader", "server", "database"].reduce((sum, who) => sum + after[who] - before[who], 0);
+  console.log(`${"".padEnd(36)} µs of processor for each: ${["loader", "server", "database"].map(each).join(", ")}; ` +
+    `others took ${Math.max(0, (others / took) * 100).toFixed(0)} % of one`);
   return state;
 }
 
@@ -115,6 +139,7 @@ let lost = 0;
 for (const name of databases) {
   const url = name === "sqlite" ? `sqlite://${folder}/postbacks.db` : process.env.TEST_POSTGRES_URL;
   const server = await serve(url);
+  const processes = { server: server.pid, cluster: clusterOf(url) };
   const page = `${folder}/none.json`;
   const { writeFileSync } = await import("node:fs");
   writeFileSync(page, '{"results":[]}');
@@ -129,8 +154,8 @@ for (const name of databases) {
     `&order_id=${3_019_000_000_000 + number}&order_sum=31.50&type=sale&time=${at + (number % 80_000)}` +
     `&click_time=${at - 600}&conversion_time=600&country_code=PL&reward_ready=false` +
     `&user_agent=Mozilla%2F5.0+%28Linux%3B+Android+14%29+Mobile+Safari`;
-  const first = await load(`${name}, new actions`, server.address, path("new"));
-  const second = await load(`${name}, approvals of them`, server.address, (number) => path("approved")(number % first.good));
+  const first = await load(`${name}, new actions`, server.address, processes, path("new"));
+  const second = await load(`${name}, approvals of them`, server.address, processes, (number) => path("approved")(number % first.good));
   const stored = await count(server.address, key);
   // Answers that were under way when the time was over are waited for, so both numbers are whole.
   const missing = first.good - stored;

@@ -22,6 +22,9 @@ mod m20261122_000007_postbacks;
 mod m20261122_000008_uploads;
 mod m20261122_000009_adjustments;
 mod m20261122_000010_feeds;
+mod m20261129_000012_segments;
+mod m20261129_000013_segment_settings;
+mod m20261129_000014_deeplinks;
 mod m20261129_000017_keys;
 mod table;
 
@@ -43,6 +46,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000008_uploads::Migration),
             Box::new(m20261122_000009_adjustments::Migration),
             Box::new(m20261122_000010_feeds::Migration),
+            Box::new(m20261129_000012_segments::Migration),
+            Box::new(m20261129_000013_segment_settings::Migration),
+            Box::new(m20261129_000014_deeplinks::Migration),
             Box::new(m20261129_000017_keys::Migration),
         ]
     }
@@ -92,7 +98,10 @@ mod tests {
                 .chain(m20261122_000004_tombstones::TABLES)
                 .chain(m20261122_000005_sync::TABLES)
                 .chain(m20261122_000009_adjustments::TABLES)
-                .chain(m20261122_000010_feeds::TABLES);
+                .chain(m20261122_000010_feeds::TABLES)
+                .chain(m20261129_000012_segments::TABLES)
+                .chain(m20261129_000013_segment_settings::TABLES)
+                .chain(m20261129_000014_deeplinks::TABLES);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

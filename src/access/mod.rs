@@ -1,8 +1,10 @@
 //! Who may: a key becomes a viewer.
 //!
-//! [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
+//! [`budget`] says what they may spend, [`documents`] what they may ask. [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
 //! knows what they look like. Where a request carries them is `http`'s business.
 
+pub mod budget;
+pub mod documents;
 pub mod key;
 pub mod keys;
 

@@ -4,10 +4,13 @@
 //! a member of a segment is `domain`'s.
 
 mod catalog;
+pub mod cohorts;
+pub mod movement;
 pub mod report;
 pub mod segments;
 pub mod sources;
 pub mod top;
+pub mod traffic;
 
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter};

@@ -2,18 +2,17 @@
 
 use super::sources::lifetimes_answer;
 use crate::domain::error::Result;
-use crate::domain::money::Currency;
 use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
-    ProductRules, ProductSegment, ProductStats, Rfm, UserSegment, UserStats, product_members,
-    rfm_scores, sort_members,
+    ProductRules, ProductSegment, ProductStats, Rfm, UserRules, UserSegment, UserStats, high_value,
+    product_members, rfm_scores, sort_members, sort_users,
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
 use crate::store::columns::segments::{self as columns, Buyers};
 use crate::store::lifetimes;
-use crate::store::segments::{UserProduct, product_stats, user_products, user_stats};
+use crate::store::segments::{UserFacts, UserProduct, product_stats, user_products, user_stats};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -22,7 +21,8 @@ use uuid::Uuid;
 pub struct ProductSegments {
     /// All products that were sold before the range's end or are on the priority list, in members' order.
     pub stats: Vec<ProductStats>,
-    rules: ProductRules,
+    /// The parameters that applied.
+    pub rules: ProductRules,
     from: Instant,
 }
 
@@ -75,8 +75,9 @@ pub async fn products(
 pub struct UserSegmentResult {
     /// Which.
     pub kind: UserSegment,
-    /// The country of a segment by country; none for users whose latest action names none.
-    pub country: Option<String>,
+    /// The country of a segment by country, the class of a segment by device; none for users whose latest action names
+    /// none, and for all other kinds.
+    pub origin: Option<String>,
     /// Sums of the members' counted actions in the range.
     pub sums: Sums,
     /// Number of users.
@@ -88,12 +89,14 @@ pub struct UserSegmentResult {
 /// The segments of users over one range.
 #[derive(Clone, Debug)]
 pub struct UserSegments {
-    /// The segments: new, returning, the ten RFM segments, countries by code, unattributed.
+    /// The segments: new, returning, the ten RFM segments, high value, countries by code, devices by class, unattributed.
     pub list: Vec<UserSegmentResult>,
     /// All users with a counted action in the range, in members' order: most actions first, then the latest, ties by id.
     pub users: Vec<UserStats>,
-    /// Their scores.
-    pub scores: Vec<Rfm>,
+    /// Their scores; none for those with too few actions to be scored.
+    pub scores: Vec<Option<Rfm>>,
+    /// The parameters that applied.
+    pub rules: UserRules,
 }
 
 impl UserSegments {
@@ -110,7 +113,7 @@ impl UserSegments {
     }
 }
 
-/// The segments of users, with the monetary score in one currency: two statements.
+/// The segments of users: two statements.
 ///
 /// # Errors
 /// When the database fails.
@@ -118,68 +121,60 @@ pub async fn users(
     tx: &ReadTx,
     scope: ReadScope,
     facts: &FactQuery,
-    currency: Currency,
+    rules: &UserRules,
 ) -> Result<UserSegments> {
     let found = match columns::user_stats(tx, scope, facts).await? {
         Some(found) => found,
         None if lifetimes_answer(scope, facts) => lifetimes::user_stats(tx, scope, facts).await?,
         None => user_stats(tx, scope, facts).await?,
     };
-    Ok(divide(
-        found.users,
-        found.unattributed,
-        facts.range.span.from,
-        currency,
-    ))
+    Ok(divide(found, facts.range.span, rules))
 }
 
+/// The kinds that are one segment each, members or not.
+const SINGLE: fn(&UserSegment) -> bool = |kind| {
+    !matches!(
+        kind,
+        UserSegment::Country | UserSegment::Device | UserSegment::Unattributed
+    )
+};
+
 /// Divides users into segments: pure.
-fn divide(
-    mut users: Vec<UserStats>,
-    unattributed: Sums,
-    from: Instant,
-    currency: Currency,
-) -> UserSegments {
-    users.sort_by_key(|user| {
-        (
-            std::cmp::Reverse(user.sums.actions),
-            std::cmp::Reverse(user.last_at),
-            user.user_id,
-        )
-    });
-    let scores = rfm_scores(&users, |user| {
-        user.sums.metric(RankBy::OrderAmount(currency))
-    });
-    let mut members: BTreeMap<(UserSegment, Option<String>), Vec<usize>> = BTreeMap::new();
-    for kind in UserSegment::ALL {
-        if !matches!(kind, UserSegment::Country | UserSegment::Unattributed) {
-            members.insert((*kind, None), Vec::new());
-        }
-    }
-    for (place, (user, score)) in users.iter().zip(&scores).enumerate() {
-        let age = if user.first_at >= from {
+fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
+    let mut users = found.users;
+    sort_users(&mut users);
+    let scores = rfm_scores(&users, rules, range.to);
+    let valued = high_value(&users, rules);
+    let single = UserSegment::ALL.iter().copied().filter(SINGLE);
+    let mut members: BTreeMap<(UserSegment, Option<String>), Vec<usize>> =
+        single.map(|kind| ((kind, None), Vec::new())).collect();
+    for (place, ((user, score), valued)) in users.iter().zip(&scores).zip(valued).enumerate() {
+        let age = if user.first_at >= range.from {
             UserSegment::New
         } else {
             UserSegment::Returning
         };
-        for (kind, country) in [
-            (age, None),
-            (score.segment(), None),
-            (UserSegment::Country, user.country.clone()),
-        ] {
-            members.entry((kind, country)).or_default().push(place);
+        let own = [
+            Some((age, None)),
+            score.map(|score| (score.segment(), None)),
+            valued.then_some((UserSegment::HighValue, None)),
+            Some((UserSegment::Country, user.country.clone())),
+            Some((UserSegment::Device, user.device.clone())),
+        ];
+        for key in own.into_iter().flatten() {
+            members.entry(key).or_default().push(place);
         }
     }
     let mut list: Vec<UserSegmentResult> = members
         .into_iter()
-        .map(|((kind, country), members)| {
+        .map(|((kind, origin), members)| {
             let mut sums = Sums::default();
             for user in members.iter().filter_map(|place| users.get(*place)) {
                 sums.add(&user.sums);
             }
             UserSegmentResult {
                 kind,
-                country,
+                origin,
                 sums,
                 size: i64::try_from(members.len()).unwrap_or(i64::MAX),
                 members,
@@ -188,8 +183,8 @@ fn divide(
         .collect();
     list.push(UserSegmentResult {
         kind: UserSegment::Unattributed,
-        country: None,
-        sums: unattributed,
+        origin: None,
+        sums: found.unattributed,
         size: 0,
         members: Vec::new(),
     });
@@ -197,6 +192,7 @@ fn divide(
         list,
         users,
         scores,
+        rules: *rules,
     }
 }
 

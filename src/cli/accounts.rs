@@ -47,6 +47,7 @@ pub(super) async fn syncs(
             since: account.since,
             every: settings.sync_every.unwrap_or(USUAL),
             timeout: TIMEOUT,
+            hosts: settings.links.hosts.clone(),
         };
         syncs.push(Sync::new(store, &publisher, &setup, now(clock))?);
     }

@@ -8,19 +8,24 @@ use super::progress::Bar;
 use super::{Failure, key, migrate, now};
 use crate::access::keys::Administrator;
 use crate::clock::Clock;
+use crate::domain::deeplink::{Hosts, Template};
+use crate::domain::id::{Kind, derive};
 use crate::domain::key::KeyTerms;
+use crate::domain::records::Program;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::Instant;
+use crate::domain::traffic::DeeplinkSource;
 use crate::ingest::demo;
 use crate::ingest::pipeline::import_demo;
 use crate::settings::is_sqlite;
+use crate::store::apply::deeplinks;
 use crate::store::keys::StoredKey;
-use crate::store::{ReadTx, Store, keys, publishers};
+use crate::store::{ReadTx, Store, ad_spaces, keys, programs, publishers};
 use crate::telemetry::Metrics;
 
 /// The label of the demo's own keys begins so and goes on with the time at which the data end. Such a key is made only
 /// after everything was imported, so it is also the sign that the data are whole. The number changes with the data.
-const MARK: &str = "demo data 2, until ";
+const MARK: &str = "demo data 3, until ";
 
 /// When the data are called old, in microseconds: a day.
 const OLD: i64 = 86_400_000_000;
@@ -217,6 +222,7 @@ async fn fill(
         let begun = clock.elapsed();
         let report = import_demo(store, scope, index, end, &asked, &mut bar).await?;
         drop(bar);
+        link(store, &publisher, end).await?;
         metrics.imported("inserted", report.inserted);
         metrics.imported("updated", report.updated);
         metrics.imported("unchanged", report.unchanged);
@@ -232,6 +238,31 @@ async fn fill(
     }
     if let Some(last) = last {
         key::make(store, &last, mark(end), end).await?;
+    }
+    Ok(())
+}
+
+/// Gives the demo's first ad space templates of links, so that every product has one. The codes are nobody's.
+async fn link(store: &Store, publisher: &Publisher, now: Instant) -> Result<(), Failure> {
+    let scope = WriteScope::for_entrance(publisher.id);
+    let tx = ReadTx::new(store);
+    let programs = programs::all(&tx, scope.read()).await?;
+    let spaces = ad_spaces::all(&tx, scope.read()).await?;
+    drop(tx);
+    let Some(space) = spaces.iter().min_by_key(|space| &space.external_id) else {
+        return Ok(());
+    };
+    let shipped = |program: &&Program| program.catalog_key.as_deref() != Some("aliexpress-ru-cis");
+    for program in programs.iter().filter(shipped) {
+        let code = derive(
+            publisher.id,
+            Kind::State,
+            &format!("deeplink {}", program.id),
+        );
+        let base = format!("https://ad.admitad.com/g/{}/", code.simple());
+        let template = Template::new(&base, None, &[], &Hosts::default())?;
+        let key = (space.id, program.id, DeeplinkSource::ByHand);
+        deeplinks::set(store, scope, key, &template, now).await?;
     }
     Ok(())
 }

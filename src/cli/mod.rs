@@ -7,6 +7,7 @@ mod accounts;
 mod adjustments;
 mod demo;
 mod demo_data;
+mod documents;
 mod feed;
 mod import;
 mod key;
@@ -21,6 +22,7 @@ mod serve;
 mod spool;
 mod sync;
 mod totals;
+mod traffic;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -71,6 +73,8 @@ enum Command {
     Rebuild(totals::RebuildArgs),
     /// Print the GraphQL schema.
     Schema(schema::SchemaArgs),
+    /// Check documents against the schema, and write the file of those that a server trusts.
+    Documents(documents::DocumentsArgs),
     /// Make, limit, rotate, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -88,6 +92,8 @@ enum Command {
     /// Store exchange rates, for reports that convert.
     #[command(subcommand)]
     Rates(rates::RatesCommand),
+    /// Products worth sending traffic to, with their links: a table, or a CSV file.
+    TrafficTargets(Box<traffic::TrafficArgs>),
     /// Read a workbook within limits; an import starts this.
     #[command(hide = true)]
     ReadSheet(read_sheet::ReadSheetArgs),
@@ -167,12 +173,14 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => totals::verify(&args, &output),
         Command::Rebuild(args) => totals::rebuild(&args, &output),
         Command::Schema(args) => schema::run(&args, &output),
+        Command::Documents(args) => documents::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
         Command::Audit(args) => key::audit(&args, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),
         Command::Rates(command) => rates::run(&command, &output),
+        Command::TrafficTargets(args) => traffic::run(&args, &output),
         Command::ReadSheet(args) => read_sheet::run(&args),
     };
     outcome.unwrap_or_else(|failure| {
@@ -255,7 +263,11 @@ fn database_url(given: Option<&str>, name: &str) -> Result<String, Failure> {
 /// Opens the database of the settings.
 async fn open(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
-    Ok(Store::open(&url).await?)
+    let options = StoreOptions {
+        read_timeout: Duration::from_millis(settings.limits.statement_deadline_ms),
+        ..StoreOptions::default()
+    };
+    Ok(Store::open_with(&url, options).await?)
 }
 
 /// Likewise for work that may take as long as it takes: a server's limit on questions does not hold for it.

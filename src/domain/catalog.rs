@@ -148,6 +148,13 @@ impl Catalog {
         }
     }
 
+    /// Whether a rule of a program names a country on a day, rather than all others.
+    #[must_use]
+    pub fn names_country(&self, program_key: &str, country: &str, on: Day) -> bool {
+        let program = self.program(program_key);
+        program.is_some_and(|program| program.names_country(country, on))
+    }
+
     /// All categories, each after the one above it; the fixed node [`UNKNOWN_CATEGORY`] is the first.
     #[must_use]
     pub fn categories(&self) -> &[Category] {

@@ -109,6 +109,8 @@ fn divides(by: Dimension) -> bool {
         | Dimension::Subid4
         | Dimension::Tariff
         | Dimension::PromoCode
-        | Dimension::DeclineReason => false,
+        | Dimension::DeclineReason
+        | Dimension::UserSegment
+        | Dimension::ProductSegment => false,
     }
 }

@@ -3,8 +3,13 @@
 //! Filters are two-valued: a missing value fails every operator but `IsNull`, and `Not` is the complement. This file
 //! says what a filter means, [`Filter::matches`] evaluates it in memory, and `store::sql::filter` says the same in SQL;
 //! a property test holds the two together.
+//!
+//! A filter is also a part of what a segment is stored as, by the names of its variants: a variant that is renamed needs
+//! a new version of the stored form (`rule`).
 
+use super::rule::InSegments;
 use super::text::fold;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// How deep filters may nest.
@@ -18,7 +23,7 @@ pub const MAX_VALUES: usize = 1_000;
 pub const MAX_ALL_VALUES: usize = 4_000;
 
 /// A tree of conditions `T`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Filter<T> {
     /// All hold; of none: everything.
     All(Vec<Self>),
@@ -56,6 +61,25 @@ impl<T> Filter<T> {
         }
     }
 
+    /// Its conditions, in their order.
+    pub fn tests(&self) -> impl Iterator<Item = &T> {
+        let mut found = Vec::new();
+        self.gather(&mut found);
+        found.into_iter()
+    }
+
+    fn gather<'a>(&'a self, found: &mut Vec<&'a T>) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.gather(found);
+                }
+            }
+            Self::Not(part) => part.gather(found),
+            Self::Test(condition) => found.push(condition),
+        }
+    }
+
     /// Both filters.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -68,7 +92,7 @@ impl<T> Filter<T> {
 }
 
 /// A value that a field has or is compared with.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Value {
     /// No value.
     Null,
@@ -114,7 +138,7 @@ impl From<Uuid> for Value {
 }
 
 /// An operator with what it compares to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// Equal.
     Eq(Value),
@@ -196,7 +220,7 @@ impl Op {
 macro_rules! fields {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $name { $($(#[$doc])* $variant),+ }
 
         impl $name {
@@ -373,6 +397,24 @@ fields! {
 }
 
 fields! {
+    /// Fields of a segment.
+    SegmentField {
+        /// Id.
+        Id,
+        /// What it is a set of (word).
+        Subject,
+        /// Name (folded text).
+        Name,
+        /// When it was frozen, µs.
+        FrozenAt,
+        /// The segment that it was frozen from (id).
+        FrozenFrom,
+        /// When it was archived, µs.
+        ArchivedAt,
+    }
+}
+
+fields! {
     /// Fields of an import run.
     ImportField {
         /// Id.
@@ -421,7 +463,7 @@ fields! {
 }
 
 /// Which of an action's cart items a condition speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quantifier {
     /// At least one.
     Some,
@@ -432,7 +474,7 @@ pub enum Quantifier {
 }
 
 /// A condition on an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActionTest {
     /// One of its own fields.
     Field(ActionField, Op),
@@ -447,7 +489,7 @@ pub enum ActionTest {
 }
 
 /// A condition on a cart item.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ItemTest {
     /// One of its own fields.
     Field(ItemField, Op),
@@ -458,26 +500,36 @@ pub enum ItemTest {
 }
 
 /// A condition on a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProductTest {
     /// One of its own fields.
     Field(ProductField, Op),
     /// Its latest category; fails without one.
     Category(Filter<CategoryTest>),
+    /// Whether it is in segments.
+    Segment(InSegments),
 }
 
 /// A condition on a category.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CategoryTest(pub CategoryField, pub Op);
 /// A condition on a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgramTest(pub ProgramField, pub Op);
 /// A condition on an ad space.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdSpaceTest(pub AdSpaceField, pub Op);
 /// A condition on a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserTest {
+    /// One of its own fields.
+    Field(UserField, Op),
+    /// Whether it is in segments.
+    Segment(InSegments),
+}
+/// A condition on a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserTest(pub UserField, pub Op);
+pub struct SegmentTest(pub SegmentField, pub Op);
 /// A condition on an import run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportTest(pub ImportField, pub Op);

@@ -1,5 +1,6 @@
 //! Money: whole numbers of 1/10 000 of a currency unit beside an ISO 4217 code. Never a float.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How many units of ours make one unit of the currency.
@@ -9,8 +10,23 @@ pub const SCALE: i64 = 10_000;
 pub const MAX_UNITS: i64 = 10_000_000_000;
 
 /// An ISO 4217 code: three upper-case letters.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
+
+impl TryFrom<String> for Currency {
+    type Error = MoneyError;
+
+    fn try_from(text: String) -> Result<Self, MoneyError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
 
 impl Currency {
     /// The US dollar.

@@ -46,7 +46,8 @@ words! {
         Read = "read",
         /// Bring data in, and mend what was rejected.
         Import = "import",
-        /// Define segments, and keep the list of priority products.
+        /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
+        /// the users of ad spaces.
         Segments = "segments",
         /// Make, change and revoke keys, and read how reports are answered.
         Admin = "admin",
@@ -70,12 +71,12 @@ impl KeyScope {
 }
 
 impl Viewer {
-    /// What the caller may do. A caller of the demo asks questions.
+    /// What the caller may do. A caller of the demo asks questions and defines segments.
     #[must_use]
     pub fn scopes(&self) -> &[KeyScope] {
         match &self.credential {
             Credential::Key { scopes, .. } => scopes,
-            Credential::LoopbackDemo => &[KeyScope::Read],
+            Credential::LoopbackDemo => &[KeyScope::Read, KeyScope::Segments],
         }
     }
 

@@ -28,13 +28,15 @@ pub enum Feed {
     Balance,
     /// What commission products pay.
     Commissions,
+    /// The links of ad spaces to programs.
+    Links,
     /// All actions of the last months again, for what the network changed or took back without a word.
     Nightly,
 }
 
 impl Feed {
     /// Every feed, the most urgent first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AdSpaces,
         Self::Status,
         Self::Recent,
@@ -44,6 +46,7 @@ impl Feed {
         Self::Clicks,
         Self::Balance,
         Self::Commissions,
+        Self::Links,
         Self::Nightly,
     ];
 
@@ -60,6 +63,7 @@ impl Feed {
             Self::Clicks => "CLICKS",
             Self::Balance => "BALANCE",
             Self::Commissions => "COMMISSIONS",
+            Self::Links => "LINKS",
             Self::Nightly => "NIGHTLY",
         }
     }
@@ -83,6 +87,7 @@ impl Feed {
             Self::Clicks => "clicks",
             Self::Balance => "balance",
             Self::Commissions => "commission rates",
+            Self::Links => "affiliate links",
             Self::Nightly => "nightly re-read",
         }
     }

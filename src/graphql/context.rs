@@ -1,17 +1,26 @@
 //! What every resolver of one request can reach: who asks, when, through which transaction and loaders.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
+use uuid::Uuid;
 
 use super::error::{Failure, Result};
+use super::links::Links;
 use super::loaders::{Entity, Loaders};
+use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
+use crate::access::budget::Allowance;
+use crate::analytics::traffic;
 use crate::domain::page::Page;
+use crate::domain::rule::{Definitions, Moment};
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
+use crate::domain::traffic::LinkSettings;
+use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::store::{self, DataState, ReadTx};
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
@@ -28,12 +37,26 @@ pub struct RequestContext {
     pub tx: ReadTx,
     /// Entities by id.
     pub loaders: Loaders,
+    /// The limits that hold, and what else is configured.
+    pub limits: Arc<EngineOptions>,
+    /// What the caller may spend; none where nothing is counted.
+    pub allowance: Option<Allowance>,
+    links: OnceCell<Result<Arc<Links>>>,
     state: OnceCell<Result<DataState>>,
+    /// Segments that were read, and which were looked for.
+    definitions: Mutex<(Definitions, HashSet<Uuid>)>,
+    settings: OnceCell<Result<StoredSettings>>,
 }
 
 impl RequestContext {
     /// The context of a request that reads through `tx`.
-    pub fn new(viewer: Viewer, address: Option<IpAddr>, now: Instant, tx: ReadTx) -> Arc<Self> {
+    pub fn new(
+        viewer: Viewer,
+        (address, now): (Option<IpAddr>, Instant),
+        tx: ReadTx,
+        limits: Arc<EngineOptions>,
+        allowance: Option<Allowance>,
+    ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
         Arc::new(Self {
@@ -43,7 +66,12 @@ impl RequestContext {
             now,
             tx,
             loaders,
+            links: OnceCell::new(),
+            limits,
+            allowance,
             state: OnceCell::new(),
+            definitions: Mutex::default(),
+            settings: OnceCell::new(),
         })
     }
 
@@ -58,6 +86,72 @@ impl RequestContext {
                 .map_err(Failure::from)
         };
         self.state.get_or_init(read).await.clone()
+    }
+
+    /// What the configuration says of links.
+    pub fn link_settings(&self) -> &LinkSettings {
+        &self.limits.links
+    }
+
+    /// The publisher's templates of links with what they belong to: three statements for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn links(&self) -> Result<Arc<Links>> {
+        let read = || async {
+            let publisher = &self.viewer.publisher;
+            let read =
+                traffic::templates(&self.tx, publisher, self.scope, &self.limits.links).await?;
+            Ok(Arc::new(Links::new(read)))
+        };
+        self.links.get_or_init(read).await.clone()
+    }
+
+    /// When and where this request evaluates segments as of a point in time: periods follow the publisher's zone, so that a
+    /// segment means the same in every query.
+    pub fn moment(&self, at: Instant) -> Moment {
+        Moment {
+            publisher: self.scope.publisher(),
+            at,
+            zone: self.viewer.publisher.zone,
+        }
+    }
+
+    /// Segments with all that they name: one statement, none for those that were read before. Those that there are not
+    /// are not among them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn definitions(&self, ids: impl IntoIterator<Item = Uuid>) -> Result<Definitions> {
+        let mut held = self.definitions.lock().await;
+        let mut wanted: Vec<Uuid> = ids.into_iter().filter(|id| !held.1.contains(id)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if !wanted.is_empty() {
+            let read = store::definitions::load(&self.tx, self.scope, &wanted).await?;
+            held.1.extend(wanted);
+            held.0.extend(read);
+        }
+        Ok(held.0.clone())
+    }
+
+    /// To be called behind a write: what is read from now on is read behind it.
+    pub async fn renew(&self) {
+        self.tx.renew().await;
+        *self.definitions.lock().await = Default::default();
+    }
+
+    /// What the publisher set of the built-in segments' parameters: one statement for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn segment_settings(&self) -> Result<StoredSettings> {
+        let read = || async {
+            segment_settings(&self.tx, self.scope)
+                .await
+                .map_err(Failure::from)
+        };
+        self.settings.get_or_init(read).await.clone()
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.

@@ -8,11 +8,14 @@ use async_graphql::{Request, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::bill::{Bill, Costs, LEAST, passed};
 use super::context::RequestContext;
 use super::document::{
-    DocumentLimits, Documents, Hides, OperationKind, Prepared, RequestError, argument_at,
+    Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan, argument_at,
 };
-use super::error::{Told, of_arguments, tell};
+use super::error::{Bounds, Told, of_arguments, tell};
+use super::estimate::Estimates;
+use super::options::{EngineOptions, Introspection, Spending};
 use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
@@ -27,6 +30,8 @@ struct Inner {
     store: Store,
     schema: ActionSchema,
     documents: Documents,
+    estimates: Estimates,
+    options: Arc<EngineOptions>,
 }
 
 /// What a client sends.
@@ -62,6 +67,8 @@ pub struct Call {
     pub method: Method,
     /// Under which name faults are found in the log.
     pub reference: String,
+    /// Whether the caller may ask for the schema itself.
+    pub introspection: Introspection,
 }
 
 /// How a request ended.
@@ -91,32 +98,45 @@ pub struct Reply {
     pub operation_name: Option<String>,
     /// How many statements it took.
     pub statements: u32,
-    /// Rows that it could have returned at most.
+    /// What it could have cost at most, in points.
     pub cost: u64,
+    /// Seconds after which it may be tried again.
+    pub retry_after: Option<u64>,
 }
 
 impl Engine {
-    /// An engine on a database.
+    /// An engine on a database, with the limits that hold unless said otherwise.
     ///
     /// # Errors
     /// When the schema is not one, which a test would have seen.
     pub fn new(store: Store) -> Result<Self> {
+        Self::with(store, EngineOptions::default())
+    }
+
+    /// An engine on a database.
+    ///
+    /// # Errors
+    /// When the schema is not one, which a test would have seen.
+    pub fn with(store: Store, options: EngineOptions) -> Result<Self> {
         let documents =
-            Documents::new(&sdl(), DocumentLimits::default()).map_err(Error::internal)?;
+            Documents::new(&sdl(), options.documents.clone()).map_err(Error::internal)?;
         Ok(Self(Arc::new(Inner {
+            estimates: Estimates::new(store.unrecorded()),
             store,
             schema: build(),
             documents,
+            options: Arc::new(options),
         })))
     }
 
-    /// Runs one operation, reading everything in one transaction.
+    /// Runs one operation that nobody pays for, reading everything in one transaction.
     pub async fn execute(&self, request: GraphqlRequest, call: Call) -> Reply {
-        let Inner {
-            store,
-            schema,
-            documents,
-        } = self.0.as_ref();
+        self.spend(request, call, Spending::default()).await
+    }
+
+    /// Runs one operation, reading everything in one transaction, and charges the caller for it.
+    pub async fn spend(&self, request: GraphqlRequest, call: Call, spending: Spending) -> Reply {
+        let Inner { documents, .. } = self.0.as_ref();
         let name = request.operation_name.as_deref();
         let kind = || documents.kind(&request.query, name);
         if call.method == Method::Get && kind().is_some_and(|kind| kind != OperationKind::Query) {
@@ -124,7 +144,11 @@ impl Engine {
         }
         let prepared = match documents.prepare(&request.query, name, &request.variables) {
             Ok(prepared) => prepared,
-            Err(errors) => return refused(&errors),
+            // Reading a document takes time as well.
+            Err(errors) => match self.charge(0, &spending) {
+                Ok(_) => return refused(&errors),
+                Err(reply) => return reply,
+            },
         };
         let hides = Hides {
             reward: call.viewer.limits.hide_reward,
@@ -134,43 +158,72 @@ impl Engine {
         {
             return refused(&errors);
         }
-        let Prepared {
-            document,
-            operation_name,
-            variables,
-            cost,
-            kind: prepared_kind,
-            ..
-        } = prepared;
-        if prepared_kind == OperationKind::Query
+        if prepared.kind == OperationKind::Query
             && let Err(error) = call.viewer.check(KeyScope::Read)
         {
             let told = Told::request(error.code().as_str(), error.message(), Vec::new());
             return refusal(vec![told], error.code());
         }
+        if call.introspection == Introspection::Refused
+            && Documents::is_introspection(&prepared.document)
+        {
+            return no_introspection();
+        }
+        self.run(request, prepared, call, spending).await
+    }
+
+    async fn run(
+        &self,
+        request: GraphqlRequest,
+        prepared: Prepared,
+        call: Call,
+        spending: Spending,
+    ) -> Reply {
+        let Inner { store, schema, .. } = self.0.as_ref();
+        let Prepared {
+            document,
+            operation_name,
+            variables,
+            cost,
+            plan,
+            ..
+        } = prepared;
         let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
-        let context = RequestContext::new(call.viewer, call.address, call.now, tx.clone());
+        // Whoever goes away, or is told that it takes too long, leaves nothing running at the database.
+        let watch = tx.cancel_on_drop();
+        let options = Arc::clone(&self.0.options);
+        let allowance = spending.allowance.clone();
+        let context = RequestContext::new(
+            call.viewer,
+            (call.address, call.now),
+            tx.clone(),
+            options,
+            allowance,
+        );
+        let bill = match self.bill(plan, &context, &spending).await {
+            Ok(bill) => bill,
+            Err(reply) => return *reply,
+        };
+        if spending.estimate_only {
+            watch.done();
+            return estimate(&bill, operation_name, cost.nodes);
+        }
         let mut running = Request::new("").variables(variables).data(context);
         running.set_parsed_query(document);
         if let Some(name) = &operation_name {
             running = running.operation_name(name);
         }
         let response = schema.execute(running).await;
+        watch.done();
         let statements = tx.statements();
-        let mut refused = of_arguments(&response.errors);
+        let refused = self.refused_arguments(&response, &request);
         if !refused.is_empty() {
-            // The executor has taken the document, so it is written once more.
-            if let Ok(again) = documents.prepare(&request.query, name, &request.variables) {
-                let named = |place| Some(argument_at(&again.document, place)?.to_string());
-                refused
-                    .iter_mut()
-                    .for_each(|told| told.name_argument(named));
-            }
+            bill.settle(0);
             let reply = refusal(refused, Code::BadUserInput);
             return Reply {
                 operation_name,
                 statements,
-                cost: cost.nodes,
+                cost: bill.requested,
                 ..reply
             };
         }
@@ -179,20 +232,172 @@ impl Engine {
         } else {
             Outcome::Partial
         };
-        let costs = Costs {
-            requested_query_cost: cost.nodes,
-            maximum_query_cost: documents.limits().nodes,
-            statements,
-        };
-        let body = answer(response, costs, &call.reference);
+        let used = bill.used(&response.data);
+        bill.settle(used);
+        let costs = bill.costs(Some(used), cost.nodes, statements);
+        let body = self.answer(response, costs, &request, &call.reference);
         Reply {
             body,
             outcome,
             operation_name,
             statements,
-            cost: cost.nodes,
+            cost: bill.requested,
+            retry_after: None,
         }
     }
+
+    /// What the operation may cost, taken from the caller's bucket.
+    async fn bill(
+        &self,
+        plan: Plan,
+        context: &RequestContext,
+        spending: &Spending,
+    ) -> Result<Bill, Box<Reply>> {
+        let scans = plan.scans();
+        let mut scanned = Vec::new();
+        if !scans.is_empty() {
+            let days = match self.0.estimates.days(context).await {
+                Ok(days) => days,
+                Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
+            };
+            let actions = |scan: &Scan| (scan.clone(), days.scanned(scan, context));
+            scanned = scans.into_iter().map(actions).collect();
+        }
+        let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
+        if let Some(passed) = bill.too_much() {
+            return Err(Box::new(too_much(&passed)));
+        }
+        let taken = if spending.estimate_only {
+            0
+        } else {
+            bill.requested
+        };
+        self.charge(taken, spending).map_err(Box::new)?;
+        bill.allowance.clone_from(&spending.allowance);
+        Ok(bill)
+    }
+
+    /// Takes points from the caller's bucket, at least one.
+    fn charge(&self, points: u64, spending: &Spending) -> Result<(), Reply> {
+        let Some(allowance) = &spending.allowance else {
+            return Ok(());
+        };
+        let wanted = points.max(LEAST);
+        let Err(empty) = allowance.take(wanted) else {
+            return Ok(());
+        };
+        let terms = allowance.terms();
+        if wanted > terms.capacity {
+            let message = format!(
+                "The operation costs up to {wanted} points, this caller's budget holds {}. Ask for smaller pages, a shorter range or fewer fields.",
+                terms.capacity
+            );
+            let passed = passed("budgetCapacity", terms.capacity, wanted);
+            return Err(over(Code::CostExceeded, &message, &passed));
+        }
+        let message = format!(
+            "The operation costs up to {wanted} points, {} are left of {}; {} come back each second. Try again in {} s, or ask for less.",
+            empty.available, terms.capacity, terms.restore, empty.seconds
+        );
+        let passed = passed("budgetCapacity", empty.available, wanted);
+        let mut reply = over(Code::RateLimited, &message, &passed);
+        reply.retry_after = Some(empty.seconds);
+        Err(reply)
+    }
+
+    /// The errors that say that an argument has a value which its scalar does not take.
+    fn refused_arguments(&self, response: &Response, request: &GraphqlRequest) -> Vec<Told> {
+        let Inner {
+            documents, options, ..
+        } = self.0.as_ref();
+        let mut refused = of_arguments(&response.errors, options.bounds());
+        let name = request.operation_name.as_deref();
+        if refused.is_empty() {
+            return refused;
+        }
+        // The executor has taken the document, so it is written once more.
+        if let Ok(again) = documents.prepare(&request.query, name, &request.variables) {
+            let named = |place| Some(argument_at(&again.document, place)?.to_string());
+            refused
+                .iter_mut()
+                .for_each(|told| told.name_argument(named));
+        }
+        refused
+    }
+
+    fn answer(
+        &self,
+        response: Response,
+        cost: Costs,
+        request: &GraphqlRequest,
+        reference: &str,
+    ) -> Vec<u8> {
+        let Inner {
+            documents, options, ..
+        } = self.0.as_ref();
+        let mut errors = tell(response.errors, options.bounds(), reference);
+        let name = request.operation_name.as_deref();
+        if errors.iter().any(Told::is_limit_of_field)
+            && let Ok(again) = documents.prepare(&request.query, name, &request.variables)
+        {
+            let limits = errors.iter_mut().filter(|told| told.is_limit_of_field());
+            limits.for_each(|told| {
+                told.locate(|path, argument| documents.coordinate(&again.document, path, argument));
+            });
+        }
+        bytes(&Answer {
+            errors,
+            data: response.data,
+            extensions: Extensions { cost },
+        })
+    }
+}
+
+/// The answer to a caller who asked for the estimate alone.
+fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -> Reply {
+    let cost = bill.costs(None, rows, 0);
+    let body = bytes(&Answer {
+        errors: Vec::new(),
+        data: async_graphql::Value::Null,
+        extensions: Extensions { cost },
+    });
+    Reply {
+        body,
+        outcome: Outcome::Complete,
+        operation_name,
+        statements: 0,
+        cost: bill.requested,
+        retry_after: None,
+    }
+}
+
+/// The answer to an operation that costs too much whatever its caller has left.
+fn too_much(passed: &Passed) -> Reply {
+    let message = format!(
+        "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.",
+        passed.value, passed.maximum
+    );
+    over(Code::CostExceeded, &message, passed)
+}
+
+fn over(code: Code, message: &str, passed: &Passed) -> Reply {
+    let told = Told::request(code.as_str(), message, Vec::new()).passing(Some(passed));
+    refusal(vec![told], code)
+}
+
+fn no_introspection() -> Reply {
+    let message = "This caller may not ask for the schema by introspection; read it as text at /schema.graphql if that is open.";
+    let told = Told::request(Code::Forbidden.as_str(), message, Vec::new());
+    refusal(vec![told], Code::Forbidden)
+}
+
+/// The estimate failed, before anything was executed.
+fn failed(error: &Error, bounds: Bounds) -> Reply {
+    let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(cause, code = error.code().as_str(), "an estimate failed");
+    let message: String = error.message().chars().take(bounds.message_chars).collect();
+    let told = Told::request(error.code().as_str(), &message, Vec::new());
+    refusal(vec![told], error.code())
 }
 
 /// An answer to an execution; errors come first, so that whoever reads it by eye sees them.
@@ -209,23 +414,6 @@ struct Extensions {
     cost: Costs,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Costs {
-    requested_query_cost: u64,
-    maximum_query_cost: u64,
-    statements: u32,
-}
-
-fn answer(response: Response, cost: Costs, reference: &str) -> Vec<u8> {
-    let errors = tell(response.errors, reference);
-    bytes(&Answer {
-        errors,
-        data: response.data,
-        extensions: Extensions { cost },
-    })
-}
-
 /// An answer to a request that was not executed: without `data`.
 #[derive(Serialize)]
 struct Refusal {
@@ -236,9 +424,10 @@ fn refused(errors: &[RequestError]) -> Reply {
     let code = errors
         .first()
         .map_or(Code::ValidationFailed, |error| code_of(error.code));
-    let told = errors
-        .iter()
-        .map(|error| Told::request(error.code, &error.message, error.locations.clone()));
+    let told = errors.iter().map(|error| {
+        Told::request(error.code, &error.message, error.locations.clone())
+            .passing(error.passed.as_deref())
+    });
     refusal(told.collect(), code)
 }
 
@@ -249,6 +438,7 @@ fn refusal(errors: Vec<Told>, code: Code) -> Reply {
         operation_name: None,
         statements: 0,
         cost: 0,
+        retry_after: None,
     }
 }
 
@@ -266,6 +456,7 @@ fn by_get(operation_name: Option<String>) -> Reply {
         operation_name,
         statements: 0,
         cost: 0,
+        retry_after: None,
     }
 }
 

@@ -10,13 +10,12 @@ use std::sync::Arc;
 use async_graphql::{PathSegment, Pos, ServerError};
 use serde::Serialize;
 
+use super::document::Passed;
 use crate::domain::error::{Code, Error};
 use crate::domain::time::TimeError;
 
-/// How many errors one answer tells.
+/// How many errors a mutation tells of its arguments.
 pub const MAX_ERRORS: usize = 20;
-/// The longest message, in characters.
-pub const MAX_MESSAGE: usize = 300;
 
 /// An error that several fields can share: those that asked for the same batch fail with the same one.
 #[derive(Clone, Debug)]
@@ -29,6 +28,11 @@ impl Failure {
     /// A fault of ours that must not happen.
     pub fn internal(cause: &'static str) -> Self {
         Error::internal(cause).into()
+    }
+
+    /// The error.
+    pub fn error(&self) -> &Error {
+        &self.0
     }
 
     /// A time, day or zone that cannot be used, in the argument `field`.
@@ -60,11 +64,28 @@ pub(super) struct Told {
     extensions: Extensions,
 }
 
+/// How many errors an answer tells, and how long each may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Errors.
+    pub(super) errors: usize,
+    /// Characters of a message.
+    pub(super) message_chars: usize,
+}
+
 #[derive(Debug, Serialize)]
 struct Extensions {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     argument: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coordinate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
 }
@@ -75,14 +96,47 @@ impl Told {
         let extensions = Extensions {
             code,
             argument: None,
+            limit: None,
+            maximum: None,
+            value: None,
+            coordinate: None,
             reference: None,
         };
         Self {
-            message: cut(message),
+            message: message.to_owned(),
             locations,
             path: Vec::new(),
             extensions,
         }
+    }
+
+    /// Names the limit that was passed.
+    pub(super) fn passing(mut self, passed: Option<&Passed>) -> Self {
+        if let Some(passed) = passed {
+            self.extensions.limit = Some(passed.limit);
+            self.extensions.maximum = Some(passed.maximum);
+            self.extensions.value = Some(passed.value);
+            self.extensions.coordinate.clone_from(&passed.coordinate);
+            let argument = passed.coordinate.as_deref().and_then(|coordinate| {
+                let (_, argument) = coordinate.split_once('(')?;
+                argument.strip_suffix(":)")
+            });
+            self.extensions.argument = argument.map(str::to_owned);
+        }
+        self
+    }
+
+    /// Whether it is a limit that a field of the answer passed.
+    pub(super) fn is_limit_of_field(&self) -> bool {
+        self.extensions.code == Code::LimitExceeded.as_str() && !self.path.is_empty()
+    }
+
+    /// Names the field or argument of the schema, which `coordinate` knows by path and argument.
+    pub(super) fn locate(
+        &mut self,
+        coordinate: impl Fn(&[PathSegment], Option<&str>) -> Option<String>,
+    ) {
+        self.extensions.coordinate = coordinate(&self.path, self.extensions.argument.as_deref());
     }
 
     /// Names the argument at fault, which `argument_at` knows by its place in the document.
@@ -92,30 +146,29 @@ impl Told {
     }
 }
 
-/// The errors of an execution as a client may see them, the first [`MAX_ERRORS`]; causes go to the log under
-/// `reference`.
-pub(super) fn tell(errors: Vec<ServerError>, reference: &str) -> Vec<Told> {
+/// The errors of an execution as a client may see them, the first so many; causes go to the log under `reference`.
+pub(super) fn tell(errors: Vec<ServerError>, bounds: Bounds, reference: &str) -> Vec<Told> {
     let mut logged = HashSet::new();
     errors
         .into_iter()
-        .take(MAX_ERRORS)
+        .take(bounds.errors)
         .map(|error| {
             let failure = error.source::<Failure>().cloned();
             let failure = failure.unwrap_or_else(|| of_framework(&error));
             if logged.insert(Arc::as_ptr(&failure.0)) {
                 log(&failure.0, reference);
             }
-            told(error, &failure.0, reference)
+            told(error, &failure.0, bounds, reference)
         })
         .collect()
 }
 
-fn told(error: ServerError, failure: &Error, reference: &str) -> Told {
+fn told(error: ServerError, failure: &Error, bounds: Bounds, reference: &str) -> Told {
     let internal = failure.code() == Code::Internal;
     let message = if internal {
         format!("The server made an error; reference {reference}")
     } else {
-        cut(failure.message())
+        cut(failure.message(), bounds.message_chars)
     };
     Told {
         message,
@@ -124,6 +177,10 @@ fn told(error: ServerError, failure: &Error, reference: &str) -> Told {
         extensions: Extensions {
             code: failure.code().as_str(),
             argument: failure.field().map(str::to_owned),
+            limit: None,
+            maximum: None,
+            value: None,
+            coordinate: None,
             reference: internal.then(|| reference.to_owned()),
         },
     }
@@ -149,13 +206,14 @@ fn log(failure: &Error, reference: &str) {
 
 /// The errors that say that an argument has a value which its scalar does not take. The specification wants them found
 /// before execution, as errors of the request; the framework finds them on the way.
-pub(super) fn of_arguments(errors: &[ServerError]) -> Vec<Told> {
+pub(super) fn of_arguments(errors: &[ServerError], bounds: Bounds) -> Vec<Told> {
     let refused = errors.iter().filter(|error| is_of_argument(error));
     refused
-        .take(MAX_ERRORS)
+        .take(bounds.errors)
         .map(|error| {
             let code = Code::BadUserInput.as_str();
-            Told::request(code, &plain(&error.message), error.locations.clone())
+            let message = cut(&plain(&error.message), bounds.message_chars);
+            Told::request(code, &message, error.locations.clone())
         })
         .collect()
 }
@@ -188,19 +246,25 @@ fn plain(message: &str) -> String {
         .to_owned()
 }
 
-fn cut(message: &str) -> String {
-    if message.chars().nth(MAX_MESSAGE).is_none() {
+fn cut(message: &str, chars: usize) -> String {
+    if message.chars().nth(chars).is_none() {
         return message.to_owned();
     }
-    message.chars().take(MAX_MESSAGE - 1).chain(['…']).collect()
+    let kept = message.chars().take(chars.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const BOUNDS: Bounds = Bounds {
+        errors: 20,
+        message_chars: 300,
+    };
+
     fn json(error: ServerError) -> String {
-        serde_json::to_string(&tell(vec![error], "r-1")).unwrap()
+        serde_json::to_string(&tell(vec![error], BOUNDS, "r-1")).unwrap()
     }
 
     #[test]
@@ -234,7 +298,7 @@ mod tests {
             r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
         let error = ServerError::new(message, None);
         for text in [
-            serde_json::to_string(&of_arguments(std::slice::from_ref(&error))).unwrap(),
+            serde_json::to_string(&of_arguments(std::slice::from_ref(&error), BOUNDS)).unwrap(),
             json(error),
         ] {
             assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
@@ -243,7 +307,7 @@ mod tests {
         let failure = Failure::from(Error::internal("Failed to parse \"secret\""));
         let fault =
             async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 1 });
-        assert!(of_arguments(&[fault, ServerError::new("x", None)]).is_empty());
+        assert!(of_arguments(&[fault, ServerError::new("x", None)], BOUNDS).is_empty());
     }
 
     #[test]
@@ -261,6 +325,6 @@ mod tests {
     #[test]
     fn at_most_twenty_errors_are_told() {
         let errors = vec![ServerError::new("x", None); 25];
-        assert_eq!(tell(errors, "r").len(), MAX_ERRORS);
+        assert_eq!(tell(errors, BOUNDS, "r").len(), 20);
     }
 }

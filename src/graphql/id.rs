@@ -25,11 +25,13 @@ pub enum Kind {
     ImportRun,
     /// `Adjustment`.
     Adjustment,
+    /// `Segment`.
+    Segment,
 }
 
 impl Kind {
     /// All types.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Action,
         Self::Product,
         Self::Category,
@@ -38,6 +40,7 @@ impl Kind {
         Self::User,
         Self::ImportRun,
         Self::Adjustment,
+        Self::Segment,
     ];
 
     /// The type's name in the schema.
@@ -51,6 +54,7 @@ impl Kind {
             Self::User => "User",
             Self::ImportRun => "ImportRun",
             Self::Adjustment => "Adjustment",
+            Self::Segment => "Segment",
         }
     }
 

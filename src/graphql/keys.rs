@@ -164,7 +164,7 @@ impl ApiKeyPayload {
     fn wrong(field: &[&str], code: Code, message: &str) -> Self {
         Self {
             api_key: None,
-            user_errors: vec![UserError::new(field, code, message)],
+            user_errors: vec![UserError::at(field.iter().copied(), code, message)],
         }
     }
 }
@@ -172,7 +172,7 @@ impl ApiKeyPayload {
 impl ApiKeySecretPayload {
     fn wrong(field: &[&str], code: Code, message: &str) -> Self {
         Self {
-            user_errors: vec![UserError::new(field, code, message)],
+            user_errors: vec![UserError::at(field.iter().copied(), code, message)],
             ..Self::default()
         }
     }

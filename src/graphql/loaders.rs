@@ -17,6 +17,7 @@ use super::error::{Failure, Result};
 use crate::domain::error::Result as StoreResult;
 use crate::domain::ledger::Adjustment;
 use crate::domain::records::{Action, AdSpace, Category, ImportRun, Product, Program, User};
+use crate::domain::rule::Segment;
 use crate::domain::scope::ReadScope;
 use crate::store::{self, ReadTx};
 
@@ -60,6 +61,7 @@ entities!(
     User: users,
     ImportRun: imports,
     Adjustment: adjustments,
+    Segment: definitions,
 );
 
 struct Key<E>(Uuid, PhantomData<fn() -> E>);

@@ -5,33 +5,46 @@
 //! | --- | --- |
 //! | `document` | the one stage before execution: limits, validation, variables, cost |
 //! | `engine` | runs a request and writes its answer |
+//! | `options` | how an engine is set |
+//! | `bill` | what an operation pays and gets back |
+//! | `estimate` | how many actions a question looks through |
+//! | `prices` | what fields cost |
 //! | `context` | what every resolver of a request can reach |
 //! | `query`, `mutation` | the root fields |
 //! | `types` | what is answered |
 //! | `input` | what is asked with |
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
+//! | `segment_reading` | a rule of a segment, or all that is wrong with it |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
+//! | `links` | the templates of affiliate links, once per request |
 //! | `error` | how an error reaches a client |
 //! | `schema` | the schema as text |
 
+mod bill;
 pub mod connection;
 pub mod context;
 pub mod document;
 mod engine;
 pub mod error;
+mod estimate;
 pub mod id;
 pub mod input;
 pub mod keys;
-mod loaders;
+pub mod links;
+pub mod loaders;
 pub mod mutation;
+mod options;
+mod prices;
 pub mod query;
 pub mod report_selection;
 pub mod scalar;
 mod schema;
+pub mod segment_reading;
 pub mod siblings;
 pub mod types;
 
 pub use document::Hides;
 pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
+pub use options::{DoorLimits, EngineOptions, Introspection, Spending};
 pub use schema::sdl;

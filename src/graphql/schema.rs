@@ -3,6 +3,7 @@
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema, ValidationMode};
 
 use super::mutation::Mutation;
+use super::prices::priced;
 use super::query::Query;
 
 /// The executable schema.
@@ -25,13 +26,15 @@ pub fn sdl() -> String {
         .prefer_single_line_descriptions()
         .use_space_ident();
     let printed = without_built_in(&build().sdl_with_options(options));
-    printed.replacen("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"), 1)
+    let described = printed.replacen("\nschema {", &format!("\n\"{DESCRIPTION}\"\nschema {{"), 1);
+    priced(&described)
 }
 
 /// What the schema is about. The framework knows no description of a schema: it prints none, and introspection answers
 /// a sentence about schemas in general.
 const DESCRIPTION: &str = "Actiongraph: what a publisher's target actions are, what they sold, to whom and through what. One key sees one \
-     publisher's data, which comes in by other doors; here, rejected records are mended and keys made.";
+     publisher's data, which comes in by other doors; here, rejected records are mended, segments are defined, keys are \
+     made, and it is said how traffic is sent.";
 
 /// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
 fn without_built_in(printed: &str) -> String {
@@ -85,7 +88,9 @@ mod tests {
     fn printing_is_repeatable_and_the_document_stage_reads_it() {
         let text = sdl();
         assert_eq!(text, sdl());
-        assert!(!text.contains("directive @"), "{text}");
+        for built_in in BUILT_IN {
+            assert!(!text.contains(&format!("directive @{built_in}")), "{text}");
+        }
         let described =
             format!("\n\"{DESCRIPTION}\"\nschema {{\n  query: Query\n  mutation: Mutation\n}}\n");
         assert!(text.ends_with(&described), "{text}");

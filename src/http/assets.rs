@@ -11,8 +11,12 @@ use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 
 use super::error::Refusal;
+use super::no_such_route;
+use super::observe::reference_of;
 use super::state::HttpState;
+use super::viewer::viewer;
 use crate::domain::error::Code;
+use crate::domain::policy::IntrospectionPolicy;
 
 /// What the page may do: load what this server serves, and nothing else. The editor writes its own `style` elements and
 /// keeps small pictures in its style sheet, hence the two exceptions. Workers carry the policy of their own file, so
@@ -96,6 +100,15 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse
 
 /// The schema in GraphQL's own language.
 pub async fn schema(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
+    match state.options.introspection {
+        IntrospectionPolicy::Everyone => {}
+        IntrospectionPolicy::Keys => {
+            if let Err(error) = viewer(&request, &state).await {
+                return Refusal::of(&error, &reference_of(&request)).error_response();
+            }
+        }
+        IntrospectionPolicy::Off => return no_such_route().await,
+    }
     let digest = Sha256::digest(&state.schema);
     page(
         &request,
@@ -136,7 +149,7 @@ fn page(
 }
 
 /// Whether the caller has this version already.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
     let known = headers
         .get_all(header::IF_NONE_MATCH)
         .filter_map(|value| value.to_str().ok());

@@ -82,8 +82,8 @@ pub async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
+    if let Some(length) = announced.filter(|length| *length > limit as u64) {
+        return Err(too_large(limit, length));
     }
     match tokio::time::timeout(deadline, collect(payload, limit)).await {
         Ok(body) => body,
@@ -101,17 +101,21 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|_| Refusal::bad_request("The body broke off."))?;
         if body.len() + piece.len() > limit {
-            return Err(too_large(limit));
+            return Err(too_large(limit, (body.len() + piece.len()) as u64));
         }
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
 }
 
-fn too_large(limit: usize) -> Refusal {
+fn too_large(limit: usize, length: u64) -> Refusal {
     let message =
         format!("The body is larger than {limit} bytes: send long lists in several requests.");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message).passing(
+        "bodyBytes",
+        limit as u64,
+        length,
+    )
 }
 
 #[cfg(test)]

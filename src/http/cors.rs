@@ -21,7 +21,8 @@ pub async fn preflight(request: HttpRequest, state: web::Data<HttpState>) -> Htt
             .insert_header((
                 header::ACCESS_CONTROL_ALLOW_HEADERS,
                 "accept, authorization, content-type, apollographql-client-name, \
-                 apollographql-client-version, x-client-name",
+                 apollographql-client-version, x-client-name, x-apollo-operation-name, \
+                 apollo-require-preflight, x-actiongraph-preflight, x-actiongraph-estimate",
             ))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, "7200"));
     }

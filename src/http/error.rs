@@ -39,6 +39,7 @@ pub struct Refusal {
     message: Cow<'static, str>,
     argument: Option<String>,
     reference: Option<String>,
+    passed: Option<Box<(&'static str, u64, u64)>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     media: MediaType,
 }
@@ -53,6 +54,7 @@ impl Refusal {
             message: message.into(),
             argument: None,
             reference: None,
+            passed: None,
             headers: Vec::new(),
             media: MediaType::Json,
         }
@@ -99,6 +101,13 @@ impl Refusal {
         refusal
     }
 
+    /// The same answer with the limit that was passed: its name in `limits`, how much is allowed, how much there is.
+    #[must_use]
+    pub fn passing(mut self, limit: &'static str, maximum: u64, value: u64) -> Self {
+        self.passed = Some(Box::new((limit, maximum, value)));
+        self
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -138,6 +147,11 @@ impl ResponseError for Refusal {
             if let Some(value) = value {
                 extensions.insert(name.to_owned(), json!(value));
             }
+        }
+        if let Some((limit, maximum, value)) = self.passed.as_deref() {
+            extensions.insert("limit".to_owned(), json!(limit));
+            extensions.insert("maximum".to_owned(), json!(maximum));
+            extensions.insert("value".to_owned(), json!(value));
         }
         let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
         let mut answer = HttpResponse::build(self.status);

@@ -13,10 +13,15 @@ use futures::FutureExt as _;
 use super::accept::{MediaType, negotiate};
 use super::error::{Refusal, status_of};
 use super::observe::{Operation, reference_of};
-use super::state::{HttpState, MAX_BODY};
-use super::{body, params, viewer};
+use super::params::Sent;
+use super::state::HttpState;
+use super::{assets, body, csrf, params, viewer};
+use crate::access::budget::{Terms, caller_of};
+use crate::access::documents::sha256;
 use crate::domain::error::{Code, Error};
-use crate::graphql::{Call, GraphqlRequest, Method, Outcome, Reply};
+use crate::domain::policy::{IntrospectionPolicy, TrustMode};
+use crate::domain::scope::{Credential, Viewer};
+use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Outcome, Reply, Spending};
 
 /// Answers a POST request.
 pub async fn post(
@@ -43,7 +48,7 @@ async fn answer(
             .error_response();
     };
     match run(request, payload, state).await {
-        Ok(reply) => {
+        Ok((reply, trusted)) => {
             let outcome = label(&reply.outcome);
             state.metrics.operation(outcome, reply.statements);
             request.extensions_mut().insert(Operation {
@@ -52,6 +57,10 @@ async fn answer(
                 statements: reply.statements,
                 cost: reply.cost,
             });
+            let cacheable = trusted && matches!(reply.outcome, Outcome::Complete);
+            if cacheable && let Some(tag) = tag_of(&reply.body) {
+                return cached(request, reply, media, &tag);
+            }
             respond(reply, media, state.options.partial_status_294)
         }
         Err(refusal) => {
@@ -62,39 +71,167 @@ async fn answer(
     }
 }
 
+/// The reply, and whether it is one to a trusted document that was got.
 async fn run(
     request: &HttpRequest,
     payload: Option<web::Payload>,
     state: &HttpState,
-) -> Result<Reply, Refusal> {
+) -> Result<(Reply, bool), Refusal> {
     let reference = reference_of(request);
+    let options = &state.options;
+    if payload.is_none() {
+        csrf::check(
+            request.headers(),
+            options.csrf_always,
+            &options.cors_origins,
+        )?;
+    }
     let viewer = viewer::viewer(request, state)
         .await
         .map_err(|error| Refusal::of(&error, &reference))?;
+    // Before the body is read: what waits for its body takes memory, too.
+    let pass = state.turnstile.enter(caller_of(&viewer))?;
     let (parsed, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
-            let deadline = state.options.body_deadline;
-            let body = body::read(request, payload, MAX_BODY, deadline).await?;
+            let body =
+                body::read(request, payload, options.max_body, options.body_deadline).await?;
             (params::from_body(&body), Method::Post)
         }
         None => (params::from_address(request.query_string()), Method::Get),
     };
-    let parsed: GraphqlRequest = parsed.map_err(Refusal::bad_request)?;
+    let sent = parsed.map_err(Refusal::bad_request)?;
+    let (parsed, trusted) = trusted(sent, state, &reference)?;
+    let spending = Spending {
+        allowance: terms_of(&viewer, options.terms)
+            .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
+        estimate_only: wants_estimate(request.headers()),
+    };
     let call = Call {
+        introspection: introspection(options.introspection, &viewer),
         viewer: (*viewer).clone(),
         address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         now: state.now(),
         method,
         reference: reference.clone(),
     };
-    let work = state.engine.execute(parsed, call);
-    guarded(work, state.options.request_deadline, &reference).await
+    let work = state.engine.spend(parsed, call, spending);
+    let reply = guarded(work, options.request_deadline, &reference).await?;
+    drop(pass);
+    Ok((reply, trusted && method == Method::Get))
+}
+
+/// The document of a request, and whether it is a trusted one.
+fn trusted(
+    sent: Sent,
+    state: &HttpState,
+    reference: &str,
+) -> Result<(GraphqlRequest, bool), Refusal> {
+    let Sent {
+        mut request,
+        document_id,
+    } = sent;
+    if let Some(id) = document_id {
+        if let Some(text) = state.documents.text(&id) {
+            if !request.query.is_empty() && request.query != **text {
+                return Err(Refusal::bad_request(
+                    "The document is not the one that its id stands for: send one of the two.",
+                ));
+            }
+            request.query = text.to_string();
+            return Ok((request, true));
+        }
+        if request.query.is_empty() {
+            // Clients know this sentence, and send the document itself.
+            let words = "PersistedQueryNotFound";
+            return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, words));
+        }
+    }
+    let known = state.options.trust != TrustMode::Off && state.documents.contains(&request.query);
+    match state.options.trust {
+        TrustMode::Log if !known => {
+            let hash = sha256(&request.query);
+            let operation = request.operation_name.as_deref();
+            tracing::warn!(
+                reference,
+                hash,
+                operation,
+                "a document that is not trusted runs"
+            );
+        }
+        TrustMode::Enforce if !known => {
+            let words = "This server runs only documents that it was given beforehand: ask whoever runs it to add this one, or send the id of one that it has.";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, Code::Forbidden, words));
+        }
+        _ => {}
+    }
+    Ok((request, known))
+}
+
+/// What a caller may spend: what its key says, else what everybody may.
+fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> {
+    let own = viewer.budget().and_then(|budget| {
+        let points = |number: i64| u64::try_from(number).unwrap_or(0);
+        Terms::new(points(budget.capacity), points(budget.refill))
+    });
+    own.or(of_all)
+}
+
+fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
+    if let Some(may) = viewer.introspection() {
+        return if may {
+            Introspection::Allowed
+        } else {
+            Introspection::Refused
+        };
+    }
+    let with_key = viewer.credential != Credential::LoopbackDemo;
+    match policy {
+        IntrospectionPolicy::Everyone => Introspection::Allowed,
+        IntrospectionPolicy::Keys if with_key => Introspection::Allowed,
+        IntrospectionPolicy::Keys | IntrospectionPolicy::Off => Introspection::Refused,
+    }
+}
+
+/// The header that asks for the cost of an operation and not for its answer.
+pub const ESTIMATE: &str = "x-actiongraph-estimate";
+
+fn wants_estimate(headers: &HeaderMap) -> bool {
+    headers
+        .get(HeaderName::from_static(ESTIMATE))
+        .is_some_and(|value| value == "true" || value == "1")
+}
+
+/// A tag for the data of an answer; what it cost is none of it.
+fn tag_of(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Data<'a> {
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    let answer: Data<'_> = serde_json::from_slice(body).ok()?;
+    Some(format!("W/\"{}\"", sha256(answer.data.get())))
+}
+
+/// An answer that its caller may keep, as long as it asks whether it is still good.
+fn cached(request: &HttpRequest, reply: Reply, media: MediaType, tag: &str) -> HttpResponse {
+    let mut answer = if assets::has(request.headers(), tag) {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((header::ETAG, tag))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if assets::has(request.headers(), tag) {
+        return answer.finish();
+    }
+    answer.content_type(media.content_type()).body(reply.body)
 }
 
 /// Runs to an end, whatever happens inside: a panic becomes a masked error with its reference, and what is not done in
 /// time is given up.
-async fn guarded<T>(
+pub(super) async fn guarded<T>(
     work: impl Future<Output = T>,
     deadline: Duration,
     reference: &str,
@@ -136,7 +273,8 @@ fn respond(reply: Reply, media: MediaType, partial_294: bool) -> HttpResponse {
         StatusCode::TOO_MANY_REQUESTS,
     ];
     if passes.contains(&status) {
-        answer.insert_header((header::RETRY_AFTER, "1"));
+        let seconds = reply.retry_after.unwrap_or(1);
+        answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
     answer.body(reply.body)
 }

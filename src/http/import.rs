@@ -2,7 +2,7 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub async fn post(request: HttpRequest, payload: Payload, state: Data<HttpState>
 async fn take(
     request: &HttpRequest,
     payload: Payload,
-    state: &HttpState,
+    state: &Data<HttpState>,
 ) -> Result<HttpResponse, Refusal> {
     let reference = reference_of(request);
     let refuse = |error: Error| Refusal::of(&error, &reference);
@@ -72,20 +72,9 @@ async fn take(
     }
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
-    let part = state.uploads.part(run_id);
-    let received = receive(payload, &part, state).await;
-    let bytes = match received {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            // What is not there cannot be removed, and what is left is of no use.
-            let _ = tokio::fs::remove_file(&part).await;
-            return Err(error.into_refusal(&reference));
-        }
-    };
-    let file = state.uploads.file(run_id);
-    tokio::fs::rename(&part, &file)
-        .await
-        .map_err(|error| refuse(stored(&error)))?;
+    let part = Part(state.uploads.part(run_id));
+    let received = receive(payload, &part.0, state).await;
+    let bytes = received.map_err(|error| error.into_refusal(&reference))?;
     let upload = Upload {
         scope: WriteScope::for_entrance(viewer.publisher.id),
         run_id,
@@ -95,11 +84,15 @@ async fn take(
         queued_at: now,
     };
     let mut ends = state.uploads.ends();
-    if let Err(error) = enqueue(&state.store, &upload, bytes).await {
-        let _ = tokio::fs::remove_file(&file).await;
-        return Err(refuse(error));
-    }
-    state.uploads.tell_arrived();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its end is awaited below, unless the sender goes away; it takes one write"
+    )]
+    let queueing = actix_web::rt::spawn(queue(state.clone(), part, upload, bytes));
+    let queueing = queueing
+        .await
+        .map_err(|error| refuse(Error::internal(error)))?;
+    queueing.map_err(refuse)?;
     if !asked.wait {
         return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
     }
@@ -114,6 +107,35 @@ async fn take(
             return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
         }
     }
+}
+
+/// A file that is not whole yet. What is not there any more cannot be removed, and what is left is of no use.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Moves a file that is whole to where it is read from, and queues it. A sender that goes away meanwhile does not stop it:
+/// what is in the queue has to be there.
+async fn queue(
+    state: Data<HttpState>,
+    part: Part,
+    upload: Upload,
+    bytes: u64,
+) -> Result<(), Error> {
+    let file = state.uploads.file(upload.run_id);
+    tokio::fs::rename(&part.0, &file)
+        .await
+        .map_err(|error| stored(&error))?;
+    if let Err(error) = enqueue(&state.store, &upload, bytes).await {
+        let _ = tokio::fs::remove_file(&file).await;
+        return Err(error);
+    }
+    state.uploads.tell_arrived();
+    Ok(())
 }
 
 /// Reads what the address says.

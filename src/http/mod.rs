@@ -6,6 +6,7 @@ pub mod accept;
 pub mod assets;
 pub mod body;
 pub mod cors;
+pub mod csrf;
 pub mod error;
 pub mod graphql;
 pub mod health;
@@ -14,6 +15,9 @@ pub mod observe;
 pub mod params;
 pub mod postback;
 pub mod state;
+pub mod tls;
+pub mod traffic;
+pub mod turnstile;
 pub mod viewer;
 
 use actix_web::http::{Method, StatusCode, header};
@@ -34,6 +38,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(graphql::post))
                 .route(web::method(Method::OPTIONS).to(cors::preflight)),
         )
+        // Needs a key; in the demo a caller on this machine needs none.
+        .service(resource("/traffic-targets.csv", "GET").route(web::get().to(traffic::get)))
         // Needs a key that may import.
         .service(resource("/import", "POST").route(web::post().to(import::post)))
         // Needs the secret that is in its address; without it there is nothing at this address.

@@ -88,9 +88,11 @@ pub async fn observe<B: MessageBody>(
     if let Ok(value) = HeaderValue::from_str(&reference) {
         headers.insert(REQUEST_ID, value);
     }
-    protect(headers);
+    protect(headers, state.options.https);
     if is_api {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         headers.insert(
             header::VARY,
             HeaderValue::from_static("Accept, Accept-Encoding, Origin, Authorization"),
@@ -103,7 +105,7 @@ pub async fn observe<B: MessageBody>(
 }
 
 /// Headers that every answer has, whatever it is.
-fn protect(headers: &mut HeaderMap) {
+fn protect(headers: &mut HeaderMap, https: bool) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -112,6 +114,27 @@ fn protect(headers: &mut HeaderMap) {
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     );
+    for (name, value) in [
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if https {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         headers.insert(
             header::CONTENT_SECURITY_POLICY,

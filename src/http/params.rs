@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::access::documents::plain;
 use crate::graphql::GraphqlRequest;
 
 /// What is wrong with the parameters, in a sentence.
@@ -26,7 +27,7 @@ struct Given {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn from_body(body: &[u8]) -> Result<GraphqlRequest, Problem> {
+pub fn from_body(body: &[u8]) -> Result<Sent, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {
         format!(
             "The body is not UTF-8: byte {} is wrong.",
@@ -54,7 +55,7 @@ pub fn from_body(body: &[u8]) -> Result<GraphqlRequest, Problem> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn from_address(query: &str) -> Result<GraphqlRequest, Problem> {
+pub fn from_address(query: &str) -> Result<Sent, Problem> {
     let mut given = Given {
         query: None,
         operation_name: None,
@@ -90,30 +91,57 @@ pub fn from_address(query: &str) -> Result<GraphqlRequest, Problem> {
     check(given)
 }
 
-fn check(given: Given) -> Result<GraphqlRequest, Problem> {
+/// What a client sends: the parameters, and the id of its document if it sends one.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The parameters; the document is empty where only its id was sent.
+    pub request: GraphqlRequest,
+    /// `documentId`, or the hash in `extensions.persistedQuery`.
+    pub document_id: Option<String>,
+}
+
+fn check(given: Given) -> Result<Sent, Problem> {
+    let extensions = object("extensions", given.extensions)?;
+    let document_id = document_id(given.document_id.as_ref(), &extensions)?;
     let query = match given.query {
         Some(Value::String(query)) => query,
+        None | Some(Value::Null) if document_id.is_some() => String::new(),
+        Some(Value::Null) | None => return Err("`query` is missing.".into()),
         Some(_) => return Err("`query` must be a string.".into()),
-        None if given.document_id.is_some() => {
-            return Err(
-                "Persisted documents (`documentId`) are not known here: send `query`.".into(),
-            );
-        }
-        None => return Err("`query` is missing.".into()),
     };
     let operation_name = match given.operation_name {
         Some(Value::String(name)) => Some(name).filter(|name| !name.is_empty()),
         None | Some(Value::Null) => None,
         Some(_) => return Err("`operationName` must be a string.".into()),
     };
-    // Nothing is done with extensions, but their form is part of the protocol.
-    object("extensions", given.extensions)?;
     let variables = object("variables", given.variables)?;
-    Ok(GraphqlRequest {
-        query,
-        operation_name,
-        variables,
+    Ok(Sent {
+        request: GraphqlRequest {
+            query,
+            operation_name,
+            variables,
+        },
+        document_id,
     })
+}
+
+/// The id of a document, in either place where clients put it. Other extensions are none of ours.
+fn document_id(
+    given: Option<&Value>,
+    extensions: &Map<String, Value>,
+) -> Result<Option<String>, Problem> {
+    let persisted = extensions
+        .get("persistedQuery")
+        .and_then(|persisted| persisted.get("sha256Hash"));
+    let id = given.filter(|id| !id.is_null()).or(persisted);
+    match id {
+        None => Ok(None),
+        Some(Value::String(id)) if plain(id).is_some() => Ok(Some(id.clone())),
+        Some(_) => Err(
+            "The id of a document is the SHA-256 of its text: 64 hexadecimal digits in lower case, also behind `sha256:`."
+                .into(),
+        ),
+    }
 }
 
 fn object(name: &str, value: Option<Value>) -> Result<Map<String, Value>, Problem> {
@@ -169,7 +197,8 @@ mod tests {
         let request = from_body(
             br#" {"query":"{a}","operationName":"A","variables":{"x":1},"extensions":{},"other":[1]}"#,
         )
-        .unwrap();
+        .unwrap()
+        .request;
         assert_eq!(request.query, "{a}");
         assert_eq!(request.operation_name.as_deref(), Some("A"));
         assert_eq!(request.variables["x"], 1);
@@ -180,7 +209,8 @@ mod tests {
         let request = from_body(
             br#"{"query":"{a}","operationName":null,"variables":null,"extensions":null}"#,
         )
-        .unwrap();
+        .unwrap()
+        .request;
         assert_eq!(request.operation_name, None);
         assert!(request.variables.is_empty());
     }
@@ -207,7 +237,8 @@ mod tests {
             (b"{}", "`query` is missing"),
             (b"{\"query\":null}", "`query` is missing"),
             (b"{\"query\":1}", "`query` must be a string"),
-            (b"{\"documentId\":\"sha256:ab\"}", "documentId"),
+            (b"{\"documentId\":\"sha256:ab\"}", "64 hexadecimal digits"),
+            (b"{\"documentId\":1}", "64 hexadecimal digits"),
             (
                 b"{\"query\":\"{a}\",\"variables\":[]}",
                 "`variables` must be an object",
@@ -236,17 +267,35 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_document_comes_in_two_ways() {
+        let hash = "0123456789abcdef".repeat(4);
+        let id = |body: String| from_body(body.as_bytes()).unwrap();
+        let by_id = id(format!("{{\"documentId\":\"sha256:{hash}\"}}"));
+        assert_eq!(by_id.document_id, Some(format!("sha256:{hash}")));
+        assert_eq!(by_id.request.query, "");
+        let persisted = id(format!(
+            "{{\"query\":\"{{a}}\",\"extensions\":{{\"persistedQuery\":{{\"version\":1,\"sha256Hash\":\"{hash}\"}}}}}}"
+        ));
+        assert_eq!(persisted.document_id.as_deref(), Some(hash.as_str()));
+        assert_eq!(persisted.request.query, "{a}");
+        let got = from_address(&format!("documentId={hash}")).unwrap();
+        assert_eq!(got.document_id.as_deref(), Some(hash.as_str()));
+    }
+
+    #[test]
     fn an_address() {
         let request = from_address(
             "query=query+A(%24x%3AInt)%7Ba%7D&operationName=A&variables=%7B%22x%22%3A1%7D&extensions=&utm=1",
         )
-        .unwrap();
+        .unwrap()
+        .request;
         assert_eq!(request.query, "query A($x:Int){a}");
         assert_eq!(request.operation_name.as_deref(), Some("A"));
         assert_eq!(request.variables["x"], 1);
         assert_eq!(
             from_address("query=%7Ba%7D&operationName=")
                 .unwrap()
+                .request
                 .operation_name,
             None
         );

@@ -1,11 +1,16 @@
 //! What every handler can reach. A leaf: it knows the parts, and nothing here knows the routes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 
+use super::turnstile::Turnstile;
 use crate::access::Keyring;
+use crate::access::budget::{Budgets, Terms};
+use crate::access::documents::TrustedDocuments;
 use crate::clock::Clock;
+use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::scope::Publisher;
 use crate::domain::time::Instant;
 use crate::graphql::Engine;
@@ -14,9 +19,6 @@ use crate::ingest::uploads::Uploads;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// The largest body of a GraphQL request, in bytes.
-pub const MAX_BODY: usize = 1_000_000;
-
 /// How HTTP behaves.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -24,6 +26,18 @@ pub struct HttpOptions {
     pub partial_status_294: bool,
     /// Origins of web pages that may call the API from a browser.
     pub cors_origins: Vec<String>,
+    /// Whether every GET request needs a header that pages of other sites cannot send.
+    pub csrf_always: bool,
+    /// Who may read the schema.
+    pub introspection: IntrospectionPolicy,
+    /// What becomes of documents that are not trusted.
+    pub trust: TrustMode,
+    /// Whether answers travel encrypted.
+    pub https: bool,
+    /// The largest body of a GraphQL request, in bytes.
+    pub max_body: usize,
+    /// What callers may spend whose key says nothing of it; none where nothing is counted.
+    pub terms: Option<Terms>,
     /// How long a request's whole body may take to arrive.
     pub body_deadline: Duration,
     /// How long an operation may take.
@@ -38,14 +52,20 @@ pub struct HttpState {
     pub engine: Engine,
     /// Recognises keys.
     pub keyring: Keyring,
+    /// What callers may spend.
+    pub budgets: Budgets,
+    /// How many may be inside.
+    pub turnstile: Turnstile,
+    /// The documents that clients may ask for by their hash.
+    pub documents: TrustedDocuments,
     /// Takes postbacks.
     pub inbox: Inbox,
     /// Where uploads lie.
-    pub uploads: Uploads,
+    pub uploads: Arc<Uploads>,
     /// Tells the time.
     pub clock: Clock,
     /// Counts.
-    pub metrics: std::sync::Arc<Metrics>,
+    pub metrics: Arc<Metrics>,
     /// How HTTP behaves.
     pub options: HttpOptions,
     /// The schema as text.

@@ -51,6 +51,8 @@ pub enum Entrance {
     Upload,
     /// Rejected records that were mended.
     Retry,
+    /// No data: what names the users of an ad space was chosen anew.
+    Users,
 }
 
 impl Entrance {
@@ -67,6 +69,7 @@ impl Entrance {
             Self::Postback => "POSTBACK",
             Self::Upload => "UPLOAD",
             Self::Retry => "RETRY",
+            Self::Users => crate::store::apply::users::ENTRANCE,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Where uploads lie between the door that receives them and the worker that reads them, and how the two tell each
 //! other: names of files, and two bells. What is read, and when, is the business of `worker::imports`.
 
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::PathBuf;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -48,6 +50,59 @@ impl Uploads {
     #[must_use]
     pub fn part(&self, run: Uuid) -> PathBuf {
         self.folder.join(format!("{run}.part"))
+    }
+
+    /// Makes the file of an upload that is being received. As long as it is open, [`Self::sweep`] leaves it alone; the
+    /// system lets go of it when the process ends, however it ends.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made.
+    pub fn begin(&self, run: Uuid) -> io::Result<File> {
+        std::fs::create_dir_all(&self.folder)?;
+        let part = self.part(run);
+        loop {
+            let mut options = OpenOptions::new();
+            let file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(&part)?;
+            // Where files cannot be held, none is swept away either.
+            let held = file.lock();
+            // Another server may have swept it away between the two.
+            if held.is_err() || part.exists() {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Removes what uploads left behind that broke off with their process or their connection; gives how many files.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file not be removed.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let files = match self.folder.read_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            files => files?,
+        };
+        let mut removed = 0;
+        for file in files {
+            let path = file?.path();
+            let is_part = path.extension().is_some_and(|end| end == "part");
+            let run = path.file_stem().and_then(|stem| stem.to_str());
+            if !is_part || run.is_none_or(|run| Uuid::try_parse(run).is_err()) {
+                continue;
+            }
+            // What can be held is received by nobody; it is held until it is gone.
+            let Ok(left) = File::open(&path) else {
+                continue;
+            };
+            if left.try_lock().is_ok() {
+                std::fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// Tells the worker that an upload is queued.

@@ -1,16 +1,16 @@
 //! What somebody may have meant by a name that is no setting.
 
-use super::KEYS;
+use super::keys;
 
 /// What to say about a name that is none of ours.
 pub(super) fn hint(name: &str) -> String {
-    let nearest = KEYS.iter().min_by_key(|key| distance(name, key.name));
+    let nearest = keys().min_by_key(|key| distance(name, key.name));
     match nearest {
         Some(key) if distance(name, key.name) <= key.name.len() / 2 => {
             format!("did you mean {}?", key.name)
         }
         _ => {
-            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            let names: Vec<&str> = keys().map(|key| key.name).collect();
             format!("there are {}", names.join(", "))
         }
     }
@@ -37,6 +37,11 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row.last().copied().unwrap_or(0)
+}
+
+/// A value as messages repeat it.
+pub(super) fn shown(value: &toml::Value) -> String {
+    value.to_string().chars().take(60).collect()
 }
 
 #[cfg(test)]

@@ -54,3 +54,16 @@ impl Listing for Adspaces {
 }
 
 look_ups!(Adspaces, AdSpace, AdSpaceTest, AdSpaceSort);
+
+/// All ad spaces of a publisher, in the order of their names: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AdSpace>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" ORDER BY t.name_folded, t.id");
+    let rows = tx.models::<ad_space::Entity>(sql).await?;
+    Ok(rows.into_iter().map(to_ad_space).collect())
+}

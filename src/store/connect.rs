@@ -22,6 +22,7 @@ use sea_orm::{
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
@@ -119,6 +120,15 @@ impl Store {
     pub fn recorded(&self, recorder: &Recorder) -> Self {
         Self {
             recorder: Some(recorder.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The same store without the notes: for what is read beside requests.
+    #[must_use]
+    pub fn unrecorded(&self) -> Self {
+        Self {
+            recorder: None,
             ..self.clone()
         }
     }
@@ -370,7 +380,7 @@ async fn try_connect_sqlite(
                 .journal_mode(sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlite::SqliteSynchronous::Full)
                 .busy_timeout(limits.lock_timeout)
-                .statement_cache_capacity(200)
+                .statement_cache_capacity(400)
                 .pragma("fullfsync", "ON")
                 // Folded into the file every 64 MiB: an import rewrites the same pages in batch after batch.
                 .pragma("wal_autocheckpoint", "16384")
@@ -414,25 +424,43 @@ async fn try_connect_sqlite(
 /// How many steps of SQLite's machine lie between two looks at the clock: some tenths of a millisecond.
 const STEPS: i32 = 20_000;
 
-/// Ends statements on this connection when the time of whoever takes it from the pool is over. Nobody waiting any more
-/// does not end them: without this, as many long reads as there are readers would hold all of them for good.
+/// Ends statements on this connection when the time of whoever takes it from the pool is over, or its taker is gone:
+/// otherwise as many long reads as there are readers would hold all of them for good.
 async fn interrupt_after(
     connection: &mut sqlite::SqliteConnection,
     time: Duration,
 ) -> Result<(), sea_orm::SqlxError> {
     let clock = Clock::system();
+    let abandoned = READER.try_with(Arc::clone).unwrap_or_default();
     connection
         .lock_handle()
         .await?
-        .set_progress_handler(STEPS, move || clock.elapsed() < time);
+        .set_progress_handler(STEPS, move || {
+            clock.elapsed() < time && !abandoned.load(Ordering::Relaxed)
+        });
     Ok(())
+}
+
+tokio::task_local! {
+    /// Whether the reader that takes a connection has gone away. The pool's callbacks know nothing of who takes it, but
+    /// they run in the taker's task.
+    static READER: Arc<AtomicBool>;
+}
+
+/// Takes a connection for a reader whose statements on it end when `abandoned` is set.
+pub(super) async fn for_reader<T>(
+    abandoned: &Arc<AtomicBool>,
+    taken: impl Future<Output = T>,
+) -> T {
+    READER.scope(Arc::clone(abandoned), taken).await
 }
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
     let milliseconds = |time: Duration| time.as_millis().max(1);
-    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none.
+    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none. A writer finds
+    // rows by their keys: a plan that was made while a table was small must not walk it when it has grown.
     let write = format!(
-        "SET client_min_messages = error; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        "SET client_min_messages = error; SET jit = off; SET enable_seqscan = off; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
         milliseconds(options.lock_timeout),
         milliseconds(SILENCE),
     );

@@ -13,6 +13,15 @@ pub(super) fn too_long() -> Error {
     Error::new(Code::Timeout, TOO_LONG)
 }
 
+/// The error of a statement that would bind more values than the databases take.
+pub(super) fn statement_too_large(bound: usize, limit: usize) -> Error {
+    let message = format!(
+        "the segments' lists and periods are {bound} values together, {limit} are allowed: ask for fewer at once, or list \
+         fewer values"
+    );
+    Error::limit("segment", message)
+}
+
 /// What a database error means to a caller.
 pub(super) fn from_db(error: &DbErr) -> Error {
     if matches!(error, DbErr::Custom(text) if text == LEASE_LOST) {

@@ -84,7 +84,10 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
          OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = ",
     );
     sql.bind(scope.publisher().0)
-        .push(") w WHERE place = 1 ORDER BY entrance");
+        // A run that names users anew brings no data.
+        .push(") w WHERE place = 1 AND entrance <> ")
+        .bind(super::apply::users::ENTRANCE)
+        .push(" ORDER BY entrance");
     let moment = |micros: Option<i64>| {
         micros
             .map(|micros| instant(micros, "import_runs", "finished_at_us"))

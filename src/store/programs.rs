@@ -54,3 +54,16 @@ impl Listing for Programs {
 }
 
 look_ups!(Programs, Program, ProgramTest, ProgramSort);
+
+/// All programs of a publisher, in the order of their names: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Program>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM programs t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" ORDER BY t.name_folded, t.id");
+    let rows = tx.models::<program::Entity>(sql).await?;
+    rows.into_iter().map(to_program).collect()
+}

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// The column of an axis.
-fn axis_column(axis: DateAxis) -> &'static str {
+pub(super) fn axis_column(axis: DateAxis) -> &'static str {
     match axis {
         DateAxis::Ordered => "a.ordered_at_us",
         DateAxis::Clicked => "a.clicked_at_us",
@@ -26,7 +26,7 @@ fn axis_column(axis: DateAxis) -> &'static str {
 }
 
 /// A value of an axis as an instant; a closing day is its local start.
-fn axis_instant(axis: DateAxis, zone: Zone, value: i64) -> Result<Instant> {
+pub(super) fn axis_instant(axis: DateAxis, zone: Zone, value: i64) -> Result<Instant> {
     if axis == DateAxis::Closed {
         let day = i32::try_from(value)
             .ok()
@@ -40,12 +40,12 @@ fn axis_instant(axis: DateAxis, zone: Zone, value: i64) -> Result<Instant> {
 }
 
 /// The column of an axis as a 64-bit number.
-fn axis_number(axis: DateAxis) -> String {
+pub(super) fn axis_number(axis: DateAxis) -> String {
     format!("CAST({} AS bigint)", axis_column(axis))
 }
 
 /// All time up to the end of a range.
-fn up_to_end(range: &AxisRange) -> AxisRange {
+pub(super) fn up_to_end(range: &AxisRange) -> AxisRange {
     range.with_span(Span {
         from: Instant::MIN,
         to: range.span.to,
@@ -206,14 +206,14 @@ pub async fn user_stats(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Res
     finish_users(tx, scope, facts, gathered).await
 }
 
-/// Users from their sums, with the country of their latest action: one statement.
+/// Users from their sums, with the country and the device of their latest action: one statement.
 pub(super) async fn finish_users(
     tx: &ReadTx,
     scope: ReadScope,
     facts: &FactQuery,
     gathered: BTreeMap<Option<Uuid>, Gathered>,
 ) -> Result<UserFacts> {
-    let mut countries = latest_countries(tx, scope, facts).await?;
+    let mut origins = latest_origins(tx, scope, facts).await?;
     let mut found = UserFacts::default();
     for (user, entry) in gathered {
         let Some(user_id) = user else {
@@ -223,12 +223,14 @@ pub(super) async fn finish_users(
         let (Some(first), Some(last)) = (entry.first, entry.last) else {
             continue;
         };
+        let origin = origins.remove(&user_id).unwrap_or_default();
         found.users.push(UserStats {
             user_id,
             sums: entry.sums,
             first_at: axis_instant(facts.range.axis, facts.range.zone, first)?,
             last_at: axis_instant(facts.range.axis, facts.range.zone, last)?,
-            country: countries.remove(&user_id).flatten(),
+            country: origin.country,
+            device: origin.device,
         });
     }
     Ok(found)
@@ -264,24 +266,36 @@ fn user_statement(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Sql {
     sql
 }
 
-/// The click country of each user's latest counted action in the range.
-async fn latest_countries(
+/// Where an action came from.
+#[derive(Default)]
+struct Origin {
+    country: Option<String>,
+    device: Option<String>,
+}
+
+/// Where each user's latest counted action in the range came from.
+async fn latest_origins(
     tx: &ReadTx,
     scope: ReadScope,
     facts: &FactQuery,
-) -> Result<HashMap<Uuid, Option<String>>> {
+) -> Result<HashMap<Uuid, Origin>> {
     let mut sql = tx.sql();
     sql.push(&format!(
-        "SELECT user_id, country FROM (SELECT a.user_id, a.country, row_number() OVER (PARTITION BY a.user_id \
-         ORDER BY {} DESC, a.id DESC) AS place FROM actions a WHERE ",
+        "SELECT user_id, country, device FROM (SELECT a.user_id, a.country, a.device, row_number() OVER \
+         (PARTITION BY a.user_id ORDER BY {} DESC, a.id DESC) AS place FROM actions a WHERE ",
         axis_column(facts.range.axis)
     ));
     write_facts(facts, scope, &mut sql);
     sql.push(" AND a.user_id IS NOT NULL) w WHERE place = 1");
     let rows = tx.rows(sql).await?;
-    rows.iter()
-        .map(|row| Ok((column(row, "user_id")?, column(row, "country")?)))
-        .collect()
+    let origin = |row: &QueryResult| -> Result<(Uuid, Origin)> {
+        let origin = Origin {
+            country: column(row, "country")?,
+            device: column(row, "device")?,
+        };
+        Ok((column(row, "user_id")?, origin))
+    };
+    rows.iter().map(origin).collect()
 }
 
 /// What one user bought of one product in one currency.

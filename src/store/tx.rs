@@ -1,7 +1,7 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 use super::columns::Snapshot;
-use super::connect::Store;
+use super::connect::{Store, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use super::walls::Walls;
@@ -11,13 +11,13 @@ use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use sea_orm::{
     AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, TransactionOptions,
+    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
     TransactionTrait as _,
 };
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// How often a write is tried when another writer is in its way or its connection breaks.
@@ -31,7 +31,7 @@ const REACH: Duration = Duration::from_secs(1);
 
 /// Notes the text of every statement: for tests that count and read them.
 #[derive(Clone, Debug, Default)]
-pub struct Recorder(Arc<Mutex<Vec<String>>>);
+pub struct Recorder(Arc<std::sync::Mutex<Vec<String>>>);
 
 impl Recorder {
     /// The statements so far, and forgets them.
@@ -57,12 +57,42 @@ pub struct ReadTx {
     walls: Option<Arc<Walls>>,
 }
 
+/// A publisher, and the columns that hold what a transaction sees of it, if there are any.
+pub(super) type FoundColumns = (PublisherId, Option<Arc<Snapshot>>);
+
 #[derive(Debug)]
 struct Reading {
     store: Store,
-    transaction: OnceCell<DatabaseTransaction>,
+    transaction: Mutex<Option<Arc<DatabaseTransaction>>>,
     statements: AtomicU32,
-    columns: OnceCell<(PublisherId, Option<Arc<Snapshot>>)>,
+    columns: Mutex<Option<FoundColumns>>,
+    /// Statements that are under way.
+    running: AtomicU32,
+    /// Set when nobody waits for an answer any more.
+    abandoned: Arc<AtomicBool>,
+    /// The process that serves it at a PostgreSQL server; 0 before it begins, and on SQLite.
+    process: AtomicI32,
+}
+
+/// Ends what a transaction is reading when it is dropped before it is [done](Self::done): whoever asked has gone away, or
+/// was told that it takes too long. On SQLite the statement is interrupted, at PostgreSQL it is cancelled.
+#[derive(Debug)]
+#[must_use]
+pub struct CancelOnDrop(Option<ReadTx>);
+
+impl CancelOnDrop {
+    /// Nothing is left to end.
+    pub fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(tx) = self.0.take() {
+            tx.cancel();
+        }
+    }
 }
 
 impl ReadTx {
@@ -73,9 +103,12 @@ impl ReadTx {
         Self {
             reading: Arc::new(Reading {
                 store: store.clone(),
-                transaction: OnceCell::new(),
+                transaction: Mutex::default(),
                 statements: AtomicU32::new(0),
-                columns: OnceCell::new(),
+                columns: Mutex::default(),
+                running: AtomicU32::new(0),
+                abandoned: Arc::default(),
+                process: AtomicI32::new(0),
             }),
             walls: None,
         }
@@ -114,6 +147,41 @@ impl ReadTx {
         }
     }
 
+    /// Watches over the transaction: what it reads is ended when the watch is dropped.
+    pub fn cancel_on_drop(&self) -> CancelOnDrop {
+        CancelOnDrop(Some(self.clone()))
+    }
+
+    /// Ends what is being read; nothing more is read afterwards.
+    fn cancel(self) {
+        // SQLite asks for this while it works.
+        self.reading.abandoned.store(true, Ordering::Relaxed);
+        let process = self.reading.process.load(Ordering::Relaxed);
+        if process == 0 || self.reading.running.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let cancel = Statement::from_sql_and_values(
+                    DbBackend::Postgres,
+                    "SELECT pg_cancel_backend($1)",
+                    [process.into()],
+                );
+                if let Err(error) = self.reading.store.writer().query_one_raw(cancel).await {
+                    tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
+                }
+                // Only now may the connection serve another: the cancellation was for this one.
+                drop(self);
+            });
+        }
+    }
+
+    /// Ends the transaction: the next statement begins another one, which sees what was written until then.
+    pub async fn renew(&self) {
+        self.reading.columns.lock().await.take();
+        self.reading.transaction.lock().await.take();
+    }
+
     /// The store that it reads.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -127,7 +195,7 @@ impl ReadTx {
     }
 
     /// The columns that hold what this transaction sees of a publisher, once they were looked for.
-    pub(super) fn columns(&self) -> &OnceCell<(PublisherId, Option<Arc<Snapshot>>)> {
+    pub(super) fn columns(&self) -> &Mutex<Option<FoundColumns>> {
         &self.reading.columns
     }
 
@@ -145,8 +213,12 @@ impl ReadTx {
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
         let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
-        self.in_time(E::find().from_raw_sql(sql.statement()).all(transaction))
-            .await
+        self.in_time(
+            E::find()
+                .from_raw_sql(sql.statement())
+                .all(transaction.as_ref()),
+        )
+        .await
     }
 
     /// Rows of any shape.
@@ -160,7 +232,11 @@ impl ReadTx {
     /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
     /// that was frozen does not tell.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
-        match timeout(self.reading.store.options().read_timeout + REACH, answer).await {
+        self.reading.running.fetch_add(1, Ordering::Relaxed);
+        let answer = timeout(self.reading.store.options().read_timeout + REACH, answer).await;
+        // Not reached by a statement that is dropped: it counts as under way.
+        self.reading.running.fetch_sub(1, Ordering::Relaxed);
+        match answer {
             Ok(answer) => answer.map_err(|error| from_db(&error)),
             Err(_) => Err(too_long()),
         }
@@ -170,7 +246,10 @@ impl ReadTx {
         clippy::disallowed_methods,
         reason = "this is the file that begins transactions"
     )]
-    async fn begun(&self, sql: &Sql) -> Result<&DatabaseTransaction> {
+    async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
+        if self.reading.abandoned.load(Ordering::Relaxed) {
+            return Err(too_long());
+        }
         self.reading.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.reading.store.recorder() {
             recorder.note(sql.text());
@@ -185,14 +264,33 @@ impl ReadTx {
                     sqlite_transaction_mode: None,
                 },
             };
-            self.reading
-                .store
-                .reader()
-                .begin_with_options(options)
+            let begun = self.reading.store.reader().begin_with_options(options);
+            let transaction = for_reader(&self.reading.abandoned, begun)
                 .await
-                .map_err(|error| from_db(&error))
+                .map_err(|error| from_db(&error))?;
+            if self.backend() == DbBackend::Postgres {
+                let process = process_of(&transaction).await;
+                let process = process.map_err(|error| from_db(&error))?;
+                self.reading.process.store(process, Ordering::Relaxed);
+            }
+            Ok(transaction)
         };
-        self.reading.transaction.get_or_try_init(begin).await
+        let mut held = self.reading.transaction.lock().await;
+        if let Some(transaction) = held.as_ref() {
+            return Ok(Arc::clone(transaction));
+        }
+        let transaction = Arc::new(begin().await?);
+        *held = Some(Arc::clone(&transaction));
+        Ok(transaction)
+    }
+}
+
+/// The process at the PostgreSQL server that serves a transaction.
+async fn process_of(transaction: &DatabaseTransaction) -> Result<i32, DbErr> {
+    let asked = Statement::from_string(DbBackend::Postgres, "SELECT pg_backend_pid()");
+    match transaction.query_one_raw(asked).await? {
+        Some(row) => row.try_get_by_index(0),
+        None => Ok(0),
     }
 }
 
@@ -428,3 +526,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

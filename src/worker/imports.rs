@@ -47,6 +47,11 @@ pub struct Reader<'a> {
 /// # Errors
 /// When the database fails. An upload that cannot be read is no error: its run says so.
 pub async fn tick(reader: &Reader<'_>, now: &(dyn Fn() -> Instant + Sync)) -> Result<usize> {
+    match reader.uploads.sweep() {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "what uploads had left that broke off is removed"),
+        Err(error) => tracing::warn!(%error, "the folder of uploads cannot be swept"),
+    }
     let waiting = uploads::waiting(reader.store, now()).await?;
     // The oldest of each publisher; the next one when that is in.
     let mut oldest: Vec<Upload> = Vec::new();

@@ -8,6 +8,7 @@ pub mod columns;
 pub mod imports;
 pub mod sync;
 pub mod upkeep;
+pub mod users;
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ const ROUNDS: Duration = Duration::from_secs(600);
 pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
     futures::join!(
         verify(store, clock, metrics, verify_every),
-        end_silent_runs(store, clock)
+        end_silent_runs(store, clock),
+        name_users(store, clock)
     );
 }
 
@@ -46,13 +48,29 @@ async fn verify(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: O
     }
 }
 
+/// Leads actions to the users that ad spaces name anew, step by step.
+async fn name_users(store: &Store, clock: &Clock) {
+    loop {
+        match users::tick(store, present(clock)).await {
+            // There is more.
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => tokio::time::sleep(LOOK).await,
+            Err(error) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(cause, "actions could not be led to their users: {error}");
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+}
+
 /// Writes postbacks, group after group, for as long as any can come.
 pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Clock) {
     let now = || present(clock);
     while postbacks.next(store, now).await.is_some() {}
 }
 
-/// How long a server waits for an upload before it looks for those that others left.
+/// How long a server waits before it looks for work that others left.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Reads uploads as they come, for as long as it is asked to.

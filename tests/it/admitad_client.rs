@@ -425,7 +425,7 @@ async fn a_key_without_the_optional_rights_does_the_rest() {
             "what is not named is left out as a whole"
         );
         let missing = pair.client.missing_scopes().await;
-        assert_eq!(missing.len(), if names { 1 } else { 2 });
+        assert_eq!(missing.len(), if names { 1 } else { 3 });
         assert!(
             lacks()
                 .await

@@ -10,6 +10,15 @@ use std::path::PathBuf;
 /// The query that the product is judged by.
 const MORNING: &str = include_str!("../fixtures/morning.graphql");
 
+/// Scores of users, movement and cohorts.
+const CUSTOMERS: &str = "query($range: RangeInput!) { segmentSettings { version users { percentiles highValuePercent } } \
+             users(first: 8) { nodes { value rfm(range: $range) { score segment daysSinceLastAction actions amount { amount } } } } \
+             userSegmentMovement(from: \"2026-04-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\", days: 60) { stayed moved entered left \
+             steps { totalCount nodes { from to size users(first: 2) { totalCount nodes { user { value } before { score } \
+             after { score } } } } } } \
+             userCohorts(range: $range, timeZone: \"Asia/Kolkata\") { cohorts { period { from } size periods { age users share actions \
+             reward { amount currency } cumulativeRewardPerUser { amount currency } } } } }";
+
 /// Reports of each kind: by time, by place, by cart, by user.
 const REPORTS: &str = "query($range: RangeInput!) { days: report(range: $range, timeZone: \"America/St_Johns\", bucket: WEEK, weekStart: SUNDAY, \
     groupBy: [STATUS], fillGaps: true, first: 12) { totalCount totals { users approvalRate } others { actions reward { amount currency } } \
@@ -85,6 +94,7 @@ fn questions() -> Vec<(&'static str, &'static str, Value)> {
              monetaryScore lastActionAt country } } topProducts(first: 2) { nodes { rank units product { name } } } } } }",
             json!({ "range": range }),
         ),
+        ("customers", CUSTOMERS, json!({ "range": range })),
         ("reports", REPORTS, json!({ "range": range })),
         (
             "catalogue",

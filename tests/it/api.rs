@@ -131,12 +131,13 @@ fn the_limits_that_are_told_are_the_ones_that_hold() {
 
 /// A number of nodes is no page of nodes.
 #[test]
-fn telling_the_limits_costs_nothing() {
+fn telling_the_limits_is_no_page_of_rows() {
     block_on(async {
         let world = World::new(1).await;
         let api = Api::of(&world, 0);
         let answer = api.answer("{ limits { nodes } }", &json!({})).await;
-        assert_eq!(answer["extensions"]["cost"]["requestedQueryCost"], 0);
+        assert_eq!(answer["extensions"]["cost"]["rows"], 0);
+        assert_eq!(answer["extensions"]["cost"]["requestedQueryCost"], 1);
         assert!(answer["data"]["limits"]["nodes"].as_u64() > Some(0));
     });
 }

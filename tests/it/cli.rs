@@ -676,3 +676,78 @@ async fn a_ledger_and_a_feed_come_in_and_say_what_became_of_them() {
     let run = place.run(&["feed", "import", "missing.xml", "--publisher", "my-blog"]);
     assert_eq!(run.code, 1, "{run:?}");
 }
+
+#[tokio::test]
+async fn products_worth_traffic_are_a_table_and_a_file() {
+    let place = Place::new().await;
+    let actions: Vec<Value> = (1..=6)
+        .map(|number| {
+            let product = if number < 6 { "11" } else { "22" };
+            json!({
+                "id": number, "action_id": number, "advcampaign_id": 6115, "advcampaign_name": "AliExpress WW",
+                "website_id": 501, "website_name": "My blog", "action_type": "sale", "cart": 100, "status": "approved",
+                "payment": "6.00", "currency": "USD", "action_date": "2026-05-03 10:00:00",
+                "positions": [{ "id": number, "amount": "100.00", "payment": "6.00", "product_id": product,
+                    "product_name": "=cmd" }],
+            })
+        })
+        .collect();
+    let page = json!({ "results": actions, "_meta": { "count": 6, "limit": 500, "offset": 0 } });
+    let file = place.file("actions.json", page.to_string().as_bytes());
+    assert_eq!(place.import(&[&file]).code, 0);
+    let config = place.file(
+        "actiongraph.toml",
+        b"[[deeplinks]]\npublisher = \"my-blog\"\nad_space = 501\nprogram = 6115\n\
+          base = \"https://alitems.com/g/abcdefgh/\"\n",
+    );
+    let config = config.to_str().unwrap().to_owned();
+    let days = [
+        "--from",
+        "2026-05-01",
+        "--to",
+        "2026-05-31",
+        "--publisher",
+        "my-blog",
+    ];
+    let ask = |more: &[&str]| place.run(&[&["traffic-targets"][..], &days, more].concat());
+    let shown = ask(&[
+        "--config",
+        &config,
+        "--ad-space",
+        "my BLOG",
+        "--country",
+        "DE",
+        "--subid1",
+        "me",
+    ]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    let link = "https://alitems.com/g/abcdefgh/?ulp=https%3A%2F%2Fwww.aliexpress.com%2Fitem%2F11.html&subid1=me";
+    assert!(
+        shown.out.contains("6.00") && shown.out.contains(link),
+        "{shown:?}"
+    );
+    assert_eq!(
+        shown.out.lines().count(),
+        2,
+        "one order is not enough: {shown:?}"
+    );
+    let bare = ask(&[]);
+    assert!(bare.err.contains("[[deeplinks]]"), "{bare:?}");
+    let out = place.folder.path().join("targets.csv");
+    let written = ask(&["--min-orders", "1", "--csv", out.to_str().unwrap()]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.contains("\"'=cmd\""), "{text}");
+    let same = ask(&["--min-orders", "1", "--csv", "-"]);
+    assert_eq!(same.out, text);
+    for (more, part) in [
+        (&["--ad-space", "nobody"][..], "known: My blog"),
+        (&["--country", "Germany"], "ISO 3166"),
+        (&["--min-orders", "some"], "whole number"),
+    ] {
+        let failed = ask(more);
+        assert_eq!(failed.code, 2, "{failed:?}");
+        assert!(failed.err.contains(part), "{failed:?}");
+    }
+}

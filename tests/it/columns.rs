@@ -14,7 +14,7 @@ use actiongraph::domain::page::PageRequest;
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::{Bucket, Dimension, Report, ReportRequest, Wanted};
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy};
-use actiongraph::domain::segment::ProductRules;
+use actiongraph::domain::segment::{ProductRules, UserRules};
 use actiongraph::domain::time::{Span, WeekStart, Zone};
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Recorder};
@@ -47,6 +47,7 @@ fn request(dimensions: &[Dimension], metrics: &[Metric], bucket: Option<Bucket>)
         previous: all_time().span,
         filter: Filter::Test(ActionTest::Field(ActionField::ItemsCount, any)),
         dimensions: dimensions.to_vec(),
+        segments: Vec::new(),
         bucket,
         week_start: WeekStart::Monday,
         metrics: metrics.to_vec(),
@@ -138,7 +139,7 @@ async fn answers(tx: &ReadTx, world: &World, place: usize) -> (String, Vec<&'sta
     let rules = ProductRules::default();
     let products = segments::products(tx, scope, &facts, span, &rules).await;
     text.push_str(&format!("{:?}", products.unwrap().stats));
-    let users = segments::users(tx, scope, &facts, Currency::USD)
+    let users = segments::users(tx, scope, &facts, &UserRules::of(Currency::USD))
         .await
         .unwrap();
     let bought = segments::user_segment_products(tx, scope, &facts, &users, RankBy::Units, 3).await;

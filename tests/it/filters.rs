@@ -162,7 +162,7 @@ lists_agree! {
     ad_spaces_of_a_filter: ad_spaces, ad_space_filter, ad_spaces, ad_spaces::AdSpaceSort::Name,
         |_: &Facts, row, test| naive::ad_space_test(row, test);
     users_of_a_filter: users, user_filter, users, users::UserSort::Value,
-        |_: &Facts, row, test| naive::user_test(row, test);
+        naive::user_test;
 }
 
 /// Every zone, a local day at a time, around both changes of clocks: no action is in two days and none in no day.

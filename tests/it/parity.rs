@@ -16,7 +16,7 @@ use actiongraph::domain::page::{Direction, Nulls, PageRequest, SortKey, fingerpr
 use actiongraph::domain::sales::{
     AxisRange, DateAxis, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums,
 };
-use actiongraph::domain::segment::{ProductRules, ProductSegment};
+use actiongraph::domain::segment::{ProductRules, ProductSegment, UserRules};
 use actiongraph::domain::time::{Span, Zone};
 use actiongraph::store::actions::{self, ActionList, ActionSort};
 use actiongraph::store::products::{self, ProductSort};
@@ -287,12 +287,12 @@ async fn sales(world: &World) -> String {
                 .collect();
             writeln!(text, "{axis:?} {segment:?} {all}: {ids:?}").unwrap();
         }
-        let found = segments::users(&tx, scope, &facts, Currency::USD)
+        let found = segments::users(&tx, scope, &facts, &UserRules::of(Currency::USD))
             .await
             .unwrap();
         let tops = segments::user_segment_products(&tx, scope, &facts, &found, RankBy::Units, 2);
         for (entry, tops) in found.list.iter().zip(tops.await.unwrap()) {
-            let (kind, country, all) = (entry.kind, &entry.country, sums(&entry.sums));
+            let (kind, country, all) = (entry.kind, &entry.origin, sums(&entry.sums));
             let tops: Vec<String> = tops.iter().map(row).collect();
             writeln!(
                 text,

@@ -4,6 +4,7 @@
 //! is cut by the publisher.
 
 use crate::support::drafts::{at, currency};
+use crate::support::naive_segment;
 use crate::support::statement::tables;
 use actiongraph::analytics::report;
 use actiongraph::domain::filter::{
@@ -38,6 +39,7 @@ fn request(from: &str, to: &str, zone: &str) -> ReportRequest {
         previous: Span::of_micros(span.from.micros() - span.micros(), span.from.micros()),
         filter: Filter::default(),
         dimensions: Vec::new(),
+        segments: Vec::new(),
         bucket: None,
         week_start: WeekStart::Monday,
         metrics: vec![Metric::Actions],
@@ -258,6 +260,28 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                     "2026-06-22T18:30:00Z",
                     "Asia/Kolkata",
                 )
+            },
+        ),
+        (
+            "users-by-segment-of-users",
+            ReportRequest {
+                dimensions: vec![Dimension::UserSegment],
+                segments: naive_segment::some_sets(PublisherId(1))[..2].to_vec(),
+                metrics: vec![Metric::Users, Metric::Reward],
+                ..quarter()
+            },
+        ),
+        (
+            "units-by-segment-of-products-and-country",
+            ReportRequest {
+                dimensions: vec![Dimension::ProductSegment, Dimension::Country],
+                segments: naive_segment::some_sets(PublisherId(1))[2..].to_vec(),
+                metrics: vec![Metric::Units],
+                wanted: Wanted {
+                    totals: true,
+                    ..Wanted::default()
+                },
+                ..quarter()
             },
         ),
         (

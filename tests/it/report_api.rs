@@ -375,12 +375,12 @@ fn refusals_name_the_argument_and_the_remedy() {
             let message = error["message"].as_str().unwrap();
             assert!(message.contains(said), "{arguments} {fields}\n{message}");
         }
-        // A page larger than any is refused before execution, with what it would cost.
+        // A page larger than any is refused before execution.
         let query =
             format!("{{ report({MONTHS}, first: 10001) {{ nodes {{ values {{ actions }} }} }} }}");
         let answer = api.answer(&query, &json!({})).await;
         assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "COST_EXCEEDED",
+            answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED",
             "{answer:#}"
         );
     });
@@ -405,21 +405,18 @@ fn the_cost_of_a_report_is_its_page() {
                 format!("{{ report({MONTHS}, {arguments} groupBy: [PROGRAM]) {{ {fields} }} }}");
             let answer = api.answer(&query, &json!({})).await;
             assert_eq!(answer.get("errors"), None, "{answer:#}");
-            assert_eq!(
-                answer["extensions"]["cost"]["requestedQueryCost"], cost,
-                "{arguments}"
-            );
+            assert_eq!(answer["extensions"]["cost"]["rows"], cost, "{arguments}");
         }
         let told = api
             .data(
-                "{ limits { cost reportDimensions reportStretches reportPages { default maximum } } }",
+                "{ limits { operationRows reportDimensions reportStretches reportPages { default maximum } } }",
                 &json!({}),
             )
             .await;
         assert_eq!(
             told["limits"],
             json!({
-                "cost": 10_000, "reportDimensions": 5, "reportStretches": 10_000, "reportPages": { "default": 100, "maximum": 10_000 }
+                "operationRows": 10_000, "reportDimensions": 5, "reportStretches": 10_000, "reportPages": { "default": 100, "maximum": 10_000 }
             })
         );
     });

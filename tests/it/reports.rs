@@ -5,11 +5,13 @@ use crate::support::check::{check, seed};
 use crate::support::clicks;
 use crate::support::drafts::{Shape, TEXTS, USERS, ZONES, at, currency, instant};
 use crate::support::naive_report::{Answer, CLICKS, Naive, Name, WHOLE};
+use crate::support::naive_segment;
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::report;
 use actiongraph::domain::error::Code;
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::{Metric, Unit};
@@ -18,6 +20,7 @@ use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportOrder,
     ReportRequest, Wanted,
 };
+use actiongraph::domain::rule::Subject;
 use actiongraph::domain::sales::{AxisRange, DateAxis};
 use actiongraph::domain::time::{Span, WeekStart, Zone};
 use actiongraph::store::rates;
@@ -262,6 +265,7 @@ fn dimensions() -> BoxedStrategy<Vec<Dimension>> {
         3 => subsequence(known, 0..3).prop_shuffle(),
         4 => with_items,
         1 => subsequence(vec![Dimension::UserAge, Dimension::UserFrequency], 1..=2).prop_shuffle(),
+        1 => subsequence(vec![Dimension::UserSegment, Dimension::ProductSegment, Dimension::Status], 1..=2),
         3 => subsequence(Dimension::ALL.to_vec(), 0..4).prop_shuffle(),
     ]
     .boxed()
@@ -269,6 +273,24 @@ fn dimensions() -> BoxedStrategy<Vec<Dimension>> {
 
 fn weighted_flag(percent: u32) -> BoxedStrategy<bool> {
     (0..100u32).prop_map(move |dice| dice < percent).boxed()
+}
+
+/// A request with the segments that its dimensions take. Their groups overlap, so nothing is summed up over them.
+fn with_segments(mut request: ReportRequest) -> ReportRequest {
+    let subjects: Vec<Subject> = request
+        .dimensions
+        .iter()
+        .filter_map(|by| by.segments_of())
+        .collect();
+    request.segments = naive_segment::some_sets(PublisherId(1));
+    request
+        .segments
+        .retain(|set| subjects.contains(&set.subject));
+    if !subjects.is_empty() {
+        request.wanted.others = false;
+        request.wanted.running = false;
+    }
+    request
 }
 
 /// Requests, some of which ask for no more than the largest groups.
@@ -282,6 +304,7 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
     ]);
     (any_requests(pools), weighted(0.2, additive), 1u32..5)
         .prop_map(|(request, top, size)| {
+            let request = with_segments(request);
             let Some(key) = top else { return request };
             ReportRequest {
                 bucket: None,
@@ -439,6 +462,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     previous,
                     filter,
                     dimensions,
+                    segments: Vec::new(),
                     bucket,
                     week_start,
                     metrics,

@@ -6,7 +6,7 @@ use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::scope::{Credential, Publisher, Viewer};
 use actiongraph::domain::time::{Instant, Zone};
-use actiongraph::graphql::{Call, Engine, GraphqlRequest, Method, sdl};
+use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, sdl};
 use serde_json::Value;
 
 use crate::support::fresh_store;
@@ -40,6 +40,7 @@ async fn types() -> Vec<Value> {
         now: Instant::MIN,
         method: Method::Post,
         reference: "test".to_owned(),
+        introspection: Introspection::Allowed,
     };
     let request = GraphqlRequest {
         query: INTROSPECTION.to_owned(),
@@ -225,9 +226,13 @@ async fn what_depends_on_a_range_has_no_id() {
         "SegmentProduct",
         "UserSegmentResult",
         "SegmentUser",
+        "RfmScore",
+        "MovedUser",
+        "UserCohort",
         "Sales",
         "ActionTotals",
         "AggregateInfo",
+        "TrafficTarget",
         "ReportRow",
         "ReportKey",
         "ReportValues",

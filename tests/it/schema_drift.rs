@@ -139,9 +139,14 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);
     entity::<entity::commission_rate::Entity>(backend, &mut shapes);
+    entity::<entity::deeplink::Entity>(backend, &mut shapes);
     entity::<entity::exchange_rate::Entity>(backend, &mut shapes);
     entity::<entity::feed::Entity>(backend, &mut shapes);
     entity::<entity::feed_offer::Entity>(backend, &mut shapes);
+    entity::<entity::segment::Entity>(backend, &mut shapes);
+    entity::<entity::segment_version::Entity>(backend, &mut shapes);
+    entity::<entity::segment_member::Entity>(backend, &mut shapes);
+    entity::<entity::segment_use::Entity>(backend, &mut shapes);
     entity::<entity::import_reject::Entity>(backend, &mut shapes);
     entity::<entity::import_run::Entity>(backend, &mut shapes);
     entity::<entity::postback_secret::Entity>(backend, &mut shapes);
@@ -150,6 +155,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::publisher::Entity>(backend, &mut shapes);
     entity::<entity::publisher_state::Entity>(backend, &mut shapes);
     entity::<entity::product_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::segment_settings::Entity>(backend, &mut shapes);
     entity::<entity::sync_account::Entity>(backend, &mut shapes);
     entity::<entity::sync_state::Entity>(backend, &mut shapes);
     entity::<entity::tombstone::Entity>(backend, &mut shapes);
@@ -162,6 +168,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::upload::Entity>(backend, &mut shapes);
     entity::<entity::user::Entity>(backend, &mut shapes);
     entity::<entity::user_lifetimes::Entity>(backend, &mut shapes);
+    entity::<entity::user_task::Entity>(backend, &mut shapes);
     shapes
 }
 

@@ -9,7 +9,10 @@ use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::segments;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy, SalesRow, Sums};
-use actiongraph::domain::segment::{ProductRules, ProductSegment, UserSegment};
+use actiongraph::domain::segment::{
+    Cuts, HighValue, MonetaryMetric, ProductRules, ProductSegment, Scoring, Thresholds, UserRules,
+    UserSegment,
+};
 use actiongraph::domain::time::{Instant, Span, Zone};
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -41,6 +44,16 @@ fn setting(reads: Reads) -> (Runtime, World, Facts, Pools) {
         }));
         world.mark_products(0, "is_hot", &hot).await;
         world.mark_products(0, "is_priority", &priority).await;
+        for (place, device) in ["mobile", "desktop"].into_iter().enumerate() {
+            let ids: Vec<Uuid> = facts
+                .actions
+                .keys()
+                .copied()
+                .skip(place)
+                .step_by(4)
+                .collect();
+            world.mark_devices(0, device, &ids).await;
+        }
         let facts = world.facts(0).await;
         let world = match reads {
             Reads::Database => world,
@@ -68,20 +81,20 @@ fn rules() -> BoxedStrategy<ProductRules> {
         1i64..12,
         1i64..6,
         20i64..90,
-        (10i64..60, 60i64..99),
+        (10i64..60, 60i64..99, 1i64..4),
     );
-    let small =
-        small.prop_map(
-            |(sellers, percent, units, processed, risky, (a, b))| ProductRules {
-                best_sellers: sellers,
-                change_percent: percent,
-                change_units: units,
-                risky_processed: processed,
-                risky_percent: risky,
-                abc_a_percent: a,
-                abc_b_percent: b,
-            },
-        );
+    let small = small.prop_map(
+        |(sellers, percent, units, processed, risky, (a, b, least))| ProductRules {
+            best_sellers: sellers,
+            minimum_units: least,
+            change_percent: percent,
+            change_units: units,
+            risky_processed: processed,
+            risky_percent: risky,
+            abc_a_percent: a,
+            abc_b_percent: b,
+        },
+    );
     prop_oneof![1 => Just(ProductRules::default()), 2 => small].boxed()
 }
 
@@ -181,24 +194,25 @@ fn product_members(
         let product = &facts.products[id];
         let (now, then) = (seen.range.units, seen.previous.units);
         let sold = now > 0;
+        let enough = now >= rules.minimum_units;
         let (a, b) = (total * rules.abc_a_percent, total * rules.abc_b_percent);
         match segment {
-            ProductSegment::BestSellers => sold && place < rules.best_sellers,
+            ProductSegment::BestSellers => enough && place < rules.best_sellers,
             ProductSegment::Rising => {
                 then > 0 && big(seen) && now * 100 >= then * (100 + rules.change_percent)
             }
             ProductSegment::Falling => {
                 then > 0 && big(seen) && now * 100 <= then * (100 - rules.change_percent)
             }
-            ProductSegment::New => sold && seen.first.is_some_and(|at| at >= from.micros()),
-            ProductSegment::Dormant => !sold && seen.ever.units > 0,
+            ProductSegment::New => enough && seen.first.is_some_and(|at| at >= from.micros()),
+            ProductSegment::Dormant => !sold && seen.ever.units >= rules.minimum_units,
             ProductSegment::Risky => {
                 let (processed, approved) = (seen.processed.len(), seen.approved.len());
                 let percent = usize::try_from(rules.risky_percent).unwrap();
                 processed >= usize::try_from(rules.risky_processed).unwrap()
                     && approved * 100 < processed * percent
             }
-            ProductSegment::Hot => sold && product.is_hot,
+            ProductSegment::Hot => enough && product.is_hot,
             ProductSegment::Priority => product.is_priority,
             ProductSegment::AbcA => sold && place_in_sales(*id) < a,
             ProductSegment::AbcB => sold && (a..b).contains(&place_in_sales(*id)),
@@ -282,6 +296,7 @@ struct Buyer {
     /// The latest action in the range: where on the axis, and which.
     last: (i64, Uuid),
     country: Option<String>,
+    device: Option<String>,
     /// Whether an action of another country was as late.
     is_tied: bool,
 }
@@ -301,6 +316,7 @@ fn buyers(facts: &Facts, query: &FactQuery) -> (BTreeMap<Uuid, Buyer>, Tally) {
             first: value(action),
             last: (value(action), action.id),
             country: action.country.clone(),
+            device: action.device.clone(),
             is_tied: false,
         });
         buyer.tally.action(facts, action);
@@ -313,6 +329,7 @@ fn buyers(facts: &Facts, query: &FactQuery) -> (BTreeMap<Uuid, Buyer>, Tally) {
         if (value(action), action.id) > buyer.last {
             buyer.last = (value(action), action.id);
             buyer.country.clone_from(&action.country);
+            buyer.device.clone_from(&action.device);
         }
     }
     let to_end = query.range.with_span(Span {
@@ -332,8 +349,9 @@ fn buyers(facts: &Facts, query: &FactQuery) -> (BTreeMap<Uuid, Buyer>, Tally) {
 
 /// 1 to 5: one more than the number of the four cuts that the value is above. The cut at p percent is the smallest value
 /// such that at least p percent of all values are not larger.
-fn score(value: i64, all: &[i64]) -> u8 {
-    let is_above = |percent: usize| {
+fn score(value: i64, all: &[i64], percents: Cuts) -> u8 {
+    let is_above = |percent: i64| {
+        let percent = usize::try_from(percent).unwrap();
         let reached = |cut: i64| {
             all.iter().filter(|other| **other <= cut).count() * 100 >= all.len() * percent
         };
@@ -345,9 +363,85 @@ fn score(value: i64, all: &[i64]) -> u8 {
             .unwrap();
         value > cut
     };
-    [20, 40, 60, 80]
+    percents
         .into_iter()
         .fold(1, |score, percent| score + u8::from(is_above(percent)))
+}
+
+/// 1 to 5: one more than the number of thresholds that the value reaches.
+fn reached(value: i64, least: Cuts) -> u8 {
+    least
+        .into_iter()
+        .fold(1, |score, least| score + u8::from(value >= least))
+}
+
+fn amount(buyer: &Buyer, by: RankBy) -> i64 {
+    buyer.tally.metric(by).unwrap_or(0)
+}
+
+/// The scores of the users that have any.
+fn scores(
+    buyers: &BTreeMap<Uuid, Buyer>,
+    rules: &UserRules,
+    to: Instant,
+) -> BTreeMap<Uuid, (u8, u8, u8)> {
+    let scored: Vec<(&Uuid, &Buyer)> = buyers
+        .iter()
+        .filter(|(_, buyer)| buyer.actions >= rules.minimum_actions)
+        .collect();
+    let of = |value: &dyn Fn(&Buyer) -> i64| -> Vec<i64> {
+        scored.iter().map(|(_, buyer)| value(buyer)).collect()
+    };
+    let money = |buyer: &Buyer| amount(buyer, rules.metric());
+    let all = (of(&|b| b.last.0), of(&|b| b.actions), of(&money));
+    let each = scored.iter().map(|(id, buyer)| {
+        let scores = match rules.scoring {
+            Scoring::Percentiles(percents) => (
+                score(buyer.last.0, &all.0, percents),
+                score(buyer.actions, &all.1, percents),
+                score(money(buyer), &all.2, percents),
+            ),
+            Scoring::Thresholds(fixed) => {
+                let age = to.micros() - buyer.last.0;
+                let recent = fixed.recency_days.into_iter();
+                let recent = recent.filter(|days| age <= days * 86_400_000_000).count();
+                (
+                    u8::try_from(1 + recent).unwrap(),
+                    reached(buyer.actions, fixed.actions),
+                    reached(money(buyer), fixed.amounts_e4),
+                )
+            }
+        };
+        (**id, scores)
+    });
+    each.collect()
+}
+
+/// Whether a user is of high value: fewer than the top percent of the scored have more.
+fn is_high_value(buyers: &BTreeMap<Uuid, Buyer>, id: &Uuid, rules: &UserRules) -> bool {
+    let is_scored = |buyer: &&Buyer| buyer.actions >= rules.minimum_actions;
+    let own = &buyers[id];
+    if !is_scored(&own) {
+        return false;
+    }
+    match rules.high_value {
+        HighValue::TopPercent(percent) => {
+            let by = rules.metric();
+            let scored: Vec<&Buyer> = buyers.values().filter(is_scored).collect();
+            let above = scored
+                .iter()
+                .filter(|other| amount(other, by) > amount(own, by));
+            let seats = (scored.len() * usize::try_from(percent).unwrap()).div_ceil(100);
+            amount(own, by) > 0 && above.count() < seats
+        }
+        HighValue::Amount { e4, currency } => {
+            let by = match rules.monetary {
+                MonetaryMetric::OrderAmount => RankBy::OrderAmount(currency),
+                MonetaryMetric::Reward => RankBy::Reward(currency),
+            };
+            amount(own, by) >= e4
+        }
+    }
 }
 
 /// The cell of facts.md 8.2.
@@ -376,34 +470,37 @@ fn cell(recency: u8, frequency: u8) -> UserSegment {
 type SegmentKey = (UserSegment, Option<String>);
 
 /// The segments of users with their members, those that always are there included.
-fn user_segments(buyers: &BTreeMap<Uuid, Buyer>, from: Instant) -> BTreeMap<SegmentKey, Vec<Uuid>> {
-    let recency: Vec<i64> = buyers.values().map(|buyer| buyer.last.0).collect();
-    let frequency: Vec<i64> = buyers.values().map(|buyer| buyer.actions).collect();
+fn user_segments(
+    buyers: &BTreeMap<Uuid, Buyer>,
+    rules: &UserRules,
+    range: Span,
+) -> BTreeMap<SegmentKey, Vec<Uuid>> {
+    let scores = scores(buyers, rules, range.to);
     let mut order: Vec<(&Uuid, &Buyer)> = buyers.iter().collect();
     order.sort_by_key(|(id, buyer)| (Reverse(buyer.actions), Reverse(buyer.last.0), **id));
     let mut members: BTreeMap<SegmentKey, Vec<Uuid>> = UserSegment::ALL
         .iter()
-        .filter(|kind| **kind != UserSegment::Country)
+        .filter(|kind| !matches!(kind, UserSegment::Country | UserSegment::Device))
         .map(|kind| ((*kind, None), Vec::new()))
         .collect();
     for (id, buyer) in order {
-        let is_new = buyer.first >= from.micros();
-        let cell = cell(
-            score(buyer.last.0, &recency),
-            score(buyer.actions, &frequency),
-        );
-        for key in [
-            (
-                if is_new {
-                    UserSegment::New
-                } else {
-                    UserSegment::Returning
-                },
-                None,
-            ),
-            (cell, None),
+        let age = if buyer.first >= range.from.micros() {
+            UserSegment::New
+        } else {
+            UserSegment::Returning
+        };
+        let mut keys = vec![
+            (age, None),
             (UserSegment::Country, buyer.country.clone()),
-        ] {
+            (UserSegment::Device, buyer.device.clone()),
+        ];
+        if let Some((recency, frequency, _)) = scores.get(id) {
+            keys.push((cell(*recency, *frequency), None));
+        }
+        if is_high_value(buyers, id, rules) {
+            keys.push((UserSegment::HighValue, None));
+        }
+        for key in keys {
             members.entry(key).or_default().push(*id);
         }
     }
@@ -429,16 +526,76 @@ fn bought(
     products
 }
 
-/// The users of a range with their sums, first and last actions, countries and monetary scores.
+/// The default rules, and any others.
+fn user_rules() -> BoxedStrategy<UserRules> {
+    let code = select(vec!["USD", "RUB", "BRL"]).prop_map(currency);
+    let monetary = select(MonetaryMetric::ALL.to_vec());
+    let cuts = |step: std::ops::Range<i64>| {
+        proptest::array::uniform4(step).prop_map(|steps| {
+            let mut cuts = [0; 4];
+            let mut sum = 0;
+            for (cut, step) in cuts.iter_mut().zip(steps) {
+                sum += step;
+                *cut = sum;
+            }
+            cuts
+        })
+    };
+    let scoring = (
+        0..3,
+        cuts(1..25),
+        cuts(1..40),
+        cuts(1..4),
+        cuts(1..4_000_000),
+    );
+    let high_value = (any::<bool>(), 1i64..101, 1i64..40_000_000, code.clone());
+    (code, monetary, 1i64..4, scoring, high_value)
+        .prop_map(
+            |(
+                currency,
+                monetary,
+                minimum_actions,
+                (kind, percents, days, actions, amounts),
+                high,
+            )| {
+                let thresholds = Thresholds {
+                    recency_days: days,
+                    actions,
+                    amounts_e4: amounts,
+                    currency,
+                };
+                let (is_percent, percent, e4, other) = high;
+                UserRules {
+                    currency,
+                    monetary,
+                    minimum_actions: if kind == 0 { 1 } else { minimum_actions },
+                    scoring: match kind {
+                        0 => Scoring::default(),
+                        1 => Scoring::Percentiles(percents),
+                        _ => Scoring::Thresholds(thresholds),
+                    },
+                    high_value: if is_percent {
+                        HighValue::TopPercent(percent)
+                    } else {
+                        HighValue::Amount {
+                            e4,
+                            currency: other,
+                        }
+                    },
+                }
+            },
+        )
+        .boxed()
+}
+
+/// The users of a range with their sums, first and last actions, countries, devices and scores.
 fn same_users(
     found: &segments::UserSegments,
     buyers: &BTreeMap<Uuid, Buyer>,
-    money: Currency,
+    rules: &UserRules,
+    to: Instant,
 ) -> Result<(), TestCaseError> {
-    let amounts: Vec<i64> = buyers
-        .values()
-        .map(|buyer| buyer.tally.metric(RankBy::OrderAmount(money)).unwrap_or(0))
-        .collect();
+    let scores = scores(buyers, rules, to);
     prop_assert_eq!(found.users.len(), buyers.len());
     for (user, score_of) in found.users.iter().zip(&found.scores) {
         let buyer = &buyers[&user.user_id];
@@ -446,8 +603,9 @@ fn same_users(
         prop_assert_eq!(user.first_at.micros(), buyer.first);
         prop_assert_eq!(user.last_at.micros(), buyer.last.0);
         prop_assert_eq!(&user.country, &buyer.country);
-        let amount = buyer.tally.metric(RankBy::OrderAmount(money)).unwrap_or(0);
-        prop_assert_eq!(score_of.monetary, score(amount, &amounts));
+        prop_assert_eq!(&user.device, &buyer.device);
+        let shown = score_of.map(|rfm| (rfm.recency, rfm.frequency, rfm.monetary));
+        prop_assert_eq!(shown, scores.get(&user.user_id).copied());
     }
     Ok(())
 }
@@ -466,32 +624,35 @@ fn compare_users(reads: Reads) {
     let (runtime, world, facts, pools) = setting(reads);
     let met = std::cell::RefCell::new(BTreeSet::new());
     let ties = std::cell::Cell::new(0);
-    let code = select(vec!["USD", "RUB", "BRL"]);
-    let asked = (facts_query(&pools), code, queries::rank_by(), 1usize..8);
-    check(120, &asked, |(query, code, by, first)| {
-        let money: Currency = currency(code);
+    let asked = (
+        facts_query(&pools),
+        user_rules(),
+        queries::rank_by(),
+        1usize..8,
+    );
+    check(150, &asked, |(query, rules, by, first)| {
         let (found, products) = runtime.block_on(async {
             let (tx, scope) = (world.tx(), world.read(0));
-            let found = segments::users(&tx, scope, &query, money).await.unwrap();
+            let found = segments::users(&tx, scope, &query, &rules).await.unwrap();
             let products =
                 segments::user_segment_products(&tx, scope, &query, &found, by, first).await;
             (found, products.unwrap())
         });
         let (buyers, nobody) = buyers(&facts, &query);
-        let expected = user_segments(&buyers, query.range.span.from);
+        let expected = user_segments(&buyers, &rules, query.range.span);
         let tied = buyers.values().filter(|buyer| buyer.is_tied).count();
         ties.set(ties.get() + tied);
-        same_users(&found, &buyers, money)?;
+        same_users(&found, &buyers, &rules, query.range.span.to)?;
         let keys: Vec<SegmentKey> = found
             .list
             .iter()
-            .map(|entry| (entry.kind, entry.country.clone()))
+            .map(|entry| (entry.kind, entry.origin.clone()))
             .collect();
         let wanted: Vec<SegmentKey> = expected.keys().cloned().collect();
         prop_assert_eq!(
             &keys,
             &wanted,
-            "new, returning, ten cells, countries, unattributed"
+            "new, returning, ten cells, high value, countries, devices, unattributed"
         );
         for (entry, products) in found.list.iter().zip(&products) {
             let members: Vec<Uuid> = entry
@@ -499,7 +660,7 @@ fn compare_users(reads: Reads) {
                 .iter()
                 .map(|place| found.users[*place].user_id)
                 .collect();
-            let key = (entry.kind, entry.country.clone());
+            let key = (entry.kind, entry.origin.clone());
             prop_assert_eq!(&members, &expected[&key], "{:?}", &key);
             prop_assert_eq!(entry.size, i64::try_from(members.len()).unwrap());
             let unattributed = entry.kind == UserSegment::Unattributed;
@@ -561,7 +722,7 @@ fn a_range_without_facts_has_all_segments_and_no_members() {
             .unwrap();
         (
             products,
-            segments::users(&tx, scope, &query, Currency::USD)
+            segments::users(&tx, scope, &query, &UserRules::of(Currency::USD))
                 .await
                 .unwrap(),
         )
@@ -583,8 +744,8 @@ fn a_range_without_facts_has_all_segments_and_no_members() {
     }
     assert_eq!(
         users.list.len(),
-        UserSegment::ALL.len() - 1,
-        "all but countries"
+        UserSegment::ALL.len() - 2,
+        "all but countries and devices"
     );
     assert!(
         users

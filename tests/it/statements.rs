@@ -73,16 +73,41 @@ const SHAPES: &[(&str, usize, &str)] = &[
     ),
     (
         "product segments with members",
-        4,
+        5,
         "query($first: Int) { productSegments(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
          name size products(first: $first) { nodes { units product { name category { name } } } } } } }",
     ),
     (
         "user segments with top products and members",
-        6,
+        7,
         "query($first: Int) { userSegments(first: 40, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}) { nodes { \
          name size topProducts(first: 3) { nodes { product { name category { name } } } } \
          users(first: $first) { nodes { user { value } } } } } }",
+    ),
+    (
+        "users with their scores",
+        4,
+        "query($first: Int) { users(first: $first) { nodes { value rfm(range: {days: {from: \"2026-02-01\", \
+         to: \"2026-06-30\"}}) { score segment amount { amount } } } } }",
+    ),
+    (
+        "movement with its users",
+        6,
+        "query($first: Int) { userSegmentMovement(from: \"2026-04-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\", days: 60) { \
+         entered left parameters { currency } steps(first: 50) { nodes { from to size users(first: $first) { nodes { \
+         user { value } before { score } after { score } } } } } } }",
+    ),
+    (
+        "cohorts",
+        1,
+        "{ userCohorts(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, bucket: WEEK) { cohorts { size \
+         periods { users share cumulativeRewardPerUser { amount } } } } }",
+    ),
+    (
+        "cohorts of a filter",
+        1,
+        "{ userCohorts(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, filter: {currency: {eq: \"USD\"}}) { \
+         cohorts { size periods { users actions } } } }",
     ),
     (
         "a report from totals, with its keys",
@@ -103,6 +128,24 @@ const SHAPES: &[(&str, usize, &str)] = &[
         "query($first: Int) { report(first: $first, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
          bucket: DAY, timeZone: \"Asia/Kolkata\", fillGaps: true) { totalCount nodes { time { from } range filter \
          values { actions } running { actions } } } }",
+    ),
+    (
+        "products with links",
+        4,
+        "query($first: Int) { products(first: $first) { nodes { name a: affiliateLink(country: \"DE\") { url explanation \
+         program { name } adSpace { name } } b: affiliateLink(country: \"RU\") { url } } } }",
+    ),
+    (
+        "ad spaces with their templates",
+        4,
+        "query($first: Int) { adSpaces(first: $first) { nodes { name deeplinks { base program { name } } } } }",
+    ),
+    (
+        "traffic targets with all that is told of them",
+        9,
+        "query($first: Int) { trafficTargets(first: $first, minOrders: 1, range: {days: {from: \"2026-02-01\", \
+         to: \"2026-06-30\"}}) { nodes { rank product { name } trend { ratio } availability commissionRate \
+         reasons { text } affiliateLink { url explanation } } } }",
     ),
     (
         "imports with rejected records",

@@ -8,6 +8,7 @@ use crate::support::admitad::{Action, CLIENT_ID, CLIENT_SECRET, FakeAdmitad, Sto
 use crate::support::drafts::at;
 use crate::support::world::World;
 use actiongraph::clock::Clock;
+use actiongraph::domain::deeplink::Hosts;
 use actiongraph::domain::secret::Secret;
 use actiongraph::domain::sync::{AccountState, Condition, Feed, Freshness};
 use actiongraph::domain::time::{Day, Instant};
@@ -137,6 +138,7 @@ impl Stage {
 
 fn setup(fake: &FakeAdmitad, secret: &str) -> Setup {
     Setup {
+        hosts: Hosts::default(),
         name: "main".to_owned(),
         base_url: fake.base_url(),
         client_id: CLIENT_ID.to_owned(),
@@ -322,6 +324,50 @@ async fn the_balance_and_what_products_pay_come_in() {
     let state = other.state().await.unwrap();
     assert_eq!(state.feed(Feed::Balance).condition, Condition::Stopped);
     assert_eq!(state.feed(Feed::Commissions).condition, Condition::Waiting);
+}
+
+#[tokio::test]
+async fn the_links_of_ad_spaces_come_in() {
+    let stage = Stage::still(9, 120).await;
+    let mut sync = stage.sync();
+    stage.complete(&mut sync).await;
+    let links = stage.world.rows::<entity::deeplink::Entity>(0).await;
+    let spaces = stage.world.rows::<entity::ad_space::Entity>(0).await;
+    assert!(
+        links.len() > 3 && links.len() % spaces.len() == 0,
+        "{links:?}"
+    );
+    for link in &links {
+        let space = spaces
+            .iter()
+            .find(|space| space.id == link.ad_space_id)
+            .unwrap();
+        let code = format!(
+            "https://ad.admitad.com/g/code{}of",
+            space.external_id.as_deref().unwrap()
+        );
+        assert!(link.base.starts_with(&code), "{link:?}");
+        assert_eq!(
+            (link.source.as_str(), link.extra.as_str()),
+            ("UPSTREAM", "[[\"i\",\"4\"]]")
+        );
+    }
+    // The same again changes nothing; a key that may not see them loses nothing else.
+    stage.pass(DAY + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(stage.world.rows::<entity::deeplink::Entity>(0).await, links);
+    stage.fake.world(|world| {
+        world
+            .scopes
+            .retain(|scope| *scope != "advcampaigns_for_website");
+    });
+    let mut other = stage.sync_of(0, &setup(&stage.fake, CLIENT_SECRET));
+    stage.pass(DAY);
+    stage.drive(&mut other).await;
+    let state = other.state().await.unwrap();
+    assert_eq!(state.feed(Feed::Links).condition, Condition::Stopped);
+    assert_eq!(state.feed(Feed::Programs).condition, Condition::Waiting);
+    assert_eq!(stage.world.rows::<entity::deeplink::Entity>(0).await, links);
 }
 
 async fn balances(stage: &Stage) -> Vec<entity::balance::Model> {

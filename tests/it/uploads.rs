@@ -226,7 +226,10 @@ async fn a_key_does_what_its_scopes_say() {
         .await;
     assert_eq!(status, 200);
     let both = server.data(0, query).await;
-    assert_eq!(both["viewer"]["scopes"], json!(["READ", "IMPORT"]));
+    assert_eq!(
+        both["viewer"]["scopes"],
+        json!(["READ", "IMPORT", "SEGMENTS"])
+    );
     let reader = key_of(&server.store, one, &[KeyScope::Read], server.now()).await;
     assert_eq!(
         server.ask(&reader, query).await["data"]["viewer"]["scopes"],
@@ -354,6 +357,12 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         enqueue(&server.store, one, 10).await.unwrap();
     }
     std::fs::write(place.file(first.run_id), page(1, 20, 1)).unwrap();
+    // What it was just receiving is of no use; what another server receives is left alone, and so is what is nobody's.
+    let cut_off = place.part(Uuid::from_u128(4));
+    std::fs::write(&cut_off, "{\"results\": [").unwrap();
+    let received = place.begin(Uuid::from_u128(5)).unwrap();
+    let foreign = folder.path().join("notes.part");
+    std::fs::write(&foreign, "mine").unwrap();
     std::fs::write(place.file(second.run_id), page(11, 20, 0)).unwrap();
     // A server takes the first, and is killed; meanwhile no other may have one of the publisher's.
     let until = later(now, 30);
@@ -380,6 +389,9 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     };
     let at = |seconds: i64| move || later(now, seconds);
     assert_eq!(tick(&reader, &at(20)).await.unwrap(), 0);
+    assert!(!cut_off.exists() && foreign.exists());
+    assert!(place.part(Uuid::from_u128(5)).exists());
+    drop(received);
     assert_eq!(
         state_of(&server, scope, first.run_id).await.0,
         RunState::Queued
@@ -408,6 +420,7 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         RunState::Failed
     );
     assert_eq!(tick(&reader, &at(3_701)).await.unwrap(), 0);
+    std::fs::remove_file(foreign).unwrap();
     assert!(is_empty(folder.path()));
     let seen = server.data(0, "{ actions { totalCount } }").await;
     assert_eq!(seen["actions"]["totalCount"], 29);

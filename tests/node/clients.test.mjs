@@ -340,8 +340,8 @@ describe("GraphQL code generation", () => {
       writeFileSync(files.at(-1), text);
     }
     for (const { name } of readyMadeQueries()) {
-      assert.match(generated, new RegExp(`export type ${name}Query\\b`));
-      assert.match(generated, new RegExp(`export type ${name}QueryVariables\\b`));
+      assert.match(generated, new RegExp(`export type ${name}(Query|Mutation)\\b`));
+      assert.match(generated, new RegExp(`export type ${name}(Query|Mutation)Variables\\b`));
     }
     assert.deepEqual(complaints(files), []);
   });

@@ -25,7 +25,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
     ("reqwest", &["src/ingest/admitad/"]),
-    ("rustls", &["src/ingest/admitad/"]),
+    ("rustls", &["src/ingest/admitad/", "src/http/tls.rs"]),
     ("rustls_", &["src/ingest/admitad/"]),
     ("webpki_", &["src/ingest/admitad/"]),
     ("calamine", &["src/ingest/"]),

@@ -18,6 +18,16 @@ export interface ReadyMade {
 const LAST_30_DAYS = { last: { count: 30, unit: "DAY" } } as const;
 const LAST_12_MONTHS = { last: { count: 12, unit: "MONTH" } } as const;
 
+/** Bought twice in 90 days and nothing in 30. */
+const QUIET_BUYERS = {
+  users: {
+    and: [
+      { metric: { metric: "ACTIONS", atLeast: 2, period: { last: { count: 90, unit: "DAY" } } } },
+      { metric: { metric: "ACTIONS", atMost: 0, period: { last: { count: 30, unit: "DAY" } } } },
+    ],
+  },
+} as const;
+
 /** In the order of the tabs; the first one is in front. */
 export const READY_MADE: readonly ReadyMade[] = [
   {
@@ -320,7 +330,7 @@ query ProductSegments($range: RangeInput!) {
     variables: { range: LAST_30_DAYS },
   },
   {
-    label: "User segments: RFM, new, returning, by country",
+    label: "User segments: RFM, new, returning, high value, by country",
     query: /* GraphQL */ `
 query UserSegments($range: RangeInput!) {
   userSegments(range: $range) {
@@ -348,6 +358,80 @@ query UserSegments($range: RangeInput!) {
 }
 `,
     variables: { range: LAST_30_DAYS },
+  },
+  {
+    label: "Users with their RFM scores",
+    query: /* GraphQL */ `
+query UsersWithScores($range: RangeInput!) {
+  users(first: 20) {
+    nodes {
+      value
+      rfm(range: $range) {
+        score
+        segment
+        daysSinceLastAction
+        actions
+        amount { amount currency }
+      }
+    }
+  }
+  segmentSettings {
+    users { currency monetary minimumActions percentiles highValuePercent }
+  }
+}
+`,
+    variables: { range: LAST_30_DAYS },
+  },
+  {
+    label: "Who moved between RFM segments",
+    query: /* GraphQL */ `
+# Now against so many days ago, each by the days before it; from and to name other dates.
+query Movement($days: Int!) {
+  userSegmentMovement(days: $days) {
+    beforeRange { from to }
+    afterRange { from to }
+    stayed
+    moved
+    entered
+    left
+    before { segment users }
+    after { segment users }
+    steps {
+      nodes {
+        from
+        to
+        size
+        users(first: 3) {
+          nodes { user { value } before { score } after { score } }
+        }
+      }
+    }
+  }
+}
+`,
+    variables: { days: 30 },
+  },
+  {
+    label: "Cohorts: who came back, by month",
+    query: /* GraphQL */ `
+query Cohorts($range: RangeInput!) {
+  userCohorts(range: $range, bucket: MONTH) {
+    cohorts {
+      period { from }
+      size
+      periods {
+        age
+        users
+        share
+        actions
+        reward { amount currency }
+        cumulativeRewardPerUser { amount currency }
+      }
+    }
+  }
+}
+`,
+    variables: { range: { last: { count: 6, unit: "MONTH" } } },
   },
   {
     label: "What the user behind a SubID bought",
@@ -378,6 +462,46 @@ query ActionsOfUser($subid: String!, $range: RangeInput!) {
 }
 `,
     variables: { subid: "u-10001", range: LAST_12_MONTHS },
+  },
+  {
+    label: "Products worth traffic, with links",
+    query: /* GraphQL */ `
+# What an order of each product is expected to bring, why, and the link to send
+# visitors from $country through. docs/TRAFFIC.md says how it is ranked.
+query ProductsWorthTraffic($range: RangeInput!, $country: CountryCode!, $subids: SubidsInput) {
+  trafficTargets(range: $range, country: $country, minOrders: 5, first: 10) {
+    totalCount
+    currency
+    program { name }
+    baseApprovalRate
+    nodes {
+      rank
+      product { externalId name imageUrl }
+      expectedRewardPerOrder { amount currency }
+      orders
+      approvalRate
+      units
+      trend { previous absolute ratio }
+      availability
+      commissionRate
+      reasons { kind speaksFor text }
+      affiliateLink(subids: $subids) {
+        url
+        isHot
+        program { name }
+        adSpace { name }
+        explanation
+        warnings { code message }
+      }
+    }
+  }
+}
+`,
+    variables: {
+      range: LAST_30_DAYS,
+      country: "DE",
+      subids: { subid: "newsletter", subid1: "u-10001" },
+    },
   },
   {
     label: "Programs: terms and who is paid where",
@@ -429,5 +553,80 @@ query Imports {
 }
 `,
     variables: {},
+  },
+  {
+    label: "Segments: preview a rule",
+    query: /* GraphQL */ `
+# Who would be in it, why, and what it costs to ask; nothing is saved. Put the rule's category where you want it: its id is in
+# categories(filter: {name: {contains: "electronics"}}).
+query PreviewSegment($rule: SegmentRuleInput!) {
+  previewSegment(rule: $rule, sampleSize: 5) {
+    size
+    sentence
+    problems { field message }
+    warnings { field message }
+    cost { actionsRead class }
+    sample {
+      user { value firstSeenAt }
+      reasons { condition needed actual holds }
+    }
+  }
+}
+`,
+    variables: { rule: QUIET_BUYERS },
+  },
+  {
+    label: "Segments: define one",
+    query: /* GraphQL */ `
+# Needs a key with the scope "segments"; callers of the demo have it. updateSegment changes it, archiveSegment puts it away.
+mutation DefineSegment($name: String!, $rule: SegmentRuleInput!) {
+  createSegment(name: $name, description: "Bought twice, then nothing for a month", rule: $rule) {
+    segment { id name version size }
+    userErrors { field code message }
+    warnings { field message }
+  }
+}
+`,
+    variables: { name: "Quiet buyers", rule: QUIET_BUYERS },
+  },
+  {
+    label: "Segments: actions, top categories and trend of one",
+    query: /* GraphQL */ `
+# All users as it stands: put {"in": ["..."]} with ids of the first list into $segment. The same filter works in every list
+# and report.
+query UseSegments($segment: SegmentFilter!, $range: RangeInput!) {
+  segments(subject: USERS, first: 10) {
+    nodes {
+      id
+      name
+      state
+      sentence
+      size
+      trend(range: {last: {count: 8, unit: WEEK}}, bucket: WEEK) { at size }
+    }
+  }
+  actions(range: $range, first: 5, filter: {user: {segment: $segment}}) {
+    totals { count reward { amount currency } }
+    nodes { orderId user { value } reward { amount currency } }
+  }
+  topSellingCategories(range: $range, first: 5, filter: {user: {segment: $segment}}) {
+    nodes { rank units category { name } products(first: 3) { nodes { units product { name url } } } }
+  }
+}
+`,
+    variables: { segment: { notIn: [] }, range: { last: { count: 90, unit: "DAY" } } },
+  },
+  {
+    label: "Segments: freeze one",
+    query: /* GraphQL */ `
+# Keeps who is in it now as a segment of its own; the segment itself goes on. Put the id of a segment into $id.
+mutation FreezeSegment($id: ID!) {
+  freezeSegment(id: $id) {
+    segment { id name state frozenAt size frozenFrom { name } }
+    userErrors { field code message }
+  }
+}
+`,
+    variables: { id: "" },
   },
 ];

@@ -11,6 +11,7 @@ use crate::domain::report::buckets::{closing_days, divide};
 use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
+use crate::domain::rule::Subject;
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Span};
 use crate::domain::totals::{Grain, Total, cover};
@@ -20,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 const BASE_ENDS: i64 = 30;
 /// How long that stretch is, in days.
 const BASE_LASTS: i64 = 360;
+
+/// How many segments a report can be grouped by.
+const MAX_SEGMENTS: usize = 20;
 
 /// Plans a report for whoever sees the rows that `narrowing` leaves.
 ///
@@ -93,6 +97,7 @@ fn check(request: &ReportRequest) -> Result<()> {
             ));
         }
     }
+    check_segments(request)?;
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
     for metric in metrics(request) {
         let definition = metric.definition();
@@ -140,6 +145,60 @@ fn check(request: &ReportRequest) -> Result<()> {
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Segments and the dimensions that take them go together, and what adds up needs groups that do not overlap.
+fn check_segments(request: &ReportRequest) -> Result<()> {
+    for by in &request.dimensions {
+        let Some(subject) = by.segments_of() else {
+            continue;
+        };
+        let many = request
+            .segments
+            .iter()
+            .filter(|set| set.subject == subject)
+            .count();
+        if many == 0 {
+            let message = format!(
+                "the report is grouped by {}, but segments names none of {}: say which, at most {MAX_SEGMENTS}",
+                by.as_str(),
+                subject.as_str()
+            );
+            return Err(Error::bad_input("segments", message));
+        }
+        if many > 1 && (request.wanted.others || request.wanted.running) {
+            let message = format!(
+                "{many} segments can overlap, and an action counts in each, so neither others nor running sums mean \
+                 anything: leave them out, or group by one segment"
+            );
+            return Err(Error::bad_input("segments", message));
+        }
+    }
+    if request.segments.len() > MAX_SEGMENTS {
+        let message = format!(
+            "segments names {}, the most is {MAX_SEGMENTS}: ask in several reports",
+            request.segments.len()
+        );
+        return Err(Error::limit("segments", message));
+    }
+    let unused = request.segments.iter().find(|set| {
+        let takes = |by: &Dimension| by.segments_of() == Some(set.subject);
+        !request.dimensions.iter().any(takes)
+    });
+    if let Some(set) = unused {
+        let word = set.subject.as_str();
+        let dimension = match set.subject {
+            Subject::Users => Dimension::UserSegment,
+            Subject::Products => Dimension::ProductSegment,
+        };
+        let message = format!(
+            "the segment {:?} is one of {word}, which the report is not grouped by: add {} to groupBy, or filter by it",
+            set.name,
+            dimension.as_str()
+        );
+        return Err(Error::bad_input("segments", message));
     }
     Ok(())
 }
@@ -366,6 +425,11 @@ impl Planner<'_> {
             parts: pieces.parts,
             places: pieces.places,
             dimensions: topic.dimensions.to_vec(),
+            segments: if topic.dimensions.is_empty() {
+                Vec::new()
+            } else {
+                self.request.segments.clone()
+            },
             item_sums: topic.item_sums,
             per_day,
             filter: self.request.filter.clone(),
@@ -449,6 +513,7 @@ pub(super) fn count(range: AxisRange, narrowing: Narrowing) -> Ask {
         parts: runs.chain(ends).collect(),
         places: BTreeMap::new(),
         dimensions: Vec::new(),
+        segments: Vec::new(),
         item_sums: false,
         per_day: false,
         filter: Filter::default(),

@@ -155,6 +155,14 @@ impl Program {
         let rule = named.or_else(|| today().find(|rule| rule.countries == Countries::AllOthers));
         rule.map_or(Eligibility::Unknown, |rule| rule.eligibility)
     }
+
+    /// Whether a rule names a country (an upper-case code) on a day, rather than all others.
+    #[must_use]
+    pub(super) fn names_country(&self, country: &str, on: Day) -> bool {
+        let holds = |rule: &&CountryRule| within(on, rule.valid_from, rule.valid_to);
+        let mut rules = self.rules.iter().filter(holds);
+        rules.any(|rule| rule.countries.names(country))
+    }
 }
 
 #[derive(Deserialize)]

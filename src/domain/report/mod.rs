@@ -14,9 +14,11 @@ use super::action::words;
 use super::filter::{ActionTest, Filter};
 use super::money::Currency;
 use super::page::{Direction, PageRequest};
+use super::rule::{SegmentSet, Subject};
 use super::sales::AxisRange;
 use super::time::{Instant, Span, WeekStart};
 use metric::{Metric, Values};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many stretches of time a report can be divided into.
@@ -94,6 +96,11 @@ words! {
         UserAge = "USER_AGE",
         /// How many of the report's actions the user has in the range: 1, 2 to 3, 4 to 9, more.
         UserFrequency = "USER_FREQUENCY",
+        /// Which of the report's segments of users the user is in; an action counts in each of them, those of users in none
+        /// and those without a user are a group of their own.
+        UserSegment = "USER_SEGMENT",
+        /// Which of the report's segments of products the product of the cart items is in, likewise.
+        ProductSegment = "PRODUCT_SEGMENT",
     }
 }
 
@@ -104,8 +111,22 @@ impl Dimension {
     pub fn is_of_items(self) -> bool {
         matches!(
             self,
-            Self::Product | Self::CategoryLevel1 | Self::CategoryLevel2 | Self::CategoryOwn
+            Self::Product
+                | Self::CategoryLevel1
+                | Self::CategoryLevel2
+                | Self::CategoryOwn
+                | Self::ProductSegment
         )
+    }
+
+    /// What it takes segments of, if it does.
+    #[must_use]
+    pub fn segments_of(self) -> Option<Subject> {
+        match self {
+            Self::UserSegment => Some(Subject::Users),
+            Self::ProductSegment => Some(Subject::Products),
+            _ => None,
+        }
     }
 
     /// Which SubID it divides by, if it does.
@@ -155,7 +176,7 @@ words! {
 pub enum KeyPart {
     /// The facts that lack it: no ad space, no country, no product ...
     None,
-    /// An id: program, ad space, product, category.
+    /// An id: program, ad space, product, category, segment.
     Id(Uuid),
     /// A word or text: country, status, SubID ... As a decline reason, the empty text is a declined action that states
     /// none.
@@ -231,6 +252,8 @@ pub struct ReportRequest {
     pub filter: Filter<ActionTest>,
     /// The dimensions, in the key's order, each once.
     pub dimensions: Vec<Dimension>,
+    /// The segments that dimensions of segments divide by.
+    pub segments: Vec<Arc<SegmentSet>>,
     /// Divided by time as well.
     pub bucket: Option<Bucket>,
     /// The first day of weeks.

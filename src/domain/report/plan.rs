@@ -9,11 +9,13 @@ use super::{Dimension, MAX_ROWS};
 use crate::domain::columns::can_answer;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::money::Currency;
+use crate::domain::rule::SegmentSet;
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::Span;
 use crate::domain::totals::{Cells, Grain, Total};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Where sums are read. There can be more of them: whatever holds columns for dimensions and sums for measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,6 +128,8 @@ pub struct Ask {
     pub places: BTreeMap<(usize, i64), Vec<(usize, i8)>>,
     /// Grouped by these.
     pub dimensions: Vec<Dimension>,
+    /// The segments that dimensions of segments divide by.
+    pub segments: Vec<Arc<SegmentSet>>,
     /// Money and units as the items say, though nothing is grouped by items.
     pub item_sums: bool,
     /// Grouped by UTC day as well, for exchange rates.
@@ -254,6 +258,9 @@ impl fmt::Display for Ask {
         let dimensions: Vec<&str> = self.dimensions.iter().map(|by| by.as_str()).collect();
         if !dimensions.is_empty() {
             write!(f, " by {}", dimensions.join(", "))?;
+        }
+        if self.dimensions.iter().any(|by| by.segments_of().is_some()) {
+            write!(f, ", of {} segments", self.segments.len())?;
         }
         if self.per_day {
             write!(f, ", by UTC day")?;

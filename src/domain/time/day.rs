@@ -3,13 +3,29 @@
 use std::fmt;
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
+use serde::{Deserialize, Serialize};
 
 use super::error::TimeError;
 use super::parse::Cursor;
 
 /// A day of the calendar: whole days since 1970-01-01, always within [`Day::MIN`] and [`Day::MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i32", into = "i32")]
 pub struct Day(i32);
+
+impl TryFrom<i32> for Day {
+    type Error = TimeError;
+
+    fn try_from(days: i32) -> Result<Self, TimeError> {
+        Self::from_days(days)
+    }
+}
+
+impl From<Day> for i32 {
+    fn from(day: Day) -> Self {
+        day.0
+    }
+}
 
 impl Day {
     /// The first day: 1970-01-01.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::error::{TimeError, shown};
 use super::parse::{Cursor, Flaw, wall_micros};
@@ -10,8 +11,23 @@ use super::parse::{Cursor, Flaw, wall_micros};
 /// A point in time: whole microseconds since 1970-01-01T00:00:00Z, always within [`Instant::MIN`] and [`Instant::MAX`].
 ///
 /// Both databases keep it as that whole number, so neither can round it or change its zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Instant(i64);
+
+impl TryFrom<i64> for Instant {
+    type Error = TimeError;
+
+    fn try_from(micros: i64) -> Result<Self, TimeError> {
+        Self::from_micros(micros)
+    }
+}
+
+impl From<Instant> for i64 {
+    fn from(instant: Instant) -> Self {
+        instant.0
+    }
+}
 
 impl Instant {
     /// The first instant: 1970-01-01T00:00:00Z.

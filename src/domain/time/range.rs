@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use serde::{Deserialize, Serialize};
 
 use super::day::Day;
 use super::error::TimeError;
@@ -14,7 +15,7 @@ const MINUTE: i64 = 60_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
 /// A unit that relative ranges are counted in. All but the hour follow the local calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Unit {
     /// Sixty minutes, whatever the clock on the wall does.
     Hour,
@@ -148,7 +149,7 @@ impl WeekStart {
 
 /// A range by name. `This…` and `Today` run from the beginning of the local unit up to now; `Last…` and `Yesterday` are
 /// the whole unit before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Preset {
     /// The running local day, up to now.
     Today,
@@ -191,7 +192,7 @@ impl Preset {
 }
 
 /// A range as a caller asks for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Range {
     /// From an instant up to, but without, another.
     Between {

@@ -17,7 +17,7 @@ use super::schema::{InputValue, Schema, TypeInfo};
 use super::usage;
 
 /// Levels of introspection lists that are refused, as graphql-js does: the third list inside lists.
-const INTROSPECTION_LISTS: usize = 3;
+pub const INTROSPECTION_LISTS: usize = 3;
 
 /// Checks a document whose shape was checked (no cycles, bounded nesting) against the schema.
 ///

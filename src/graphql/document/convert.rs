@@ -15,7 +15,7 @@ use super::DocumentLimits;
 use super::ast::{
     Directive, Document, Field, Fragment, Operation, Selection, SelectionSet, Value, base_name,
 };
-use super::error::{LIMIT_EXCEEDED, RequestError};
+use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
 use super::schema::{InputValue, Schema, TypeInfo};
 use super::variables::{Purse, Values, literal};
 
@@ -48,7 +48,8 @@ pub(super) fn convert(
                 "The operation weighs more than {} bytes with fragments and variables written out. Repeat long values less often.",
                 limits.written_bytes
             ),
-        ));
+        )
+        .passing(Passed::of("writtenBytes", limits.written_bytes, limits.written_bytes + 1)));
     }
     let definition = out::OperationDefinition {
         ty: operation.kind,

@@ -1,17 +1,30 @@
-//! How many rows an operation could return at most: the sizes of its pages, multiplied down the tree, before anything runs.
+//! What an operation costs: before it runs by the sizes of its pages multiplied down the tree, after it by what it answered.
+//!
+//! Weights stand in the schema's SDL (`@cost`, `@listSize`, `@scanCost`), so that what is published is what is charged. They are kept
+//! in thousandths of a point. Without a directive an object costs one point and a scalar nothing.
 
 use std::collections::HashMap;
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types as out;
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
 use super::DocumentLimits;
 use super::ast::base_name;
-use super::error::{COST_EXCEEDED, RequestError};
+use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
 use super::schema::{FieldInfo, Schema, TypeInfo};
 
-/// What an operation may cost, known before it runs.
+/// Parts of a point.
+pub const MILLI: u64 = 1_000;
+
+/// What each object costs whose type and field have no `@cost`.
+const OBJECT: u64 = MILLI;
+
+/// Entries of a list that `@listSize` says nothing of.
+const SOME: u64 = 10;
+
+/// How large an operation is, known before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Rows that the operation can return at most: entries of connections and of lists that are asked for by a list of ids.
@@ -22,21 +35,156 @@ pub struct Cost {
     pub depth: u64,
 }
 
+/// What an operation's cost is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    parts: Vec<Part>,
+}
+
+/// A field that costs something, or holds some that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    /// Its name in the answer.
+    key: Name,
+    /// Each of its objects, in thousandths.
+    weight: u64,
+    /// Its objects for each object of its parent, at most.
+    size: u64,
+    scan: Option<Scan>,
+    parts: Vec<Part>,
+}
+
+/// Actions that a field has to look through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// What a thousand actions cost, in thousandths of a point.
+    pub weight: u64,
+    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
+    pub arguments: IndexMap<Name, ConstValue>,
+}
+
+impl Plan {
+    /// What the operation may cost at most, in thousandths of a point; `actions` says how many actions a scan looks through.
+    pub fn requested(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        let parts = self.parts.iter();
+        parts.fold(0, |sum: u64, part| {
+            sum.saturating_add(part.requested(1, actions))
+        })
+    }
+
+    /// What an answer cost, in thousandths of a point.
+    pub fn used(&self, data: &ConstValue, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        used(&self.parts, data, actions)
+    }
+
+    /// The scans of the operation.
+    #[must_use]
+    pub fn scans(&self) -> Vec<&Scan> {
+        let mut found = Vec::new();
+        for part in &self.parts {
+            part.scans(&mut found);
+        }
+        found
+    }
+}
+
+impl Part {
+    fn scans<'p>(&'p self, into: &mut Vec<&'p Scan>) {
+        into.extend(&self.scan);
+        for part in &self.parts {
+            part.scans(into);
+        }
+    }
+
+    fn scanned(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        self.scan
+            .as_ref()
+            .map_or(0, |scan| scan.weight.saturating_mul(actions(scan)) / 1_000)
+    }
+
+    /// A level is read with one statement, however many rows it hangs on: a scan counts once.
+    fn requested(&self, rows: u64, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        let entries = rows.saturating_mul(self.size);
+        let own = entries
+            .saturating_mul(self.weight)
+            .saturating_add(self.scanned(actions));
+        self.parts.iter().fold(own, |sum, part| {
+            sum.saturating_add(part.requested(entries, actions))
+        })
+    }
+}
+
+fn used(parts: &[Part], data: &ConstValue, actions: &impl Fn(&Scan) -> u64) -> u64 {
+    let mut scanned = vec![false; parts.len()];
+    let mut sum = 0_u64;
+    walk(data, &mut |object| {
+        for (part, scanned) in parts.iter().zip(&mut scanned) {
+            let Some(value) = object.get(&part.key) else {
+                continue;
+            };
+            if *value == ConstValue::Null {
+                continue;
+            }
+            if !std::mem::replace(scanned, true) {
+                sum = sum.saturating_add(part.scanned(actions));
+            }
+            sum = sum
+                .saturating_add(part.weight.saturating_mul(entries(value)))
+                .saturating_add(used(&part.parts, value, actions));
+        }
+    });
+    sum
+}
+
+/// Objects in a value.
+fn entries(value: &ConstValue) -> u64 {
+    match value {
+        ConstValue::List(items) => items.iter().map(entries).sum(),
+        ConstValue::Null => 0,
+        _ => 1,
+    }
+}
+
+fn walk<'v>(value: &'v ConstValue, visit: &mut impl FnMut(&'v IndexMap<Name, ConstValue>)) {
+    match value {
+        ConstValue::List(items) => items.iter().for_each(|item| walk(item, visit)),
+        ConstValue::Object(object) => visit(object),
+        _ => {}
+    }
+}
+
+/// Reads a weight such as `1`, `0.25` or `12.5`, in thousandths.
+pub(super) fn thousandths(text: &str) -> Option<u64> {
+    let (whole, digits) = text.split_once('.').unwrap_or((text, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole) || !plain(digits) || digits.len() > 3 {
+        return None;
+    }
+    let fraction: u64 = format!("{digits:0<3}").parse().ok()?;
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(MILLI)?
+        .checked_add(fraction)
+}
+
 /// Counts an operation that was written for the executor, so that merged fields count once and skipped ones not at all.
 ///
 /// # Errors
-/// `COST_EXCEEDED` above [`DocumentLimits::nodes`].
-pub(super) fn count(
-    schema: &Schema,
-    document: &out::ExecutableDocument,
-    limits: &DocumentLimits,
-) -> Result<Cost, RequestError> {
+/// `LIMIT_EXCEEDED` for a page above [`DocumentLimits::page`], `COST_EXCEEDED` above [`DocumentLimits::nodes`].
+pub(super) fn count<'a>(
+    schema: &'a Schema,
+    document: &'a out::ExecutableDocument,
+    limits: &'a DocumentLimits,
+) -> Result<(Cost, Plan), RequestError> {
     let mut counter = Counter {
         schema,
         limits,
         cost: Cost::default(),
+        large: None,
     };
     let mut place = None;
+    let mut plan = Plan::default();
     for (_, operation) in document.operations.iter() {
         place = Some(operation.pos);
         if let Some(root) = schema.root(operation.node.ty) {
@@ -44,22 +192,34 @@ pub(super) fn count(
                 rows: 1,
                 page: None,
                 depth: 1,
+                range: &[],
             };
-            counter.set(&operation.node.selection_set.node, root, from);
+            let set = &operation.node.selection_set.node;
+            counter.set(set, root, from, &mut plan.parts);
         }
+    }
+    if let Some(large) = counter.large {
+        return Err(large);
     }
     let cost = counter.cost;
     if cost.nodes <= limits.nodes {
-        return Ok(cost);
+        return Ok((cost, plan));
     }
     let message = format!(
         "The operation could return {} nodes, the limit is {}. Ask for smaller pages (first, last) or fewer lists inside lists.",
         cost.nodes, limits.nodes
     );
+    let passed = Passed {
+        limit: "operationRows",
+        maximum: limits.nodes,
+        value: cost.nodes,
+        coordinate: None,
+    };
     Err(RequestError {
         message,
         locations: place.into_iter().collect(),
         code: COST_EXCEEDED,
+        passed: Some(Box::new(passed)),
     })
 }
 
@@ -67,33 +227,63 @@ struct Counter<'a> {
     schema: &'a Schema,
     limits: &'a DocumentLimits,
     cost: Cost,
+    /// The first page that is too large.
+    large: Option<RequestError>,
+}
+
+/// The page of the connection that a set stands in.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    size: u64,
+    /// The fields that are its entries.
+    fields: &'a [String],
+}
+
+impl Page<'_> {
+    fn holds(self, name: &str) -> bool {
+        if self.fields.is_empty() {
+            matches!(name, "nodes" | "edges")
+        } else {
+            self.fields.iter().any(|field| field == name)
+        }
+    }
 }
 
 /// Where a selection set stands.
 #[derive(Clone, Copy)]
-struct From {
+struct From<'a> {
     /// How many objects of its parent there can be.
     rows: u64,
-    /// The size of the page, directly inside a connection.
-    page: Option<u64>,
+    /// The page, directly inside a connection.
+    page: Option<Page<'a>>,
     depth: u64,
+    /// The arguments of the nearest field with a range or a filter.
+    range: &'a Arguments,
 }
 
-impl Counter<'_> {
+type Arguments = [(Positioned<Name>, Positioned<Value>)];
+
+impl<'a> Counter<'a> {
     /// Counts a set; says whether it selects the entries of the connection it stands in.
-    fn set(&mut self, set: &out::SelectionSet, parent: &TypeInfo, from: From) -> bool {
+    fn set(
+        &mut self,
+        set: &'a out::SelectionSet,
+        parent: &'a TypeInfo,
+        from: From<'a>,
+        parts: &mut Vec<Part>,
+    ) -> bool {
         self.cost.depth = self.cost.depth.max(from.depth);
         let mut entries = false;
         for item in &set.items {
             match &item.node {
                 out::Selection::Field(field) => {
-                    entries |= self.field(&field.node, parent, from);
+                    entries |= self.field(field, parent, from, parts);
                 }
                 out::Selection::InlineFragment(inline) => {
                     let on = inline.node.type_condition.as_ref();
                     let ty = on.and_then(|on| self.schema.ty(&on.node.on.node));
                     let inner = &inline.node.selection_set.node;
-                    entries |= self.set(inner, ty.unwrap_or(parent), from);
+                    entries |= self.set(inner, ty.unwrap_or(parent), from, parts);
                 }
                 out::Selection::FragmentSpread(_) => {}
             }
@@ -101,43 +291,121 @@ impl Counter<'_> {
         entries
     }
 
-    fn field(&mut self, field: &out::Field, parent: &TypeInfo, from: From) -> bool {
+    fn field(
+        &mut self,
+        placed: &'a Positioned<out::Field>,
+        parent: &'a TypeInfo,
+        from: From<'a>,
+        parts: &mut Vec<Part>,
+    ) -> bool {
         self.cost.fields = self.cost.fields.saturating_add(1);
+        let field = &placed.node;
         let name = field.name.node.as_str();
-        let entries = from.page.is_some() && matches!(name, "nodes" | "edges");
+        let page = from.page.filter(|page| page.holds(name));
+        let entries = page.is_some();
         if name.starts_with("__") {
             return entries;
         }
         let Some(info) = self.schema.field(parent, name) else {
             return entries;
         };
-        let Some(ty) = self
+        let ty = self
             .schema
             .ty(base_name(&info.ty))
-            .filter(|t| t.is_composite())
-        else {
-            return entries;
+            .filter(|ty| ty.is_composite());
+        let default = ty.map_or(0, |ty| ty.weight.unwrap_or(OBJECT));
+        let is_ranged = field
+            .arguments
+            .iter()
+            .any(|(name, _)| name.node == *"range" || name.node == *"filter");
+        let from = From {
+            range: if is_ranged {
+                &field.arguments
+            } else {
+                from.range
+            },
+            ..from
         };
+        let mut part = Part {
+            key: field.response_key().node.clone(),
+            weight: info.weight.unwrap_or(default),
+            size: 1,
+            scan: scan(info, from.range),
+            parts: Vec::new(),
+        };
+        if let Some(ty) = ty {
+            self.composite(placed, (parent, info, ty), (from, page), &mut part);
+        }
+        if part.weight > 0 || part.scan.is_some() || !part.parts.is_empty() {
+            parts.push(part);
+        }
+        entries
+    }
+
+    fn composite(
+        &mut self,
+        placed: &'a Positioned<out::Field>,
+        (parent, info, ty): (&'a TypeInfo, &'a FieldInfo, &'a TypeInfo),
+        (from, page): (From<'a>, Option<Page<'a>>),
+        part: &mut Part,
+    ) {
+        let field = &placed.node;
         let mut inner = From {
             rows: from.rows,
             page: None,
             depth: from.depth + 1,
+            range: from.range,
         };
-        if entries {
-            inner.rows = from.rows.saturating_mul(from.page.unwrap_or(1));
+        let set = &field.selection_set.node;
+        if let Some(page) = page {
+            part.size = page.size;
+            inner.rows = from.rows.saturating_mul(page.size);
         } else if self.is_connection(ty) {
-            let page = self.page(field, info);
-            inner.page = Some(page);
-            if self.set(&field.selection_set.node, ty, inner) {
-                self.add(from.rows.saturating_mul(page));
+            let (size, asked) = self.page(field, info);
+            if let Some(argument) = asked.filter(|_| size > self.limits.page) {
+                self.too_large(placed.pos, (parent, field, argument), size);
             }
-            return false;
-        } else if let Some(listed) = longest_list(&field.arguments).filter(|_| is_list(info)) {
-            inner.rows = from.rows.saturating_mul(listed);
-            self.add(inner.rows);
+            let fields = info.list.as_ref().map_or(&[][..], |list| &list.fields);
+            inner.page = Some(Page { size, fields });
+            if self.set(set, ty, inner, &mut part.parts) {
+                self.add(from.rows.saturating_mul(size));
+            }
+            return;
+        } else if is_list(info) {
+            if let Some(listed) = longest_list(&field.arguments) {
+                part.size = listed;
+                inner.rows = from.rows.saturating_mul(listed);
+                self.add(inner.rows);
+            } else {
+                part.size = info
+                    .list
+                    .as_ref()
+                    .and_then(|list| list.assumed)
+                    .unwrap_or(SOME);
+            }
         }
-        self.set(&field.selection_set.node, ty, inner);
-        entries
+        self.set(set, ty, inner, &mut part.parts);
+    }
+
+    fn too_large(
+        &mut self,
+        pos: Pos,
+        (parent, field, argument): (&TypeInfo, &out::Field, &str),
+        size: u64,
+    ) {
+        let maximum = self.limits.page;
+        let coordinate = format!("{}.{}({argument}:)", parent.name, field.name.node);
+        let message = format!(
+            "{coordinate} is {size}, the most for one page is {maximum}: ask for {maximum} or fewer and follow the cursors."
+        );
+        let passed = Passed {
+            limit: "pageRows",
+            maximum,
+            value: size,
+            coordinate: Some(coordinate),
+        };
+        let error = RequestError::at(LIMIT_EXCEEDED, pos, message).passing(passed);
+        self.large.get_or_insert(error);
     }
 
     fn add(&mut self, nodes: u64) {
@@ -151,39 +419,36 @@ impl Counter<'_> {
             .any(|name| self.schema.field(ty, name).is_some_and(is_list))
     }
 
-    /// The size of the page that a connection's field asks for: `first`, `last`, else the default of either, else the general one.
-    fn page(&self, field: &out::Field, info: &FieldInfo) -> u64 {
+    /// The size of the page that a connection's field asks for, with the argument that says so; else the default of one of these
+    /// arguments, what the schema assumes, or the general default.
+    fn page(&self, field: &out::Field, info: &'a FieldInfo) -> (u64, Option<&'a str>) {
+        let slicing: Vec<&str> = match &info.list {
+            Some(list) => list.arguments.iter().map(String::as_str).collect(),
+            None => vec!["first", "last"],
+        };
         let given: HashMap<&str, &Value> = field
             .arguments
             .iter()
             .map(|(name, value)| (name.node.as_str(), &value.node))
             .collect();
-        let asked = ["first", "last"]
-            .into_iter()
-            .filter_map(|name| match given.get(name) {
-                Some(Value::Number(number)) => Some(number.as_u64().unwrap_or(0)),
-                _ => None,
-            });
+        let asked = slicing.iter().filter_map(|name| match given.get(name) {
+            Some(Value::Number(number)) => Some((number.as_u64().unwrap_or(0), Some(*name))),
+            _ => None,
+        });
         let default = || {
-            ["first", "last"].into_iter().find_map(|name| {
-                let argument = info.arguments.iter().find(|a| a.name == *name)?;
+            slicing.iter().find_map(|name| {
+                let argument = info.arguments.iter().find(|a| a.name == **name)?;
                 match argument.default.as_ref()? {
-                    async_graphql::Value::Number(number) => number.as_u64(),
+                    ConstValue::Number(number) => number.as_u64(),
                     _ => None,
                 }
             })
         };
-        let usual = || {
-            self.limits
-                .default_pages
-                .iter()
-                .find(|(name, _)| *name == field.name.node.as_str())
-        };
-        asked
-            .max()
-            .or_else(default)
-            .or_else(|| usual().map(|(_, size)| *size))
-            .unwrap_or(self.limits.default_page)
+        asked.max().unwrap_or_else(|| {
+            let assumed = info.list.as_ref().and_then(|list| list.assumed);
+            let size = default().or(assumed).unwrap_or(self.limits.default_page);
+            (size, None)
+        })
     }
 }
 
@@ -191,11 +456,59 @@ fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
 }
 
+/// What a field has to look through with these arguments.
+fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
+    let cost = info.scan.as_ref()?;
+    let arguments = constants(arguments);
+    let given = |name: &String| {
+        arguments
+            .get(name.as_str())
+            .is_some_and(|value| *value != ConstValue::Null)
+    };
+    cost.if_given.as_ref().is_none_or(given).then_some(Scan {
+        weight: cost.weight,
+        arguments,
+    })
+}
+
+/// Arguments of a written operation, which hold no variables.
+fn constants(arguments: &Arguments) -> IndexMap<Name, ConstValue> {
+    let arguments = arguments.iter();
+    arguments
+        .filter_map(|(name, value)| Some((name.node.clone(), value.node.clone().into_const()?)))
+        .collect()
+}
+
 /// The length of the longest list among a field's arguments.
-fn longest_list(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> Option<u64> {
+fn longest_list(arguments: &Arguments) -> Option<u64> {
     let lists = arguments.iter().filter_map(|(_, value)| match &value.node {
         Value::List(items) => u64::try_from(items.len()).ok(),
         _ => None,
     });
     lists.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_read_to_the_thousandth() {
+        for (text, value) in [
+            ("1", Some(1_000)),
+            ("0.25", Some(250)),
+            ("12.5", Some(12_500)),
+            ("0.001", Some(1)),
+            ("0", Some(0)),
+            ("", None),
+            ("1.", None),
+            (".5", None),
+            ("-1", None),
+            ("0.0001", None),
+            ("1e3", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(thousandths(text), value, "{text:?}");
+        }
+    }
 }

@@ -29,6 +29,34 @@ pub struct RequestError {
     pub locations: Vec<Pos>,
     /// One of `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED`, `BAD_USER_INPUT`, `LIMIT_EXCEEDED`, `FORBIDDEN`, `COST_EXCEEDED`.
     pub code: &'static str,
+    /// The limit that was passed, if it was one.
+    pub passed: Option<Box<Passed>>,
+}
+
+/// A limit that a request passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Its name, as a field of `Limits`.
+    pub limit: &'static str,
+    /// How much is allowed.
+    pub maximum: u64,
+    /// How much there is; at least, where counting stopped at the limit.
+    pub value: u64,
+    /// The field or argument of the schema that is to blame, such as `Query.actions(first:)`; none where it is the document as a whole.
+    pub coordinate: Option<String>,
+}
+
+impl Passed {
+    /// A limit on the document as a whole.
+    pub(super) fn of(limit: &'static str, maximum: usize, value: usize) -> Self {
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Self {
+            limit,
+            maximum: wide(maximum),
+            value: wide(value),
+            coordinate: None,
+        }
+    }
 }
 
 impl RequestError {
@@ -38,7 +66,14 @@ impl RequestError {
             message: message.into(),
             locations: vec![pos],
             code,
+            passed: None,
         }
+    }
+
+    /// The same error with the limit that was passed.
+    pub(super) fn passing(mut self, passed: Passed) -> Self {
+        self.passed = Some(Box::new(passed));
+        self
     }
 
     /// An error of the request as a whole.
@@ -47,6 +82,7 @@ impl RequestError {
             message: message.into(),
             locations: Vec::new(),
             code,
+            passed: None,
         }
     }
 

@@ -4,7 +4,7 @@
 use async_graphql::Pos;
 
 use super::DocumentLimits;
-use super::error::{LIMIT_EXCEEDED, PARSE_FAILED, RequestError, shown};
+use super::error::{LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError, shown};
 
 /// One token with the place where it begins.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ pub(super) fn tokens<'t>(
                 text.len(),
                 limits.bytes
             ),
-        ));
+        )
+        .passing(Passed::of("documentBytes", limits.bytes, text.len())));
     }
     let mut gate = Gate {
         text,
@@ -89,7 +90,8 @@ pub(super) fn tokens<'t>(
                     "Brackets are nested deeper than {} levels. Ask for less at once, or move values into variables.",
                     limits.nesting()
                 ),
-            ));
+            )
+            .passing(Passed::of("documentNesting", limits.nesting(), depth)));
         }
         if tokens.len() >= limits.tokens {
             return Err(RequestError::at(
@@ -99,7 +101,8 @@ pub(super) fn tokens<'t>(
                     "The document has more than {} tokens. Use fragments and variables, or split the document.",
                     limits.tokens
                 ),
-            ));
+            )
+            .passing(Passed::of("documentTokens", limits.tokens, limits.tokens + 1)));
         }
         tokens.push(token);
     }

@@ -10,7 +10,7 @@ use async_graphql::parser::types::{BaseType, Type};
 
 use super::DocumentLimits;
 use super::ast::{Argument, Document, Field, Fragment, Selection, SelectionSet, Value, base_name};
-use super::error::{Errors, LIMIT_EXCEEDED, RequestError, shown};
+use super::error::{Errors, LIMIT_EXCEEDED, Passed, RequestError, shown};
 use super::schema::{FieldInfo, Schema, TypeInfo};
 
 /// A field with what its place says about it.
@@ -56,7 +56,8 @@ pub(super) fn check(
                 "The document needs more than {} comparisons of fields of one name. Repeat fewer fields.",
                 limits.comparisons
             ),
-        )]);
+        )
+        .passing(Passed::of("documentComparisons", limits.comparisons, limits.comparisons + 1))]);
     }
     merge.errors.into_result()
 }
@@ -186,6 +187,7 @@ impl<'d> Merge<'d> {
                 ),
                 locations: vec![first.field.pos, second.field.pos],
                 code: super::error::VALIDATION_FAILED,
+                passed: None,
             });
             return;
         }

@@ -10,7 +10,8 @@
 //! | `check`, `values`, `usage`, `merge` | validation against `schema` |
 //! | `variables` | values of variables by their types |
 //! | `convert` | what the executor gets |
-//! | `cost` | rows that can be returned at most |
+//! | `cost` | what the operation costs, and how large its pages are |
+//! | `coordinate` | what a path of an answer is in the schema |
 //!
 //! Verdicts are compared with graphql-js in `tests/it/documents.rs`. Known and wanted differences: a nullable variable inside a `@oneOf`
 //! input object is refused everywhere (graphql-js 16 misses it below `!` and lists), and so is a Float literal beyond double precision;
@@ -19,6 +20,7 @@
 mod ast;
 mod check;
 mod convert;
+mod coordinate;
 mod cost;
 mod error;
 mod gate;
@@ -38,14 +40,15 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::Variables;
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{PathSegment, Variables};
 use serde_json::{Map, Value};
 
+pub use check::INTROSPECTION_LISTS;
 pub use convert::argument_at;
-pub use cost::Cost;
+pub use cost::{Cost, MILLI, Plan, Scan};
 pub use error::{
-    BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, RequestError,
+    BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
@@ -76,14 +79,20 @@ pub struct DocumentLimits {
     pub root_fields: usize,
     /// Times that one field is written in one place (a selection set with its inline fragments).
     pub repeats: usize,
+    /// Fields in one place.
+    pub fields: usize,
     /// Directives in one place.
     pub directives: usize,
+    /// Directives as written.
+    pub all_directives: usize,
     /// Operations in a document.
     pub operations: usize,
     /// Variables of an operation.
     pub variables: usize,
     /// Values in the variables of a request: each scalar, list and object counts.
     pub variable_values: usize,
+    /// Bytes of names and texts in the variables of a request.
+    pub variable_bytes: usize,
     /// Bytes that fields and the values of their arguments take with fragments and variables written out (a variable counts wherever it is
     /// used).
     pub written_bytes: usize,
@@ -95,10 +104,12 @@ pub struct DocumentLimits {
     pub message_chars: usize,
     /// Rows that an operation can return at most.
     pub nodes: u64,
+    /// Rows of one page, whatever the list; lists have smaller limits of their own.
+    pub page: u64,
+    /// What an operation may cost, in points.
+    pub cost: u64,
     /// Size of a page that neither the request nor the schema states.
     pub default_page: u64,
-    /// Fields whose pages have another size where the request states none.
-    pub default_pages: &'static [(&'static str, u64)],
     /// Whether scalars of the schema's own can be lists or objects (JSON scalars); none of Actiongraph's can.
     pub structured_scalars: bool,
     /// Bytes for the memory of valid documents; 0 remembers none.
@@ -116,17 +127,21 @@ impl Default for DocumentLimits {
             aliases: 60,
             root_fields: 30,
             repeats: 20,
+            fields: 200,
             directives: 10,
+            all_directives: 100,
             operations: 20,
             variables: 100,
             variable_values: 50_000,
+            variable_bytes: 1_000_000,
             written_bytes: 16 << 20,
             comparisons: 100_000,
             errors: 20,
             message_chars: 300,
             nodes: 10_000,
+            page: 10_000,
+            cost: 500_000,
             default_page: 20,
-            default_pages: &[("report", 100), ("userSegments", 100)],
             structured_scalars: false,
             cache_bytes: 8 << 20,
         }
@@ -164,6 +179,8 @@ pub struct Prepared {
     pub variables: Variables,
     /// What the operation may cost.
     pub cost: Cost,
+    /// What that is made of.
+    pub plan: Plan,
 }
 
 /// The stage for one schema. Shared by all requests; never blocks for longer than a look into its memory.
@@ -209,6 +226,14 @@ impl Documents {
         &self.limits
     }
 
+    /// Reads and validates a text without running anything of it.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`], but for operation names and variables.
+    pub fn validate(&self, text: &str) -> Result<(), Vec<RequestError>> {
+        self.document(text).map(drop)
+    }
+
     /// Runs the whole stage for one request.
     ///
     /// An operation name that is missing where there are several operations, or that no operation has, is `BAD_USER_INPUT`: the document
@@ -226,6 +251,23 @@ impl Documents {
             let chars = self.limits.message_chars;
             errors.into_iter().map(|error| error.cut(chars)).collect()
         })
+    }
+
+    /// What a path of an answer is in the schema, such as `Query.actions`, or `Query.actions(first:)` with an argument.
+    #[must_use]
+    pub fn coordinate(
+        &self,
+        written: &ExecutableDocument,
+        path: &[PathSegment],
+        argument: Option<&str>,
+    ) -> Option<String> {
+        coordinate::of_path(&self.schema, written, path, argument)
+    }
+
+    /// Whether an operation asks for the schema itself.
+    #[must_use]
+    pub fn is_introspection(written: &ExecutableDocument) -> bool {
+        coordinate::introspects(written)
     }
 
     /// What kind of operation a text would run, whether or not it is valid: a mutation sent by GET is refused for its
@@ -270,7 +312,8 @@ impl Documents {
         let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
         let written = convert::convert(&self.schema, &document, operation, &values, &self.limits)
             .map_err(|error| vec![error])?;
-        let cost = cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;
+        let (cost, plan) =
+            cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;
         let mut variables = Variables::default();
         variables.extend(values);
         Ok(Prepared {
@@ -279,6 +322,7 @@ impl Documents {
             kind: kind_of(operation.kind),
             variables,
             cost,
+            plan,
         })
     }
 

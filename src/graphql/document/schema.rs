@@ -92,6 +92,8 @@ pub(super) struct Schema {
 pub(super) struct TypeInfo {
     pub(super) name: Name,
     pub(super) kind: TypeForm,
+    /// What each object costs, in thousandths of a point, by `@cost`.
+    pub(super) weight: Option<u64>,
 }
 
 /// What a named type is, with what belongs to that.
@@ -151,6 +153,32 @@ impl InputValue {
 pub(super) struct FieldInfo {
     pub(super) arguments: Vec<InputValue>,
     pub(super) ty: Type,
+    /// What each of its objects costs, in thousandths of a point, by `@cost`.
+    pub(super) weight: Option<u64>,
+    /// How long its list is, by `@listSize`.
+    pub(super) list: Option<ListSize>,
+    /// What looking through the actions in its range costs, by `@scanCost`.
+    pub(super) scan: Option<ScanCost>,
+}
+
+/// What `@scanCost` says.
+#[derive(Debug)]
+pub(super) struct ScanCost {
+    /// What a thousand actions cost, in thousandths of a point.
+    pub(super) weight: u64,
+    /// The argument without which nothing is looked through.
+    pub(super) if_given: Option<String>,
+}
+
+/// What `@listSize` says.
+#[derive(Debug)]
+pub(super) struct ListSize {
+    /// Entries where no argument says how many.
+    pub(super) assumed: Option<u64>,
+    /// Arguments that say how many.
+    pub(super) arguments: Vec<String>,
+    /// Fields of the type that are the list; empty where the field itself is.
+    pub(super) fields: Vec<String>,
 }
 
 /// A directive.

@@ -6,11 +6,15 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::{Name, Positioned};
 
 use super::DocumentLimits;
-use super::ast::Directive;
+use super::ast::{Directive, Value};
+use super::cost::thousandths;
 use super::error::RequestError;
 use super::gate::{self, Kind};
 use super::parse::{Parsed, Parser};
-use super::schema::{BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, TypeForm, TypeInfo};
+use super::schema::{
+    BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, ListSize, ScanCost, TypeForm,
+    TypeInfo,
+};
 use super::variables::{Purse, Values, untyped};
 
 /// What a text defines.
@@ -127,7 +131,8 @@ fn type_definition(parser: &mut Parser<'_, '_>, into: &mut Definitions) -> Parse
             TypeForm::Object(fields.into_iter().collect())
         }
     };
-    Ok(TypeInfo { name, kind })
+    let weight = text(&directives, "cost", "weight").and_then(thousandths);
+    Ok(TypeInfo { name, kind, weight })
 }
 
 fn scalar(name: &Name) -> TypeForm {
@@ -157,8 +162,56 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
     let arguments = parser.optional(b'(', b')', input_value)?;
     parser.need(b':')?;
     let ty = parser.ty()?;
-    parser.directives(true)?;
-    Ok((name, FieldInfo { arguments, ty }))
+    let directives = parser.directives(true)?;
+    let info = FieldInfo {
+        arguments,
+        ty,
+        weight: text(&directives, "cost", "weight").and_then(thousandths),
+        list: has(&directives, "listSize").then(|| ListSize {
+            assumed: match argument(&directives, "listSize", "assumedSize") {
+                Some(Value::Int(digits)) => digits.parse().ok(),
+                _ => None,
+            },
+            arguments: texts(&directives, "listSize", "slicingArguments"),
+            fields: texts(&directives, "listSize", "sizedFields"),
+        }),
+        scan: text(&directives, "scanCost", "weight")
+            .and_then(thousandths)
+            .map(|weight| ScanCost {
+                weight,
+                if_given: text(&directives, "scanCost", "ifGiven").map(str::to_owned),
+            }),
+    };
+    Ok((name, info))
+}
+
+/// An argument of a directive.
+fn argument<'d>(directives: &'d [Directive], directive: &str, name: &str) -> Option<&'d Value> {
+    let mut named = directives.iter().filter(|d| d.name.node == *directive);
+    let mut arguments = named.next()?.arguments.iter();
+    arguments
+        .find(|argument| argument.name.node == *name)
+        .map(|argument| &argument.value.value)
+}
+
+fn text<'d>(directives: &'d [Directive], directive: &str, name: &str) -> Option<&'d str> {
+    match argument(directives, directive, name)? {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn texts(directives: &[Directive], directive: &str, name: &str) -> Vec<String> {
+    match argument(directives, directive, name) {
+        Some(Value::List(items)) => items
+            .iter()
+            .filter_map(|item| match &item.value {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {

@@ -7,7 +7,7 @@ use async_graphql::{Name, Pos};
 
 use super::DocumentLimits;
 use super::ast::{Directive, Document, Fragment, Operation, Selection, SelectionSet};
-use super::error::{LIMIT_EXCEEDED, RequestError, VALIDATION_FAILED, shown};
+use super::error::{LIMIT_EXCEEDED, Passed, RequestError, VALIDATION_FAILED, shown};
 
 type Checked<T> = Result<T, RequestError>;
 
@@ -28,7 +28,12 @@ struct Size {
 /// The first limit that is exceeded, as `LIMIT_EXCEEDED`, or a fragment that contains itself, as `GRAPHQL_VALIDATION_FAILED`.
 pub(super) fn check(document: &Document, limits: &DocumentLimits) -> Checked<()> {
     if let Some(operation) = document.operations.get(limits.operations) {
-        return Err(over(operation.pos, "operations", limits.operations));
+        let passed = Passed::of(
+            "documentOperations",
+            limits.operations,
+            document.operations.len(),
+        );
+        return Err(over(operation.pos, "operations", passed));
     }
     let mut shape = Shape {
         fragments: document
@@ -39,6 +44,7 @@ pub(super) fn check(document: &Document, limits: &DocumentLimits) -> Checked<()>
         sizes: HashMap::new(),
         limits,
         aliases: 0,
+        directives: 0,
     };
     for operation in &document.operations {
         shape.written_operation(operation)?;
@@ -62,12 +68,17 @@ pub(super) fn check(document: &Document, limits: &DocumentLimits) -> Checked<()>
     Ok(())
 }
 
-fn over(pos: Pos, what: &str, limit: usize) -> RequestError {
-    RequestError::at(
-        LIMIT_EXCEEDED,
-        pos,
-        format!("The document has more than {limit} {what}. Send several smaller requests."),
-    )
+fn over(pos: Pos, what: &str, passed: Passed) -> RequestError {
+    let message = format!(
+        "The document has more than {} {what}. Send several smaller requests.",
+        passed.maximum
+    );
+    RequestError::at(LIMIT_EXCEEDED, pos, message).passing(passed)
+}
+
+/// A limit at which counting stops.
+fn stopped(limit: &'static str, maximum: usize) -> Passed {
+    Passed::of(limit, maximum, maximum + 1)
 }
 
 struct Shape<'d> {
@@ -76,17 +87,16 @@ struct Shape<'d> {
     sizes: HashMap<&'d str, Option<Size>>,
     limits: &'d DocumentLimits,
     aliases: usize,
+    directives: usize,
 }
 
 impl<'d> Shape<'d> {
     fn written_operation(&mut self, operation: &'d Operation) -> Checked<()> {
         if let Some(variable) = operation.variables.get(self.limits.variables) {
             let pos = variable.name.pos;
-            return Err(over(
-                pos,
-                "variables in one operation",
-                self.limits.variables,
-            ));
+            let count = operation.variables.len();
+            let passed = Passed::of("variables", self.limits.variables, count);
+            return Err(over(pos, "variables in one operation", passed));
         }
         for variable in &operation.variables {
             self.directives(&variable.directives)?;
@@ -95,14 +105,23 @@ impl<'d> Shape<'d> {
         self.written(&operation.selection, &mut HashMap::new())
     }
 
-    fn directives(&self, directives: &[Directive]) -> Checked<()> {
-        match directives.get(self.limits.directives) {
-            Some(directive) => Err(over(
-                directive.name.pos,
-                "directives in one place",
-                self.limits.directives,
-            )),
-            None => Ok(()),
+    fn directives(&mut self, directives: &[Directive]) -> Checked<()> {
+        let limits = self.limits;
+        if let Some(directive) = directives.get(limits.directives) {
+            let passed = Passed::of("documentDirectives", limits.directives, directives.len());
+            return Err(over(directive.name.pos, "directives in one place", passed));
+        }
+        self.directives += directives.len();
+        match directives.last() {
+            Some(last) if self.directives > limits.all_directives => {
+                let passed = Passed::of(
+                    "documentAllDirectives",
+                    limits.all_directives,
+                    self.directives,
+                );
+                Err(over(last.name.pos, "directives", passed))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -119,14 +138,21 @@ impl<'d> Shape<'d> {
                     if field.alias.is_some() {
                         self.aliases += 1;
                         if self.aliases > self.limits.aliases {
-                            return Err(over(field.pos, "aliases", self.limits.aliases));
+                            let passed = stopped("documentAliases", self.limits.aliases);
+                            return Err(over(field.pos, "aliases", passed));
                         }
+                    }
+                    let fields = repeats.values().sum::<usize>() + 1;
+                    if fields > self.limits.fields {
+                        let passed = stopped("documentFields", self.limits.fields);
+                        return Err(over(field.pos, "fields in one place", passed));
                     }
                     let repeat = repeats.entry(field.name.node.as_str()).or_default();
                     *repeat += 1;
                     if *repeat > self.limits.repeats {
                         let what = format!("fields \"{}\" in one place", shown(&field.name.node));
-                        return Err(over(field.pos, &what, self.limits.repeats));
+                        let passed = stopped("documentRepeats", self.limits.repeats);
+                        return Err(over(field.pos, &what, passed));
                     }
                     if let Some(selection) = &field.selection {
                         self.written(selection, &mut HashMap::new())?;
@@ -142,7 +168,8 @@ impl<'d> Shape<'d> {
     fn fits(&self, size: Size, selections: usize, pos: Pos) -> Checked<()> {
         if selections > self.limits.selections {
             let what = "selections once its fragments are written out";
-            return Err(over(pos, what, self.limits.selections));
+            let passed = Passed::of("documentSelections", self.limits.selections, selections);
+            return Err(over(pos, what, passed));
         }
         if size.depth > self.limits.depth {
             return Err(self.too_deep(pos));
@@ -154,11 +181,13 @@ impl<'d> Shape<'d> {
     }
 
     fn too_deep(&self, pos: Pos) -> RequestError {
-        over(pos, "levels of fields", self.limits.depth)
+        let passed = stopped("documentDepth", self.limits.depth);
+        over(pos, "levels of fields", passed)
     }
 
     fn too_nested(&self, pos: Pos) -> RequestError {
-        over(pos, "levels of fields and fragments", self.limits.nesting())
+        let passed = stopped("documentNesting", self.limits.nesting());
+        over(pos, "levels of fields and fragments", passed)
     }
 
     /// Measures a set that stands `level` levels deep; gives up as soon as the path itself is too long.
@@ -222,7 +251,8 @@ impl<'d> Shape<'d> {
                     Selection::Field(field) => {
                         keys.insert(field.key());
                         if keys.len() > self.limits.root_fields {
-                            return Err(over(field.pos, "root fields", self.limits.root_fields));
+                            let passed = stopped("rootFields", self.limits.root_fields);
+                            return Err(over(field.pos, "root fields", passed));
                         }
                     }
                     Selection::Inline(inline) => waiting.push(&inline.selection),

@@ -115,6 +115,7 @@ impl<'d> Check<'d> {
         if let Some(TypeInfo {
             name,
             kind: TypeForm::Input(input),
+            ..
         }) = info
         {
             self.input_object(node, fields, name, input);

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::DocumentLimits;
 use super::ast::{Argument, Node, Operation, Value};
-use super::error::{BAD_USER_INPUT, Errors, LIMIT_EXCEEDED, RequestError, shown};
+use super::error::{BAD_USER_INPUT, Errors, LIMIT_EXCEEDED, Passed, RequestError, shown};
 use super::schema::{BuiltIn, InputInfo, Schema, TypeForm};
 
 /// Variables that fit their types. One that is absent has neither a value nor a default.
@@ -21,7 +21,7 @@ pub(super) type Values = BTreeMap<Name, ConstValue>;
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for each value that is missing or does not fit, at most [`DocumentLimits::errors`]; values are not repeated.
-/// `LIMIT_EXCEEDED` above [`DocumentLimits::variable_values`].
+/// `LIMIT_EXCEEDED` above [`DocumentLimits::variable_values`] or [`DocumentLimits::variable_bytes`].
 pub(super) fn coerce(
     schema: &Schema,
     operation: &Operation,
@@ -29,14 +29,28 @@ pub(super) fn coerce(
     limits: &DocumentLimits,
 ) -> Result<Values, Vec<RequestError>> {
     let declared = |name: &str| operation.variables.iter().any(|v| v.name.node == *name);
-    let used = given.iter().filter(|(name, _)| declared(name));
-    let count: usize = used.map(|(_, json)| size(json)).sum();
+    let used = || given.iter().filter(|(name, _)| declared(name));
+    let count: usize = used().map(|(_, json)| size(json)).sum();
     if count > limits.variable_values {
         let message = format!(
             "The variables hold {count} values, the limit is {}. Send shorter lists.",
             limits.variable_values
         );
-        return Err(vec![RequestError::whole(LIMIT_EXCEEDED, message)]);
+        let error = RequestError::whole(LIMIT_EXCEEDED, message);
+        let passed = Passed::of("variableValues", limits.variable_values, count);
+        return Err(vec![error.passing(passed)]);
+    }
+    let bytes: usize = used()
+        .map(|(name, json)| name.len() + text_bytes(json))
+        .sum();
+    if bytes > limits.variable_bytes {
+        let message = format!(
+            "The variables hold {bytes} bytes, the limit is {}. Send shorter values, or send them in several requests.",
+            limits.variable_bytes
+        );
+        let error = RequestError::whole(LIMIT_EXCEEDED, message);
+        let passed = Passed::of("variableBytes", limits.variable_bytes, bytes);
+        return Err(vec![error.passing(passed)]);
     }
     let none = Values::new();
     let constants = Purse::new(&none, usize::MAX);
@@ -83,6 +97,19 @@ fn size(json: &Json) -> usize {
         Json::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
         Json::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
         _ => 1,
+    }
+}
+
+/// Bytes of names and texts in a JSON value; every other value counts as eight.
+fn text_bytes(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => items.iter().map(text_bytes).sum::<usize>(),
+        Json::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| name.len() + text_bytes(value))
+            .sum::<usize>(),
+        Json::String(text) => text.len(),
+        _ => 8,
     }
 }
 

@@ -39,10 +39,12 @@ fn items(given: &ActionItemsFilter, reader: &mut Reader) -> Result<Filter<Action
     for (name, quantifier, filter) in parts {
         let Some(filter) = filter else { continue };
         let inner = reader.field(name, |reader| {
-            reader.nested(None, |reader| filter.read(reader))
-        })?;
-        reader.test()?;
-        tests.push(Filter::Test(ActionTest::Items(quantifier, inner)));
+            let inner = reader.nested(None, |reader| filter.read(reader))?;
+            reader.test()?;
+            Ok(inner)
+        });
+        let inner = reader.keep(inner)?;
+        tests.extend(inner.map(|inner| Filter::Test(ActionTest::Items(quantifier, inner))));
     }
     Ok(Filter::All(tests))
 }

@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject};
 
 use super::operators::{
     AdjustmentKindFilter, BooleanFilter, CurrencyFilter, DateFilter, DateTimeFilter, IdFilter,
-    ImportStateFilter, IntFilter, MoneyFilter, StringFilter, ids,
+    ImportStateFilter, IntFilter, MoneyFilter, SegmentFilter, StringFilter, ids,
 };
 use super::reader::{Conditions, Operators, Reader};
 use crate::domain::filter::{
@@ -12,6 +12,7 @@ use crate::domain::filter::{
     CategoryField, CategoryTest, Filter, ImportField, ImportTest, ProductField, ProductTest,
     ProgramField, ProgramTest, UserField, UserTest,
 };
+use crate::domain::rule::Subject;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 
@@ -45,17 +46,22 @@ macro_rules! filter_input {
             fn read(&self, reader: &mut Reader) -> Result<Filter<$test>> {
                 let mut parts: Vec<Filter<$test>> = Vec::new();
                 $(if let Some(given) = &self.$field {
-                    let ops = reader.field($text, |reader| given.read(reader))?;
+                    let ops = reader.field($text, |reader| given.read(reader));
+                    let ops = reader.keep(ops)?.unwrap_or_default();
                     parts.extend(ops.into_iter().map(|op| Filter::Test($make(op))));
                 })*
                 $(if let Some(given) = &self.$related {
                     let kind = <$inner as Conditions<_>>::KIND;
-                    let inner = reader.field($rtext, |reader| reader.nested(kind, |reader| given.read(reader)))?;
-                    reader.test()?;
-                    parts.push(Filter::Test($wrap(inner)));
+                    let inner = reader.field($rtext, |reader| {
+                        let inner = reader.nested(kind, |reader| given.read(reader))?;
+                        reader.test()?;
+                        Ok(inner)
+                    });
+                    parts.extend(reader.keep(inner)?.map(|inner| Filter::Test($wrap(inner))));
                 })*
                 $(if let Some(given) = &self.$special {
-                    parts.push(reader.field($stext, |reader| $read(given, reader))?);
+                    let read = reader.field($stext, |reader| $read(given, reader));
+                    parts.extend(reader.keep(read)?);
                 })*
                 $crate::graphql::input::filters::combine(reader, parts, (&self.and, &self.or, &self.not))
             }
@@ -74,26 +80,35 @@ pub fn combine<T, F: Conditions<T>>(
     mut parts: Vec<Filter<T>>,
     (and, or, not): Combined<'_, F>,
 ) -> Result<Filter<T>> {
-    let inner = |name, reader: &mut Reader, filter: &F| {
-        reader.field(name, |reader| {
-            reader.nested(F::KIND, |reader| filter.read(reader))
-        })
-    };
-    let list = |name, reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
-        filters
-            .iter()
-            .map(|filter| inner(name, reader, filter))
-            .collect()
+    let list = |reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
+        let mut read = Vec::with_capacity(filters.len());
+        for (number, filter) in filters.iter().enumerate() {
+            let inner = reader.item(number, |reader| {
+                reader.nested(F::KIND, |reader| filter.read(reader))
+            });
+            read.extend(reader.keep(inner)?);
+        }
+        Ok(read)
     };
     if let Some(filters) = and {
-        parts.extend(list("and", reader, filters)?);
+        parts.extend(reader.field("and", |reader| list(reader, filters))?);
     }
     if let Some(filters) = or {
-        reader.test()?;
-        parts.push(Filter::Any(list("or", reader, filters)?));
+        let any = reader.field("or", |reader| {
+            reader.test()?;
+            list(reader, filters)
+        });
+        parts.extend(reader.keep(any)?.map(Filter::Any));
     }
     if let Some(filter) = not {
-        parts.push(Filter::Not(Box::new(inner("not", reader, filter)?)));
+        let inner = reader.field("not", |reader| {
+            reader.nested(F::KIND, |reader| filter.read(reader))
+        });
+        parts.extend(
+            reader
+                .keep(inner)?
+                .map(|inner| Filter::Not(Box::new(inner))),
+        );
     }
     if parts.len() == 1 {
         return Ok(parts.remove(0));
@@ -126,7 +141,28 @@ filter_input! {
         /// Its latest category; fails for a product without one.
         category: CategoryFilter = "category" => ProductTest::Category,
     }
-    special {}
+    special {
+        /// Which segments of products it is in.
+        segment: SegmentFilter = "segment" => product_segments,
+    }
+}
+
+fn product_segments(given: &SegmentFilter, reader: &mut Reader) -> Result<Filter<ProductTest>> {
+    let named = given.read(Subject::Products, reader)?.into_iter();
+    Ok(Filter::All(
+        named
+            .map(|named| Filter::Test(ProductTest::Segment(named)))
+            .collect(),
+    ))
+}
+
+fn user_segments(given: &SegmentFilter, reader: &mut Reader) -> Result<Filter<UserTest>> {
+    let named = given.read(Subject::Users, reader)?.into_iter();
+    Ok(Filter::All(
+        named
+            .map(|named| Filter::Test(UserTest::Segment(named)))
+            .collect(),
+    ))
 }
 
 fn within(given: &Vec<ID>, reader: &mut Reader) -> Result<Filter<CategoryTest>> {
@@ -195,16 +231,19 @@ filter_input! {
     UserFilter of UserTest, ids of Some(Kind::User);
     fields {
         /// Its id.
-        id: IdFilter = "id" => |op| UserTest(UserField::Id, op),
+        id: IdFilter = "id" => |op| UserTest::Field(UserField::Id, op),
         /// The value of the SubID that names the user.
-        subid: StringFilter = "value" => |op| UserTest(UserField::Value, op),
+        subid: StringFilter = "value" => |op| UserTest::Field(UserField::Value, op),
         /// The user space: ad spaces of one space share their users.
-        user_space: StringFilter = "userSpace" => |op| UserTest(UserField::UserSpace, op),
+        user_space: StringFilter = "userSpace" => |op| UserTest::Field(UserField::UserSpace, op),
         /// The earliest order, of any status.
-        first_seen_at: DateTimeFilter = "firstSeenAt" => |op| UserTest(UserField::FirstSeen, op),
+        first_seen_at: DateTimeFilter = "firstSeenAt" => |op| UserTest::Field(UserField::FirstSeen, op),
     }
     related {}
-    special {}
+    special {
+        /// Which segments of users it is in.
+        segment: SegmentFilter = "segment" => user_segments,
+    }
 }
 
 filter_input! {

@@ -9,6 +9,7 @@
 //! | `order` | `orderBy` of each list |
 //! | `range` | ranges with their axis, zone and weeks |
 //! | `report` | dimensions, conditions and order of reports |
+//! | `rule` | rules of segments that callers define |
 //! | `rules` | the parameters of product segments |
 
 pub mod action_filter;
@@ -18,6 +19,7 @@ pub mod order;
 pub mod range;
 pub mod reader;
 pub mod report;
+pub mod rule;
 pub mod rules;
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use async_graphql::{ID, InputObject, InputType, MaybeUndefined};
 
 use super::reader::{Operators, Reader};
+use crate::domain::error::Error;
 use crate::domain::filter::{Op, Value};
+use crate::domain::rule::{InSegments, SegmentRef, Subject};
 use crate::graphql::error::Result;
+use crate::graphql::id::Kind;
 use crate::graphql::scalar::{CountryCode, CurrencyCode, Date, DateTime, Decimal};
 use crate::graphql::types::words::{
     ActionStatus, ActionType, AdjustmentKind, Eligibility, ImportState,
@@ -51,7 +54,7 @@ fn operator<V: InputType>(
     ops: &mut Vec<Op>,
     read: impl FnOnce(&V, &Reader) -> Result<Op>,
 ) -> Result<()> {
-    reader.field(name, |reader| match given {
+    let done = reader.field(name, |reader| match given {
         MaybeUndefined::Undefined => Ok(()),
         MaybeUndefined::Null => Err(reader
             .refuse("null is not compared with: leave the operator out, or use isNull: true")
@@ -61,7 +64,8 @@ fn operator<V: InputType>(
             ops.push(read(value, reader)?);
             Ok(())
         }
-    })
+    });
+    reader.keep(done).map(|_| ())
 }
 
 fn one<V: Comparable>(make: fn(Value) -> Op) -> impl FnOnce(&V, &Reader) -> Result<Op> {
@@ -217,6 +221,65 @@ impl Operators for BooleanFilter {
             Ok(Op::IsNull(*wanted))
         })?;
         Ok(ops)
+    }
+}
+
+/// Membership in segments, evaluated now.
+#[derive(Debug, InputObject)]
+pub struct SegmentFilter {
+    /// In at least one of these segments, at most 20; of an empty list, nothing is.
+    #[graphql(name = "in")]
+    one_of: MaybeUndefined<Vec<ID>>,
+    /// In none of these segments, at most 20.
+    not_in: MaybeUndefined<Vec<ID>>,
+}
+
+/// How many segments one list may name.
+const MAX_NAMED: usize = 20;
+
+impl SegmentFilter {
+    /// Reads it: segments of a subject.
+    ///
+    /// # Errors
+    /// When an id is none of a segment, or there are too many.
+    pub fn read(&self, subject: Subject, reader: &mut Reader) -> Result<Vec<InSegments>> {
+        let lists = [("in", &self.one_of, true), ("notIn", &self.not_in, false)];
+        let mut found = Vec::new();
+        for (name, given, inside) in lists {
+            let read = reader.field(name, |reader| {
+                let ids = match given {
+                    MaybeUndefined::Undefined => return Ok(None),
+                    MaybeUndefined::Null => {
+                        let message = "null is not compared with: leave the operator out";
+                        return Err(reader.refuse(message).into());
+                    }
+                    MaybeUndefined::Value(ids) => ids,
+                };
+                reader.test()?;
+                if ids.len() > MAX_NAMED {
+                    let place = reader.place();
+                    let message = format!(
+                        "{place} names {} segments, the most is {MAX_NAMED}: make a segment of them and name that",
+                        ids.len()
+                    );
+                    return Err(Error::limit(place, message).into());
+                }
+                let mut segments = Vec::with_capacity(ids.len());
+                for (number, id) in ids.iter().enumerate() {
+                    let id = reader.item(number, |reader| {
+                        let key = Kind::Segment.key(id).ok_or_else(|| {
+                            reader.refuse("that is no id of type Segment; `segments` lists them")
+                        })?;
+                        reader.name(key, subject);
+                        Ok(key)
+                    });
+                    segments.extend(reader.keep(id)?.map(SegmentRef::from));
+                }
+                Ok(Some(InSegments { inside, segments }))
+            });
+            found.extend(reader.keep(read)?.flatten());
+        }
+        Ok(found)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::store::actions::ActionSort;
 use crate::store::ad_spaces::AdSpaceSort;
 use crate::store::adjustments::AdjustmentSort;
 use crate::store::categories::CategorySort;
+use crate::store::definitions::SegmentSort;
 use crate::store::imports::ImportSort;
 use crate::store::products::ProductSort;
 use crate::store::programs::ProgramSort;
@@ -252,6 +253,19 @@ order_input! {
     Amount,
     /// What it is, by its name.
     Kind,
+}
+
+order_input! {
+    /// One key of the order of segments.
+    SegmentOrder,
+    /// What segments can be ordered by.
+    SegmentOrderField of SegmentSort, by default Name Asc;
+    /// The name, without regard to case.
+    Name,
+    /// When it was made.
+    CreatedAt,
+    /// When it was changed last.
+    UpdatedAt,
 }
 
 order_input! {

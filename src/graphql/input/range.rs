@@ -133,7 +133,11 @@ pub enum RangeInput {
 }
 
 impl RangeInput {
-    fn range(self) -> Result<Range> {
+    /// The range that is meant, without its instants.
+    ///
+    /// # Errors
+    /// When it counts less than nothing.
+    pub fn range(self) -> Result<Range> {
         Ok(match self {
             Self::Between(given) => Range::Between {
                 from: given.from.0,

@@ -1,38 +1,128 @@
 //! From a filter input to the domain's tree of conditions, within the limits on depth, conditions and values.
 
 use std::cell::Cell;
+use std::fmt;
 
 use uuid::Uuid;
 
 use crate::domain::error::Error;
 use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
+use crate::domain::rule::{Definitions, Refers, Subject};
 use crate::domain::text::has_nul;
 use crate::domain::time::Instant;
-use crate::graphql::error::Result;
+use crate::graphql::context::RequestContext;
+use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
+
+/// A step of the way to what is being read.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Field(&'static str),
+    Item(usize),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(name) => f.write_str(name),
+            Self::Item(number) => number.fmt(f),
+        }
+    }
+}
+
+/// A segment that is named, and where.
+#[derive(Clone, Debug)]
+pub struct NamedSegment {
+    /// Where.
+    pub place: String,
+    /// Which.
+    pub id: Uuid,
+    /// What it must be a set of.
+    pub subject: Subject,
+}
+
+/// A member that a rule lists.
+#[derive(Clone, Debug)]
+pub struct ListedMember {
+    /// Where.
+    pub place: String,
+    /// As it was written.
+    pub written: String,
+    /// What names it.
+    pub name: MemberName,
+}
+
+/// What names a member.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MemberName {
+    /// Its id.
+    Id(Uuid),
+    /// A user's SubID value, or a product's natural key.
+    Text(String),
+}
 
 /// Reads one filter: knows where it is and how much of the limits is left.
 #[derive(Debug)]
 pub struct Reader {
-    path: Vec<&'static str>,
+    path: Vec<Step>,
     depth: usize,
     tests: usize,
     values: Cell<usize>,
     kind: Option<Kind>,
     now: Instant,
+    problems: Option<Vec<Failure>>,
+    /// Segments that were named, in their order.
+    pub named: Vec<NamedSegment>,
+    /// Members that were listed, in their order.
+    pub listed: Vec<ListedMember>,
 }
 
 impl Reader {
     /// A reader of the filter in the argument `argument` of a request that is answered at `now`.
     pub fn new(argument: &'static str, now: Instant) -> Self {
         Self {
-            path: vec![argument],
+            path: vec![Step::Field(argument)],
             depth: 0,
             tests: 0,
             values: Cell::new(0),
             kind: None,
             now,
+            problems: None,
+            named: Vec::new(),
+            listed: Vec::new(),
         }
+    }
+
+    /// The same reader; one that notes what it cannot accept and reads on, so that all of it can be told at once.
+    pub fn noting_problems(mut self) -> Self {
+        self.problems = Some(Vec::new());
+        self
+    }
+
+    /// What was not accepted.
+    pub fn problems(self) -> Vec<Failure> {
+        self.problems.unwrap_or_default()
+    }
+
+    /// What was read, if it was; nothing where it cannot be accepted and problems are noted.
+    ///
+    /// # Errors
+    /// The problem, where they are not noted.
+    pub fn keep<R>(&mut self, read: Result<R>) -> Result<Option<R>> {
+        match (read, &mut self.problems) {
+            (Ok(read), _) => Ok(Some(read)),
+            (Err(problem), Some(problems)) => {
+                problems.push(problem);
+                Ok(None)
+            }
+            (Err(problem), None) => Err(problem),
+        }
+    }
+
+    /// Names a segment at the place that is being read.
+    pub fn name(&mut self, id: Uuid, subject: Subject) {
+        let place = self.place();
+        self.named.push(NamedSegment { place, id, subject });
     }
 
     /// The point in time at which the request is answered.
@@ -42,7 +132,8 @@ impl Reader {
 
     /// The argument and the place in it that is being read.
     pub fn place(&self) -> String {
-        self.path.join(".")
+        let steps: Vec<String> = self.path.iter().map(ToString::to_string).collect();
+        steps.join(".")
     }
 
     /// An error about the place that is being read.
@@ -60,7 +151,22 @@ impl Reader {
         name: &'static str,
         read: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
-        self.path.push(name);
+        self.path.push(Step::Field(name));
+        let result = read(self);
+        self.path.pop();
+        result
+    }
+
+    /// Reads an item of a list.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    pub fn item<R>(
+        &mut self,
+        number: usize,
+        read: impl FnOnce(&mut Self) -> Result<R>,
+    ) -> Result<R> {
+        self.path.push(Step::Item(number));
         let result = read(self);
         self.path.pop();
         result
@@ -181,17 +287,56 @@ pub trait Conditions<T> {
     fn read(&self, reader: &mut Reader) -> Result<Filter<T>>;
 }
 
-/// Reads the filter of an argument; without one everything passes.
+/// Reads the filter of an argument, with the segments that it names in their places; without one everything passes.
 ///
 /// # Errors
-/// When something in it cannot be compared with, or a limit is passed.
-pub fn filter<T, F: Conditions<T>>(
+/// When something in it cannot be compared with, a limit is passed, or the store fails.
+pub async fn filter<T, F>(
     argument: &'static str,
     given: Option<&F>,
-    now: Instant,
-) -> Result<Filter<T>> {
-    match given {
-        None => Ok(Filter::default()),
-        Some(filter) => Reader::new(argument, now).nested(F::KIND, |reader| filter.read(reader)),
+    request: &RequestContext,
+) -> Result<Filter<T>>
+where
+    T: Send,
+    F: Conditions<T> + Sync,
+    Filter<T>: Refers,
+{
+    let Some(given) = given else {
+        return Ok(Filter::default());
+    };
+    let mut reader = Reader::new(argument, request.now);
+    let mut filter = reader.nested(F::KIND, |reader| given.read(reader))?;
+    if !reader.named.is_empty() {
+        let all = request
+            .definitions(reader.named.iter().map(|named| named.id))
+            .await?;
+        if let Some(problem) = unfit_segments(&all, &reader.named).into_iter().next() {
+            return Err(problem.into());
+        }
+        all.fill_in(&mut filter, request.moment(request.now))?;
     }
+    Ok(filter)
+}
+
+/// What is wrong with segments that were named.
+pub fn unfit_segments(all: &Definitions, named: &[NamedSegment]) -> Vec<Error> {
+    let unfit = named.iter().filter_map(|named| {
+        let place = &named.place;
+        let why = match all.segment(named.id) {
+            None => "there is no such segment; `segments` lists them".to_owned(),
+            Some(segment) if segment.archived_at.is_some() => format!(
+                "the segment {:?} is archived: restore it with restoreSegment, or name another one",
+                segment.name
+            ),
+            Some(segment) if segment.subject != named.subject => format!(
+                "the segment {:?} is one of {}, and one of {} is needed here",
+                segment.name,
+                segment.subject.as_str(),
+                named.subject.as_str()
+            ),
+            Some(_) => return None,
+        };
+        Some(Error::bad_input(place.clone(), format!("{place}: {why}")))
+    });
+    unfit.collect()
 }

@@ -1,61 +1,227 @@
-//! The parameters of the product segments.
+//! The parameters of the built-in segments.
+//!
+//! What a question leaves out is the publisher's setting, and null is the product's default; a change of the settings
+//! reads the same inputs in the same way.
 
-use async_graphql::InputObject;
+use async_graphql::{InputObject, MaybeUndefined, OneofObject};
 
 use crate::domain::error::Error;
-use crate::domain::segment::ProductRules;
+use crate::domain::money::Currency;
+use crate::domain::segment::{
+    CUTS, Cuts, HighValue, Problem, ProductRules, ProductSettings, Scoring, Thresholds, UserRules,
+    UserSettings,
+};
+use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
+use crate::graphql::scalar::{CurrencyCode, Decimal};
+use crate::graphql::types::words::MonetaryMetric;
 
-/// The parameters of the product segments; what is left out has its default.
-#[derive(Clone, Copy, Debug, InputObject)]
+/// The parameters of the product segments: what is left out is as the publisher set it, null is the default.
+#[derive(Clone, Debug, Default, InputObject)]
 pub struct ProductRulesInput {
-    /// How many products are best sellers, by units; 1 to 10000.
-    #[graphql(default = 100)]
-    best_sellers: i32,
+    /// How many products are best sellers, by units; 1 to 10000, 100 by default.
+    best_sellers: MaybeUndefined<i32>,
+    /// Units below which a product is neither best seller nor new, hot or dormant; at least 1, which is the default.
+    minimum_units: MaybeUndefined<i32>,
     /// Growth or fall of units against the previous period, in percent, from which a product is rising or falling; 1 to
-    /// 10000.
-    #[graphql(default = 50)]
-    change_percent: i32,
-    /// Units of the larger of both periods below which a product is neither rising nor falling; at least 0.
-    #[graphql(default = 10)]
-    change_units: i32,
-    /// Processed actions below which a product is not called risky; at least 1.
-    #[graphql(default = 10)]
-    risky_processed: i32,
-    /// Approval rate, in percent, below which a product is risky; 0 to 100.
-    #[graphql(default = 50)]
-    risky_percent: i32,
-    /// Cumulative share of units, in percent, at which class A ends; 1 to 100.
-    #[graphql(default = 80)]
-    abc_a_percent: i32,
-    /// Cumulative share of units, in percent, at which class B ends; not below class A, at most 100.
-    #[graphql(default = 95)]
-    abc_b_percent: i32,
+    /// 10000, 50 by default.
+    change_percent: MaybeUndefined<i32>,
+    /// Units of the larger of both periods below which a product is neither rising nor falling; at least 0, 10 by
+    /// default.
+    change_units: MaybeUndefined<i32>,
+    /// Processed actions below which a product is not called risky; at least 1, 10 by default.
+    risky_processed: MaybeUndefined<i32>,
+    /// Approval rate, in percent, below which a product is risky; 0 to 100, 50 by default.
+    risky_percent: MaybeUndefined<i32>,
+    /// Cumulative share of units, in percent, at which class A ends; 1 to 100, 80 by default.
+    abc_a_percent: MaybeUndefined<i32>,
+    /// Cumulative share of units, in percent, at which class B ends; not below class A, at most 100, 95 by default.
+    abc_b_percent: MaybeUndefined<i32>,
 }
 
 impl ProductRulesInput {
-    /// The rules.
-    ///
-    /// # Errors
-    /// When a parameter is outside what it can be.
-    pub fn rules(&self) -> Result<ProductRules> {
-        let within = |name: &str, value: i32, from: i32, to: i32| -> Result<i64> {
-            if (from..=to).contains(&value) {
-                return Ok(i64::from(value));
-            }
-            let message = format!("rules.{name} is {value}: it must be from {from} to {to}");
-            Err(Error::bad_input(format!("rules.{name}"), message).into())
+    /// Lays them on settings.
+    pub fn onto(&self, settings: &mut ProductSettings) {
+        let number = |given: &MaybeUndefined<i32>, set: &mut Option<i64>| {
+            given.map_value(i64::from).update_to(set);
         };
-        let best_sellers = within("bestSellers", self.best_sellers, 1, 10_000)?;
-        let abc_a_percent = within("abcAPercent", self.abc_a_percent, 1, 100)?;
-        Ok(ProductRules {
-            best_sellers: usize::try_from(best_sellers).unwrap_or(usize::MAX),
-            change_percent: within("changePercent", self.change_percent, 1, 10_000)?,
-            change_units: within("changeUnits", self.change_units, 0, i32::MAX)?,
-            risky_processed: within("riskyProcessed", self.risky_processed, 1, i32::MAX)?,
-            risky_percent: within("riskyPercent", self.risky_percent, 0, 100)?,
-            abc_a_percent,
-            abc_b_percent: within("abcBPercent", self.abc_b_percent, self.abc_a_percent, 100)?,
-        })
+        number(&self.best_sellers, &mut settings.best_sellers);
+        number(&self.minimum_units, &mut settings.minimum_units);
+        number(&self.change_percent, &mut settings.change_percent);
+        number(&self.change_units, &mut settings.change_units);
+        number(&self.risky_processed, &mut settings.risky_processed);
+        number(&self.risky_percent, &mut settings.risky_percent);
+        number(&self.abc_a_percent, &mut settings.abc_a_percent);
+        number(&self.abc_b_percent, &mut settings.abc_b_percent);
     }
+}
+
+/// Fixed values that part the scores 1 to 5, four ascending ones of each kind.
+#[derive(Clone, Debug, InputObject)]
+pub struct RfmThresholdsInput {
+    /// Days of 24 hours from the last action to the end of the range: up to the first, recency is 5, up to the last 2,
+    /// beyond it 1; 0 to 36500.
+    recency_days: Vec<i32>,
+    /// Numbers of actions: from the first on frequency is 2, from the last on 5; at least 1.
+    actions: Vec<i32>,
+    /// Amounts: from the first on monetary is 2, from the last on 5; at least 0.
+    amounts: Vec<Decimal>,
+    /// The currency of the amounts, and of the monetary score.
+    currency: CurrencyCode,
+}
+
+/// How users are scored, in exactly one of two ways.
+#[derive(Clone, Debug, OneofObject)]
+pub enum RfmScoringInput {
+    /// At nearest-rank percentiles of the users that are scored: four ascending numbers from 1 to 99; 20, 40, 60, 80 by
+    /// default.
+    Percentiles(Vec<i32>),
+    /// At fixed values, whoever else there is.
+    Thresholds(RfmThresholdsInput),
+}
+
+/// An amount in one currency.
+#[derive(Clone, Copy, Debug, InputObject)]
+pub struct MoneyInput {
+    /// The amount, in units of the currency (not cents).
+    amount: Decimal,
+    /// The currency.
+    currency: CurrencyCode,
+}
+
+/// Who is of high value, in exactly one of two ways.
+#[derive(Clone, Copy, Debug, OneofObject)]
+pub enum HighValueInput {
+    /// The top percent of the users that are scored, by amount, with all that equal the last of them; 1 to 100, 10 by
+    /// default.
+    TopPercent(i32),
+    /// Who has at least this amount, which is more than 0.
+    Amount(MoneyInput),
+}
+
+/// The parameters of the user segments: what is left out is as the publisher set it, null is the default.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct UserRulesInput {
+    /// What amounts are: ORDER_AMOUNT by default.
+    monetary: MaybeUndefined<MonetaryMetric>,
+    /// Counted actions in the range below which a user is not scored: then it is in no RFM segment and not of high
+    /// value; at least 1, which is the default.
+    minimum_actions: MaybeUndefined<i32>,
+    /// How users are scored.
+    scoring: MaybeUndefined<RfmScoringInput>,
+    /// Who is of high value.
+    high_value: MaybeUndefined<HighValueInput>,
+}
+
+impl UserRulesInput {
+    /// Lays them on settings; gives what cannot be read.
+    pub fn onto(&self, settings: &mut UserSettings) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let monetary = self.monetary.map_value(Into::into);
+        monetary.update_to(&mut settings.monetary);
+        let minimum = self.minimum_actions.map_value(i64::from);
+        minimum.update_to(&mut settings.minimum_actions);
+        match &self.scoring {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => settings.scoring = None,
+            MaybeUndefined::Value(given) => match given.scoring() {
+                Ok(scoring) => settings.scoring = Some(scoring),
+                Err(found) => problems = found,
+            },
+        }
+        let high_value = self.high_value.map_value(|given| match given {
+            HighValueInput::TopPercent(percent) => HighValue::TopPercent(i64::from(percent)),
+            HighValueInput::Amount(money) => HighValue::Amount {
+                e4: money.amount.e4,
+                currency: money.currency.0,
+            },
+        });
+        high_value.update_to(&mut settings.high_value);
+        problems
+    }
+}
+
+impl RfmScoringInput {
+    fn scoring(&self) -> std::result::Result<Scoring, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut four = |place: &[&'static str], numbers: Vec<i64>| -> Cuts {
+            let count = numbers.len();
+            Cuts::try_from(numbers).unwrap_or_else(|_| {
+                let name = place.last().copied().unwrap_or_default();
+                problems.push(Problem {
+                    place: place.to_vec(),
+                    message: format!(
+                        "{name} has {count} numbers: five scores are parted by {CUTS}"
+                    ),
+                });
+                Cuts::default()
+            })
+        };
+        let wide = |numbers: &[i32]| numbers.iter().copied().map(i64::from).collect();
+        let at = |name| ["scoring", "thresholds", name];
+        let scoring = match self {
+            Self::Percentiles(percents) => {
+                Scoring::Percentiles(four(&["scoring", "percentiles"], wide(percents)))
+            }
+            Self::Thresholds(fixed) => Scoring::Thresholds(Thresholds {
+                recency_days: four(&at("recencyDays"), wide(&fixed.recency_days)),
+                actions: four(&at("actions"), wide(&fixed.actions)),
+                amounts_e4: four(
+                    &at("amounts"),
+                    fixed.amounts.iter().map(|amount| amount.e4).collect(),
+                ),
+                currency: fixed.currency.0,
+            }),
+        };
+        if problems.is_empty() {
+            Ok(scoring)
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// The rules of product segments in a question: its own, else the publisher's, else the defaults.
+///
+/// # Errors
+/// When a parameter is outside what it can be, or the store fails.
+pub async fn product_rules(
+    given: Option<&ProductRulesInput>,
+    request: &RequestContext,
+) -> Result<ProductRules> {
+    let mut settings = request.segment_settings().await?.settings.products;
+    if let Some(given) = given {
+        given.onto(&mut settings);
+    }
+    Ok(settings.rules().map_err(|problems| refuse(&problems))?)
+}
+
+/// The rules of user segments in a question, likewise; `currency` is the one that it names for the monetary score.
+///
+/// # Errors
+/// When a parameter is outside what it can be, or the store fails.
+pub async fn user_rules(
+    given: Option<&UserRulesInput>,
+    currency: Option<Currency>,
+    request: &RequestContext,
+) -> Result<UserRules> {
+    let mut settings = request.segment_settings().await?.settings.users;
+    settings.currency = currency.or(settings.currency);
+    let problems = given.map_or_else(Vec::new, |given| given.onto(&mut settings));
+    if !problems.is_empty() {
+        return Err(refuse(&problems).into());
+    }
+    let main = request.viewer.publisher.currency;
+    Ok(settings.rules(main).map_err(|problems| refuse(&problems))?)
+}
+
+/// All problems in one sentence each, at the place of the first.
+fn refuse(problems: &[Problem]) -> Error {
+    let place = |problem: &Problem| format!("rules.{}", problem.place.join("."));
+    let first = problems.first().map(place).unwrap_or_default();
+    let all: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}: {}", place(problem), problem.message))
+        .collect();
+    Error::bad_input(first, all.join("; "))
 }

@@ -6,14 +6,15 @@ use uuid::Uuid;
 use super::action_filter::{ActionFilter, only_currency};
 use super::order::{ActionOrder, check_money};
 use super::range::RangeInput;
-use super::reader::filter;
-use super::rules::ProductRulesInput;
+use super::reader::{Conditions as _, Reader};
+use super::rules::{ProductRulesInput, UserRulesInput};
 use crate::domain::filter::{
     ActionField, ActionTest, CategoryField, CategoryTest, Filter, ItemTest, MAX_DEPTH, MAX_TESTS,
     MAX_VALUES, Op, ProductField, ProductTest, Quantifier, Value,
 };
+use crate::domain::money::Currency;
 use crate::domain::page::{Direction, Nulls};
-use crate::domain::segment::ProductRules;
+use crate::domain::segment::{HighValue, ProductSettings, UserSettings};
 use crate::domain::time::Instant;
 use crate::graphql::id::Kind;
 use crate::store::actions::ActionSort;
@@ -33,7 +34,9 @@ fn parsed<T: InputType>(json: serde_json::Value) -> T {
 }
 
 fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
-    filter("filter", Some(&parsed::<ActionFilter>(json)), Instant::MIN)
+    let given = parsed::<ActionFilter>(json);
+    Reader::new("filter", Instant::MIN)
+        .nested(ActionFilter::KIND, |reader| given.read(reader))
         .map_err(|failure| failure.to_string())
 }
 
@@ -231,20 +234,58 @@ fn ranges_take_exactly_one_way() {
 }
 
 #[test]
-fn rules_have_the_product_s_defaults_and_bounds() {
-    let rules: ProductRulesInput = parsed(serde_json::json!({}));
-    assert_eq!(rules.rules().unwrap(), ProductRules::default());
+fn rules_are_settings_with_what_was_given_on_top() {
+    let set = ProductSettings {
+        best_sellers: Some(7),
+        risky_percent: Some(20),
+        ..ProductSettings::default()
+    };
+    let rules = |given: serde_json::Value| {
+        let mut settings = set;
+        parsed::<ProductRulesInput>(given).onto(&mut settings);
+        settings.rules()
+    };
+    let kept = rules(serde_json::json!({})).unwrap();
+    assert_eq!((kept.best_sellers, kept.risky_percent), (7, 20));
+    let given = rules(serde_json::json!({"bestSellers": 9, "riskyPercent": null})).unwrap();
+    assert_eq!((given.best_sellers, given.risky_percent), (9, 50));
     for (name, value) in [
         ("bestSellers", 0),
         ("riskyPercent", 101),
         ("abcBPercent", 79),
         ("changeUnits", -1),
     ] {
-        let rules: ProductRulesInput = parsed(serde_json::json!({ name: value }));
-        let error = rules.rules().unwrap_err().to_string();
-        assert!(
-            error.contains(name) && error.contains(&value.to_string()),
-            "{error}"
-        );
+        let problems = rules(serde_json::json!({ name: value })).unwrap_err();
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        assert_eq!(problem.place, [name]);
+        assert!(problem.message.contains(&value.to_string()), "{problem:?}");
     }
+}
+
+#[test]
+fn scores_are_cut_at_four_values() {
+    let mut settings = UserSettings::default();
+    let input: UserRulesInput = parsed(serde_json::json!({
+        "scoring": {"percentiles": [10, 20, 30]}, "highValue": {"topPercent": 5}
+    }));
+    let problems = input.onto(&mut settings);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].place, ["scoring", "percentiles"]);
+    assert_eq!(settings.scoring, None);
+    assert_eq!(settings.high_value, Some(HighValue::TopPercent(5)));
+    let input: UserRulesInput = parsed(serde_json::json!({
+        "scoring": {"thresholds": {"recencyDays": [7, 30, 60, 90], "actions": [2, 3, 5, 10],
+            "amounts": ["10", "20.5", "50", "100"], "currency": "USD"}},
+        "highValue": null
+    }));
+    assert_eq!(input.onto(&mut settings), []);
+    let rules = settings.rules(Currency::parse("RUB").unwrap()).unwrap();
+    assert_eq!(
+        rules.currency,
+        Currency::USD,
+        "thresholds name the currency"
+    );
+    assert_eq!(rules.high_value, HighValue::default());
 }

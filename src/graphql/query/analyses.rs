@@ -13,7 +13,7 @@ use crate::graphql::context::request;
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
-use crate::graphql::input::rules::ProductRulesInput;
+use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
 use crate::graphql::scalar::{CurrencyCode, TimeZone};
 use crate::graphql::types::product_segment::{ProductSegmentArgs, ProductSegmentResultConnection};
 use crate::graphql::types::ranking::{
@@ -144,7 +144,7 @@ impl Analyses {
         #[graphql(desc = "Which segments; all unless given.")] segments: Option<
             Vec<ProductSegmentKind>,
         >,
-        #[graphql(desc = "The parameters of the segments; their defaults unless given.")]
+        #[graphql(desc = "The parameters of the segments; the publisher's settings unless given.")]
         rules: Option<ProductRulesInput>,
         #[graphql(
             desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
@@ -184,7 +184,8 @@ impl Analyses {
         Some(found.await)
     }
 
-    /// The built-in segments of users over a range: new and returning, the ten RFM segments, by country, unattributed.
+    /// The built-in segments of users over a range: new and returning, the ten RFM segments, high value, by country, by
+    /// device, unattributed.
     async fn user_segments(
         &self,
         ctx: &Context<'_>,
@@ -193,9 +194,11 @@ impl Analyses {
             Vec<UserSegmentKind>,
         >,
         #[graphql(
-            desc = "The currency of the monetary score; the publisher's main one unless given."
+            desc = "The currency of the monetary score; the publisher's setting, else its main one, unless given."
         )]
         currency: Option<CurrencyCode>,
+        #[graphql(desc = "The parameters of the segments; the publisher's settings unless given.")]
+        rules: Option<UserRulesInput>,
         #[graphql(
             desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
         )]
@@ -227,6 +230,7 @@ impl Analyses {
             how,
             segments,
             currency,
+            rules,
             filter,
             page,
         };

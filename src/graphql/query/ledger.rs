@@ -69,7 +69,7 @@ impl Ledger {
             let range = range.map(|range| how.ranged(range, request)).transpose()?;
             let list = AdjustmentList {
                 range: range.map(|ranged| ranged.range),
-                filter: reader::filter("filter", filter.as_ref(), request.now)?,
+                filter: reader::filter("filter", filter.as_ref(), request).await?,
             };
             let keys = AdjustmentOrder::keys(order_by.as_deref())?;
             check_amount(&keys, &list.filter)?;
@@ -150,7 +150,7 @@ impl Ledger {
             let range = range.map(|range| how.ranged(range, request)).transpose()?;
             let list = BalanceList {
                 range: range.map(|ranged| ranged.range.span),
-                filter: reader::filter("filter", filter.as_ref(), request.now)?,
+                filter: reader::filter("filter", filter.as_ref(), request).await?,
             };
             let keys = [SortKey {
                 field: BalanceSort::ObservedAt,

@@ -37,7 +37,7 @@ macro_rules! listed {
     ($module:ident as $connection:ident by $order:ident, $ctx:ident, $filter:ident, $order_by:ident, $page:ident) => {{
         let found = async {
             let request = request($ctx)?;
-            let filter = reader::filter("filter", $filter.as_ref(), request.now)?;
+            let filter = reader::filter("filter", $filter.as_ref(), request).await?;
             let keys = $order::keys($order_by.as_deref())?;
             let order = order_fingerprint(stringify!($module), &keys);
             let page = $page.request(ENTITIES, order)?;

@@ -7,7 +7,6 @@ use async_graphql::{Context, ID, InputObject, Object, OneofObject};
 use crate::domain::error::{Code, Error};
 use crate::domain::records;
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::document::DocumentLimits;
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 use crate::graphql::siblings::alone;
@@ -75,8 +74,9 @@ impl Lookups {
     }
 
     /// The limits on requests.
-    async fn limits(&self) -> Result<Limits> {
-        Limits::new(&DocumentLimits::default())
+    async fn limits(&self, ctx: &Context<'_>) -> Result<Limits> {
+        let request = request(ctx)?;
+        Limits::new(&request.limits, request.allowance.as_ref())
     }
 
     /// How fresh the data is, by entrance; of the network's API, by account.

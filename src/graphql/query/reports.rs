@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Value};
+use async_graphql::{Context, ID, Object, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::analytics::report::run;
@@ -16,6 +16,7 @@ use crate::domain::error::Error;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::page::fingerprint;
 use crate::domain::report::{Comparison, OrderKey, ReportRequest};
+use crate::domain::rule::SegmentSet;
 use crate::domain::time;
 use crate::graphql::connection::{Count, PageArgs, REPORT_GROUPS, Slice};
 use crate::graphql::context::{RequestContext, request};
@@ -35,6 +36,7 @@ use crate::graphql::types::metric::{MetricDefinition, definitions};
 use crate::graphql::types::report::{Answered, Asked, Grouped, ReportConnection, ReportRow};
 use crate::graphql::types::report_info::{ReportInfo, Told};
 use crate::graphql::types::report_words::{ReportComparison, ReportDimension, TimeBucket};
+use crate::graphql::types::segment::segments_of;
 use crate::graphql::types::words::AggregateSource;
 
 /// Reports.
@@ -53,6 +55,10 @@ impl Reports {
         #[graphql(desc = "What to divide by, at most 5 dimensions, each once.")] group_by: Option<
             Vec<ReportDimension>,
         >,
+        #[graphql(
+            desc = "The segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, at most 20 together."
+        )]
+        segments: Option<Vec<ID>>,
         #[graphql(
             desc = "Divides by time as well, into stretches of this length in the time zone; not divided by time unless given."
         )]
@@ -105,6 +111,7 @@ impl Reports {
                 week_start,
             },
             group_by,
+            segments,
             bucket,
             filter,
             having,
@@ -134,6 +141,7 @@ struct ReportArgs {
     range: RangeInput,
     how: RangeArgs,
     group_by: Option<Vec<ReportDimension>>,
+    segments: Option<Vec<ID>>,
     bucket: Option<TimeBucket>,
     filter: Option<ActionFilter>,
     having: Option<Vec<ReportHaving>>,
@@ -151,13 +159,14 @@ impl ReportArgs {
         if selected.wanted.explain {
             request.viewer.check_explain()?;
         }
-        let filter = read_filter("filter", self.filter.as_ref(), request.now)?;
+        let filter = read_filter("filter", self.filter.as_ref(), request).await?;
         let currencies = Currencies {
             converted: self.currency.map(|code| code.0),
             only: only_currency(&filter),
             main: Some(request.viewer.publisher.currency),
         };
-        let (asked, order) = self.request(request, filter, currencies, &selected)?;
+        let (mut asked, order) = self.request(request, filter, currencies, &selected)?;
+        asked.segments = self.segments(request).await?;
         let report = run(&request.tx, request.scope, &asked).await?;
         let span = asked.range.span;
         let compared = match Comparison::from(self.compare_with) {
@@ -182,6 +191,7 @@ impl ReportArgs {
         };
         let asked = Arc::new(Asked {
             dimensions: asked.dimensions,
+            segments: asked.segments,
             span,
             filter: given_filter(ctx)?,
             currencies,
@@ -200,7 +210,16 @@ impl ReportArgs {
         })
     }
 
-    /// What the engine is asked, and the fingerprint of the order.
+    /// The segments that the report is divided by, as of now.
+    async fn segments(&self, request: &Arc<RequestContext>) -> Result<Vec<Arc<SegmentSet>>> {
+        let ids = self.segments.as_deref().unwrap_or_default();
+        let (segments, all) = segments_of(request, "segments", ids).await?;
+        let moment = request.moment(request.now);
+        let sets = segments.iter().map(|segment| all.set(segment.id, moment));
+        Ok(sets.collect::<std::result::Result<_, Error>>()?)
+    }
+
+    /// What the engine is asked but segments, and the fingerprint of the order.
     fn request(
         &self,
         request: &RequestContext,
@@ -233,8 +252,9 @@ impl ReportArgs {
             .week_start
             .map_or_else(time::WeekStart::default, Into::into);
         let converted = currencies.converted;
+        let segments = self.segments.as_deref().unwrap_or_default();
         let order_of_pages = fingerprint(&format!(
-            "report {dimensions:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
+            "report {dimensions:?} {segments:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
         ));
         let mut page = self.page.request(REPORT_GROUPS, order_of_pages)?;
         if !selected.rows {
@@ -245,6 +265,7 @@ impl ReportArgs {
             previous: ranged.previous,
             filter,
             dimensions,
+            segments: Vec::new(),
             bucket,
             week_start,
             metrics: selected.metrics.iter().copied().collect(),

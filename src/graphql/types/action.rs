@@ -373,8 +373,8 @@ pub struct ActionArgs {
 
 impl ActionArgs {
     /// The list, and the fingerprint of its order.
-    fn read(&self, request: &RequestContext) -> Result<(ActionList, u32)> {
-        let filter = filter("filter", self.filter.as_ref(), request.now)?;
+    async fn read(&self, request: &RequestContext) -> Result<(ActionList, u32)> {
+        let filter = filter("filter", self.filter.as_ref(), request).await?;
         let order = ActionOrder::keys(self.order_by.as_deref())?;
         check_money(&order, &filter)?;
         let range = self
@@ -400,7 +400,7 @@ impl ActionArgs {
     /// # Errors
     /// When an argument is not acceptable or the store fails.
     pub async fn all(&self, request: &Arc<RequestContext>) -> Result<ActionConnection> {
-        let (list, order) = self.read(request)?;
+        let (list, order) = self.read(request).await?;
         let page = crate::store::actions::list(&request.tx, request.scope, &list).await?;
         let slice = Slice::new(request.known(page).await, order);
         let asked = (Arc::clone(request), list.clone());
@@ -431,7 +431,7 @@ impl ActionArgs {
         parent: ActionParent,
         request: &Arc<RequestContext>,
     ) -> Result<RelatedActionConnection> {
-        let (list, order) = self.read(request)?;
+        let (list, order) = self.read(request).await?;
         let load = |group: Arc<Group<T>>| {
             let list = list.clone();
             async move {

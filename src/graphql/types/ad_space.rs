@@ -9,6 +9,7 @@ use async_graphql::{Context, ID, Object};
 
 use super::Member;
 use super::action::{ActionArgs, RelatedActionConnection};
+use super::affiliate_link::{Deeplink, deeplinks_of};
 use crate::domain::records;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::request;
@@ -50,6 +51,12 @@ impl AdSpace {
     /// Which SubID names the user: 0 for `subid`, 1 to 4 for `subid1` to `subid4`.
     async fn user_subid_slot(&self) -> i32 {
         self.user_subid_slot
+    }
+
+    /// How affiliate links of this ad space are made, of each program and of every source.
+    async fn deeplinks(&self, ctx: &Context<'_>) -> Option<Result<Vec<Deeplink>>> {
+        let found = async { Ok(deeplinks_of(&request(ctx)?.links().await?, self.key())) };
+        Some(found.await)
     }
 
     /// The actions that came from here, the latest order first unless ordered otherwise.

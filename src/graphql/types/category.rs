@@ -124,7 +124,7 @@ impl Category {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, sales_group).await
         };
         Some(found.await)

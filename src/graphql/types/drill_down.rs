@@ -1,11 +1,14 @@
 //! What lists the actions of a group: the report's own filter and what the group's key says, and the range, as values
 //! that a client passes back.
 
+use std::sync::Arc;
+
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::domain::report::{Dimension, KeyPart, UserAge, UserFrequency};
+use crate::domain::rule::{SegmentSet, Subject};
 use crate::domain::time::Span;
 use crate::graphql::id::Kind;
 
@@ -90,12 +93,22 @@ pub fn filter_of(
     base: Option<&Map<String, Json>>,
     key: &[(Dimension, &KeyPart)],
     level_of: LevelOf<'_>,
+    segments: &[Arc<SegmentSet>],
 ) -> Option<ActionFilterValue> {
     let mut filter = Conditions(base.cloned().unwrap_or_default());
     let mut item = Conditions::default();
     let mut of_items = false;
     for (dimension, part) in key {
-        if dimension.is_of_items() {
+        if let Some(subject) = dimension.segments_of() {
+            let own = segments.iter().filter(|set| set.subject == subject);
+            let all: Vec<Uuid> = own.map(|set| set.id).collect();
+            if subject == Subject::Users {
+                in_segment(&mut filter, "user", part, &all);
+            } else {
+                of_items = true;
+                in_segment(&mut item, "product", part, &all);
+            }
+        } else if dimension.is_of_items() {
             of_items = true;
             of_item(&mut item, *dimension, part, level_of);
         } else {
@@ -129,12 +142,26 @@ fn of_action(filter: &mut Conditions, dimension: Dimension, part: &KeyPart) -> O
         Dimension::UserFrequency => {
             unattributed(filter, part, UserFrequency::Unattributed.as_str())?;
         }
-        Dimension::Product
+        Dimension::UserSegment
+        | Dimension::ProductSegment
+        | Dimension::Product
         | Dimension::CategoryLevel1
         | Dimension::CategoryLevel2
         | Dimension::CategoryOwn => {}
     }
     Some(())
+}
+
+/// A condition on the segment that a user or a product is in; without it, that it is in none of all.
+fn in_segment(filter: &mut Conditions, field: &str, part: &KeyPart, all: &[Uuid]) {
+    let named = |ids: &[Uuid]| {
+        let ids: Vec<String> = ids.iter().map(|id| Kind::Segment.id(*id).0).collect();
+        json!({ "segment": { "in": ids } })
+    };
+    match part {
+        KeyPart::Id(id) => filter.add(field, named(&[*id])),
+        KeyPart::None | KeyPart::Text(_) => filter.add("not", json!({ field: named(all) })),
+    }
 }
 
 /// A condition on a field of the action itself.
@@ -203,6 +230,8 @@ fn of_item(item: &mut Conditions, dimension: Dimension, part: &KeyPart, level_of
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::PublisherId;
+    use crate::domain::rule::SetOf;
 
     fn text(text: &str) -> KeyPart {
         KeyPart::Text(text.to_owned())
@@ -215,7 +244,39 @@ mod tests {
             .map(|(dimension, part)| (*dimension, part))
             .collect();
         let level = |id: Uuid| (id == Uuid::from_u128(1)).then_some(1).or(Some(2));
-        filter_of(base.as_ref(), &key, &level).map(|filter| Json::Object(filter.0))
+        let segments = [
+            set(7, Subject::Users),
+            set(8, Subject::Users),
+            set(9, Subject::Products),
+        ];
+        filter_of(base.as_ref(), &key, &level, &segments).map(|filter| Json::Object(filter.0))
+    }
+
+    fn set(id: u128, subject: Subject) -> Arc<SegmentSet> {
+        Arc::new(SegmentSet {
+            id: Uuid::from_u128(id),
+            name: String::new(),
+            publisher: PublisherId(1),
+            subject,
+            of: SetOf::Frozen,
+        })
+    }
+
+    #[test]
+    fn who_is_in_no_segment_is_in_none_of_all() {
+        let id = |key| Kind::Segment.id(Uuid::from_u128(key)).0;
+        let key = [
+            (Dimension::UserSegment, KeyPart::Id(Uuid::from_u128(7))),
+            (Dimension::ProductSegment, KeyPart::None),
+        ];
+        let expected = json!({
+            "user": { "segment": { "in": [id(7)] } },
+            "items": { "some": { "not": { "product": { "segment": { "in": [id(9)] } } } } },
+        });
+        assert_eq!(filter(None, &key), Some(expected));
+        let none = filter(None, &[(Dimension::UserSegment, KeyPart::None)]);
+        let expected = json!({ "not": { "user": { "segment": { "in": [id(7), id(8)] } } } });
+        assert_eq!(none, Some(expected));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::analytics::sources::{columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
+use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
@@ -86,12 +87,19 @@ pub async fn segments_source(
     Ok(
         if columns_answer(&request.tx, request.scope, facts).await? {
             AggregateSource::Columns
-        } else if lifetimes_answer(request.scope, facts) {
-            AggregateSource::TotalsAndFacts
         } else {
-            AggregateSource::Facts
+            history_source(request.scope, facts)
         },
     )
+}
+
+/// What history is read from where columns in memory are not asked: with lifetimes the range alone, else all of it.
+pub fn history_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(scope, facts) {
+        AggregateSource::TotalsAndFacts
+    } else {
+        AggregateSource::Facts
+    }
 }
 
 /// How fresh and how complete an aggregate is, and what it was read from.

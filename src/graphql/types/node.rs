@@ -17,8 +17,10 @@ use super::import::ImportRun;
 use super::ledger::Adjustment;
 use super::product::Product;
 use super::program::Program;
+use super::segment::Segment;
 use super::user::User;
 use crate::domain::records;
+use crate::domain::rule;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
 use crate::graphql::id::{Kind, read};
@@ -44,6 +46,8 @@ pub enum Node {
     ImportRun(ImportRun),
     /// An adjustment of the balance.
     Adjustment(Adjustment),
+    /// A segment that someone defined.
+    Segment(Segment),
 }
 
 /// What ids stand for, in their order; nothing for an id that is malformed, foreign or unknown. One statement for each
@@ -72,6 +76,9 @@ pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<No
     load!(
         Action, Product, Category, Program, AdSpace, User, ImportRun, Adjustment
     );
+    let segments = by_key(loaders.many::<rule::Segment>(of(Kind::Segment)).await?);
+    let segments = segments.into_iter();
+    found.extend(segments.map(|(key, segment)| ((Kind::Segment, key), Node::Segment(segment))));
     Ok(wanted
         .into_iter()
         .map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned()))

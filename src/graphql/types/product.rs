@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::Member;
 use super::action::{ActionArgs, RelatedActionConnection, keys};
+use super::affiliate_link::{AffiliateLink, Destination, SubidsInput};
 use super::category::Category;
 use super::offer::ProductOffer;
 use super::ranking::{facts, sales_of};
@@ -28,7 +29,7 @@ use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::order::ActionOrder;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::loaders::Entity;
-use crate::graphql::scalar::{DateTime, Decimal, TimeZone, Url};
+use crate::graphql::scalar::{CountryCode, DateTime, Decimal, TimeZone, Url};
 use crate::graphql::siblings::Group;
 use crate::store::actions::ActionParent;
 use crate::store::commissions;
@@ -92,12 +93,7 @@ impl Product {
     /// What product feeds offer, by the feeds' names.
     async fn offers(&self, ctx: &Context<'_>) -> Option<Result<Vec<ProductOffer>>> {
         let found = async {
-            let request = request(ctx)?;
-            let load = |group: Arc<Group<records::Product>>| async move {
-                Ok(offers_of(&request.tx, request.scope, &keys(&group)).await?)
-            };
-            let offers: Arc<HashMap<Uuid, Vec<feed::ProductOffer>>> =
-                self.batch("offers", &(), load).await?;
+            let offers = self.offered(request(ctx)?).await?;
             let own = offers.get(&self.key()).into_iter().flatten();
             Ok(own.map(ProductOffer::from).collect())
         };
@@ -114,6 +110,27 @@ impl Product {
     async fn hot_commission_rate(&self, ctx: &Context<'_>) -> Result<Option<Decimal>> {
         let rate = self.commission(request(ctx)?).await?;
         Ok(percent(rate.and_then(|rate| rate.hot_rate_e4)))
+    }
+
+    /// A link that pays, to this product: for the country of those who will click, through an ad space. Without a template
+    /// for them, `url` is null and the answer says what to configure.
+    async fn affiliate_link(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The ad space whose traffic it is; the only one with a template unless given."
+        )]
+        ad_space: Option<ID>,
+        #[graphql(desc = "The program; chosen by the country unless given.")] program: Option<ID>,
+        #[graphql(desc = "The country of those who will click; it decides which program pays.")]
+        country: Option<CountryCode>,
+        #[graphql(desc = "What the link tells, to come back with the actions.")] subids: Option<
+            SubidsInput,
+        >,
+    ) -> Option<Result<AffiliateLink>> {
+        let destination = Destination::new(ad_space.as_ref(), program.as_ref(), country);
+        let found = async { self.link(&destination, subids, request(ctx)?).await };
+        Some(found.await)
     }
 
     /// The earliest order that carried it, or the earliest product feed.
@@ -140,7 +157,7 @@ impl Product {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::Product).await
         };
         Some(found.await)
@@ -189,7 +206,46 @@ impl Product {
 }
 
 impl Product {
-    async fn commission(
+    /// What feeds offer, of all siblings: one statement.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn offered(
+        &self,
+        request: &Arc<RequestContext>,
+    ) -> Result<Arc<HashMap<Uuid, Vec<feed::ProductOffer>>>> {
+        let load = |group: Arc<Group<records::Product>>| async move {
+            Ok(offers_of(&request.tx, request.scope, &keys(&group)).await?)
+        };
+        self.batch("offers", &(), load).await
+    }
+
+    /// A link that pays; the offers of feeds are read where the product is hot.
+    ///
+    /// # Errors
+    /// When a SubID is not acceptable or the store fails.
+    pub async fn link(
+        &self,
+        destination: &Destination,
+        subids: Option<SubidsInput>,
+        request: &Arc<RequestContext>,
+    ) -> Result<AffiliateLink> {
+        let subids = subids.unwrap_or_default().read()?;
+        let offers = if self.is_hot {
+            Some(self.offered(request).await?)
+        } else {
+            None
+        };
+        let own = offers.as_ref().and_then(|offers| offers.get(&self.key()));
+        let own = own.map_or(&[][..], Vec::as_slice);
+        destination.link(self, own, &subids, request).await
+    }
+
+    /// What Admitad pays, read for all siblings in one statement.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn commission(
         &self,
         request: &Arc<RequestContext>,
     ) -> Result<Option<feed::CommissionRate>> {
@@ -203,7 +259,7 @@ impl Product {
 }
 
 /// A percentage with at least two decimals.
-fn percent(e4: Option<i64>) -> Option<Decimal> {
+pub fn percent(e4: Option<i64>) -> Option<Decimal> {
     e4.map(|e4| Decimal::new(e4, 2))
 }
 

@@ -10,18 +10,19 @@ use super::Member;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::product::Product;
 use super::sales::{Money, amounts};
+use super::segment_parameters::ProductSegmentParameters;
 use super::words::ProductSegmentKind;
 use crate::analytics::segments::{self, ProductSegments};
 use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::sales::{FactQuery, Sums, ratio};
-use crate::domain::segment::{ProductSegment, ProductStats};
+use crate::domain::segment::{ProductRules, ProductSegment, ProductStats};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter;
-use crate::graphql::input::rules::ProductRulesInput;
+use crate::graphql::input::rules::{ProductRulesInput, product_rules};
 use crate::graphql::scalar::{DateTime, count};
 use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
@@ -94,10 +95,15 @@ impl ProductSegmentResult {
 
 connection! {
     /// A page of product segments.
-    ProductSegmentResultConnection, ProductSegmentResultEdge of ProductSegmentResult, with AggregateInfo {
+    ProductSegmentResultConnection, ProductSegmentResultEdge of ProductSegmentResult, with (AggregateInfo, ProductRules) {
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            self.more.clone()
+            self.more.0.clone()
+        }
+
+        /// The parameters that applied: those of the question, else the publisher's, else the defaults.
+        async fn parameters(&self) -> Result<ProductSegmentParameters> {
+            ProductSegmentParameters::new(&self.more.1)
         }
     }
 }
@@ -234,13 +240,9 @@ impl ProductSegmentArgs {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
-            filter("filter", self.filter.as_ref(), request.now)?,
+            filter("filter", self.filter.as_ref(), request).await?,
         );
-        let rules = self
-            .rules
-            .map(|rules| rules.rules())
-            .transpose()?
-            .unwrap_or_default();
+        let rules = product_rules(self.rules.as_ref(), request).await?;
         let order = fingerprint("productSegments");
         let page = self.page.request(SEGMENTS, order)?;
         let wanted = |kind: &&ProductSegment| {
@@ -267,7 +269,7 @@ impl ProductSegmentArgs {
                     sums,
                 })
             });
-        let more = AggregateInfo::new(
+        let info = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),
             segments_source(request, &facts).await?,
@@ -276,7 +278,7 @@ impl ProductSegmentArgs {
         Ok(ProductSegmentResultConnection {
             slice,
             count: Count::Known(total),
-            more,
+            more: (info, rules),
         })
     }
 }

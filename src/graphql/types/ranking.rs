@@ -35,7 +35,7 @@ use crate::graphql::siblings::{Group, lists_of_siblings, page_of_siblings};
 ///
 /// # Errors
 /// When an argument is not acceptable.
-pub fn facts(
+pub async fn facts(
     range: RangeInput,
     how: RangeArgs,
     filter: Option<&ActionFilter>,
@@ -44,7 +44,7 @@ pub fn facts(
     let ranged = how.ranged(range, request)?;
     Ok(FactQuery::counted(
         ranged.range,
-        read_filter("filter", filter, request.now)?,
+        read_filter("filter", filter, request).await?,
     ))
 }
 
@@ -172,7 +172,7 @@ impl RankingArgs {
     async fn ranked(&self, request: &Arc<RequestContext>, group: SalesGroup) -> Result<Ranked> {
         let by = rank_by(self.by, self.currency, request)?;
         let previous = self.how.ranged(self.range, request)?.previous;
-        let facts = facts(self.range, self.how, self.filter.as_ref(), request)?;
+        let facts = facts(self.range, self.how, self.filter.as_ref(), request).await?;
         let order = fingerprint(&format!("sales {group:?} {by:?}"));
         let page = self.page.request(ENTITIES, order)?;
         let query = SalesQuery {

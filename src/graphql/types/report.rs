@@ -20,6 +20,7 @@ use super::report_info::{ReportInfo, TimeSpan};
 use super::report_values::ReportValues;
 use super::report_words::{ReportMetric, UserAge, UserFrequency};
 use super::sales::Change;
+use super::segment::Segment;
 use super::words::{ActionStatus, ActionType, CategoryLevel};
 use crate::domain::action;
 use crate::domain::money::Currency;
@@ -27,6 +28,7 @@ use crate::domain::records;
 use crate::domain::report;
 use crate::domain::report::metric::{Metric, Unit, Values};
 use crate::domain::report::{Dimension, KeyPart};
+use crate::domain::rule::SegmentSet;
 use crate::domain::sales::ratio;
 use crate::domain::time::Span;
 use crate::graphql::connection::connection;
@@ -41,6 +43,8 @@ use crate::graphql::siblings::{Group, by_key};
 pub struct Asked {
     /// What groups are divided by.
     pub dimensions: Vec<Dimension>,
+    /// The segments that dimensions of segments divide by.
+    pub segments: Vec<Arc<SegmentSet>>,
     /// The range.
     pub span: Span,
     /// The report's own filter, as it was given.
@@ -174,7 +178,12 @@ impl ReportRow {
             .copied()
             .zip(&self.0.row.key)
             .collect();
-        Ok(filter_of(asked.filter.as_ref(), &key, &level))
+        Ok(filter_of(
+            asked.filter.as_ref(),
+            &key,
+            &level,
+            &asked.segments,
+        ))
     }
 }
 
@@ -376,6 +385,20 @@ impl ReportKey {
     async fn user_age(&self) -> Result<Option<UserAge>> {
         let word = self.0.word(Dimension::UserAge, report::UserAge::parse)?;
         Ok(word.map(Into::into))
+    }
+
+    /// The segment that the users are in; null for users in none of the report's segments.
+    async fn user_segment(&self, ctx: &Context<'_>) -> Option<Result<Segment>> {
+        let key = |row: &Grouped| row.id(Dimension::UserSegment);
+        let found = async { self.0.related(request(ctx)?, "userSegment", key).await };
+        found.await.transpose()
+    }
+
+    /// The segment that the products are in; null for products in none of the report's segments.
+    async fn product_segment(&self, ctx: &Context<'_>) -> Option<Result<Segment>> {
+        let key = |row: &Grouped| row.id(Dimension::ProductSegment);
+        let found = async { self.0.related(request(ctx)?, "productSegment", key).await };
+        found.await.transpose()
     }
 
     /// How many of the report's actions the users have in the range.

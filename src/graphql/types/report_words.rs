@@ -62,6 +62,12 @@ pub enum ReportDimension {
     UserAge,
     /// How many of the report's actions the user has in the range.
     UserFrequency,
+    /// Which of the report's `segments` of users the user is in, as of now. An action counts in each of them; those of users
+    /// in none of them, and those without a user, are a group of their own.
+    UserSegment,
+    /// Which of the report's `segments` of products the product of the cart items is in, as of now; otherwise as PRODUCT. An
+    /// item counts in each of them; those of products in none of them are a group of their own.
+    ProductSegment,
 }
 
 /// Whether a user is new in a range.

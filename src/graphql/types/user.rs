@@ -10,6 +10,7 @@ use async_graphql::{Context, ID, Object};
 use super::Member;
 use super::action::{ActionArgs, RelatedActionConnection};
 use super::ranking::{facts, sales_of};
+use super::rfm::{RfmScore, rfm_of};
 use super::sales::Sales;
 use crate::domain::records;
 use crate::domain::sales::SalesGroup;
@@ -20,8 +21,9 @@ use crate::graphql::id::Kind;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::order::ActionOrder;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
+use crate::graphql::input::rules::{UserRulesInput, user_rules};
 use crate::graphql::loaders::Entity;
-use crate::graphql::scalar::{DateTime, TimeZone};
+use crate::graphql::scalar::{CurrencyCode, DateTime, TimeZone};
 use crate::store::actions::ActionParent;
 
 /// A user: the publisher's customer.
@@ -69,10 +71,45 @@ impl User {
             week_start,
         };
         let found = async {
-            let facts = facts(range, how, filter.as_ref(), request(ctx)?)?;
+            let facts = facts(range, how, filter.as_ref(), request(ctx)?).await?;
             sales_of(self, &facts, request(ctx)?, |_| SalesGroup::User).await
         };
         Some(found.await)
+    }
+
+    /// How recently, how often and for how much the user acted in a range, scored among all users of the range; null
+    /// without a counted action in it. Counted is everything but DECLINED, unless the filter names statuses.
+    async fn rfm(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(
+            desc = "The currency of the monetary score; the publisher's setting, else its main one, unless given."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(desc = "The parameters of the scores; the publisher's settings unless given.")]
+        rules: Option<UserRulesInput>,
+        #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
+        #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
+        date_axis: Option<DateAxis>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
+        week_start: Option<WeekStart>,
+    ) -> Option<Result<RfmScore>> {
+        let how = RangeArgs {
+            axis: date_axis,
+            zone: time_zone,
+            week_start,
+        };
+        let found = async {
+            let request = request(ctx)?;
+            let facts = facts(range, how, filter.as_ref(), request).await?;
+            let currency = currency.map(|code| code.0);
+            let rules = user_rules(rules.as_ref(), currency, request).await?;
+            rfm_of(self, &facts, &rules, request).await
+        };
+        found.await.transpose()
     }
 
     /// The user's actions, the latest order first unless ordered otherwise.

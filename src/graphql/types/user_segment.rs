@@ -10,12 +10,13 @@ use super::Member;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::sales::{Money, amounts};
+use super::segment_parameters::UserSegmentParameters;
 use super::user::User;
 use super::words::{RankMetric, UserSegmentKind};
 use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
 use crate::domain::page::{Page, PageRequest, fingerprint};
 use crate::domain::sales::FactQuery;
-use crate::domain::segment::{Rfm, UserSegment, UserStats};
+use crate::domain::segment::{Rfm, UserRules, UserSegment, UserStats};
 use crate::graphql::connection::{
     Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size,
 };
@@ -24,6 +25,7 @@ use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter;
+use crate::graphql::input::rules::{UserRulesInput, user_rules};
 use crate::graphql::scalar::{CountryCode, CurrencyCode, DateTime, count};
 use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
@@ -52,19 +54,27 @@ impl UserSegmentResult {
         self.division.kind.into()
     }
 
-    /// Its name for people; segments by country carry the country's code.
+    /// Its name for people; segments by country carry the country's code, those by device the device's class.
     async fn name(&self) -> String {
         let name = UserSegmentKind::from(self.division.kind).name();
-        match (self.division.kind, &self.division.country) {
-            (UserSegment::Country, Some(country)) => format!("{name} {country}"),
-            (UserSegment::Country, None) => format!("{name} unknown"),
+        match (self.division.kind, &self.division.origin) {
+            (UserSegment::Country | UserSegment::Device, Some(origin)) => {
+                format!("{name} {origin}")
+            }
+            (UserSegment::Country | UserSegment::Device, None) => format!("{name} unknown"),
             _ => name.to_owned(),
         }
     }
 
     /// The country of a segment by country; null for users whose latest action names none, and for all other segments.
     async fn country(&self) -> Option<CountryCode> {
-        self.division.country.clone().map(CountryCode)
+        self.origin(UserSegment::Country).map(CountryCode)
+    }
+
+    /// The class of a segment by device, such as mobile; null for users whose latest action names none, and for all other
+    /// segments. Only postbacks tell devices.
+    async fn device(&self) -> Option<String> {
+        self.origin(UserSegment::Device)
     }
 
     /// Number of users in it; 0 for unattributed actions.
@@ -129,6 +139,14 @@ impl UserSegmentResult {
     }
 }
 
+impl Segment {
+    /// Where the users of a segment of this kind come from.
+    fn origin(&self, kind: UserSegment) -> Option<String> {
+        let origin = self.division.origin.clone();
+        origin.filter(|_| self.division.kind == kind)
+    }
+}
+
 async fn top_products(
     segment: &UserSegmentResult,
     first: i32,
@@ -158,10 +176,15 @@ async fn top_products(
 
 connection! {
     /// A page of user segments.
-    UserSegmentResultConnection, UserSegmentResultEdge of UserSegmentResult, with AggregateInfo {
+    UserSegmentResultConnection, UserSegmentResultEdge of UserSegmentResult, with (AggregateInfo, UserRules) {
         /// How fresh and how complete these numbers are.
         async fn info(&self) -> AggregateInfo {
-            self.more.clone()
+            self.more.0.clone()
+        }
+
+        /// The parameters that applied: those of the question, else the publisher's, else the defaults.
+        async fn parameters(&self) -> Result<UserSegmentParameters> {
+            UserSegmentParameters::new(&self.more.1)
         }
     }
 }
@@ -170,7 +193,7 @@ connection! {
 #[derive(Clone)]
 pub struct Scored {
     stats: UserStats,
-    scores: Rfm,
+    scores: Option<Rfm>,
 }
 
 /// A user in a segment.
@@ -223,19 +246,25 @@ impl SegmentUser {
         self.stats.country.clone().map(CountryCode)
     }
 
-    /// Score 1 to 5 by the latest action: 5 for the most recent fifth of users.
-    async fn recency_score(&self) -> i32 {
-        i32::from(self.scores.recency)
+    /// The class of device of the latest action, such as mobile; null where no postback told it.
+    async fn device(&self) -> Option<String> {
+        self.stats.device.clone()
     }
 
-    /// Score 1 to 5 by the number of actions: 5 for the most frequent fifth of users.
-    async fn frequency_score(&self) -> i32 {
-        i32::from(self.scores.frequency)
+    /// Score 1 to 5 by the latest action: 5 for the most recent fifth of users, unless the rules say otherwise. Null for
+    /// who has too few actions to be scored.
+    async fn recency_score(&self) -> Option<i32> {
+        self.scores.map(|scores| i32::from(scores.recency))
     }
 
-    /// Score 1 to 5 by the order amount in the one currency that was asked for: 5 for the largest fifth of users.
-    async fn monetary_score(&self) -> i32 {
-        i32::from(self.scores.monetary)
+    /// Score 1 to 5 by the number of actions: 5 for the most frequent fifth of users, likewise.
+    async fn frequency_score(&self) -> Option<i32> {
+        self.scores.map(|scores| i32::from(scores.frequency))
+    }
+
+    /// Score 1 to 5 by the amount in the one currency of the parameters: 5 for the largest fifth of users, likewise.
+    async fn monetary_score(&self) -> Option<i32> {
+        self.scores.map(|scores| i32::from(scores.monetary))
     }
 }
 
@@ -271,9 +300,9 @@ impl SegmentUserConnection {
 fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
     let UserSegments { users, scores, .. } = &segment.divided.all;
     let member = |place: &usize| Some((users.get(*place)?, scores.get(*place)?));
-    let members: Vec<(&UserStats, &Rfm)> =
+    let members: Vec<(&UserStats, &Option<Rfm>)> =
         segment.division.members.iter().filter_map(member).collect();
-    let key = |(stats, _): &(&UserStats, &Rfm)| {
+    let key = |(stats, _): &(&UserStats, &Option<Rfm>)| {
         (
             vec![-stats.sums.actions, -stats.last_at.micros()],
             stats.user_id,
@@ -293,8 +322,10 @@ pub struct UserSegmentArgs {
     pub how: RangeArgs,
     /// Which segments; all without.
     pub segments: Option<Vec<UserSegmentKind>>,
-    /// The currency of the monetary score; the publisher's main one without.
+    /// The currency of the monetary score; as the publisher set it without.
     pub currency: Option<CurrencyCode>,
+    /// The parameters of the segments.
+    pub rules: Option<UserRulesInput>,
     /// Which actions.
     pub filter: Option<ActionFilter>,
     /// Which page.
@@ -313,15 +344,14 @@ impl UserSegmentArgs {
         let ranged = self.how.ranged(self.range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
-            filter("filter", self.filter.as_ref(), request.now)?,
+            filter("filter", self.filter.as_ref(), request).await?,
         );
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;
-        let currency = self
-            .currency
-            .map_or(request.viewer.publisher.currency, |currency| currency.0);
-        let all = segments::users(&request.tx, request.scope, &facts, currency).await?;
-        let more = AggregateInfo::new(
+        let currency = self.currency.map(|currency| currency.0);
+        let rules = user_rules(self.rules.as_ref(), currency, request).await?;
+        let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
+        let info = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),
             segments_source(request, &facts).await?,
@@ -358,7 +388,7 @@ impl UserSegmentArgs {
         Ok(UserSegmentResultConnection {
             slice,
             count: Count::Known(total),
-            more,
+            more: (info, rules),
         })
     }
 }

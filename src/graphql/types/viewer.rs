@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, Object, SimpleObject};
 
+use crate::access::budget::Allowance;
 use crate::domain::filter;
 use crate::domain::limits;
 use crate::domain::page::MAX_SORT_KEYS;
@@ -9,8 +10,9 @@ use crate::domain::report::{MAX_BUCKETS, MAX_FACTS, MAX_ROWS};
 use crate::domain::scope;
 use crate::domain::scope::Credential;
 use crate::domain::time::Day;
+use crate::graphql::EngineOptions;
 use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
-use crate::graphql::document::DocumentLimits;
+use crate::graphql::document;
 use crate::graphql::error::Result;
 use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
 use crate::graphql::scalar::{CurrencyCode, Date, DateTime, TimeZone, count};
@@ -31,7 +33,8 @@ pub enum KeyScope {
     Read,
     /// Bring data in, and mend what was rejected.
     Import,
-    /// Define segments, and keep the list of priority products.
+    /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
+    /// the users of ad spaces.
     Segments,
     /// Make, change and revoke keys, and read how reports are answered.
     Admin,
@@ -235,18 +238,60 @@ pub struct Limits {
     document_aliases: i32,
     /// Times that one field is written in one place of a document, as by aliases.
     document_repeats: i32,
+    /// Fields in one place of a document.
+    document_fields: i32,
     /// Directives in one place of a document.
     document_directives: i32,
+    /// Directives in a document.
+    document_all_directives: i32,
+    /// Pairs of fields of one name that are compared to validate a document.
+    document_comparisons: i32,
     /// Operations in a document.
     document_operations: i32,
     /// Variables of an operation.
     variables: i32,
     /// Scalars, lists and objects in the variables of a request.
     variable_values: i32,
+    /// Bytes of names and texts in the variables of a request.
+    variable_bytes: i32,
+    /// Bytes of an operation with its fragments and variables written out.
+    written_bytes: i32,
     /// Fields at the root of an operation.
     root_fields: i32,
+    /// Lists inside lists that introspection may ask for: of fields, interfaces, input fields or possible types.
+    introspection_lists: i32,
+    /// Rows of one page, whatever the list.
+    page_rows: i32,
     /// Rows that one operation may ask for, by the sizes of its pages multiplied down the tree.
+    operation_rows: i32,
+    /// Points that one operation may cost. The schema says what each field costs (`@cost`, `@listSize`, `@scanCost`).
     cost: i32,
+    /// Points that the caller's budget holds; null where nothing is counted.
+    budget_capacity: Option<i32>,
+    /// Points that come back to it in a second; null where nothing is counted.
+    budget_restore_rate: Option<i32>,
+    /// Errors that one answer tells.
+    errors: i32,
+    /// Characters of an error's message.
+    error_characters: i32,
+    /// Bytes of a request's body.
+    body_bytes: i32,
+    /// Milliseconds that the head of a request may take to arrive.
+    head_milliseconds: i32,
+    /// Milliseconds that the body of a request may take to arrive.
+    body_milliseconds: i32,
+    /// Milliseconds that an operation may take.
+    operation_milliseconds: i32,
+    /// Milliseconds that one statement at the database may take.
+    statement_milliseconds: i32,
+    /// Seconds for which a connection without a request is kept.
+    keep_alive_seconds: i32,
+    /// Operations that the server runs at the same time.
+    concurrent_operations: i32,
+    /// Operations of one caller that the server runs at the same time.
+    concurrent_operations_per_caller: i32,
+    /// Connections that the server keeps open at the same time.
+    connections: i32,
 }
 
 /// How many rows a page has.
@@ -266,12 +311,15 @@ impl Limits {
     ///
     /// # Errors
     /// When one is beyond what an `Int` holds.
-    pub fn new(documents: &DocumentLimits) -> Result<Self> {
+    pub fn new(options: &EngineOptions, allowance: Option<&Allowance>) -> Result<Self> {
+        let (documents, door) = (&options.documents, &options.door);
+        let wide = |limit: u64| count(i64::try_from(limit).unwrap_or(i64::MAX));
+        let terms = allowance.map(Allowance::terms);
         let size = |limit: usize| count(i64::try_from(limit).unwrap_or(i64::MAX));
         let page = |limits: PageLimits| -> Result<PageSize> {
             Ok(PageSize {
                 default: count(i64::from(limits.default))?,
-                maximum: count(i64::from(limits.max))?,
+                maximum: wide(u64::from(limits.max).min(documents.page))?,
             })
         };
         Ok(Self {
@@ -295,12 +343,33 @@ impl Limits {
             document_selections: size(documents.selections)?,
             document_aliases: size(documents.aliases)?,
             document_repeats: size(documents.repeats)?,
+            document_fields: size(documents.fields)?,
             document_directives: size(documents.directives)?,
+            document_all_directives: size(documents.all_directives)?,
+            document_comparisons: size(documents.comparisons)?,
             document_operations: size(documents.operations)?,
             variables: size(documents.variables)?,
             variable_values: size(documents.variable_values)?,
+            variable_bytes: size(documents.variable_bytes)?,
+            written_bytes: size(documents.written_bytes)?,
             root_fields: size(documents.root_fields)?,
-            cost: count(i64::try_from(documents.nodes).unwrap_or(i64::MAX))?,
+            introspection_lists: size(document::INTROSPECTION_LISTS - 1)?,
+            page_rows: wide(documents.page)?,
+            operation_rows: wide(documents.nodes)?,
+            cost: wide(documents.cost)?,
+            budget_capacity: terms.map(|terms| wide(terms.capacity)).transpose()?,
+            budget_restore_rate: terms.map(|terms| wide(terms.restore)).transpose()?,
+            errors: size(documents.errors)?,
+            error_characters: size(documents.message_chars)?,
+            body_bytes: wide(door.body_bytes)?,
+            head_milliseconds: wide(door.head_ms)?,
+            body_milliseconds: wide(door.body_ms)?,
+            operation_milliseconds: wide(door.operation_ms)?,
+            statement_milliseconds: wide(door.statement_ms)?,
+            keep_alive_seconds: wide(door.keep_alive_seconds)?,
+            concurrent_operations: wide(door.operations)?,
+            concurrent_operations_per_caller: wide(door.operations_per_caller)?,
+            connections: wide(door.connections)?,
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::action;
 use crate::domain::catalog;
 use crate::domain::ledger;
 use crate::domain::records;
+use crate::domain::report::Bucket;
 use crate::domain::segment;
 use crate::domain::sync;
 use crate::domain::totals::Source;
@@ -128,6 +129,8 @@ pub enum SyncFeed {
     Balance,
     /// What commission the products pay that were sold lately.
     Commissions,
+    /// The affiliate links of ad spaces to programs.
+    Links,
     /// All actions of the last 90 days again, for what Admitad changed or took back without a word.
     Nightly,
 }
@@ -223,8 +226,12 @@ pub enum UserSegmentKind {
     AtRisk,
     /// RFM: recency 1 to 2, frequency 1 to 2.
     Hibernating,
+    /// The users of the largest amounts in one currency: the top tenth of those scored, unless the rules say otherwise.
+    HighValue,
     /// Users whose latest counted action in the range came from one country; one segment for each.
     Country,
+    /// Users whose latest counted action in the range came from one class of device; one segment for each.
+    Device,
     /// Counted actions without a user.
     Unattributed,
 }
@@ -245,8 +252,44 @@ impl UserSegmentKind {
             Self::CantLoseThem => "Can't lose them",
             Self::AtRisk => "At risk",
             Self::Hibernating => "Hibernating",
+            Self::HighValue => "High value",
             Self::Country => "Country",
+            Self::Device => "Device",
             Self::Unattributed => "Unattributed",
+        }
+    }
+}
+
+/// What a user's amounts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "segment::MonetaryMetric")]
+pub enum MonetaryMetric {
+    /// What the orders were worth.
+    OrderAmount,
+    /// What they brought the publisher.
+    Reward,
+}
+
+/// The length of the periods of cohorts, in the calendar of the time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum CohortBucket {
+    /// Seven local days, from the first day of weeks on.
+    Week,
+    /// A calendar month.
+    Month,
+    /// Three calendar months.
+    Quarter,
+    /// A calendar year.
+    Year,
+}
+
+impl From<CohortBucket> for Bucket {
+    fn from(bucket: CohortBucket) -> Self {
+        match bucket {
+            CohortBucket::Week => Self::Week,
+            CohortBucket::Month => Self::Month,
+            CohortBucket::Quarter => Self::Quarter,
+            CohortBucket::Year => Self::Year,
         }
     }
 }

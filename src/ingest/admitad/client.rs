@@ -10,7 +10,8 @@ use super::query::{self, ActionsQuery, ClicksQuery, Parameters};
 use super::token::{Credentials, Tokens};
 use super::transport::Transport;
 use super::wire::{
-    self, AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, ProgramRow, RateRow,
+    self, AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, LinkRow, ProgramRow,
+    RateRow,
 };
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
@@ -58,6 +59,7 @@ const AD_SPACES: Endpoint = Endpoint::new("websites/", "websites");
 const CURRENCIES: Endpoint = Endpoint::new("currencies/", "public_data");
 const RATE: Endpoint = Endpoint::new("currencies/rate/", "public_data");
 const BALANCE: Endpoint = Endpoint::new("me/balance/extended/", "private_data_balance");
+const LINKS: Endpoint = Endpoint::new("advcampaigns/website/", "advcampaigns_for_website");
 const COMMISSION: Endpoint = Endpoint::new("aliexpress/commission_rates/", "aliexpress_commission");
 
 impl Client {
@@ -169,6 +171,28 @@ impl Client {
     pub async fn programs(&self, now: Instant, at: PageAt) -> Result<Page<ProgramRow>, Fault> {
         let page = self.paged(now, PROGRAMS, at).await?;
         Ok(page.map(wire::program))
+    }
+
+    /// A page of the programs of an ad space with the links that lead to them; the ad space by its number.
+    ///
+    /// # Errors
+    /// [`Fault`]; [`Fault::MissingScope`] where the key may not see them.
+    pub async fn links(
+        &self,
+        now: Instant,
+        ad_space: u64,
+        at: PageAt,
+    ) -> Result<Page<LinkRow>, Fault> {
+        let at = at.allowed();
+        let mut parameters = Vec::new();
+        at.write(&mut parameters);
+        let path = format!("{}{ad_space}/", LINKS.path);
+        let (body, token) = self
+            .ask(now, LINKS, || self.transport.get(&path, &parameters))
+            .await?;
+        let page =
+            page::records(&body, at).map_err(|fault| self.without_secrets(fault, &body, &token))?;
+        Ok(page.map(wire::link))
     }
 
     /// A page of the account's ad spaces.

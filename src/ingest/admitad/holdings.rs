@@ -131,7 +131,7 @@ fn unanswered(url: &str, now: Instant) -> CommissionDraft {
 }
 
 /// A feed whose read was complete just now.
-fn complete(of: &FeedState, pause: Duration, now: Instant) -> FeedState {
+pub(super) fn complete(of: &FeedState, pause: Duration, now: Instant) -> FeedState {
     FeedState {
         condition: Condition::Waiting,
         watermark: Some(now),

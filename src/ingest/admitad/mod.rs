@@ -22,6 +22,7 @@ mod clicks;
 pub mod client;
 pub mod fault;
 mod holdings;
+mod links;
 mod lists;
 pub mod page;
 mod pages;
@@ -39,6 +40,6 @@ pub use page::{Page, PageAt};
 pub use query::{ActionsBy, ActionsOrder, ActionsQuery, ClicksQuery};
 pub use token::Credentials;
 pub use wire::{
-    AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, FeedRow, ProgramRow, RateRow,
-    fold_clicks,
+    AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, FeedRow, LinkRow, ProgramRow,
+    RateRow, fold_clicks,
 };

@@ -8,6 +8,7 @@
 //! | back-fill | a month of orders after the other, the newest first | once |
 //! | exchange rates | day by day for each pair in use | daily |
 //! | clicks | the last days, and a month after the other back | hourly |
+//! | affiliate links | the programs of each ad space | daily |
 //! | nightly re-read | the orders of 90 days, three days at a time | every night |
 //!
 //! The back-fill begins with the newest month because those are the figures that people look at first; nothing depends
@@ -100,6 +101,8 @@ pub enum Step {
     Balance,
     /// Read the commission rates of some products.
     Commissions,
+    /// Read the affiliate links of an ad space.
+    Links,
 }
 
 /// What is read next.
@@ -120,7 +123,7 @@ pub fn plan(pace: &Pace, state: &AccountState, now: Instant) -> Step {
 }
 
 /// The feeds that are read here, the most urgent first.
-const PLANNED: [Feed; 10] = [
+const PLANNED: [Feed; 11] = [
     Feed::AdSpaces,
     Feed::Status,
     Feed::Recent,
@@ -130,6 +133,7 @@ const PLANNED: [Feed; 10] = [
     Feed::Clicks,
     Feed::Balance,
     Feed::Commissions,
+    Feed::Links,
     Feed::Nightly,
 ];
 
@@ -149,7 +153,9 @@ fn due_at(pace: &Pace, state: &AccountState, feed: Feed, now: Instant) -> Option
                 .filter(|_| backfill.condition == Condition::Done)?;
             Some(night_after(pace, done))
         }
-        Feed::Rates | Feed::Clicks | Feed::Balance | Feed::Commissions if of.next_run.is_none() => {
+        Feed::Rates | Feed::Clicks | Feed::Balance | Feed::Commissions | Feed::Links
+            if of.next_run.is_none() =>
+        {
             (backfill.condition == Condition::Done && of.last_attempt.is_none()).then_some(now)
         }
         _ => of
@@ -168,6 +174,7 @@ fn step(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Step {
         Feed::Clicks => Step::Clicks,
         Feed::Balance => Step::Balance,
         Feed::Commissions => Step::Commissions,
+        Feed::Links => Step::Links,
         _ => {
             let going_on = state.cursor.as_deref().and_then(Reading::parse);
             Step::Actions(

@@ -8,6 +8,7 @@
 use super::pages::Pages;
 use super::plan::{Pace, Reading, Step, chance, plan};
 use super::{Client, Credentials, Fault, RateBudget, Turn, backoff};
+use crate::domain::deeplink::Hosts;
 use crate::domain::draft::{ActionDraft, Deletion};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
@@ -56,6 +57,8 @@ pub struct Setup {
     pub every: Duration,
     /// How long one request may take.
     pub timeout: Duration,
+    /// The hosts that affiliate links may be on.
+    pub hosts: Hosts,
 }
 
 /// What a step did.
@@ -127,6 +130,7 @@ pub struct Sync {
     pub(super) account: String,
     pub(super) client: Client,
     pub(super) pace: Pace,
+    pub(super) hosts: Hosts,
     pub(super) open: BTreeMap<Feed, Open>,
     holder: String,
     budget: RateBudget,
@@ -167,6 +171,7 @@ impl Sync {
                 ahead: 0,
                 spread: spread.as_u64_pair().1,
             },
+            hosts: setup.hosts.clone(),
             open: BTreeMap::new(),
             holder: holder.simple().to_string(),
             budget: RateBudget::new(),
@@ -266,6 +271,7 @@ impl Sync {
             Step::Clicks => self.clicks(&state, now).await,
             Step::Balance => self.balance(&state, now).await,
             Step::Commissions => self.commissions(&state, now).await,
+            Step::Links => self.links(&state, now).await,
         }
     }
 

@@ -15,15 +15,20 @@ const PATH: &str = "token/";
 /// Scopes without which there is nothing to synchronise.
 pub(super) const NEEDED: [&str; 1] = ["statistics"];
 /// Scopes that add something; a key may lack them, and then lacks what they add alone.
-pub(super) const OPTIONAL: [&str; 5] = [
+pub(super) const OPTIONAL: [&str; 6] = [
     "advcampaigns",
     "websites",
     "public_data",
     "private_data_balance",
     "aliexpress_commission",
+    "advcampaigns_for_website",
 ];
 /// Those of them that few keys have: where a refusal names none, these are left out first.
-const RARE: [&str; 2] = ["private_data_balance", "aliexpress_commission"];
+const RARE: [&str; 3] = [
+    "private_data_balance",
+    "aliexpress_commission",
+    "advcampaigns_for_website",
+];
 /// How long a token counts whose answer names no time, in seconds.
 const DEFAULT_LIFE: i64 = 3_600;
 /// How long before its end a token is renewed, in seconds; of short-lived ones a tenth of their life.

@@ -3,7 +3,8 @@
 use super::answer::Answer;
 use super::fault::Fault;
 use crate::domain::error::{Code, Error, Result};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
+use chrono::NaiveDateTime;
+use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
 use rustls::crypto::ring;
@@ -157,10 +158,33 @@ fn root_cause(error: &reqwest::Error) -> String {
     said
 }
 
-/// `Retry-After` in seconds. As a date it would need a clock and is ignored.
+/// How long `Retry-After` asks to wait.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
+    let text = |name| response.headers().get(name)?.to_str().ok();
+    wait_of(text(RETRY_AFTER)?, text(DATE))
+}
+
+/// The wait that a `Retry-After` asks for: a number of seconds, or a moment. A moment is counted from the answer's own
+/// `Date`, so that nobody's clock has to be right; without one it says nothing.
+fn wait_of(asked: &str, date: Option<&str>) -> Option<Duration> {
+    let asked = asked.trim();
+    if asked.starts_with(|first: char| first.is_ascii_digit()) {
+        return asked.parse().ok().map(Duration::from_secs);
+    }
+    let wait = moment(asked)? - moment(date?)?;
+    // What is over already is not waited for.
+    Some(wait.to_std().unwrap_or_default())
+}
+
+/// A moment in one of the three notations of HTTP: RFC 1123's, RFC 850's and that of C.
+fn moment(text: &str) -> Option<NaiveDateTime> {
+    [
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    ]
+    .iter()
+    .find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok())
 }
 
 /// Sends on only to the very same host, way and port: elsewhere the key would be shown to somebody else.
@@ -244,6 +268,27 @@ fn encryption() -> Result<ClientConfig> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_to_come_again_is_counted_from_the_answers_own_date() {
+        let date = Some("Sun, 29 Nov 2026 12:00:00 GMT");
+        for (asked, date, seconds) in [
+            ("120", None, Some(120)),
+            (" 7 ", date, Some(7)),
+            ("Sun, 29 Nov 2026 12:00:40 GMT", date, Some(40)),
+            ("Sunday, 29-Nov-26 12:01:00 GMT", date, Some(60)),
+            ("Sun Nov 29 12:00:05 2026", date, Some(5)),
+            ("Sun, 29 Nov 2026 11:59:00 GMT", date, Some(0)),
+            ("Sun, 29 Nov 2026 12:00:40 GMT", None, None),
+            ("Sun, 29 Nov 2026 12:00:40 GMT", Some("today"), None),
+            ("in a while", date, None),
+            ("-5", date, None),
+            ("1.5", date, None),
+        ] {
+            let wait = wait_of(asked, date).map(|wait| wait.as_secs());
+            assert_eq!(wait, seconds, "{asked}, {date:?}");
+        }
+    }
 
     #[test]
     fn a_key_goes_over_no_open_wire() {

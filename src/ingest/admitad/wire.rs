@@ -121,6 +121,17 @@ pub struct BalanceRow {
     pub stalled_e4: i64,
 }
 
+/// A program of an ad space, and the link that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRow {
+    /// Admitad's id of the program.
+    pub external_id: String,
+    /// The link, with the code of the ad space and program.
+    pub link: Option<Secret>,
+    /// Whether the ad space takes part in the program.
+    pub is_active: bool,
+}
+
 /// The commission rates of a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommissionRow {
@@ -200,6 +211,20 @@ pub(super) fn program(text: &str) -> Result<ProgramRow, Refusal> {
                 updated: feed.text("admitad_last_update")?,
             })
         }),
+    })
+}
+
+pub(super) fn link(text: &str) -> Result<LinkRow, Refusal> {
+    let row = Fields::of(text)?;
+    Ok(LinkRow {
+        external_id: row.needed("id")?,
+        link: row
+            .text("gotolink")?
+            .filter(|link| !link.is_empty())
+            .map(Secret::new),
+        is_active: row
+            .text("connection_status")?
+            .is_none_or(|status| status == "active"),
     })
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 type Read = (Vec<OfferDraft>, Vec<Reject>);
@@ -21,23 +22,9 @@ fn read_bytes(bytes: &[u8]) -> Result<Read, String> {
     Ok(all)
 }
 
-const YML: &str = r#"<?xml version="1.0" encoding="utf-8"?>
-<!DOCTYPE yml_catalog SYSTEM "shops.dtd">
-<yml_catalog date="2026-03-01 10:00"><shop><name>Shop</name>
-<currencies><currency id="USD" rate="1"/></currencies>
-<categories><category id="44">Consumer Electronics</category><category id="990001" parentId="44">Cables &amp; more</category></categories>
-<offers>
-<offer id="1005000000000001" available="true">
-<url>https://alitems.com/g/abc/?ulp=https%3A%2F%2Fwww.aliexpress.com%2Fitem%2F1005000000000001.html&amp;subid=x</url>
-<price>3.50</price><oldprice>7</oldprice><currencyId>USD</currencyId><categoryId>990001</categoryId>
-<picture>https://ae01.alicdn.com/kf/a.jpg</picture><picture>https://ae01.alicdn.com/kf/b.jpg</picture>
-<name><![CDATA[USB-C <cable>]]></name><vendor>Acme</vendor><param name="Colour">red</param><modified_time>1</modified_time>
-</offer>
-<offer id="77" available="false" type="vendor.model"><url>https://ad.admitad.com/g/abc/</url><typePrefix>Phone</typePrefix>
-<vendor>Acme</vendor><model>X</model><price>100.00001</price><currencyId>RUR</currencyId></offer>
-<offer><name>Nobody</name><price>1</price></offer>
-<offer id="78"><price>five</price><currencyId>USD</currencyId></offer>
-</offers></shop></yml_catalog>"#;
+/// The folder of sound, damaged and hostile feeds.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/feeds");
+const YML: &str = include_str!("../../../tests/fixtures/feeds/whole.yml");
 
 #[test]
 fn a_yml_feed_says_products_offers_and_categories() {
@@ -185,14 +172,65 @@ fn hostile_and_damaged_feeds_end_in_a_sentence() {
     assert_eq!((offers.len(), rejects[0].reason.as_str()), (0, "TOO_LONG"));
 }
 
+/// The files of the corpus, in the order of their names.
+fn corpus() -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(CORPUS).unwrap().map(Result::unwrap);
+    files
+        .map(|file| {
+            let name = file.file_name().into_string().unwrap();
+            (name, std::fs::read(file.path()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_feed_of_the_corpus_is_read_or_refused_as_it_should_be() {
+    let expected: BTreeMap<&str, Result<(usize, usize), &str>> = BTreeMap::from([
+        ("categories-in-a-circle.yml", Ok((1, 0))),
+        ("cut-off.csv.gz", Err("cannot be read")),
+        ("cut-off.yml", Err("ends inside")),
+        ("damaged.yml", Err("damaged")),
+        ("entities.yml", Err("DOCTYPE defines")),
+        ("external-entity.yml", Err("DOCTYPE defines")),
+        ("no-headings.csv", Err("no row of headings")),
+        ("nothing.csv", Err("no row of headings")),
+        ("other-root.xml", Err("root is `<stats>`")),
+        ("sign-in.html", Err("HTML")),
+        ("too-deep.yml", Err("32 deep")),
+        ("too-many-attributes.yml", Err("64 attributes")),
+        ("unknown-entity.yml", Err("`&c;`")),
+        ("whole.csv", Ok((2, 0))),
+        ("whole.csv.gz", Ok((2, 0))),
+        ("whole.yml", Ok((2, 2))),
+        ("windows-1251.csv", Ok((2, 0))),
+    ]);
+    let files = corpus();
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, expected.keys().copied().collect::<Vec<_>>());
+    for (name, bytes) in &files {
+        match (read_bytes(bytes), expected[name.as_str()]) {
+            (Ok((offers, rejects)), Ok(counts)) => {
+                assert_eq!((offers.len(), rejects.len()), counts, "{name}");
+            }
+            (Err(said), Err(words)) => assert!(said.contains(words), "{name}: {said}"),
+            (found, expected) => panic!("{name}: {found:?}, expected {expected:?}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
-    fn any_bytes_are_offers_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..80), at in 0usize..1_800, cut in 0usize..60) {
-        let mut text = YML.as_bytes().to_vec();
-        let at = at.min(text.len());
+    fn any_bytes_are_offers_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..80), file in any::<prop::sample::Index>(),
+            at in any::<prop::sample::Index>(), cut in 0usize..60) {
+        let files = corpus();
+        let mut text = file.get(&files.into_values().collect::<Vec<_>>()).clone();
+        let at = at.index(text.len() + 1);
         let end = (at + cut).min(text.len());
         text.splice(at..end, bytes.iter().copied());
-        let _ = read_bytes(&text);
-        let _ = read_bytes(&bytes);
+        for input in [&text, &bytes] {
+            if let Err(said) = read_bytes(input) {
+                prop_assert!(!said.is_empty() && said.len() < 4_000, "{said}");
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What lines of a ledger mean.
 
 use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 fn read_text(text: &[u8]) -> Result<LedgerInput, String> {
@@ -167,11 +169,63 @@ fn a_table_without_what_is_needed_says_what() {
     assert!(error.contains("column 2 and column 3"), "{error}");
 }
 
-proptest::proptest! {
+/// The folder of sound, damaged and foreign ledgers.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ledger");
+
+/// The files of the corpus, in the order of their names.
+fn corpus() -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(CORPUS).unwrap().map(Result::unwrap);
+    files
+        .map(|file| {
+            let name = file.file_name().into_string().unwrap();
+            (name, std::fs::read(file.path()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn every_ledger_of_the_corpus_is_read_or_refused_as_it_should_be() {
+    let expected: BTreeMap<&str, Result<(usize, u64), &str>> = BTreeMap::from([
+        ("balance-history.csv", Ok((7, 0))),
+        ("cut-off.csv.gz", Err("cannot be read")),
+        ("headings-twice.csv", Err("column 2 and column 3")),
+        ("no-amount.csv", Err("`amount`")),
+        ("no-headings.csv", Err("no row of headings")),
+        ("nothing.csv", Err("no row of headings")),
+        ("open-quote.csv", Ok((1, 1))),
+        ("refused-lines.csv", Ok((0, 13))),
+        ("russian.csv", Ok((1, 0))),
+        ("russian.csv.gz", Ok((1, 0))),
+        ("sign-in.html", Err("no row of headings")),
+        ("utf-16.csv", Ok((1, 0))),
+    ]);
+    let files = corpus();
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, expected.keys().copied().collect::<Vec<_>>());
+    for (name, bytes) in &files {
+        match (read_text(bytes), expected[name.as_str()]) {
+            (Ok(input), Ok(counts)) => {
+                assert_eq!((input.adjustments.len(), input.rejected), counts, "{name}");
+            }
+            (Err(said), Err(words)) => assert!(said.contains(words), "{name}: {said}"),
+            (found, expected) => panic!("{name}: {found:?}, expected {expected:?}"),
+        }
+    }
+}
+
+proptest! {
     #[test]
-    fn any_bytes_are_lines_or_a_sentence(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
-        let mut text = b"date,kind,amount,currency\n".to_vec();
-        text.extend(bytes);
-        let _ = read_text(&text);
+    fn any_bytes_are_lines_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..400), file in any::<prop::sample::Index>(),
+            at in any::<prop::sample::Index>(), cut in 0usize..60) {
+        let files = corpus();
+        let mut text = file.get(&files.into_values().collect::<Vec<_>>()).clone();
+        let at = at.index(text.len() + 1);
+        let end = (at + cut).min(text.len());
+        text.splice(at..end, bytes.iter().copied());
+        for input in [&text, &bytes] {
+            if let Err(said) = read_text(input) {
+                prop_assert!(!said.is_empty() && said.len() < 4_000, "{said}");
+            }
+        }
     }
 }

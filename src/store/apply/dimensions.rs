@@ -85,7 +85,7 @@ pub(super) async fn known<E: EntityTrait>(
             .push(table)
             .push(" t WHERE t.publisher_id = ")
             .bind(publisher.0);
-        sql.push(" AND t.id IN ").bind_all(ids.iter().copied());
+        sql.push(" AND ").among("t.id", ids);
         rows.extend(tx.models::<E>(sql).await?);
     }
     Ok(rows)
@@ -256,9 +256,11 @@ impl AdSpaces {
             .collect();
         insert(tx, &changed, Conflict::Replace).await?;
         self.is_changed = !changed.is_empty() || !merged.is_empty();
-        for (old, new) in merged {
+        for (old, new, is_other_rule) in merged {
             if before.contains_key(&old) {
                 self.move_actions(tx, old, new).await?;
+                super::users::move_ad_space(tx, self.publisher, (old, new), is_other_rule).await?;
+                self.remove(tx, old).await?;
             }
         }
         Ok(self)
@@ -308,8 +310,8 @@ impl AdSpaces {
     }
 
     /// Removes the ad spaces known by name only whose name one with an id has now, which inherits what describes them;
-    /// gives old and new ids.
-    fn merge_names(&mut self) -> Vec<(Uuid, Uuid)> {
+    /// gives old and new ids, and whether they named their users otherwise.
+    fn merge_names(&mut self) -> Vec<(Uuid, Uuid, bool)> {
         let by_name: Vec<ad_space::Model> = self
             .rows
             .values()
@@ -326,15 +328,17 @@ impl AdSpaces {
                 continue;
             }
             self.rows.remove(&old.id);
+            let mut is_other_rule = false;
             if let Some(row) = self.rows.get_mut(&new) {
                 name_space(row, Some(&old.name), old.name_at_us);
+                is_other_rule = inherit_rule(row, &old);
             }
-            merged.push((old.id, new));
+            merged.push((old.id, new, is_other_rule));
         }
         merged
     }
 
-    /// Moves the actions of one ad space to another and removes it.
+    /// Moves the actions of one ad space to another, and what else hangs on it.
     async fn move_actions(&mut self, tx: &WriteTx, old: Uuid, new: Uuid) -> Result<(), DbErr> {
         let mut sql = tx.sql();
         sql.push("SELECT id, status FROM actions WHERE publisher_id = ")
@@ -364,6 +368,11 @@ impl AdSpaces {
             tx.execute(sql).await?;
         }
         super::totals::move_ad_space(tx, self.publisher, old, new).await?;
+        super::deeplinks::move_ad_space(tx, self.publisher, old, new).await
+    }
+
+    /// Removes an ad space that nothing hangs on.
+    async fn remove(&self, tx: &WriteTx, old: Uuid) -> Result<(), DbErr> {
         let mut sql = tx.sql();
         sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
             .bind(self.publisher.0);
@@ -381,6 +390,21 @@ impl AdSpaces {
             )
         })
     }
+}
+
+/// Lets an ad space whose users are named as usual name them as the one does that it is merged with; tells whether the
+/// actions of both are named otherwise.
+fn inherit_rule(row: &mut ad_space::Model, old: &ad_space::Model) -> bool {
+    let rule = |row: &ad_space::Model| (row.user_space.clone(), row.user_subid_slot);
+    if rule(row) == rule(old) {
+        return false;
+    }
+    let usual = (USER_SPACE.to_owned(), i32::try_from(USER_SLOT).unwrap_or(1));
+    if rule(row) == usual {
+        row.user_space.clone_from(&old.user_space);
+        row.user_subid_slot = old.user_subid_slot;
+    }
+    true
 }
 
 /// Names an ad space as a state says that is as new as `at`.

@@ -1,18 +1,18 @@
 //! The facts of a batch: actions with their carts and states, loaded, merged and written.
 
+mod naming;
+
 use super::super::convert::{print_inherited, to_item, to_record, to_state};
 use super::super::listing::IDS;
 use super::super::notices;
 use super::super::sql::Sql;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use super::dimensions::{AdSpaces, SeenUser, USER_SPACE, user_id};
+use super::dimensions::AdSpaces;
 use super::rows::{contribution, item_row, record_of, state_of, state_row};
 use super::tombstones::{self, Buried};
 use super::{Applied, totals};
-use crate::domain::action::{
-    Item, Merged, Record, SOURCE, Slot, SlotValue, State, merge, returned_to_hold,
-};
+use crate::domain::action::{Item, Merged, Record, SOURCE, Slot, State, merge, returned_to_hold};
 use crate::domain::contribution::{Contribution, Deltas};
 use crate::domain::draft::{ActionDraft, Deletion, action_id};
 use crate::domain::id::PublisherId;
@@ -43,6 +43,8 @@ struct Fact {
     stored_items: Option<Vec<Item>>,
     /// What the stored action contributes to the totals; none for one that is not among the facts.
     contributes: Option<Contribution>,
+    /// The user that it is stored with.
+    held_user: Option<Uuid>,
     /// States by id, those that are stored and those that the batch brings.
     states: BTreeMap<Uuid, State>,
     /// Those that are to be written.
@@ -70,12 +72,21 @@ impl Facts {
         deletions: &[Deletion],
     ) -> Result<Self, DbErr> {
         let deleted = deletions.iter().map(|gone| &gone.external_id);
-        let mut ids: Vec<Uuid> = drafts
+        let ids = drafts
             .iter()
             .map(|draft| &draft.external_id)
             .chain(deleted)
             .map(|external_id| action_id(publisher, external_id))
             .collect();
+        Self::load_ids(tx, publisher, ids).await
+    }
+
+    /// Reads what is known of actions by their ids.
+    pub(super) async fn load_ids(
+        tx: &WriteTx,
+        publisher: PublisherId,
+        mut ids: Vec<Uuid>,
+    ) -> Result<Self, DbErr> {
         ids.sort_unstable();
         ids.dedup();
         let mut rows = Vec::new();
@@ -133,6 +144,7 @@ impl Facts {
                         record: arriving,
                         stored_items: None,
                         contributes: None,
+                        held_user: None,
                         states: BTreeMap::from([(state_id, state)]),
                         new_states: vec![state_id],
                         found: Found::New,
@@ -201,37 +213,6 @@ impl Facts {
         deleted
     }
 
-    /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
-    /// the order of arrival does not matter.
-    pub(super) fn users(
-        &self,
-        publisher: PublisherId,
-        drafts: &[ActionDraft],
-        spaces: &AdSpaces,
-    ) -> Vec<SeenUser> {
-        let named = drafts.iter().filter_map(|draft| {
-            let ad_space = draft.ad_space.as_ref().map(|space| spaces.id_of(space));
-            let (space, slot) = spaces.user_rule(ad_space);
-            let Some(SlotValue::Text(value)) = draft.slots.get(Slot::SUBIDS.get(slot)?) else {
-                return None;
-            };
-            Some((space, value.as_str(), draft.standing.ordered_at))
-        });
-        // Where ad spaces are set apart, one state may bring the ad space and another the value.
-        let pieced = self.0.values().filter(|fact| fact.is_dirty);
-        let pieced = pieced.filter_map(|fact| {
-            let (_, space, value) = fact.user(publisher, spaces)?;
-            (space != USER_SPACE).then_some((space, value, fact.record.standing.ordered_at))
-        });
-        named
-            .chain(pieced)
-            .map(|(space, value, ordered_at)| {
-                let id = user_id(publisher, space, value);
-                (id, space.to_owned(), value.to_owned(), ordered_at.micros())
-            })
-            .collect()
-    }
-
     /// Writes actions, carts and states, and what went behind a tombstone or came back.
     pub(super) async fn write(
         &self,
@@ -244,11 +225,15 @@ impl Facts {
             .iter()
             .filter(|(_, fact)| fact.is_dirty)
             .partition(|(_, fact)| fact.deleted_at.is_some());
-        let rows: Vec<action::Model> = alive
-            .iter()
-            .map(|(id, fact)| fact.row(publisher, **id, spaces))
-            .collect();
-        insert(tx, &rows, Conflict::Replace).await?;
+        // What was looked for under the lock and is nowhere cannot be in the way.
+        for (is_new, conflict) in [(true, Conflict::Fail), (false, Conflict::Replace)] {
+            let rows: Vec<action::Model> = alive
+                .iter()
+                .filter(|(_, fact)| (fact.found == Found::New) == is_new)
+                .map(|(id, fact)| fact.row(publisher, **id, spaces))
+                .collect();
+            insert(tx, &rows, conflict).await?;
+        }
         let recarted = || {
             let alive = alive.iter().copied();
             alive.filter(|(_, fact)| fact.stored_items.as_deref() != Some(fact.record.items()))
@@ -261,18 +246,24 @@ impl Facts {
             let mut sql = tx.sql();
             sql.push("DELETE FROM action_items WHERE publisher_id = ")
                 .bind(publisher.0);
-            sql.push(" AND action_id IN ").bind_all(ids.iter().copied());
+            sql.push(" AND ").among("action_id", ids);
             tx.execute(sql).await?;
         }
         let items: Vec<action_item::Model> = recarted()
             .flat_map(|(id, fact)| fact.item_rows(publisher, *id))
             .collect();
         insert(tx, &items, Conflict::Fail).await?;
-        let alive_states = self.0.iter().filter(|(_, fact)| fact.deleted_at.is_none());
-        let states: Vec<action_state::Model> = alive_states
-            .flat_map(|(id, fact)| fact.state_rows(publisher, *id))
-            .collect();
-        insert(tx, &states, Conflict::Lower("observed_at_us")).await?;
+        let lower = Conflict::Lower("observed_at_us");
+        for (is_new, conflict) in [(true, Conflict::Fail), (false, lower)] {
+            let states: Vec<action_state::Model> = self
+                .0
+                .iter()
+                .filter(|(_, fact)| fact.deleted_at.is_none())
+                .filter(|(_, fact)| (fact.found == Found::New) == is_new)
+                .flat_map(|(id, fact)| fact.state_rows(publisher, *id))
+                .collect();
+            insert(tx, &states, conflict).await?;
+        }
         let back: Vec<Uuid> = alive
             .iter()
             .filter(|(_, fact)| fact.found == Found::Buried)
@@ -358,10 +349,7 @@ pub(super) fn of_actions(
         .push(table)
         .push(" WHERE t.publisher_id = ")
         .bind(publisher.0);
-    sql.push(" AND t.")
-        .push(column)
-        .push(" IN ")
-        .bind_all(ids.iter().copied());
+    sql.push(" AND t.").among(column, ids);
     sql
 }
 
@@ -386,6 +374,7 @@ impl Fact {
         Ok(Self {
             external_id,
             contributes: Some(contribution(&record, user_id)),
+            held_user: user_id,
             record,
             stored_items: Some(cart),
             states: by_id,
@@ -490,16 +479,6 @@ impl Fact {
             }
             Some(_) => {}
         }
-    }
-
-    fn user<'a>(
-        &'a self,
-        publisher: PublisherId,
-        spaces: &'a AdSpaces,
-    ) -> Option<(Uuid, &'a str, &'a str)> {
-        let (space, slot) = spaces.user_rule(self.record.id(Slot::AdSpace));
-        let value = self.record.text(*Slot::SUBIDS.get(slot)?)?;
-        Some((user_id(publisher, space, value), space, value))
     }
 
     fn row(&self, publisher: PublisherId, id: Uuid, spaces: &AdSpaces) -> action::Model {

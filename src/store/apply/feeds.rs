@@ -199,8 +199,7 @@ async fn known_offers(
             .bind(publisher.0)
             .push(" AND t.feed = ")
             .bind(name);
-        sql.push(" AND t.product_id IN ")
-            .bind_all(ids.iter().copied());
+        sql.push(" AND ").among("t.product_id", ids);
         let rows = tx.models::<feed_offer::Entity>(sql).await?;
         known.extend(rows.into_iter().map(|row| (row.product_id, row)));
     }
@@ -251,8 +250,7 @@ async fn mark_hot(
                   WHERE c.publisher_id = t.publisher_id AND c.product_id = t.id AND c.is_hot) THEN 1 ELSE 0 END AS wanted \
                   FROM products t WHERE t.publisher_id = ")
             .bind(publisher.0)
-            .push(" AND t.id IN ")
-            .bind_all(ids.iter().copied());
+            .push(" AND ").among("t.id", ids);
         let mut turned: [Vec<Uuid>; 2] = [Vec::new(), Vec::new()];
         for row in tx.rows(sql).await? {
             let (is_hot, wanted): (bool, i32) =
@@ -274,8 +272,8 @@ async fn mark_hot(
                 .bind(is_hot)
                 .push(" WHERE publisher_id = ")
                 .bind(publisher.0)
-                .push(" AND id IN ")
-                .bind_all(ids.iter().copied());
+                .push(" AND ")
+                .among("id", ids);
             tx.execute(sql).await?;
         }
     }
@@ -327,13 +325,14 @@ async fn close_part(
     if products.is_empty() {
         return Ok(0);
     }
+    let ids: Vec<Uuid> = products.iter().copied().collect();
     let mut sql = tx.sql();
     sql.push("DELETE FROM feed_offers WHERE publisher_id = ")
         .bind(publisher.0)
         .push(" AND feed = ")
         .bind(source.name.as_str())
-        .push(" AND product_id IN ")
-        .bind_all(products.iter().copied());
+        .push(" AND ")
+        .among("product_id", &ids);
     tx.execute(sql).await?;
     mark_hot(tx, publisher, &products).await?;
     raise_version(tx, publisher, sequence, run.1).await?;
@@ -405,8 +404,8 @@ async fn commissions_in(
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM commission_rates t WHERE t.publisher_id = ")
             .bind(publisher.0)
-            .push(" AND t.product_id IN ")
-            .bind_all(ids.iter().copied());
+            .push(" AND ")
+            .among("t.product_id", ids);
         stored.extend(tx.models::<commission_rate::Entity>(sql).await?);
     }
     for old in stored {

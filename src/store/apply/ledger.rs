@@ -147,7 +147,7 @@ async fn known(
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM adjustments t WHERE t.publisher_id = ")
             .bind(publisher.0);
-        sql.push(" AND t.id IN ").bind_all(ids.iter().copied());
+        sql.push(" AND ").among("t.id", ids);
         let found = tx.models::<adjustment::Entity>(sql).await?;
         rows.extend(found.into_iter().map(|row| (row.id, row)));
     }

@@ -94,10 +94,7 @@ async fn remove(
             .push(table)
             .push(" WHERE publisher_id = ")
             .bind(publisher.0);
-        sql.push(" AND ")
-            .push(column)
-            .push(" IN ")
-            .bind_all(ids.iter().copied());
+        sql.push(" AND ").among(column, ids);
         tx.execute(sql).await?;
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(super) async fn levels(
         let mut sql = tx.sql();
         sql.push("SELECT id, level1_id, level2_id FROM categories WHERE publisher_id = ")
             .bind(publisher.0);
-        sql.push(" AND id IN ").bind_all(ids.iter().copied());
+        sql.push(" AND ").among("id", ids);
         for row in tx.rows(sql).await? {
             let above = (row.try_get("", "level1_id")?, row.try_get("", "level2_id")?);
             levels.insert(row.try_get("", "id")?, above);
@@ -325,8 +325,7 @@ async fn began(
             "SELECT {key} AS id, first_ordered_at_us FROM {table} WHERE publisher_id = "
         ))
         .bind(publisher.0);
-        sql.push(&format!(" AND {key} IN "))
-            .bind_all(ids.iter().copied());
+        sql.push(" AND ").among(key, ids);
         for row in tx.rows(sql).await? {
             let id: Uuid = row.try_get("", "id")?;
             let first: i64 = row.try_get("", "first_ordered_at_us")?;
@@ -353,8 +352,8 @@ async fn firsts(
             "SELECT {key} AS id, MIN(a.ordered_at_us) AS first_at FROM {from} WHERE a.publisher_id = "
         ))
         .bind(publisher.0);
-        sql.push(&format!(" AND a.status <> 'DECLINED' AND {key} IN "))
-            .bind_all(ids.iter().copied())
+        sql.push(" AND a.status <> 'DECLINED' AND ")
+            .among(key, ids)
             .push(&format!(" GROUP BY {key}"));
         for row in tx.rows(sql).await? {
             found.push((row.try_get("", "id")?, row.try_get("", "first_at")?));

@@ -266,7 +266,10 @@ impl Asking<'_> {
                     )
                 }
                 ActionTest::User(filter) => {
-                    let of = |test: &UserTest| (test.0 == UserField::Id).then(|| test.1.clone());
+                    let of = |test: &UserTest| match test {
+                        UserTest::Field(UserField::Id, op) => Some(op.clone()),
+                        _ => None,
+                    };
                     (
                         Named::User,
                         self.related("users", filter, of, |names| &names.users)

@@ -347,13 +347,11 @@ pub(super) async fn snapshot(tx: &ReadTx, scope: ReadScope) -> Result<Option<Arc
     let Some(columns) = tx.store().columns().filter(|_| for_all) else {
         return Ok(None);
     };
-    let (publisher, found) = tx
-        .columns()
-        .get_or_try_init(|| async {
-            let found = columns.find(tx, scope).await?;
-            Ok::<_, crate::domain::error::Error>((scope.publisher(), found))
-        })
-        .await?;
+    let mut held = tx.columns().lock().await;
+    let (publisher, found) = match held.as_ref() {
+        Some(known) => known,
+        None => held.insert((scope.publisher(), columns.find(tx, scope).await?)),
+    };
     // A transaction reads one publisher; should it read another, SQL does.
     Ok(found.clone().filter(|_| *publisher == scope.publisher()))
 }

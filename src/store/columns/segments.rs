@@ -233,9 +233,10 @@ pub async fn user_stats(
 #[derive(Clone, Copy)]
 struct User {
     first: i64,
-    /// The latest counted action in the range, by its order and then its id, and its country.
+    /// The latest counted action in the range, by its order and then its id, and where it came from.
     last: (i64, Uuid),
     country: usize,
+    device: usize,
 }
 
 fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
@@ -245,6 +246,7 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
         first: i64::MAX,
         last: (i64::MIN, Uuid::nil()),
         country: 0,
+        device: 0,
     };
     let mut known = vec![nobody; names.users.room()];
     let mut tally = Tally::new(names.users.room(), names.currencies.room());
@@ -270,6 +272,7 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
         if last >= user.last {
             user.last = last;
             user.country = chunk.country(place);
+            user.device = chunk.device(place);
         }
     });
     let currencies = names.currencies_in_order();
@@ -287,6 +290,7 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
             first_at: instant(user.first, "actions", "ordered_at_us")?,
             last_at: instant(user.last.0, "actions", "ordered_at_us")?,
             country: names.countries.name(user.country).cloned(),
+            device: names.devices.name(user.device).cloned(),
         });
     }
     Ok(found)

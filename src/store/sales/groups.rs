@@ -40,7 +40,8 @@ struct Grouping {
     sums: &'static str,
 }
 
-const ITEMS: &str =
+/// Cart items `i` with their actions `a`.
+pub(super) const ITEMS: &str =
     "action_items i JOIN actions a ON a.publisher_id = i.publisher_id AND a.id = i.action_id";
 const ITEMS_BY_CATEGORY: &str = "action_items i JOIN actions a ON a.publisher_id = i.publisher_id \
      AND a.id = i.action_id LEFT JOIN categories c ON c.publisher_id = i.publisher_id AND c.id = i.category_id";
@@ -220,7 +221,7 @@ impl Groups<'_> {
     }
 
     /// What is read from the facts: everything, or what the total's cells do not cover.
-    fn read_as_facts(&self) -> Vec<FactQuery> {
+    pub(super) fn read_as_facts(&self) -> Vec<FactQuery> {
         match self.source {
             Source::Facts => vec![self.facts.clone()],
             Source::Total(_, cover) => cover
@@ -254,7 +255,7 @@ impl Groups<'_> {
     }
 
     /// Appends ` FROM … WHERE …` for the rows of a total, called `a`.
-    fn write_total(
+    pub(super) fn write_total(
         &self,
         scope: ReadScope,
         (total, cover): (Total, &Cover),

@@ -5,9 +5,11 @@
 
 mod best;
 mod groups;
+mod targets;
 
 pub use best::MANY_UNITS;
 pub use groups::Groups;
+pub use targets::{base_rate, target_count, target_units, targets};
 
 use super::convert::inconsistent;
 use super::keyset::limit;

@@ -3,14 +3,16 @@
 //! Conditions are two-valued: each test of a column that may be missing asks first whether it is there, so that `NOT`
 //! is the complement. Related rows are asked for by `EXISTS`, every one of which carries the publisher.
 
+use super::segment::write_in;
 use super::{Sql, bound};
 use crate::domain::catalog::{Catalog, Countries, CountryRule, Eligibility, country_codes};
 use crate::domain::filter::{
     ActionField, ActionTest, AdSpaceField, AdSpaceTest, AdjustmentField, AdjustmentTest,
     BalanceField, BalanceTest, CategoryField, CategoryTest, Filter, ImportField, ImportTest,
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
-    UserField, UserTest, Value,
+    SegmentField, SegmentTest, UserField, UserTest, Value,
 };
+use crate::domain::rule::InSegments;
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Zone, end_of_day, start_of_day};
 use sea_orm::DbBackend;
@@ -23,6 +25,11 @@ pub(in crate::store) trait Condition {
 
 /// Appends a filter on the row that the statement calls `row`.
 pub(in crate::store) fn write_filter<T: Condition>(filter: &Filter<T>, row: &str, sql: &mut Sql) {
+    write_tree(filter, sql, &|test, sql| test.write(row, sql));
+}
+
+/// Appends a tree of conditions, each of which `write` appends.
+pub(super) fn write_tree<T>(filter: &Filter<T>, sql: &mut Sql, write: &impl Fn(&T, &mut Sql)) {
     let mut list = |parts: &[Filter<T>], between: &str, none: &str| {
         if parts.is_empty() {
             sql.push(none);
@@ -30,7 +37,7 @@ pub(in crate::store) fn write_filter<T: Condition>(filter: &Filter<T>, row: &str
         }
         for (place, part) in parts.iter().enumerate() {
             sql.push(if place == 0 { "(" } else { between });
-            write_filter(part, row, sql);
+            write_tree(part, sql, write);
         }
         sql.push(")");
     };
@@ -39,11 +46,51 @@ pub(in crate::store) fn write_filter<T: Condition>(filter: &Filter<T>, row: &str
         Filter::Any(parts) => list(parts, " OR ", "FALSE"),
         Filter::Not(part) => {
             sql.push("NOT (");
-            write_filter(part, row, sql);
+            write_tree(part, sql, write);
             sql.push(")");
         }
-        Filter::Test(test) => test.write(row, sql),
+        Filter::Test(test) => write(test, sql),
     }
+}
+
+/// The segments that a condition names, if it is of nothing else.
+trait OfSegments {
+    fn segments(&self) -> Option<&InSegments>;
+}
+
+impl OfSegments for UserTest {
+    fn segments(&self) -> Option<&InSegments> {
+        match self {
+            Self::Segment(named) => Some(named),
+            Self::Field(..) => None,
+        }
+    }
+}
+
+impl OfSegments for ProductTest {
+    fn segments(&self) -> Option<&InSegments> {
+        match self {
+            Self::Segment(named) => Some(named),
+            Self::Field(..) | Self::Category(_) => None,
+        }
+    }
+}
+
+/// Appends a filter of segments alone on the row that the column `id`, which may be missing, names: no row needs to be
+/// looked up for it. Tells whether the filter is one.
+fn write_segments_alone<T: OfSegments>(filter: &Filter<T>, id: &str, sql: &mut Sql) -> bool {
+    let is_alone =
+        filter.tests().next().is_some() && filter.tests().all(|test| test.segments().is_some());
+    if is_alone {
+        sql.push(&format!("({id} IS NOT NULL AND "));
+        write_tree(filter, sql, &|test, sql| {
+            if let Some(named) = test.segments() {
+                write_in(named, id, sql);
+            }
+        });
+        sql.push(")");
+    }
+    is_alone
 }
 
 /// Appends the condition that a range lays on the action that the statement calls `row`.
@@ -87,7 +134,7 @@ impl Column {
     }
 }
 
-fn write_op(place: &str, nullable: bool, op: &Op, sql: &mut Sql) {
+pub(super) fn write_op(place: &str, nullable: bool, op: &Op, sql: &mut Sql) {
     if let Op::IsNull(wanted) = op {
         sql.push(place)
             .push(if *wanted { " IS NULL" } else { " IS NOT NULL" });
@@ -181,6 +228,7 @@ impl Condition for ActionTest {
             Self::Field(field, op) => action_column(*field).write(row, op, sql),
             Self::Program(filter) => write_program(row, filter, sql),
             Self::AdSpace(filter) => write_ad_space(row, filter, sql),
+            Self::User(filter) if write_segments_alone(filter, &format!("{row}.user_id"), sql) => {}
             Self::User(filter) => {
                 write_related(
                     "users",
@@ -333,6 +381,8 @@ impl Condition for ItemTest {
                 };
                 column.write(row, op, sql);
             }
+            Self::Product(filter)
+                if write_segments_alone(filter, &format!("{row}.product_id"), sql) => {}
             Self::Product(filter) => {
                 write_related(
                     "products",
@@ -380,6 +430,7 @@ impl Condition for ProductTest {
                 column.write(row, op, sql);
             }
             Self::Category(filter) => write_category(row, "fd", filter, sql),
+            Self::Segment(named) => write_in(named, &format!("{row}.id"), sql),
         }
     }
 }
@@ -447,11 +498,29 @@ impl Condition for AdSpaceTest {
 
 impl Condition for UserTest {
     fn write(&self, row: &str, sql: &mut Sql) {
-        let column = match self.0 {
+        let (field, op) = match self {
+            Self::Field(field, op) => (field, op),
+            Self::Segment(named) => return write_in(named, &format!("{row}.id"), sql),
+        };
+        let column = match field {
             UserField::Id => Column("id", false, false),
             UserField::Value => Column("value", false, false),
             UserField::UserSpace => Column("user_space", false, false),
             UserField::FirstSeen => Column("first_seen_us", false, false),
+        };
+        column.write(row, op, sql);
+    }
+}
+
+impl Condition for SegmentTest {
+    fn write(&self, row: &str, sql: &mut Sql) {
+        let column = match self.0 {
+            SegmentField::Id => Column("id", false, false),
+            SegmentField::Subject => Column("subject", false, false),
+            SegmentField::Name => Column("name_key", false, true),
+            SegmentField::FrozenAt => Column("frozen_at_us", true, false),
+            SegmentField::FrozenFrom => Column("frozen_from_id", true, false),
+            SegmentField::ArchivedAt => Column("archived_at_us", true, false),
         };
         column.write(row, &self.1, sql);
     }

@@ -1,10 +1,11 @@
 //! Bulk inserts and upserts of entities, chunked by the databases' limits on variables.
 
 use super::Sql;
+use super::arrays::Arrays;
 use crate::store::tx::WriteTx;
 use sea_orm::{
     DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic, Iterable as _, ModelTrait,
-    PrimaryKeyToColumn as _,
+    PrimaryKeyToColumn as _, Value,
 };
 
 /// What to do with a row whose key is taken.
@@ -24,18 +25,15 @@ pub(in crate::store) enum Conflict {
     Add(&'static [&'static str], Option<&'static str>),
 }
 
-/// How many variables a statement may bind, with some room.
-fn variables(backend: DbBackend) -> usize {
-    if backend == DbBackend::Postgres {
-        65_000
-    } else {
-        32_000
-    }
-}
-
-/// How many rows a statement writes at most: statements of one size are prepared once, and one is made while another
-/// runs.
-const ROWS: usize = 100;
+/// How many variables a statement for SQLite may bind, with some room.
+const VARIABLES: usize = 32_000;
+/// How many rows a statement for SQLite writes at most: one is made while another runs.
+const ROWS: usize = 128;
+/// Up to so many rows an SQLite statement takes any number of them, beyond it powers of two: to prepare a statement takes
+/// longer than to run it, so there are few sizes, which are prepared once each.
+const ANY_NUMBER: usize = 8;
+/// How many rows a statement for PostgreSQL writes at most, whose text is the same for any number.
+const ROWS_OF_ARRAYS: usize = 500;
 
 /// Writes rows in chunks; gives the number of rows that were inserted or updated. No key may be in `models` twice.
 pub(in crate::store) async fn insert<M: ModelTrait>(
@@ -44,8 +42,7 @@ pub(in crate::store) async fn insert<M: ModelTrait>(
     conflict: Conflict,
 ) -> Result<u64, DbErr> {
     let columns: Vec<_> = <M::Entity as EntityTrait>::Column::iter().collect();
-    let rows = (variables(tx.backend()) / columns.len()).clamp(1, ROWS);
-    let mut chunks = models.chunks(rows).map(|chunk| {
+    let mut chunks = chunks(models, tx.backend(), columns.len()).map(|chunk| {
         let mut sql = tx.sql();
         write_insert(chunk, &columns, conflict, &mut sql);
         sql
@@ -61,6 +58,24 @@ pub(in crate::store) async fn insert<M: ModelTrait>(
     Ok(written)
 }
 
+/// Rows with so many columns each, divided into those that one statement takes.
+fn chunks<M>(mut rows: &[M], backend: DbBackend, columns: usize) -> impl Iterator<Item = &[M]> {
+    let most = if backend == DbBackend::Postgres {
+        ROWS_OF_ARRAYS
+    } else {
+        (VARIABLES / columns.max(1)).clamp(1, ROWS)
+    };
+    std::iter::from_fn(move || {
+        let mut count = rows.len().min(most);
+        if backend != DbBackend::Postgres && count > ANY_NUMBER {
+            count = 1 << count.ilog2();
+        }
+        let (chunk, rest) = rows.split_at_checked(count).filter(|_| count > 0)?;
+        rows = rest;
+        Some(chunk)
+    })
+}
+
 fn write_insert<M: ModelTrait>(
     models: &[M],
     columns: &[<M::Entity as EntityTrait>::Column],
@@ -73,11 +88,8 @@ fn write_insert<M: ModelTrait>(
         .push(table.table_name())
         .push(" (")
         .push(&names.join(", "))
-        .push(") VALUES ");
-    for (place, model) in models.iter().enumerate() {
-        sql.push(if place == 0 { "" } else { ", " });
-        sql.bind_all(columns.iter().map(|column| model.get(*column)));
-    }
+        .push(") ");
+    write_rows(models, columns, sql);
     let keys = keys::<M>();
     let target = format!(" ON CONFLICT ({}) DO ", keys.join(", "));
     match conflict {
@@ -117,6 +129,31 @@ fn write_insert<M: ModelTrait>(
     }
 }
 
+/// Appends rows: as arrays where the database has them.
+fn write_rows<M: ModelTrait>(
+    models: &[M],
+    columns: &[<M::Entity as EntityTrait>::Column],
+    sql: &mut Sql,
+) {
+    let values = |model: &M| columns.iter().map(|column| model.get(*column)).collect();
+    if let Some(arrays) = arrays(sql.backend(), models.iter().map(values)) {
+        sql.push("SELECT * FROM ");
+        arrays.write(sql);
+        return;
+    }
+    sql.push("VALUES ");
+    for (place, model) in models.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " });
+        sql.bind_all(columns.iter().map(|column| model.get(*column)));
+    }
+}
+
+fn arrays(backend: DbBackend, rows: impl Iterator<Item = Vec<Value>>) -> Option<Arrays> {
+    (backend == DbBackend::Postgres)
+        .then(|| Arrays::of(rows))
+        .flatten()
+}
+
 /// The assignment that adds the arriving value of a column to the one that is there.
 pub(in crate::store) fn added(table: &str, column: &str) -> String {
     format!("{column} = {table}.{column} + excluded.{column}")
@@ -136,8 +173,14 @@ pub(in crate::store) async fn delete_empty<M: ModelTrait>(
     sums: &[&str],
 ) -> Result<u64, DbErr> {
     let mut deleted = 0;
-    for chunk in models.chunks(ROWS) {
-        // Most rows are not empty, so they are looked up first: where a list leads a join, both databases follow the key.
+    for chunk in chunks(models, tx.backend(), 1) {
+        let all: Vec<&M> = chunk.iter().collect();
+        let mut sql = tx.sql();
+        if write_delete_joined(&all, sums, &mut sql) {
+            deleted += tx.execute(sql).await?;
+            continue;
+        }
+        // Most rows are not empty, so they are looked up first: where a list leads a join, SQLite follows the key.
         let mut sql = tx.sql();
         write_empty(chunk, sums, &mut sql);
         let mut empty: Vec<&M> = Vec::new();
@@ -149,12 +192,11 @@ pub(in crate::store) async fn delete_empty<M: ModelTrait>(
                     .and_then(|place| chunk.get(place)),
             );
         }
-        if empty.is_empty() {
-            continue;
+        for chunk in chunks(&empty, tx.backend(), 1) {
+            let mut sql = tx.sql();
+            write_delete(chunk, &mut sql);
+            deleted += tx.execute(sql).await?;
         }
-        let mut sql = tx.sql();
-        write_delete(&empty, &mut sql);
-        deleted += tx.execute(sql).await?;
     }
     Ok(deleted)
 }
@@ -165,12 +207,34 @@ pub(in crate::store) async fn delete<M: ModelTrait>(
     models: &[&M],
 ) -> Result<u64, DbErr> {
     let mut deleted = 0;
-    for chunk in models.chunks(ROWS) {
+    for chunk in chunks(models, tx.backend(), 1) {
         let mut sql = tx.sql();
-        write_delete(chunk, &mut sql);
+        if !write_delete_joined(chunk, &[], &mut sql) {
+            sql = tx.sql();
+            write_delete(chunk, &mut sql);
+        }
         deleted += tx.execute(sql).await?;
     }
     Ok(deleted)
+}
+
+/// Appends the statement that deletes the rows with the keys of models whose columns `sums` are all 0, by arrays of the
+/// keys; tells whether the database has them.
+fn write_delete_joined<M: ModelTrait>(models: &[&M], sums: &[&str], sql: &mut Sql) -> bool {
+    let columns = key_columns::<M>();
+    let values = |model: &&M| columns.iter().map(|column| model.get(*column)).collect();
+    let Some(arrays) = arrays(sql.backend(), models.iter().map(values)) else {
+        return false;
+    };
+    let table = <M::Entity as Default>::default();
+    sql.push(&format!("DELETE FROM {} t USING ", table.table_name()));
+    arrays.write(sql);
+    let keys = keys::<M>();
+    sql.push(&format!(" v ({}) WHERE ", keys.join(", ")));
+    let pairs = keys.iter().map(|key| format!("t.{key} = v.{key}"));
+    let empty = sums.iter().map(|name| format!("t.{name} = 0"));
+    sql.push(&pairs.chain(empty).collect::<Vec<_>>().join(" AND "));
+    true
 }
 
 /// Appends a query for the `place` of each model whose row is empty.
@@ -217,4 +281,31 @@ fn key_columns<M: ModelTrait>() -> Vec<<M::Entity as EntityTrait>::Column> {
     <M::Entity as EntityTrait>::PrimaryKey::iter()
         .map(sea_orm::PrimaryKeyToColumn::into_column)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_of_few_sizes_and_lose_nothing() {
+        let rows: Vec<u32> = (0..1_000).collect();
+        for count in 0..rows.len() {
+            for (backend, sizes) in [
+                (
+                    DbBackend::Sqlite,
+                    &[1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128][..],
+                ),
+                (DbBackend::Postgres, &[][..]),
+            ] {
+                let parts: Vec<&[u32]> = chunks(&rows[..count], backend, 45).collect();
+                assert_eq!(parts.concat(), rows[..count]);
+                assert!(
+                    sizes.is_empty() || parts.iter().all(|part| sizes.contains(&part.len())),
+                    "{count}"
+                );
+                assert!(parts.len() <= 7 + count / ROWS, "{count}: {}", parts.len());
+            }
+        }
+    }
 }

@@ -3,13 +3,17 @@
 //! One text serves SQLite, PostgreSQL and Citus; only the placeholders differ. Values are always bound, never written
 //! into the text.
 
+mod arrays;
 pub(super) mod cells;
 pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;
+pub(super) mod segment;
 
 use crate::domain::filter::Value as DomainValue;
+use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
+use uuid::Uuid;
 
 /// A statement under construction.
 #[derive(Clone, Debug)]
@@ -64,6 +68,21 @@ impl Sql {
             self.push("NULL");
         }
         self.push(")")
+    }
+
+    /// Appends the test whether a column holds one of these ids. On PostgreSQL its text, and so its plan, is the same
+    /// for any number of them; on SQLite the last one is repeated, so that there are few sizes, which are prepared once
+    /// each.
+    pub fn among(&mut self, column: &str, ids: &[Uuid]) -> &mut Self {
+        self.push(column);
+        if self.backend == DbBackend::Postgres {
+            let ids = ids.iter().map(|id| Value::from(*id)).collect();
+            let ids = Value::Array(ArrayType::Uuid, Some(Box::new(ids)));
+            return self.push(" = ANY(").bind(ids).push(")");
+        }
+        let wanted = ids.len().next_power_of_two();
+        let more = ids.last().into_iter().cycle().take(wanted - ids.len());
+        self.push(" IN ").bind_all(ids.iter().chain(more).copied())
     }
 
     /// Appends another statement with its values.

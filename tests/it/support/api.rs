@@ -3,11 +3,12 @@
 use super::drafts::at;
 use super::world::World;
 use actiongraph::domain::limits::Limits;
-use actiongraph::domain::scope::{Credential, Viewer};
+use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
-use actiongraph::graphql::{Call, Engine, GraphqlRequest, Method, Reply};
+use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
 use actiongraph::store::Recorder;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// A caller who sees one publisher's data.
 pub(crate) struct Api {
@@ -41,6 +42,17 @@ impl Api {
         api
     }
 
+    /// The same caller with a key that may do this.
+    pub(crate) fn allowed(mut self, scopes: &[KeyScope]) -> Self {
+        self.viewer.credential = Credential::Key {
+            id: Uuid::nil(),
+            prefix: "00000000".to_owned(),
+            label: "test".to_owned(),
+            scopes: scopes.to_vec(),
+        };
+        self
+    }
+
     /// The reply to an operation.
     pub(crate) async fn reply(&self, query: &str, variables: &Value) -> Reply {
         let request = GraphqlRequest {
@@ -54,6 +66,7 @@ impl Api {
             now: self.now,
             method: Method::Post,
             reference: "test".to_owned(),
+            introspection: Introspection::Allowed,
         };
         self.engine.execute(request, call).await
     }

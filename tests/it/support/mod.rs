@@ -12,6 +12,7 @@ pub(crate) mod dice;
 pub(crate) mod drafts;
 pub(crate) mod naive;
 pub(crate) mod naive_report;
+pub(crate) mod naive_segment;
 pub(crate) mod queries;
 pub(crate) mod server;
 pub(crate) mod statement;

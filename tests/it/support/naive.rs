@@ -1,5 +1,6 @@
 //! What the answers should be, computed the plain way: loops over all rows, with no SQL and none of `store`.
 
+use super::naive_segment::in_segments;
 use super::world::Facts;
 use actiongraph::domain::catalog::Catalog;
 use actiongraph::domain::filter::{
@@ -97,7 +98,7 @@ pub(crate) fn matches(facts: &Facts, action: &Action, filter: &Filter<ActionTest
         }),
         ActionTest::User(filter) => action.user_id.is_some_and(|id| {
             let user = &facts.users[&id];
-            filter.matches(&|test| user_test(user, test))
+            filter.matches(&|test| user_test(facts, user, test))
         }),
         ActionTest::Items(quantifier, filter) => {
             let mut cart = facts.cart(action.id).iter();
@@ -175,7 +176,7 @@ fn action_value(facts: &Facts, action: &Action, field: ActionField) -> Value {
     }
 }
 
-fn item_test(facts: &Facts, item: &Item, test: &ItemTest) -> bool {
+pub(crate) fn item_test(facts: &Facts, item: &Item, test: &ItemTest) -> bool {
     match test {
         ItemTest::Field(field, op) => op.holds(&match field {
             ItemField::Amount => item.amount_e4.into(),
@@ -214,6 +215,7 @@ pub(crate) fn product_test(
             ProductField::FirstSeen => product.first_seen_us.into(),
         }),
         ProductTest::Category(filter) => in_category(facts, product.category_id, filter),
+        ProductTest::Segment(named) => in_segments(facts, named, product.id),
     }
 }
 
@@ -274,7 +276,11 @@ pub(crate) fn ad_space_test(
     }
 }
 
-pub(crate) fn user_test(user: &entity::user::Model, UserTest(field, op): &UserTest) -> bool {
+pub(crate) fn user_test(facts: &Facts, user: &entity::user::Model, test: &UserTest) -> bool {
+    let (field, op) = match test {
+        UserTest::Field(field, op) => (field, op),
+        UserTest::Segment(named) => return in_segments(facts, named, user.id),
+    };
     match field {
         UserField::Id => op.holds(&user.id.into()),
         UserField::Value => op.holds(&user.value.clone().into()),

@@ -1,6 +1,7 @@
 //! What a report should answer, computed the plain way: loops over all facts, with none of `analytics` and `store`.
 
 use super::naive::{self, in_range, line_up, local_start};
+use super::naive_segment;
 use super::world::Facts;
 use actiongraph::domain::filter::{ActionField, ActionTest};
 use actiongraph::domain::money::{Currency, Money};
@@ -10,6 +11,7 @@ use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, KeyPart, OrderKey, ReportRequest,
 };
+use actiongraph::domain::rule::{SegmentSet, Subject};
 use actiongraph::domain::sales::{AxisRange, DateAxis};
 use actiongraph::domain::text::fold;
 use actiongraph::domain::time::{Instant, Span, WeekStart, Zone};
@@ -66,6 +68,28 @@ impl Group<'_> {
         self.clicks += more.clicks;
         self.views += more.views;
     }
+}
+
+/// The segments that the user of an action or the product of an item is in; none for one that is in none.
+fn segments_of(
+    members: &[(&SegmentSet, BTreeSet<Uuid>)],
+    subject: Subject,
+    action: &Action,
+    item: Option<&Item>,
+) -> Vec<KeyPart> {
+    let id = match subject {
+        Subject::Users => action.user_id,
+        Subject::Products => item.and_then(|item| item.product_id),
+    };
+    let own = members.iter().filter(|(set, _)| set.subject == subject);
+    let found: Vec<KeyPart> = own
+        .filter(|(_, members)| id.is_some_and(|id| members.contains(&id)))
+        .map(|(set, _)| KeyPart::Id(set.id))
+        .collect();
+    if found.is_empty() {
+        return vec![KeyPart::None];
+    }
+    found
 }
 
 /// What a report is computed with.
@@ -518,6 +542,12 @@ impl<'a> Naive<'a> {
                 *of_user.entry(user).or_default() += 1;
             }
         }
+        let members: Vec<(&SegmentSet, BTreeSet<Uuid>)> = self
+            .request
+            .segments
+            .iter()
+            .map(|set| (set.as_ref(), naive_segment::members(self.facts, set)))
+            .collect();
         let mut groups: BTreeMap<Name, Group<'a>> = BTreeMap::new();
         for action in self.matching(range) {
             let at = naive::axis_value(action, range.axis, range.zone).unwrap();
@@ -525,19 +555,39 @@ impl<'a> Naive<'a> {
                 .request
                 .bucket
                 .map(|bucket| self.slot(at, bucket, range));
-            let key = |item: Option<&Item>| -> Vec<KeyPart> {
-                let part = |by: &Dimension| self.key(action, item, *by, range, &of_user);
-                self.request.dimensions.iter().map(part).collect()
+            let keys = |item: Option<&Item>| -> Vec<Vec<KeyPart>> {
+                let mut keys = vec![Vec::new()];
+                for by in &self.request.dimensions {
+                    let parts = match by.segments_of() {
+                        Some(subject) => segments_of(&members, subject, action, item),
+                        None => vec![self.key(action, item, *by, range, &of_user)],
+                    };
+                    keys = keys
+                        .into_iter()
+                        .flat_map(|key: Vec<KeyPart>| {
+                            parts.iter().map(move |part| {
+                                let mut key = key.clone();
+                                key.push(part.clone());
+                                key
+                            })
+                        })
+                        .collect();
+                }
+                keys
             };
             if !self.over_items() {
-                let group = groups.entry((time, key(None))).or_default();
-                group.actions.insert(action.id, action);
+                for key in keys(None) {
+                    let group = groups.entry((time, key)).or_default();
+                    group.actions.insert(action.id, action);
+                }
                 continue;
             }
             for item in self.facts.cart(action.id) {
-                let group = groups.entry((time, key(Some(item)))).or_default();
-                group.actions.insert(action.id, action);
-                group.items.push((action, item));
+                for key in keys(Some(item)) {
+                    let group = groups.entry((time, key)).or_default();
+                    group.actions.insert(action.id, action);
+                    group.items.push((action, item));
+                }
             }
         }
         for (action, row) in self.clicks(range) {
@@ -617,6 +667,9 @@ impl<'a> Naive<'a> {
                 Some(4..=9) => word("REGULAR"),
                 Some(_) => word("LOYAL"),
             },
+            Dimension::UserSegment | Dimension::ProductSegment => {
+                panic!("an action can be in several")
+            }
         }
     }
 

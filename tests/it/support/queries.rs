@@ -134,7 +134,7 @@ fn flag() -> BoxedStrategy<Op> {
 }
 
 /// A tree of conditions, empty lists included.
-fn tree<T: Debug + Clone + 'static>(
+pub(crate) fn tree<T: Debug + Clone + 'static>(
     leaf: BoxedStrategy<T>,
     depth: u32,
 ) -> BoxedStrategy<Filter<T>> {
@@ -195,7 +195,7 @@ fn action_op(pools: &Pools, field: ActionField) -> BoxedStrategy<Op> {
     }
 }
 
-fn item_leaf(pools: &Pools) -> BoxedStrategy<ItemTest> {
+pub(crate) fn item_leaf(pools: &Pools) -> BoxedStrategy<ItemTest> {
     let own = {
         let pools = pools.clone();
         select(ItemField::ALL.to_vec()).prop_flat_map(move |field| {
@@ -212,6 +212,29 @@ fn item_leaf(pools: &Pools) -> BoxedStrategy<ItemTest> {
         category_filter(pools, 1).prop_map(ItemTest::Category),
     ]
     .boxed()
+}
+
+/// Comparisons with a country of a click.
+pub(crate) fn country_op() -> BoxedStrategy<Op> {
+    let countries: Vec<Value> = COUNTRIES.iter().map(|code| Value::from(*code)).collect();
+    op(&countries, Kind::Ordered)
+}
+
+/// Ids of users, or of products.
+pub(crate) fn ids(pools: &Pools, of_users: bool) -> BoxedStrategy<Vec<Uuid>> {
+    let all = if of_users {
+        &pools.users
+    } else {
+        &pools.products
+    };
+    let all: Vec<Uuid> = all
+        .iter()
+        .filter_map(|value| match value {
+            Value::Id(id) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    vec(select(all), 0..5).boxed()
 }
 
 /// Filters on products.
@@ -284,7 +307,7 @@ pub(crate) fn user_filter(pools: &Pools, depth: u32) -> BoxedStrategy<Filter<Use
             UserField::FirstSeen => op(&pools.numbers, Kind::Ordered),
             _ => op(&pools.texts, Kind::Text),
         };
-        op.prop_map(move |op| UserTest(field, op))
+        op.prop_map(move |op| UserTest::Field(field, op))
     });
     tree(leaf.boxed(), depth)
 }

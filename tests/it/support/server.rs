@@ -12,7 +12,7 @@ use actiongraph::domain::scope::{KeyScope, Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
 use actiongraph::store::postback_secrets::{self, NewSecret};
-use actiongraph::store::{Store, publishers};
+use actiongraph::store::{Store, StoreOptions, publishers};
 use actiongraph::telemetry::Metrics;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub(crate) struct Running {
     pub(crate) keys: [String; 2],
     /// A postback secret of each.
     pub(crate) secrets: [String; 2],
+    /// The database.
+    pub(crate) url: String,
     /// The test's own connections.
     pub(crate) store: Store,
     /// The server's clock, which stands still.
@@ -68,6 +70,10 @@ pub(crate) async fn running(settings: &str) -> Running {
     raw.add_file("test", settings);
     raw.add_flag("listen", Some("127.0.0.1:0"));
     let settings = Settings::resolve(raw).unwrap();
+    let its_options = StoreOptions {
+        read_timeout: Duration::from_millis(settings.limits.statement_deadline_ms),
+        ..StoreOptions::default()
+    };
     let stop = Arc::new(Notify::new());
     let (told, its_clock, its_url) = (Arc::clone(&stop), clock.clone(), url.clone());
     let (send, receive) = std::sync::mpsc::channel();
@@ -76,7 +82,7 @@ pub(crate) async fn running(settings: &str) -> Running {
         runtime.block_on(async {
             let parts = Parts {
                 syncs: Vec::new(),
-                store: Store::open(&its_url).await.unwrap(),
+                store: Store::open_with(&its_url, its_options).await.unwrap(),
                 clock: its_clock,
                 metrics: Arc::new(Metrics::new()),
                 demo: None,
@@ -96,6 +102,7 @@ pub(crate) async fn running(settings: &str) -> Running {
         publishers: [one, two],
         keys: [key_one, key_two],
         secrets,
+        url,
         store,
         clock,
         stop,

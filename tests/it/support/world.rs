@@ -339,6 +339,18 @@ impl World {
             .unwrap();
     }
 
+    /// Says of actions which class of device they came from, as postbacks do.
+    pub(crate) async fn mark_devices(&self, place: usize, device: &str, ids: &[Uuid]) {
+        use sea_orm::sea_query::Expr;
+        entity::action::Entity::update_many()
+            .col_expr(entity::action::Column::Device, Expr::value(device))
+            .filter(entity::action::Column::PublisherId.eq(self.publishers[place].id.0))
+            .filter(entity::action::Column::Id.is_in(ids.iter().copied()))
+            .exec(&self.db)
+            .await
+            .unwrap();
+    }
+
     /// Hangs the unknown category 990001 below a shipped one of level 2: the shipped tree has two levels, the tables and
     /// all that reads them know three.
     pub(crate) async fn deepen(&self, place: usize) {

@@ -2,19 +2,36 @@
 
 use super::Stage;
 use crate::support::admitad::Action;
+use crate::support::books::{self, Cell};
 use crate::support::check::seed;
 use crate::support::dice::Dice;
 use crate::support::drafts::at;
 use actiongraph::domain::draft::ActionDraft;
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::format::input::Reading;
-use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_file};
+use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_file, run_id};
 use actiongraph::ingest::postback::{Told, read};
+use actiongraph::ingest::uploads::Uploads;
+use actiongraph::store::uploads::{Upload, enqueue};
+use actiongraph::worker::imports::{Reader, tick};
+use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
 
 /// Where the actions come in.
-const ENTRANCES: [&str; 5] = ["sync", "postbacks", "page.json", "report.csv", "report.xml"];
+const ENTRANCES: [&str; 9] = [
+    "sync",
+    "postbacks",
+    "upload",
+    "page.json",
+    "lines.jsonl.gz",
+    "report.csv",
+    "report.xml",
+    "report.xlsx",
+    "report.xls",
+];
 
 /// The columns of the tables: what a report has beside names and links of products.
 const COLUMNS: [&str; 17] = [
@@ -69,6 +86,17 @@ fn csv(rows: &[BTreeMap<String, String>]) -> String {
         text.push_str(&row.values().map(quoted).collect::<Vec<_>>().join(";"));
     }
     text
+}
+
+/// The rows as a table of a workbook.
+fn table(rows: &[BTreeMap<String, String>]) -> Vec<Vec<Cell>> {
+    let text = |text: &String| match text.as_str() {
+        "" => Cell::Empty,
+        text => Cell::Text(text.to_owned()),
+    };
+    let headings = rows[0].keys().map(text).collect();
+    let rows = rows.iter().map(|row| row.values().map(text).collect());
+    std::iter::once(headings).chain(rows).collect()
 }
 
 fn xml(rows: &[BTreeMap<String, String>]) -> String {
@@ -128,17 +156,31 @@ fn postbacks(action: &Action) -> Vec<ActionDraft> {
         .collect()
 }
 
+/// A page of the API with all actions.
+fn page(actions: &[Action]) -> String {
+    let records: Vec<_> = actions.iter().map(Action::record).collect();
+    format!("{{\"results\": [{}]}}", records.join(","))
+}
+
+/// Workbooks are read by the real program.
+fn reading() -> Reading {
+    Reading {
+        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_actiongraph"))),
+        ..Reading::default()
+    }
+}
+
 impl Stage {
-    async fn file(&self, name: &str, text: &str, as_of: &str) {
+    async fn file(&self, name: &str, content: impl AsRef<[u8]>, as_of: &str) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, content).unwrap();
         let options = ImportOptions {
             name: name.to_owned(),
             entrance: Entrance::File,
             as_of: Some(at(as_of)),
             offset_minutes: 180,
-            reading: Reading::default(),
+            reading: reading(),
         };
         let (now, mut silent) = (self.now(), Silent);
         let asked = move || now;
@@ -147,6 +189,31 @@ impl Stage {
         let report = report.unwrap();
         assert_eq!(report.rejected, 0, "{name}: {:?}", report.first_rejects);
         assert!(report.read > 100, "{name}: {}", report.read);
+    }
+
+    /// A page that is sent to a server, and read by it.
+    async fn upload(&self, page: &str, as_of: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Uploads::new(folder.path().to_owned(), 1 << 30);
+        let (now, store) = (self.now(), &self.world.store);
+        let upload = Upload {
+            scope: self.world.write(0),
+            run_id: run_id(now).unwrap(),
+            name: "upload".to_owned(),
+            as_of: Some(at(as_of)),
+            offset_minutes: 180,
+            queued_at: now,
+        };
+        std::fs::write(place.file(upload.run_id), page).unwrap();
+        let bytes = u64::try_from(page.len()).unwrap();
+        enqueue(store, &upload, bytes).await.unwrap();
+        let reader = Reader {
+            store,
+            uploads: &place,
+            reading: &reading(),
+            holder: "reader".to_owned(),
+        };
+        assert_eq!(tick(&reader, &move || now).await.unwrap(), 1);
     }
 
     async fn bring(&self, entrance: &str, actions: &[Action], dice: &mut Dice) {
@@ -163,16 +230,35 @@ impl Stage {
                 self.world.apply_in(0, &drafts, 17).await;
             }
             "page.json" => {
-                let records: Vec<_> = actions.iter().map(Action::record).collect();
-                let page = format!("{{\"results\": [{}]}}", records.join(","));
-                self.file(entrance, &page, "2026-03-09T00:00:00Z").await;
+                self.file(entrance, page(actions), "2026-03-09T00:00:00Z")
+                    .await;
+            }
+            "upload" => {
+                self.upload(&page(actions), "2026-03-09T12:00:00Z").await;
+            }
+            "lines.jsonl.gz" => {
+                let lines = actions.iter().map(|action| action.record() + "\n");
+                let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+                packed
+                    .write_all(lines.collect::<String>().as_bytes())
+                    .unwrap();
+                self.file(entrance, packed.finish().unwrap(), "2026-03-07T00:00:00Z")
+                    .await;
+            }
+            "report.xlsx" => {
+                self.file(entrance, books::xlsx(&table(&rows)), "2026-03-10T08:00:00Z")
+                    .await;
+            }
+            "report.xls" => {
+                self.file(entrance, books::xls(&table(&rows)), "2026-03-08T12:00:00Z")
+                    .await;
             }
             "report.csv" => {
-                self.file(entrance, &csv(&rows), "2026-03-10T09:00:00Z")
+                self.file(entrance, csv(&rows), "2026-03-10T09:00:00Z")
                     .await;
             }
             "report.xml" => {
-                self.file(entrance, &xml(&rows), "2026-03-08T00:00:00Z")
+                self.file(entrance, xml(&rows), "2026-03-08T00:00:00Z")
                     .await;
             }
             other => panic!("{other}"),

@@ -1,10 +1,11 @@
 //! The real program: `actiongraph serve` with an account fills itself; `actiongraph sync --once` does so by hand.
 
 use super::{CLIENT_ID, CLIENT_SECRET, Story, assert_same, stored};
-use crate::support::admitad::FakeAdmitad;
+use crate::support::admitad::{Action, FakeAdmitad, Trouble};
 use crate::support::world::World;
 use actiongraph::clock::Clock;
 use chrono::TimeDelta;
+use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -88,53 +89,75 @@ impl Program {
     }
 }
 
+/// A server of the program's, by its address, with its log so far.
+struct Server {
+    program: Program,
+    address: String,
+    log: Vec<String>,
+}
+
+impl Server {
+    fn start(world: &World, fake: &FakeAdmitad, folder: &Path) -> Self {
+        let args = ["serve", "--listen", "127.0.0.1:0"];
+        let mut command = command(world, fake, folder, &args);
+        command.env("ACTIONGRAPH_SYNC_SECONDS", "1");
+        let program = Program::start(command);
+        let mut log = Vec::new();
+        let line = program.line_with("listening on http://", &mut log);
+        let address = line.split("listening on ").nth(1).unwrap();
+        let address = address.chars().take_while(|symbol| *symbol != '"');
+        Self {
+            program,
+            address: address.collect(),
+            log,
+        }
+    }
+
+    /// Asks until the account is fresh; gives the answer that says so.
+    async fn until_fresh(&self, key: &str) -> Value {
+        let client = crate::support::client::client().build().unwrap();
+        let query = "{ freshness { entrance account state lagSeconds nextRunAt lastError feeds { feed condition } \
+                     lastRun { state } } }";
+        let complete = async {
+            loop {
+                let request = client.post(format!("{}/graphql", self.address));
+                let request = request.bearer_auth(key);
+                let answer = request.json(&serde_json::json!({ "query": query })).send();
+                let answer: Value = answer.await.unwrap().json().await.unwrap();
+                if answer["data"]["freshness"][0]["state"] == "FRESH" {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, complete)
+            .await
+            .unwrap_or_else(|_| panic!("it does not get complete: {:#?}", self.log))
+    }
+}
+
+/// A key of the publisher's.
+fn key(world: &World, folder: &Path) -> String {
+    let key = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+        .args(["key", "create", "--publisher", "publisher-1"])
+        .args(["--database-url", &world.url])
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    String::from_utf8(key.stdout).unwrap().trim().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     let world = World::new(1).await;
     let fake = upstream();
     let folder = tempfile::tempdir().unwrap();
-    let key = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
-        .args(["key", "create", "--publisher", "publisher-1"])
-        .args(["--database-url", &world.url])
-        .env("HOME", folder.path())
-        .output()
-        .unwrap();
-    let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
-    let args = ["serve", "--listen", "127.0.0.1:0"];
-    let mut server = Program::start(command(&world, &fake, folder.path(), &args));
-    let mut log = Vec::new();
-    let line = server.line_with("listening on http://", &mut log);
-    let address = line.split("listening on ").nth(1).unwrap();
-    let address: String = address
-        .chars()
-        .take_while(|symbol| *symbol != '"')
-        .collect();
+    let key = key(&world, folder.path());
+    let mut server = Server::start(&world, &fake, folder.path());
+    let answer = server.until_fresh(&key).await;
+    let (address, mut log) = (server.address.clone(), std::mem::take(&mut server.log));
     let client = crate::support::client::client().build().unwrap();
-    let ask = async || {
-        let query = "{ freshness { entrance account state lagSeconds nextRunAt lastError feeds { feed condition } \
-                     lastRun { state } } }";
-        let answer = client
-            .post(format!("{address}/graphql"))
-            .bearer_auth(&key)
-            .json(&serde_json::json!({ "query": query }))
-            .send()
-            .await
-            .unwrap();
-        answer.json::<Value>().await.unwrap()
-    };
-    let complete = async {
-        loop {
-            let answer = ask().await;
-            let source = &answer["data"]["freshness"][0];
-            if source["state"] == "FRESH" {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let answer = tokio::time::timeout(PATIENCE, complete)
-        .await
-        .unwrap_or_else(|_| panic!("it does not get complete: {log:#?}"));
+    let mut server = server.program;
     let source = &answer["data"]["freshness"][0];
     assert_eq!(source["entrance"], "API", "{answer:#}");
     assert_eq!(source["account"], "admitad");
@@ -170,6 +193,106 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     for secret in [CLIENT_SECRET, "access-", "refresh-", "Basic "] {
         assert!(!all.contains(secret), "{secret} in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_gets_complete_and_stays_so_through_ended_tokens_limits_and_restarts() {
+    let world = World::new(1).await;
+    let fake = upstream();
+    let folder = tempfile::tempdir().unwrap();
+    let limited = "{\"error\": \"rate_limit\", \"error_description\": \"Rate limit exceeded\", \"error_code\": 4}";
+    let troubles = || {
+        [
+            Trouble::Status(503, limited, Some(1)),
+            Trouble::HangUp,
+            Trouble::Html(502),
+            Trouble::Status(429, "{}", Some(0)),
+        ]
+    };
+    fake.world(|upstream| {
+        upstream.token_life = TimeDelta::seconds(2);
+        for trouble in troubles() {
+            upstream.trouble("statistics/actions", trouble);
+        }
+    });
+    let key = key(&world, folder.path());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the lease of a process that is gone runs out behind the store's back"
+    )]
+    let db = Database::connect(&world.url).await.unwrap();
+    // Killed twice while it fills itself, and told to stop once.
+    for is_killed in [true, true, false] {
+        let mut server = Server::start(&world, &fake, folder.path());
+        for _ in 0..3 {
+            server.program.line_with("\"synced\"", &mut server.log);
+        }
+        if is_killed {
+            server.program.child.kill().unwrap();
+            server.program.child.wait().unwrap();
+            db.execute_unprepared("UPDATE sync_accounts SET lease_until_us = 0")
+                .await
+                .unwrap();
+        } else {
+            let id = server.program.child.id().to_string();
+            Command::new("kill").args(["-TERM", &id]).status().unwrap();
+            assert!(server.program.child.wait().unwrap().success());
+        }
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    }
+    let server = Server::start(&world, &fake, folder.path());
+    let answer = server.until_fresh(&key).await;
+    assert!(
+        answer["data"]["freshness"][0]["lagSeconds"]
+            .as_i64()
+            .unwrap()
+            < 300
+    );
+    let told = fake.world(crate::support::admitad::World::truth);
+    assert_same(&stored(&world, 0).await, &told);
+
+    // What happens now, through the same troubles, is known a moment later.
+    let now = (Clock::system().now() + TimeDelta::hours(3)).naive_utc();
+    let now = now.format("%Y-%m-%d %H:%M:%S").to_string();
+    fake.world(|upstream| {
+        for trouble in troubles() {
+            upstream.trouble("statistics/actions", trouble);
+        }
+        upstream.revoke_tokens();
+        let open = upstream
+            .actions
+            .values()
+            .find(|action| action.status == "pending");
+        let decided = open.unwrap().clone().becomes("approved", &now);
+        upstream.put([decided, Action::sale(990_000_001, &now)]);
+    });
+    let told = fake.world(crate::support::admitad::World::truth);
+    let known = async {
+        loop {
+            let stored = stored(&world, 0).await;
+            let decided = stored.values().filter(|line| line.starts_with("pending"));
+            let wanted = told.iter().filter(|record| record.contains("\"pending\""));
+            if stored.len() == told.len() && decided.count() == wanted.count() {
+                return stored;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let stored = tokio::time::timeout(PATIENCE, known).await;
+    let stored = stored.unwrap_or_else(|_| panic!("it does not stay current"));
+    assert_same(&stored, &told);
+    assert_eq!(world.drift(0).await, Vec::<String>::new());
+    let log = fake.log();
+    let answered = |path: &str, status: u16| {
+        let found = log
+            .iter()
+            .filter(|request| request.path == path && request.status == status);
+        found.count()
+    };
+    // A token for each life of the program and more, since they end; and every trouble came to pass.
+    assert!(answered("/token/", 200) > 5, "tokens end");
+    assert_eq!(answered("/statistics/actions/", 503), 2);
+    assert_eq!(answered("/statistics/actions/", 429), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

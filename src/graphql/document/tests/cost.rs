@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents};
+use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents, LIMIT_EXCEEDED};
 
 const SDL: &str = r#"
 type Query {
@@ -117,9 +117,20 @@ fn too_much_is_refused_with_the_figures() {
         errors[0].message,
         "The operation could return 10100 nodes, the limit is 10000. Ask for smaller pages (first, last) or fewer lists inside lists."
     );
-    // No product overflows.
+    // No product overflows, and a page larger than any is named before its rows are counted.
     let huge = "{segments(first:2147483647){nodes{top(first:2147483647){nodes{items(first:2147483647){nodes{name}}}}}}}";
     let errors = documents
+        .prepare(huge, None, &serde_json::Map::new())
+        .unwrap_err();
+    assert_eq!(errors[0].code, LIMIT_EXCEEDED);
+    let passed = errors[0].passed.as_ref().unwrap();
+    assert_eq!(passed.coordinate.as_deref(), Some("Query.segments(first:)"));
+    let endless = DocumentLimits {
+        page: u64::MAX,
+        ..DocumentLimits::default()
+    };
+    let errors = Documents::new(SDL, endless)
+        .unwrap()
         .prepare(huge, None, &serde_json::Map::new())
         .unwrap_err();
     assert_eq!(errors[0].code, COST_EXCEEDED);

@@ -169,7 +169,9 @@ pub(in crate::store) fn total_column(dimension: Dimension) -> &'static str {
         | Dimension::PromoCode
         | Dimension::DeclineReason
         | Dimension::UserAge
-        | Dimension::UserFrequency => "status",
+        | Dimension::UserFrequency
+        | Dimension::UserSegment
+        | Dimension::ProductSegment => "status",
     }
 }
 
@@ -210,6 +212,8 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
         Dimension::CategoryLevel1 => "c.level1_id",
         Dimension::CategoryLevel2 => "c.level2_id",
         Dimension::CategoryOwn => "i.category_id",
+        Dimension::UserSegment => "gu.segment_id",
+        Dimension::ProductSegment => "gp.segment_id",
         Dimension::DeclineReason => {
             sql.push("CASE WHEN a.status = 'DECLINED' THEN COALESCE(a.comment_folded, '') END");
             return;
@@ -259,6 +263,8 @@ pub(in crate::store) fn is_id(dimension: Dimension) -> bool {
             | Dimension::CategoryLevel1
             | Dimension::CategoryLevel2
             | Dimension::CategoryOwn
+            | Dimension::UserSegment
+            | Dimension::ProductSegment
     )
 }
 

@@ -12,6 +12,7 @@ mod users;
 use super::Sql;
 use super::cells::{write_cells, write_nulled};
 use super::filter::{write_filter, write_range};
+use super::segment::write_set;
 use crate::domain::filter::{ActionField, ActionTest};
 use crate::domain::report::plan::{Ask, Part, Source, What};
 use crate::domain::report::{Dimension, MAX_ROWS};
@@ -392,6 +393,16 @@ impl Writer<'_> {
         if has(Dimension::CategoryLevel1) || has(Dimension::CategoryLevel2) {
             sql.push(" LEFT JOIN categories c ON c.publisher_id = i.publisher_id AND c.id = i.category_id");
         }
+        for (dimension, alias, id) in [
+            (Dimension::UserSegment, "gu", "a.user_id"),
+            (Dimension::ProductSegment, "gp", "i.product_id"),
+        ] {
+            if has(dimension) {
+                sql.push(" LEFT JOIN (");
+                self.write_segments(dimension, sql);
+                sql.push(&format!(") {alias} ON {alias}.member_id = {id}"));
+            }
+        }
         if has(Dimension::UserAge) {
             sql.push(
                 " LEFT JOIN user_lifetimes l ON l.publisher_id = a.publisher_id AND l.user_id = a.user_id",
@@ -407,6 +418,24 @@ impl Writer<'_> {
             sql.push(" AND ");
             write_filter(&self.ask.filter, "b", sql);
             sql.push(" GROUP BY b.user_id) q ON q.user_id = a.user_id");
+        }
+    }
+
+    /// Appends the members of the segments that a dimension divides by, each with its segment.
+    fn write_segments(&self, dimension: Dimension, sql: &mut Sql) {
+        let sets = self.ask.segments.iter();
+        let sets = sets.filter(|set| dimension.segments_of() == Some(set.subject));
+        for (place, set) in sets.enumerate() {
+            sql.push(if place == 0 { "" } else { " UNION ALL " });
+            sql.push("SELECT z.id AS member_id, ");
+            if sql.backend() == DbBackend::Postgres {
+                sql.push("CAST(").bind(set.id).push(" AS uuid)");
+            } else {
+                sql.bind(set.id);
+            }
+            sql.push(" AS segment_id FROM (");
+            write_set(set, sql);
+            sql.push(") z");
         }
     }
 

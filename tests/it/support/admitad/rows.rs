@@ -266,6 +266,18 @@ pub(super) fn program_rows() -> Vec<String> {
     PROGRAMS.iter().map(row).collect()
 }
 
+/// The programs of an ad space with their links, as `/advcampaigns/website/{id}/` has them.
+pub(super) fn link_rows(ad_space: &str) -> Vec<String> {
+    let row = |(id, name, currency): &(i64, &str, &str)| {
+        json!({
+            "id": id, "name": name, "status": "active", "connection_status": "active", "currency": currency,
+            "gotolink": format!("https://ad.admitad.com/g/code{ad_space}of{id}/?i=4"), "allow_deeplink": true,
+        })
+        .to_string()
+    };
+    PROGRAMS.iter().map(row).collect()
+}
+
 /// The ad spaces, as `/websites/` has them.
 pub(super) fn ad_space_rows() -> Vec<String> {
     let row = |(id, name): &(i64, &str)| {

@@ -1,7 +1,7 @@
 //! The state behind the fake Admitad, and what it answers: tokens, rights, the limit of requests, filters, pages.
 
 use super::http::{Reply, Request};
-use super::rows::{Action, Clicks, Sums, ad_space_rows, program_rows};
+use super::rows::{Action, Clicks, Sums, ad_space_rows, link_rows, program_rows};
 use super::story::Story;
 use actiongraph::clock::Clock;
 use base64::Engine as _;
@@ -14,13 +14,14 @@ pub(crate) const CLIENT_ID: &str = "app-5af1";
 /// The account's secret.
 pub(crate) const CLIENT_SECRET: &str = "s3cr3t-of-the-account";
 /// All scopes that the product may ask for.
-const SCOPES: [&str; 6] = [
+const SCOPES: [&str; 7] = [
     "statistics",
     "advcampaigns",
     "websites",
     "public_data",
     "private_data_balance",
     "aliexpress_commission",
+    "advcampaigns_for_website",
 ];
 /// What lists can be ordered by.
 const ORDERS: [&str; 8] = [
@@ -238,6 +239,11 @@ impl World {
             ("GET", "/advcampaigns/") => {
                 self.allowed(request, "advcampaigns")?;
                 page(request, program_rows(), trouble)
+            }
+            ("GET", path) if path.starts_with("/advcampaigns/website/") => {
+                self.allowed(request, "advcampaigns_for_website")?;
+                let space = path.trim_start_matches("/advcampaigns/website/");
+                page(request, link_rows(space.trim_end_matches('/')), trouble)
             }
             ("GET", "/websites/") => {
                 self.allowed(request, "websites")?;

@@ -1,20 +1,20 @@
-//! What can be changed: rejected records are mended.
+//! Rejected records are mended.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, MergedObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use super::context::{RequestContext, request};
-use super::error::Result;
-use super::id::Kind;
-use super::keys::KeyMutations;
-use super::siblings::alone;
-use super::types::import::ImportRun;
+use super::UserError;
 use crate::domain::error::Code;
 use crate::domain::records;
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::time::parse_offset;
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::{MAX_ERRORS, Result};
+use crate::graphql::id::Kind;
+use crate::graphql::siblings::alone;
+use crate::graphql::types::import::ImportRun;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
 use crate::ingest::retry::{Mended, retry_apart};
 use crate::store::{ReadTx, imports};
@@ -31,28 +31,6 @@ pub struct RetriedRecord {
     json: Option<String>,
 }
 
-/// What cannot be done with what was sent, for people to mend.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct UserError {
-    /// The argument at fault, from the outside in.
-    field: Vec<String>,
-    /// A stable code.
-    code: String,
-    /// What is wrong, and what would be right.
-    message: String,
-}
-
-impl UserError {
-    /// An error of an argument.
-    pub fn new(field: &[&str], code: Code, message: &str) -> Self {
-        Self {
-            field: field.iter().map(|part| (*part).to_owned()).collect(),
-            code: code.as_str().to_owned(),
-            message: message.to_owned(),
-        }
-    }
-}
-
 /// What became of rejected records that were tried again.
 #[derive(Clone, SimpleObject)]
 pub struct RetryRejectedRecordsPayload {
@@ -63,18 +41,14 @@ pub struct RetryRejectedRecordsPayload {
     user_errors: Vec<UserError>,
 }
 
-/// Everything that can be changed. It needs a key with the scope that the field names, and POST.
-#[derive(Default, MergedObject)]
-pub struct Mutation(Records, KeyMutations);
-
-/// What can be done with rejected records.
+/// Mends rejected records.
 #[derive(Default)]
-pub struct Records;
+pub struct RecordChanges;
 
 #[Object]
-impl Records {
+impl RecordChanges {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
-    /// understood now are noted as mended; the same again changes nothing. For keys with the scope IMPORT.
+    /// understood now are noted as mended; the same again changes nothing. It needs a key with the scope IMPORT.
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,
@@ -181,21 +155,21 @@ impl Asked {
                     kept,
                     text: record.json,
                 }),
-                None => user_errors.push(UserError {
-                    field: vec!["records".to_owned(), place.to_string(), "ordinal".to_owned()],
-                    code: Code::NotFound.as_str().to_owned(),
-                    message: format!(
+                None => {
+                    let message = format!(
                         "there is no rejected record {} of this run that is kept, not mended and not named twice",
                         record.ordinal
-                    ),
-                }),
+                    );
+                    let field = ["records", &place.to_string(), "ordinal"];
+                    user_errors.push(UserError::at(field, Code::NotFound, &message));
+                }
             }
         }
         if user_errors.is_empty() {
             return Ok(Ok(chosen));
         }
         // As many as an answer has errors at most.
-        user_errors.truncate(super::error::MAX_ERRORS);
+        user_errors.truncate(MAX_ERRORS);
         Ok(Err(RetryRejectedRecordsPayload {
             run: None,
             user_errors,
@@ -206,6 +180,6 @@ impl Asked {
 fn wrong(field: &[&str], code: Code, message: &str) -> RetryRejectedRecordsPayload {
     RetryRejectedRecordsPayload {
         run: None,
-        user_errors: vec![UserError::new(field, code, message)],
+        user_errors: vec![UserError::at(field.iter().copied(), code, message)],
     }
 }

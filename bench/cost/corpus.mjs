@@ -1,0 +1,46 @@
+// Operations of every kind and size, as people ask them: [name, document]. What they have in common is small, so that a
+// rank correlation says something.
+
+const range = (count, unit) => `range: {last: {count: ${count}, unit: ${unit}}}`;
+const money = "{ amount currency }";
+
+/** @returns {[string, string][]} */
+export function corpus() {
+  const all = [];
+  const add = (name, fields) => all.push([name, `{ ${fields} }`]);
+  add("viewer", "viewer { publisher { slug } }");
+  add("limits", "limits { cost pages { maximum } }");
+  add("freshness", "freshness { state lagSeconds }");
+  add("metrics", "metricDefinitions { metric formula unit }");
+  for (const first of [1, 20, 100]) {
+    add(`actions ${first}`, `actions(first: ${first}) { nodes { orderId status } }`);
+    add(`actions ${first}, money`, `actions(first: ${first}) { nodes { orderId status orderedAt reward ${money} orderAmount ${money} program { name } adSpace { name } user { value } } }`);
+    add(`actions ${first}, carts`, `actions(first: ${first}) { nodes { orderId reward ${money} items { nodes { units amount ${money} product { name url category { name } } } } } }`);
+    add(`users ${first}, actions`, `users(first: ${first}) { nodes { value actions(first: 5) { nodes { orderId reward ${money} } } } }`);
+    add(`products ${first}`, `products(first: ${first}) { nodes { name url category { name } } }`);
+    add(`products ${first}, sales`, `products(first: ${first}) { nodes { name sales(${range(90, "DAY")}) { units reward ${money} } } }`);
+  }
+  for (const [count, unit] of [[7, "DAY"], [90, "DAY"], [24, "MONTH"]]) {
+    const when = range(count, unit);
+    const name = `${count} ${unit.toLowerCase()}s`;
+    add(`totals, ${name}`, `actions(${when}, first: 1) { totals { count reward ${money} } }`);
+    add(`totals filtered, ${name}`, `actions(${when}, first: 1, filter: {country: {eq: "RU"}}) { totals { count units reward ${money} } totalCount }`);
+    add(`categories, ${name}`, `topSellingCategories(${when}, by: UNITS, first: 10) { nodes { rank units share change { ratio } category { name } } }`);
+    add(`categories with products, ${name}`, `topSellingCategories(${when}, by: UNITS, first: 10) { nodes { units category { name } products(first: 3) { nodes { units product { name } } } } }`);
+    add(`products, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 100) { nodes { rank units reward ${money} product { name url } } }`);
+    add(`product segments, ${name}`, `productSegments(${when}) { nodes { name size } }`);
+    add(`product segments with members, ${name}`, `productSegments(${when}) { nodes { name size products(first: 20) { nodes { units reward ${money} product { name category { name } } } } } }`);
+    add(`user segments, ${name}`, `userSegments(${when}) { nodes { name size reward ${money} } }`);
+    add(`user segments with members, ${name}`, `userSegments(${when}) { nodes { name size topProducts(first: 3) { nodes { units product { name } } } users(first: 20) { nodes { user { value } } } } }`);
+    add(`report by program, ${name}`, `report(${when}, groupBy: [PROGRAM, COUNTRY]) { nodes { key { program { name } country } values { actions reward ${money} approvalRate } } }`);
+    add(`report by product, ${name}`, `report(${when}, groupBy: [PRODUCT], first: 1000) { nodes { key { product { name } } values { units reward ${money} } } }`);
+    add(`report by day, ${name}`, `report(${when}, bucket: DAY, groupBy: [STATUS], first: 2000) { nodes { time { from } key { status } values { actions reward ${money} orderAmount ${money} } } }`);
+  }
+  add("category tree", "categories(first: 100) { nodes { name path { name } children { name } } }");
+  add("history", `actions(first: 50) { nodes { history { nodes { status reward ${money} changedAt } } } }`);
+  add("imports", "imports(first: 20) { nodes { name state } totalCount }");
+  add("earnings, 12 months", `earnings(${range(12, "MONTH")}) { approvedReward ${money} netReward ${money} }`);
+  add("programs", "programs(first: 20) { nodes { name } }");
+  add("count of users", "users(first: 1) { totalCount }");
+  return all;
+}

@@ -1,0 +1,188 @@
+//! Where traffic goes: a publisher's templates of links, and the products worth sending traffic to.
+
+use super::sources;
+use crate::domain::catalog::Catalog;
+use crate::domain::error::Result;
+use crate::domain::money::Currency;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::records::{AdSpace, Program};
+use crate::domain::sales::{FactQuery, SalesGroup};
+use crate::domain::scope::{Publisher, ReadScope};
+use crate::domain::text::fold;
+use crate::domain::time::{DAY_US, Instant, Span};
+use crate::domain::totals::Source;
+use crate::domain::traffic::target::{BaseRate, TargetPlan, TargetQuery, TargetRequest, TargetRow};
+use crate::domain::traffic::{
+    ConfiguredDeeplink, Deeplink, DeeplinkSource, LinkSettings, Templates,
+};
+use crate::store::sales::{self, Actions};
+use crate::store::{ReadTx, ad_spaces, deeplinks, programs};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// How long before now the stretch ends that the base rate is of, in days; as in reports.
+const BASE_ENDS: i64 = 30;
+/// How long that stretch is, in days.
+const BASE_LASTS: i64 = 360;
+
+/// All templates of a publisher, stored and configured: three statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn templates(
+    tx: &ReadTx,
+    publisher: &Publisher,
+    scope: ReadScope,
+    settings: &LinkSettings,
+) -> Result<Templates> {
+    let mut all = deeplinks::stored(tx, scope).await?;
+    let programs = programs::all(tx, scope).await?;
+    let ad_spaces = ad_spaces::all(tx, scope).await?;
+    let configured = settings.deeplinks.iter();
+    let own = configured.filter(|one| one.publisher == publisher.slug);
+    all.extend(own.filter_map(|one| known(one, &programs, &ad_spaces)));
+    all.sort_by_key(|one| (one.ad_space_id, one.program_id, one.source));
+    Ok(Templates {
+        hosts: settings.hosts.clone(),
+        all,
+        programs,
+        ad_spaces,
+    })
+}
+
+/// A template of the configuration, once the publisher has its ad space and program.
+fn known(
+    one: &ConfiguredDeeplink,
+    programs: &[Program],
+    ad_spaces: &[AdSpace],
+) -> Option<Deeplink> {
+    let by_id = |space: &&AdSpace| space.external_id.as_deref() == Some(&one.ad_space);
+    let by_name = |space: &&AdSpace| fold(&space.name) == fold(&one.ad_space);
+    let mut spaces = ad_spaces.iter();
+    let space = spaces
+        .find(by_id)
+        .or_else(|| ad_spaces.iter().find(by_name))?;
+    let catalog = Catalog::shipped();
+    let shipped = catalog
+        .program_by_external_id(&one.program)
+        .or_else(|| catalog.program(&one.program))
+        .or_else(|| catalog.program_by_name(&one.program));
+    let program = programs.iter().find(|program| match shipped {
+        Some(shipped) => program.catalog_key.as_deref() == Some(&shipped.key),
+        None => {
+            program.external_id.as_deref() == Some(&one.program)
+                || fold(&program.name) == fold(&one.program)
+        }
+    })?;
+    Some(Deeplink {
+        ad_space_id: space.id,
+        program_id: program.id,
+        source: DeeplinkSource::Configuration,
+        template: one.template.clone(),
+        changed_at: None,
+    })
+}
+
+/// Which part of what is on hold is expected: of the processed reward in a currency the part that was approved, by the
+/// facts' filter, over the 360 days that end 30 days before now. One statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn base_rate(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    currency: Currency,
+    now: Instant,
+) -> Result<BaseRate> {
+    let end = now.micros() - BASE_ENDS * DAY_US;
+    let span = Span::of_micros(end - BASE_LASTS * DAY_US, end);
+    let range = facts.range.with_span(span);
+    let source = sources::of_actions(scope, Some(&range), &facts.filter);
+    let actions = Actions {
+        range: Some(&range),
+        filter: &facts.filter,
+        without_declined: false,
+        source: &source,
+    };
+    sales::base_rate(tx, scope, &actions, currency).await
+}
+
+/// How targets are found: the currency is the given one, else that of the program that traffic goes through, else the
+/// publisher's main one. One statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn plan(
+    tx: &ReadTx,
+    (publisher, scope): (&Publisher, ReadScope),
+    request: TargetRequest,
+    program: Option<&Program>,
+    now: Instant,
+) -> Result<TargetPlan> {
+    let own = program.and_then(|program| program.currency);
+    let currency = request.currency.or(own).unwrap_or(publisher.currency);
+    // Declined orders bring nothing, and count.
+    let facts = FactQuery {
+        range: request.range,
+        filter: request.filter,
+        without_declined: false,
+    };
+    let base = base_rate(tx, scope, &facts, currency, now).await?;
+    Ok(TargetPlan {
+        query: TargetQuery {
+            facts,
+            currency,
+            base_millionths: base.millionths(),
+            min_orders: request.min_orders,
+            only_available: request.only_available,
+        },
+        previous: request.previous,
+        base,
+    })
+}
+
+/// Where targets are read from.
+#[must_use]
+pub fn source_of(scope: ReadScope, facts: &FactQuery) -> Source {
+    sources::of_group(scope, facts, SalesGroup::Product)
+}
+
+/// One page of products worth sending traffic to: one statement.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn targets(
+    tx: &ReadTx,
+    scope: ReadScope,
+    query: &TargetQuery,
+    page: &PageRequest,
+) -> Result<Page<TargetRow>> {
+    sales::targets(tx, scope, query, &source_of(scope, &query.facts), page).await
+}
+
+/// How many there are: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn target_count(tx: &ReadTx, scope: ReadScope, query: &TargetQuery) -> Result<i64> {
+    sales::target_count(tx, scope, query, &source_of(scope, &query.facts)).await
+}
+
+/// What was sold of products in another span: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn units_in(
+    tx: &ReadTx,
+    scope: ReadScope,
+    query: &TargetQuery,
+    span: Span,
+    products: &[Uuid],
+) -> Result<HashMap<Uuid, i64>> {
+    let query = TargetQuery {
+        facts: query.facts.in_span(span),
+        ..query.clone()
+    };
+    sales::target_units(tx, scope, &query, &source_of(scope, &query.facts), products).await
+}

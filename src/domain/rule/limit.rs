@@ -1,0 +1,277 @@
+//! How large rules may be, with all that they name, and that no segment leads back to itself.
+
+use super::{Condition, Definitions, InSegments, Measure, Refers as _, Rule};
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::{
+    ActionTest, AdSpaceTest, CategoryTest, Filter, ItemTest, Op, ProductTest, ProgramTest, UserTest,
+};
+use uuid::Uuid;
+
+/// How many segments that are not archived a publisher can have.
+pub const MAX_SEGMENTS: i64 = 1_000;
+/// How deep segments may name each other.
+pub const MAX_SEGMENT_DEPTH: usize = 5;
+/// How many conditions a rule may have, those of the segments that it names included.
+pub const MAX_RULE_TESTS: usize = 300;
+/// How many things a rule may measure, likewise: each is read from the facts by itself.
+pub const MAX_MEASURES: usize = 24;
+/// How many values the lists of a rule may have together, likewise.
+pub const MAX_RULE_VALUES: usize = 4_000;
+/// How many members a rule may list.
+pub const MAX_MEMBERS: usize = 10_000;
+/// The longest name and, ten times as long, the longest description, in characters.
+pub const MAX_TEXT: usize = 200;
+
+/// How large a rule is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Conditions.
+    pub tests: usize,
+    /// Values in lists.
+    pub values: usize,
+    /// Things measured.
+    pub measures: usize,
+}
+
+impl Size {
+    fn add(&mut self, other: Self) {
+        self.tests = self.tests.saturating_add(other.tests);
+        self.values = self.values.saturating_add(other.values);
+        self.measures = self.measures.saturating_add(other.measures);
+    }
+
+    fn test(&mut self, op: Option<&Op>) {
+        self.tests += 1;
+        if let Some(Op::In(values) | Op::NotIn(values)) = op {
+            self.values += values.len();
+        }
+    }
+
+    fn measure(&mut self, measure: &Measure) {
+        self.tests += 1;
+        self.measures += 1;
+        measure.actions.grow(self);
+        if let Some(items) = &measure.items {
+            items.grow(self);
+        }
+    }
+
+    /// What of it is beyond the limits, in words.
+    #[must_use]
+    pub fn excess(self) -> Option<String> {
+        let beyond = |found: usize, limit: usize, what: &str| {
+            (found > limit).then(|| {
+                format!(
+                    "with the segments that it names, the rule has {found} {what}; {limit} are allowed: leave some out, \
+                     or freeze a segment that it names"
+                )
+            })
+        };
+        beyond(self.tests, MAX_RULE_TESTS, "conditions")
+            .or_else(|| beyond(self.measures, MAX_MEASURES, "metrics"))
+            .or_else(|| beyond(self.values, MAX_RULE_VALUES, "values in lists"))
+    }
+}
+
+/// What adds to the size of a rule.
+trait Grows {
+    fn grow(&self, size: &mut Size);
+}
+
+impl<T: Grows> Grows for Filter<T> {
+    fn grow(&self, size: &mut Size) {
+        self.tests().for_each(|test| test.grow(size));
+    }
+}
+
+impl Grows for InSegments {
+    fn grow(&self, size: &mut Size) {
+        size.tests += self.segments.len();
+    }
+}
+
+impl Grows for UserTest {
+    fn grow(&self, size: &mut Size) {
+        match self {
+            Self::Field(_, op) => size.test(Some(op)),
+            Self::Segment(named) => named.grow(size),
+        }
+    }
+}
+
+impl Grows for ProductTest {
+    fn grow(&self, size: &mut Size) {
+        match self {
+            Self::Field(_, op) => size.test(Some(op)),
+            Self::Category(filter) => filter.grow(size),
+            Self::Segment(named) => named.grow(size),
+        }
+    }
+}
+
+impl Grows for CategoryTest {
+    fn grow(&self, size: &mut Size) {
+        size.test(Some(&self.1));
+    }
+}
+
+impl Grows for ProgramTest {
+    fn grow(&self, size: &mut Size) {
+        size.test(Some(&self.1));
+    }
+}
+
+impl Grows for AdSpaceTest {
+    fn grow(&self, size: &mut Size) {
+        size.test(Some(&self.1));
+    }
+}
+
+impl Grows for ItemTest {
+    fn grow(&self, size: &mut Size) {
+        match self {
+            Self::Field(_, op) => size.test(Some(op)),
+            Self::Product(filter) => filter.grow(size),
+            Self::Category(filter) => filter.grow(size),
+        }
+    }
+}
+
+impl Grows for ActionTest {
+    fn grow(&self, size: &mut Size) {
+        match self {
+            Self::Field(_, op) => size.test(Some(op)),
+            Self::Program(filter) => filter.grow(size),
+            Self::AdSpace(filter) => filter.grow(size),
+            Self::User(filter) => filter.grow(size),
+            Self::Items(_, filter) => filter.grow(size),
+        }
+    }
+}
+
+impl<T: Grows> Grows for Condition<T> {
+    fn grow(&self, size: &mut Size) {
+        match self {
+            Self::Own(filter) => filter.grow(size),
+            Self::ClickCountry(op) => {
+                size.test(Some(op));
+                size.measures += 1;
+            }
+            Self::Threshold(threshold) => size.measure(&threshold.measure),
+            Self::Rank(rank) => size.measure(&rank.measure),
+            Self::Members(_) => size.test(None),
+        }
+    }
+}
+
+impl Rule {
+    /// How large it is by itself.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let mut size = Size::default();
+        match self {
+            Self::Users(filter) => filter.grow(&mut size),
+            Self::Products(filter) => filter.grow(&mut size),
+        }
+        size
+    }
+}
+
+pub(super) fn too_deep(name: &str) -> Error {
+    let message = format!(
+        "segments name each other more than {MAX_SEGMENT_DEPTH} levels deep, down to {name:?}: name it directly, or \
+         freeze one of those between"
+    );
+    Error::limit("segment", message)
+}
+
+impl Definitions {
+    /// Checks that a segment, with all that it names, is within the limits.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED`, with what is beyond.
+    pub fn check_size(&self, id: Uuid) -> Result<()> {
+        let Some((segment, rule)) = self.0.get(&id) else {
+            return Ok(());
+        };
+        let size = self.size_of(rule, segment.frozen_at.is_some(), 0)?;
+        let excess = size.excess();
+        excess.map_or(Ok(()), |excess| {
+            let message = format!("segment {:?}: {excess}", segment.name);
+            Err(Error::limit("segment", message))
+        })
+    }
+
+    /// How large a rule is with all that it names.
+    ///
+    /// # Errors
+    /// Where segments name each other too deeply.
+    pub fn size(&self, rule: &Rule) -> Result<Size> {
+        self.size_of(rule, false, 0)
+    }
+
+    fn size_of(&self, rule: &Rule, is_frozen: bool, depth: usize) -> Result<Size> {
+        if is_frozen {
+            return Ok(Size::default());
+        }
+        let mut size = rule.size();
+        let mut named = Vec::new();
+        // Each naming counts, because each is written out.
+        rule.clone()
+            .each(&mut |reference, _| named.push(reference.id));
+        for id in named {
+            let Some((segment, rule)) = self.0.get(&id) else {
+                continue;
+            };
+            if depth == MAX_SEGMENT_DEPTH {
+                return Err(too_deep(&segment.name));
+            }
+            size.add(self.size_of(rule, segment.frozen_at.is_some(), depth + 1)?);
+            if size.excess().is_some() {
+                break;
+            }
+        }
+        Ok(size)
+    }
+
+    /// The way by which a rule of the segment `id` would lead back to it, by names; none if it does not.
+    #[must_use]
+    pub fn cycle(&self, id: Uuid, rule: &Rule) -> Option<Vec<String>> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut way = Vec::new();
+        self.leads_to(id, rule, &mut seen, &mut way).then_some(way)
+    }
+
+    fn leads_to(
+        &self,
+        id: Uuid,
+        rule: &Rule,
+        seen: &mut std::collections::BTreeSet<Uuid>,
+        way: &mut Vec<String>,
+    ) -> bool {
+        for named in rule.clone().named() {
+            let name = self
+                .segment(named)
+                .map_or_else(String::new, |segment| segment.name.clone());
+            if named == id {
+                way.push(name);
+                return true;
+            }
+            let is_frozen = self
+                .segment(named)
+                .is_none_or(|segment| segment.frozen_at.is_some());
+            if is_frozen || !seen.insert(named) {
+                continue;
+            }
+            way.push(name);
+            if self
+                .rule(named)
+                .is_some_and(|rule| self.leads_to(id, rule, seen, way))
+            {
+                return true;
+            }
+            way.pop();
+        }
+        false
+    }
+}

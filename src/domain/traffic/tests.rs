@@ -1,0 +1,325 @@
+use super::*;
+
+const RU: Uuid = Uuid::from_u128(25_179);
+const WW: Uuid = Uuid::from_u128(6_115);
+const TR: Uuid = Uuid::from_u128(14_289);
+const OWN: Uuid = Uuid::from_u128(7);
+const BLOG: Uuid = Uuid::from_u128(1);
+const SHOP: Uuid = Uuid::from_u128(2);
+
+fn program(id: Uuid, key: &str, name: &str) -> Program {
+    Program {
+        id,
+        external_id: None,
+        catalog_key: (!key.is_empty()).then(|| key.to_owned()),
+        name: name.to_owned(),
+        currency: None,
+        hold_days: None,
+        max_hold_days: None,
+    }
+}
+
+fn space(id: Uuid, name: &str) -> AdSpace {
+    AdSpace {
+        id,
+        external_id: None,
+        name: name.to_owned(),
+        user_space: "default".to_owned(),
+        user_subid_slot: 1,
+    }
+}
+
+fn code(ad_space: Uuid, program: Uuid) -> String {
+    format!("code{}x{}", ad_space.as_u128(), program.as_u128())
+}
+
+fn deeplink((ad_space_id, program_id): (Uuid, Uuid), source: DeeplinkSource) -> Deeplink {
+    let base = format!(
+        "https://ad.admitad.com/g/{}{}/",
+        code(ad_space_id, program_id),
+        source.as_str().len()
+    );
+    Deeplink {
+        ad_space_id,
+        program_id,
+        source,
+        template: Template::new(&base, None, &[], &Hosts::default()).unwrap(),
+        changed_at: None,
+    }
+}
+
+fn templates(pairs: &[(Uuid, Uuid)]) -> Templates {
+    Templates {
+        hosts: Hosts::default(),
+        all: pairs
+            .iter()
+            .map(|pair| deeplink(*pair, DeeplinkSource::ByHand))
+            .collect(),
+        programs: vec![
+            program(RU, RU_AND_CIS, "AliExpress RU&CIS NEW"),
+            program(WW, "aliexpress-ww", "AliExpress WW"),
+            program(TR, "aliexpress-tr", "AliExpress TR"),
+            program(OWN, "", "Another shop"),
+        ],
+        ad_spaces: vec![space(BLOG, "Blog"), space(SHOP, "Shop")],
+    }
+}
+
+fn product() -> Product {
+    Product {
+        id: Uuid::from_u128(9),
+        external_id: Some("1005".to_owned()),
+        name: None,
+        url: None,
+        image_url: None,
+        category_id: None,
+        country: None,
+        is_hot: false,
+        is_priority: false,
+        first_seen: Instant::MIN,
+    }
+}
+
+fn question<'a>(country: Option<&'a str>, subids: &'a Subids) -> LinkQuestion<'a> {
+    LinkQuestion {
+        ad_space: Some(BLOG),
+        program: None,
+        country,
+        subids,
+        on: Day::parse("2026-06-01").unwrap(),
+    }
+}
+
+fn asked(templates: &Templates, country: Option<&str>) -> Link {
+    templates.link(&product(), &[], &question(country, &Subids::default()))
+}
+
+fn warned(link: &Link) -> Vec<&'static str> {
+    link.warnings
+        .iter()
+        .map(|(warning, _)| warning.as_str())
+        .collect()
+}
+
+#[test]
+fn the_country_chooses_the_program() {
+    let all = templates(&[(BLOG, RU), (BLOG, WW), (BLOG, TR), (BLOG, OWN)]);
+    for (country, program) in [
+        ("RU", RU),
+        ("AM", RU),
+        ("KZ", RU),
+        ("UZ", RU),
+        ("TR", TR),
+        ("DE", WW),
+        ("IN", WW),
+        ("UA", WW),
+        ("CN", WW),
+    ] {
+        let link = asked(&all, Some(country));
+        assert_eq!(link.program_id, Some(program), "{country}");
+        assert_eq!(link.reason, LinkReason::CountryPaid);
+        assert_eq!(warned(&link), [""; 0], "{country}");
+    }
+    let link = asked(&all, None);
+    assert_eq!(
+        (link.program_id, link.reason),
+        (Some(WW), LinkReason::CountryUnknown)
+    );
+    assert_eq!(warned(&link), ["COUNTRY_NOT_GIVEN"]);
+}
+
+#[test]
+fn a_program_that_does_not_pay_is_never_chosen_unasked() {
+    let ww = templates(&[(BLOG, WW)]);
+    let link = asked(&ww, Some("RU"));
+    assert_eq!(
+        (link.url.as_deref(), link.reason),
+        (None, LinkReason::NoProgramPays)
+    );
+    assert!(
+        link.explanation.contains("AliExpress WW"),
+        "{}",
+        link.explanation
+    );
+    let subids = Subids::default();
+    let named = LinkQuestion {
+        program: Some(WW),
+        ..question(Some("RU"), &subids)
+    };
+    let link = ww.link(&product(), &[], &named);
+    assert_eq!(link.reason, LinkReason::ProgramGiven);
+    assert!(link.url.is_some());
+    assert_eq!(warned(&link), ["NOT_PAID"]);
+    let ru = templates(&[(BLOG, RU), (BLOG, TR)]);
+    assert_eq!(warned(&asked(&ru, Some("DE"))), ["REDUCED_RATE"]);
+    let tr = templates(&[(BLOG, TR)]);
+    assert_eq!(warned(&asked(&tr, Some("DE"))), ["ELIGIBILITY_UNKNOWN"]);
+}
+
+#[test]
+fn without_a_template_it_says_what_to_do() {
+    let none = asked(&templates(&[(SHOP, WW)]), Some("DE"));
+    assert_eq!(none.reason, LinkReason::NoTemplate);
+    assert!(
+        none.explanation
+            .starts_with("Blog has no deeplink template"),
+        "{}",
+        none.explanation
+    );
+    assert!(none.explanation.contains("setDeeplink"));
+    let subids = Subids::default();
+    let any = LinkQuestion {
+        ad_space: None,
+        ..question(Some("DE"), &subids)
+    };
+    let one = templates(&[(SHOP, WW)]).link(&product(), &[], &any);
+    assert_eq!(one.ad_space_id, Some(SHOP), "the only one there is");
+    let two = templates(&[(SHOP, WW), (BLOG, WW), (BLOG, RU)]).link(&product(), &[], &any);
+    assert_eq!(two.reason, LinkReason::AdSpaceNeeded);
+    assert!(
+        two.explanation.contains("Blog") && two.explanation.contains("Shop"),
+        "{}",
+        two.explanation
+    );
+    let empty = templates(&[]).link(&product(), &[], &any);
+    assert_eq!(empty.reason, LinkReason::NoTemplate);
+    let unknown = LinkQuestion {
+        ad_space: Some(Uuid::nil()),
+        ..question(None, &subids)
+    };
+    assert_eq!(two.url, None);
+    assert_eq!(
+        templates(&[]).link(&product(), &[], &unknown).reason,
+        LinkReason::Unknown
+    );
+}
+
+#[test]
+fn the_first_source_is_used() {
+    let mut all = templates(&[]);
+    for source in [
+        DeeplinkSource::Upstream,
+        DeeplinkSource::Configuration,
+        DeeplinkSource::ByHand,
+    ] {
+        all.all.push(deeplink((BLOG, WW), source));
+        let used: Vec<_> = all.used().map(|one| one.source).collect();
+        assert_eq!(used, [source]);
+    }
+}
+
+#[test]
+fn the_page_is_the_products_link_or_its_number() {
+    let all = templates(&[(BLOG, WW), (BLOG, RU)]);
+    let target = |product: &Product, country: &str| {
+        all.link(product, &[], &question(Some(country), &Subids::default()))
+            .target
+    };
+    assert_eq!(
+        target(&product(), "DE").as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+    assert_eq!(
+        target(&product(), "RU").as_deref(),
+        Some("https://aliexpress.ru/item/1005.html")
+    );
+    let linked = |url: &str| Product {
+        url: Some(url.to_owned()),
+        ..product()
+    };
+    assert_eq!(
+        target(&linked("https://de.aliexpress.com/item/7.html"), "DE").as_deref(),
+        Some("https://de.aliexpress.com/item/7.html")
+    );
+    // What is an affiliate link already is unwrapped.
+    let wrapped = "https://alitems.com/g/someoneelse/?subid=x&ulp=https%3A%2F%2Faliexpress.com%2Fitem%2F8.html";
+    assert_eq!(
+        target(&linked(wrapped), "DE").as_deref(),
+        Some("https://aliexpress.com/item/8.html")
+    );
+    // What is no page is not led to.
+    assert_eq!(
+        target(&linked("javascript:alert(1)"), "DE").as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+    let nowhere = Product {
+        external_id: None,
+        ..linked("javascript:alert(1)")
+    };
+    let link = all.link(&nowhere, &[], &question(Some("DE"), &Subids::default()));
+    assert_eq!((link.url, link.reason), (None, LinkReason::NoTarget));
+}
+
+#[test]
+fn an_affiliate_link_without_a_page_is_used_as_it_is() {
+    let all = templates(&[(BLOG, WW)]);
+    let subids = Subids::new([None, Some("u1".to_owned()), None, None, None]).unwrap();
+    let only = |code: &str| Product {
+        external_id: None,
+        url: Some(format!("https://alitems.com/g/{code}/?subid1=old")),
+        ..product()
+    };
+    let own = format!("{}7", code(BLOG, WW));
+    let link = all.link(&only(&own), &[], &question(Some("DE"), &subids));
+    assert_eq!(link.kind, Some(LinkKind::Existing));
+    assert_eq!(
+        link.url,
+        Some(format!("https://alitems.com/g/{own}/?subid1=u1"))
+    );
+    assert_eq!(warned(&link), [""; 0]);
+    let link = all.link(&only("someoneelse"), &[], &question(Some("DE"), &subids));
+    assert_eq!(warned(&link), ["LINK_OF_ANOTHER"]);
+}
+
+fn offer(affiliate_url: &str, is_hot: bool) -> ProductOffer {
+    ProductOffer {
+        product_id: Uuid::from_u128(9),
+        feed: "hot".to_owned(),
+        affiliate_url: Some(affiliate_url.to_owned()),
+        price: None,
+        old_price: None,
+        vendor: None,
+        available: None,
+        is_hot,
+        observed_at: Instant::MIN,
+    }
+}
+
+#[test]
+fn a_hot_product_goes_by_its_special_link() {
+    let all = templates(&[(BLOG, WW), (BLOG, RU)]);
+    let hot = Product {
+        is_hot: true,
+        ..product()
+    };
+    let subids = Subids::new([Some("a b".to_owned()), None, None, None, None]).unwrap();
+    let ask = |offers: &[ProductOffer], country: &str| {
+        all.link(&hot, offers, &question(Some(country), &subids))
+    };
+    let own = format!(
+        "https://ad.admitad.com/g/{}7/?i=5&ulp=https%3A%2F%2Faliexpress.com%2Fitem%2F1005.html%3Fhot%3D1",
+        code(BLOG, WW)
+    );
+    let other = own.replace(&code(BLOG, WW), "someoneelse");
+    let link = ask(
+        &[offer(&own, false), offer(&other, true), offer(&own, true)],
+        "DE",
+    );
+    assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Hot), true));
+    assert_eq!(link.url, Some(format!("{own}&subid=a%20b")));
+    // Another's link pays another: only its page is taken.
+    let link = ask(&[offer(&other, true)], "DE");
+    assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), false));
+    assert_eq!(
+        link.target.as_deref(),
+        Some("https://aliexpress.com/item/1005.html?hot=1")
+    );
+    assert_eq!(warned(&link), ["LINK_OF_ANOTHER"]);
+    let link = ask(&[], "DE");
+    assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), false));
+    assert_eq!(warned(&link), ["HOT_LINK_MISSING"]);
+    // Any link does in RU&CIS NEW.
+    let link = ask(&[], "RU");
+    assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), true));
+    assert_eq!(warned(&link), [""; 0]);
+}

@@ -1,0 +1,125 @@
+//! What an operation costs: what it may cost at most is paid before it runs, what it did not use comes back.
+
+use serde::Serialize;
+
+use super::document::{MILLI, Passed, Plan, Scan};
+use crate::access::budget::Allowance;
+
+/// What an operation costs at least: reading it takes time, too.
+pub(super) const LEAST: u64 = 1;
+
+/// Whole points of so many thousandths.
+fn points(thousandths: u64) -> u64 {
+    thousandths.div_ceil(MILLI)
+}
+
+/// What an operation costs, once its caller has paid for it.
+pub(super) struct Bill {
+    plan: Plan,
+    /// Each scan with the actions that it looks through.
+    scanned: Vec<(Scan, u64)>,
+    /// Points that it may cost at most.
+    pub(super) requested: u64,
+    maximum: u64,
+    /// The bucket that paid.
+    pub(super) allowance: Option<Allowance>,
+}
+
+impl Bill {
+    /// What an operation costs, not paid yet.
+    pub(super) fn new(plan: Plan, scanned: Vec<(Scan, u64)>, maximum: u64) -> Self {
+        let mut bill = Self {
+            plan,
+            scanned,
+            requested: 0,
+            maximum,
+            allowance: None,
+        };
+        bill.requested = points(bill.plan.requested(&|scan| bill.actions(scan))).max(LEAST);
+        bill
+    }
+
+    /// The limit, if the operation costs more whatever its caller has left.
+    pub(super) fn too_much(&self) -> Option<Passed> {
+        (self.requested > self.maximum).then(|| passed("cost", self.maximum, self.requested))
+    }
+
+    /// Actions that a scan looks through.
+    fn actions(&self, scan: &Scan) -> u64 {
+        let mut known = self.scanned.iter();
+        known
+            .find(|(known, _)| known == scan)
+            .map_or(0, |(_, actions)| *actions)
+    }
+
+    /// Points that an answer was worth.
+    pub(super) fn used(&self, data: &async_graphql::Value) -> u64 {
+        let used = points(self.plan.used(data, &|scan| self.actions(scan)));
+        used.clamp(LEAST, self.requested)
+    }
+
+    /// Gives back what was not used.
+    pub(super) fn settle(&self, used: u64) {
+        if let Some(allowance) = &self.allowance {
+            allowance.give_back(self.requested.saturating_sub(used.max(LEAST)));
+        }
+    }
+
+    /// What the answer says of it.
+    pub(super) fn costs(&self, actual: Option<u64>, rows: u64, statements: u32) -> Costs {
+        Costs {
+            requested_query_cost: self.requested,
+            actual_query_cost: actual,
+            maximum_query_cost: self.maximum,
+            rows,
+            scanned_actions: self.scanned.iter().map(|(_, actions)| actions).sum(),
+            statements,
+            throttle: self.allowance.as_ref().map(Throttle::of),
+        }
+    }
+}
+
+/// A limit that is passed.
+pub(super) fn passed(limit: &'static str, maximum: u64, value: u64) -> Passed {
+    Passed {
+        limit,
+        maximum,
+        value,
+        coordinate: None,
+    }
+}
+
+/// What an answer says of its cost.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Costs {
+    requested_query_cost: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actual_query_cost: Option<u64>,
+    maximum_query_cost: u64,
+    rows: u64,
+    scanned_actions: u64,
+    statements: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle: Option<Throttle>,
+}
+
+/// What the caller has left.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Throttle {
+    available: u64,
+    capacity: u64,
+    restore_rate: u64,
+}
+
+impl Throttle {
+    fn of(allowance: &Allowance) -> Self {
+        let terms = allowance.terms();
+        Self {
+            available: allowance.available(),
+            capacity: terms.capacity,
+            restore_rate: terms.restore,
+        }
+    }
+}

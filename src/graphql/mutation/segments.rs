@@ -1,0 +1,513 @@
+//! Segments are defined, changed, put away and frozen; the list of priority products is kept.
+
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::UserError;
+use crate::access::key::new_id;
+use crate::domain::action::SOURCE;
+use crate::domain::error::{Code, Error};
+use crate::domain::id::{self, derive};
+use crate::domain::rule;
+use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
+use crate::domain::scope::{KeyScope, WriteScope};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::{Failure, MAX_ERRORS, Result};
+use crate::graphql::id::Kind;
+use crate::graphql::input::reader::Reader;
+use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
+use crate::graphql::segment_reading::{ReadRule, cycle, read_rule, unknown, user_error};
+use crate::graphql::siblings::alone;
+use crate::graphql::types::segment::Segment;
+use crate::store::Store;
+use crate::store::apply::priority::{ListChange, change_priority};
+use crate::store::apply::segments::{Change, Order, Refused, Written, carry_out};
+use crate::store::definitions;
+
+/// What became of a segment.
+#[derive(Clone, Default, SimpleObject)]
+pub struct SegmentPayload {
+    /// The segment as it is now. Null where nothing was done.
+    segment: Option<Segment>,
+    /// What is wrong, all of it at once; then nothing was done.
+    user_errors: Vec<UserError>,
+    /// What is worth knowing: listed members that are not known yet, and are in the segment as soon as they arrive.
+    warnings: Vec<UserError>,
+}
+
+/// What became of the list of priority products.
+#[derive(Clone, Default, SimpleObject)]
+pub struct PriorityProductsPayload {
+    /// How many products entered or left the list. Null where nothing was done.
+    changed: Option<i32>,
+    /// What is wrong, all of it at once; then nothing was done.
+    user_errors: Vec<UserError>,
+    /// Products that are not known, and so cannot be marked before an action or a feed has named them.
+    warnings: Vec<UserError>,
+}
+
+/// Segments and the list of priority products.
+#[derive(Default)]
+pub struct SegmentMutations;
+
+#[Object]
+impl SegmentMutations {
+    /// Defines a segment. Needs a key with the scope SEGMENTS.
+    async fn create_segment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Its name, 1 to 200 characters, unique among those that are not archived, without regard to case."
+        )]
+        name: String,
+        #[graphql(desc = "What it is for, at most 2000 characters.", default)] description: String,
+        #[graphql(desc = "Who is in it.")] rule: SegmentRuleInput,
+    ) -> Option<Result<SegmentPayload>> {
+        let done = async {
+            let request = request(ctx)?;
+            let given = given_rule(ctx)?.unwrap_or_default();
+            create(request, (name, description), &rule, given).await
+        };
+        Some(done.await)
+    }
+
+    /// Changes a segment; what is left out stays. The earlier version stays readable. Needs a key with the scope SEGMENTS.
+    async fn update_segment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] id: ID,
+        #[graphql(
+            desc = "The version that the change is made to: where the segment has another one by now, nothing is done, and a user error says CONFLICT."
+        )]
+        expected_version: i32,
+        #[graphql(desc = "A new name, as in `createSegment`.")] name: Option<String>,
+        #[graphql(desc = "A new description.")] description: Option<String>,
+        #[graphql(desc = "A new rule, of the same subject.")] rule: Option<SegmentRuleInput>,
+    ) -> Option<Result<SegmentPayload>> {
+        let done = async {
+            let request = request(ctx)?;
+            let given = given_rule(ctx)?.unwrap_or_default();
+            let rule = rule.as_ref().map(|rule| (rule, given));
+            update(request, (id, expected_version), (name, description), rule).await
+        };
+        Some(done.await)
+    }
+
+    /// Puts a segment away that no other one names: its name is free, and no filter can name it. Needs a key with the scope
+    /// SEGMENTS.
+    async fn archive_segment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] id: ID,
+        #[graphql(desc = "The version that it must have; any unless given.")]
+        expected_version: Option<i32>,
+    ) -> Option<Result<SegmentPayload>> {
+        let done = async {
+            let request = request(ctx)?;
+            let (store, scope) = writing(request)?;
+            let Some(key) = Kind::Segment.key(&id) else {
+                return Ok(refused(Refused::Missing, "id"));
+            };
+            let order = Order::Archive(key, expected_version, request.now);
+            finish(request, carry_out(store, scope, order).await?, "id").await
+        };
+        Some(done.await)
+    }
+
+    /// Takes a segment back that was put away. Needs a key with the scope SEGMENTS.
+    async fn restore_segment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] id: ID,
+        #[graphql(desc = "The version that it must have; any unless given.")]
+        expected_version: Option<i32>,
+    ) -> Option<Result<SegmentPayload>> {
+        let done = async {
+            let request = request(ctx)?;
+            let (store, scope) = writing(request)?;
+            let Some(key) = Kind::Segment.key(&id) else {
+                return Ok(refused(Refused::Missing, "id"));
+            };
+            let order = Order::Restore(key, expected_version, request.now);
+            finish(request, carry_out(store, scope, order).await?, "id").await
+        };
+        Some(done.await)
+    }
+
+    /// Takes the members that a segment has now as a new segment, which is frozen: its members stay, whatever becomes of
+    /// them. The segment itself goes on. Needs a key with the scope SEGMENTS.
+    async fn freeze_segment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] id: ID,
+        #[graphql(
+            desc = "The name of the new segment, as in `createSegment`; that of the segment and the present unless given."
+        )]
+        name: Option<String>,
+        #[graphql(desc = "What the new segment is for.")] description: Option<String>,
+    ) -> Option<Result<SegmentPayload>> {
+        let done = async { freeze(request(ctx)?, &id, (name, description)).await };
+        Some(done.await)
+    }
+
+    /// Makes the list of priority products exactly these. Needs a key with the scope SEGMENTS.
+    async fn set_priority_products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] products: ProductList,
+    ) -> Option<Result<PriorityProductsPayload>> {
+        let done = async { prioritise(request(ctx)?, ListChange::Set, &products).await };
+        Some(done.await)
+    }
+
+    /// Puts products on the list of priority products. Needs a key with the scope SEGMENTS.
+    async fn add_priority_products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] products: ProductList,
+    ) -> Option<Result<PriorityProductsPayload>> {
+        let done = async { prioritise(request(ctx)?, ListChange::Add, &products).await };
+        Some(done.await)
+    }
+
+    /// Takes products off the list of priority products. Needs a key with the scope SEGMENTS.
+    async fn remove_priority_products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] products: ProductList,
+    ) -> Option<Result<PriorityProductsPayload>> {
+        let done = async { prioritise(request(ctx)?, ListChange::Remove, &products).await };
+        Some(done.await)
+    }
+}
+
+/// The argument `rule` as it was given, with the values of variables: JSON.
+fn given_rule(ctx: &Context<'_>) -> Result<Option<String>> {
+    let unreadable = || Failure::internal("the rule of a segment cannot be read twice");
+    let arguments = ctx.field().arguments().map_err(|_| unreadable())?;
+    let given = arguments.into_iter().find(|(name, _)| name == "rule");
+    let Some((_, value)) = given else {
+        return Ok(None);
+    };
+    let json = value.into_json().map_err(|_| unreadable())?;
+    Ok(Some(json.to_string()))
+}
+
+/// The right to write segments, and where.
+fn writing(request: &RequestContext) -> Result<(Store, WriteScope)> {
+    request.viewer.check(KeyScope::Segments)?;
+    let scope = WriteScope::for_entrance(request.viewer.publisher.id);
+    Ok((request.tx.store().clone(), scope))
+}
+
+fn wrong(user_errors: Vec<UserError>) -> SegmentPayload {
+    SegmentPayload {
+        user_errors,
+        ..SegmentPayload::default()
+    }
+}
+
+/// A name as it is kept, or what is wrong with it.
+fn check_name(name: &str) -> std::result::Result<String, UserError> {
+    let name = name.trim();
+    let why = if name.is_empty() {
+        "a segment needs a name".to_owned()
+    } else if name.chars().count() > MAX_TEXT {
+        format!("the name is longer than {MAX_TEXT} characters: shorten it")
+    } else if name.chars().any(char::is_control) {
+        "the name holds a control character, such as a line break: leave it out".to_owned()
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(UserError::new("name", Code::BadUserInput, why))
+}
+
+fn check_description(text: &str) -> std::result::Result<String, UserError> {
+    let limit = 10 * MAX_TEXT;
+    if text.chars().count() > limit {
+        let why = format!("the description is longer than {limit} characters: shorten it");
+        return Err(UserError::new("description", Code::BadUserInput, why));
+    }
+    if crate::domain::text::has_nul(text) {
+        let why = "the description holds the character U+0000: leave it out";
+        return Err(UserError::new("description", Code::BadUserInput, why));
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// A fresh id.
+fn fresh(request: &RequestContext) -> Result<Uuid> {
+    let millis = u64::try_from(request.now.micros() / 1_000).unwrap_or_default();
+    new_id(millis).map_err(|error| Error::internal(error.to_string()).into())
+}
+
+async fn create(
+    request: &Arc<RequestContext>,
+    (name, description): (String, String),
+    rule: &SegmentRuleInput,
+    given: String,
+) -> Result<SegmentPayload> {
+    let (store, scope) = writing(request)?;
+    let mut problems = Vec::new();
+    let name = check_name(&name).map_err(|problem| problems.push(problem));
+    let description = check_description(&description).map_err(|problem| problems.push(problem));
+    let read = match read_rule(request, rule, None).await? {
+        Ok(read) => Some(read),
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    };
+    let (Ok(name), Ok(description), Some(read)) = (name, description, read) else {
+        return Ok(wrong(problems));
+    };
+    let ReadRule { rule, warnings, .. } = read;
+    let segment = rule::Segment {
+        id: fresh(request)?,
+        subject: rule.subject(),
+        name,
+        description,
+        version: 1,
+        created_at: request.now,
+        updated_at: request.now,
+        frozen_at: None,
+        frozen_from: None,
+        archived_at: None,
+    };
+    let order = Order::Create {
+        segment,
+        rule,
+        given,
+        members: None,
+    };
+    let written = carry_out(store, scope, order).await?;
+    let payload = finish(request, written, "name").await?;
+    Ok(SegmentPayload {
+        warnings,
+        ..payload
+    })
+}
+
+async fn update(
+    request: &Arc<RequestContext>,
+    (id, expected): (ID, i32),
+    (name, description): (Option<String>, Option<String>),
+    rule: Option<(&SegmentRuleInput, String)>,
+) -> Result<SegmentPayload> {
+    let (store, scope) = writing(request)?;
+    let key = Kind::Segment.key(&id);
+    let all = request.definitions(key).await?;
+    let Some((key, segment)) = key.and_then(|key| Some((key, all.segment(key)?.clone()))) else {
+        return Ok(refused(Refused::Missing, "id"));
+    };
+    let mut problems = Vec::new();
+    let mut warnings = Vec::new();
+    let mut change = Change {
+        id: key,
+        expected,
+        name: None,
+        description: None,
+        rule: None,
+        now: request.now,
+    };
+    if let Some(name) = name {
+        let name = check_name(&name).map_err(|problem| problems.push(problem));
+        change.name = name.ok();
+    }
+    if let Some(text) = description {
+        let text = check_description(&text).map_err(|problem| problems.push(problem));
+        change.description = text.ok();
+    }
+    if let Some((rule, given)) = rule {
+        match read_rule(request, rule, Some(key)).await? {
+            Ok(read) if read.rule.subject() != segment.subject => {
+                let message = format!(
+                    "the segment is one of {}, which no change makes one of another subject: create a new one",
+                    segment.subject.as_str()
+                );
+                problems.push(UserError::new("rule", Code::BadUserInput, message));
+            }
+            Ok(read) => {
+                warnings = read.warnings;
+                change.rule = Some((read.rule, given));
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        return Ok(wrong(problems));
+    }
+    let written = carry_out(store, scope, Order::Update(change)).await?;
+    let payload = finish(request, written, "expectedVersion").await?;
+    Ok(SegmentPayload {
+        warnings,
+        ..payload
+    })
+}
+
+async fn freeze(
+    request: &Arc<RequestContext>,
+    id: &ID,
+    (name, description): (Option<String>, Option<String>),
+) -> Result<SegmentPayload> {
+    let (store, scope) = writing(request)?;
+    let key = Kind::Segment.key(id);
+    let all = request.definitions(key).await?;
+    let found = key.and_then(|key| Some((all.segment(key)?.clone(), all.rule(key)?.clone())));
+    let Some((source, rule)) = found else {
+        return Ok(refused(Refused::Missing, "id"));
+    };
+    if source.archived_at.is_some() {
+        return Ok(refused(Refused::Archived, "id"));
+    }
+    let usual = || {
+        let end = format!(" {}", request.now.to_rfc3339());
+        let room = MAX_TEXT.saturating_sub(end.chars().count());
+        let start: String = source.name.chars().take(room).collect();
+        format!("{start}{end}")
+    };
+    let name = match check_name(&name.unwrap_or_else(usual)) {
+        Ok(name) => name,
+        Err(problem) => return Ok(wrong(vec![problem])),
+    };
+    let description = description.unwrap_or_else(|| source.description.clone());
+    let description = match check_description(&description) {
+        Ok(description) => description,
+        Err(problem) => return Ok(wrong(vec![problem])),
+    };
+    let (tx, ids) = (&request.tx, [source.id]);
+    let versions = definitions::versions(tx, request.scope, &ids).await?;
+    let latest = versions.get(&source.id).and_then(|all| all.first());
+    let given = latest.map_or("{}", |version| version.given.as_str());
+    let set = all.set(source.id, request.moment(request.now))?;
+    let frozen = rule::Segment {
+        id: fresh(request)?,
+        subject: source.subject,
+        name,
+        description,
+        version: 1,
+        created_at: request.now,
+        updated_at: request.now,
+        frozen_at: Some(request.now),
+        frozen_from: Some((source.id, source.version)),
+        archived_at: None,
+    };
+    let order = Order::Create {
+        segment: frozen,
+        rule,
+        given: given.to_owned(),
+        members: Some(set),
+    };
+    let written = carry_out(store, scope, order).await?;
+    finish(request, written, "name").await
+}
+
+/// The answer to a write; what it reads is read behind the write.
+async fn finish(
+    request: &Arc<RequestContext>,
+    written: Written,
+    field: &str,
+) -> Result<SegmentPayload> {
+    let segment = match written {
+        Ok(segment) => segment,
+        Err(refusal) => return Ok(refused(refusal, field)),
+    };
+    request.renew().await;
+    Ok(SegmentPayload {
+        segment: Some(alone(Arc::new(segment))),
+        ..SegmentPayload::default()
+    })
+}
+
+/// Why a segment was not written, as a value.
+fn refused(refusal: Refused, field: &str) -> SegmentPayload {
+    let (field, code, message) = match refusal {
+        Refused::Missing => (
+            "id",
+            Code::NotFound,
+            "there is no such segment; `segments` lists them".to_owned(),
+        ),
+        Refused::Moved(version) => (
+            "expectedVersion",
+            Code::Conflict,
+            format!("the segment has version {version} by now: read it again and decide anew"),
+        ),
+        Refused::NameTaken => (
+            "name",
+            Code::Conflict,
+            "another segment has this name: take another one, or archive that one".to_owned(),
+        ),
+        Refused::Full => (
+            field,
+            Code::LimitExceeded,
+            format!("there are {MAX_SEGMENTS} segments, the most that there can be: archive some"),
+        ),
+        Refused::Archived => (
+            "id",
+            Code::Conflict,
+            "the segment is archived: restore it first".to_owned(),
+        ),
+        Refused::Frozen => (
+            "rule",
+            Code::Conflict,
+            "the segment is frozen, its members stay as they are: change the one that it was frozen from".to_owned(),
+        ),
+        Refused::NamesArchived(names) => (
+            "rule",
+            Code::BadUserInput,
+            format!(
+                "the rule names segments that are archived: {}; restore them, or leave them out",
+                names.join(", ")
+            ),
+        ),
+        Refused::Cycle(way) => return wrong(vec![cycle(&way)]),
+        Refused::TooLarge(excess) => ("rule", Code::LimitExceeded, excess),
+        Refused::Named(names) => (
+            "id",
+            Code::Conflict,
+            format!("these segments name it: {}; change or archive them first", names.join(", ")),
+        ),
+    };
+    wrong(vec![UserError::new(field, code, message)])
+}
+
+async fn prioritise(
+    request: &Arc<RequestContext>,
+    change: ListChange,
+    products: &ProductList,
+) -> Result<PriorityProductsPayload> {
+    let (store, scope) = writing(request)?;
+    let mut reader = Reader::new("products", request.now).noting_problems();
+    let read = products.read(&mut reader);
+    let members = reader.keep(read)?.unwrap_or_default();
+    let listed = std::mem::take(&mut reader.listed);
+    let mut user_errors: Vec<UserError> = reader.problems().iter().map(user_error).collect();
+    if !user_errors.is_empty() {
+        user_errors.truncate(MAX_ERRORS);
+        return Ok(PriorityProductsPayload {
+            user_errors,
+            ..PriorityProductsPayload::default()
+        });
+    }
+    let warnings = unknown(request, Subject::Products, &listed).await?;
+    let publisher = scope.publisher();
+    let ids = members
+        .names
+        .iter()
+        .map(|name| derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}")));
+    let ids: Vec<Uuid> = members.ids.iter().copied().chain(ids).collect();
+    let changed = change_priority(store, scope, change, ids, request.now).await?;
+    request.renew().await;
+    Ok(PriorityProductsPayload {
+        changed: Some(i32::try_from(changed).unwrap_or(i32::MAX)),
+        user_errors,
+        warnings,
+    })
+}

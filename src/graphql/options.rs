@@ -1,0 +1,85 @@
+//! How an engine is set, and how a request is paid for.
+
+use super::document::DocumentLimits;
+use super::error::Bounds;
+use crate::access::budget::Allowance;
+use crate::domain::traffic::LinkSettings;
+use std::sync::Arc;
+
+/// The limits of an engine, those of the door before it, which `limits` tells with them, and what else is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// What documents may be.
+    pub documents: DocumentLimits,
+    /// What the door allows.
+    pub door: DoorLimits,
+    /// What the configuration says of affiliate links.
+    pub links: Arc<LinkSettings>,
+}
+
+impl EngineOptions {
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            errors: self.documents.errors,
+            message_chars: self.documents.message_chars,
+        }
+    }
+}
+
+/// The limits of whoever takes requests in: told here, kept there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoorLimits {
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// Milliseconds that a request's head may take to arrive.
+    pub head_ms: u64,
+    /// Milliseconds that a request's body may take to arrive.
+    pub body_ms: u64,
+    /// Milliseconds that an operation may take.
+    pub operation_ms: u64,
+    /// Milliseconds that a statement may take.
+    pub statement_ms: u64,
+    /// Seconds for which a connection without a request is kept.
+    pub keep_alive_seconds: u64,
+    /// Operations that run at the same time.
+    pub operations: u64,
+    /// Operations of one caller that run at the same time.
+    pub operations_per_caller: u64,
+    /// Connections that are open at the same time.
+    pub connections: u64,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1_000_000,
+            head_ms: 5_000,
+            body_ms: 10_000,
+            operation_ms: 10_000,
+            statement_ms: 10_000,
+            keep_alive_seconds: 30,
+            operations: 256,
+            operations_per_caller: 64,
+            connections: 10_000,
+        }
+    }
+}
+
+/// How a request is paid for.
+#[derive(Clone, Debug, Default)]
+pub struct Spending {
+    /// The caller's bucket; none where nothing is counted.
+    pub allowance: Option<Allowance>,
+    /// Whether only the cost is asked for: nothing is executed.
+    pub estimate_only: bool,
+}
+
+/// Whether a caller may ask for the schema itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Introspection {
+    /// Yes.
+    #[default]
+    Allowed,
+    /// No.
+    Refused,
+}

@@ -1,0 +1,259 @@
+//! What fields cost: the one table of weights, printed into the schema as directives of the specification of GraphQL costs
+//! (`@cost`, `@listSize`) and one of our own (`@scanCost`). The document stage reads them from there.
+//!
+//! A new field needs nothing here: an object costs one point, a connection has the pages of entities, a plain list counts
+//! as ten. Whoever adds a list with other pages, or a field that reads many facts, adds a line; `tests/it/costs.rs` says
+//! where one is missing. A point is about twenty microseconds of one core; `bench/cost` measures how far that holds.
+
+use super::connection::{ENTITIES, REPORT_GROUPS, SEGMENTS};
+
+/// Connections that are taken to have other pages than entities where nothing is asked for. There are about ten segments
+/// of products, whatever their page would hold.
+const PAGES: &[(&str, u32)] = &[
+    ("ReportConnection", REPORT_GROUPS.default),
+    ("ProductSegmentResultConnection", 20),
+    ("UserSegmentResultConnection", SEGMENTS.default),
+];
+
+/// What an object of a type costs, where that is not one point.
+const TYPES: &[(&str, &str)] = &[
+    ("Action", "2"),
+    ("AggregateInfo", "0.5"),
+    ("Money", "0.1"),
+    ("PageInfo", "0"),
+];
+
+/// What a field costs for each of its objects, whatever its type says.
+const FIELDS: &[(&str, &str)] = &[
+    ("CategorySales.products", "200"),
+    ("Product.sales", "4"),
+    ("Query.actions", "45"),
+    ("Query.earnings", "200"),
+    ("Query.freshness", "4"),
+    ("Query.productSegments", "5000"),
+    ("Query.products", "450"),
+    ("Query.report", "200"),
+    ("Query.topSellingCategories", "600"),
+    ("Query.topSellingProducts", "700"),
+    ("Query.userSegments", "1500"),
+    ("Query.users", "1000"),
+    ("UserSegmentResult.topProducts", "100"),
+    ("UserSegmentResult.users", "100"),
+];
+
+/// What each thousand actions in a field's range costs, and the argument without which nothing is looked through.
+const SCANS: &[(&str, (&str, Option<&str>))] = &[
+    ("ActionConnection.totalCount", ("40", Some("filter"))),
+    ("ActionConnection.totals", ("70", Some("filter"))),
+    ("CategorySales.products", ("550", None)),
+    ("Product.sales", ("10", None)),
+    ("ProductSegmentResult.products", ("200", None)),
+    ("Query.productSegments", ("230", None)),
+    ("Query.report", ("60", None)),
+    ("Query.topSellingCategories", ("1", None)),
+    ("Query.topSellingProducts", ("240", None)),
+    ("Query.userSegments", ("760", None)),
+    ("UserSegmentResult.topProducts", ("380", None)),
+    ("UserSegmentResult.users", ("380", None)),
+];
+
+/// Entries that plain lists are taken to have.
+const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
+
+/// The definitions of the directives.
+const DEFINITIONS: &str = r#""Cost of each object that a field answers, in points; an object costs 1 and a scalar 0 where nothing is said."
+directive @cost(
+  "The points, a decimal number."
+  weight: String!
+) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
+
+"How many entries a list has, for the cost of what is asked of them."
+directive @listSize(
+  "Entries where no argument says how many."
+  assumedSize: Int
+  "Arguments that say how many."
+  slicingArguments: [String!]
+  "Fields of a connection that are its list."
+  sizedFields: [String!]
+  "Whether exactly one of the arguments has to be given."
+  requireOneSlicingArgument: Boolean = true
+) on FIELD_DEFINITION
+
+"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it."
+directive @scanCost(
+  "The points, a decimal number."
+  weight: String!
+  "The argument of that field without which totals answer and nothing is looked through."
+  ifGiven: String
+) on FIELD_DEFINITION
+
+"#;
+
+fn of<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+    let mut entries = table.iter();
+    entries
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| *value)
+}
+
+/// Entries of a connection where nothing is asked for.
+fn assumed(connection: &str) -> u32 {
+    of(PAGES, connection).unwrap_or(ENTITIES.default)
+}
+
+/// The schema with what its fields cost.
+pub(super) fn priced(sdl: &str) -> String {
+    let mut text = String::with_capacity(sdl.len() * 5 / 4);
+    text.push_str(DEFINITIONS);
+    let mut reader = Reader::default();
+    for line in sdl.lines() {
+        text.push_str(&reader.line(line));
+        text.push('\n');
+    }
+    text
+}
+
+/// Where in the printed schema a line stands.
+#[derive(Default)]
+struct Reader {
+    /// The object or interface type that is open.
+    owner: Option<String>,
+    /// The field the arguments of which are open, and their names.
+    field: Option<(String, Vec<String>)>,
+    /// Inside a description of several lines.
+    quoted: bool,
+}
+
+impl Reader {
+    fn line(&mut self, line: &str) -> String {
+        let marks = line.matches("\"\"\"").count();
+        let words = line.trim_start();
+        if self.quoted || words.starts_with('"') {
+            self.quoted = self.quoted != (marks % 2 == 1);
+            return line.to_owned();
+        }
+        if let Some(head) = line.strip_suffix(" {") {
+            let name = ["type ", "interface "]
+                .iter()
+                .find_map(|word| head.strip_prefix(word))
+                .and_then(|rest| rest.split(' ').next());
+            self.owner = name.map(str::to_owned);
+            let weight = name
+                .filter(|_| head.starts_with("type "))
+                .and_then(type_weight);
+            return match weight {
+                Some(weight) => format!("{head} @cost(weight: \"{weight}\") {{"),
+                None => line.to_owned(),
+            };
+        }
+        let Some(owner) = self.owner.clone() else {
+            return line.to_owned();
+        };
+        if line == "}" {
+            self.owner = None;
+            return line.to_owned();
+        }
+        if let Some((_, arguments)) = &mut self.field
+            && !words.starts_with("): ")
+        {
+            arguments.extend(words.split_once(':').map(|(name, _)| name.to_owned()));
+            return line.to_owned();
+        }
+        let (name, arguments, ty) = match self.field.take() {
+            Some((name, arguments)) => (name, arguments, words.trim_start_matches("): ")),
+            None => {
+                if let Some(name) = words.strip_suffix('(') {
+                    self.field = Some((name.to_owned(), Vec::new()));
+                    return line.to_owned();
+                }
+                let (name, arguments, ty) = parts(words);
+                let arguments = arguments.split(", ").filter_map(|one| one.split_once(':'));
+                let arguments = arguments.map(|(name, _)| name.to_owned()).collect();
+                (name.to_owned(), arguments, ty)
+            }
+        };
+        format!("{line}{}", directives(&owner, &name, &arguments, ty))
+    }
+}
+
+/// The name of a field on one line, its arguments and its type.
+fn parts(words: &str) -> (&str, &str, &str) {
+    match words.split_once(['(', ':']) {
+        Some((name, rest)) if words[name.len()..].starts_with('(') => {
+            let (arguments, ty) = rest.split_once("): ").unwrap_or((rest, ""));
+            (name, arguments, ty)
+        }
+        Some((name, rest)) => (name, "", rest.trim_start()),
+        None => (words, "", ""),
+    }
+}
+
+fn type_weight(name: &str) -> Option<&'static str> {
+    let edge = name.ends_with("Edge").then_some("0");
+    of(TYPES, name).or(edge)
+}
+
+/// The directives of a field, each with a blank before it.
+fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String {
+    let coordinate = format!("{owner}.{name}");
+    let base: String = ty
+        .chars()
+        .take_while(|letter| *letter != ' ')
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let mut text = String::new();
+    if base.ends_with("Connection") {
+        let slicing: Vec<String> = ["first", "last"]
+            .iter()
+            .filter(|known| arguments.iter().any(|argument| argument == *known))
+            .map(|known| format!("\"{known}\""))
+            .collect();
+        text.push_str(&format!(
+            " @listSize(assumedSize: {}, slicingArguments: [{}], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
+            assumed(&base),
+            slicing.join(", ")
+        ));
+    } else if ty.starts_with('[')
+        && let Some(size) = of(SIZES, &base)
+    {
+        text.push_str(&format!(" @listSize(assumedSize: {size})"));
+    }
+    if let Some(weight) = of(FIELDS, &coordinate) {
+        text.push_str(&format!(" @cost(weight: \"{weight}\")"));
+    }
+    match of(SCANS, &coordinate) {
+        Some((weight, Some(argument))) => text.push_str(&format!(
+            " @scanCost(weight: \"{weight}\", ifGiven: \"{argument}\")"
+        )),
+        Some((weight, None)) => text.push_str(&format!(" @scanCost(weight: \"{weight}\")")),
+        None => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_priced_line_by_line_and_its_words_are_left_alone() {
+        let plain = "\"A row: with { marks.\"\ntype Row implements Node {\n  \"Some.\"\n  amounts(\n    \"\"\"\n    first: not an argument {\n    \"\"\"\n    first: Int,\n    \"x\"\n    after: String\n  ): RowConnection\n  money: [Money!]!\n  plain: Int! @deprecated(reason: \"no: more\")\n  few(last: Int): RowConnection!\n}\n\ntype Money {\n  amount: Decimal!\n}\n\ntype RowEdge {\n  node: Row!\n}\n\ninput In {\n  first: Int\n}\n";
+        let priced = priced(plain);
+        for line in [
+            "type Row implements Node {",
+            "    first: not an argument {",
+            "  ): RowConnection @listSize(assumedSize: 20, slicingArguments: [\"first\"], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
+            "  money: [Money!]! @listSize(assumedSize: 2)",
+            "  plain: Int! @deprecated(reason: \"no: more\")",
+            "  few(last: Int): RowConnection! @listSize(assumedSize: 20, slicingArguments: [\"last\"], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
+            "type Money @cost(weight: \"0.1\") {",
+            "type RowEdge @cost(weight: \"0\") {",
+            "  first: Int",
+        ] {
+            assert!(
+                priced.lines().any(|known| known == line),
+                "{line}\n{priced}"
+            );
+        }
+    }
+}

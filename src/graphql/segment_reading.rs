@@ -1,0 +1,142 @@
+//! A rule as a caller sent it becomes one that can be evaluated, or all that is wrong with it at once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::context::RequestContext;
+use super::error::{Failure, MAX_ERRORS, Result};
+use super::input::reader::{ListedMember, MemberName, Reader, unfit_segments};
+use super::input::rule::SegmentRuleInput;
+use super::mutation::UserError;
+use crate::domain::action::SOURCE;
+use crate::domain::error::{Code, Error};
+use crate::domain::id::{Kind, derive};
+use crate::domain::rule::{Definitions, Rule, Subject};
+use crate::store::members::{known_ids, known_values};
+
+/// A rule that was read.
+pub struct ReadRule {
+    /// The rule.
+    pub rule: Rule,
+    /// The segments that it names, with all that these name.
+    pub all: Definitions,
+    /// Listed members that are not known yet.
+    pub warnings: Vec<UserError>,
+}
+
+/// Reads a rule; of the segment `of`, if it has one. What is wrong with it comes back as values.
+///
+/// # Errors
+/// When the store fails.
+pub async fn read_rule(
+    request: &Arc<RequestContext>,
+    given: &SegmentRuleInput,
+    of: Option<Uuid>,
+) -> Result<std::result::Result<ReadRule, Vec<UserError>>> {
+    let mut reader = Reader::new("rule", request.now).noting_problems();
+    let rule = given.read(&mut reader)?;
+    let named = std::mem::take(&mut reader.named);
+    let listed = std::mem::take(&mut reader.listed);
+    let mut problems: Vec<UserError> = reader.problems().iter().map(user_error).collect();
+    let all = request
+        .definitions(named.iter().map(|named| named.id))
+        .await?;
+    let unfit = unfit_segments(&all, &named).into_iter().map(Failure::from);
+    problems.extend(unfit.map(|problem| user_error(&problem)));
+    let Some(rule) = rule.filter(|_| problems.is_empty()) else {
+        problems.truncate(MAX_ERRORS);
+        return Ok(Err(problems));
+    };
+    if let Some(problem) = beyond(&all, &rule, of) {
+        return Ok(Err(vec![problem]));
+    }
+    let warnings = unknown(request, rule.subject(), &listed).await?;
+    Ok(Ok(ReadRule {
+        rule,
+        all,
+        warnings,
+    }))
+}
+
+/// What is wrong with a rule as a whole.
+fn beyond(all: &Definitions, rule: &Rule, of: Option<Uuid>) -> Option<UserError> {
+    let own = of.and_then(|id| Some((id, all.cycle(id, rule)?)));
+    if let Some((_, way)) = own {
+        return Some(cycle(&way));
+    }
+    match all.size(rule) {
+        Ok(size) => size
+            .excess()
+            .map(|excess| UserError::new("rule", Code::LimitExceeded, excess)),
+        Err(error) => Some(user_error(&error.into())),
+    }
+}
+
+/// That a rule leads back to its segment, on a way.
+pub fn cycle(way: &[String]) -> UserError {
+    let message = format!(
+        "the rule leads back to its own segment, by way of {}: leave that segment out, or freeze it and name what it was",
+        way.join(" → ")
+    );
+    UserError::new("rule", Code::BadUserInput, message)
+}
+
+/// An error as a value, with its place as a path.
+pub fn user_error(problem: &Failure) -> UserError {
+    let error: &Error = problem.error();
+    UserError::new(
+        error.field().unwrap_or("rule"),
+        error.code(),
+        error.message(),
+    )
+}
+
+/// Which of the listed members are not known.
+///
+/// # Errors
+/// When the store fails.
+pub async fn unknown(
+    request: &Arc<RequestContext>,
+    subject: Subject,
+    listed: &[ListedMember],
+) -> Result<Vec<UserError>> {
+    let (tx, scope) = (&request.tx, request.scope);
+    let id_of = |listed: &ListedMember| match (&listed.name, subject) {
+        (MemberName::Id(id), _) => Some(*id),
+        (MemberName::Text(key), Subject::Products) => Some(derive(
+            scope.publisher(),
+            Kind::Product,
+            &format!("{SOURCE}\0{key}"),
+        )),
+        (MemberName::Text(_), Subject::Users) => None,
+    };
+    let ids: Vec<Uuid> = listed.iter().filter_map(id_of).collect();
+    let ids: HashSet<Uuid> = known_ids(tx, scope, subject, &ids).await?;
+    let values = listed.iter().filter_map(|listed| match &listed.name {
+        MemberName::Text(text) if subject == Subject::Users => Some(text.as_str()),
+        _ => None,
+    });
+    let values = known_values(tx, scope, &values.collect::<Vec<_>>()).await?;
+    let is_known = |listed: &&ListedMember| match (id_of(listed), &listed.name) {
+        (Some(id), _) => ids.contains(&id),
+        (None, MemberName::Text(text)) => values.contains(text),
+        (None, MemberName::Id(_)) => false,
+    };
+    let unknown: Vec<&ListedMember> = listed.iter().filter(|one| !is_known(one)).collect();
+    let mut warnings: Vec<UserError> = unknown
+        .iter()
+        .take(MAX_ERRORS)
+        .map(|listed| {
+            let message = format!("{:?} is not known", listed.written);
+            UserError::new(&listed.place, Code::NotFound, message)
+        })
+        .collect();
+    if unknown.len() > MAX_ERRORS {
+        let more = unknown.len() - MAX_ERRORS;
+        let message = format!("{more} more are not known");
+        warnings.push(UserError::new("rule", Code::NotFound, message));
+    }
+    Ok(warnings)
+}

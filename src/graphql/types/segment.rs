@@ -1,0 +1,463 @@
+//! Segments that callers define: what they are, who is in them and why.
+
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a field has the arguments that the schema gives it"
+)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, Enum, ID, InputValueError, InputValueResult, Object, Scalar, ScalarType, SimpleObject,
+    Value,
+};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::Member;
+use super::report_words::TimeBucket;
+use super::segment_member::SegmentMemberConnection;
+use crate::domain::error::Error;
+use crate::domain::report::buckets::divide;
+use crate::domain::rule;
+use crate::domain::rule::{Definitions, Moment, SegmentVersion, SetOf};
+use crate::domain::time;
+use crate::graphql::connection::{PageArgs, connection};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::{Failure, Result};
+use crate::graphql::id::Kind;
+use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
+use crate::graphql::loaders::Entity as _;
+use crate::graphql::scalar::{DateTime, TimeZone, count};
+use crate::graphql::siblings::{Group, by_key};
+use crate::store::{definitions, members};
+
+/// How many points a trend may have: each is the segment, evaluated as of then.
+pub const MAX_POINTS: usize = 60;
+
+/// What a segment is a set of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "rule::Subject")]
+pub enum SegmentSubject {
+    /// Users.
+    Users,
+    /// Products.
+    Products,
+}
+
+/// Where a segment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "rule::SegmentState")]
+pub enum SegmentState {
+    /// Its members follow from its rule, whenever it is asked for.
+    Live,
+    /// Its members are those of one moment.
+    Frozen,
+    /// Put away: its name is free, and no filter can name it until it is restored.
+    Archived,
+}
+
+/// A rule of a segment, as a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentRuleValue(pub Map<String, Json>);
+
+/// The value of a `SegmentRuleInput`: an object such as {"users": {"clickCountry": {"eq": "PL"}}}, as the segment's author
+/// sent it, in the form that a variable of type `SegmentRuleInput` takes. It is answered, never taken.
+#[Scalar(
+    name = "SegmentRuleValue",
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259#section-4"
+)]
+impl ScalarType for SegmentRuleValue {
+    fn parse(_: Value) -> InputValueResult<Self> {
+        Err(InputValueError::custom(
+            "a rule is given as a SegmentRuleInput",
+        ))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::from_json(Json::Object(self.0.clone())).unwrap_or_default()
+    }
+}
+
+impl SegmentRuleValue {
+    fn read(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map(Self)
+            .map_err(|_| Failure::internal("a stored rule is no object"))
+    }
+}
+
+/// When segments are evaluated: as of a point in time that is not later than now.
+///
+/// # Errors
+/// For a later one.
+pub fn moment(request: &RequestContext, as_of: Option<DateTime>) -> Result<Moment> {
+    let at = as_of.map_or(request.now, |time| time.0);
+    if at > request.now {
+        let message =
+            "asOf lies in the future: leave it out for now, or give an earlier point in time";
+        return Err(Error::bad_input("asOf", message).into());
+    }
+    Ok(request.moment(at))
+}
+
+/// A segment that someone defined.
+pub type Segment = Member<rule::Segment>;
+
+type Versions = HashMap<Uuid, Vec<SegmentVersion>>;
+
+async fn versions(segment: &Segment, request: &Arc<RequestContext>) -> Result<Arc<Versions>> {
+    let load = |group: Arc<Group<rule::Segment>>| async move {
+        let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
+        Ok(definitions::versions(&request.tx, request.scope, &ids).await?)
+    };
+    segment.batch("versions", &(), load).await
+}
+
+/// The definitions of a segment and of all that were listed with it.
+async fn defined(segment: &Segment, request: &Arc<RequestContext>) -> Result<Arc<Definitions>> {
+    let load = |group: Arc<Group<rule::Segment>>| async move {
+        request
+            .definitions(group.all().map(|segment| segment.id))
+            .await
+    };
+    segment.batch("definitions", &(), load).await
+}
+
+/// A segment of users or of products that someone defined. `createSegment` makes one; any filter on users or products can
+/// name it. Its members are evaluated live from the actions, so an import shows as soon as it is in.
+#[Object(name = "Segment")]
+impl Segment {
+    /// Global id.
+    pub async fn id(&self) -> ID {
+        Kind::Segment.id(self.key())
+    }
+
+    /// Its name, unique among those that are not archived, without regard to case.
+    async fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is for.
+    async fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// What it is a set of.
+    async fn subject(&self) -> SegmentSubject {
+        self.subject.into()
+    }
+
+    /// Where it stands.
+    async fn state(&self) -> SegmentState {
+        rule::Segment::state(self).into()
+    }
+
+    /// Its version, from 1 on: `updateSegment` wants to know it.
+    async fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// The rule, in the form that `SegmentRuleInput` takes.
+    async fn rule(&self, ctx: &Context<'_>) -> Result<SegmentRuleValue> {
+        let all = versions(self, request(ctx)?).await?;
+        let latest = all.get(&self.key()).and_then(|all| all.first());
+        let latest = latest.ok_or_else(|| Failure::internal("a segment has no version"))?;
+        SegmentRuleValue::read(&latest.given)
+    }
+
+    /// The rule in words, with the names of the segments that it names.
+    async fn sentence(&self, ctx: &Context<'_>) -> Result<String> {
+        let request = request(ctx)?;
+        let all = defined(self, request).await?;
+        sentence_of(&all, self.key(), request)
+    }
+
+    /// What it was, the latest version first; none ever changes.
+    async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<SegmentVersionInfo>> {
+        let all = versions(self, request(ctx)?).await?;
+        let own = all.get(&self.key()).into_iter().flatten();
+        own.map(SegmentVersionInfo::of).collect()
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.created_at)
+    }
+
+    /// When it was changed last.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.updated_at)
+    }
+
+    /// When its members were taken; null for one that is not frozen.
+    async fn frozen_at(&self) -> Option<DateTime> {
+        self.frozen_at.map(DateTime)
+    }
+
+    /// The segment that it was frozen from; null for one that is not frozen.
+    async fn frozen_from(&self, ctx: &Context<'_>) -> Option<Result<Segment>> {
+        let key = |segment: &rule::Segment| segment.frozen_from.map(|(id, _)| id);
+        let found = async { self.related(request(ctx)?, "frozenFrom", key).await };
+        found.await.transpose()
+    }
+
+    /// The version of the segment that it was frozen from; null for one that is not frozen.
+    async fn frozen_from_version(&self) -> Option<i32> {
+        self.frozen_from.map(|(_, version)| version)
+    }
+
+    /// When it was put away; null for one that is not archived.
+    async fn archived_at(&self) -> Option<DateTime> {
+        self.archived_at.map(DateTime)
+    }
+
+    /// Number of members.
+    async fn size(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "As of then: what was ordered later does not count. Statuses and names are today's. Now unless given; a frozen segment stays as it is."
+        )]
+        as_of: Option<DateTime>,
+    ) -> Option<Result<i32>> {
+        let found = async {
+            let request = request(ctx)?;
+            let moment = moment(request, as_of)?;
+            let all = defined(self, request).await?;
+            let load = |group: Arc<Group<rule::Segment>>| async move {
+                let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
+                let sets = ids.iter().map(|id| all.set(*id, moment));
+                let sets = sets.collect::<std::result::Result<Vec<_>, Error>>()?;
+                let sizes = members::sizes(&request.tx, &sets).await?;
+                Ok(ids.into_iter().zip(sizes).collect::<HashMap<Uuid, i64>>())
+            };
+            let sizes: Arc<HashMap<Uuid, i64>> = self.batch("size", &moment, load).await?;
+            count(sizes.get(&self.key()).copied().unwrap_or_default())
+        };
+        Some(found.await)
+    }
+
+    /// Its members, each with the reasons. For another order, or with a filter, ask `users` or `products` with a filter on
+    /// the segment.
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "As of then, as `size`; now unless given.")] as_of: Option<DateTime>,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<SegmentMemberConnection>> {
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let found = async {
+            let request = request(ctx)?;
+            let moment = moment(request, as_of)?;
+            let set = defined(self, request).await?.set(self.key(), moment)?;
+            SegmentMemberConnection::of(request, set, &page).await
+        };
+        Some(found.await)
+    }
+
+    /// Its size as of the end of each stretch of time of a range, at most 60: what was ordered later does not count,
+    /// statuses and names are today's.
+    async fn trend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "The length of the stretches of time.")] bucket: TimeBucket,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
+            WeekStart,
+        >,
+    ) -> Option<Result<Vec<SegmentSizeAt>>> {
+        let how = RangeArgs {
+            axis: None,
+            zone: time_zone,
+            week_start,
+        };
+        let found = async {
+            let request = request(ctx)?;
+            let ends = ends(request, (range, how), bucket)?;
+            let all = defined(self, request).await?;
+            let load = |group: Arc<Group<rule::Segment>>| {
+                let ends = ends.clone();
+                async move {
+                    let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
+                    let mut sets = Vec::new();
+                    for id in &ids {
+                        for end in &ends {
+                            sets.push(all.set(*id, request.moment(*end))?);
+                        }
+                    }
+                    let sizes = members::sizes(&request.tx, &sets).await?;
+                    let mut found: HashMap<Uuid, Vec<i64>> = HashMap::new();
+                    for (id, sizes) in ids.into_iter().zip(sizes.chunks(ends.len().max(1))) {
+                        found.insert(id, sizes.to_vec());
+                    }
+                    Ok(found)
+                }
+            };
+            let trends: Arc<HashMap<Uuid, Vec<i64>>> = self.batch("trend", &ends, load).await?;
+            let sizes = trends.get(&self.key()).into_iter().flatten();
+            ends.iter()
+                .zip(sizes)
+                .map(|(at, size)| {
+                    Ok(SegmentSizeAt {
+                        at: DateTime(*at),
+                        size: count(*size)?,
+                    })
+                })
+                .collect()
+        };
+        Some(found.await)
+    }
+}
+
+/// A segment's rule in words.
+///
+/// # Errors
+/// When the segment, or one that it names, was not read.
+fn sentence_of(all: &Definitions, id: Uuid, request: &RequestContext) -> Result<String> {
+    let rule = all
+        .rule(id)
+        .ok_or_else(|| Failure::internal("a segment has no rule"))?;
+    // Named segments get their names with their places.
+    let set = all.set_of(rule, request.moment(request.now))?;
+    match &set.of {
+        SetOf::Rule { rule, .. } => Ok(rule.sentence()),
+        SetOf::Frozen => Ok(rule.sentence()),
+    }
+}
+
+/// The ends of the stretches of time of a range, none of them later than now.
+fn ends(
+    request: &RequestContext,
+    (range, how): (RangeInput, RangeArgs),
+    bucket: TimeBucket,
+) -> Result<Vec<time::Instant>> {
+    let ranged = how.ranged(range, request)?;
+    let week_start = how
+        .week_start
+        .map_or_else(time::WeekStart::default, Into::into);
+    let spans = divide(
+        ranged.range.span,
+        bucket.into(),
+        ranged.range.zone,
+        week_start,
+    )?;
+    if spans.len() > MAX_POINTS {
+        let message = format!(
+            "the trend would have {} points, at most {MAX_POINTS} are allowed: ask for a longer bucket or a shorter range",
+            spans.len()
+        );
+        return Err(Error::limit("bucket", message).into());
+    }
+    let begun = spans.iter().filter(|span| span.from <= request.now);
+    Ok(begun.map(|span| span.to.min(request.now)).collect())
+}
+
+connection! {
+    /// A page of segments.
+    SegmentConnection, SegmentEdge of Segment
+}
+
+/// What a segment was at a version.
+#[derive(Clone, Debug, SimpleObject)]
+#[graphql(name = "SegmentVersion")]
+pub struct SegmentVersionInfo {
+    /// The number of the version, from 1 on.
+    version: i32,
+    /// The name then.
+    name: String,
+    /// The description then.
+    description: String,
+    /// The rule, in the form that `SegmentRuleInput` takes.
+    rule: SegmentRuleValue,
+    /// When it was saved.
+    created_at: DateTime,
+}
+
+impl SegmentVersionInfo {
+    fn of(version: &SegmentVersion) -> Result<Self> {
+        Ok(Self {
+            version: version.version,
+            name: version.name.clone(),
+            description: version.description.clone(),
+            rule: SegmentRuleValue::read(&version.given)?,
+            created_at: DateTime(version.created_at),
+        })
+    }
+}
+
+/// A segment's size as of a point in time.
+#[derive(Clone, Copy, Debug, SimpleObject)]
+pub struct SegmentSizeAt {
+    /// The end of the stretch of time; now, for the one that is running.
+    at: DateTime,
+    /// Number of members.
+    size: i32,
+}
+
+/// Segments by their ids, in the order given, all of which must be there, not archived and of one subject.
+///
+/// # Errors
+/// When one is none of that, with its place.
+pub async fn segments_of(
+    request: &Arc<RequestContext>,
+    argument: &str,
+    ids: &[ID],
+) -> Result<(Vec<Segment>, Arc<Definitions>)> {
+    let refused = |place: usize, why: String| {
+        let place = format!("{argument}.{place}");
+        Failure::from(Error::bad_input(place.clone(), format!("{place}: {why}")))
+    };
+    let mut keys = Vec::with_capacity(ids.len());
+    for (place, id) in ids.iter().enumerate() {
+        let key = Kind::Segment.key(id);
+        let known = || {
+            refused(
+                place,
+                "that is no id of a segment; `segments` lists them".to_owned(),
+            )
+        };
+        let key = key.ok_or_else(known)?;
+        if keys.contains(&key) {
+            return Err(refused(
+                place,
+                "the segment is named twice: name it once".to_owned(),
+            ));
+        }
+        keys.push(key);
+    }
+    let all = request.definitions(keys.iter().copied()).await?;
+    let mut found = Vec::with_capacity(keys.len());
+    for (place, key) in keys.iter().enumerate() {
+        let segment = all.segment(*key).ok_or_else(|| {
+            refused(
+                place,
+                "there is no such segment; `segments` lists them".to_owned(),
+            )
+        })?;
+        if segment.archived_at.is_some() {
+            let why = format!(
+                "the segment {:?} is archived: restore it first",
+                segment.name
+            );
+            return Err(refused(place, why));
+        }
+        found.push(Arc::new(segment.clone()));
+    }
+    let by_key = by_key(found.clone());
+    let found = found
+        .iter()
+        .filter_map(|segment| by_key.get(&segment.id).cloned());
+    Ok((found.collect(), Arc::new(all)))
+}

@@ -1,0 +1,193 @@
+//! Members of segments that callers define, and why they are in them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, SimpleObject};
+use uuid::Uuid;
+
+use super::Member;
+use super::product::Product;
+use super::user::User;
+use crate::domain::filter::{Filter, ProductTest, UserTest};
+use crate::domain::page::{Direction, Nulls, Page, SortKey};
+use crate::domain::rule::{InSegments, Measure, SegmentRef, SegmentSet, SetOf, Subject};
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
+use crate::graphql::context::{RequestContext, request};
+use crate::graphql::error::Result;
+use crate::graphql::loaders::Entity;
+use crate::graphql::siblings::{Group, page_of_siblings};
+use crate::store::keyset::order_fingerprint;
+use crate::store::members::{self, Explained, Measured};
+use crate::store::products::ProductSort;
+use crate::store::users::UserSort;
+use crate::store::{products, users};
+
+/// A member of a segment.
+#[derive(Debug)]
+pub struct InSet {
+    id: Uuid,
+    set: Arc<SegmentSet>,
+}
+
+impl InSet {
+    fn of(&self, subject: Subject) -> Option<Uuid> {
+        (self.set.subject == subject).then_some(self.id)
+    }
+}
+
+/// A member of a segment.
+pub type SegmentMember = Member<InSet>;
+
+/// A member of a segment, and why it is one.
+#[Object(name = "SegmentMember")]
+impl SegmentMember {
+    /// The user; null in a segment of products.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let key = |member: &InSet| member.of(Subject::Users);
+        let found = async { self.related(request(ctx)?, "user", key).await };
+        found.await.transpose()
+    }
+
+    /// The product; null in a segment of users.
+    async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
+        let key = |member: &InSet| member.of(Subject::Products);
+        let found = async { self.related(request(ctx)?, "product", key).await };
+        found.await.transpose()
+    }
+
+    /// Each condition of the rule, in its order, and what is true of this member. None in a frozen segment, which keeps its
+    /// members whatever becomes of them.
+    async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<SegmentReason>> {
+        let request = request(ctx)?;
+        let load = |group: Arc<Group<InSet>>| async move {
+            let ids: Vec<Uuid> = group.all().map(|member| member.id).collect();
+            let Some(first) = group.all().next() else {
+                return Ok(HashMap::new());
+            };
+            Ok(members::explain(&request.tx, &first.set, &ids).await?)
+        };
+        let all: Arc<HashMap<Uuid, Explained>> = self.batch("reasons", &(), load).await?;
+        let SetOf::Rule { rule, .. } = &self.set.of else {
+            return Ok(Vec::new());
+        };
+        let Some(explained) = all.get(&self.id) else {
+            return Ok(Vec::new());
+        };
+        let truths = explained.holds.iter().zip(&explained.measured);
+        let conditions = rule.conditions().into_iter().zip(truths);
+        let reasons = conditions.map(|(condition, (holds, measured))| SegmentReason {
+            actual: actual(condition.measure, measured.as_ref()),
+            condition: condition.sentence,
+            needed: condition.needed,
+            holds: *holds,
+        });
+        Ok(reasons.collect())
+    }
+}
+
+/// What was measured, in words.
+fn actual(measure: Option<&Measure>, measured: Option<&Measured>) -> Option<String> {
+    match (measured, measure) {
+        (Some(Measured::Country(country)), _) => country.clone(),
+        (Some(Measured::Value(value)), Some(measure)) => Some(measure.shown(*value)),
+        (Some(Measured::Place(value, place)), Some(measure)) => {
+            Some(format!("{}, at place {place}", measure.shown(*value)))
+        }
+        (None, Some(measure)) if measure.metric.is_zero_of_nothing() => Some(measure.shown(0)),
+        _ => None,
+    }
+}
+
+/// A condition of a segment's rule, and what is true of a member.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct SegmentReason {
+    /// The condition in words.
+    condition: String,
+    /// What is needed of what is measured; null for conditions that measure nothing.
+    needed: Option<String>,
+    /// What was measured; null where nothing is, and where there is nothing to be measured.
+    actual: Option<String>,
+    /// Whether the condition holds. A member can be in a segment although one does not, where the rule has `or` or `not`.
+    holds: bool,
+}
+
+connection! {
+    /// A page of the members of a segment.
+    SegmentMemberConnection, SegmentMemberEdge of SegmentMember
+}
+
+fn filter_of<T>(set: &Arc<SegmentSet>, test: fn(InSegments) -> T) -> Filter<T> {
+    let named = SegmentRef {
+        id: set.id,
+        set: Some(Arc::clone(set)),
+    };
+    Filter::Test(test(InSegments {
+        inside: true,
+        segments: vec![named],
+    }))
+}
+
+impl SegmentMemberConnection {
+    /// A page of the members of a set.
+    ///
+    /// # Errors
+    /// When an argument is not acceptable or the store fails.
+    pub async fn of(
+        request: &Arc<RequestContext>,
+        set: Arc<SegmentSet>,
+        page: &PageArgs,
+    ) -> Result<Self> {
+        let counted = (Arc::clone(request), Arc::clone(&set));
+        let count = Count::ask(move || {
+            let (request, set) = counted.clone();
+            async move {
+                let sizes = members::sizes(&request.tx, &[set]).await?;
+                Ok(sizes.first().copied().unwrap_or_default())
+            }
+        });
+        let (tx, scope) = (&request.tx, request.scope);
+        let (page, order) = if set.subject == Subject::Users {
+            let keys = [key(UserSort::Value)];
+            let order = order_fingerprint("segment users", &keys);
+            let page = page.request(ENTITIES, order)?;
+            let filter = filter_of(&set, UserTest::Segment);
+            let page = users::list(tx, scope, &filter, &keys, &page).await?;
+            (in_set(request, page, &set).await, order)
+        } else {
+            let keys = [key(ProductSort::ExternalId)];
+            let order = order_fingerprint("segment products", &keys);
+            let page = page.request(ENTITIES, order)?;
+            let filter = filter_of(&set, ProductTest::Segment);
+            let page = products::list(tx, scope, &filter, &keys, &page).await?;
+            (in_set(request, page, &set).await, order)
+        };
+        Ok(Self {
+            slice: Slice::new(page, order),
+            count,
+        })
+    }
+}
+
+fn key<S>(field: S) -> SortKey<S> {
+    SortKey {
+        field,
+        direction: Direction::Asc,
+        nulls: Nulls::Last,
+    }
+}
+
+/// A page of entities as members of a set; the entities are remembered.
+async fn in_set<E: Entity>(
+    request: &Arc<RequestContext>,
+    page: Page<E>,
+    set: &Arc<SegmentSet>,
+) -> Page<SegmentMember> {
+    let page = request.known(page).await;
+    page_of_siblings(page.map(|entity| {
+        Arc::new(InSet {
+            id: entity.key(),
+            set: Arc::clone(set),
+        })
+    }))
+}

@@ -1,0 +1,157 @@
+//! The door for files of targets: `GET /traffic-targets.csv`, the answers to `trafficTargets` page after page.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use futures::stream;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::error::Refusal;
+use super::graphql::guarded;
+use super::observe::reference_of;
+use super::state::HttpState;
+use super::viewer::viewer;
+use crate::access::budget::caller_of;
+use crate::domain::error::{Code, Error};
+use crate::domain::scope::Viewer;
+use crate::export::csv::{BYTE_ORDER_MARK, push_line};
+use crate::export::traffic::{Asked, DOCUMENT, Page, heading};
+use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
+
+/// How many rows a page has.
+const PAGE: u32 = 100;
+
+/// A file on its way.
+struct Export {
+    state: Data<HttpState>,
+    viewer: Arc<Viewer>,
+    reference: String,
+    asked: Asked,
+    left: u32,
+    next: Option<String>,
+}
+
+/// Answers with the file. What is wrong is said before it begins; when a later page fails, the file breaks off, so that
+/// nobody takes it for whole.
+pub async fn get(request: HttpRequest, state: Data<HttpState>) -> HttpResponse {
+    match begin(&request, &state).await {
+        Ok((first, export)) => respond(first, export),
+        Err(refusal) => refusal.error_response(),
+    }
+}
+
+async fn begin(
+    request: &HttpRequest,
+    state: &Data<HttpState>,
+) -> Result<(String, Export), Refusal> {
+    let reference = reference_of(request);
+    let viewer = viewer(request, state)
+        .await
+        .map_err(|error| Refusal::of(&error, &reference))?;
+    let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
+    let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
+    let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
+    let mut text = String::new();
+    if asked.has_mark {
+        text.push_str(BYTE_ORDER_MARK);
+    }
+    push_line(&mut text, &heading());
+    let mut export = Export {
+        state: state.clone(),
+        viewer,
+        reference,
+        left: asked.rows,
+        asked,
+        next: None,
+    };
+    text.push_str(&export.page().await?);
+    Ok((text, export))
+}
+
+fn respond(first: String, export: Export) -> HttpResponse {
+    let rest = stream::try_unfold(export, |mut export| async move {
+        if export.next.is_none() {
+            return Ok(None);
+        }
+        let page = export.page().await;
+        let page = page.map_err(|refusal| std::io::Error::other(refusal.code().as_str()))?;
+        Ok::<_, std::io::Error>(Some((Bytes::from(page), export)))
+    });
+    let first = stream::once(async { Ok(Bytes::from(first)) });
+    HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8; header=present")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"traffic-targets.csv\"",
+        ))
+        .streaming(futures::StreamExt::chain(first, rest))
+}
+
+impl Export {
+    /// The next page as lines.
+    async fn page(&mut self) -> Result<String, Refusal> {
+        let rows = self.left.min(PAGE);
+        let request = GraphqlRequest {
+            query: DOCUMENT.to_owned(),
+            operation_name: None,
+            variables: self.asked.page(rows, self.next.as_deref()),
+        };
+        let call = Call {
+            viewer: (*self.viewer).clone(),
+            address: None,
+            now: self.state.now(),
+            method: Method::Get,
+            reference: self.reference.clone(),
+            introspection: Introspection::Refused,
+        };
+        let options = &self.state.options;
+        let _pass = self.state.turnstile.enter(caller_of(&self.viewer))?;
+        let spending = Spending {
+            allowance: options.terms.map(|terms| {
+                let elapsed = self.state.clock.elapsed();
+                self.state.budgets.of(&self.viewer, terms, elapsed)
+            }),
+            estimate_only: false,
+        };
+        let work = self.state.engine.spend(request, call, spending);
+        let deadline = options.request_deadline;
+        let reply = guarded(work, deadline, &self.reference).await?;
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        if let Some(error) = answer["errors"].get(0) {
+            return Err(refusal(error, &self.reference));
+        }
+        let page = Page::read(&answer["data"]);
+        let mut text = String::new();
+        for row in &page.rows {
+            push_line(&mut text, row);
+        }
+        let sent = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_sub(sent);
+        self.next = page.next.filter(|_| self.left > 0);
+        Ok(text)
+    }
+}
+
+/// An error of the API as an answer of this door.
+fn refusal(error: &Value, reference: &str) -> Refusal {
+    let told = error["extensions"]["code"].as_str().unwrap_or_default();
+    let known = [
+        Code::BadUserInput,
+        Code::ValidationFailed,
+        Code::LimitExceeded,
+        Code::CostExceeded,
+        Code::RateLimited,
+        Code::Forbidden,
+        Code::Timeout,
+        Code::ServiceUnavailable,
+    ];
+    let code = known.into_iter().find(|code| code.as_str() == told);
+    match (code, error["message"].as_str()) {
+        (Some(code), Some(message)) => Refusal::of(&Error::new(code, message), reference),
+        _ => Refusal::masked(reference),
+    }
+}

@@ -1,0 +1,500 @@
+//! The part of the write path that segments take: under the publisher's lock, so that names stay unique, no segment leads
+//! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
+
+use super::apart::apart;
+use super::{lock, raise_version};
+use crate::domain::error::Result;
+use crate::domain::id::PublisherId;
+use crate::domain::rule::{
+    Definitions, MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion,
+};
+use crate::domain::scope::WriteScope;
+use crate::domain::time::Instant;
+use crate::store::Store;
+use crate::store::definitions::{name_key, to_definitions, to_segment, write_definitions};
+use crate::store::sql::insert::{Conflict, insert};
+use crate::store::sql::segment::write_set;
+use crate::store::tx::WriteTx;
+use entity::{segment, segment_use, segment_version};
+use sea_orm::{DbBackend, DbErr};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Why a segment is not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is none with this id.
+    Missing,
+    /// It is not in the version that was expected, but in this one.
+    Moved(i32),
+    /// Another one has the name.
+    NameTaken,
+    /// There are as many as there can be.
+    Full,
+    /// It is archived, and must be restored first.
+    Archived,
+    /// Its members are fixed: it is frozen.
+    Frozen,
+    /// It names segments that are archived, or not there any more, by these names.
+    NamesArchived(Vec<String>),
+    /// It would lead back to itself on this way.
+    Cycle(Vec<String>),
+    /// With what it names it is too large.
+    TooLarge(String),
+    /// These segments name it.
+    Named(Vec<String>),
+}
+
+/// What became of a write.
+pub type Written = std::result::Result<Segment, Refused>;
+
+/// A change of a segment.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub id: Uuid,
+    /// The version that the author of the change knows.
+    pub expected: i32,
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description.
+    pub description: Option<String>,
+    /// A new rule, and as its author sent it.
+    pub rule: Option<(Rule, String)>,
+    /// The present.
+    pub now: Instant,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// A new segment in its first version.
+    Create {
+        /// The segment.
+        segment: Segment,
+        /// Its rule.
+        rule: Rule,
+        /// The rule as its author sent it.
+        given: String,
+        /// Who is in it, of a frozen one.
+        members: Option<Arc<SegmentSet>>,
+    },
+    /// A change.
+    Update(Change),
+    /// Put a segment away, which no other may name; in the version that it must have, if it must.
+    Archive(Uuid, Option<i32>, Instant),
+    /// Take a segment back that was put away, likewise.
+    Restore(Uuid, Option<i32>, Instant),
+}
+
+/// Carries an order out, all of it or nothing.
+///
+/// # Errors
+/// When the database fails; then nothing is stored.
+pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<Written> {
+    apart(async move || match &order {
+        Order::Create {
+            segment,
+            rule,
+            given,
+            members,
+        } => create(&store, scope, (segment, rule, given), members.as_deref()).await,
+        Order::Update(change) => update(&store, scope, change).await,
+        Order::Archive(id, expected, now) => archive(&store, scope, (*id, *expected), *now).await,
+        Order::Restore(id, expected, now) => restore(&store, scope, (*id, *expected), *now).await,
+    })
+    .await
+}
+
+/// Writes a new segment in its first version; of a frozen one, with its members.
+async fn create(
+    store: &Store,
+    scope: WriteScope,
+    (segment, rule, given): (&Segment, &Rule, &str),
+    members: Option<&SegmentSet>,
+) -> Result<Written> {
+    let publisher = scope.publisher();
+    let text = rule.to_text()?;
+    let version = SegmentVersion {
+        segment_id: segment.id,
+        version: segment.version,
+        name: segment.name.clone(),
+        description: segment.description.clone(),
+        rule: rule.clone(),
+        given: given.to_owned(),
+        created_at: segment.created_at,
+    };
+    store
+        .write(async |tx| {
+            let sequence = lock(tx, publisher).await?;
+            if count(tx, publisher).await? >= MAX_SEGMENTS {
+                return Ok(Err(Refused::Full));
+            }
+            if let Some(refused) = check_name(tx, publisher, segment).await? {
+                return Ok(Err(refused));
+            }
+            if segment.frozen_at.is_none()
+                && let Some(refused) = check_rule(tx, publisher, segment.id, rule).await?
+            {
+                return Ok(Err(refused));
+            }
+            insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
+            insert(
+                tx,
+                &[to_version(publisher, &version, &text)],
+                Conflict::Fail,
+            )
+            .await?;
+            match members {
+                Some(set) => take_members(tx, publisher, segment.id, set).await?,
+                None => write_uses(tx, publisher, segment.id, rule).await?,
+            }
+            raise_version(tx, publisher, sequence, segment.created_at).await?;
+            Ok(Ok(segment.clone()))
+        })
+        .await
+}
+
+/// Changes a segment, which then has a new version.
+async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Written> {
+    let publisher = scope.publisher();
+    let text = change
+        .rule
+        .as_ref()
+        .map(|(rule, _)| rule.to_text())
+        .transpose()?;
+    store
+        .write(async |tx| {
+            let sequence = lock(tx, publisher).await?;
+            let Some(mut segment) = read(tx, publisher, change.id).await? else {
+                return Ok(Err(Refused::Missing));
+            };
+            if segment.version != change.expected {
+                return Ok(Err(Refused::Moved(segment.version)));
+            }
+            if segment.archived_at.is_some() {
+                return Ok(Err(Refused::Archived));
+            }
+            if segment.frozen_at.is_some() && change.rule.is_some() {
+                return Ok(Err(Refused::Frozen));
+            }
+            let before = segment.version;
+            segment.version += 1;
+            segment.updated_at = change.now;
+            if let Some(name) = &change.name {
+                segment.name.clone_from(name);
+            }
+            if let Some(description) = &change.description {
+                segment.description.clone_from(description);
+            }
+            if let Some(refused) = check_name(tx, publisher, &segment).await? {
+                return Ok(Err(refused));
+            }
+            if let Some((rule, _)) = &change.rule {
+                if let Some(refused) = check_rule(tx, publisher, segment.id, rule).await? {
+                    return Ok(Err(refused));
+                }
+                write_uses(tx, publisher, segment.id, rule).await?;
+            }
+            insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            let given = change.rule.as_ref().map(|(_, given)| given.as_str());
+            next_version(
+                tx,
+                publisher,
+                (&segment, before),
+                text.as_deref().zip(given),
+            )
+            .await?;
+            raise_version(tx, publisher, sequence, change.now).await?;
+            Ok(Ok(segment))
+        })
+        .await
+}
+
+/// Puts a segment away, which no other may name.
+async fn archive(
+    store: &Store,
+    scope: WriteScope,
+    (id, expected): (Uuid, Option<i32>),
+    now: Instant,
+) -> Result<Written> {
+    let publisher = scope.publisher();
+    store
+        .write(async |tx| {
+            let sequence = lock(tx, publisher).await?;
+            let mut segment = match known(tx, publisher, id, expected).await? {
+                Ok(segment) => segment,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            if segment.archived_at.is_some() {
+                return Ok(Ok(segment));
+            }
+            let named = users_of(tx, publisher, id).await?;
+            if !named.is_empty() {
+                return Ok(Err(Refused::Named(named)));
+            }
+            segment.archived_at = Some(now);
+            segment.updated_at = now;
+            insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            raise_version(tx, publisher, sequence, now).await?;
+            Ok(Ok(segment))
+        })
+        .await
+}
+
+/// Takes a segment back that was put away.
+async fn restore(
+    store: &Store,
+    scope: WriteScope,
+    (id, expected): (Uuid, Option<i32>),
+    now: Instant,
+) -> Result<Written> {
+    let publisher = scope.publisher();
+    store
+        .write(async |tx| {
+            let sequence = lock(tx, publisher).await?;
+            let mut segment = match known(tx, publisher, id, expected).await? {
+                Ok(segment) => segment,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            if segment.archived_at.take().is_none() {
+                return Ok(Ok(segment));
+            }
+            segment.updated_at = now;
+            if count(tx, publisher).await? >= MAX_SEGMENTS {
+                return Ok(Err(Refused::Full));
+            }
+            if let Some(refused) = check_name(tx, publisher, &segment).await? {
+                return Ok(Err(refused));
+            }
+            let all = definitions(tx, publisher, &[id]).await?;
+            if let Some(rule) = all.rule(id).filter(|_| segment.frozen_at.is_none())
+                && let Some(refused) = check_rule(tx, publisher, id, rule).await?
+            {
+                return Ok(Err(refused));
+            }
+            insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            raise_version(tx, publisher, sequence, now).await?;
+            Ok(Ok(segment))
+        })
+        .await
+}
+
+fn broken(error: crate::domain::error::Error) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
+async fn read(tx: &WriteTx, publisher: PublisherId, id: Uuid) -> Result<Option<Segment>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM segments t WHERE t.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND t.id = ")
+        .bind(id);
+    let row = tx.models::<segment::Entity>(sql).await?.pop();
+    row.map(|row| to_segment(row).map_err(broken)).transpose()
+}
+
+async fn known(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    id: Uuid,
+    expected: Option<i32>,
+) -> Result<Written, DbErr> {
+    Ok(match read(tx, publisher, id).await? {
+        None => Err(Refused::Missing),
+        Some(segment) if expected.is_some_and(|expected| expected != segment.version) => {
+            Err(Refused::Moved(segment.version))
+        }
+        Some(segment) => Ok(segment),
+    })
+}
+
+async fn count(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT COUNT(*) AS n FROM segments t WHERE t.archived_at_us IS NULL AND t.publisher_id = ",
+    )
+    .bind(publisher.0);
+    let rows = tx.rows(sql).await?;
+    rows.first().map_or(Ok(0), |row| row.try_get("", "n"))
+}
+
+async fn check_name(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    segment: &Segment,
+) -> Result<Option<Refused>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.id FROM segments t WHERE t.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND t.name_key = ")
+        .bind(name_key(segment))
+        .push(" AND t.id <> ")
+        .bind(segment.id);
+    let is_taken = !tx.rows(sql).await?.is_empty();
+    Ok(is_taken.then_some(Refused::NameTaken))
+}
+
+async fn definitions(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    ids: &[Uuid],
+) -> Result<Definitions, DbErr> {
+    let mut sql = tx.sql();
+    write_definitions(publisher, ids, &mut sql);
+    to_definitions(&tx.rows(sql).await?).map_err(broken)
+}
+
+/// Why a rule cannot be that of a segment, as all segments are under the lock.
+async fn check_rule(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    id: Uuid,
+    rule: &Rule,
+) -> Result<Option<Refused>, DbErr> {
+    let named: Vec<Uuid> = rule.clone().named().into_iter().collect();
+    if named.is_empty() {
+        return Ok(rule.size().excess().map(Refused::TooLarge));
+    }
+    let all = definitions(tx, publisher, &named).await?;
+    let gone = named.iter().filter_map(|id| match all.segment(*id) {
+        None => Some(id.to_string()),
+        Some(segment) if segment.archived_at.is_some() => Some(segment.name.clone()),
+        Some(_) => None,
+    });
+    let gone: Vec<String> = gone.collect();
+    if !gone.is_empty() {
+        return Ok(Some(Refused::NamesArchived(gone)));
+    }
+    if let Some(way) = all.cycle(id, rule) {
+        return Ok(Some(Refused::Cycle(way)));
+    }
+    let excess = match all.size(rule) {
+        Ok(size) => size.excess(),
+        Err(error) => Some(error.message().to_owned()),
+    };
+    Ok(excess.map(Refused::TooLarge))
+}
+
+/// The names of the segments that name another one and are not archived.
+async fn users_of(tx: &WriteTx, publisher: PublisherId, id: Uuid) -> Result<Vec<String>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.name FROM segment_uses u JOIN segments t ON t.publisher_id = u.publisher_id AND t.id = u.segment_id WHERE u.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND u.used_id = ")
+        .bind(id)
+        .push(" AND t.archived_at_us IS NULL ORDER BY t.name_key");
+    let rows = tx.rows(sql).await?;
+    rows.iter().map(|row| row.try_get("", "name")).collect()
+}
+
+async fn write_uses(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    id: Uuid,
+    rule: &Rule,
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM segment_uses WHERE publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND segment_id = ")
+        .bind(id);
+    tx.execute(sql).await?;
+    let named = rule.clone().named().into_iter();
+    let rows: Vec<segment_use::Model> = named
+        .map(|used_id| segment_use::Model {
+            publisher_id: publisher.0,
+            segment_id: id,
+            used_id,
+        })
+        .collect();
+    insert(tx, &rows, Conflict::Fail).await.map(|_| ())
+}
+
+/// Writes who is in a set as the members of a frozen segment: one statement, so that nobody is read in between.
+async fn take_members(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    id: Uuid,
+    set: &SegmentSet,
+) -> Result<(), DbErr> {
+    if tx.backend() == DbBackend::Postgres {
+        // As much as readers have: with less, who is in none of a large set would be looked for row by row.
+        let mut sql = tx.sql();
+        sql.push("SET LOCAL work_mem = '32MB'");
+        tx.execute(sql).await?;
+    }
+    let mut members = tx.sql();
+    write_set(set, &mut members);
+    let mut sql = tx.sql();
+    sql.push("INSERT INTO segment_members (publisher_id, segment_id, member_id) SELECT f.publisher_id, f.id, s.id FROM (")
+        .append(&members)
+        .push(") s CROSS JOIN segments f WHERE f.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND f.id = ")
+        .bind(id);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// Writes the next version of a segment: the rule of the one before, where it has no new one.
+async fn next_version(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    (segment, before): (&Segment, i32),
+    rule: Option<(&str, &str)>,
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT v.* FROM segment_versions v WHERE v.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND v.segment_id = ")
+        .bind(segment.id)
+        .push(" AND v.version = ")
+        .bind(before);
+    let held = tx.models::<segment_version::Entity>(sql).await?.pop();
+    let missing = || DbErr::RecordNotFound("segment_versions".into());
+    let mut row = held.ok_or_else(missing)?;
+    row.version = segment.version;
+    row.name.clone_from(&segment.name);
+    row.description.clone_from(&segment.description);
+    row.created_at_us = segment.updated_at.micros();
+    if let Some((text, given)) = rule {
+        text.clone_into(&mut row.rule);
+        given.clone_into(&mut row.given);
+    }
+    insert(tx, &[row], Conflict::Fail).await.map(|_| ())
+}
+
+fn to_row(publisher: PublisherId, segment: &Segment) -> segment::Model {
+    segment::Model {
+        publisher_id: publisher.0,
+        id: segment.id,
+        subject: segment.subject.as_str().to_owned(),
+        name: segment.name.clone(),
+        name_key: name_key(segment),
+        description: segment.description.clone(),
+        version: segment.version,
+        created_at_us: segment.created_at.micros(),
+        updated_at_us: segment.updated_at.micros(),
+        frozen_at_us: segment.frozen_at.map(Instant::micros),
+        frozen_from_id: segment.frozen_from.map(|(id, _)| id),
+        frozen_from_version: segment.frozen_from.map(|(_, version)| version),
+        archived_at_us: segment.archived_at.map(Instant::micros),
+    }
+}
+
+fn to_version(
+    publisher: PublisherId,
+    version: &SegmentVersion,
+    text: &str,
+) -> segment_version::Model {
+    segment_version::Model {
+        publisher_id: publisher.0,
+        segment_id: version.segment_id,
+        version: version.version,
+        name: version.name.clone(),
+        description: version.description.clone(),
+        rule: text.to_owned(),
+        given: version.given.clone(),
+        created_at_us: version.created_at.micros(),
+    }
+}

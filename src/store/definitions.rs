@@ -1,0 +1,168 @@
+//! Segments that people made: what they are and what they were. Who is in them is `members`' to say; they are written in
+//! `apply::segments`.
+
+use super::convert::{inconsistent, instant, some_instant};
+use super::listing::{self, Listing, column, look_ups};
+use super::sql::Sql;
+use super::tx::ReadTx;
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::{Filter, SegmentTest, Value};
+use crate::domain::id::PublisherId;
+use crate::domain::page::{Page, PageRequest, SortKey};
+use crate::domain::rule::{Definitions, Rule, Segment, SegmentVersion, Subject};
+use crate::domain::scope::ReadScope;
+use crate::domain::text::fold;
+use entity::{segment, segment_version};
+use sea_orm::{FromQueryResult as _, QueryResult};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// What segments can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SegmentSort {
+    /// Name, folded.
+    Name,
+    /// When it was made.
+    CreatedAt,
+    /// When it was changed last.
+    UpdatedAt,
+}
+
+struct Segments;
+
+impl Listing for Segments {
+    type Entity = segment::Entity;
+    type Record = Segment;
+    type Test = SegmentTest;
+    type Sort = SegmentSort;
+    const TABLE: &'static str = "segments";
+
+    fn column(sort: SegmentSort) -> (&'static str, bool) {
+        match sort {
+            SegmentSort::Name => ("name_key", false),
+            SegmentSort::CreatedAt => ("created_at_us", false),
+            SegmentSort::UpdatedAt => ("updated_at_us", false),
+        }
+    }
+
+    fn value(record: &Segment, sort: SegmentSort) -> Value {
+        match sort {
+            SegmentSort::Name => name_key(record).into(),
+            SegmentSort::CreatedAt => record.created_at.micros().into(),
+            SegmentSort::UpdatedAt => record.updated_at.micros().into(),
+        }
+    }
+
+    fn id(record: &Segment) -> Uuid {
+        record.id
+    }
+
+    fn record(model: segment::Model) -> Result<Segment> {
+        to_segment(model)
+    }
+}
+
+look_ups!(Segments, Segment, SegmentTest, SegmentSort);
+
+/// What names are unique by: folded; the name of an archived segment is free, so its id stands behind.
+pub(super) fn name_key(segment: &Segment) -> String {
+    let folded = fold(&segment.name);
+    match segment.archived_at {
+        None => folded,
+        Some(_) => format!("{folded}\u{1}{}", segment.id),
+    }
+}
+
+pub(super) fn to_segment(row: segment::Model) -> Result<Segment> {
+    const TABLE: &str = "segments";
+    let subject =
+        Subject::parse(&row.subject).ok_or_else(|| inconsistent(TABLE, row.id, "subject"))?;
+    Ok(Segment {
+        id: row.id,
+        subject,
+        name: row.name,
+        description: row.description,
+        version: row.version,
+        created_at: instant(row.created_at_us, TABLE, "created_at_us")?,
+        updated_at: instant(row.updated_at_us, TABLE, "updated_at_us")?,
+        frozen_at: some_instant(row.frozen_at_us, TABLE, "frozen_at_us")?,
+        frozen_from: row.frozen_from_id.zip(row.frozen_from_version),
+        archived_at: some_instant(row.archived_at_us, TABLE, "archived_at_us")?,
+    })
+}
+
+/// Appends the query for segments with their rules, and all that these name, whatever their state.
+pub(super) fn write_definitions(publisher: PublisherId, ids: &[Uuid], sql: &mut Sql) {
+    sql.push("WITH RECURSIVE need(id) AS (SELECT s.id FROM segments s WHERE s.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND s.id IN ")
+        .bind_all(ids.iter().copied())
+        .push(
+            " UNION SELECT u.used_id FROM need n JOIN segment_uses u ON u.segment_id = n.id AND u.publisher_id = ",
+        )
+        .bind(publisher.0)
+        .push(
+            ") SELECT t.*, v.rule FROM need n JOIN segments t ON t.id = n.id \
+             JOIN segment_versions v ON v.publisher_id = t.publisher_id AND v.segment_id = t.id AND v.version = t.version \
+             WHERE t.publisher_id = ",
+        )
+        .bind(publisher.0);
+}
+
+/// The definitions in the rows of [`write_definitions`].
+pub(super) fn to_definitions(rows: &[QueryResult]) -> Result<Definitions> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let model = segment::Model::from_query_result(row, "").map_err(Error::internal)?;
+        let rule = Rule::from_text(&column::<String>(row, "rule")?)?;
+        all.push((to_segment(model)?, rule));
+    }
+    Ok(Definitions::new(all))
+}
+
+/// Segments with their rules, and all that these name, whatever their state; without those that there are not: one
+/// statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Definitions> {
+    if ids.is_empty() {
+        return Ok(Definitions::default());
+    }
+    let mut sql = tx.sql();
+    write_definitions(scope.publisher(), ids, &mut sql);
+    to_definitions(&tx.rows(sql).await?)
+}
+
+/// The versions of segments, the latest first: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn versions(
+    tx: &ReadTx,
+    scope: ReadScope,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<SegmentVersion>>> {
+    let mut found: HashMap<Uuid, Vec<SegmentVersion>> = HashMap::new();
+    for ids in ids.chunks(listing::IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT v.* FROM segment_versions v WHERE v.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND v.segment_id IN ")
+            .bind_all(ids.iter().copied())
+            .push(" ORDER BY v.segment_id, v.version DESC");
+        for row in tx.models::<segment_version::Entity>(sql).await? {
+            let version = SegmentVersion {
+                segment_id: row.segment_id,
+                version: row.version,
+                name: row.name,
+                description: row.description,
+                rule: Rule::from_text(&row.rule)?,
+                given: row.given,
+                created_at: instant(row.created_at_us, "segment_versions", "created_at_us")?,
+            };
+            found.entry(row.segment_id).or_default().push(version);
+        }
+    }
+    Ok(found)
+}

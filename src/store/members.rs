@@ -1,0 +1,241 @@
+//! Who is in segments: sizes, overlaps, and why. Lists of members are lists of users or products with a filter.
+
+use super::error::statement_too_large;
+use super::listing::{IDS, column};
+use super::sql::Sql;
+use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
+use super::tx::ReadTx;
+use crate::domain::error::Result;
+use crate::domain::rule::{SegmentSet, SetOf, Subject};
+use crate::domain::scope::ReadScope;
+use crate::domain::time::Span;
+use crate::domain::totals::Grain;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many values a statement may bind: what SQLite takes, with some room.
+const MAX_BOUND: usize = 32_000;
+
+/// How many sets one statement counts: SQLite takes 500 queries in one.
+const AT_ONCE: usize = 200;
+
+/// How many members each set has: one statement for up to 200 sets.
+///
+/// # Errors
+/// When the sets are too large for one statement, or the database fails.
+pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
+    let mut all = Vec::with_capacity(sets.len());
+    for sets in sets.chunks(AT_ONCE) {
+        let mut sql = tx.sql();
+        for (place, set) in sets.iter().enumerate() {
+            sql.push(if place == 0 { "" } else { " UNION ALL " });
+            sql.push(&format!("SELECT {place} AS place, COUNT(*) AS n FROM ("));
+            write_set(set, &mut sql);
+            sql.push(&format!(") s{place}"));
+        }
+        check(&sql)?;
+        let mut sizes = vec![0; sets.len()];
+        for row in tx.rows(sql).await? {
+            let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
+            if let Some(size) = sizes.get_mut(place) {
+                *size = column(&row, "n")?;
+            }
+        }
+        all.extend(sizes);
+    }
+    Ok(all)
+}
+
+/// How many members are in exactly which of up to 31 sets, as bits from the first set on: one statement.
+///
+/// # Errors
+/// When the sets are too large for one statement, or the database fails.
+pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<i64, i64>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT CAST(g.mask AS bigint) AS mask, COUNT(*) AS n FROM (SELECT u.id, SUM(u.bit) AS mask FROM (");
+    for (place, set) in sets.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { " UNION ALL " });
+        sql.push(&format!(
+            "SELECT s{place}.id, {} AS bit FROM (",
+            1_i64 << place
+        ));
+        write_set(set, &mut sql);
+        sql.push(&format!(") s{place}"));
+    }
+    sql.push(") u GROUP BY u.id) g GROUP BY g.mask");
+    check(&sql)?;
+    let rows = tx.rows(sql).await?;
+    rows.iter()
+        .map(|row| Ok((column(row, "mask")?, column(row, "n")?)))
+        .collect()
+}
+
+/// What a condition measured of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// A value.
+    Value(i64),
+    /// A value, and its place in the ranking.
+    Place(i64, i64),
+    /// The country of the latest click; none where it is not known.
+    Country(Option<String>),
+}
+
+/// Why a member is in a set: for each condition of its rule, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Whether it holds.
+    pub holds: Vec<bool>,
+    /// What it measured; nothing where it measures nothing, or where there is nothing to be measured.
+    pub measured: Vec<Option<Measured>>,
+}
+
+/// Why users or products are in a set, or not: one statement, and one for each condition that measures something.
+///
+/// # Errors
+/// When the set is too large for one statement, or the database fails.
+pub async fn explain(
+    tx: &ReadTx,
+    set: &SegmentSet,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Explained>> {
+    let SetOf::Rule { rule, .. } = &set.of else {
+        return Ok(HashMap::new());
+    };
+    let conditions = rule.conditions().len();
+    let mut sql = tx.sql();
+    sql.push("SELECT x.id");
+    write_each(set, &mut sql);
+    sql.push(&format!(
+        " FROM {} x WHERE x.publisher_id = ",
+        table(set.subject)
+    ))
+    .bind(set.publisher.0)
+    .push(" AND x.id IN ")
+    .bind_all(ids.iter().copied());
+    check(&sql)?;
+    let mut found = HashMap::new();
+    for row in tx.rows(sql).await? {
+        let holds = (0..conditions)
+            .map(|number| Ok(column::<i32>(&row, &format!("h{number}"))? == 1))
+            .collect::<Result<Vec<bool>>>()?;
+        let explained = Explained {
+            holds,
+            measured: vec![None; conditions],
+        };
+        found.insert(column::<Uuid>(&row, "id")?, explained);
+    }
+    for number in 0..conditions {
+        let mut sql = tx.sql();
+        let Some(actual) = write_actual(set, number, ids, &mut sql) else {
+            continue;
+        };
+        check(&sql)?;
+        for row in tx.rows(sql).await? {
+            let measured = match actual {
+                Actual::Value => Measured::Value(column(&row, "value")?),
+                Actual::Place => Measured::Place(column(&row, "value")?, column(&row, "place")?),
+                Actual::Country => Measured::Country(column(&row, "country")?),
+            };
+            let place = found
+                .get_mut(&column::<Uuid>(&row, "id")?)
+                .and_then(|explained: &mut Explained| explained.measured.get_mut(number));
+            if let Some(place) = place {
+                *place = Some(measured);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// How many actions lie in stretches of time, to the day: one statement, from the totals.
+///
+/// # Errors
+/// When the database fails.
+pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result<Vec<i64>> {
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = tx.sql();
+    sql.push("SELECT ");
+    for (place, span) in spans.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " });
+        sql.push("CAST(COALESCE(SUM(CASE WHEN t.cell >= ")
+            .bind(Grain::Day.cell(span.from))
+            .push(" AND t.cell <= ")
+            .bind(Grain::Day.cell(span.to))
+            .push(&format!(
+                " THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"
+            ));
+    }
+    sql.push(" FROM totals_time t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" AND t.grain = ")
+        .bind(Grain::Day.number());
+    let rows = tx.rows(sql).await?;
+    let numbers = 0..spans.len();
+    numbers
+        .map(|place| {
+            rows.first()
+                .map_or(Ok(0), |row| column(row, &format!("n{place}")))
+        })
+        .collect()
+}
+
+fn check(sql: &Sql) -> Result<()> {
+    if sql.bound() > MAX_BOUND {
+        return Err(statement_too_large(sql.bound(), MAX_BOUND));
+    }
+    Ok(())
+}
+
+/// Which of these ids users or products have: one statement for up to 10,000.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_ids(
+    tx: &ReadTx,
+    scope: ReadScope,
+    subject: Subject,
+    ids: &[Uuid],
+) -> Result<HashSet<Uuid>> {
+    let mut found = HashSet::new();
+    for ids in ids.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push(&format!(
+            "SELECT x.id FROM {} x WHERE x.publisher_id = ",
+            table(subject)
+        ))
+        .bind(scope.publisher().0)
+        .push(" AND x.id IN ")
+        .bind_all(ids.iter().copied());
+        for row in tx.rows(sql).await? {
+            found.insert(column(&row, "id")?);
+        }
+    }
+    Ok(found)
+}
+
+/// Which of these SubID values users have: one statement for up to 10,000.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_values(
+    tx: &ReadTx,
+    scope: ReadScope,
+    values: &[&str],
+) -> Result<HashSet<String>> {
+    let mut found = HashSet::new();
+    for values in values.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT x.value FROM users x WHERE x.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND x.value IN ")
+            .bind_all(values.iter().copied());
+        for row in tx.rows(sql).await? {
+            found.insert(column(&row, "value")?);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,328 @@
+//! The parameters of the built-in segments that a publisher set: one row of canonical JSON with a version.
+
+use super::connect::Store;
+use super::convert::{inconsistent, instant};
+use super::listing::column;
+use super::sql::insert::{Conflict, insert};
+use super::tx::{ReadTx, WriteTx};
+use crate::domain::error::{Error, Result};
+use crate::domain::id::PublisherId;
+use crate::domain::money::Currency;
+use crate::domain::scope::{ReadScope, WriteScope};
+use crate::domain::segment::{
+    Cuts, HighValue, MonetaryMetric, ProductSettings, Scoring, SegmentSettings, Thresholds,
+    UserSettings,
+};
+use crate::domain::time::Instant;
+use entity::segment_settings;
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+/// The form of the JSON that this version writes, and the only one that it reads.
+const FORM: u32 = 1;
+
+/// What a publisher set, and when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredSettings {
+    /// The parameters.
+    pub settings: SegmentSettings,
+    /// Raised by every change; 0 while nothing was ever set.
+    pub version: i32,
+    /// When it was last changed.
+    pub changed_at: Option<Instant>,
+}
+
+/// What a publisher set: one statement.
+///
+/// # Errors
+/// When the database fails, or a newer version of the server wrote what is stored.
+pub async fn segment_settings(tx: &ReadTx, scope: ReadScope) -> Result<StoredSettings> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.version, t.parameters, t.changed_at_us FROM segment_settings t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0);
+    let rows = tx.rows(sql).await?;
+    let Some(row) = rows.first() else {
+        return Ok(StoredSettings::default());
+    };
+    let text: String = column(row, "parameters")?;
+    let changed_at = instant(
+        column(row, "changed_at_us")?,
+        "segment_settings",
+        "changed_at_us",
+    )?;
+    Ok(StoredSettings {
+        settings: read(&text)
+            .ok_or_else(|| inconsistent("segment_settings", scope.publisher().0, "parameters"))?,
+        version: column(row, "version")?,
+        changed_at: Some(changed_at),
+    })
+}
+
+/// Puts settings in the place of those of a version (0 for none), and raises the version of the data, since answers
+/// change; false where they have another version by now. It goes on a thread of its own, and once begun it is finished,
+/// whether or not its caller waits.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_segment_settings(
+    store: &Store,
+    scope: WriteScope,
+    settings: &SegmentSettings,
+    version: i32,
+    now: Instant,
+) -> Result<bool> {
+    let row = segment_settings::Model {
+        publisher_id: scope.publisher().0,
+        version: version.saturating_add(1),
+        parameters: write(settings)?,
+        changed_at_us: now.micros(),
+    };
+    let (store, runtime) = (store.clone(), Handle::current());
+    let work = move || runtime.block_on(set(&store, scope.publisher(), &row, version));
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(Error::internal)?
+}
+
+async fn set(
+    store: &Store,
+    publisher: PublisherId,
+    row: &segment_settings::Model,
+    version: i32,
+) -> Result<bool> {
+    store
+        .write(async |tx| {
+            let written = if version == 0 {
+                insert(tx, std::slice::from_ref(row), Conflict::Keep).await?
+            } else {
+                replace(tx, row, version).await?
+            };
+            if written > 0 {
+                raise_version(tx, publisher).await?;
+            }
+            Ok(written > 0)
+        })
+        .await
+}
+
+/// Replaces the row where it has this version; gives how many rows that were.
+async fn replace(tx: &WriteTx, row: &segment_settings::Model, version: i32) -> Result<u64, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE segment_settings SET version = ")
+        .bind(row.version);
+    sql.push(", parameters = ").bind(row.parameters.as_str());
+    sql.push(", changed_at_us = ").bind(row.changed_at_us);
+    sql.push(" WHERE publisher_id = ").bind(row.publisher_id);
+    sql.push(" AND version = ").bind(version);
+    tx.execute(sql).await
+}
+
+async fn raise_version(tx: &WriteTx, publisher: PublisherId) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE publisher_states SET data_version = data_version + 1 WHERE publisher_id = ")
+        .bind(publisher.0);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// The JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Json {
+    form: u32,
+    products: ProductJson,
+    users: UserJson,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProductJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_sellers: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_units: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_percent: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_units: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risky_processed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risky_percent: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abc_a_percent: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abc_b_percent: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monetary: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_actions: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scoring: Option<ScoringJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    high_value: Option<HighValueJson>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum ScoringJson {
+    Percentiles(Cuts),
+    Thresholds {
+        recency_days: Cuts,
+        actions: Cuts,
+        amounts_e4: Cuts,
+        currency: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum HighValueJson {
+    TopPercent(i64),
+    Amount { e4: i64, currency: String },
+}
+
+fn write(settings: &SegmentSettings) -> Result<String> {
+    let SegmentSettings { products, users } = settings;
+    let word = |currency: Currency| currency.as_str().to_owned();
+    let json = Json {
+        form: FORM,
+        products: ProductJson {
+            best_sellers: products.best_sellers,
+            minimum_units: products.minimum_units,
+            change_percent: products.change_percent,
+            change_units: products.change_units,
+            risky_processed: products.risky_processed,
+            risky_percent: products.risky_percent,
+            abc_a_percent: products.abc_a_percent,
+            abc_b_percent: products.abc_b_percent,
+        },
+        users: UserJson {
+            currency: users.currency.map(word),
+            monetary: users.monetary.map(|metric| metric.as_str().to_owned()),
+            minimum_actions: users.minimum_actions,
+            scoring: users.scoring.map(|scoring| match scoring {
+                Scoring::Percentiles(percents) => ScoringJson::Percentiles(percents),
+                Scoring::Thresholds(fixed) => ScoringJson::Thresholds {
+                    recency_days: fixed.recency_days,
+                    actions: fixed.actions,
+                    amounts_e4: fixed.amounts_e4,
+                    currency: word(fixed.currency),
+                },
+            }),
+            high_value: users.high_value.map(|high_value| match high_value {
+                HighValue::TopPercent(percent) => HighValueJson::TopPercent(percent),
+                HighValue::Amount { e4, currency } => HighValueJson::Amount {
+                    e4,
+                    currency: word(currency),
+                },
+            }),
+        },
+    };
+    serde_json::to_string(&json).map_err(Error::internal)
+}
+
+fn read(text: &str) -> Option<SegmentSettings> {
+    let json: Json = serde_json::from_str(text).ok()?;
+    if json.form != FORM {
+        return None;
+    }
+    let (products, users) = (json.products, json.users);
+    let scoring = match users.scoring {
+        None => None,
+        Some(ScoringJson::Percentiles(percents)) => Some(Scoring::Percentiles(percents)),
+        Some(ScoringJson::Thresholds {
+            recency_days,
+            actions,
+            amounts_e4,
+            currency,
+        }) => Some(Scoring::Thresholds(Thresholds {
+            recency_days,
+            actions,
+            amounts_e4,
+            currency: Currency::parse(&currency).ok()?,
+        })),
+    };
+    let high_value = match users.high_value {
+        None => None,
+        Some(HighValueJson::TopPercent(percent)) => Some(HighValue::TopPercent(percent)),
+        Some(HighValueJson::Amount { e4, currency }) => Some(HighValue::Amount {
+            e4,
+            currency: Currency::parse(&currency).ok()?,
+        }),
+    };
+    let currency = users.currency.as_deref().map(Currency::parse).transpose();
+    let monetary = match users.monetary {
+        None => None,
+        Some(word) => Some(MonetaryMetric::parse(&word)?),
+    };
+    Some(SegmentSettings {
+        products: ProductSettings {
+            best_sellers: products.best_sellers,
+            minimum_units: products.minimum_units,
+            change_percent: products.change_percent,
+            change_units: products.change_units,
+            risky_processed: products.risky_processed,
+            risky_percent: products.risky_percent,
+            abc_a_percent: products.abc_a_percent,
+            abc_b_percent: products.abc_b_percent,
+        },
+        users: UserSettings {
+            currency: currency.ok()?,
+            monetary,
+            minimum_actions: users.minimum_actions,
+            scoring,
+            high_value,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_as_they_were_written() {
+        let all = SegmentSettings {
+            products: ProductSettings {
+                best_sellers: Some(7),
+                abc_b_percent: Some(99),
+                ..ProductSettings::default()
+            },
+            users: UserSettings {
+                currency: Some(Currency::USD),
+                monetary: Some(MonetaryMetric::Reward),
+                minimum_actions: Some(3),
+                scoring: Some(Scoring::Thresholds(Thresholds {
+                    recency_days: [1, 2, 3, 4],
+                    actions: [2, 3, 4, 5],
+                    amounts_e4: [10, 20, 30, 40],
+                    currency: Currency::USD,
+                })),
+                high_value: Some(HighValue::Amount {
+                    e4: 5,
+                    currency: Currency::USD,
+                }),
+            },
+        };
+        let mut percents = all;
+        percents.users.scoring = Some(Scoring::Percentiles([10, 30, 60, 90]));
+        percents.users.high_value = Some(HighValue::TopPercent(5));
+        for settings in [all, percents, SegmentSettings::default()] {
+            let text = write(&settings).unwrap();
+            assert_eq!(read(&text), Some(settings), "{text}");
+        }
+        assert_eq!(
+            write(&SegmentSettings::default()).unwrap(),
+            r#"{"form":1,"products":{},"users":{}}"#
+        );
+        assert_eq!(read(r#"{"form":2,"products":{},"users":{}}"#), None);
+    }
+}

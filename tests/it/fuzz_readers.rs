@@ -1,0 +1,171 @@
+//! Workbooks whose bytes were changed at random, through the process that reads them: each ends in records or in a
+//! sentence, and the process that asked for it lives on.
+//!
+//! The other readers are fed with random bytes beside their code (`any_bytes_…`), from the corpora in `tests/fixtures`.
+
+use crate::support::books::{self, Cell};
+use crate::support::check::{seed, soak};
+use crate::support::dice::Dice;
+use actiongraph::ingest::format::input::{Input, Meter, Reading};
+use std::path::{Path, PathBuf};
+
+/// How many workbooks `make test` has of each kind.
+const FEW: usize = 12;
+/// How many fewer `make soak` has than of inputs that need no process of their own.
+const FEWER: usize = 10;
+
+fn table() -> Vec<Vec<Cell>> {
+    let headings = [
+        "Action ID",
+        "Program ID",
+        "Status",
+        "Earnings",
+        "Currency",
+        "Action time",
+        "Comment",
+    ];
+    let text = |text: &str| Cell::Text(text.to_owned());
+    let mut rows = vec![headings.map(text).to_vec()];
+    for number in 0..12_u32 {
+        rows.push(vec![
+            Cell::Number(f64::from(900_000_000 + number)),
+            Cell::Number(6_115.0),
+            text("approved"),
+            Cell::Number(f64::from(number) / 4.0),
+            text("USD"),
+            Cell::Date(45_356.5 + f64::from(number)),
+            if number % 3 == 0 {
+                text("Отказ & <возврат>")
+            } else {
+                Cell::Empty
+            },
+        ]);
+    }
+    rows
+}
+
+/// Changes some bytes: turns bits, cuts, repeats and inserts, and writes the numbers that readers fear.
+fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {
+    for _ in 0..=dice.below(8) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = dice.below(bytes.len());
+        let end = (at + 1 + dice.below(24)).min(bytes.len());
+        match dice.below(6) {
+            0 => bytes[at] ^= 1 << dice.below(8),
+            1 => {
+                bytes.drain(at..end);
+            }
+            2 => {
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            3 => {
+                let any: Vec<u8> = (0..dice.below(12))
+                    .map(|_| u8::try_from(dice.below(256)).unwrap())
+                    .collect();
+                bytes.splice(at..at, any);
+            }
+            4 => {
+                let extreme = *dice.pick(&[0x00, 0x7f, 0x80, 0xff]);
+                let end = (at + (1 << dice.below(3))).min(bytes.len());
+                bytes[at..end].fill(extreme);
+            }
+            _ => bytes.truncate(bytes.len() - dice.below(bytes.len() / 4 + 1)),
+        }
+    }
+}
+
+/// Likewise with the letters of a text.
+fn mutated(dice: &mut Dice, text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    mutate(dice, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An archive with a hostile sheet or hostile strings inside a sound frame, or a damaged frame.
+fn archive(dice: &mut Dice) -> Vec<u8> {
+    if dice.percent(40) {
+        let mut book = books::xlsx(&table());
+        mutate(dice, &mut book);
+        return book;
+    }
+    let rows: String = (1..20)
+        .map(|row| {
+            format!("<row r=\"{row}\"><c r=\"A{row}\" t=\"s\"><v>{}</v></c><c r=\"B{row}\" s=\"1\"><v>4.5e4</v></c></row>", row % 4)
+        })
+        .collect();
+    let sheet = books::worksheet(&rows);
+    let strings = "<sst xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\" count=\"4\" uniqueCount=\"4\">\
+                   <si><t>Action ID</t></si><si><r><t>a</t></r></si><si><t>Status</t></si><si/></sst>";
+    books::xlsx_of(&mutated(dice, &sheet), &mutated(dice, strings))
+}
+
+/// An old workbook with hostile records, a hostile chain of sectors, or a damaged frame.
+fn compound(dice: &mut Dice) -> Vec<u8> {
+    let mut cells = books::xls_cells(&table());
+    match dice.below(3) {
+        0 => {
+            let mut book = books::xls(&table());
+            mutate(dice, &mut book);
+            book
+        }
+        1 => {
+            mutate(dice, &mut cells);
+            books::xls_of(&cells)
+        }
+        _ => {
+            let (place, number) = (dice.next(), dice.next());
+            books::compound(books::xls_stream(), |fat| {
+                let place = usize::try_from(place % u64::try_from(fat.len()).unwrap()).unwrap();
+                fat[place] = u32::try_from(number % 20).unwrap();
+            })
+        }
+    }
+}
+
+/// What became of a workbook: how many records and rejects, or a sentence.
+fn read(path: &Path, reading: &Reading) -> Result<usize, String> {
+    let input = Input::open(path, reading, 180)?;
+    let records = input.records(&Meter::default())?;
+    Ok(records.count())
+}
+
+fn try_all(name: &str, make: impl Fn(&mut Dice) -> Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    let reading = Reading {
+        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_actiongraph"))),
+        ..Reading::default()
+    };
+    let rounds = soak("PROPERTY_CASES").map_or(FEW, |cases| (cases / FEWER).max(FEW));
+    let (mut sound, mut told) = (0, 0);
+    for round in 0..rounds {
+        // Each round can be had alone, by its number.
+        let mut dice = Dice::new(seed().wrapping_add(u64::try_from(round).unwrap() << 20));
+        std::fs::write(&path, make(&mut dice)).unwrap();
+        match read(&path, &reading) {
+            Ok(_) => sound += 1,
+            Err(said) => {
+                assert!(
+                    (10..4_000).contains(&said.len()) && !said.contains("cannot be started"),
+                    "seed {}, round {round}: {said}",
+                    seed()
+                );
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 0, "{sound} of {rounds} were read, none was damaged");
+}
+
+#[test]
+fn changed_xlsx_workbooks_end_in_records_or_a_sentence() {
+    try_all("book.xlsx", archive);
+}
+
+#[test]
+fn changed_xls_workbooks_end_in_records_or_a_sentence() {
+    try_all("book.xls", compound);
+}

@@ -1,0 +1,474 @@
+//! What the internet sends: broken, endless, nested, huge. Every answer is well-formed with a stable code, the server goes
+//! on, and its memory stays bounded.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::server::{Running, running};
+
+/// How much the whole battery may grow the process, in bytes.
+const GROWTH: u64 = 64 << 20;
+
+/// Codes that a client may rely on (docs/ERRORS.md), but for faults of ours.
+const CODES: [&str; 13] = [
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "BAD_USER_INPUT",
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "CONFLICT",
+    "LIMIT_EXCEEDED",
+    "COST_EXCEEDED",
+    "RATE_LIMITED",
+    "TIMEOUT",
+    "SERVICE_UNAVAILABLE",
+    "STORAGE_FULL",
+];
+
+/// Memory of this process, which is also the server's, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib << 10
+}
+
+fn raw(server: &Running, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    // The server may hang up before everything is sent.
+    let _ = socket.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn head(server: &Running, more: &str) -> String {
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n{more}",
+        server.keys[0]
+    )
+}
+
+/// A whole request with a body as it stands.
+fn with_body(server: &Running, body: &[u8]) -> Vec<u8> {
+    let mut bytes = head(server, &format!("Content-Length: {}\r\n\r\n", body.len())).into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+fn query(text: &str) -> Vec<u8> {
+    json!({ "query": text }).to_string().into_bytes()
+}
+
+/// The status and the body of an answer, checked: JSON with data or with errors that have a stable code.
+fn checked(name: &str, answer: &str) -> (u16, Value) {
+    let status: u16 = answer
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("{name}: no answer"))
+        .parse()
+        .unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body.trim())
+        .unwrap_or_else(|error| panic!("{name}: {error}: {answer:.300}"));
+    assert!(status < 500 || status == 503, "{name}: {answer:.300}");
+    for error in body["errors"].as_array().unwrap_or(&Vec::new()) {
+        let code = error["extensions"]["code"].as_str().unwrap_or_default();
+        assert!(CODES.contains(&code), "{name}: {error}");
+        assert!(
+            error["message"].as_str().unwrap().chars().count() <= 300,
+            "{name}: {error}"
+        );
+    }
+    assert!(
+        body["errors"].is_array() || body["data"].is_object(),
+        "{name}: {body}"
+    );
+    assert!(
+        body["errors"]
+            .as_array()
+            .is_none_or(|errors| errors.len() <= 20),
+        "{name}"
+    );
+    (status, body)
+}
+
+type Named<T> = Vec<(String, T)>;
+
+/// Brackets of every kind, from what is allowed to far beyond.
+fn nested() -> Named<String> {
+    let mut all = Vec::new();
+    for levels in [50, 61, 1_240, 1_560, 7_800, 33_000] {
+        for (kind, open, close) in [
+            ("fields", "{a", "}"),
+            ("lists", "[", "]"),
+            ("objects", "{a:", "}"),
+            ("parentheses", "(", ")"),
+            ("types", "[", "]"),
+        ] {
+            let inner = format!("{}{}", open.repeat(levels), close.repeat(levels));
+            let text = match kind {
+                "fields" => inner,
+                "types" => {
+                    let inner = inner.replacen("[]", "[Int]", 1);
+                    format!("query($a: {inner}) {{ viewer {{ scopes }} }}")
+                }
+                _ => format!("{{ nodes(ids: {inner}) {{ id }} }}"),
+            };
+            all.push((format!("{kind} nested {levels} deep"), text));
+        }
+    }
+    all
+}
+
+/// Much of one thing, and things that grow by themselves.
+fn bombs() -> Named<String> {
+    let many =
+        |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let doubling = many(24, &|n| {
+        format!(" fragment F{n} on Query {{ ...F{} ...F{0} }}", n + 1)
+    });
+    let aliases = many(5_000, &|n| format!("a{n}: __typename "));
+    let unknown = many(180, &|n| format!("f{n} "));
+    let named = |name: &str, text: String| (name.to_owned(), text);
+    vec![
+        named("thousands of aliases", format!("{{ {aliases} }}")),
+        named("unknown fields", format!("{{ {unknown} }}")),
+        named("a fragment bomb", format!("{{ ...F0 }}{doubling} fragment F24 on Query {{ __typename }}")),
+        named("fragments in a ring", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned()),
+        named("thousands of directives", format!("{{ viewer {} {{ scopes }} }}", "@skip(if:false)".repeat(6_000))),
+        named("circular introspection", "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }".to_owned()),
+        named("a long string", format!("{{ node(id: \"{}\") {{ id }} }}", "x".repeat(95_000))),
+        named("a long name", format!("{{ {} }}", "x".repeat(95_000))),
+        named("nothing but marks", "{}[]()!$&|:=@...".repeat(100)),
+        named("an empty document", String::new()),
+        named("a comment", "#".repeat(99_000)),
+        named("huge pages", "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { amount { amount } } } } } } } }".to_owned()),
+    ]
+}
+
+/// Values at the edges of what their types hold, and beyond.
+fn edges() -> Named<String> {
+    let mut all = Vec::new();
+    let huge = [
+        &"9".repeat(10_000),
+        &format!("-{}", "9".repeat(400)),
+        "1e400",
+        "0.0000001",
+        "2147483648",
+    ];
+    for number in huge {
+        all.push((
+            format!("the number {number:.20}"),
+            format!("{{ actions(first: {number}) {{ totalCount }} }}"),
+        ));
+        all.push((
+            format!("the amount {number:.20}"),
+            format!("{{ actions(filter: {{ reward: {{ gt: {number} }} }}) {{ totalCount }} }}"),
+        ));
+    }
+    for day in [
+        "0000-01-01",
+        "9999-12-31",
+        "10000-01-01",
+        "1969-12-31",
+        "2024-02-30",
+        "-0001-01-01",
+        "+262142-01-01",
+        "２０２４-01-01",
+        "",
+    ] {
+        all.push((format!("the day {day}"), format!("{{ actions(range: {{ days: {{ from: {day:?}, to: {day:?} }} }}) {{ totalCount }} }}")));
+    }
+    for moment in [
+        "9999-12-31T23:59:60Z",
+        "1970-01-01T00:00:00.000000000001Z",
+        "2016-12-31T23:59:60Z",
+        "2024-01-01T00:00:00+99:99",
+        "2024-13-01T00:00:00Z",
+        "1677-09-21T00:12:43Z",
+    ] {
+        all.push((format!("the moment {moment}"), format!("{{ actions(range: {{ between: {{ from: {moment:?}, to: \"9999-12-31T00:00:00Z\" }} }}) {{ totalCount }} }}")));
+    }
+    for text in [
+        "\\u0000",
+        "\\uD800",
+        "\\u{110000}",
+        "\\u202e",
+        "%' OR 1=1 --",
+        "\\\\",
+        "{{7*7}}",
+    ] {
+        all.push((
+            format!("the text {text}"),
+            format!(
+                "{{ products(filter: {{ name: {{ contains: \"{text}\" }} }}) {{ totalCount }} }}"
+            ),
+        ));
+        all.push((
+            format!("the cursor {text}"),
+            format!("{{ products(after: \"{text}\") {{ totalCount nodes {{ id }} }} }}"),
+        ));
+        all.push((
+            format!("the id {text}"),
+            format!("{{ node(id: \"{text}\") {{ id }} }}"),
+        ));
+    }
+    all
+}
+
+/// Bodies that are hostile by what they say.
+fn documents() -> Named<Vec<u8>> {
+    let all = nested().into_iter().chain(bombs()).chain(edges());
+    all.map(|(name, text)| (name, query(&text))).collect()
+}
+
+/// Bodies that are hostile by their form.
+fn bodies() -> Named<Vec<u8>> {
+    let mut all: Named<Vec<u8>> = vec![
+        ("invalid UTF-8".to_owned(), b"{\"query\":\"{ \xff\xfe }\"}".to_vec()),
+        ("a NUL".to_owned(), b"{\"query\":\"{ viewer { scopes } }\"}\0".to_vec()),
+        ("an escaped NUL".to_owned(), b"{\"query\":\"{ \\u0000 }\"}".to_vec()),
+        ("a lone surrogate".to_owned(), b"{\"query\":\"{ \\ud800 }\"}".to_vec()),
+        ("UTF-16".to_owned(), "{\"query\":\"{ viewer }\"}".encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        ("a batch".to_owned(), b"[{\"query\":\"{ viewer { scopes } }\"}]".to_vec()),
+        ("no JSON".to_owned(), b"query={viewer{scopes}}".to_vec()),
+        ("an empty body".to_owned(), Vec::new()),
+        ("blanks".to_owned(), vec![b' '; 900_000]),
+        ("JSON nested 100,000 deep".to_owned(), format!("{{\"query\":\"{{a}}\",\"variables\":{}", "{\"a\":".repeat(100_000)).into_bytes()),
+        ("lists nested 100,000 deep".to_owned(), format!("{{\"query\":\"{{a}}\",\"variables\":{{\"a\":{}", "[".repeat(100_000)).into_bytes()),
+        ("a number of 100,000 digits".to_owned(), format!("{{\"query\":\"query($a:Int){{actions(first:$a){{totalCount}}}}\",\"variables\":{{\"a\":{}}}}}", "9".repeat(100_000)).into_bytes()),
+        ("a million variables".to_owned(), {
+            let many: String = (0..80_000).map(|n| format!("\"v{n}\":1,")).collect();
+            format!("{{\"query\":\"{{viewer{{scopes}}}}\",\"variables\":{{{many}\"z\":1}}}}").into_bytes()
+        }),
+        ("the same name twice".to_owned(), b"{\"query\":\"{a}\",\"query\":\"{b}\"}".to_vec()),
+    ];
+    let ids: Vec<String> = (0..60_000).map(|n| n.to_string()).collect();
+    let query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    all.push((
+        "60,000 ids".to_owned(),
+        json!({ "query": query, "variables": { "ids": ids } })
+            .to_string()
+            .into_bytes(),
+    ));
+    all
+}
+
+#[tokio::test]
+async fn a_battery_of_hostile_requests_leaves_the_server_as_it_was() {
+    let server = running("budget_capacity = 0").await;
+    let healthy = with_body(&server, &query("{ viewer { publisher { slug } } }"));
+    let works = |after: &str| {
+        let (status, body) = checked(after, &raw(&server, &healthy));
+        assert_eq!(status, 200, "after {after}");
+        assert_eq!(
+            body["data"]["viewer"]["publisher"]["slug"], "one",
+            "after {after}"
+        );
+    };
+    works("nothing");
+    let requests: Named<Vec<u8>> = documents().into_iter().chain(bodies()).collect();
+    // Once to touch what is kept for good (pools, caches), then again to see what every further one costs.
+    let mut before = 0;
+    for round in 0..3 {
+        if round == 1 {
+            before = resident();
+        }
+        for (name, body) in &requests {
+            checked(name, &raw(&server, &with_body(&server, body)));
+        }
+        works("the documents");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(
+        grown < GROWTH,
+        "two rounds grew the server by {grown} bytes"
+    );
+}
+
+/// What is sent, and the statuses that may answer it; the empty one is a connection that is closed without a word.
+type Broken = (&'static str, String, &'static [&'static str]);
+
+/// Heads that are no heads.
+fn broken_heads(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
+        ("half a head", head(server, ""), &["", "408"]),
+        (
+            "a head without end",
+            head(server, &"X: y\r\n".repeat(200)),
+            &["", "400", "408", "431"],
+        ),
+        (
+            "a huge header",
+            head(server, &format!("X: {}\r\n\r\n", "y".repeat(300_000))),
+            &["", "400", "408", "431"],
+        ),
+        (
+            "a negative length",
+            head(server, "Content-Length: -1\r\n\r\n"),
+            &["400"],
+        ),
+        (
+            "two lengths",
+            head(
+                server,
+                &format!("Content-Length: 5\r\nContent-Length: {length}\r\n\r\n{whole}"),
+            ),
+            &["400"],
+        ),
+    ]
+}
+
+/// Lengths and pieces that do not fit.
+fn broken_bodies(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
+        (
+            "a length and chunks",
+            head(
+                server,
+                &format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{whole}"),
+            ),
+            &["400", "200", "408"],
+        ),
+        (
+            "a length that is no number",
+            head(server, "Content-Length: ten\r\n\r\n"),
+            &["400"],
+        ),
+        (
+            "a length beyond 64 bits",
+            head(server, "Content-Length: 99999999999999999999999\r\n\r\n"),
+            &["400"],
+        ),
+        (
+            "a length that is too long",
+            head(
+                server,
+                &format!("Content-Length: {}\r\n\r\n{whole}", length + 10),
+            ),
+            &["408"],
+        ),
+        (
+            "a length that is huge",
+            head(server, "Content-Length: 9000000000000000000\r\n\r\n"),
+            &["413"],
+        ),
+        (
+            "chunks that are none",
+            head(server, "Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            &["400"],
+        ),
+        (
+            "a chunk without end",
+            head(
+                server,
+                "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+            ),
+            &["400", "408", "413"],
+        ),
+    ]
+}
+
+/// What is no HTTP, or hardly any.
+fn no_http(server: &Running, length: usize, whole: &str) -> Vec<Broken> {
+    vec![
+        (
+            "another protocol",
+            "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+            &["", "400", "408"],
+        ),
+        (
+            "TLS",
+            "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}".to_owned(),
+            &["", "400", "408"],
+        ),
+        (
+            "HTTP/2 to another port",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+            &["", "400", "408", "505"],
+        ),
+        (
+            "no host",
+            "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(),
+            &["200", "400"],
+        ),
+        (
+            "a method of 10,000 letters",
+            format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(10_000)),
+            &["", "400", "405", "404", "408"],
+        ),
+        (
+            "an address of 100 kB",
+            format!(
+                "GET /graphql?query={} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                "a".repeat(100_000)
+            ),
+            &["", "400", "401", "408", "414", "431"],
+        ),
+        (
+            "an address with a NUL",
+            "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+            &["", "400", "408"],
+        ),
+        (
+            "a smuggled request",
+            head(
+                server,
+                &format!(
+                    "Transfer-Encoding: chunked, identity\r\nContent-Length: {length}\r\n\r\n{whole}"
+                ),
+            ),
+            &["400", "408", "200", "501"],
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
+    let server = running("body_deadline_ms = 1000\nhead_deadline_ms = 2000").await;
+    let body = query("{ viewer { publisher { slug } } }");
+    let length = body.len();
+    let whole = String::from_utf8(body.clone()).unwrap();
+    let broken = broken_heads(&server, length, &whole)
+        .into_iter()
+        .chain(broken_bodies(&server, length, &whole))
+        .chain(no_http(&server, length, &whole));
+    for (name, bytes, allowed) in broken {
+        let answer = raw(&server, bytes.as_bytes());
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        assert!(allowed.contains(&status), "{name}: {answer:.200}");
+    }
+    // Many requests on one connection, all at once, are answered in their order.
+    let one = format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{whole}",
+        server.keys[0]
+    );
+    let last = String::from_utf8(with_body(&server, &body)).unwrap();
+    let answers = raw(&server, format!("{}{last}", one.repeat(50)).as_bytes());
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 51);
+    assert_eq!(answers.matches("\"slug\":\"one\"").count(), 51);
+    // Sockets that are opened, fed a little and left, or reset.
+    let mut left = Vec::new();
+    for n in 0..300 {
+        let mut socket = TcpStream::connect(server.address).unwrap();
+        let _ = socket.write_all(&one.as_bytes()[..n % one.len()]);
+        if n % 3 == 0 {
+            let _ = socket.shutdown(Shutdown::Both);
+        } else {
+            left.push(socket);
+        }
+    }
+    let (status, _) = checked("after all", &raw(&server, last.as_bytes()));
+    assert_eq!(status, 200);
+}

@@ -1,0 +1,312 @@
+//! Who is in a segment, computed the plain way: loops over all facts for each condition.
+
+use super::drafts::at;
+use super::naive::{item_test, matches, product_test, user_test};
+use super::world::Facts;
+use actiongraph::domain::action::SOURCE;
+use actiongraph::domain::filter::{Filter, Op, Value};
+use actiongraph::domain::id::{Kind, PublisherId, derive};
+use actiongraph::domain::rule::{
+    Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take,
+    Threshold,
+};
+use actiongraph::domain::time::{Instant, Zone};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+const DAY: i64 = 86_400_000_000;
+
+/// Whether someone is in segments.
+pub(crate) fn in_segments(facts: &Facts, named: &InSegments, id: Uuid) -> bool {
+    let sets = named.segments.iter();
+    let inside = sets
+        .map(|named| named.set.as_ref().expect("segments are in their places"))
+        .any(|set| members(facts, set).contains(&id));
+    inside == named.inside
+}
+
+/// The members of a segment.
+pub(crate) fn members(facts: &Facts, set: &SegmentSet) -> BTreeSet<Uuid> {
+    let SetOf::Rule { rule, at, zone } = &set.of else {
+        panic!("facts do not know who was in a frozen segment");
+    };
+    let place = Place {
+        facts,
+        publisher: set.publisher,
+        subject: set.subject,
+        at: *at,
+        zone: *zone,
+    };
+    match rule {
+        Rule::Users(filter) => {
+            place.members(filter, |id, test| user_test(facts, &facts.users[&id], test))
+        }
+        Rule::Products(filter) => place.members(filter, |id, test| {
+            product_test(facts, &facts.products[&id], test)
+        }),
+    }
+}
+
+struct Place<'a> {
+    facts: &'a Facts,
+    publisher: PublisherId,
+    subject: Subject,
+    at: Instant,
+    zone: Zone,
+}
+
+/// What is known of a condition before anyone is looked at.
+enum Known {
+    Set(BTreeSet<Uuid>),
+    Values(BTreeMap<Uuid, i64>),
+    Nothing,
+}
+
+impl Place<'_> {
+    fn members<T>(
+        &self,
+        filter: &Filter<Condition<T>>,
+        own: impl Fn(Uuid, &T) -> bool,
+    ) -> BTreeSet<Uuid> {
+        let seen: Vec<(Uuid, i64)> = match self.subject {
+            Subject::Users => {
+                let all = self.facts.users.values();
+                all.map(|row| (row.id, row.first_seen_us)).collect()
+            }
+            Subject::Products => {
+                let all = self.facts.products.values();
+                all.map(|row| (row.id, row.first_seen_us)).collect()
+            }
+        };
+        // Conditions are few, and what they ask of facts is the same for all.
+        let known: BTreeMap<*const Condition<T>, Known> = filter
+            .tests()
+            .map(|condition| (std::ptr::from_ref(condition), self.known(condition)))
+            .collect();
+        seen.into_iter()
+            .filter(|(_, first)| *first < self.at.micros())
+            .map(|(id, _)| id)
+            .filter(|id| {
+                filter.matches(&|condition| match (
+                    &known[&std::ptr::from_ref(condition)],
+                    condition,
+                ) {
+                    (Known::Set(set), _) => set.contains(id),
+                    (Known::Values(values), Condition::Threshold(threshold)) => {
+                        let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
+                        values.get(id).copied().or(zero).is_some_and(|value| {
+                            threshold.at_least.is_none_or(|least| value >= least)
+                                && threshold.at_most.is_none_or(|most| value <= most)
+                        })
+                    }
+                    (Known::Nothing, Condition::Own(filter)) => {
+                        filter.matches(&|test| own(*id, test))
+                    }
+                    (Known::Nothing, Condition::ClickCountry(op)) => op.holds(&self.country(*id)),
+                    _ => panic!("there are no other conditions"),
+                })
+            })
+            .collect()
+    }
+
+    fn known<T>(&self, condition: &Condition<T>) -> Known {
+        match condition {
+            Condition::Rank(rank) => Known::Set(self.ranked(rank)),
+            Condition::Members(members) => Known::Set(self.listed(members)),
+            Condition::Threshold(threshold) => Known::Values(self.measured(&threshold.measure)),
+            Condition::Own(_) | Condition::ClickCountry(_) => Known::Nothing,
+        }
+    }
+
+    fn listed(&self, members: &Members) -> BTreeSet<Uuid> {
+        let mut found: BTreeSet<Uuid> = members.ids.iter().copied().collect();
+        for name in &members.names {
+            match self.subject {
+                Subject::Users => {
+                    let all = self.facts.users.values().filter(|row| row.value == *name);
+                    found.extend(all.map(|row| row.id));
+                }
+                Subject::Products => {
+                    let key = format!("{SOURCE}\0{name}");
+                    found.insert(derive(self.publisher, Kind::Product, &key));
+                }
+            }
+        }
+        found
+    }
+
+    fn ranked(&self, rank: &Rank) -> BTreeSet<Uuid> {
+        let mut values: Vec<(i64, Uuid)> = self
+            .measured(&rank.measure)
+            .into_iter()
+            .map(|(id, value)| (if rank.is_largest { -value } else { value }, id))
+            .collect();
+        values.sort_unstable();
+        let many = values.len();
+        let taken = match rank.take {
+            Take::Count(count) => usize::try_from(count).unwrap(),
+            Take::PercentE4(percent) => {
+                (many * usize::try_from(percent).unwrap()).div_ceil(1_000_000)
+            }
+        };
+        values.into_iter().take(taken).map(|(_, id)| id).collect()
+    }
+
+    /// The click country of the latest action that is not declined.
+    fn country(&self, id: Uuid) -> Value {
+        let latest = self
+            .facts
+            .actions
+            .values()
+            .filter(|action| action.status != "DECLINED")
+            .filter(|action| action.ordered_at_us < self.at.micros())
+            .filter(|action| match self.subject {
+                Subject::Users => action.user_id == Some(id),
+                Subject::Products => {
+                    let mut cart = self.facts.cart(action.id).iter();
+                    cart.any(|item| item.product_id == Some(id))
+                }
+            })
+            .max_by_key(|action| (action.ordered_at_us, action.id));
+        latest.and_then(|action| action.country.clone()).into()
+    }
+
+    /// What is measured of each that has a fact.
+    fn measured(&self, measure: &Measure) -> BTreeMap<Uuid, i64> {
+        let span = measure.span(self.at, self.zone);
+        let mut sums: BTreeMap<Uuid, Sums> = BTreeMap::new();
+        for action in self.facts.actions.values() {
+            let counts = span.from.micros() <= action.ordered_at_us
+                && action.ordered_at_us < span.to.micros()
+                && !(measure.is_without_declined() && action.status == "DECLINED")
+                && measure
+                    .currency
+                    .is_none_or(|currency| action.currency == currency.as_str())
+                && matches(self.facts, action, &measure.actions);
+            if !counts {
+                continue;
+            }
+            let cart = self.facts.cart(action.id);
+            let fits = |item: &&entity::action_item::Model| {
+                measure
+                    .items
+                    .as_ref()
+                    .is_none_or(|filter| filter.matches(&|test| item_test(self.facts, item, test)))
+            };
+            if self.subject == Subject::Users && measure.items.is_none() {
+                let Some(user) = action.user_id else { continue };
+                let units = cart.iter().map(|item| i64::from(item.units)).sum();
+                let amount = action.order_amount_e4.unwrap_or(0);
+                sums.entry(user)
+                    .or_default()
+                    .add(action, (units, amount, action.reward_e4));
+                continue;
+            }
+            for item in cart.iter().filter(fits) {
+                let id = match self.subject {
+                    Subject::Users => action.user_id,
+                    Subject::Products => item.product_id,
+                };
+                let line = (i64::from(item.units), item.amount_e4, item.reward_e4);
+                if let Some(id) = id {
+                    sums.entry(id).or_default().add(action, line);
+                }
+            }
+        }
+        let values = sums.into_iter();
+        values
+            .filter_map(|(id, sums)| Some((id, sums.value(measure.metric, self.at)?)))
+            .collect()
+    }
+}
+
+/// Sums in the making.
+#[derive(Default)]
+struct Sums {
+    /// Actions with their statuses and instants.
+    actions: BTreeMap<Uuid, (String, i64)>,
+    users: BTreeSet<Uuid>,
+    units: i64,
+    amount: i64,
+    reward: i64,
+}
+
+impl Sums {
+    fn add(&mut self, action: &entity::action::Model, (units, amount, reward): (i64, i64, i64)) {
+        self.actions
+            .insert(action.id, (action.status.clone(), action.ordered_at_us));
+        self.users.extend(action.user_id);
+        self.units += units;
+        self.amount += amount;
+        self.reward += reward;
+    }
+
+    fn value(&self, metric: Metric, at: Instant) -> Option<i64> {
+        let number = |words: &[&str]| {
+            let found = self.actions.values();
+            let found = found.filter(|(status, _)| words.contains(&status.as_str()));
+            i64::try_from(found.count()).unwrap()
+        };
+        let approved = || number(&["APPROVED", "APPROVED_BUT_STALLED"]);
+        let instants = || self.actions.values().map(|(_, ordered)| *ordered);
+        let size = |size: usize| i64::try_from(size).unwrap();
+        Some(match metric {
+            Metric::Actions => size(self.actions.len()),
+            Metric::Units => self.units,
+            Metric::OrderAmount => self.amount,
+            Metric::Reward => self.reward,
+            Metric::ApprovedActions => approved(),
+            Metric::DeclinedActions => number(&["DECLINED"]),
+            Metric::ApprovalRate => {
+                let processed = approved() + number(&["DECLINED"]);
+                (approved() * 1_000_000).checked_div(processed)?
+            }
+            Metric::ActiveDays => size(
+                instants()
+                    .map(|at| at / DAY)
+                    .collect::<BTreeSet<i64>>()
+                    .len(),
+            ),
+            Metric::DaysSinceLast => (at.micros() - instants().max()?) / DAY,
+            Metric::DaysSinceFirst => (at.micros() - instants().min()?) / DAY,
+            Metric::Users => size(self.users.len()),
+        })
+    }
+}
+
+/// Two segments of users and two of products of a publisher, which overlap, as of the end of the tests' data.
+pub(crate) fn some_sets(publisher: PublisherId) -> Vec<Arc<SegmentSet>> {
+    let often = |at_least| Threshold {
+        measure: Measure {
+            metric: Metric::Actions,
+            currency: None,
+            period: None,
+            actions: Filter::default(),
+            items: None,
+        },
+        at_least: Some(at_least),
+        at_most: None,
+    };
+    let country = Op::In(vec!["RU".into(), "KZ".into(), "US".into()]);
+    let rules = [
+        Rule::Users(Filter::Test(Condition::Threshold(often(2)))),
+        Rule::Users(Filter::Test(Condition::ClickCountry(country))),
+        Rule::Products(Filter::Test(Condition::Threshold(often(2)))),
+        Rule::Products(Filter::Test(Condition::Threshold(often(4)))),
+    ];
+    let sets = (0x5e9_u128..).zip(rules).map(|(number, rule)| {
+        Arc::new(SegmentSet {
+            id: Uuid::from_u128(number),
+            name: format!("segment {number}"),
+            publisher,
+            subject: rule.subject(),
+            of: SetOf::Rule {
+                rule,
+                at: at("2026-06-15T00:00:00Z"),
+                zone: Zone::UTC,
+            },
+        })
+    });
+    sets.collect()
+}
