@@ -49,6 +49,9 @@ impl Api {
             prefix: "00000000".to_owned(),
             label: "test".to_owned(),
             scopes: scopes.to_vec(),
+            expires_at: None,
+            budget: None,
+            introspection: None,
         };
         self
     }
