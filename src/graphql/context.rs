@@ -52,8 +52,7 @@ impl RequestContext {
     /// The context of a request that reads through `tx`.
     pub fn new(
         viewer: Viewer,
-        address: Option<IpAddr>,
-        now: Instant,
+        (address, now): (Option<IpAddr>, Instant),
         tx: ReadTx,
         limits: Arc<EngineOptions>,
         allowance: Option<Allowance>,

@@ -195,8 +195,7 @@ impl Engine {
         let allowance = spending.allowance.clone();
         let context = RequestContext::new(
             call.viewer,
-            call.address,
-            call.now,
+            (call.address, call.now),
             tx.clone(),
             options,
             allowance,

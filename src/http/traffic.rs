@@ -102,6 +102,7 @@ impl Export {
         };
         let call = Call {
             viewer: (*self.viewer).clone(),
+            address: None,
             now: self.state.now(),
             method: Method::Get,
             reference: self.reference.clone(),

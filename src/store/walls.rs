@@ -55,6 +55,12 @@ const RULES: &[(&str, Rule)] = &[
     ("categories", Rule::Walled),
     ("feed_offers", Rule::Walled),
     ("commission_rates", Rule::Walled),
+    ("segment_settings", Rule::Walled),
+    ("segments", Rule::Walled),
+    ("segment_versions", Rule::Walled),
+    ("segment_uses", Rule::Walled),
+    ("segment_members", Rule::Walled),
+    ("deeplinks", Rule::Walled),
     ("user_lifetimes", Rule::Walled),
     ("product_lifetimes", Rule::Walled),
     ("publisher_states", Rule::Walled),
@@ -68,12 +74,6 @@ const RULES: &[(&str, Rule)] = &[
     ("sync_accounts", Rule::Undivided("Accounts")),
     ("sync_states", Rule::Undivided("Accounts")),
     ("totals_tasks", Rule::Undivided("Tasks of totals")),
-    ("segments", Rule::Undivided("Segments that people made")),
-    ("segment_versions", Rule::Undivided("Segments that people made")),
-    ("segment_uses", Rule::Undivided("Segments that people made")),
-    ("segment_members", Rule::Undivided("Segments that people made")),
-    ("segment_settings", Rule::Shared),
-    ("deeplinks", Rule::Walled),
     ("user_tasks", Rule::Undivided("Tasks of users")),
     ("api_keys", Rule::Undivided("API keys")),
     ("audit_entries", Rule::Undivided("The audit trail")),
@@ -171,7 +171,7 @@ impl Walls {
                 "action_items" | "action_states" | "action_changes" | "users"
                 | "user_lifetimes" => &["actions"],
                 "programs" | "ad_spaces" => &["actions", "click_stats"],
-                "deeplinks" => &["actions", "click_stats", "programs", "ad_spaces"],
+                "deeplinks" => &["actions", "click_stats", "ad_spaces"],
                 "products" | "product_lifetimes" => &["actions", "action_items"],
                 "categories" | "feed_offers" | "commission_rates" => {
                     &["actions", "action_items", "products"]
@@ -231,6 +231,27 @@ impl Walls {
             "commission_rates" => {
                 self.select(table, &self.columns::<commission_rate::Entity>(), sql);
                 self.shown_by_key("products", sql);
+            }
+            // Their parameters name no row.
+            "segment_settings" => self.select(table, "t.*", sql),
+            // What a publisher defined names values and members of all rows.
+            "segments" | "segment_versions" | "segment_uses" | "segment_members" => {
+                self.select(table, "t.*", sql);
+                sql.push(if self.limits.is_none() {
+                    ""
+                } else {
+                    " AND FALSE"
+                });
+            }
+            "deeplinks" => {
+                self.select(table, "t.*", sql);
+                self.write_channel("t", sql);
+                if self.limits.rows() {
+                    sql.push(
+                        " AND EXISTS (SELECT 1 FROM ad_spaces a WHERE a.publisher_id = t.publisher_id \
+                         AND a.id = t.ad_space_id)",
+                    );
+                }
             }
             "user_lifetimes" | "product_lifetimes" => self.write_lives(table, sql),
             "publisher_states" => self.write_state(sql),

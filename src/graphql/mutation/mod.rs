@@ -21,6 +21,7 @@ pub struct Mutation(
     KeyMutations,
     segments::SegmentMutations,
     segment_settings::SegmentSettingsChange,
+    super::keys::KeyMutations,
 );
 
 /// What cannot be done with what was sent, for people to mend.

@@ -35,6 +35,13 @@ impl Api {
         }
     }
 
+    /// A caller who sees of it what limits leave.
+    pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
+        let mut api = Self::of(world, place);
+        api.viewer.limits = std::sync::Arc::new(limits);
+        api
+    }
+
     /// The same caller with a key that may do this.
     pub(crate) fn allowed(mut self, scopes: &[KeyScope]) -> Self {
         self.viewer.credential = Credential::Key {
@@ -42,15 +49,11 @@ impl Api {
             prefix: "00000000".to_owned(),
             label: "test".to_owned(),
             scopes: scopes.to_vec(),
+            expires_at: None,
+            budget: None,
+            introspection: None,
         };
         self
-    }
-
-    /// A caller who sees of it what limits leave.
-    pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
-        let mut api = Self::of(world, place);
-        api.viewer.limits = std::sync::Arc::new(limits);
-        api
     }
 
     /// The reply to an operation.
