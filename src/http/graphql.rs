@@ -169,7 +169,7 @@ fn trusted(
 }
 
 /// What a caller may spend: what its key says, else what everybody may.
-fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> {
+pub(super) fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> {
     let own = viewer.budget().and_then(|budget| {
         let points = |number: i64| u64::try_from(number).unwrap_or(0);
         Terms::new(points(budget.capacity), points(budget.refill))

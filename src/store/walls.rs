@@ -220,7 +220,6 @@ impl Walls {
                 self.select(table, "t.*", sql);
                 self.shown_by(&["actions", "click_stats"], "ad_space_id", sql);
             }
-            "deeplinks" => self.write_deeplinks(sql),
             "users" => self.write_users(sql),
             "products" => self.write_products(sql),
             "categories" => self.write_categories(sql),
@@ -335,18 +334,6 @@ impl Walls {
             sql.push(" AND ");
             write_named("n", list, sql);
             sql.push(")");
-        }
-    }
-
-    /// Templates of links of ad spaces and programs that are seen.
-    fn write_deeplinks(&self, sql: &mut Sql) {
-        self.select("deeplinks", "t.*", sql);
-        if self.limits.rows() {
-            for (table, column) in [("ad_spaces", "ad_space_id"), ("programs", "program_id")] {
-                sql.push(&format!(
-                    " AND EXISTS (SELECT 1 FROM {table} a WHERE a.publisher_id = t.publisher_id AND a.id = t.{column})"
-                ));
-            }
         }
     }
 

@@ -52,5 +52,5 @@ mod tenants;
 mod totals;
 mod traffic;
 mod uploads;
-mod web;
 mod walls;
+mod web;

@@ -10,7 +10,6 @@ pub mod traffic;
 
 use async_graphql::{MergedObject, SimpleObject};
 
-use super::keys::KeyMutations;
 use crate::domain::error::{Code, Error};
 
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
@@ -18,7 +17,6 @@ use crate::domain::error::{Code, Error};
 pub struct Mutation(
     records::RecordChanges,
     traffic::TrafficChanges,
-    KeyMutations,
     segments::SegmentMutations,
     segment_settings::SegmentSettingsChange,
     super::keys::KeyMutations,
