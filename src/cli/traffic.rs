@@ -278,7 +278,7 @@ impl Pages {
                     publisher: self.publisher.clone(),
                     // Who runs the command owns the machine.
                     credential: Credential::LoopbackDemo,
-                    limits: std::sync::Arc::default(),
+                    limits: Arc::default(),
                 },
                 address: None,
                 now: now(&clock),
