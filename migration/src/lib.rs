@@ -102,7 +102,7 @@ mod tests {
                 .chain(m20261129_000012_segments::TABLES)
                 .chain(m20261129_000013_segment_settings::TABLES)
                 .chain(m20261129_000014_deeplinks::TABLES)
-                .chain(m20261129_000017_keys::TABLES);
+                .chain([m20261129_000017_keys::TABLE]);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(
