@@ -309,9 +309,11 @@ impl App {
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
         let columns = worker::columns::run(&beside.store, self.columns_warm_up);
+        let keyring = beside.keyring.clone();
+        let uses = note_uses(&keyring);
         // Without accounts, or after all of them, there is still the rest to do.
         let beside_answering =
-            async { futures::join!(work, &mut sync, &mut writing, reading, columns) };
+            async { futures::join!(work, &mut sync, &mut writing, reading, columns, uses) };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;
@@ -351,6 +353,23 @@ impl App {
                 tracing::warn!("told twice to stop: leaving at once");
                 Ok(())
             }
+        }
+    }
+}
+
+/// The pause between two notes of when keys were last used.
+const USES_EVERY: Duration = Duration::from_secs(300);
+
+/// Notes now and then when keys were last used, for as long as it is asked to.
+async fn note_uses(keyring: &Keyring) {
+    loop {
+        tokio::time::sleep(USES_EVERY).await;
+        if let Err(error) = keyring.write_uses().await {
+            let cause = error.cause().map(ToString::to_string);
+            tracing::warn!(
+                cause,
+                "when keys were last used could not be noted: {error}"
+            );
         }
     }
 }

@@ -25,6 +25,22 @@ pub struct Model {
     pub created_at_us: i64,
     /// When it was revoked, µs since 1970 UTC.
     pub revoked_at_us: Option<i64>,
+    /// When it ends by itself, µs since 1970 UTC.
+    pub expires_at_us: Option<i64>,
+    /// When it was last used, give or take some minutes, µs since 1970 UTC.
+    pub last_used_at_us: Option<i64>,
+    /// Until when the secret before this one is taken, µs since 1970 UTC.
+    pub previous_until_us: Option<i64>,
+    /// How much cost it may run up at once.
+    pub budget_capacity: Option<i64>,
+    /// How much of that comes back in a second.
+    pub budget_refill: Option<i64>,
+    /// Whether it may ask for the schema; none where nothing was said.
+    pub introspection: Option<bool>,
+    /// SHA-256 of the secret before this one, in lower-case hexadecimal.
+    pub previous_hash: Option<String>,
+    /// What of the data it sees, as JSON; none for all.
+    pub limits: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -25,6 +25,7 @@ pub mod action_state;
 pub mod ad_space;
 pub mod adjustment;
 pub mod api_key;
+pub mod audit_entry;
 pub mod balance;
 pub mod category;
 pub mod click_stat;

@@ -25,6 +25,7 @@ mod m20261122_000010_feeds;
 mod m20261129_000012_segments;
 mod m20261129_000013_segment_settings;
 mod m20261129_000014_deeplinks;
+mod m20261129_000017_keys;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000012_segments::Migration),
             Box::new(m20261129_000013_segment_settings::Migration),
             Box::new(m20261129_000014_deeplinks::Migration),
+            Box::new(m20261129_000017_keys::Migration),
         ]
     }
 }
@@ -99,7 +101,8 @@ mod tests {
                 .chain(m20261122_000010_feeds::TABLES)
                 .chain(m20261129_000012_segments::TABLES)
                 .chain(m20261129_000013_segment_settings::TABLES)
-                .chain(m20261129_000014_deeplinks::TABLES);
+                .chain(m20261129_000014_deeplinks::TABLES)
+                .chain([m20261129_000017_keys::TABLE]);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

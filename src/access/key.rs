@@ -48,17 +48,28 @@ pub fn make_postback() -> Result<NewKey, getrandom::Error> {
     make_kind(POSTBACK)
 }
 
+/// Makes another secret for the key with a prefix.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn make_again(prefix: &str) -> Result<NewKey, getrandom::Error> {
+    make_with(API, prefix.to_owned())
+}
+
 fn make_kind(kind: &str) -> Result<NewKey, getrandom::Error> {
     let mut short = [0_u8; PREFIX_LENGTH];
-    let mut long = [0_u8; 32];
     getrandom::fill(&mut short)?;
-    getrandom::fill(&mut long)?;
     let letter = |byte: &u8| {
         LETTERS
             .get(usize::from(byte % 32))
             .map(|letter| char::from(*letter))
     };
-    let prefix: String = short.iter().filter_map(letter).collect();
+    make_with(kind, short.iter().filter_map(letter).collect())
+}
+
+fn make_with(kind: &str, prefix: String) -> Result<NewKey, getrandom::Error> {
+    let mut long = [0_u8; 32];
+    getrandom::fill(&mut long)?;
     let secret = format!("{kind}_{prefix}_{}", URL_SAFE_NO_PAD.encode(long));
     let hash = to_hex(&hash(&secret));
     Ok(NewKey {

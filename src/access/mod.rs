@@ -6,14 +6,20 @@
 pub mod budget;
 pub mod documents;
 pub mod key;
+pub mod keys;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 use crate::domain::error::{Code, Error, Result};
+use crate::domain::id::PublisherId;
+use crate::domain::key::ApiKey;
 use crate::domain::scope::{Credential, Viewer, WriteScope};
-use crate::store::{Store, keys, postback_secrets};
+use crate::domain::time::Instant;
+use crate::store::keys::{StoredKey, by_prefix, note_uses};
+use crate::store::{Store, postback_secrets};
 
 /// How long a recognised key is trusted without asking the database, and so how late a revocation can take effect.
 pub const REMEMBERED: Duration = Duration::from_secs(3);
@@ -25,8 +31,26 @@ const CAPACITY: usize = 1024;
 #[derive(Clone)]
 pub struct Keyring {
     store: Store,
-    viewers: Memory<Viewer>,
+    viewers: Memory<Known>,
     doors: Memory<PostbackDoor>,
+    uses: Arc<Mutex<Uses>>,
+}
+
+/// When keys were last used, since that was last written.
+type Uses = HashMap<(PublisherId, Uuid), Instant>;
+
+/// A key that was recognised.
+struct Known {
+    viewer: Arc<Viewer>,
+    key: Uuid,
+    /// When what was recognised ends: the key, or the secret that another took the place of.
+    until: Option<Instant>,
+}
+
+impl Known {
+    fn stands(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// What the secret in a postback's address opens.
@@ -46,40 +70,120 @@ impl Keyring {
             store,
             viewers: Memory::default(),
             doors: Memory::default(),
+            uses: Arc::default(),
         }
     }
 
-    /// The viewer that `secret` stands for. `elapsed` is the reading of a clock that never goes backwards.
+    /// The viewer that `secret` stands for at `now`. `elapsed` is the reading of a clock that never goes backwards.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`, in the same words for keys that are malformed, unknown or revoked; otherwise what the store
-    /// says.
-    pub async fn authenticate(&self, secret: &str, elapsed: Duration) -> Result<Arc<Viewer>> {
+    /// `UNAUTHENTICATED`, in the same words for keys that are malformed, unknown, ended or revoked; otherwise what the
+    /// store says.
+    pub async fn authenticate(
+        &self,
+        secret: &str,
+        elapsed: Duration,
+        now: Instant,
+    ) -> Result<Arc<Viewer>> {
         let hash = key::hash(secret);
-        if let Some(viewer) = self.viewers.recall(&hash, elapsed) {
-            return Ok(viewer);
+        let known = match self.viewers.recall(&hash, elapsed) {
+            Some(known) => known,
+            None => {
+                let known = Arc::new(self.recognise(secret, &hash, now).await?);
+                self.viewers.keep(hash, elapsed, &known);
+                known
+            }
+        };
+        if !known.stands(now) {
+            return Err(refusal());
         }
+        self.note_use(known.viewer.publisher.id, known.key, now);
+        Ok(Arc::clone(&known.viewer))
+    }
+
+    /// Whether what was opened with `secret` may stay open: for connections that live longer than a request, which ask
+    /// every [`REMEMBERED`].
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn stands(&self, secret: &str, elapsed: Duration, now: Instant) -> Result<bool> {
+        match self.authenticate(secret, elapsed, now).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Code::Unauthenticated => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn recognise(&self, secret: &str, hash: &key::Hash, now: Instant) -> Result<Known> {
         let prefix = key::prefix_of(secret).ok_or_else(refusal)?;
-        let stored = keys::by_prefix(&self.store, prefix).await?;
-        // All candidates are compared, each in constant time, so that the time taken says nothing.
+        let stored = by_prefix(&self.store, prefix).await?;
+        // All candidates are compared, each in constant time and with both of its secrets, so that the time taken says
+        // nothing.
         let mut found = None;
         for candidate in stored {
-            if key::same(&hash, &candidate.hash) && candidate.revoked_at.is_none() {
-                found = Some(candidate);
+            let is_this = key::same(hash, &candidate.hash);
+            let was_this = key::same(hash, candidate.previous_hash.as_deref().unwrap_or(""));
+            let replaced = candidate.key.previous_until.unwrap_or(Instant::MIN);
+            let ends = candidate.key.terms.expires_at;
+            let until = match (is_this, was_this) {
+                (true, _) => ends,
+                (false, true) => Some(ends.map_or(replaced, |ends| ends.min(replaced))),
+                (false, false) => continue,
+            };
+            if candidate.key.is_active(now) {
+                found = Some((candidate, until));
             }
         }
-        let found = found.ok_or_else(refusal)?;
-        let viewer = Arc::new(Viewer {
-            publisher: found.publisher,
-            credential: Credential::Key {
-                id: found.id,
-                prefix: found.prefix,
-                label: found.label,
-                scopes: found.scopes,
-            },
-        });
-        self.viewers.keep(hash, elapsed, &viewer);
-        Ok(viewer)
+        let (found, until) = found.ok_or_else(refusal)?;
+        let StoredKey { key, publisher, .. } = found;
+        let ApiKey {
+            id, prefix, terms, ..
+        } = key;
+        Ok(Known {
+            key: id,
+            until,
+            viewer: Arc::new(Viewer {
+                publisher,
+                credential: Credential::Key {
+                    id,
+                    prefix,
+                    label: terms.label,
+                    scopes: terms.scopes,
+                    expires_at: terms.expires_at,
+                    budget: terms.budget,
+                    introspection: terms.introspection,
+                },
+                limits: Arc::new(terms.limits),
+            }),
+        })
+    }
+
+    fn note_use(&self, publisher: PublisherId, key: Uuid, now: Instant) {
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.insert((publisher, key), now);
+    }
+
+    /// Writes when keys were last used, as far as that was not written yet: for a task beside the answering.
+    ///
+    /// # Errors
+    /// What the store says; then it is written with the next ones.
+    pub async fn write_uses(&self) -> Result<()> {
+        let taken = {
+            let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *uses)
+        };
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let list: Vec<_> = taken.iter().map(|((p, id), at)| (*p, *id, *at)).collect();
+        let written = note_uses(&self.store, &list).await;
+        if written.is_err() {
+            let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, at) in taken {
+                uses.entry(key).or_insert(at);
+            }
+        }
+        written
     }
 
     /// What `secret`, from the address of a postback, opens; none if it is malformed, unknown or revoked. `elapsed` is
@@ -117,9 +221,9 @@ impl Keyring {
 }
 
 /// What was recognised lately, by the hash of what it was recognised by.
-struct Memory<T>(Arc<Mutex<HashMap<key::Hash, Known<T>>>>);
+struct Memory<T>(Arc<Mutex<HashMap<key::Hash, Recalled<T>>>>);
 
-struct Known<T> {
+struct Recalled<T> {
     since: Duration,
     what: Arc<T>,
 }
@@ -153,11 +257,11 @@ impl<T> Memory<T> {
         }
         let what = Arc::clone(what);
         let since = elapsed;
-        known.insert(hash, Known { since, what });
+        known.insert(hash, Recalled { since, what });
     }
 }
 
-fn is_fresh<T>(entry: &Known<T>, elapsed: Duration) -> bool {
+fn is_fresh<T>(entry: &Recalled<T>, elapsed: Duration) -> bool {
     elapsed.saturating_sub(entry.since) < REMEMBERED
 }
 

@@ -10,6 +10,7 @@
 
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{ActionField, ActionTest, Filter};
+use crate::domain::limits::{Narrowing, slot_name};
 use crate::domain::report::metric::Measure;
 use crate::domain::report::plan::Source;
 use crate::domain::report::{Bucket, Dimension};
@@ -83,6 +84,8 @@ pub(super) struct Question<'a> {
     pub dimensions: &'a [Dimension],
     /// Filtered by.
     pub filter: &'a Filter<ActionTest>,
+    /// What limits on the rows look at.
+    pub narrowing: Narrowing,
     /// The sums.
     pub measures: &'a [Measure],
 }
@@ -99,6 +102,7 @@ impl Entry {
                 .iter()
                 .all(|by| self.dimensions.contains(by))
             && self.total.answers(question.filter)
+            && question.narrowing.leaves(self.total)
             && question
                 .measures
                 .iter()
@@ -188,6 +192,15 @@ pub(super) fn clicks(question: &Question<'_>, bucket: Option<Bucket>) -> Result<
         };
         return refused("filter", format!("{counted} cannot be filtered by {many}"));
     }
+    slots.extend(question.narrowing.slots());
+    if slots.len() > 1 || of_views && !slots.is_empty() {
+        let limited: Vec<String> = question.narrowing.slots().map(slot_name).collect();
+        let limited = limited.join(" and ");
+        return refused(
+            "metrics",
+            format!("this key sees the rows of some values of {limited}"),
+        );
+    }
     let is_strange = |test: &ActionTest| match test {
         ActionTest::Program(_) | ActionTest::AdSpace(_) => false,
         ActionTest::Field(field, _) => !SUBIDS.contains(field),
@@ -224,6 +237,12 @@ pub(super) fn why_facts(question: &Question<'_>) -> String {
             "totals are kept by the instant of the order, not on the axis {}",
             question.axis.as_str()
         );
+    }
+    if !Total::ALL
+        .iter()
+        .any(|total| question.narrowing.leaves(*total))
+    {
+        return "no total keeps apart the rows that the key is limited to".to_owned();
     }
     let known = |by: &Dimension| CATALOG.iter().any(|entry| entry.dimensions.contains(by));
     let strange: Vec<&str> = question

@@ -22,7 +22,7 @@ pub async fn user_cohorts(
     (bucket, week_start): (Bucket, WeekStart),
 ) -> Result<Vec<Cohort>> {
     let periods = periods(facts, bucket, week_start)?;
-    let first = if lifetimes_answer(facts) {
+    let first = if lifetimes_answer(scope, facts) {
         First::Lifetimes
     } else {
         First::Facts

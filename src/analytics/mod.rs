@@ -63,7 +63,7 @@ async fn info(
     (range, filter): (Option<&AxisRange>, &Filter<ActionTest>),
     without_declined: bool,
 ) -> Result<FactsInfo> {
-    let source = sources::of_actions(range, filter);
+    let source = sources::of_actions(scope, range, filter);
     let actions = Actions {
         range,
         filter,

@@ -57,7 +57,7 @@ pub async fn products(
 ) -> Result<ProductSegments> {
     let mut stats = match columns::product_stats(tx, scope, facts, previous).await? {
         Some(stats) => stats,
-        None if lifetimes_answer(facts) => {
+        None if lifetimes_answer(scope, facts) => {
             lifetimes::product_stats(tx, scope, facts, previous).await?
         }
         None => product_stats(tx, scope, facts, previous).await?,
@@ -125,7 +125,7 @@ pub async fn users(
 ) -> Result<UserSegments> {
     let found = match columns::user_stats(tx, scope, facts).await? {
         Some(found) => found,
-        None if lifetimes_answer(facts) => lifetimes::user_stats(tx, scope, facts).await?,
+        None if lifetimes_answer(scope, facts) => lifetimes::user_stats(tx, scope, facts).await?,
         None => user_stats(tx, scope, facts).await?,
     };
     Ok(divide(found, facts.range.span, rules))

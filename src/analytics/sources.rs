@@ -11,17 +11,28 @@ use crate::store::columns::segments as columns;
 
 /// The source of sums of actions in a range; all time without one.
 #[must_use]
-pub fn of_actions(range: Option<&AxisRange>, filter: &Filter<ActionTest>) -> Source {
-    let totals = [Total::Time, Total::Channel, Total::Audience];
+pub fn of_actions(
+    scope: ReadScope,
+    range: Option<&AxisRange>,
+    filter: &Filter<ActionTest>,
+) -> Source {
+    let totals = left(scope, &[Total::Time, Total::Channel, Total::Audience]);
     match range {
         Some(range) => of(range, &totals, filter),
         None => Source::of_all_time(&totals, filter),
     }
 }
 
+/// The totals that answer for the rows that are seen.
+fn left(scope: ReadScope, totals: &[Total]) -> Vec<Total> {
+    let narrowing = scope.narrowing();
+    let left = totals.iter().filter(|total| narrowing.leaves(**total));
+    left.copied().collect()
+}
+
 /// The source of sums of counted facts by a group.
 #[must_use]
-pub fn of_group(facts: &FactQuery, group: SalesGroup) -> Source {
+pub fn of_group(scope: ReadScope, facts: &FactQuery, group: SalesGroup) -> Source {
     let totals: &[Total] = match group {
         SalesGroup::Product => &[Total::Product],
         SalesGroup::CategoryLevel1 | SalesGroup::CategoryLevel2 | SalesGroup::CategoryOwn => {
@@ -29,14 +40,15 @@ pub fn of_group(facts: &FactQuery, group: SalesGroup) -> Source {
         }
         SalesGroup::User => &[],
     };
-    of(&facts.range, totals, &facts.filter)
+    of(&facts.range, &left(scope, totals), &facts.filter)
 }
 
 /// Whether lifetimes of products and users answer what counted and when it began: by the order, everything but declined
-/// actions, no filter.
+/// actions, no filter, all rows.
 #[must_use]
-pub fn lifetimes_answer(facts: &FactQuery) -> bool {
-    facts.range.axis == DateAxis::Ordered
+pub fn lifetimes_answer(scope: ReadScope, facts: &FactQuery) -> bool {
+    !scope.narrowing().is_some()
+        && facts.range.axis == DateAxis::Ordered
         && facts.without_declined
         && facts.filter == Filter::default()
 }

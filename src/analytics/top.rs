@@ -24,7 +24,7 @@ pub async fn ranked(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result
     if let Some(page) = columns::ranked(tx, scope, query).await? {
         return Ok(page);
     }
-    let source = sources::of_group(&query.facts, query.group);
+    let source = sources::of_group(scope, &query.facts, query.group);
     let groups = Groups {
         facts: &query.facts,
         group: query.group,
@@ -44,7 +44,7 @@ pub async fn group_count(
     group: SalesGroup,
     by: RankBy,
 ) -> Result<i64> {
-    let source = &sources::of_group(facts, group);
+    let source = &sources::of_group(scope, facts, group);
     let groups = Groups {
         facts,
         group,
@@ -64,7 +64,7 @@ pub async fn sums_of(
     group: SalesGroup,
     keys: &[Option<Uuid>],
 ) -> Result<HashMap<Option<Uuid>, Sums>> {
-    let source = &sources::of_group(facts, group);
+    let source = &sources::of_group(scope, facts, group);
     let groups = Groups {
         facts,
         group,
@@ -82,7 +82,7 @@ pub async fn totals(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<
         range: Some(&facts.range),
         filter: &facts.filter,
         without_declined: facts.without_declined,
-        source: &sources::of_actions(Some(&facts.range), &facts.filter),
+        source: &sources::of_actions(scope, Some(&facts.range), &facts.filter),
     };
     sales::totals(tx, scope, &actions).await
 }
@@ -101,7 +101,7 @@ pub async fn totals_of_list(
         range,
         filter,
         without_declined: false,
-        source: &sources::of_actions(range, filter),
+        source: &sources::of_actions(scope, range, filter),
     };
     sales::totals(tx, scope, &actions).await
 }

@@ -98,7 +98,7 @@ pub async fn base_rate(
     let end = now.micros() - BASE_ENDS * DAY_US;
     let span = Span::of_micros(end - BASE_LASTS * DAY_US, end);
     let range = facts.range.with_span(span);
-    let source = sources::of_actions(Some(&range), &facts.filter);
+    let source = sources::of_actions(scope, Some(&range), &facts.filter);
     let actions = Actions {
         range: Some(&range),
         filter: &facts.filter,
@@ -144,8 +144,8 @@ pub async fn plan(
 
 /// Where targets are read from.
 #[must_use]
-pub fn source_of(facts: &FactQuery) -> Source {
-    sources::of_group(facts, SalesGroup::Product)
+pub fn source_of(scope: ReadScope, facts: &FactQuery) -> Source {
+    sources::of_group(scope, facts, SalesGroup::Product)
 }
 
 /// One page of products worth sending traffic to: one statement.
@@ -158,7 +158,7 @@ pub async fn targets(
     query: &TargetQuery,
     page: &PageRequest,
 ) -> Result<Page<TargetRow>> {
-    sales::targets(tx, scope, query, &source_of(&query.facts), page).await
+    sales::targets(tx, scope, query, &source_of(scope, &query.facts), page).await
 }
 
 /// How many there are: one statement.
@@ -166,7 +166,7 @@ pub async fn targets(
 /// # Errors
 /// When the database fails.
 pub async fn target_count(tx: &ReadTx, scope: ReadScope, query: &TargetQuery) -> Result<i64> {
-    sales::target_count(tx, scope, query, &source_of(&query.facts)).await
+    sales::target_count(tx, scope, query, &source_of(scope, &query.facts)).await
 }
 
 /// What was sold of products in another span: one statement.
@@ -184,5 +184,5 @@ pub async fn units_in(
         facts: query.facts.in_span(span),
         ..query.clone()
     };
-    sales::target_units(tx, scope, &query, &source_of(&query.facts), products).await
+    sales::target_units(tx, scope, &query, &source_of(scope, &query.facts), products).await
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::output::{Output, thousands};
 use super::progress::Bar;
 use super::{Failure, key, migrate, now};
+use crate::access::keys::Administrator;
 use crate::clock::Clock;
 use crate::domain::deeplink::{Hosts, Template};
 use crate::domain::id::{Kind, derive};
+use crate::domain::key::KeyTerms;
 use crate::domain::records::Program;
-use crate::domain::scope::{KeyScope, Publisher, WriteScope};
+use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::Instant;
 use crate::domain::traffic::DeeplinkSource;
 use crate::ingest::demo;
@@ -91,21 +93,10 @@ pub(super) async fn prepare(
         ));
     }
     // Keys are stored hashed, so one that can be printed has to be new. The old ones go when it is there.
-    let secret = key::make(
-        &store,
-        &second,
-        (&format!("{MARK}{end}"), &[KeyScope::Read]),
-        now,
-    )
-    .await?;
-    for mark in marks.iter().filter(|mark| mark.revoked_at.is_none()) {
-        keys::revoke(
-            &store,
-            WriteScope::for_entrance(second.id),
-            &mark.prefix,
-            now,
-        )
-        .await?;
+    let secret = key::make(&store, &second, mark(end), now).await?;
+    let who = Administrator::command_line(second.id, now);
+    for StoredKey { key, .. } in marks.iter().filter(|mark| mark.key.revoked_at.is_none()) {
+        who.revoke(&store, key, true).await?;
     }
     Ok(DemoData {
         store,
@@ -128,13 +119,21 @@ async fn find_whole(
         return Ok(None);
     };
     let scope = WriteScope::for_entrance(second.id).read();
-    let mut marks = keys::list(store, scope).await?;
-    marks.retain(|key| key.label.starts_with(MARK));
+    let mut marks = keys::list(&ReadTx::new(store), scope).await?;
+    marks.retain(|stored| stored.key.terms.label.starts_with(MARK));
     Ok((!marks.is_empty()).then_some((first, second, marks)))
 }
 
 fn end_of(mark: &StoredKey) -> Option<Instant> {
-    Instant::parse_rfc3339(mark.label.strip_prefix(MARK)?).ok()
+    Instant::parse_rfc3339(mark.key.terms.label.strip_prefix(MARK)?).ok()
+}
+
+/// The terms of the demo's own key.
+fn mark(end: Instant) -> KeyTerms {
+    KeyTerms {
+        label: format!("{MARK}{end}"),
+        ..KeyTerms::default()
+    }
 }
 
 /// A database with somebody's data in it is no place for a demo.
@@ -238,13 +237,7 @@ async fn fill(
         last = Some(publisher);
     }
     if let Some(last) = last {
-        key::make(
-            store,
-            &last,
-            (&format!("{MARK}{end}"), &[KeyScope::Read]),
-            end,
-        )
-        .await?;
+        key::make(store, &last, mark(end), end).await?;
     }
     Ok(())
 }

@@ -75,9 +75,11 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Check documents against the schema, and write the file of those that a server trusts.
     Documents(documents::DocumentsArgs),
-    /// Make, list and revoke API keys.
+    /// Make, limit, rotate, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Show what administrators did with keys.
+    Audit(key::AuditArgs),
     /// Store what moved the balance and was no action: deductions, fines, payouts.
     #[command(subcommand)]
     Adjustments(adjustments::AdjustmentsCommand),
@@ -173,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args, &output),
         Command::Documents(args) => documents::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
+        Command::Audit(args) => key::audit(&args, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),

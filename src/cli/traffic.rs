@@ -278,7 +278,9 @@ impl Pages {
                     publisher: self.publisher.clone(),
                     // Who runs the command owns the machine.
                     credential: Credential::LoopbackDemo,
+                    limits: Arc::default(),
                 },
+                address: None,
                 now: now(&clock),
                 method: Method::Get,
                 reference: "traffic-targets".to_owned(),

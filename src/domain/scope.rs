@@ -6,8 +6,11 @@
 use super::action::words;
 use super::error::{Code, Error, Result};
 use super::id::PublisherId;
+use super::key::KeyBudget;
+use super::limits::{Limits, Narrowing};
 use super::money::Currency;
-use super::time::Zone;
+use super::time::{Instant, Zone};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A publisher, as far as every request needs it.
@@ -32,6 +35,8 @@ pub struct Viewer {
     pub publisher: Publisher,
     /// How the caller came in.
     pub credential: Credential,
+    /// What of these data it sees.
+    pub limits: Arc<Limits>,
 }
 
 words! {
@@ -44,6 +49,8 @@ words! {
         /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
         /// the users of ad spaces.
         Segments = "segments",
+        /// Make, change and revoke keys, and read how reports are answered.
+        Admin = "admin",
     }
 }
 
@@ -89,6 +96,37 @@ impl Viewer {
     }
 }
 
+impl Viewer {
+    /// Checks that the caller may see how its questions are answered, which tells of tables and of all rows.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, with the scope that is missing.
+    pub fn check_explain(&self) -> Result<()> {
+        match self.credential {
+            Credential::LoopbackDemo if self.limits.is_none() => Ok(()),
+            _ => self.check(KeyScope::Admin),
+        }
+    }
+
+    /// What the caller may spend; none for what the server allows everybody.
+    #[must_use]
+    pub fn budget(&self) -> Option<KeyBudget> {
+        match self.credential {
+            Credential::Key { budget, .. } => budget,
+            Credential::LoopbackDemo => None,
+        }
+    }
+
+    /// Whether the caller may ask for the schema; none where that is as the server says.
+    #[must_use]
+    pub fn introspection(&self) -> Option<bool> {
+        match self.credential {
+            Credential::Key { introspection, .. } => introspection,
+            Credential::LoopbackDemo => None,
+        }
+    }
+}
+
 /// How a caller was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -102,20 +140,33 @@ pub enum Credential {
         label: String,
         /// What it may do.
         scopes: Vec<KeyScope>,
+        /// When it ends by itself.
+        expires_at: Option<Instant>,
+        /// What it may spend; the server's default where none is given.
+        budget: Option<KeyBudget>,
+        /// Whether it may ask for the schema; as the server says where nothing is said.
+        introspection: Option<bool>,
     },
     /// As a loopback caller of `actiongraph demo`.
     LoopbackDemo,
 }
 
-/// The right to read one publisher's rows.
+/// The right to read one publisher's rows, or some of them. Which these are is held by the transaction that they are
+/// read through; the scope knows what the limits look at, for whoever chooses a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReadScope(PublisherId);
+pub struct ReadScope(PublisherId, Narrowing);
 
 impl ReadScope {
     /// The right of `viewer`.
     #[must_use]
     pub fn of(viewer: &Viewer) -> Self {
-        Self(viewer.publisher.id)
+        Self(viewer.publisher.id, viewer.limits.narrowing())
+    }
+
+    /// What limits on the rows look at.
+    #[must_use]
+    pub fn narrowing(self) -> Narrowing {
+        self.1
     }
 
     /// The publisher whose rows may be read.
@@ -127,9 +178,7 @@ impl ReadScope {
     /// Whether all rows of the publisher may be read: what is kept of all of them may only answer then.
     #[must_use]
     pub fn sees_all(self) -> bool {
-        // Taken apart, so that whoever narrows the right has to decide here.
-        let Self(_) = self;
-        true
+        !self.1.is_some()
     }
 }
 
@@ -153,6 +202,6 @@ impl WriteScope {
     /// The right to read what may be written.
     #[must_use]
     pub fn read(self) -> ReadScope {
-        ReadScope(self.0)
+        ReadScope(self.0, Narrowing::default())
     }
 }

@@ -1,6 +1,7 @@
 //! What every resolver of one request can reach: who asks, when, through which transaction and loaders.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -28,6 +29,8 @@ pub struct RequestContext {
     pub viewer: Viewer,
     /// What the viewer may read.
     pub scope: ReadScope,
+    /// The address that the request came from, where one is known.
+    pub address: Option<IpAddr>,
     /// The present.
     pub now: Instant,
     /// The transaction that everything is read through.
@@ -49,7 +52,7 @@ impl RequestContext {
     /// The context of a request that reads through `tx`.
     pub fn new(
         viewer: Viewer,
-        now: Instant,
+        (address, now): (Option<IpAddr>, Instant),
         tx: ReadTx,
         limits: Arc<EngineOptions>,
         allowance: Option<Allowance>,
@@ -59,6 +62,7 @@ impl RequestContext {
         Arc::new(Self {
             viewer,
             scope,
+            address,
             now,
             tx,
             loaders,

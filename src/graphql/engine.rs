@@ -1,6 +1,7 @@
 //! Runs operations: document stage, execution in one read transaction, and the answer as bytes.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{Request, Response};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use super::bill::{Bill, Costs, LEAST, passed};
 use super::context::RequestContext;
 use super::document::{
-    Documents, OperationKind, Passed, Plan, Prepared, RequestError, Scan, argument_at,
+    Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan, argument_at,
 };
 use super::error::{Bounds, Told, of_arguments, tell};
 use super::estimate::Estimates;
@@ -58,6 +59,8 @@ pub enum Method {
 pub struct Call {
     /// Who asks.
     pub viewer: Viewer,
+    /// The address that the request came from, where one is known.
+    pub address: Option<IpAddr>,
     /// The present.
     pub now: Instant,
     /// How the request came.
@@ -147,6 +150,14 @@ impl Engine {
                 Err(reply) => return reply,
             },
         };
+        let hides = Hides {
+            reward: call.viewer.limits.hide_reward,
+            user_keys: call.viewer.limits.hide_user_keys,
+        };
+        if let Err(errors) = documents.check_hidden(&request.query, name, &request.variables, hides)
+        {
+            return refused(&errors);
+        }
         if prepared.kind == OperationKind::Query
             && let Err(error) = call.viewer.check(KeyScope::Read)
         {
@@ -177,12 +188,18 @@ impl Engine {
             plan,
             ..
         } = prepared;
-        let tx = ReadTx::new(store);
+        let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
         // Whoever goes away, or is told that it takes too long, leaves nothing running at the database.
         let watch = tx.cancel_on_drop();
         let options = Arc::clone(&self.0.options);
         let allowance = spending.allowance.clone();
-        let context = RequestContext::new(call.viewer, call.now, tx.clone(), options, allowance);
+        let context = RequestContext::new(
+            call.viewer,
+            (call.address, call.now),
+            tx.clone(),
+            options,
+            allowance,
+        );
         let bill = match self.bill(plan, &context, &spending).await {
             Ok(bill) => bill,
             Err(reply) => return *reply,
@@ -450,6 +467,7 @@ fn code_of(code: &str) -> Code {
         Code::BadUserInput,
         Code::LimitExceeded,
         Code::CostExceeded,
+        Code::Forbidden,
     ];
     known
         .into_iter()

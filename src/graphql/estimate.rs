@@ -77,8 +77,17 @@ impl Days {
         self.before(behind).saturating_sub(self.before(first))
     }
 
-    /// Actions that a scan looks through.
+    /// Actions that a scan looks through. A key with limits is told no number of actions that it does not see.
     pub(super) fn scanned(&self, scan: &Scan, request: &RequestContext) -> u64 {
+        let counted = self.counted(scan, request);
+        if request.tx.is_limited() {
+            roughly(counted)
+        } else {
+            counted
+        }
+    }
+
+    fn counted(&self, scan: &Scan, request: &RequestContext) -> u64 {
         let argument = |name: &str| scan.arguments.get(&Name::new(name)).cloned();
         let Some(range) = argument("range").filter(|range| *range != Value::Null) else {
             return self.all();
@@ -99,6 +108,16 @@ impl Days {
             Err(_) => 0,
         }
     }
+}
+
+/// A number of actions up to the next power of four, and 4,096 for every smaller one: enough to charge for, too little
+/// to count by.
+fn roughly(actions: u64) -> u64 {
+    let mut rough = 4_096_u64;
+    while rough < actions {
+        rough = rough.saturating_mul(4);
+    }
+    rough
 }
 
 impl Estimates {
@@ -149,6 +168,14 @@ impl Estimates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_roughly_counts_nothing() {
+        for (actions, told) in [(0, 4_096), (1, 4_096), (4_096, 4_096), (4_097, 16_384)] {
+            assert_eq!(roughly(actions), told);
+        }
+        assert_eq!(roughly(u64::MAX), u64::MAX);
+    }
 
     #[test]
     fn days_are_summed_by_halves() {

@@ -30,6 +30,7 @@ pub mod error;
 mod estimate;
 pub mod id;
 pub mod input;
+pub mod keys;
 pub mod links;
 pub mod loaders;
 pub mod mutation;
@@ -43,6 +44,7 @@ pub mod segment_reading;
 pub mod siblings;
 pub mod types;
 
+pub use document::Hides;
 pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
 pub use options::{DoorLimits, EngineOptions, Introspection, Spending};
 pub use schema::sdl;

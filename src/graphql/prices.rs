@@ -13,6 +13,7 @@ const PAGES: &[(&str, u32)] = &[
     ("ReportConnection", REPORT_GROUPS.default),
     ("ProductSegmentResultConnection", 20),
     ("UserSegmentResultConnection", SEGMENTS.default),
+    ("UserMovementStepConnection", SEGMENTS.default),
 ];
 
 /// What an object of a type costs, where that is not one point.

@@ -33,8 +33,8 @@ pub fn sdl() -> String {
 /// What the schema is about. The framework knows no description of a schema: it prints none, and introspection answers
 /// a sentence about schemas in general.
 const DESCRIPTION: &str = "Actiongraph: what a publisher's target actions are, what they sold, to whom and through what. One key sees one \
-     publisher's data, which comes in by other doors; here, rejected records are mended, segments are defined, and it is said \
-     how traffic is sent.";
+     publisher's data, which comes in by other doors; here, rejected records are mended, segments are defined, keys are \
+     made, and it is said how traffic is sent.";
 
 /// Takes out what the language itself defines (its directives with their descriptions), and ends with one line break.
 fn without_built_in(printed: &str) -> String {

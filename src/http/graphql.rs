@@ -16,7 +16,7 @@ use super::observe::{Operation, reference_of};
 use super::params::Sent;
 use super::state::HttpState;
 use super::{assets, body, csrf, params, viewer};
-use crate::access::budget::caller_of;
+use crate::access::budget::{Terms, caller_of};
 use crate::access::documents::sha256;
 use crate::domain::error::{Code, Error};
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
@@ -103,14 +103,14 @@ async fn run(
     let sent = parsed.map_err(Refusal::bad_request)?;
     let (parsed, trusted) = trusted(sent, state, &reference)?;
     let spending = Spending {
-        allowance: options
-            .terms
+        allowance: terms_of(&viewer, options.terms)
             .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
         estimate_only: wants_estimate(request.headers()),
     };
     let call = Call {
         introspection: introspection(options.introspection, &viewer),
         viewer: (*viewer).clone(),
+        address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
         now: state.now(),
         method,
         reference: reference.clone(),
@@ -168,7 +168,23 @@ fn trusted(
     Ok((request, known))
 }
 
+/// What a caller may spend: what its key says, else what everybody may.
+pub(super) fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> {
+    let own = viewer.budget().and_then(|budget| {
+        let points = |number: i64| u64::try_from(number).unwrap_or(0);
+        Terms::new(points(budget.capacity), points(budget.refill))
+    });
+    own.or(of_all)
+}
+
 fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
+    if let Some(may) = viewer.introspection() {
+        return if may {
+            Introspection::Allowed
+        } else {
+            Introspection::Refused
+        };
+    }
     let with_key = viewer.credential != Credential::LoopbackDemo;
     match policy {
         IntrospectionPolicy::Everyone => Introspection::Allowed,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::error::Refusal;
-use super::graphql::guarded;
+use super::graphql::{guarded, terms_of};
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
@@ -102,6 +102,7 @@ impl Export {
         };
         let call = Call {
             viewer: (*self.viewer).clone(),
+            address: None,
             now: self.state.now(),
             method: Method::Get,
             reference: self.reference.clone(),
@@ -110,7 +111,7 @@ impl Export {
         let options = &self.state.options;
         let _pass = self.state.turnstile.enter(caller_of(&self.viewer))?;
         let spending = Spending {
-            allowance: options.terms.map(|terms| {
+            allowance: terms_of(&self.viewer, options.terms).map(|terms| {
                 let elapsed = self.state.clock.elapsed();
                 self.state.budgets.of(&self.viewer, terms, elapsed)
             }),

@@ -25,7 +25,7 @@ pub async fn viewer(request: &HttpRequest, state: &HttpState) -> Result<Arc<View
         (Some(secret), None) => {
             state
                 .keyring
-                .authenticate(secret, state.clock.elapsed())
+                .authenticate(secret, state.clock.elapsed(), state.now())
                 .await
         }
         _ => Err(refusal()),
@@ -40,6 +40,7 @@ fn loopback(request: &HttpRequest, state: &HttpState) -> Option<Arc<Viewer>> {
         Arc::new(Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
+            limits: Arc::default(),
         })
     })
 }

@@ -106,6 +106,17 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
     Ok(all)
 }
 
+/// How fresh each entrance is, for a viewer who sees some rows only: neither its runs nor its faults, which are of all
+/// rows. One statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn freshness_at_large(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
+    let mut all = freshness(&tx.undivided(), scope).await?;
+    all.iter_mut().for_each(|one| one.last_run = None);
+    Ok(all)
+}
+
 /// A page of each run's rejected records, in the input's order: one statement for all of them.
 ///
 /// # Errors

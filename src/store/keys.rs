@@ -1,36 +1,37 @@
-//! API keys: stored by hash, found by prefix.
+//! API keys: stored by hash, found by prefix, and the trail of what was done to them. Whatever changes a key writes the
+//! trail in the same transaction.
 
 use super::connect::Store;
-use super::convert::{inconsistent, instant};
-use super::listing::column;
+use super::convert::{inconsistent, instant, some_instant};
+use super::keyset::{Order, OrderBy, limit};
+use super::listing::{check_page, column};
 use super::publishers::{PUBLISHER_COLUMNS, to_publisher};
 use super::sql::Sql;
 use super::sql::insert::{Conflict, insert as insert_rows};
-use super::tx::ReadTx;
+use super::tx::{ReadTx, WriteTx};
 use crate::domain::error::{Error, Result};
+use crate::domain::filter::Value;
+use crate::domain::id::PublisherId;
+use crate::domain::key::{Act, Actor, ApiKey, AuditEntry, KeyBudget, KeyTerms};
+use crate::domain::limits::Limits;
+use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::scope::{KeyScope, Publisher, ReadScope, WriteScope};
 use crate::domain::time::Instant;
-use entity::api_key;
-use sea_orm::FromQueryResult as _;
+use entity::{api_key, audit_entry};
+use sea_orm::{DbErr, FromQueryResult as _};
 use uuid::Uuid;
+
+const TABLE: &str = "api_keys";
 
 /// A key as it is stored, with its publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
-    /// Id.
-    pub id: Uuid,
-    /// The public prefix.
-    pub prefix: String,
+    /// What may be told of it.
+    pub key: ApiKey,
     /// SHA-256 of the whole key, lower-case hexadecimal.
     pub hash: String,
-    /// What it is for.
-    pub label: String,
-    /// What it may do.
-    pub scopes: Vec<KeyScope>,
-    /// When it was made.
-    pub created_at: Instant,
-    /// When it was revoked.
-    pub revoked_at: Option<Instant>,
+    /// That of the secret before it.
+    pub previous_hash: Option<String>,
     /// Whose data it opens.
     pub publisher: Publisher,
 }
@@ -44,31 +45,261 @@ pub struct NewKey<'a> {
     pub prefix: &'a str,
     /// SHA-256 of the whole key, lower-case hexadecimal.
     pub hash: &'a str,
-    /// What it is for.
-    pub label: &'a str,
-    /// What it may do.
-    pub scopes: &'a [KeyScope],
+    /// What was decided about it.
+    pub terms: &'a KeyTerms,
+}
+
+/// What the trail says of a change, beside what the change says itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Note<'a> {
+    /// Id of the entry: sorted by time, otherwise random.
+    pub id: Uuid,
+    /// Who does it.
+    pub actor: &'a Actor,
+    /// When.
+    pub now: Instant,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is done.
+    Done,
+    /// It had been so before.
+    Already,
+    /// There is no such key.
+    Missing,
+    /// It would leave the publisher without a key that administers; nothing was done.
+    LastAdmin,
+}
+
+/// A key's change.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// Other terms.
+    Terms(&'a KeyTerms),
+    /// Another secret, by its hash; the one before is taken until then.
+    Secret {
+        /// SHA-256 of the new one, lower-case hexadecimal.
+        hash: &'a str,
+        /// Until when the old one is taken.
+        keep_until: Instant,
+    },
+    /// None, for good.
+    Revoked,
 }
 
 /// Stores a new key.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(store: &Store, scope: WriteScope, key: NewKey<'_>, now: Instant) -> Result<()> {
+pub async fn insert(
+    store: &Store,
+    scope: WriteScope,
+    key: NewKey<'_>,
+    note: Note<'_>,
+) -> Result<()> {
+    let terms = key.terms;
     let model = api_key::Model {
         publisher_id: scope.publisher().0,
         id: key.id,
         prefix: key.prefix.to_owned(),
         hash: key.hash.to_owned(),
-        label: key.label.to_owned(),
-        scopes: KeyScope::print(key.scopes),
-        created_at_us: now.micros(),
+        label: terms.label.clone(),
+        scopes: KeyScope::print(&terms.scopes),
+        created_at_us: note.now.micros(),
         revoked_at_us: None,
+        expires_at_us: terms.expires_at.map(Instant::micros),
+        last_used_at_us: None,
+        previous_until_us: None,
+        budget_capacity: terms.budget.map(|budget| budget.capacity),
+        budget_refill: terms.budget.map(|budget| budget.refill),
+        introspection: terms.introspection,
+        previous_hash: None,
+        limits: print(&terms.limits)?,
     };
+    let entry = entry(scope, note, Act::KeyCreated, key.prefix, terms.words());
     store
-        .write(async |tx| insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await)
+        .write(async |tx| {
+            insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await?;
+            write_entry(tx, &entry).await
+        })
+        .await
+}
+
+/// Limits as they are stored; nothing for none.
+fn print(limits: &Limits) -> Result<Option<String>> {
+    if limits.is_none() {
+        return Ok(None);
+    }
+    serde_json::to_string(limits)
+        .map(Some)
+        .map_err(Error::internal)
+}
+
+fn entry(
+    scope: WriteScope,
+    note: Note<'_>,
+    act: Act,
+    subject: &str,
+    detail: String,
+) -> audit_entry::Model {
+    audit_entry::Model {
+        publisher_id: scope.publisher().0,
+        id: note.id,
+        at_us: note.now.micros(),
+        actor: note.actor.name.clone(),
+        act: act.as_str().to_owned(),
+        subject: subject.to_owned(),
+        detail,
+        address: note.actor.address.clone(),
+    }
+}
+
+async fn write_entry(tx: &WriteTx, entry: &audit_entry::Model) -> Result<(), DbErr> {
+    insert_rows(tx, std::slice::from_ref(entry), Conflict::Fail)
         .await
         .map(|_| ())
+}
+
+/// Changes a key. Unless `force` is set, the last key that administers is left as it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn change(
+    store: &Store,
+    scope: WriteScope,
+    (id, change): (Uuid, Change<'_>),
+    force: bool,
+    note: Note<'_>,
+) -> Result<Changed> {
+    let limits = match change {
+        Change::Terms(terms) => print(&terms.limits)?,
+        Change::Secret { .. } | Change::Revoked => None,
+    };
+    store
+        .write(async |tx| {
+            let all = admins(tx, scope.publisher(), id, note.now).await?;
+            let Some(held) = all.found else {
+                return Ok(Changed::Missing);
+            };
+            if held.revoked_at_us.is_some() {
+                return Ok(Changed::Already);
+            }
+            let stays = match change {
+                Change::Terms(terms) => terms.scopes.contains(&KeyScope::Admin),
+                Change::Secret { .. } => true,
+                Change::Revoked => false,
+            };
+            if all.is_admin && all.others == 0 && !stays && !force {
+                return Ok(Changed::LastAdmin);
+            }
+            let mut sql = tx.sql();
+            sql.push("UPDATE api_keys SET ");
+            write_change(change, limits.as_deref(), note.now, &held.hash, &mut sql);
+            sql.push(" WHERE publisher_id = ")
+                .bind(scope.publisher().0)
+                .push(" AND id = ")
+                .bind(id);
+            tx.execute(sql).await?;
+            let (act, detail) = match change {
+                Change::Terms(terms) => (Act::KeyUpdated, terms.words()),
+                Change::Secret { keep_until, .. } => (
+                    Act::KeyRotated,
+                    format!("the old secret is taken until {}", keep_until.to_rfc3339()),
+                ),
+                Change::Revoked => (Act::KeyRevoked, String::new()),
+            };
+            write_entry(tx, &entry(scope, note, act, &held.prefix, detail)).await?;
+            Ok(Changed::Done)
+        })
+        .await
+}
+
+/// Appends the columns of a change with their values.
+fn write_change(
+    change: Change<'_>,
+    limits: Option<&str>,
+    now: Instant,
+    hash_before: &str,
+    sql: &mut Sql,
+) {
+    match change {
+        Change::Terms(terms) => {
+            sql.push("label = ").bind(terms.label.clone());
+            sql.push(", scopes = ").bind(KeyScope::print(&terms.scopes));
+            sql.push(", expires_at_us = ")
+                .bind(terms.expires_at.map(Instant::micros));
+            sql.push(", limits = ").bind(limits.map(str::to_owned));
+            sql.push(", budget_capacity = ")
+                .bind(terms.budget.map(|budget| budget.capacity));
+            sql.push(", budget_refill = ")
+                .bind(terms.budget.map(|budget| budget.refill));
+            sql.push(", introspection = ").bind(terms.introspection);
+        }
+        Change::Secret { hash, keep_until } => {
+            sql.push("previous_hash = ").bind(hash_before.to_owned());
+            sql.push(", previous_until_us = ").bind(keep_until.micros());
+            sql.push(", hash = ").bind(hash.to_owned());
+        }
+        Change::Revoked => {
+            sql.push("revoked_at_us = ").bind(now.micros());
+        }
+    }
+}
+
+/// A key to be changed, and how many others administer.
+struct Admins {
+    found: Option<api_key::Model>,
+    is_admin: bool,
+    others: usize,
+}
+
+async fn admins(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    id: Uuid,
+    now: Instant,
+) -> Result<Admins, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM api_keys t WHERE t.publisher_id = ")
+        .bind(publisher.0);
+    let keys = tx.models::<api_key::Entity>(sql).await?;
+    let is_admin = |key: &api_key::Model| {
+        key.revoked_at_us.is_none()
+            && key.expires_at_us.is_none_or(|end| now.micros() < end)
+            && KeyScope::read_all(&key.scopes).contains(&KeyScope::Admin)
+    };
+    let others = keys.iter().filter(|key| key.id != id && is_admin(key));
+    let others = others.count();
+    let found = keys.into_iter().find(|key| key.id == id);
+    Ok(Admins {
+        is_admin: found.as_ref().is_some_and(is_admin),
+        others,
+        found,
+    })
+}
+
+/// Notes when keys were last used: one statement each, for those whose note is older.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_uses(store: &Store, uses: &[(PublisherId, Uuid, Instant)]) -> Result<()> {
+    store
+        .write(async |tx| {
+            for (publisher, id, at) in uses {
+                let mut sql = tx.sql();
+                sql.push("UPDATE api_keys SET last_used_at_us = ")
+                    .bind(at.micros());
+                sql.push(" WHERE publisher_id = ").bind(publisher.0);
+                sql.push(" AND id = ").bind(*id);
+                sql.push(" AND COALESCE(last_used_at_us, 0) < ")
+                    .bind(at.micros());
+                tx.execute(sql).await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// The keys with a prefix, of any publisher: the one look-up that no publisher leads, since the key tells whose it is.
@@ -82,37 +313,16 @@ pub async fn by_prefix(store: &Store, prefix: &str) -> Result<Vec<StoredKey>> {
     rows(&tx, sql).await
 }
 
-/// A publisher's keys, oldest first.
+/// A publisher's keys, oldest first: one statement.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(store: &Store, scope: ReadScope) -> Result<Vec<StoredKey>> {
-    let tx = ReadTx::new(store);
-    let mut sql = select(&tx);
+pub async fn list(tx: &ReadTx, scope: ReadScope) -> Result<Vec<StoredKey>> {
+    let mut sql = select(tx);
     sql.push(" WHERE t.publisher_id = ")
         .bind(scope.publisher().0)
         .push(" ORDER BY t.created_at_us, t.id");
-    rows(&tx, sql).await
-}
-
-/// Revokes a key; says whether there was one that was not revoked yet.
-///
-/// # Errors
-/// When the database fails.
-pub async fn revoke(store: &Store, scope: WriteScope, prefix: &str, now: Instant) -> Result<bool> {
-    store
-        .write(async |tx| {
-            let mut sql = tx.sql();
-            sql.push("UPDATE api_keys SET revoked_at_us = ")
-                .bind(now.micros());
-            sql.push(" WHERE publisher_id = ")
-                .bind(scope.publisher().0)
-                .push(" AND prefix = ")
-                .bind(prefix);
-            sql.push(" AND revoked_at_us IS NULL");
-            Ok(tx.execute(sql).await? > 0)
-        })
-        .await
+    rows(tx, sql).await
 }
 
 fn select(tx: &ReadTx) -> Sql {
@@ -126,20 +336,99 @@ async fn rows(tx: &ReadTx, sql: Sql) -> Result<Vec<StoredKey>> {
     let mut keys = Vec::new();
     for row in tx.rows(sql).await? {
         let model = api_key::Model::from_query_result(&row, "").map_err(Error::internal)?;
-        let revoked: Option<i64> = column(&row, "revoked_at_us")?;
-        keys.push(StoredKey {
-            created_at: instant(model.created_at_us, "api_keys", "created_at_us")?,
-            revoked_at: revoked
-                .map(Instant::from_micros)
-                .transpose()
-                .map_err(|_| inconsistent("api_keys", model.id, "revoked_at_us"))?,
-            id: model.id,
-            prefix: model.prefix,
-            hash: model.hash,
-            label: model.label,
-            scopes: KeyScope::read_all(&model.scopes),
-            publisher: to_publisher(&row)?,
-        });
+        keys.push(to_key(model, to_publisher(&row)?)?);
     }
     Ok(keys)
+}
+
+fn to_key(model: api_key::Model, publisher: Publisher) -> Result<StoredKey> {
+    let moment = |micros, name| some_instant(micros, TABLE, name);
+    let limits = match &model.limits {
+        None => Limits::default(),
+        // What is not understood must not be read as no limit.
+        Some(text) => {
+            serde_json::from_str(text).map_err(|_| inconsistent(TABLE, model.id, "limits"))?
+        }
+    };
+    let budget = model.budget_capacity.zip(model.budget_refill);
+    Ok(StoredKey {
+        key: ApiKey {
+            id: model.id,
+            terms: KeyTerms {
+                label: model.label,
+                scopes: KeyScope::read_all(&model.scopes),
+                expires_at: moment(model.expires_at_us, "expires_at_us")?,
+                limits,
+                budget: budget.map(|(capacity, refill)| KeyBudget { capacity, refill }),
+                introspection: model.introspection,
+            },
+            created_at: instant(model.created_at_us, TABLE, "created_at_us")?,
+            last_used_at: moment(model.last_used_at_us, "last_used_at_us")?,
+            revoked_at: moment(model.revoked_at_us, "revoked_at_us")?,
+            previous_until: moment(model.previous_until_us, "previous_until_us")?,
+            prefix: model.prefix,
+        },
+        hash: model.hash,
+        previous_hash: model.previous_hash,
+        publisher,
+    })
+}
+
+/// One page of the trail, the latest first: one statement.
+///
+/// # Errors
+/// When a cursor does not fit, or the database fails.
+pub async fn trail(tx: &ReadTx, scope: ReadScope, page: &PageRequest) -> Result<Page<AuditEntry>> {
+    check_page(page, 1)?;
+    let key = OrderBy {
+        place: "t.at_us".into(),
+        nullable: false,
+        descending: true,
+        nulls_first: false,
+    };
+    let order = Order::new(vec![key], "t.id");
+    let mut sql = tx.sql();
+    sql.push("SELECT t.* FROM audit_entries t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0);
+    order.write_bounds(page, &mut sql);
+    sql.push(" ORDER BY ");
+    order.reading(page).write(&mut sql);
+    sql.push(" LIMIT ").bind(limit(page));
+    let mut rows = Vec::new();
+    for model in tx.models::<audit_entry::Entity>(sql).await? {
+        let entry = to_entry(model)?;
+        let cursor = Cursor {
+            values: vec![Value::Int(entry.at.micros())],
+            id: entry.id,
+        };
+        rows.push((entry, cursor));
+    }
+    Ok(Page::cut(rows, page))
+}
+
+fn to_entry(model: audit_entry::Model) -> Result<AuditEntry> {
+    const TABLE: &str = "audit_entries";
+    Ok(AuditEntry {
+        at: instant(model.at_us, TABLE, "at_us")?,
+        act: Act::parse(&model.act).ok_or_else(|| inconsistent(TABLE, model.id, "act"))?,
+        id: model.id,
+        actor: Actor {
+            name: model.actor,
+            address: model.address,
+        },
+        subject: model.subject,
+        detail: model.detail,
+    })
+}
+
+/// How many entries the trail has: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn trail_length(tx: &ReadTx, scope: ReadScope) -> Result<i64> {
+    let mut sql = tx.sql();
+    sql.push("SELECT COUNT(*) AS n FROM audit_entries t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0);
+    let rows = tx.rows(sql).await?;
+    rows.first().map_or(Ok(0), |row| column(row, "n"))
 }

@@ -43,8 +43,10 @@ pub mod totals;
 mod tx;
 pub mod uploads;
 pub mod users;
+mod walls;
 
 pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};
 pub use tx::{CancelOnDrop, ReadTx, Recorder, WriteTx};
+pub use walls::tables as tables_with_a_rule;

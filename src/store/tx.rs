@@ -4,8 +4,11 @@ use super::columns::Snapshot;
 use super::connect::{Store, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
+use super::walls::Walls;
 use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
+use crate::domain::scope::Viewer;
+use crate::domain::time::Instant;
 use sea_orm::{
     AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
@@ -48,7 +51,11 @@ impl Recorder {
 /// One read transaction, so that everything in a request sees one state. It begins with its first statement. Cheap to
 /// clone.
 #[derive(Clone, Debug)]
-pub struct ReadTx(Arc<Reading>);
+pub struct ReadTx {
+    reading: Arc<Reading>,
+    /// What it is limited to.
+    walls: Option<Arc<Walls>>,
+}
 
 /// A publisher, and the columns that hold what a transaction sees of it, if there are any.
 pub(super) type FoundColumns = (PublisherId, Option<Arc<Snapshot>>);
@@ -89,18 +96,55 @@ impl Drop for CancelOnDrop {
 }
 
 impl ReadTx {
-    /// A read transaction on `store`, not yet begun.
+    /// A read transaction on `store`, not yet begun, that sees everything: for the program itself. What a caller asks is
+    /// read through [`Self::for_viewer`].
     #[must_use]
     pub fn new(store: &Store) -> Self {
-        Self(Arc::new(Reading {
-            store: store.clone(),
-            transaction: Mutex::default(),
-            statements: AtomicU32::new(0),
-            columns: Mutex::default(),
-            running: AtomicU32::new(0),
-            abandoned: Arc::default(),
-            process: AtomicI32::new(0),
-        }))
+        Self {
+            reading: Arc::new(Reading {
+                store: store.clone(),
+                transaction: Mutex::default(),
+                statements: AtomicU32::new(0),
+                columns: Mutex::default(),
+                running: AtomicU32::new(0),
+                abandoned: Arc::default(),
+                process: AtomicI32::new(0),
+            }),
+            walls: None,
+        }
+    }
+
+    /// A read transaction on `store`, not yet begun, that sees what `viewer` may see at `now`: its limits are part of
+    /// every statement.
+    #[must_use]
+    pub fn for_viewer(store: &Store, viewer: &Viewer, now: Instant) -> Self {
+        Self {
+            walls: Walls::of(viewer, now).map(Arc::new),
+            ..Self::new(store)
+        }
+    }
+
+    /// The same transaction without limits, for what says nothing of any row: how fresh the data is.
+    pub(super) fn undivided(&self) -> Self {
+        Self {
+            reading: Arc::clone(&self.reading),
+            walls: None,
+        }
+    }
+
+    /// Whether rows or columns are kept from whoever reads: what was read for others, such as columns in memory, is not
+    /// for it then.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.walls.is_some()
+    }
+
+    /// The statement as it is sent.
+    fn walled(&self, sql: Sql) -> Result<Sql> {
+        match &self.walls {
+            Some(walls) => walls.around(&sql),
+            None => Ok(sql),
+        }
     }
 
     /// Watches over the transaction: what it reads is ended when the watch is dropped.
@@ -111,9 +155,9 @@ impl ReadTx {
     /// Ends what is being read; nothing more is read afterwards.
     fn cancel(self) {
         // SQLite asks for this while it works.
-        self.0.abandoned.store(true, Ordering::Relaxed);
-        let process = self.0.process.load(Ordering::Relaxed);
-        if process == 0 || self.0.running.load(Ordering::Relaxed) == 0 {
+        self.reading.abandoned.store(true, Ordering::Relaxed);
+        let process = self.reading.process.load(Ordering::Relaxed);
+        if process == 0 || self.reading.running.load(Ordering::Relaxed) == 0 {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -123,7 +167,7 @@ impl ReadTx {
                     "SELECT pg_cancel_backend($1)",
                     [process.into()],
                 );
-                if let Err(error) = self.0.store.writer().query_one_raw(cancel).await {
+                if let Err(error) = self.reading.store.writer().query_one_raw(cancel).await {
                     tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
                 }
                 // Only now may the connection serve another: the cancellation was for this one.
@@ -134,39 +178,40 @@ impl ReadTx {
 
     /// Ends the transaction: the next statement begins another one, which sees what was written until then.
     pub async fn renew(&self) {
-        self.0.columns.lock().await.take();
-        self.0.transaction.lock().await.take();
+        self.reading.columns.lock().await.take();
+        self.reading.transaction.lock().await.take();
     }
 
     /// The store that it reads.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.reading.store
     }
 
     /// How many statements it has sent.
     #[must_use]
     pub fn statements(&self) -> u32 {
-        self.0.statements.load(Ordering::Relaxed)
+        self.reading.statements.load(Ordering::Relaxed)
     }
 
     /// The columns that hold what this transaction sees of a publisher, once they were looked for.
     pub(super) fn columns(&self) -> &Mutex<Option<FoundColumns>> {
-        &self.0.columns
+        &self.reading.columns
     }
 
     /// A statement under construction, for this database.
     pub(super) fn sql(&self) -> Sql {
-        Sql::new(self.0.store.backend())
+        Sql::new(self.reading.store.backend())
     }
 
     /// Which database it is.
     pub(super) fn backend(&self) -> DbBackend {
-        self.0.store.backend()
+        self.reading.store.backend()
     }
 
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
+        let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
         self.in_time(
             E::find()
@@ -178,6 +223,7 @@ impl ReadTx {
 
     /// Rows of any shape.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
+        let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
         self.in_time(transaction.query_all_raw(sql.statement()))
             .await
@@ -186,10 +232,10 @@ impl ReadTx {
     /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
     /// that was frozen does not tell.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
-        self.0.running.fetch_add(1, Ordering::Relaxed);
-        let answer = timeout(self.0.store.options().read_timeout + REACH, answer).await;
+        self.reading.running.fetch_add(1, Ordering::Relaxed);
+        let answer = timeout(self.reading.store.options().read_timeout + REACH, answer).await;
         // Not reached by a statement that is dropped: it counts as under way.
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.reading.running.fetch_sub(1, Ordering::Relaxed);
         match answer {
             Ok(answer) => answer.map_err(|error| from_db(&error)),
             Err(_) => Err(too_long()),
@@ -201,15 +247,15 @@ impl ReadTx {
         reason = "this is the file that begins transactions"
     )]
     async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
-        if self.0.abandoned.load(Ordering::Relaxed) {
+        if self.reading.abandoned.load(Ordering::Relaxed) {
             return Err(too_long());
         }
-        self.0.statements.fetch_add(1, Ordering::Relaxed);
-        if let Some(recorder) = self.0.store.recorder() {
+        self.reading.statements.fetch_add(1, Ordering::Relaxed);
+        if let Some(recorder) = self.reading.store.recorder() {
             recorder.note(sql.text());
         }
         let begin = || async {
-            let options = match self.0.store.backend() {
+            let options = match self.reading.store.backend() {
                 // A deferred transaction is a snapshot from its first statement on.
                 DbBackend::Sqlite => TransactionOptions::default(),
                 _ => TransactionOptions {
@@ -218,18 +264,18 @@ impl ReadTx {
                     sqlite_transaction_mode: None,
                 },
             };
-            let begun = self.0.store.reader().begin_with_options(options);
-            let transaction = for_reader(&self.0.abandoned, begun)
+            let begun = self.reading.store.reader().begin_with_options(options);
+            let transaction = for_reader(&self.reading.abandoned, begun)
                 .await
                 .map_err(|error| from_db(&error))?;
             if self.backend() == DbBackend::Postgres {
                 let process = process_of(&transaction).await;
                 let process = process.map_err(|error| from_db(&error))?;
-                self.0.process.store(process, Ordering::Relaxed);
+                self.reading.process.store(process, Ordering::Relaxed);
             }
             Ok(transaction)
         };
-        let mut held = self.0.transaction.lock().await;
+        let mut held = self.reading.transaction.lock().await;
         if let Some(transaction) = held.as_ref() {
             return Ok(Arc::clone(transaction));
         }

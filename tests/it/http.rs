@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actiongraph::access::key;
+use actiongraph::access::keys::Administrator;
 use actiongraph::app::{App, Parts, listen};
 use actiongraph::clock::Clock;
 use actiongraph::domain::money::Currency;
-use actiongraph::domain::scope::{KeyScope, Publisher, WriteScope};
+use actiongraph::domain::scope::{KeyScope, Publisher};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
-use actiongraph::store::keys::{self, NewKey};
+use actiongraph::store::keys::Changed;
 use actiongraph::store::{Store, publishers};
 use actiongraph::telemetry::Metrics;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::fresh_url;
+use crate::support::server::key_of;
 
 const JSON: &str = "application/json";
 const NEW: &str = "application/graphql-response+json";
@@ -56,17 +58,16 @@ async fn add_publisher(store: &Store, slug: &str, now: Instant) -> (Publisher, S
 }
 
 async fn add_key(store: &Store, publisher: &Publisher, now: Instant) -> String {
-    let made = key::make().unwrap();
-    let new = NewKey {
-        id: key::new_id(1).unwrap(),
-        prefix: &made.prefix,
-        hash: &made.hash,
-        label: "test",
-        scopes: &[KeyScope::Read],
-    };
-    let scope = WriteScope::for_entrance(publisher.id);
-    keys::insert(store, scope, new, now).await.unwrap();
-    made.secret
+    key_of(store, publisher, &[KeyScope::Read], now).await
+}
+
+async fn revoke(store: &Store, publisher: &Publisher, prefix: &str, now: Instant) {
+    let who = Administrator::command_line(publisher.id, now);
+    let found = who.find(store, prefix).await.unwrap().unwrap();
+    assert_eq!(
+        who.revoke(store, &found, true).await.unwrap(),
+        Changed::Done
+    );
 }
 
 /// What a server is started with besides the defaults.
@@ -429,12 +430,7 @@ async fn without_a_good_key_there_is_nothing_to_see() {
     let now = Instant::from_utc(server.clock.now()).unwrap();
     let revoked = add_key(&server.store, &one, now).await;
     let prefix = key::prefix_of(&revoked).unwrap();
-    let scope = WriteScope::for_entrance(one.id);
-    assert!(
-        keys::revoke(&server.store, scope, prefix, now)
-            .await
-            .unwrap()
-    );
+    revoke(&server.store, &one, prefix, now).await;
     let forged = format!("{}{}", &server.key[..12], &server.other_key[12..]);
 
     let mut seen = Vec::new();
@@ -491,12 +487,7 @@ async fn a_key_reads_its_own_publisher_until_it_is_revoked() {
         .unwrap();
     let now = Instant::from_utc(server.clock.now()).unwrap();
     let prefix = key::prefix_of(&server.key).unwrap();
-    let scope = WriteScope::for_entrance(one.id);
-    assert!(
-        keys::revoke(&server.store, scope, prefix, now)
-            .await
-            .unwrap()
-    );
+    revoke(&server.store, &one, prefix, now).await;
     server.clock.advance(Duration::from_secs(3));
     assert_eq!(server.whose(&server.key).await, None);
     assert_eq!(

@@ -11,6 +11,7 @@ use actiongraph::domain::filter::{
     ActionField, ActionTest, AdSpaceField, AdSpaceTest, Filter, Op, Value,
 };
 use actiongraph::domain::id::PublisherId;
+use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::plan::Plan;
@@ -305,7 +306,7 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
 
 /// A plan with two currencies, where it has to know them.
 fn planned(request: &ReportRequest) -> Plan {
-    let mut plan = report::plan(request).unwrap();
+    let mut plan = report::plan(request, Narrowing::default()).unwrap();
     plan.current.fill(&["RUB", "USD"].map(currency));
     plan
 }

@@ -5,6 +5,7 @@ use crate::support::drafts::Shape;
 use crate::support::world::{World, block_on};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::report::rates::Rate;
+use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::time::Day;
 use actiongraph::store::rates;
 use serde_json::{Value, json};
@@ -820,6 +821,10 @@ fn keys_are_objects_and_each_kind_is_one_statement() {
 fn definitions_say_what_can_be_asked() {
     block_on(async {
         let (_world, api) = setting(27).await;
+        let api = api.allowed(&[KeyScope::Read, KeyScope::Segments]);
+        let made = "mutation { users: createSegment(name: \"all users\", rule: {users: {}}) { segment { id } } \
+                    products: createSegment(name: \"all products\", rule: {products: {}}) { segment { id } } }";
+        let segments = api.data(made, &json!({})).await;
         let data = api.data(
             "{ metricDefinitions { metric field description formula unit additivity dimensions shortestBucket } \
              __type(name: \"ReportValues\") { fields { name } } dimensions: __type(name: \"ReportDimension\") { enumValues { name } } }",
@@ -862,8 +867,16 @@ fn definitions_say_what_can_be_asked() {
             for dimension in dimensions {
                 let word = dimension["name"].as_str().unwrap();
                 // The order needs no metric of its own then.
+                let how = match word {
+                    // Segments have to be named.
+                    "USER_SEGMENT" => format!("segments: [{}]", segments["users"]["segment"]["id"]),
+                    "PRODUCT_SEGMENT" => {
+                        format!("segments: [{}]", segments["products"]["segment"]["id"])
+                    }
+                    _ => format!("orderBy: [{{dimension: {word}, direction: ASC}}]"),
+                };
                 let query = format!(
-                    "{{ report({MONTHS}, groupBy: [{word}], first: 3, orderBy: [{{dimension: {word}, direction: ASC}}]) {{ nodes {{ values {{ {field} {selection} }} }} }} }}"
+                    "{{ report({MONTHS}, groupBy: [{word}], first: 3, {how}) {{ nodes {{ values {{ {field} {selection} }} }} }} }}"
                 );
                 let answer = api.answer(&query, &json!({})).await;
                 let is_allowed = allowed.contains(&dimension["name"]);

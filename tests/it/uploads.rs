@@ -228,7 +228,7 @@ async fn a_key_does_what_its_scopes_say() {
     let both = server.data(0, query).await;
     assert_eq!(
         both["viewer"]["scopes"],
-        json!(["READ", "IMPORT", "SEGMENTS"])
+        json!(["READ", "IMPORT", "SEGMENTS", "ADMIN"])
     );
     let reader = key_of(&server.store, one, &[KeyScope::Read], server.now()).await;
     assert_eq!(

@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 /// # Errors
 /// When the request contradicts itself or is too large, or the database fails.
 pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Result<Report> {
-    let mut plan = plan(request)?;
+    let mut plan = plan(request, scope.narrowing())?;
     let mut reader = Reader {
         tx,
         scope,
@@ -245,7 +245,8 @@ impl Reader<'_> {
     /// orders.
     async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
         if range.axis == DateAxis::Ordered {
-            let rows = answer(self.tx, self.scope, &plan::count(range)).await?.rows;
+            let asked = plan::count(range, self.scope.narrowing());
+            let rows = answer(self.tx, self.scope, &asked).await?.rows;
             let found = rows.iter().filter_map(|row| row.values.first()).sum();
             let currencies: BTreeSet<Currency> =
                 rows.iter().filter_map(|row| row.currency).collect();

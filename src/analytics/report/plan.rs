@@ -5,6 +5,7 @@ use super::shape::default_order;
 use crate::analytics::catalog::{CATALOG, Question, clicks, why_facts};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::Filter;
+use crate::domain::limits::Narrowing;
 use crate::domain::page::Direction;
 use crate::domain::report::buckets::{closing_days, divide};
 use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
@@ -24,16 +25,17 @@ const BASE_LASTS: i64 = 360;
 /// How many segments a report can be grouped by.
 const MAX_SEGMENTS: usize = 20;
 
-/// Plans a report.
+/// Plans a report for whoever sees the rows that `narrowing` leaves.
 ///
 /// # Errors
 /// When the request contradicts itself, or would be divided into too many stretches of time.
-pub fn plan(request: &ReportRequest) -> Result<Plan> {
+pub fn plan(request: &ReportRequest, narrowing: Narrowing) -> Result<Plan> {
     check(request)?;
     let metrics = metrics(request);
     let planner = Planner {
         request,
-        clicks: clicks_of(request, &metrics)?,
+        narrowing,
+        clicks: clicks_of(request, narrowing, &metrics)?,
         metrics,
         over_items: request.dimensions.iter().any(|by| by.is_of_items()),
     };
@@ -61,7 +63,11 @@ pub(super) fn is_of_money(metric: Metric) -> bool {
 }
 
 /// Where clicks and views are read: decided once for a report, so that its rows add up to its totals.
-fn clicks_of(request: &ReportRequest, metrics: &[Metric]) -> Result<Option<Source>> {
+fn clicks_of(
+    request: &ReportRequest,
+    narrowing: Narrowing,
+    metrics: &[Metric],
+) -> Result<Option<Source>> {
     let mut measures = Vec::new();
     for metric in metrics.iter().map(|metric| metric.definition()) {
         measures.extend(metric.of_clicks().then_some(Measure::Clicks));
@@ -74,6 +80,7 @@ fn clicks_of(request: &ReportRequest, metrics: &[Metric]) -> Result<Option<Sourc
         axis: request.range.axis,
         dimensions: &request.dimensions,
         filter: &request.filter,
+        narrowing,
         measures: &measures,
     };
     clicks(&question, request.bucket).map(Some)
@@ -199,6 +206,7 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
 /// A request being planned.
 struct Planner<'a> {
     request: &'a ReportRequest,
+    narrowing: Narrowing,
     metrics: Vec<Metric>,
     /// Where clicks and views are read, if there is a metric of them.
     clicks: Option<Source>,
@@ -449,6 +457,7 @@ impl Planner<'_> {
             axis: topic.range.axis,
             dimensions: topic.dimensions,
             filter: &self.request.filter,
+            narrowing: self.narrowing,
             measures: &measures,
         };
         for entry in CATALOG.iter().filter(|entry| entry.fits(&question)) {
@@ -490,14 +499,16 @@ fn has_many_values(dimension: Dimension) -> bool {
 }
 
 /// A question for the number of actions whose order lies in a range, by currency.
-pub(super) fn count(range: AxisRange) -> Ask {
-    let found = cover(range.span, Total::Time.grains());
+pub(super) fn count(range: AxisRange, narrowing: Narrowing) -> Ask {
+    let totals = [Total::Time, Total::Channel];
+    let total = totals.into_iter().find(|total| narrowing.leaves(*total));
+    let found = cover(range.span, total.map_or(&[], Total::grains));
     let ends = found.ragged.iter();
     let ends = ends.map(|span| Part::Facts(vec![(span.from.micros(), span.to.micros())]));
     let runs = found.cells.into_iter().map(Part::Run);
     Ask {
         what: What::Sums(Vec::new()),
-        source: Source::Total(Total::Time),
+        source: total.map_or(Source::Facts, Source::Total),
         range,
         parts: runs.chain(ends).collect(),
         places: BTreeMap::new(),

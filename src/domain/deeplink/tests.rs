@@ -1,3 +1,5 @@
+//! Links are built, unwrapped and refused, whatever their texts.
+
 use super::*;
 use proptest::prelude::*;
 

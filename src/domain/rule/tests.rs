@@ -1,3 +1,5 @@
+//! Rules are stored and read back, bounded, and put into words.
+
 use super::*;
 use crate::domain::filter::{ProductField, UserField, Value};
 use crate::domain::time::Unit;

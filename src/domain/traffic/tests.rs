@@ -1,3 +1,5 @@
+//! The program, the link and the expectation that fit a product.
+
 use super::*;
 
 const RU: Uuid = Uuid::from_u128(25_179);

@@ -12,6 +12,8 @@ pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 /// The document is larger than what is read here, whatever it asks for.
 pub const LIMIT_EXCEEDED: &str = "LIMIT_EXCEEDED";
+/// The operation asks for what is hidden from the key.
+pub const FORBIDDEN: &str = "FORBIDDEN";
 /// The operation could return more rows than one request may.
 pub const COST_EXCEEDED: &str = "COST_EXCEEDED";
 
@@ -25,7 +27,7 @@ pub struct RequestError {
     pub message: String,
     /// Where in the document, lines and columns (in characters) from 1; empty when no place is to blame.
     pub locations: Vec<Pos>,
-    /// One of `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED`, `BAD_USER_INPUT`, `LIMIT_EXCEEDED`, `COST_EXCEEDED`.
+    /// One of `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALIDATION_FAILED`, `BAD_USER_INPUT`, `LIMIT_EXCEEDED`, `FORBIDDEN`, `COST_EXCEEDED`.
     pub code: &'static str,
     /// The limit that was passed, if it was one.
     pub passed: Option<Box<Passed>>,

@@ -24,6 +24,7 @@ mod coordinate;
 mod cost;
 mod error;
 mod gate;
+mod hidden;
 mod merge;
 mod parse;
 mod schema;
@@ -47,9 +48,10 @@ pub use check::INTROSPECTION_LISTS;
 pub use convert::argument_at;
 pub use cost::{Cost, MILLI, Plan, Scan};
 pub use error::{
-    BAD_USER_INPUT, COST_EXCEEDED, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
+    BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
+pub use hidden::Hides;
 
 use ast::{Document, Operation};
 use error::shown;
@@ -276,6 +278,27 @@ impl Documents {
         selected(&document, operation_name)
             .ok()
             .map(|operation| kind_of(operation.kind))
+    }
+
+    /// Checks that a request that [`Self::prepare`] takes asks for nothing that is hidden from the viewer.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` at the first place that does; otherwise what [`Self::prepare`] says.
+    pub fn check_hidden(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+        hides: Hides,
+    ) -> Result<(), Vec<RequestError>> {
+        if hides == Hides::default() {
+            return Ok(());
+        }
+        let document = self.document(text)?;
+        let operation = selected(&document, operation_name).map_err(|error| vec![error])?;
+        let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
+        hidden::check(&self.schema, &document, (operation, &values), hides)
+            .map_err(|error| vec![error])
     }
 
     fn run(

@@ -19,6 +19,7 @@ pub struct Mutation(
     traffic::TrafficChanges,
     segments::SegmentMutations,
     segment_settings::SegmentSettingsChange,
+    super::keys::KeyMutations,
 );
 
 /// What cannot be done with what was sent, for people to mend.

@@ -4,6 +4,7 @@
 
 pub mod analyses;
 pub mod customers;
+pub mod keys;
 pub mod ledger;
 pub mod lists;
 pub mod lookups;
@@ -24,4 +25,5 @@ pub struct Query(
     reports::Reports,
     traffic::Traffic,
     segments::Segments,
+    keys::Keys,
 );

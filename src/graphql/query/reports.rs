@@ -156,6 +156,9 @@ impl ReportArgs {
     async fn report(&self, ctx: &Context<'_>) -> Result<ReportConnection> {
         let request = request(ctx)?;
         let selected = Selected::of(ctx.field())?;
+        if selected.wanted.explain {
+            request.viewer.check_explain()?;
+        }
         let filter = read_filter("filter", self.filter.as_ref(), request).await?;
         let currencies = Currencies {
             converted: self.currency.map(|code| code.0),
@@ -170,7 +173,11 @@ impl ReportArgs {
             Comparison::PreviousPeriod => asked.previous,
             Comparison::YearBefore => span.year_before(asked.range.zone),
         };
-        let source = AggregateSource::from(&of_actions(Some(&asked.range), &asked.filter));
+        let source = AggregateSource::from(&of_actions(
+            request.scope,
+            Some(&asked.range),
+            &asked.filter,
+        ));
         let facts = InfoOf::List(Some(asked.range), asked.filter);
         let info = ReportInfo {
             facts: AggregateInfo::new(request, facts, source),

@@ -335,7 +335,7 @@ pub struct ActionsAsked {
 
 impl ActionsAsked {
     fn new(request: &Arc<RequestContext>, list: ActionList) -> Self {
-        let source = sources::of_actions(list.range.as_ref(), &list.filter);
+        let source = sources::of_actions(request.scope, list.range.as_ref(), &list.filter);
         let of = InfoOf::List(list.range, list.filter.clone());
         let info = AggregateInfo::new(request, of, AggregateSource::from(&source));
         Self {

@@ -176,7 +176,7 @@ impl CohortArgs {
         let found = user_cohorts(&request.tx, request.scope, &facts, cut).await?;
         let only = self.currency;
         let list = found.into_iter().map(|cohort| UserCohort { cohort, only });
-        let source = history_source(&facts);
+        let source = history_source(request.scope, &facts);
         Ok(UserCohorts {
             list: list.collect(),
             info: AggregateInfo::new(request, InfoOf::Facts(facts), source),

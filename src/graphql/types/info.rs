@@ -10,6 +10,7 @@ use crate::analytics::sources::{columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
+use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, DateTime};
@@ -87,14 +88,14 @@ pub async fn segments_source(
         if columns_answer(&request.tx, request.scope, facts).await? {
             AggregateSource::Columns
         } else {
-            history_source(facts)
+            history_source(request.scope, facts)
         },
     )
 }
 
 /// What history is read from where columns in memory are not asked: with lifetimes the range alone, else all of it.
-pub fn history_source(facts: &FactQuery) -> AggregateSource {
-    if lifetimes_answer(facts) {
+pub fn history_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
+    if lifetimes_answer(scope, facts) {
         AggregateSource::TotalsAndFacts
     } else {
         AggregateSource::Facts

@@ -223,7 +223,7 @@ impl Earnings {
             range: Some(range),
             filter: Filter::default(),
         };
-        let source = sources::of_actions(Some(&range), &filter);
+        let source = sources::of_actions(scope, Some(&range), &filter);
         let of = InfoOf::List(Some(range), filter);
         Ok(Self {
             rewards: totals.facts.rewards(),

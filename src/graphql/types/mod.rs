@@ -15,6 +15,7 @@ pub mod drill_down;
 pub mod freshness;
 pub mod import;
 pub mod info;
+pub mod key;
 pub mod ledger;
 pub mod metric;
 pub mod movement;

@@ -193,7 +193,7 @@ impl RankingArgs {
         let source = if sources::columns_rank(&request.tx, request.scope, &query).await? {
             AggregateSource::Columns
         } else {
-            AggregateSource::from(&sources::of_group(&query.facts, query.group))
+            AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group))
         };
         let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()), source);
         let request = Arc::clone(request);

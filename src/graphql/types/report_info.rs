@@ -111,7 +111,7 @@ impl ReportInfo {
             .collect()
     }
 
-    /// The plan of the report and its statements, for administrators and for bug reports; its form can change.
+    /// The plan of the report and its statements, for bug reports; its form can change. For keys with the scope ADMIN.
     async fn explain(&self) -> &str {
         &self.told.explain
     }

@@ -147,7 +147,7 @@ impl TrafficTargetArgs {
         let info = AggregateInfo::new(
             request,
             InfoOf::Facts(plan.query.facts.clone()),
-            AggregateSource::from(&targets::source_of(&plan.query.facts)),
+            AggregateSource::from(&targets::source_of(request.scope, &plan.query.facts)),
         );
         let list = Arc::new(Targets {
             request: Arc::clone(request),

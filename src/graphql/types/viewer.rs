@@ -4,16 +4,18 @@ use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::access::budget::Allowance;
 use crate::domain::filter;
+use crate::domain::limits;
 use crate::domain::page::MAX_SORT_KEYS;
 use crate::domain::report::{MAX_BUCKETS, MAX_FACTS, MAX_ROWS};
 use crate::domain::scope;
 use crate::domain::scope::Credential;
+use crate::domain::time::Day;
 use crate::graphql::EngineOptions;
 use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
 use crate::graphql::document;
 use crate::graphql::error::Result;
 use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
-use crate::graphql::scalar::{CurrencyCode, TimeZone, count};
+use crate::graphql::scalar::{CurrencyCode, Date, DateTime, TimeZone, count};
 
 /// How a caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -34,6 +36,30 @@ pub enum KeyScope {
     /// Define segments, and say how data are used: parameters of built-in segments, priority products, templates of links,
     /// the users of ad spaces.
     Segments,
+    /// Make, change and revoke keys, and read how reports are answered.
+    Admin,
+}
+
+impl From<scope::KeyScope> for KeyScope {
+    fn from(scope: scope::KeyScope) -> Self {
+        match scope {
+            scope::KeyScope::Read => Self::Read,
+            scope::KeyScope::Import => Self::Import,
+            scope::KeyScope::Segments => Self::Segments,
+            scope::KeyScope::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<KeyScope> for scope::KeyScope {
+    fn from(scope: KeyScope) -> Self {
+        match scope {
+            KeyScope::Read => Self::Read,
+            KeyScope::Import => Self::Import,
+            KeyScope::Segments => Self::Segments,
+            KeyScope::Admin => Self::Admin,
+        }
+    }
 }
 
 /// The caller of the API.
@@ -64,22 +90,82 @@ impl Viewer {
     /// What the caller may do.
     async fn scopes(&self) -> Vec<KeyScope> {
         let scopes = self.0.scopes().iter();
-        let shown = scopes.map(|scope| match scope {
-            scope::KeyScope::Read => KeyScope::Read,
-            scope::KeyScope::Import => KeyScope::Import,
-            scope::KeyScope::Segments => KeyScope::Segments,
-        });
-        shown.collect()
+        scopes.copied().map(KeyScope::from).collect()
+    }
+
+    /// What of the publisher's data the caller sees; null for a caller who sees all of it.
+    async fn limits(&self) -> Option<KeyLimits> {
+        let limits = &self.0.limits;
+        (!limits.is_none()).then(|| KeyLimits::from(limits.as_ref()))
     }
 
     /// The API key; null for a caller without one.
-    async fn key(&self) -> Option<ApiKey> {
+    async fn key(&self) -> Option<ViewerKey> {
         match &self.0.credential {
-            Credential::Key { prefix, label, .. } => Some(ApiKey {
+            Credential::Key {
+                prefix,
+                label,
+                expires_at,
+                ..
+            } => Some(ViewerKey {
                 prefix: prefix.clone(),
                 label: label.clone(),
+                expires_at: expires_at.map(DateTime),
             }),
             Credential::LoopbackDemo => None,
+        }
+    }
+}
+
+/// What of a publisher's data a key sees. Rows count, and are there, only where all of these hold; users, products and
+/// all sums are those of the rows that are seen.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct KeyLimits {
+    /// Only actions of these programs, by id at Admitad, or by name where a program has none; null for all.
+    programs: Option<Vec<String>>,
+    /// Only actions of these ad spaces, by id at Admitad, or by name where an ad space has none; null for all.
+    ad_spaces: Option<Vec<String>>,
+    /// Only actions with these SubIDs: each of the limits holds.
+    subids: Vec<KeySubidLimit>,
+    /// Only orders of this day or later, in the publisher's time zone; null for all.
+    not_before: Option<Date>,
+    /// Only orders of today and of the days before it, so many days in all, in the publisher's time zone; null for all.
+    last_days: Option<i32>,
+    /// Whether SubIDs and the values that users are known by are hidden.
+    hides_user_keys: bool,
+    /// Whether rewards and rates, and what is computed from them, are hidden.
+    hides_reward: bool,
+}
+
+/// The values that a SubID of an action must have for a key to see the action.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct KeySubidLimit {
+    /// Which SubID: 0 is `subid`, 1 to 4 are `subid1` to `subid4`.
+    slot: i32,
+    /// One of these.
+    values: Vec<String>,
+    /// Or one that begins in one of these ways.
+    prefixes: Vec<String>,
+}
+
+impl From<&limits::Limits> for KeyLimits {
+    fn from(limits: &limits::Limits) -> Self {
+        let subids = limits.subids.iter().map(|subid| KeySubidLimit {
+            slot: i32::from(subid.slot),
+            values: subid.values.clone(),
+            prefixes: subid.prefixes.clone(),
+        });
+        let day = limits.not_before.and_then(|days| Day::from_days(days).ok());
+        Self {
+            programs: limits.programs.clone(),
+            ad_spaces: limits.ad_spaces.clone(),
+            subids: subids.collect(),
+            not_before: day.map(Date),
+            last_days: limits
+                .last_days
+                .map(|days| i32::try_from(days).unwrap_or(i32::MAX)),
+            hides_user_keys: limits.hide_user_keys,
+            hides_reward: limits.hide_reward,
         }
     }
 }
@@ -97,13 +183,15 @@ pub struct Publisher {
     currency: CurrencyCode,
 }
 
-/// An API key, without its secret.
+/// The API key that the caller came in with, without its secret.
 #[derive(Clone, Debug, SimpleObject)]
-pub struct ApiKey {
+pub struct ViewerKey {
     /// The public first part, by which the key is known.
     prefix: String,
     /// What the key is for.
     label: String,
+    /// When it ends by itself; null for never.
+    expires_at: Option<DateTime>,
 }
 
 /// The limits on requests. Whatever passes one is refused with the code LIMIT_EXCEEDED or COST_EXCEEDED, never cut.

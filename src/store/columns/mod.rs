@@ -342,8 +342,9 @@ fn bytes(kept: &Kept) -> usize {
 /// The snapshot that a transaction sees, looked for once in a transaction: one statement, three more where it has to be
 /// made from an older one. Nothing where there are no columns.
 pub(super) async fn snapshot(tx: &ReadTx, scope: ReadScope) -> Result<Option<Arc<Snapshot>>> {
-    // Columns hold every row: who sees some of them only is answered by SQL.
-    let Some(columns) = tx.store().columns().filter(|_| scope.sees_all()) else {
+    // Columns hold every row: who sees some of them, or not all of each, is answered by SQL.
+    let for_all = scope.sees_all() && !tx.is_limited();
+    let Some(columns) = tx.store().columns().filter(|_| for_all) else {
         return Ok(None);
     };
     let mut held = tx.columns().lock().await;

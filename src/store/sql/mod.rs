@@ -110,6 +110,16 @@ impl Sql {
         self
     }
 
+    /// The same values with another text that has the same placeholders.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Self {
+        Self {
+            backend: self.backend,
+            text: text.to_owned(),
+            values: self.values.clone(),
+        }
+    }
+
     /// The text so far.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -46,7 +46,7 @@ async fn a_read_that_nobody_waits_for_gives_its_connection_back() {
             let sql = endless(&held);
             held.rows(sql).await
         });
-        while tx.0.running.load(Ordering::Relaxed) == 0 {
+        while tx.reading.running.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
         drop(tx.cancel_on_drop());

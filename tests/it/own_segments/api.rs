@@ -464,7 +464,7 @@ fn no_segment_leads_back_to_itself_and_none_goes_that_another_names() {
             seen["a"]["size"].as_i64().unwrap() + seen["b"]["size"].as_i64().unwrap(),
             seen["all"]["totalCount"].as_i64().unwrap()
         );
-        api.statements.take();
+        let _ = api.statements.take();
         api.data(
             "query($id: ID!) { users(filter: {segment: {in: [$id]}}) { nodes { value } } }",
             &json!({ "id": three }),
@@ -620,14 +620,14 @@ fn segments_that_are_listed_are_counted_in_one_statement() {
             id_of(&api, &format!("s{number}"), often(number)).await;
         }
         for first in [2, 5] {
-            api.statements.take();
+            let _ = api.statements.take();
             let query = "query($first: Int) { segments(first: $first) { nodes { name rule sentence size versions { version } \
                          trend(range: {days: {from: \"2026-03-01\", to: \"2026-05-31\"}}, bucket: MONTH) { size } } } }";
             api.data(query, &json!({ "first": first })).await;
             let sent = api.statements.take();
             assert_eq!(sent.len(), 5, "{}", sent.join("\n"));
         }
-        api.statements.take();
+        let _ = api.statements.take();
         let members = "query($first: Int) { segments(first: 1) { nodes { members(first: $first) { nodes { user { value } reasons { actual } } } } } }";
         for first in [1, 20] {
             api.data(members, &json!({ "first": first })).await;

@@ -2,6 +2,7 @@
 
 use super::drafts::at;
 use super::world::World;
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
@@ -27,10 +28,18 @@ impl Api {
             viewer: Viewer {
                 publisher: world.publishers[place].clone(),
                 credential: Credential::LoopbackDemo,
+                limits: std::sync::Arc::default(),
             },
             now: at("2026-07-01T00:00:00Z"),
             statements,
         }
+    }
+
+    /// A caller who sees of it what limits leave.
+    pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
+        let mut api = Self::of(world, place);
+        api.viewer.limits = std::sync::Arc::new(limits);
+        api
     }
 
     /// The same caller with a key that may do this.
@@ -40,6 +49,9 @@ impl Api {
             prefix: "00000000".to_owned(),
             label: "test".to_owned(),
             scopes: scopes.to_vec(),
+            expires_at: None,
+            budget: None,
+            introspection: None,
         };
         self
     }
@@ -53,6 +65,7 @@ impl Api {
         };
         let call = Call {
             viewer: self.viewer.clone(),
+            address: None,
             now: self.now,
             method: Method::Post,
             reference: "test".to_owned(),

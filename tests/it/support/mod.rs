@@ -2,6 +2,7 @@
 
 pub(crate) mod admitad;
 pub(crate) mod api;
+pub(crate) mod asking;
 pub(crate) mod books;
 pub(crate) mod check;
 pub(crate) mod clicks;

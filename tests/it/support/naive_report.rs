@@ -423,6 +423,7 @@ impl<'a> Naive<'a> {
                     | Dimension::CategoryLevel1
                     | Dimension::CategoryLevel2
                     | Dimension::CategoryOwn
+                    | Dimension::ProductSegment
             )
         })
     }

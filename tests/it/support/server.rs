@@ -3,13 +3,14 @@
 use super::client::client;
 use super::fresh_url;
 use actiongraph::access::key;
+use actiongraph::access::keys::Administrator;
 use actiongraph::app::{App, Parts, listen};
 use actiongraph::clock::Clock;
+use actiongraph::domain::key::KeyTerms;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::scope::{KeyScope, Publisher, WriteScope};
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::settings::{Raw, Settings};
-use actiongraph::store::keys::{self, NewKey};
 use actiongraph::store::postback_secrets::{self, NewSecret};
 use actiongraph::store::{Store, StoreOptions, publishers};
 use actiongraph::telemetry::Metrics;
@@ -124,17 +125,13 @@ pub(crate) async fn key_of(
     scopes: &[KeyScope],
     now: Instant,
 ) -> String {
-    let made = key::make().unwrap();
-    let new = NewKey {
-        id: key::new_id(1).unwrap(),
-        prefix: &made.prefix,
-        hash: &made.hash,
-        label: "test",
-        scopes,
+    let terms = KeyTerms {
+        label: "test".to_owned(),
+        scopes: scopes.to_vec(),
+        ..KeyTerms::default()
     };
-    let scope = WriteScope::for_entrance(publisher.id);
-    keys::insert(store, scope, new, now).await.unwrap();
-    made.secret
+    let who = Administrator::command_line(publisher.id, now);
+    who.create(store, terms).await.unwrap().secret
 }
 
 /// A new postback secret of a publisher.

@@ -1,0 +1,685 @@
+//! A key with limits sees exactly its rows: whatever it asks, the answer is the one that a world gives in which nothing
+//! else ever happened. The questions are made from the schema itself.
+
+use crate::support::api::Api;
+use crate::support::asking::Asking;
+use crate::support::db::fresh_store;
+use crate::support::drafts::{CATEGORIES, at, currency, instant};
+use crate::support::world::{World, block_on};
+use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
+use actiongraph::domain::clicks::{ClickDay, Replaced};
+use actiongraph::domain::draft::{
+    ActionDraft, AdSpaceRef, CategoryRef, DraftItem, ProductRef, ProgramRef,
+};
+use actiongraph::domain::limits::{Limits, SubidLimit};
+use actiongraph::domain::time::{DAY_US, Day};
+use actiongraph::store::tables_with_a_rule;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Root fields that a key with limits on rows may not read.
+const UNDIVIDED: &[&str] = &[
+    "imports",
+    "adjustments",
+    "earnings",
+    "balances",
+    "apiKeys",
+    "auditTrail",
+];
+/// Root fields that tell of the key, the server or the whole, and so differ.
+const OF_THE_KEY: &[&str] = &["viewer", "freshness"];
+
+/// A limit, whether an action is within it, and whether all questions are asked or the plainer ones.
+struct Case {
+    name: &'static str,
+    limits: Limits,
+    thorough: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let prefix = || SubidLimit {
+        slot: 2,
+        values: vec!["q9-x".to_owned()],
+        prefixes: vec!["p7-".to_owned()],
+    };
+    let case = |name, thorough, change: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Case {
+            name,
+            limits,
+            thorough,
+        }
+    };
+    vec![
+        case("an ad space", true, &|limits| {
+            limits.ad_spaces = Some(vec!["501".to_owned()]);
+        }),
+        case("an ad space without an id, by its name", false, &|limits| {
+            limits.ad_spaces = Some(vec!["BLOG C".to_owned()]);
+        }),
+        case("a program", false, &|limits| {
+            limits.programs = Some(vec!["25179".to_owned(), "unknown".to_owned()]);
+        }),
+        case("SubIDs", true, &|limits| limits.subids = vec![prefix()]),
+        case("a day", false, &|limits| {
+            limits.not_before = Some(Day::parse("2026-05-01").unwrap().days());
+        }),
+        case("all at once", true, &|limits| {
+            limits.programs = Some(vec!["25179".to_owned()]);
+            limits.ad_spaces = Some(vec!["501".to_owned(), "502".to_owned()]);
+            limits.subids = vec![prefix()];
+            limits.last_days = Some(100);
+        }),
+    ]
+}
+
+/// An action of the world, before it is known whether it is seen.
+struct Plain {
+    number: usize,
+    program: &'static str,
+    space: Option<(Option<&'static str>, &'static str)>,
+    subid2: Option<&'static str>,
+    day: Day,
+}
+
+impl Plain {
+    fn all() -> Vec<Self> {
+        (0..96)
+            .map(|number| Self {
+                number,
+                program: ["25179", "6115"][number % 2],
+                space: [
+                    Some((Some("501"), "Blog A")),
+                    Some((Some("502"), "Blog B")),
+                    Some((None, "Blog C")),
+                    None,
+                ][number / 2 % 4],
+                subid2: [
+                    Some("p7-x"),
+                    Some("p7-y"),
+                    Some("q9-x"),
+                    Some("q9-xx"),
+                    None,
+                ][number % 5],
+                day: Day::parse("2026-03-01")
+                    .unwrap()
+                    .plus(i32::try_from(number * 37 % 115).unwrap())
+                    .unwrap(),
+            })
+            .collect()
+    }
+
+    /// What limits mean, said plainly. The present is 1 July 2026, the zone UTC.
+    fn is_seen(&self, limits: &Limits) -> bool {
+        let named = |list: &[String], id: Option<&str>, name: &str| {
+            list.iter().any(|one| match id {
+                Some(id) => one == id,
+                None => one.to_lowercase() == name.to_lowercase(),
+            })
+        };
+        let programs = limits.programs.as_deref();
+        let spaces = limits.ad_spaces.as_deref();
+        let today = Day::parse("2026-07-01").unwrap().days();
+        programs.is_none_or(|list| named(list, Some(self.program), ""))
+            && spaces.is_none_or(|list| self.space.is_some_and(|(id, name)| named(list, id, name)))
+            && limits.subids.iter().all(|limit| {
+                self.subid2.is_some_and(|subid| {
+                    limit.values.iter().any(|value| value == subid)
+                        || limit
+                            .prefixes
+                            .iter()
+                            .any(|prefix| subid.starts_with(prefix))
+                })
+            })
+            && limits.not_before.is_none_or(|day| self.day.days() >= day)
+            && limits
+                .last_days
+                .is_none_or(|days| self.day.days() > today - i32::try_from(days).unwrap())
+    }
+
+    /// What upstream said of it: on hold first, then something else. What is not seen says HIDDEN wherever it can.
+    fn drafts(&self, is_seen: bool) -> Vec<ActionDraft> {
+        let number = self.number;
+        let tell = |text: String| {
+            if is_seen {
+                text
+            } else {
+                format!("HIDDEN {text}")
+            }
+        };
+        let ordered = instant(
+            i64::from(self.day.days()) * DAY_US
+                + i64::try_from(number % 24).unwrap() * 3_600_000_000,
+        );
+        let words = ["approved", "declined", "pending", "approved_but_stalled"];
+        let states = [("pending", 0), (words[number % 4], 1)];
+        let text = |text: String| SlotValue::Text(text);
+        let mut slots = BTreeMap::from([
+            (Slot::OrderId, text(tell(format!("order {}", number / 2)))),
+            (Slot::Comment, text(tell(format!("comment {number}")))),
+            (Slot::PromoCode, text(tell(format!("promo {}", number % 3)))),
+            (Slot::Keyword, text(tell("keyword".to_owned()))),
+            (
+                Slot::Country,
+                text(["RU", "US", "TR"][number % 3].to_owned()),
+            ),
+            (
+                Slot::Device,
+                text(["Desktop", "Mobile"][number % 2].to_owned()),
+            ),
+            (
+                Slot::OrderAmount,
+                SlotValue::Number(i64::try_from(number * 12_345).unwrap()),
+            ),
+            (
+                Slot::ClickedAt,
+                SlotValue::Number(ordered.micros() - 7_000_000),
+            ),
+            (Slot::ConversionSeconds, SlotValue::Number(7)),
+            (
+                Slot::ClosingDay,
+                SlotValue::Number(i64::from(self.day.days() + 9)),
+            ),
+        ]);
+        if !number.is_multiple_of(5) {
+            let user = match number % 6 {
+                1 if !is_seen => format!("HIDDEN user {number}"),
+                _ => format!("user {}", number % 7),
+            };
+            slots.insert(Slot::Subid1, text(user));
+        }
+        if let Some(subid) = self.subid2 {
+            slots.insert(Slot::Subid2, text(subid.to_owned()));
+        }
+        let items: Vec<DraftItem> = (0..number % 3)
+            .map(|place| item(number * 5 + place, is_seen))
+            .collect();
+        let draft = |(word, hours): (&str, i64)| ActionDraft {
+            external_id: format!("{}", 9_000 + number),
+            program: ProgramRef {
+                external_id: Some(self.program.to_owned()),
+                name: None,
+            },
+            ad_space: self.space.map(|(id, name)| AdSpaceRef {
+                external_id: id.map(str::to_owned),
+                name: Some(name.to_owned()),
+            }),
+            standing: Standing {
+                status: Status::from_upstream(word),
+                raw_status: word.to_owned(),
+                paid: number.is_multiple_of(8),
+                processed: word != "pending",
+                reward_e4: i64::try_from(number).unwrap() * 7_777 + 10_000,
+                currency: currency(["USD", "RUB"][number % 2]),
+                action_type: ActionType::ALL[0],
+                ordered_at: ordered,
+                status_updated_at: Some(instant(ordered.micros() + hours * 3_600_000_000)),
+            },
+            stamp: Stamp {
+                changed_at: instant(ordered.micros() + hours * 3_600_000_000),
+                observed_at: at("2026-06-30T00:00:00Z"),
+            },
+            slots: slots.clone(),
+            items: items.clone(),
+            rounded: 0,
+            receipt: None,
+        };
+        states.map(draft).to_vec()
+    }
+}
+
+/// A cart item. What is known of a product does not depend on who sold it.
+fn item(number: usize, is_seen: bool) -> DraftItem {
+    let hidden = !is_seen && number.is_multiple_of(4);
+    let product = if hidden { 100 + number } else { number % 9 };
+    let lead = if hidden { "HIDDEN " } else { "" };
+    let category = if hidden {
+        format!("88{product}")
+    } else {
+        CATEGORIES[product % CATEGORIES.len()].to_owned()
+    };
+    DraftItem {
+        external_id: None,
+        product: Some(ProductRef {
+            external_id: Some(format!("10050{product}")),
+            name: Some(format!("{lead}product {product}")),
+            url: Some(format!("https://shop.example/{product}")),
+            image_url: None,
+            country: Some("CN".to_owned()),
+        }),
+        category: Some(CategoryRef {
+            external_id: category.clone(),
+            name: Some(format!("{lead}category {category}")),
+        }),
+        amount_e4: i64::try_from(number).unwrap() * 111,
+        reward_e4: i64::try_from(number).unwrap() * 13,
+        rate_e4: Some(50_000),
+        is_percentage: Some(true),
+        tariff_id: Some("1".to_owned()),
+        rate_id: Some("2".to_owned()),
+        units: i32::try_from(1 + number % 3).unwrap(),
+        ordered_at: None,
+    }
+}
+
+/// Clicks that belong to the actions: so many of each by SubID, and together as many as are seen.
+async fn bring_clicks(world: &World, seen: &[&Plain]) {
+    for slot in [None, Some(2)] {
+        let mut rows: BTreeMap<_, i64> = BTreeMap::new();
+        for plain in seen {
+            let Some((Some(space), _)) = plain.space else {
+                continue;
+            };
+            let subid = slot.and(plain.subid2);
+            let key = (plain.day, plain.program, space, subid);
+            *rows.entry(key).or_default() += i64::try_from(3 + plain.number % 5).unwrap();
+        }
+        let rows: Vec<ClickDay> = rows
+            .into_iter()
+            .map(|((day, program, space, subid), clicks)| ClickDay {
+                day,
+                program_external_id: program.to_owned(),
+                ad_space_external_id: Some(space.to_owned()),
+                slot,
+                subid: subid.map(str::to_owned),
+                clicks,
+                views: None,
+            })
+            .collect();
+        let set = Replaced {
+            days: (Day::MIN, Day::MAX),
+            program: None,
+            ad_space: None,
+            slot,
+        };
+        world.clicks(0, "main", &set, &rows).await.unwrap();
+    }
+}
+
+/// A world in which all actions happened, and one in which only those happened that are seen.
+async fn worlds(limits: &Limits) -> (World, World) {
+    let (full, part) = (World::new(2).await, World::new(2).await);
+    let all = Plain::all();
+    let seen: Vec<&Plain> = all.iter().filter(|plain| plain.is_seen(limits)).collect();
+    assert!((6..80).contains(&seen.len()), "{} are seen", seen.len());
+    let drafts: Vec<ActionDraft> = all
+        .iter()
+        .flat_map(|plain| plain.drafts(plain.is_seen(limits)))
+        .collect();
+    full.apply(0, &drafts).await;
+    bring_clicks(&full, &all.iter().collect::<Vec<_>>()).await;
+    let drafts: Vec<ActionDraft> = seen.iter().flat_map(|plain| plain.drafts(true)).collect();
+    part.apply(0, &drafts).await;
+    bring_clicks(&part, &seen).await;
+    // What is in memory was read for those who see everything.
+    (full.in_columns().await, part)
+}
+
+fn ids(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| match field {
+            Value::String(id) if name == "id" => {
+                into.insert(id.clone());
+            }
+            _ => ids(field, into),
+        }),
+        Value::Array(items) => items.iter().for_each(|item| ids(item, into)),
+        _ => {}
+    }
+}
+
+/// What an answer says, without how much it took.
+fn said(mut answer: Value) -> Value {
+    answer.as_object_mut().unwrap().remove("extensions");
+    answer
+}
+
+const EVERYTHING: &str = "{ actions(first: 100) { pageInfo { endCursor } nodes { id user { id } program { id } \
+     adSpace { id } items { nodes { product { id } category { id } } } } } products(first: 100) { nodes { id } } \
+     users(first: 100) { nodes { id } } adSpaces { nodes { id } } categories(first: 100, filter: {isKnown: {eq: false}}) { nodes { id } } }";
+
+/// One of each kind of thing that is hidden, and one of each that is seen.
+async fn chosen_ids(full: &Api, part: &Api) -> Vec<String> {
+    let (mut all, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    ids(&full.data(EVERYTHING, &json!({})).await, &mut all);
+    ids(&part.data(EVERYTHING, &json!({})).await, &mut seen);
+    assert!(seen.is_subset(&all));
+    let hidden: Vec<&String> = all.difference(&seen).collect();
+    assert!(hidden.len() > 10, "{}", hidden.len());
+    let some = |list: Vec<&String>| -> Vec<String> {
+        let step = (list.len() / 8).max(1);
+        list.into_iter().step_by(step).cloned().collect()
+    };
+    let mut chosen = some(hidden);
+    chosen.extend(some(seen.iter().collect()));
+    chosen
+}
+
+#[test]
+fn what_a_limited_key_is_told_is_what_a_world_without_the_rest_tells() {
+    block_on(async {
+        for case in cases() {
+            let (full, part) = worlds(&case.limits).await;
+            let limited = Api::limited(&full, 0, case.limits.clone());
+            let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
+            let mut asking = Asking::of(&whole).await;
+            asking.ids = chosen_ids(&whole, &expected).await;
+            asking.texts = [
+                "user 3",
+                "p7-x",
+                "q9-xx",
+                "HIDDEN comment 1",
+                "502",
+                "Blog B",
+            ]
+            .map(str::to_owned)
+            .to_vec();
+            let mut wrong = Vec::new();
+            for field in asking.root_fields() {
+                let mut asked = asking.branches(&field);
+                if case.thorough {
+                    asked.extend(asking.arguments(&field));
+                }
+                let (mut clean, mut refused) = (0, 0);
+                // Upstream counts views by no SubID, so that who sees some of its values is refused them.
+                let views = |query: &String| {
+                    let words = ["VIEWS", "CTR", "ECPM"];
+                    !case.limits.subids.is_empty() && words.iter().any(|word| query.contains(word))
+                };
+                for query in asked.into_iter().filter(|query| !views(query)) {
+                    let told = said(limited.answer(&query, &json!({})).await);
+                    if UNDIVIDED.contains(&field.as_str()) {
+                        let code = &told["errors"][0]["extensions"]["code"];
+                        let is_fit =
+                            code != "INTERNAL_SERVER_ERROR" && told["data"][&field].is_null();
+                        refused += usize::from(code == "FORBIDDEN");
+                        if !is_fit || told.to_string().contains("HIDDEN") {
+                            wrong.push(format!("{query}\n{told:#}"));
+                        }
+                        continue;
+                    }
+                    if OF_THE_KEY.contains(&field.as_str()) {
+                        clean += usize::from(told.get("errors").is_none());
+                        if told.to_string().contains("HIDDEN") {
+                            wrong.push(format!("{query}\n{told:#}"));
+                        }
+                        continue;
+                    }
+                    let right = said(expected.answer(&query, &json!({})).await);
+                    clean += usize::from(right.get("errors").is_none());
+                    if told != right {
+                        wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
+                    }
+                }
+                // There are no segments that people made in these worlds, of which it could tell.
+                assert!(
+                    clean > 0 || refused > 0 || field == "segmentOverlap",
+                    "{field}: no question about it was answered"
+                );
+            }
+            let count = wrong.len();
+            wrong.truncate(6);
+            assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
+        }
+    });
+}
+
+#[test]
+fn one_publisher_is_told_what_a_world_without_the_other_tells() {
+    block_on(async {
+        let (both, alone) = (World::new(2).await, World::new(2).await);
+        let limits = Limits::default();
+        let all = Plain::all();
+        let (one, two): (Vec<&Plain>, Vec<&Plain>) =
+            all.iter().partition(|plain| plain.number % 3 == 0);
+        let of = |list: &[&Plain], is_seen: bool| -> Vec<ActionDraft> {
+            list.iter()
+                .flat_map(|plain| plain.drafts(is_seen))
+                .collect()
+        };
+        alone.apply(0, &of(&one, true)).await;
+        both.apply(0, &of(&one, true)).await;
+        both.apply(1, &of(&two, false)).await;
+        assert!(limits.is_none());
+        let (told, expected) = (Api::of(&both, 0), Api::of(&alone, 0));
+        let mut asking = Asking::of(&told).await;
+        let mut theirs = BTreeSet::new();
+        ids(
+            &Api::of(&both, 1).data(EVERYTHING, &json!({})).await,
+            &mut theirs,
+        );
+        asking.ids = theirs.into_iter().step_by(17).collect();
+        asking.texts = vec!["user 3".to_owned(), "HIDDEN comment 1".to_owned()];
+        for field in asking.root_fields() {
+            let asked = asking.branches(&field).into_iter();
+            for query in asked.chain(asking.arguments(&field)) {
+                let answer = said(told.answer(&query, &json!({})).await);
+                let right = said(expected.answer(&query, &json!({})).await);
+                assert_eq!(answer, right, "{query}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_hidden_and_what_never_was_take_the_same_statements() {
+    block_on(async {
+        let limits = Limits {
+            ad_spaces: Some(vec!["501".to_owned()]),
+            ..Limits::default()
+        };
+        let (full, part) = worlds(&limits).await;
+        let hidden = chosen_ids(&Api::of(&full, 0), &Api::of(&part, 0)).await;
+        let limited = Api::limited(&full, 0, limits.clone());
+        let unlimited_elsewhere = Api::limited(&part, 0, limits);
+        // One by one: fields that run side by side can share a statement or not.
+        let queries = [
+            "query($id: ID!) { node(id: $id) { id } }",
+            "query($id: ID!) { action(by: {id: $id}) { id } }",
+            "query($id: ID!) { actions(filter: {id: {eq: $id}}) { totalCount } }",
+        ];
+        for id in hidden {
+            let variables = json!({ "id": id });
+            let mut seen = 0;
+            for query in queries {
+                let here = limited.answer(query, &variables).await;
+                let there = unlimited_elsewhere.answer(query, &variables).await;
+                assert_eq!(here, there);
+                let (sent, same) = (
+                    limited.statements.take(),
+                    unlimited_elsewhere.statements.take(),
+                );
+                assert_eq!(sent, same);
+                seen += sent.len();
+            }
+            assert!(seen > 0);
+        }
+        // A place in the list of those who see all is a place like any other.
+        let ends = Api::of(&full, 0).data(EVERYTHING, &json!({})).await;
+        let cursor = &ends["actions"]["pageInfo"]["endCursor"];
+        let query = "query($c: String) { actions(first: 5, before: null, after: $c) { nodes { id } pageInfo { hasPreviousPage } } }";
+        let variables = json!({ "c": cursor });
+        let here = limited.answer(query, &variables).await;
+        assert_eq!(here, unlimited_elsewhere.answer(query, &variables).await);
+    });
+}
+
+/// Names whose descriptions speak of rewards and that give nothing of them away.
+const HARMLESS: &[&str] = &[
+    "Action.eligibility",
+    "AdSpace.userSubidSlot",
+    "AdjustmentKind.BONUS",
+    "Earnings.info",
+    "MetricDefinition.dimensions",
+    "ReportDimension.CURRENCY",
+    "ReportValues.clicks",
+    "ReportValues.views",
+    "Action.paid",
+    "Action.currency",
+    "ActionState.paid",
+    "ActionFilter.paid",
+    "ActionFilter.currency",
+    "ReportFilter.currency",
+    "UserList.values",
+    "AffiliateLinkKind.HOT",
+    "AffiliateLinkKind.EXISTING",
+    "TrafficTargetConnection.baseApprovalRate",
+];
+
+#[test]
+fn a_key_without_rewards_is_told_of_none() {
+    block_on(async {
+        let full = World::new(2).await;
+        let drafts: Vec<ActionDraft> = Plain::all()
+            .iter()
+            .flat_map(|plain| plain.drafts(true))
+            .collect();
+        full.apply(0, &drafts).await;
+        let limits = Limits {
+            hide_reward: true,
+            hide_user_keys: true,
+            ..Limits::default()
+        };
+        let api = Api::limited(&full, 0, limits);
+        for (query, code) in [
+            ("{ actions { nodes { id orderAmount { amount } } } }", None),
+            ("{ users { nodes { id firstSeenAt } } }", None),
+            (
+                "{ actions { nodes { reward { amount } } } }",
+                Some("FORBIDDEN"),
+            ),
+            (
+                "{ actions { ...A } } fragment A on ActionConnection { totals { reward { amount } } }",
+                Some("FORBIDDEN"),
+            ),
+            ("{ actions { nodes { subid1 } } }", Some("FORBIDDEN")),
+            (
+                "{ actions(filter: {subid1: {eq: \"user 3\"}}) { totalCount } }",
+                Some("FORBIDDEN"),
+            ),
+            ("{ users { nodes { value } } }", Some("FORBIDDEN")),
+            (
+                "{ actions(filter: {user: {value: {startsWith: \"u\"}}}) { totalCount } }",
+                Some("FORBIDDEN"),
+            ),
+            (
+                "{ actions(filter: {reward: {gt: \"1\"}}) { totalCount } }",
+                Some("FORBIDDEN"),
+            ),
+            (
+                "{ topSellingProducts(range: {preset: THIS_YEAR}, by: REWARD, currency: \"USD\") { nodes { units } } }",
+                Some("FORBIDDEN"),
+            ),
+        ] {
+            let answer = api.answer(query, &json!({})).await;
+            let told = answer["errors"][0]["extensions"]["code"].as_str();
+            assert_eq!(told, code, "{query}\n{answer:#}");
+            assert_eq!(answer.get("data").is_none(), code.is_some());
+        }
+        for variables in [
+            json!({ "f": { "subid1": { "eq": "user 3" } } }),
+            json!({ "f": { "not": { "and": [{ "reward": { "gt": "1" } }] } } }),
+        ] {
+            let query = "query($f: ActionFilter) { actions(filter: $f) { totalCount } }";
+            let answer = api.answer(query, &variables).await;
+            assert_eq!(
+                answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
+                "{variables}"
+            );
+        }
+        // An order by a hidden key, in a variable.
+        let query = "query($o: [ActionOrder!]) { actions(orderBy: $o) { nodes { id } } }";
+        let answer = api
+            .answer(query, &json!({ "o": [{ "field": "REWARD" }] }))
+            .await;
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
+            "{answer}"
+        );
+    });
+}
+
+#[test]
+fn every_name_that_speaks_of_rewards_is_hidden_or_known_to_be_harmless() {
+    use actiongraph::graphql::Hides;
+    block_on(async {
+        let world = World::new(1).await;
+        let api = Api::of(&world, 0);
+        let query = "{ __schema { types { name fields { name description } inputFields { name description } \
+                     enumValues { name description } } } }";
+        let data = api.data(query, &json!({})).await;
+        let hides = Hides {
+            reward: true,
+            user_keys: true,
+        };
+        let mut open = Vec::new();
+        for ty in data["__schema"]["types"].as_array().unwrap() {
+            let owner = ty["name"].as_str().unwrap();
+            if owner.starts_with("Key") {
+                // What a key is limited to is no secret to its holder.
+                continue;
+            }
+            for list in ["fields", "inputFields", "enumValues"] {
+                for one in ty[list].as_array().into_iter().flatten() {
+                    let name = one["name"].as_str().unwrap();
+                    let text = one["description"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_lowercase();
+                    let speaks = ["reward", "commission", "subid", "sub id"]
+                        .iter()
+                        .any(|word| text.contains(word));
+                    let coordinate = format!("{owner}.{name}");
+                    if speaks
+                        && !hides.hides(owner, name)
+                        && !HARMLESS.contains(&coordinate.as_str())
+                    {
+                        open.push(format!("{coordinate}: {text}"));
+                    }
+                }
+            }
+        }
+        assert!(
+            open.is_empty(),
+            "hide these, or note that they are harmless:\n{}",
+            open.join("\n")
+        );
+    });
+}
+
+#[test]
+fn every_table_has_a_rule() {
+    block_on(async {
+        let (store, url) = fresh_store().await;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the list of tables is read past the room that opens connections, which is under test"
+        )]
+        let db = Database::connect(&url).await.unwrap();
+        let query = match db.get_database_backend() {
+            DbBackend::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            }
+            _ => {
+                "SELECT CAST(table_name AS text) AS name FROM information_schema.tables WHERE table_schema = current_schema()"
+            }
+        };
+        let rows = db
+            .query_all_raw(Statement::from_string(db.get_database_backend(), query))
+            .await
+            .unwrap();
+        let stored: BTreeSet<String> = rows
+            .iter()
+            .map(|row| row.try_get::<String>("", "name").unwrap())
+            .filter(|name| name != "seaql_migrations")
+            .collect();
+        let ruled: BTreeSet<String> = tables_with_a_rule().map(str::to_owned).collect();
+        assert_eq!(
+            stored, ruled,
+            "store::walls decides what a key with limits sees of each table"
+        );
+        store.close().await;
+    });
+}
