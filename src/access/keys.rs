@@ -191,7 +191,6 @@ where
         .map_err(Error::internal)?
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
 fn no_randomness(error: getrandom::Error) -> Error {
     Error::internal(format!("the system gives no randomness: {error}"))
 }

@@ -170,12 +170,12 @@ pub(super) fn clicks(question: &Question<'_>, bucket: Option<Bucket>) -> Result<
             }
         }
     }
+    let many = if of_views {
+        "a SubID"
+    } else {
+        "several SubIDs"
+    };
     if slots.len() > 1 || of_views && !slots.is_empty() {
-        let many = if of_views {
-            "a SubID"
-        } else {
-            "several SubIDs"
-        };
         return refused("groupBy", format!("{counted} cannot be grouped by {many}"));
     }
     for slot in (0..)
@@ -185,11 +185,6 @@ pub(super) fn clicks(question: &Question<'_>, bucket: Option<Bucket>) -> Result<
         slots.insert(slot.0);
     }
     if slots.len() > 1 || of_views && !slots.is_empty() {
-        let many = if of_views {
-            "a SubID"
-        } else {
-            "several SubIDs"
-        };
         return refused("filter", format!("{counted} cannot be filtered by {many}"));
     }
     slots.extend(question.narrowing.slots());

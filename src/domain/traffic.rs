@@ -247,7 +247,7 @@ impl Templates {
     ) -> Link {
         let (one, reason, explanation, mut warnings) = match self.choose(question) {
             Ok(chosen) => chosen,
-            Err(none) => return none,
+            Err(none) => return *none,
         };
         let key = self.catalog_key(one.program_id);
         let made = self.made(product, offers, (one, key), question.subids, &mut warnings);
@@ -350,7 +350,7 @@ impl Templates {
     }
 
     /// The template for a question, why, and what to know of it; else why there is none.
-    fn choose(&self, question: &LinkQuestion<'_>) -> Result<Chosen<'_>, Link> {
+    fn choose(&self, question: &LinkQuestion<'_>) -> Result<Chosen<'_>, Box<Link>> {
         let here = self.here(question)?;
         let ranked = self.ranked(&here, question);
         let Some((program, eligibility)) = ranked.first().copied() else {
@@ -360,11 +360,11 @@ impl Templates {
                  program that pays, or name `program` to have a link all the same",
                 self.program_names(&here)
             );
-            return Err(Link::none(LinkReason::NoProgramPays, words));
+            return Err(Box::new(Link::none(LinkReason::NoProgramPays, words)));
         };
         let mut fitting = here.iter().filter(|one| one.program_id == program);
         let Some(one) = fitting.next().copied() else {
-            return Err(self.no_template(question));
+            return Err(Box::new(self.no_template(question)));
         };
         if fitting.next().is_some() {
             let spaces = here.iter().filter(|one| one.program_id == program);
@@ -376,7 +376,7 @@ impl Templates {
                 self.program_name(program),
                 names.join(", ")
             );
-            return Err(Link::none(LinkReason::AdSpaceNeeded, words));
+            return Err(Box::new(Link::none(LinkReason::AdSpaceNeeded, words)));
         }
         let (reason, words) = self.why(question, (program, eligibility), ranked.len());
         let warnings = self.warnings(question, (program, eligibility), ranked.len());
@@ -384,7 +384,7 @@ impl Templates {
     }
 
     /// The templates that a question leaves.
-    fn here(&self, question: &LinkQuestion<'_>) -> Result<Vec<&Deeplink>, Link> {
+    fn here(&self, question: &LinkQuestion<'_>) -> Result<Vec<&Deeplink>, Box<Link>> {
         let known = |id: Uuid| self.ad_spaces.iter().any(|space| space.id == id);
         let unknown = match question {
             LinkQuestion {
@@ -397,7 +397,7 @@ impl Templates {
         };
         if let Some(unknown) = unknown {
             let words = format!("there is no such {unknown}: `adSpaces` and `programs` list them");
-            return Err(Link::none(LinkReason::Unknown, words));
+            return Err(Box::new(Link::none(LinkReason::Unknown, words)));
         }
         let here: Vec<&Deeplink> = self
             .used()
@@ -405,7 +405,7 @@ impl Templates {
             .filter(|one| question.program.is_none_or(|id| one.program_id == id))
             .collect();
         if here.is_empty() {
-            return Err(self.no_template(question));
+            return Err(Box::new(self.no_template(question)));
         }
         Ok(here)
     }

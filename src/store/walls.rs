@@ -12,7 +12,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::limits::{Limits, SubidLimit, slot_name};
 use crate::domain::scope::Viewer;
 use crate::domain::text::fold;
-use crate::domain::time::Instant;
+use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
     action, action_item, action_state, commission_rate, feed_offer, product, totals_audience,
@@ -104,7 +104,7 @@ impl Walls {
             publisher: viewer.publisher.id,
             limits: Arc::clone(limits),
             from: limits.from(now, zone),
-            first_day: limits.first_day(now, zone).map(|day| day.days()),
+            first_day: limits.first_day(now, zone).map(Day::days),
         })
     }
 

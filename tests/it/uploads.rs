@@ -335,6 +335,7 @@ async fn state_of(server: &Running, scope: WriteScope, run: Uuid) -> (RunState, 
     (found[0].state, found[0].counts.read)
 }
 
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[tokio::test]
 async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     let server = running("").await;

@@ -139,6 +139,7 @@ impl Plain {
                 .is_none_or(|days| self.day.days() > today - i32::try_from(days).unwrap())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one field after the other")]
     /// What upstream said of it: on hold first, then something else. What is not seen says HIDDEN wherever it can.
     fn drafts(&self, is_seen: bool) -> Vec<ActionDraft> {
         let number = self.number;

@@ -280,7 +280,7 @@ async fn restore(
         .await
 }
 
-fn broken(error: crate::domain::error::Error) -> DbErr {
+fn broken(error: &crate::domain::error::Error) -> DbErr {
     DbErr::Custom(error.to_string())
 }
 
@@ -291,7 +291,8 @@ async fn read(tx: &WriteTx, publisher: PublisherId, id: Uuid) -> Result<Option<S
         .push(" AND t.id = ")
         .bind(id);
     let row = tx.models::<segment::Entity>(sql).await?.pop();
-    row.map(|row| to_segment(row).map_err(broken)).transpose()
+    row.map(|row| to_segment(row).map_err(|error| broken(&error)))
+        .transpose()
 }
 
 async fn known(
@@ -342,7 +343,7 @@ async fn definitions(
 ) -> Result<Definitions, DbErr> {
     let mut sql = tx.sql();
     write_definitions(publisher, ids, &mut sql);
-    to_definitions(&tx.rows(sql).await?).map_err(broken)
+    to_definitions(&tx.rows(sql).await?).map_err(|error| broken(&error))
 }
 
 /// Why a rule cannot be that of a segment, as all segments are under the lock.

@@ -139,7 +139,7 @@ mod tests {
             .values
             .unwrap()
             .into_iter()
-            .map(|value| value.unwrap())
+            .map(Value::unwrap)
             .collect();
         let nil = Uuid::nil();
         assert_eq!(

@@ -111,6 +111,7 @@ async fn ask(server: &Running, query: &str, variables: Value) -> Value {
 }
 
 /// What an analyst does: "users from Poland who bought electronics twice in 90 days and nothing in 30".
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[tokio::test]
 async fn an_analyst_defines_previews_uses_watches_and_freezes_a_segment() {
     let folder = tempfile::tempdir().unwrap();
@@ -669,6 +670,7 @@ async fn segments_are_defined_with_a_key_that_may() {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[test]
 fn a_report_by_segments_counts_an_action_in_each_and_its_rows_list_their_actions() {
     block_on(async {

@@ -172,10 +172,9 @@ impl Asking {
 
     fn own_leaves(&self, ty: &str, without: &[&str]) -> String {
         let told = |field: &str| {
-            !ABOUT.contains(&field)
-                && !without.contains(&field)
-                && !(ty.ends_with("Info") && field == "source")
-                && !matches!(field, "views" | "ctr" | "ecpm")
+            let is_source = ty.ends_with("Info") && field == "source";
+            let is_of_views = matches!(field, "views" | "ctr" | "ecpm");
+            !(is_source || is_of_views || ABOUT.contains(&field) || without.contains(&field))
         };
         let leaves: Vec<String> = self
             .fields(ty)

@@ -195,6 +195,7 @@ async fn a_server_with_an_account_goes_from_empty_to_complete_by_itself() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_gets_complete_and_stays_so_through_ended_tokens_limits_and_restarts() {
     let world = World::new(1).await;
