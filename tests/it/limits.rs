@@ -143,7 +143,8 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
         ("max_concurrent_operations = 1", 503),
         ("max_concurrent_operations_per_caller = 1", 200),
     ] {
-        let server = running(settings).await;
+        // However slow the machine is, the first waits for its body.
+        let server = running(&format!("{settings}\nbody_deadline_ms = 120000")).await;
         let mut slow = socket(&server);
         let body = "{\"query\":\"{ viewer { scopes } }\"}";
         let (first, rest) = body.split_at(5);
