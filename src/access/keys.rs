@@ -1,7 +1,6 @@
 //! What administrators do with keys, from the command line or over the API: make, change, rotate, revoke.
 
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 use super::key;
 use crate::domain::error::{Error, Result};
@@ -173,22 +172,6 @@ impl Administrator {
         let change = (key.id, Change::Revoked);
         keys::change(store, self.scope(), change, force, self.note()?).await
     }
-}
-
-/// Does something on a thread of its own, for callers that want a future which can be sent between threads; once begun
-/// it goes on, whether or not its caller waits.
-///
-/// # Errors
-/// What the work says.
-pub async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T>>,
-{
-    let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(work()))
-        .await
-        .map_err(Error::internal)?
 }
 
 fn no_randomness(error: getrandom::Error) -> Error {

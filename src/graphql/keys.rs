@@ -11,13 +11,13 @@ use super::mutation::UserError;
 use super::scalar::{Date, DateTime};
 use super::types::key::ApiKey;
 use super::types::viewer::KeyScope;
-use crate::access::keys::{Administrator, LONGEST_OVERLAP, WithSecret, apart};
+use crate::access::keys::{Administrator, LONGEST_OVERLAP, WithSecret};
 use crate::domain::error::Code;
 use crate::domain::key::{self, KeyTerms};
 use crate::domain::limits::{Limits, SubidLimit};
 use crate::domain::scope;
-use crate::store::Store;
 use crate::store::keys::Changed;
+use crate::store::{Store, apart};
 
 /// How long the old secret is taken beside the new one where nothing is said, in hours.
 const OVERLAP_HOURS: i32 = 24;

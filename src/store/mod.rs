@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod ad_spaces;
 pub mod adjustments;
+mod apart;
 pub mod apply;
 pub mod balances;
 pub mod categories;
@@ -45,6 +46,7 @@ pub mod uploads;
 pub mod users;
 mod walls;
 
+pub use apart::apart;
 pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};

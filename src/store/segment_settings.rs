@@ -1,5 +1,6 @@
 //! The parameters of the built-in segments that a publisher set: one row of canonical JSON with a version.
 
+use super::apart;
 use super::connect::Store;
 use super::convert::{inconsistent, instant};
 use super::listing::column;
@@ -17,7 +18,6 @@ use crate::domain::time::Instant;
 use entity::segment_settings;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 /// The form of the JSON that this version writes, and the only one that it reads.
 const FORM: u32 = 1;
@@ -78,11 +78,8 @@ pub async fn set_segment_settings(
         parameters: write(settings)?,
         changed_at_us: now.micros(),
     };
-    let (store, runtime) = (store.clone(), Handle::current());
-    let work = move || runtime.block_on(set(&store, scope.publisher(), &row, version));
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(Error::internal)?
+    let store = store.clone();
+    apart(async move || set(&store, scope.publisher(), &row, version).await).await
 }
 
 async fn set(

@@ -18,6 +18,7 @@ use crate::domain::id::{self, derive};
 use crate::domain::rule;
 use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
 use crate::domain::scope::{KeyScope, WriteScope};
+use crate::domain::time::Instant;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, MAX_ERRORS, Result};
 use crate::graphql::id::Kind;
@@ -109,15 +110,7 @@ impl SegmentMutations {
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async {
-            let request = request(ctx)?;
-            let (store, scope) = writing(request)?;
-            let Some(key) = Kind::Segment.key(&id) else {
-                return Ok(refused(Refused::Missing, "id"));
-            };
-            let order = Order::Archive(key, expected_version, request.now);
-            finish(request, carry_out(store, scope, order).await?, "id").await
-        };
+        let done = async { put(request(ctx)?, &id, expected_version, Order::Archive).await };
         Some(done.await)
     }
 
@@ -129,15 +122,7 @@ impl SegmentMutations {
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async {
-            let request = request(ctx)?;
-            let (store, scope) = writing(request)?;
-            let Some(key) = Kind::Segment.key(&id) else {
-                return Ok(refused(Refused::Missing, "id"));
-            };
-            let order = Order::Restore(key, expected_version, request.now);
-            finish(request, carry_out(store, scope, order).await?, "id").await
-        };
+        let done = async { put(request(ctx)?, &id, expected_version, Order::Restore).await };
         Some(done.await)
     }
 
@@ -293,6 +278,21 @@ async fn create(
         warnings,
         ..payload
     })
+}
+
+/// Puts a segment away or takes it back, as `order` says of its id, the version that it must have, and the present.
+async fn put(
+    request: &Arc<RequestContext>,
+    id: &ID,
+    expected: Option<i32>,
+    order: impl FnOnce(Uuid, Option<i32>, Instant) -> Order,
+) -> Result<SegmentPayload> {
+    let (store, scope) = writing(request)?;
+    let Some(key) = Kind::Segment.key(id) else {
+        return Ok(refused(Refused::Missing, "id"));
+    };
+    let order = order(key, expected, request.now);
+    finish(request, carry_out(store, scope, order).await?, "id").await
 }
 
 async fn update(

@@ -27,10 +27,10 @@ use crate::graphql::types::ad_space::AdSpace;
 use crate::graphql::types::affiliate_link::{Deeplink, deeplinks_of};
 use crate::graphql::types::import::ImportRun;
 use crate::ingest::pipeline::{Entrance, run_id};
+use crate::store::apply::deeplinks;
 use crate::store::apply::users::{self, Chosen, UserRule};
-use crate::store::apply::{apart, deeplinks};
 use crate::store::imports::NewRun;
-use crate::store::{ReadTx, ad_spaces, imports};
+use crate::store::{ReadTx, ad_spaces, apart, imports};
 
 /// Affiliate links and the users of ad spaces.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! The part of the write path that the publisher's list of priority products takes.
 
-use super::apart::apart;
+use super::super::apart;
 use super::{lock, raise_version};
 use crate::domain::error::Result;
 use crate::domain::scope::WriteScope;
