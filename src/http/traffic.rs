@@ -17,21 +17,18 @@ use super::viewer::viewer;
 use crate::access::budget::caller_of;
 use crate::domain::error::{Code, Error};
 use crate::domain::scope::Viewer;
-use crate::export::csv::{BYTE_ORDER_MARK, push_line};
-use crate::export::traffic::{Asked, DOCUMENT, Page, heading};
+use crate::domain::time::Instant;
+use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
-
-/// How many rows a page has.
-const PAGE: u32 = 100;
 
 /// A file on its way.
 struct Export {
     state: Data<HttpState>,
     viewer: Arc<Viewer>,
     reference: String,
-    asked: Asked,
-    left: u32,
-    next: Option<String>,
+    /// The present of the whole file.
+    now: Instant,
+    pages: Pages,
 }
 
 /// Answers with the file. What is wrong is said before it begins; when a later page fails, the file breaks off, so that
@@ -54,31 +51,23 @@ async fn begin(
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
     let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
-    let mut text = String::new();
-    if asked.has_mark {
-        text.push_str(BYTE_ORDER_MARK);
-    }
-    push_line(&mut text, &heading());
     let mut export = Export {
         state: state.clone(),
         viewer,
         reference,
-        left: asked.rows,
-        asked,
-        next: None,
+        now: state.now(),
+        pages: Pages::new(asked),
     };
-    text.push_str(&export.page().await?);
+    let mut text = export.pages.head();
+    text.push_str(&export.page().await?.unwrap_or_default());
     Ok((text, export))
 }
 
 fn respond(first: String, export: Export) -> HttpResponse {
     let rest = stream::try_unfold(export, |mut export| async move {
-        if export.next.is_none() {
-            return Ok(None);
-        }
         let page = export.page().await;
         let page = page.map_err(|refusal| std::io::Error::other(refusal.code().as_str()))?;
-        Ok::<_, std::io::Error>(Some((Bytes::from(page), export)))
+        Ok::<_, std::io::Error>(page.map(|page| (Bytes::from(page), export)))
     });
     let first = stream::once(async { Ok(Bytes::from(first)) });
     HttpResponse::Ok()
@@ -92,18 +81,20 @@ fn respond(first: String, export: Export) -> HttpResponse {
 }
 
 impl Export {
-    /// The next page as lines.
-    async fn page(&mut self) -> Result<String, Refusal> {
-        let rows = self.left.min(PAGE);
+    /// The next page as lines; none behind the last.
+    async fn page(&mut self) -> Result<Option<String>, Refusal> {
+        let Some(variables) = self.pages.next() else {
+            return Ok(None);
+        };
         let request = GraphqlRequest {
             query: DOCUMENT.to_owned(),
             operation_name: None,
-            variables: self.asked.page(rows, self.next.as_deref()),
+            variables,
         };
         let call = Call {
             viewer: (*self.viewer).clone(),
             address: None,
-            now: self.state.now(),
+            now: self.now,
             method: Method::Get,
             reference: self.reference.clone(),
             introspection: Introspection::Refused,
@@ -124,15 +115,7 @@ impl Export {
         if let Some(error) = answer["errors"].get(0) {
             return Err(refusal(error, &self.reference));
         }
-        let page = Page::read(&answer["data"]);
-        let mut text = String::new();
-        for row in &page.rows {
-            push_line(&mut text, row);
-        }
-        let sent = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_sub(sent);
-        self.next = page.next.filter(|_| self.left > 0);
-        Ok(text)
+        Ok(Some(lines(&self.pages.take(&answer["data"]))))
     }
 }
 

@@ -106,7 +106,8 @@ impl Snapshot {
         Ok(Some(Self::new(seq, mark, chunks, Arc::clone(&self.names))))
     }
 
-    /// The names that the rows hold by number.
+    /// The names that the rows hold by number. To be asked for once in a stretch of work: two guards on one thread wait for
+    /// each other as soon as a writer waits between them.
     pub(super) fn names(&self) -> RwLockReadGuard<'_, Directory> {
         self.names.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,10 +145,11 @@ impl Snapshot {
         })
     }
 
-    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none.
-    pub(super) fn firsts(&self) -> &[i64] {
+    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none. The names come
+    /// from the caller, who reads them already: whoever asked for them again would wait for a writer that waits for him.
+    pub(super) fn firsts(&self, names: &Directory) -> &[i64] {
         self.firsts.get_or_init(|| {
-            let mut firsts = vec![i64::MAX; self.names().users.room()];
+            let mut firsts = vec![i64::MAX; names.users.room()];
             for chunk in &self.chunks {
                 for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
                     if let Some(first) = firsts.get_mut(chunk.user(place)) {
@@ -159,14 +161,14 @@ impl Snapshot {
         })
     }
 
-    /// What is known of each product, by its number.
-    pub(super) fn lives(&self) -> &[Life] {
+    /// What is known of each product, by its number; the names as for [`Self::firsts`].
+    pub(super) fn lives(&self, names: &Directory) -> &[Life] {
         self.lives.get_or_init(|| {
             let none = Life {
                 units: 0,
                 first: i64::MAX,
             };
-            let mut lives = vec![none; self.names().products.room()];
+            let mut lives = vec![none; names.products.room()];
             for chunk in &self.chunks {
                 for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
                     let at = chunk.at(place);
