@@ -13,7 +13,7 @@ use super::output::{Output, table};
 use super::{Database, Failure, Outcome, block_on, now, open, publisher};
 use crate::clock::Clock;
 use crate::domain::scope::{Credential, Publisher, ReadScope, Viewer};
-use crate::domain::text::fold;
+use crate::domain::traffic::{named_ad_space, named_program};
 use crate::export::csv::Cell;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, column, lines};
 use crate::graphql::id::Kind;
@@ -221,10 +221,7 @@ fn plain(cell: &Cell) -> String {
 
 async fn ad_space(store: &Store, scope: ReadScope, named: &str) -> Result<String, Failure> {
     let all = ad_spaces::all(&ReadTx::new(store), scope).await?;
-    let found = all
-        .iter()
-        .find(|space| space.external_id.as_deref() == Some(named))
-        .or_else(|| all.iter().find(|space| fold(&space.name) == fold(named)));
+    let found = named_ad_space(&all, named);
     let names: Vec<&str> = all.iter().map(|space| space.name.as_str()).collect();
     let found = found.ok_or_else(|| missing("ad space", named, &names))?;
     Ok(Kind::AdSpace.id(found.id).to_string())
@@ -232,13 +229,7 @@ async fn ad_space(store: &Store, scope: ReadScope, named: &str) -> Result<String
 
 async fn program(store: &Store, scope: ReadScope, named: &str) -> Result<String, Failure> {
     let all = programs::all(&ReadTx::new(store), scope).await?;
-    let found = all
-        .iter()
-        .find(|program| program.external_id.as_deref() == Some(named))
-        .or_else(|| {
-            all.iter()
-                .find(|program| fold(&program.name) == fold(named))
-        });
+    let found = named_program(&all, named);
     let names: Vec<&str> = all.iter().map(|program| program.name.as_str()).collect();
     let found = found.ok_or_else(|| missing("program", named, &names))?;
     Ok(Kind::Program.id(found.id).to_string())

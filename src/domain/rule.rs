@@ -19,8 +19,8 @@ mod refer;
 mod sentence;
 
 pub use limit::{
-    MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS, MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS,
-    MAX_TEXT, Size,
+    MAX_FILTER_MEASURES, MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS, MAX_RULE_VALUES,
+    MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, Size,
 };
 pub use list::{Listed, name_of, read_list};
 pub use refer::{Definitions, Moment, Refers};
@@ -315,27 +315,6 @@ impl Rule {
             return Err(Error::internal(cause));
         }
         Ok(stored.rule)
-    }
-
-    /// Everything measured in it, in its order.
-    #[must_use]
-    pub fn measures(&self) -> Vec<&Measure> {
-        let mut found = Vec::new();
-        match self {
-            Self::Users(filter) => measures(filter, &mut found),
-            Self::Products(filter) => measures(filter, &mut found),
-        }
-        found
-    }
-}
-
-fn measures<'a, T>(filter: &'a Filter<Condition<T>>, found: &mut Vec<&'a Measure>) {
-    for condition in filter.tests() {
-        match condition {
-            Condition::Threshold(threshold) => found.push(&threshold.measure),
-            Condition::Rank(rank) => found.push(&rank.measure),
-            Condition::Own(_) | Condition::ClickCountry(_) | Condition::Members(_) => {}
-        }
     }
 }
 

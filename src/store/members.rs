@@ -20,31 +20,46 @@ const MAX_BOUND: usize = 32_000;
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: one statement for up to 200 sets.
+/// How many members each set has: one statement for up to 200 sets, as long as the values in them are few enough for one.
 ///
 /// # Errors
-/// When the sets are too large for one statement, or the database fails.
+/// When one of the sets is too large for a statement, or the database fails.
 pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
     let mut all = Vec::with_capacity(sets.len());
-    for sets in sets.chunks(AT_ONCE) {
-        let mut sql = tx.sql();
-        for (place, set) in sets.iter().enumerate() {
-            sql.push(if place == 0 { "" } else { " UNION ALL " });
-            sql.push(&format!("SELECT {place} AS place, COUNT(*) AS n FROM ("));
-            write_set(set, &mut sql);
-            sql.push(&format!(") s{place}"));
+    let (mut sql, mut waiting) = (tx.sql(), 0);
+    for set in sets {
+        let mut own = sql.fresh();
+        write_set(set, &mut own);
+        check(&own)?;
+        if waiting == AT_ONCE || sql.bound() + own.bound() > MAX_BOUND {
+            let full = std::mem::replace(&mut sql, own.fresh());
+            all.extend(counted(tx, full, waiting).await?);
+            waiting = 0;
         }
-        check(&sql)?;
-        let mut sizes = vec![0; sets.len()];
-        for row in tx.rows(sql).await? {
-            let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
-            if let Some(size) = sizes.get_mut(place) {
-                *size = column(&row, "n")?;
-            }
-        }
-        all.extend(sizes);
+        sql.push(if waiting == 0 { "" } else { " UNION ALL " })
+            .push(&format!(
+                "SELECT {waiting} AS place, COUNT(*) AS n FROM ("
+            ))
+            .append(&own)
+            .push(&format!(") s{waiting}"));
+        waiting += 1;
+    }
+    if waiting > 0 {
+        all.extend(counted(tx, sql, waiting).await?);
     }
     Ok(all)
+}
+
+/// What a statement of [`sizes`] counts, by the places of its sets.
+async fn counted(tx: &ReadTx, sql: Sql, sets: usize) -> Result<Vec<i64>> {
+    let mut sizes = vec![0; sets];
+    for row in tx.rows(sql).await? {
+        let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
+        if let Some(size) = sizes.get_mut(place) {
+            *size = column(&row, "n")?;
+        }
+    }
+    Ok(sizes)
 }
 
 /// How many members are in exactly which of up to 31 sets, as bits from the first set on: one statement.

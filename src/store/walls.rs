@@ -7,6 +7,7 @@
 //! cannot be divided so is refused, and one that has no rule here is a fault: what is not decided is not shown.
 
 use super::sql::Sql;
+use super::sql::statuses::is_counted;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::limits::{Limits, SubidLimit, slot_name};
@@ -421,13 +422,15 @@ impl Walls {
         }
         sql.push(if table == "user_lifetimes" {
             "SELECT t.publisher_id, t.user_id, COUNT(*) AS actions, MIN(t.ordered_at_us) AS first_ordered_at_us \
-             FROM actions t WHERE t.user_id IS NOT NULL AND t.status <> 'DECLINED' AND t.publisher_id = "
+             FROM actions t WHERE t.user_id IS NOT NULL AND "
         } else {
             "SELECT t.publisher_id, i.product_id, COUNT(DISTINCT i.action_id) AS actions, \
              CAST(SUM(i.units) AS bigint) AS units, MIN(t.ordered_at_us) AS first_ordered_at_us FROM action_items i \
              JOIN actions t ON t.publisher_id = i.publisher_id AND t.id = i.action_id \
-             WHERE i.product_id IS NOT NULL AND t.status <> 'DECLINED' AND t.publisher_id = "
+             WHERE i.product_id IS NOT NULL AND "
         })
+        .push(&is_counted("t"))
+        .push(" AND t.publisher_id = ")
         .bind(self.publisher.0);
         sql.push(if table == "user_lifetimes" {
             " GROUP BY t.publisher_id, t.user_id"

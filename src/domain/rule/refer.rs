@@ -7,7 +7,7 @@ use crate::domain::filter::{
     ItemTest, ProductTest, ProgramTest, UserTest,
 };
 use crate::domain::id::PublisherId;
-use crate::domain::time::{Instant, Zone};
+use crate::domain::time::{Instant, Span, Zone};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -117,6 +117,39 @@ impl<T: Refers> Refers for Condition<T> {
     }
 }
 
+impl SegmentSet {
+    /// The stretches of time whose facts are read to tell who is in it, each measure by itself; those of the segments that
+    /// it names included, as often as they are named. Who is in a frozen segment is written down.
+    #[must_use]
+    pub fn reads(&self) -> Vec<Span> {
+        let SetOf::Rule { rule, at, zone } = &self.of else {
+            return Vec::new();
+        };
+        let mut found = match rule {
+            Rule::Users(filter) => spans(filter, *at, *zone),
+            Rule::Products(filter) => spans(filter, *at, *zone),
+        };
+        rule.clone().each(&mut |reference, _| {
+            found.extend(reference.set.iter().flat_map(|set| set.reads()));
+        });
+        found
+    }
+}
+
+fn spans<T>(filter: &Filter<Condition<T>>, at: Instant, zone: Zone) -> Vec<Span> {
+    let span = |condition: &Condition<T>| match condition {
+        Condition::Own(_) | Condition::Members(_) => None,
+        // The latest action is looked for among all.
+        Condition::ClickCountry(_) => Some(Span {
+            from: Instant::MIN,
+            to: at,
+        }),
+        Condition::Threshold(threshold) => Some(threshold.measure.span(at, zone)),
+        Condition::Rank(rank) => Some(rank.measure.span(at, zone)),
+    };
+    filter.tests().filter_map(span).collect()
+}
+
 impl Refers for Rule {
     fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
         match self {
@@ -197,11 +230,12 @@ impl Definitions {
         }))
     }
 
-    /// Puts the segments that something names in their places.
+    /// Puts the segments that the filter in an argument names in their places.
     ///
     /// # Errors
-    /// When one is not there, or with what it names is beyond the limits.
-    pub fn fill_in(&self, refers: &mut dyn Refers, moment: Moment) -> Result<()> {
+    /// When one is not there, or one with what it names, or all of them together, are beyond the limits.
+    pub fn fill_in(&self, argument: &str, refers: &mut dyn Refers, moment: Moment) -> Result<()> {
+        self.check_named(argument, refers)?;
         let mut sets = HashMap::new();
         for id in refers.named() {
             sets.insert(id, self.set(id, moment)?);

@@ -285,3 +285,117 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
     let error = defined.set(Uuid::from_u128(2), moment).unwrap_err();
     assert!(error.message().contains("26 metrics"), "{error}");
 }
+
+#[test]
+fn what_a_filter_names_has_limits_together_and_frozen_segments_are_conditions() {
+    let moment = Moment {
+        publisher: PublisherId(1),
+        at: Instant::MIN,
+        zone: zone(),
+    };
+    let listed = |count: usize| {
+        let values = vec![Value::Text("x".to_owned()); count];
+        users(UserTest::Field(UserField::Value, Op::In(values)))
+    };
+    let measured = Filter::Test(Condition::Threshold(Threshold {
+        measure: measure(Metric::Actions),
+        at_least: Some(1),
+        at_most: None,
+    }));
+    let measured = Rule::Users(Filter::All(vec![measured; MAX_MEASURES]));
+    let frozen = Segment {
+        frozen_at: Some(Instant::MIN),
+        ..segment(4, "frozen")
+    };
+    let defined = Definitions::new([
+        (segment(1, "half"), listed(MAX_RULE_VALUES / 2)),
+        (segment(2, "more"), listed(MAX_RULE_VALUES / 2 + 1)),
+        (segment(3, "measured"), measured),
+        (frozen, listed(MAX_RULE_VALUES + 1)),
+    ]);
+    let fill = |ids: &[u128]| {
+        let mut filter = Filter::Test(named(true, ids));
+        let filled = defined.fill_in("filter", &mut filter, moment);
+        filled.map_err(|error| {
+            assert_eq!(error.code(), crate::domain::error::Code::LimitExceeded);
+            assert_eq!(error.field(), Some("filter"));
+            error.message().to_owned()
+        })
+    };
+    assert_eq!(fill(&[1, 1, 4]), Ok(()));
+    let error = fill(&[1, 2]).unwrap_err();
+    assert_eq!(
+        error,
+        "filter: the segments that it names have 4001 values in lists; 4000 are allowed together: name fewer, or freeze one \
+         of them"
+    );
+    assert_eq!(fill(&[3; 5]), Ok(()));
+    let error = fill(&[3; 6]).unwrap_err();
+    assert!(error.contains("144 metrics; 120 are allowed"), "{error}");
+    assert_eq!(fill(&[4; MAX_RULE_TESTS]), Ok(()));
+    let error = fill(&[4; MAX_RULE_TESTS + 1]).unwrap_err();
+    assert!(error.contains("301 conditions"), "{error}");
+}
+
+#[test]
+fn what_is_read_for_a_set_is_all_that_it_measures_at_any_depth() {
+    let at = at("2026-05-03T10:00:00Z");
+    let moment = Moment {
+        publisher: PublisherId(1),
+        at,
+        zone: zone(),
+    };
+    let days = |count| Measure {
+        period: Some(Range::Last {
+            count,
+            unit: Unit::Day,
+            whole_units: false,
+        }),
+        ..measure(Metric::Actions)
+    };
+    let over = |measure| {
+        Filter::Test(Condition::Threshold(Threshold {
+            measure,
+            at_least: Some(1),
+            at_most: None,
+        }))
+    };
+    let within = |test| Filter::Test(Condition::Own(Filter::Test(test)));
+    let frozen = Segment {
+        frozen_at: Some(Instant::MIN),
+        ..segment(3, "frozen")
+    };
+    let measured_of_a_segment = Measure {
+        actions: Filter::Test(ActionTest::User(Filter::Test(named(false, &[1])))),
+        ..days(7)
+    };
+    let country = Filter::Test(Condition::ClickCountry(Op::Eq("PL".into())));
+    let defined = Definitions::new([
+        (segment(1, "named"), Rule::Users(over(days(30)))),
+        (
+            segment(2, "deep"),
+            Rule::Users(Filter::Any(vec![country, within(named(true, &[1]))])),
+        ),
+        (frozen, Rule::Users(over(days(400)))),
+    ]);
+    let rule = Rule::Users(Filter::All(vec![
+        over(measured_of_a_segment),
+        within(named(true, &[2, 3])),
+        within(UserTest::Field(UserField::Value, Op::IsNull(false))),
+    ]));
+    let lengths = |set: &SegmentSet| {
+        let spans = set.reads().into_iter();
+        let days = spans.map(|span| {
+            assert_eq!(span.to, at);
+            (span.from > Instant::MIN).then(|| span.micros() / crate::domain::time::DAY_US)
+        });
+        let mut days: Vec<Option<i64>> = days.collect();
+        days.sort_unstable();
+        days
+    };
+    let set = defined.set_of(&rule, moment).unwrap();
+    // The click country is looked for among all actions.
+    assert_eq!(lengths(&set), [None, Some(7), Some(30), Some(30)]);
+    let frozen = defined.set(Uuid::from_u128(3), moment).unwrap();
+    assert_eq!(lengths(&frozen), []);
+}

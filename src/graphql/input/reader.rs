@@ -313,7 +313,7 @@ where
         if let Some(problem) = unfit_segments(&all, &reader.named).into_iter().next() {
             return Err(problem.into());
         }
-        all.fill_in(&mut filter, request.moment(request.now))?;
+        all.fill_in(argument, &mut filter, request.moment(request.now))?;
     }
     Ok(filter)
 }

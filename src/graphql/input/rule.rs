@@ -9,7 +9,7 @@ use super::range::RangeInput;
 use super::reader::{Conditions, ListedMember, MemberName, Operators as _, Reader};
 use crate::domain::error::Error;
 use crate::domain::filter::{Filter, ProductTest, UserTest};
-use crate::domain::money::SCALE;
+use crate::domain::money::bound_in;
 use crate::domain::rule::{
     Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold,
     name_of, read_list,
@@ -190,22 +190,20 @@ fn measure(given: &GivenMeasure<'_>, subject: Subject, reader: &mut Reader) -> R
     })
 }
 
-/// A bound in the scale of a metric, rounded inwards: `up` for a least value.
-fn bound(metric: Metric, given: Option<Decimal>, up: bool, reader: &Reader) -> Result<Option<i64>> {
+/// A bound in the scale of a metric, rounded inwards.
+fn bound(
+    metric: Metric,
+    given: Option<Decimal>,
+    is_least: bool,
+    reader: &Reader,
+) -> Result<Option<i64>> {
     let Some(Decimal { e4, .. }) = given else {
         return Ok(None);
     };
-    let scale = metric.scale();
-    let scaled = if scale >= SCALE {
-        e4.checked_mul(scale / SCALE)
-    } else {
-        let whole = e4.div_euclid(SCALE);
-        Some(whole + i64::from(up && e4.rem_euclid(SCALE) > 0))
-    };
-    scaled.map_or_else(
-        || Err(reader.refuse("that is beyond any value").into()),
-        |scaled| Ok(Some(scaled)),
-    )
+    let scaled = bound_in(metric.scale(), e4, is_least);
+    scaled
+        .map(Some)
+        .ok_or_else(|| reader.refuse("that is beyond any value").into())
 }
 
 fn threshold(

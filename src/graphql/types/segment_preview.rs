@@ -127,12 +127,7 @@ impl SegmentPreview {
             warnings,
         } = read;
         let set: Arc<SegmentSet> = all.set_of(&rule, moment)?;
-        let spans: Vec<_> = rule
-            .measures()
-            .iter()
-            .map(|measure| measure.span(moment.at, moment.zone))
-            .collect();
-        let actions = members::actions_in(&request.tx, request.scope, &spans).await?;
+        let actions = members::actions_in(&request.tx, request.scope, &set.reads()).await?;
         let sizes = members::sizes(&request.tx, &[Arc::clone(&set)]).await?;
         let mut sample = Vec::new();
         if sample_size > 0 {

@@ -27,6 +27,7 @@ mod notices;
 pub mod priority;
 mod rows;
 pub mod segments;
+pub mod settings;
 mod tombstones;
 mod totals;
 pub mod users;

@@ -26,6 +26,17 @@ pub struct Snapshot {
     lives: OnceLock<Vec<Life>>,
 }
 
+/// What came of reading in all facts.
+pub(super) enum Built {
+    /// All of them.
+    Whole(Snapshot),
+    /// They take more than is allowed.
+    TooLarge {
+        /// How many actions were read until then.
+        rows: usize,
+    },
+}
+
 /// What is known of a product over all time, without declined actions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Life {
@@ -47,8 +58,8 @@ impl Snapshot {
         }
     }
 
-    /// Reads all facts that a transaction sees, page by page; nothing where they take more than `most` bytes.
-    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Option<Self>> {
+    /// Reads all facts that a transaction sees, page by page, unless they take more than `most` bytes.
+    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Built> {
         let seq = state(tx, scope).await?.change_seq;
         let mark = load::mark(tx, scope, seq).await?;
         let names = Arc::new(RwLock::new(Directory::default()));
@@ -70,14 +81,15 @@ impl Snapshot {
             }
             let named = names.read().unwrap_or_else(PoisonError::into_inner).bytes();
             if bytes + named > most {
-                return Ok(None);
+                let rows = rows.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
+                return Ok(Built::TooLarge { rows });
             }
             if is_last {
                 break;
             }
             tokio::task::yield_now().await;
         }
-        Ok(Some(Self::new(seq, mark, chunks, names)))
+        Ok(Built::Whole(Self::new(seq, mark, chunks, names)))
     }
 
     /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one.

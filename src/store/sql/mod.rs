@@ -9,6 +9,7 @@ pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;
 pub(super) mod segment;
+pub(super) mod statuses;
 
 use crate::domain::filter::Value as DomainValue;
 use sea_orm::sea_query::ArrayType;

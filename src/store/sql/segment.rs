@@ -9,6 +9,7 @@
 
 use super::Sql;
 use super::filter::{Condition as Write, write_filter, write_op, write_tree};
+use super::statuses::{StatusCondition, is_approved, is_counted, is_declined, is_processed};
 use crate::domain::filter::{Filter, Op, ProductTest, UserTest};
 use crate::domain::id::{Kind, PublisherId, derive};
 use crate::domain::rule::{
@@ -224,7 +225,8 @@ fn write_latest(place: Place, sql: &mut Sql) {
         .bind(place.publisher.0)
         .push(&format!(" AND {id} IS NOT NULL AND a.ordered_at_us < "))
         .bind(place.at.micros())
-        .push(" AND a.status <> 'DECLINED'");
+        .push(" AND ")
+        .push(&is_counted("a"));
 }
 
 /// The column of facts that names a subject.
@@ -260,7 +262,7 @@ fn write_measured(measure: &Measure, place: Place, sql: &mut Sql) {
         .bind(span.to.micros())
         .push(&format!(" AND {id} IS NOT NULL"));
     if measure.is_without_declined() {
-        sql.push(" AND a.status <> 'DECLINED'");
+        sql.push(" AND ").push(&is_counted("a"));
     }
     if let Some(currency) = measure.currency {
         sql.push(" AND a.currency = ").bind(currency.as_str());
@@ -278,10 +280,9 @@ fn write_measured(measure: &Measure, place: Place, sql: &mut Sql) {
 
 /// Appends what a metric is of the rows of a group.
 fn write_value(metric: Metric, of_items: bool, at: Instant, sql: &mut Sql) {
-    const APPROVED: &str = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED')";
-    const PROCESSED: &str = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED', 'DECLINED')";
     // An action can have several items.
-    let number = |condition: &str| {
+    let number = |condition: StatusCondition| {
+        let condition = condition("a");
         if of_items {
             format!("COUNT(DISTINCT CASE WHEN {condition} THEN i.action_id END)")
         } else {
@@ -298,12 +299,12 @@ fn write_value(metric: Metric, of_items: bool, at: Instant, sql: &mut Sql) {
         Metric::Units => sum("a.units", "i.units"),
         Metric::OrderAmount => sum("a.order_amount_e4", "i.amount_e4"),
         Metric::Reward => sum("a.reward_e4", "i.reward_e4"),
-        Metric::ApprovedActions => number(APPROVED),
-        Metric::DeclinedActions => number("a.status = 'DECLINED'"),
+        Metric::ApprovedActions => number(is_approved),
+        Metric::DeclinedActions => number(is_declined),
         Metric::ApprovalRate => format!(
             "{} * 1000000 / NULLIF({}, 0)",
-            number(APPROVED),
-            number(PROCESSED)
+            number(is_approved),
+            number(is_processed)
         ),
         Metric::ActiveDays => format!("COUNT(DISTINCT a.ordered_at_us / {DAY_US})"),
         Metric::DaysSinceLast => format!("({} - MAX(a.ordered_at_us)) / {DAY_US}", at.micros()),
