@@ -343,7 +343,10 @@ impl App {
         };
         tokio::select! {
             ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {
-                Ok(ended) => ended.map_err(Error::internal),
+                Ok(ended) => {
+                    write_uses(&keyring).await;
+                    ended.map_err(Error::internal)
+                }
                 Err(_) => {
                     tracing::warn!("a request does not end; leaving without it");
                     Ok(())
@@ -364,13 +367,18 @@ const USES_EVERY: Duration = Duration::from_secs(300);
 async fn note_uses(keyring: &Keyring) {
     loop {
         tokio::time::sleep(USES_EVERY).await;
-        if let Err(error) = keyring.write_uses().await {
-            let cause = error.cause().map(ToString::to_string);
-            tracing::warn!(
-                cause,
-                "when keys were last used could not be noted: {error}"
-            );
-        }
+        write_uses(keyring).await;
+    }
+}
+
+/// Notes when keys were last used.
+async fn write_uses(keyring: &Keyring) {
+    if let Err(error) = keyring.write_uses().await {
+        let cause = error.cause().map(ToString::to_string);
+        tracing::warn!(
+            cause,
+            "when keys were last used could not be noted: {error}"
+        );
     }
 }
 

@@ -119,7 +119,8 @@ impl Administrator {
         Ok(keys.find(|key| key.prefix == prefix))
     }
 
-    /// Gives a key other terms, which have been checked. Unless `force` is set, the last key that administers goes on to.
+    /// Gives a key other terms, which have been checked, if it still has those that it was found with. Unless `force` is
+    /// set, the last key that administers goes on to.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +131,11 @@ impl Administrator {
         terms: &KeyTerms,
         force: bool,
     ) -> Result<Changed> {
-        let change = (key.id, Change::Terms(terms));
+        let change = Change::Terms {
+            before: &key.terms,
+            after: terms,
+        };
+        let change = (key.id, change);
         keys::change(store, self.scope(), change, force, self.note()?).await
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::error::{Failure, Result};
@@ -22,6 +22,29 @@ use crate::domain::time::Instant;
 use crate::domain::traffic::LinkSettings;
 use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::store::{self, DataState, ReadTx};
+
+/// What a request reads once, until it writes.
+struct Once<T>(Mutex<Option<T>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Once<T> {
+    async fn get(&self, read: impl Future<Output = T>) -> T {
+        let mut held = self.0.lock().await;
+        match held.as_ref() {
+            Some(known) => known.clone(),
+            None => held.insert(read.await).clone(),
+        }
+    }
+
+    async fn forget(&self) {
+        self.0.lock().await.take();
+    }
+}
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
 pub struct RequestContext {
@@ -41,11 +64,11 @@ pub struct RequestContext {
     pub limits: Arc<EngineOptions>,
     /// What the caller may spend; none where nothing is counted.
     pub allowance: Option<Allowance>,
-    links: OnceCell<Result<Arc<Links>>>,
-    state: OnceCell<Result<DataState>>,
+    links: Once<Result<Arc<Links>>>,
+    state: Once<Result<DataState>>,
     /// Segments that were read, and which were looked for.
     definitions: Mutex<(Definitions, HashSet<Uuid>)>,
-    settings: OnceCell<Result<StoredSettings>>,
+    settings: Once<Result<StoredSettings>>,
 }
 
 impl RequestContext {
@@ -66,12 +89,12 @@ impl RequestContext {
             now,
             tx,
             loaders,
-            links: OnceCell::new(),
+            links: Once::default(),
             limits,
             allowance,
-            state: OnceCell::new(),
+            state: Once::default(),
             definitions: Mutex::default(),
-            settings: OnceCell::new(),
+            settings: Once::default(),
         })
     }
 
@@ -80,12 +103,12 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn state(&self) -> Result<DataState> {
-        let read = || async {
+        let read = async {
             store::state(&self.tx, self.scope)
                 .await
                 .map_err(Failure::from)
         };
-        self.state.get_or_init(read).await.clone()
+        self.state.get(read).await
     }
 
     /// What the configuration says of links.
@@ -98,13 +121,13 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn links(&self) -> Result<Arc<Links>> {
-        let read = || async {
+        let read = async {
             let publisher = &self.viewer.publisher;
             let read =
                 traffic::templates(&self.tx, publisher, self.scope, &self.limits.links).await?;
             Ok(Arc::new(Links::new(read)))
         };
-        self.links.get_or_init(read).await.clone()
+        self.links.get(read).await
     }
 
     /// When and where this request evaluates segments as of a point in time: periods follow the publisher's zone, so that a
@@ -138,6 +161,10 @@ impl RequestContext {
     /// To be called behind a write: what is read from now on is read behind it.
     pub async fn renew(&self) {
         self.tx.renew().await;
+        self.loaders.forget();
+        self.links.forget().await;
+        self.state.forget().await;
+        self.settings.forget().await;
         *self.definitions.lock().await = Default::default();
     }
 
@@ -146,12 +173,12 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn segment_settings(&self) -> Result<StoredSettings> {
-        let read = || async {
+        let read = async {
             segment_settings(&self.tx, self.scope)
                 .await
                 .map_err(Failure::from)
         };
-        self.settings.get_or_init(read).await.clone()
+        self.settings.get(read).await
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.

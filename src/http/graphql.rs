@@ -177,7 +177,8 @@ pub(super) fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> 
     own.or(of_all)
 }
 
-fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
+/// Whether a caller may ask for the schema, by introspection or as text.
+pub(super) fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
     if let Some(may) = viewer.introspection() {
         return if may {
             Introspection::Allowed

@@ -1,7 +1,5 @@
 //! The door for files of targets: `GET /traffic-targets.csv`, the answers to `trafficTargets` page after page.
 
-use std::sync::Arc;
-
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
@@ -16,15 +14,15 @@ use super::state::HttpState;
 use super::viewer::viewer;
 use crate::access::budget::caller_of;
 use crate::domain::error::{Code, Error};
-use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
 
 /// A file on its way.
 struct Export {
+    /// Asked again who it is for with every page: a key may end, or be limited, while its file is on its way.
+    request: HttpRequest,
     state: Data<HttpState>,
-    viewer: Arc<Viewer>,
     reference: String,
     /// The present of the whole file.
     now: Instant,
@@ -45,15 +43,12 @@ async fn begin(
     state: &Data<HttpState>,
 ) -> Result<(String, Export), Refusal> {
     let reference = reference_of(request);
-    let viewer = viewer(request, state)
-        .await
-        .map_err(|error| Refusal::of(&error, &reference))?;
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
     let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
     let mut export = Export {
+        request: request.clone(),
         state: state.clone(),
-        viewer,
         reference,
         now: state.now(),
         pages: Pages::new(asked),
@@ -86,13 +81,16 @@ impl Export {
         let Some(variables) = self.pages.next() else {
             return Ok(None);
         };
+        let viewer = viewer(&self.request, &self.state)
+            .await
+            .map_err(|error| Refusal::of(&error, &self.reference))?;
         let request = GraphqlRequest {
             query: DOCUMENT.to_owned(),
             operation_name: None,
             variables,
         };
         let call = Call {
-            viewer: (*self.viewer).clone(),
+            viewer: (*viewer).clone(),
             address: None,
             now: self.now,
             method: Method::Get,
@@ -100,11 +98,11 @@ impl Export {
             introspection: Introspection::Refused,
         };
         let options = &self.state.options;
-        let _pass = self.state.turnstile.enter(caller_of(&self.viewer))?;
+        let _pass = self.state.turnstile.enter(caller_of(&viewer))?;
         let spending = Spending {
-            allowance: terms_of(&self.viewer, options.terms).map(|terms| {
+            allowance: terms_of(&viewer, options.terms).map(|terms| {
                 let elapsed = self.state.clock.elapsed();
-                self.state.budgets.of(&self.viewer, terms, elapsed)
+                self.state.budgets.of(&viewer, terms, elapsed)
             }),
             estimate_only: false,
         };

@@ -16,8 +16,8 @@ use crate::domain::text::fold;
 use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
-    action, action_item, action_state, commission_rate, feed_offer, product, totals_audience,
-    totals_category, totals_channel, totals_product, totals_time, user,
+    action, action_item, action_state, click_stat, commission_rate, feed_offer, product,
+    totals_audience, totals_category, totals_channel, totals_product, totals_time, user,
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
 use std::sync::Arc;
@@ -112,6 +112,12 @@ impl Walls {
     /// The statement that reads behind the walls what `sql` would read without them.
     pub(super) fn around(&self, sql: &Sql) -> Result<Sql> {
         let text = without_hints(sql.text());
+        if text.starts_with("WITH RECURSIVE") {
+            // A wall that may be recursive would read itself, not the table that it is called as.
+            return Err(Error::internal(
+                "store::walls cannot stand before WITH RECURSIVE",
+            ));
+        }
         let mut needed = self.named(&text)?;
         self.close(&mut needed);
         let mut walls = sql.fresh();
@@ -152,6 +158,7 @@ impl Walls {
         for (table, rule) in RULES.iter().filter(|(table, _)| words.contains(table)) {
             match rule {
                 Rule::Undivided(what) if self.limits.rows() => return Err(undivided(what)),
+                Rule::Undivided(what) if self.tells(table) => return Err(telling(what)),
                 Rule::Summed(total) if !self.limits.narrowing().leaves(*total) => {
                     // A column can be called as a total is; a total that is read has FROM before it.
                     return Err(Error::internal(format!(
@@ -163,6 +170,20 @@ impl Walls {
             }
         }
         Ok(needed)
+    }
+
+    /// Whether a table that cannot be divided tells what is hidden: records as they came, and what accounts are paid.
+    fn tells(&self, table: &str) -> bool {
+        let Limits {
+            hide_reward,
+            hide_user_keys,
+            ..
+        } = *self.limits;
+        match table {
+            "import_rejects" => hide_reward || hide_user_keys,
+            "adjustments" | "balances" => hide_reward,
+            _ => false,
+        }
     }
 
     /// Adds the tables that walls read behind walls of their own.
@@ -237,11 +258,7 @@ impl Walls {
             // What a publisher defined names values and members of all rows.
             "segments" | "segment_versions" | "segment_uses" | "segment_members" => {
                 self.select(table, "t.*", sql);
-                sql.push(if self.limits.is_none() {
-                    ""
-                } else {
-                    " AND FALSE"
-                });
+                sql.push(" AND FALSE");
             }
             "deeplinks" => {
                 self.select(table, "t.*", sql);
@@ -340,7 +357,7 @@ impl Walls {
 
     /// Clicks by the SubID that is limited; those of all SubIDs together would tell of others.
     fn write_clicks(&self, sql: &mut Sql) {
-        self.select("click_stats", "t.*", sql);
+        self.select("click_stats", &self.columns::<click_stat::Entity>(), sql);
         self.write_channel("t", sql);
         match self.limits.subids.as_slice() {
             [] => {}
@@ -479,7 +496,7 @@ impl Walls {
             "subid0" | "subid1" | "subid2" | "subid3" | "subid4" if limits.hide_user_keys => {
                 Some("CAST(NULL AS text)")
             }
-            "value" if limits.hide_user_keys => Some("CAST('' AS text)"),
+            "subid" | "value" if limits.hide_user_keys => Some("CAST('' AS text)"),
             // What a postback said holds all of it once more.
             "notice" => Some("CAST(NULL AS text)"),
             // A ready link names the ad space that it is for.
@@ -506,6 +523,16 @@ fn undivided(what: &str) -> Error {
     )
 }
 
+fn telling(what: &str) -> Error {
+    Error::new(
+        Code::Forbidden,
+        format!(
+            "{what} tell what is hidden from this key: `viewer {{ limits }}` says what that is. A key that nothing is \
+             hidden from can read them."
+        ),
+    )
+}
+
 /// The table itself, where an expression with its name stands before it: SQLite takes an expression for its own table
 /// otherwise, PostgreSQL never does.
 fn base(table: &str, sql: &Sql) -> String {
@@ -517,13 +544,7 @@ fn base(table: &str, sql: &Sql) -> String {
 
 /// The column of a SubID in the facts.
 fn column_of(slot: u8) -> String {
-    format!(
-        "subid{}",
-        slot_name(slot)
-            .strip_prefix("subid")
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or("0")
-    )
+    format!("subid{slot}")
 }
 
 /// Appends the condition that a program or an ad space is one of those named: by upstream's id, or by its name where it

@@ -13,10 +13,12 @@ use actiongraph::domain::draft::{
 };
 use actiongraph::domain::limits::{Limits, SubidLimit};
 use actiongraph::domain::time::{DAY_US, Day};
+use actiongraph::graphql::id::Kind;
 use actiongraph::store::tables_with_a_rule;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// Root fields that a key with limits on rows may not read.
 const UNDIVIDED: &[&str] = &[
@@ -588,6 +590,20 @@ fn a_key_without_rewards_is_told_of_none() {
             assert_eq!(
                 answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
                 "{variables}"
+            );
+        }
+        // What accounts are paid tells of rewards; segments that people made are not there.
+        let segment = Kind::Segment.id(Uuid::from_u128(1)).to_string();
+        let of_segment =
+            format!("{{ users(filter: {{segment: {{in: [\"{segment}\"]}}}}) {{ totalCount }} }}");
+        for (query, code) in [
+            ("{ adjustments { nodes { id } } }", "FORBIDDEN"),
+            (&of_segment, "BAD_USER_INPUT"),
+        ] {
+            let answer = api.answer(query, &json!({})).await;
+            assert_eq!(
+                answer["errors"][0]["extensions"]["code"], code,
+                "{answer:#}"
             );
         }
         // An order by a hidden key, in a variable.

@@ -107,6 +107,7 @@ impl Change {
         if !set_segment_settings(store, scope, &settings, self.version, now).await? {
             return Ok(self.conflict());
         }
+        request.renew().await;
         let stored = StoredSettings {
             settings,
             version: self.version.saturating_add(1),

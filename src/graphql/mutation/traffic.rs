@@ -117,6 +117,7 @@ impl TrafficChanges {
             let (store, now) = (request.tx.store().clone(), request.now);
             apart(move || async move { deeplinks::set(&store, scope, key, &template, now).await })
                 .await?;
+            request.renew().await;
             Ok(SetDeeplinkPayload {
                 deeplink: used(request, key).await?,
                 user_errors: Vec::new(),
@@ -148,6 +149,7 @@ impl TrafficChanges {
             let (store, now) = (request.tx.store().clone(), request.now);
             let remove = move || async move { deeplinks::remove(&store, scope, key, now).await };
             let removed = apart(remove).await?;
+            request.renew().await;
             Ok(RemoveDeeplinkPayload {
                 removed,
                 deeplink: used(request, key).await?,
@@ -231,7 +233,9 @@ impl UsersAsked {
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let (store, id) = (store.clone(), held.id);
         let choose = move || async move { users::choose(&store, scope, id, &rule, &run).await };
-        let run = match apart(choose).await? {
+        let chosen = apart(choose).await?;
+        request.renew().await;
+        let run = match chosen {
             Chosen::NoAdSpace => {
                 return Ok(not_chosen("adSpace", Code::NotFound, NO_AD_SPACE));
             }
