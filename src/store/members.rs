@@ -37,9 +37,7 @@ pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
             waiting = 0;
         }
         sql.push(if waiting == 0 { "" } else { " UNION ALL " })
-            .push(&format!(
-                "SELECT {waiting} AS place, COUNT(*) AS n FROM ("
-            ))
+            .push(&format!("SELECT {waiting} AS place, COUNT(*) AS n FROM ("))
             .append(&own)
             .push(&format!(") s{waiting}"));
         waiting += 1;

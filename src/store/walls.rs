@@ -10,7 +10,7 @@ use super::sql::Sql;
 use super::sql::statuses::is_counted;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::PublisherId;
-use crate::domain::limits::{Limits, SubidLimit, slot_name};
+use crate::domain::limits::{Limits, SubidLimit};
 use crate::domain::scope::Viewer;
 use crate::domain::text::fold;
 use crate::domain::time::{Day, Instant};

@@ -100,7 +100,7 @@ pub async fn choose(
                 end_run(
                     tx,
                     publisher,
-                    (run_id, now),
+                    (run_id, now.micros()),
                     (RunState::Failed, Some(words)),
                 )
                 .await?;
@@ -149,11 +149,11 @@ pub(super) async fn move_ad_space(
         && there.run_id.is_some()
         && let Some(run_id) = waiting.run_id
     {
-        let now = Instant::nearest(waiting.changed_at_us.max(there.changed_at_us));
+        let at_us = waiting.changed_at_us.max(there.changed_at_us);
         end_run(
             tx,
             publisher,
-            (run_id, now),
+            (run_id, at_us),
             (RunState::Failed, Some(MERGED)),
         )
         .await?;
@@ -426,7 +426,7 @@ impl Work<'_> {
         sql.push(" AND ad_space_id = ").bind(self.task.ad_space_id);
         self.tx.execute(sql).await?;
         if let Some(run_id) = self.task.run_id {
-            let run = (run_id, self.now);
+            let run = (run_id, self.now.micros());
             end_run(self.tx, self.publisher, run, (RunState::Succeeded, None)).await?;
         }
         Ok(Stepped::Done)
@@ -448,13 +448,13 @@ async fn task(
 async fn end_run(
     tx: &WriteTx,
     publisher: PublisherId,
-    (run_id, now): (Uuid, Instant),
+    (run_id, at_us): (Uuid, i64),
     (state, error): (RunState, Option<&str>),
 ) -> Result<(), DbErr> {
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET state = ")
         .bind(state.as_str());
-    sql.push(", finished_at_us = ").bind(now.micros());
+    sql.push(", finished_at_us = ").bind(at_us);
     sql.push(", error = ").bind(error.map(str::to_owned));
     sql.push(" WHERE publisher_id = ").bind(publisher.0);
     sql.push(" AND id = ").bind(run_id);
