@@ -8,8 +8,8 @@ use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::{SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
-use crate::domain::time::Span;
-use crate::domain::totals::Grain;
+use crate::domain::time::{DAY_US, Span};
+use crate::domain::totals::{Grain, Total};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -162,7 +162,8 @@ pub async fn explain(
     Ok(found)
 }
 
-/// How many actions lie in stretches of time, to the day: one statement, from the totals.
+/// How many actions that are seen lie in stretches of time, to the day: one statement, from the totals, or from the facts
+/// where only some of them are seen.
 ///
 /// # Errors
 /// When the database fails.
@@ -170,22 +171,33 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
     if spans.is_empty() {
         return Ok(Vec::new());
     }
+    let is_summed = scope.narrowing().leaves(Total::Time);
+    let (day, actions) = if is_summed {
+        ("t.cell".to_owned(), "t.actions")
+    } else {
+        (format!("t.ordered_at_us / {DAY_US}"), "1")
+    };
     let mut sql = tx.sql();
     sql.push("SELECT ");
     for (place, span) in spans.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
-        sql.push("CAST(COALESCE(SUM(CASE WHEN t.cell >= ")
+        sql.push(&format!("CAST(COALESCE(SUM(CASE WHEN {day} >= "))
             .bind(Grain::Day.cell(span.from))
-            .push(" AND t.cell <= ")
+            .push(&format!(" AND {day} <= "))
             .bind(Grain::Day.cell(span.to))
             .push(&format!(
-                " THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"
+                " THEN {actions} ELSE 0 END), 0) AS bigint) AS n{place}"
             ));
     }
-    sql.push(" FROM totals_time t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0)
-        .push(" AND t.grain = ")
-        .bind(Grain::Day.number());
+    sql.push(if is_summed {
+        " FROM totals_time t WHERE t.publisher_id = "
+    } else {
+        " FROM actions t WHERE t.publisher_id = "
+    })
+    .bind(scope.publisher().0);
+    if is_summed {
+        sql.push(" AND t.grain = ").bind(Grain::Day.number());
+    }
     let rows = tx.rows(sql).await?;
     let numbers = 0..spans.len();
     numbers

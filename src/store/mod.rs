@@ -39,6 +39,7 @@ pub mod segment_settings;
 pub mod segments;
 pub mod sql;
 mod state;
+mod statistics;
 pub mod sync;
 pub mod totals;
 mod tx;

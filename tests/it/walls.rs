@@ -339,6 +339,10 @@ fn said(mut answer: Value) -> Value {
     answer
 }
 
+/// A rule that reads facts, with how many.
+const MEASURED: &str = "{ previewSegment(rule: {users: {metric: {metric: ACTIONS, atLeast: 2, period: {last: {count: \
+     400, unit: DAY}}}}}) { size cost { actionsRead } } }";
+
 const EVERYTHING: &str = "{ actions(first: 100) { pageInfo { endCursor } nodes { id user { id } program { id } \
      adSpace { id } items { nodes { product { id } category { id } } } } } products(first: 100) { nodes { id } } \
      users(first: 100) { nodes { id } } adSpaces { nodes { id } } categories(first: 100, filter: {isKnown: {eq: false}}) { nodes { id } } }";
@@ -384,6 +388,9 @@ fn what_a_limited_key_is_told_is_what_a_world_without_the_rest_tells() {
                 let mut asked = asking.branches(&field);
                 if case.thorough {
                     asked.extend(asking.arguments(&field));
+                }
+                if field == "previewSegment" {
+                    asked.push(MEASURED.to_owned());
                 }
                 let (mut clean, mut refused) = (0, 0);
                 // Upstream counts views by no SubID, so that who sees some of its values is refused them.

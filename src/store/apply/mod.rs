@@ -108,7 +108,9 @@ pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result
             Ok(!tx.rows(sql).await?.is_empty())
         },
     );
-    written.await.map(|(applied, _)| applied)
+    let (applied, _) = written.await?;
+    store.has_grown(applied.inserted);
+    Ok(applied)
 }
 
 async fn apply_in(
