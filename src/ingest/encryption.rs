@@ -4,7 +4,7 @@ use crate::domain::error::{Code, Error, Result};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
-use std::error::Error as _;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 /// How connections are encrypted: by ring, with the certificates that this machine trusts, or, on one that has none (a
@@ -40,7 +40,7 @@ pub(super) fn encryption() -> Result<ClientConfig> {
 }
 
 /// The innermost reason of a failure.
-pub(super) fn root_cause(error: &reqwest::Error) -> String {
+pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error.source();
     let mut said = error.to_string();
     while let Some(error) = cause {

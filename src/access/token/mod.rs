@@ -15,7 +15,7 @@ mod signature;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt as _};
 use jsonwebtoken::decode_header;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -233,6 +233,8 @@ impl Issuer {
             }
         });
         self.rounds.send_modify(|round| *round += 1);
+        // Who asked meanwhile waited for this read, and is not owed another.
+        let _ = self.wanted.notified().now_or_never();
         told
     }
 

@@ -50,7 +50,7 @@ impl Published {
     }
 }
 
-async fn issuer(published: &Published) -> Issuer {
+async fn issuer(published: &Published) -> (Issuer, tempfile::TempDir) {
     let policy = TokenPolicy {
         issuer: "me".to_owned(),
         audiences: vec!["us".to_owned()],
@@ -86,8 +86,10 @@ async fn issuer(published: &Published) -> Issuer {
                 .ok_or_else(|| "down".to_owned())
         })
     });
-    let store = Store::open("sqlite::memory:").await.unwrap();
-    Issuer::new(policy, pace, store, fetch)
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("a.db").display());
+    let store = Store::open(&url).await.unwrap();
+    (Issuer::new(policy, pace, store, fetch), folder)
 }
 
 async fn check(issuer: &Issuer, token: &str, elapsed: Duration) -> Result<Bearer, Flaw> {
@@ -99,7 +101,7 @@ async fn check(issuer: &Issuer, token: &str, elapsed: Duration) -> Result<Bearer
 async fn what_the_named_key_signed_is_taken_and_nothing_else() {
     let published = Published::default();
     published.says(Some(self::published(&[("a", 1), ("b", 2)])));
-    let issuer = issuer(&published).await;
+    let (issuer, _folder) = issuer(&published).await;
     issuer.refresh(Duration::ZERO).await.unwrap();
     let good = token(&json!({ "alg": "EdDSA", "kid": "a" }), 1);
     assert_eq!(check(&issuer, &good, SECOND).await.unwrap().subject, "anna");
@@ -161,7 +163,7 @@ async fn what_the_named_key_signed_is_taken_and_nothing_else() {
 #[tokio::test]
 async fn keys_are_kept_through_failures_until_they_are_stale() {
     let published = Published::default();
-    let issuer = issuer(&published).await;
+    let (issuer, _folder) = issuer(&published).await;
     let good = token(&json!({ "alg": "EdDSA", "kid": "a" }), 1);
     assert!(issuer.refresh(Duration::ZERO).await.is_err());
     assert!(issuer.key("a", SECOND).is_err());
@@ -183,7 +185,7 @@ async fn keys_are_kept_through_failures_until_they_are_stale() {
 async fn many_tokens_with_unknown_keys_cause_one_read() {
     let published = Published::default();
     published.says(Some(self::published(&[("a", 1)])));
-    let issuer = Arc::new(issuer(&published).await);
+    let (issuer, _folder) = issuer(&published).await;
     let refreshing = async {
         loop {
             issuer.wanted().await;
