@@ -232,9 +232,9 @@ impl Issuer {
                 warnings,
             }
         });
-        self.rounds.send_modify(|round| *round += 1);
-        // Who asked meanwhile waited for this read, and is not owed another.
+        // Who asked meanwhile waits for this read, and is not owed another; who asks from now on may be.
         let _ = self.wanted.notified().now_or_never();
+        self.rounds.send_modify(|round| *round += 1);
         told
     }
 
