@@ -106,11 +106,12 @@ impl Budgets {
     }
 }
 
-/// Who a viewer is to those who count what callers use: the key, or all callers of the demo together.
+/// Who a viewer is to those who count what callers use: the key, the subject of a token, or all callers of the demo together.
 #[must_use]
 pub fn caller_of(viewer: &Viewer) -> Uuid {
     match &viewer.credential {
         Credential::Key { id, .. } => *id,
+        Credential::Token { caller, .. } => *caller,
         Credential::LoopbackDemo => Uuid::nil(),
     }
 }

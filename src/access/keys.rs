@@ -41,6 +41,9 @@ impl Administrator {
         let name = match &viewer.credential {
             Credential::Key { prefix, label, .. } if label.is_empty() => format!("key {prefix}"),
             Credential::Key { prefix, label, .. } => format!("key {prefix} ({label})"),
+            Credential::Token {
+                issuer, subject, ..
+            } => format!("{subject} (token of {issuer})"),
             Credential::LoopbackDemo => "a caller of the demo".to_owned(),
         };
         Self {

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use super::error::Refusal;
 use super::graphql::introspection;
 use super::no_such_route;
-use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
 use crate::domain::error::Code;
@@ -106,8 +105,8 @@ pub async fn schema(request: HttpRequest, state: web::Data<HttpState>) -> HttpRe
     if policy != IntrospectionPolicy::Everyone {
         match viewer(&request, &state).await {
             Ok(viewer) if introspection(policy, &viewer) == Introspection::Allowed => {}
-            Err(error) if policy == IntrospectionPolicy::Keys => {
-                return Refusal::of(&error, &reference_of(&request)).error_response();
+            Err(refusal) if policy == IntrospectionPolicy::Keys => {
+                return refusal.error_response();
             }
             Ok(_) | Err(_) => return no_such_route().await,
         }

@@ -86,9 +86,7 @@ async fn run(
             &options.cors_origins,
         )?;
     }
-    let viewer = viewer::viewer(request, state)
-        .await
-        .map_err(|error| Refusal::of(&error, &reference))?;
+    let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state.turnstile.enter(caller_of(&viewer))?;
     let (parsed, method) = match payload {

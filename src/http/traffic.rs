@@ -81,9 +81,7 @@ impl Export {
         let Some(variables) = self.pages.next() else {
             return Ok(None);
         };
-        let viewer = viewer(&self.request, &self.state)
-            .await
-            .map_err(|error| Refusal::of(&error, &self.reference))?;
+        let viewer = viewer(&self.request, &self.state).await?;
         let request = GraphqlRequest {
             query: DOCUMENT.to_owned(),
             operation_name: None,

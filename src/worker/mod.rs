@@ -7,6 +7,7 @@
 pub mod columns;
 pub mod imports;
 pub mod sync;
+pub mod token_keys;
 pub mod upkeep;
 pub mod users;
 

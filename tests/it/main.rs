@@ -12,6 +12,9 @@
 
 mod support;
 
+#[path = "../fuzz/entries.rs"]
+mod entries;
+
 mod admitad_client;
 mod answers;
 mod api;
@@ -49,6 +52,7 @@ mod spec;
 mod statements;
 mod sync;
 mod tenants;
+mod tokens;
 mod totals;
 mod traffic;
 mod uploads;
