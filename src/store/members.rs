@@ -17,10 +17,14 @@ use uuid::Uuid;
 /// How many values a statement may bind: what SQLite takes, with some room.
 const MAX_BOUND: usize = 32_000;
 
+/// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
+const MAX_LISTED: usize = 500_000;
+
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: one statement for up to 200 sets, as long as the values in them are few enough for one.
+/// How many members each set has: one statement for up to 200 sets, as long as the values in them, and the members of
+/// built-in segments that they name, are few enough for one.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
@@ -31,7 +35,8 @@ pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
         let mut own = sql.fresh();
         write_set(set, &mut own);
         check(&own)?;
-        if waiting == AT_ONCE || sql.bound() + own.bound() > MAX_BOUND {
+        let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
+        if waiting == AT_ONCE || waiting > 0 && is_full {
             let full = std::mem::replace(&mut sql, own.fresh());
             all.extend(counted(tx, full, waiting).await?);
             waiting = 0;

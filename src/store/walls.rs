@@ -61,6 +61,7 @@ const RULES: &[(&str, Rule)] = &[
     ("segment_versions", Rule::Walled),
     ("segment_uses", Rule::Walled),
     ("segment_members", Rule::Walled),
+    ("awaited_products", Rule::Walled),
     ("deeplinks", Rule::Walled),
     ("user_lifetimes", Rule::Walled),
     ("product_lifetimes", Rule::Walled),
@@ -256,7 +257,8 @@ impl Walls {
             // Their parameters name no row.
             "segment_settings" => self.select(table, "t.*", sql),
             // What a publisher defined names values and members of all rows.
-            "segments" | "segment_versions" | "segment_uses" | "segment_members" => {
+            "segments" | "segment_versions" | "segment_uses" | "segment_members"
+            | "awaited_products" => {
                 self.select(table, "t.*", sql);
                 sql.push(" AND FALSE");
             }

@@ -91,6 +91,13 @@ const SHAPES: &[(&str, usize, &str)] = &[
          to: \"2026-06-30\"}}) { score segment amount { amount } } } } }",
     ),
     (
+        "members of built-in segments, twice of one period",
+        5,
+        "query($first: Int) { users(first: $first, filter: {builtInSegment: {kind: NEW, period: {last: {count: 90, unit: DAY}}}}) { \
+         nodes { value } } actions(first: $first, filter: {user: {builtInSegment: {kind: CHAMPIONS, \
+         period: {last: {count: 90, unit: DAY}}}}}) { nodes { orderId } } }",
+    ),
+    (
         "movement with its users",
         6,
         "query($first: Int) { userSegmentMovement(from: \"2026-04-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\", days: 60) { \
