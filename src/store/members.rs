@@ -9,7 +9,7 @@ use crate::domain::error::Result;
 use crate::domain::rule::{SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
-use crate::domain::totals::Grain;
+use crate::domain::totals::{Grain, Total};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -167,7 +167,8 @@ pub async fn explain(
     Ok(found)
 }
 
-/// How many actions lie in stretches of time, to the day: one statement, from the totals.
+/// How many actions lie in stretches of time, to the day: one statement, from the totals where these keep apart what is
+/// seen.
 ///
 /// # Errors
 /// When the database fails.
@@ -175,22 +176,40 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
     if spans.is_empty() {
         return Ok(Vec::new());
     }
+    let from_totals = scope.narrowing().leaves(Total::Time);
+    let (place_in_time, actions) = if from_totals {
+        ("t.cell", "t.actions")
+    } else {
+        ("t.ordered_at_us", "1")
+    };
+    let day = |cell: i64| {
+        if from_totals {
+            cell
+        } else {
+            Grain::Day.start(cell)
+        }
+    };
     let mut sql = tx.sql();
     sql.push("SELECT ");
     for (place, span) in spans.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
-        sql.push("CAST(COALESCE(SUM(CASE WHEN t.cell >= ")
-            .bind(Grain::Day.cell(span.from))
-            .push(" AND t.cell <= ")
-            .bind(Grain::Day.cell(span.to))
+        sql.push(&format!("CAST(COALESCE(SUM(CASE WHEN {place_in_time} >= "))
+            .bind(day(Grain::Day.cell(span.from)))
+            .push(&format!(" AND {place_in_time} < "))
+            .bind(day(Grain::Day.cell(span.to) + 1))
             .push(&format!(
-                " THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"
+                " THEN {actions} ELSE 0 END), 0) AS bigint) AS n{place}"
             ));
     }
-    sql.push(" FROM totals_time t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0)
-        .push(" AND t.grain = ")
-        .bind(Grain::Day.number());
+    if from_totals {
+        sql.push(" FROM totals_time t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND t.grain = ")
+            .bind(Grain::Day.number());
+    } else {
+        sql.push(" FROM actions t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0);
+    }
     let rows = tx.rows(sql).await?;
     let numbers = 0..spans.len();
     numbers

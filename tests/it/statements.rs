@@ -93,9 +93,10 @@ const SHAPES: &[(&str, usize, &str)] = &[
     (
         "members of built-in segments, twice of one period",
         5,
-        "query($first: Int) { users(first: $first, filter: {builtInSegment: {kind: NEW, period: {last: {count: 90, unit: DAY}}}}) { \
+        "query($first: Int) { users(first: $first, filter: {builtInSegment: {kind: NEW, \
+         period: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}}}) { \
          nodes { value } } actions(first: $first, filter: {user: {builtInSegment: {kind: CHAMPIONS, \
-         period: {last: {count: 90, unit: DAY}}}}}) { nodes { orderId } } }",
+         period: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}}}}) { nodes { orderId } } }",
     ),
     (
         "movement with its users",
