@@ -67,8 +67,35 @@ fn scored(when: &AskedWhen) -> Span {
     }
 }
 
+/// How many ids of segments that were not asked for a request may keep.
+pub const ROOM: usize = 2_000_000;
+
+/// Keeps members of what is asked for, and of all other segments of the same division as long as there is room: whoever asks
+/// for them next needs no other.
+fn keep(
+    found: &mut Found,
+    all: impl Iterator<Item = (Asked, Vec<Uuid>)>,
+    asked: Vec<Asked>,
+    room: &mut usize,
+) {
+    let wanted: HashSet<Asked> = asked.into_iter().collect();
+    for (one, members) in all {
+        if !wanted.contains(&one) {
+            if members.len() > *room {
+                continue;
+            }
+            *room -= members.len();
+        }
+        found.insert(one, Arc::new(BuiltInMembers::new(members)));
+    }
+    // Where nobody comes from, nobody is.
+    for one in wanted {
+        found.entry(one).or_default();
+    }
+}
+
 /// The members of what is asked for, all of one period together: two statements for each period of users, and for each
-/// of products; less where columns in memory answer.
+/// of products; less where columns in memory answer. `room` is how many ids may be kept beside.
 ///
 /// # Errors
 /// Where there are too many periods, the parameters do not go with a currency, or the database fails.
@@ -77,6 +104,7 @@ pub async fn find(
     scope: ReadScope,
     asked: HashSet<Asked>,
     parameters: &Parameters,
+    room: &mut usize,
 ) -> Result<Found> {
     let mut found = Found::with_capacity(asked.len());
     let mut periods: HashMap<(Subject, AskedWhen), Vec<Asked>> = HashMap::new();
@@ -101,19 +129,29 @@ pub async fn find(
                         known.clone()
                     };
                     let divided = divide(own, scored(&when), &rules);
-                    found.extend(asked.into_iter().map(|one| {
-                        let members = user_members(&divided, &one.kind);
-                        (one, Arc::new(BuiltInMembers::new(members)))
-                    }));
+                    let all = user_members(&divided).map(|(kind, members)| {
+                        let one = Asked {
+                            kind,
+                            currency,
+                            when,
+                        };
+                        (one, members)
+                    });
+                    keep(&mut found, all, asked, room);
                 }
             }
             Subject::Products => {
                 let rules = parameters.of_products()?;
                 let divided = products(tx, scope, &facts(&when), when.previous, &rules).await?;
-                found.extend(asked.into_iter().map(|one| {
-                    let members = product_members(&divided, &one.kind);
-                    (one, Arc::new(BuiltInMembers::new(members)))
-                }));
+                let all = product_members(&divided).map(|(kind, members)| {
+                    let one = Asked {
+                        kind,
+                        currency: None,
+                        when,
+                    };
+                    (one, members)
+                });
+                keep(&mut found, all, asked, room);
             }
         }
     }
@@ -135,25 +173,25 @@ pub fn check(periods: usize) -> Result<()> {
     Err(Error::limit("builtInSegment", message))
 }
 
-fn user_members(divided: &UserSegments, kind: &BuiltInKind) -> Vec<Uuid> {
-    let BuiltInKind::Users { kind, origin } = kind else {
-        return Vec::new();
-    };
-    let mut list = divided.list.iter();
-    let places = list
-        .find(|one| one.kind == *kind && one.origin == *origin)
-        .map_or(&[][..], |one| &one.members);
-    let users = places.iter().filter_map(|place| divided.users.get(*place));
-    users.map(|user| user.user_id).collect()
+fn user_members(divided: &UserSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {
+    divided.list.iter().map(|one| {
+        let users = one.members.iter();
+        let users = users.filter_map(|place| divided.users.get(*place));
+        let kind = BuiltInKind::Users {
+            kind: one.kind,
+            origin: one.origin.clone(),
+        };
+        (kind, users.map(|user| user.user_id).collect())
+    })
 }
 
-fn product_members(divided: &ProductSegments, kind: &BuiltInKind) -> Vec<Uuid> {
-    let BuiltInKind::Products(kind) = kind else {
-        return Vec::new();
-    };
-    let places = divided.members(*kind).into_iter();
-    let stats = places.filter_map(|place| divided.stats.get(place));
-    stats.map(|stats| stats.product_id).collect()
+fn product_members(divided: &ProductSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {
+    ProductSegment::ALL.iter().map(|kind| {
+        let places = divided.members(*kind).into_iter();
+        let stats = places.filter_map(|place| divided.stats.get(place));
+        let members = stats.map(|stats| stats.product_id).collect();
+        (BuiltInKind::Products(*kind), members)
+    })
 }
 
 /// What a built-in segment needs, and what is true of some users or products, in words. Who is not among them has

@@ -80,6 +80,8 @@ pub struct RequestContext {
 struct BuiltInFound {
     found: Found,
     periods: HashSet<(Subject, AskedWhen)>,
+    /// How many ids are kept of segments that nobody asked for yet.
+    kept: usize,
 }
 
 impl RequestContext {
@@ -211,7 +213,10 @@ impl RequestContext {
             let periods = missing.iter().map(|one| (one.kind.subject(), one.when));
             held.periods.extend(periods);
             built_in::check(held.periods.len())?;
-            let read = built_in::find(&self.tx, self.scope, missing, &parameters).await?;
+            let mut room = built_in::ROOM.saturating_sub(held.kept);
+            let read =
+                built_in::find(&self.tx, self.scope, missing, &parameters, &mut room).await?;
+            held.kept = built_in::ROOM - room;
             held.found.extend(read);
         }
         let known = asked.into_iter();

