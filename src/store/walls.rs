@@ -6,6 +6,8 @@
 //! that is seen shows it, and what sums actions up (lifetimes, first sights) is summed up anew over those. A table that
 //! cannot be divided so is refused, and one that has no rule here is a fault: what is not decided is not shown.
 
+mod text;
+
 use super::sql::Sql;
 use super::sql::statuses::is_counted;
 use crate::domain::error::{Code, Error, Result};
@@ -21,6 +23,7 @@ use entity::{
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
 use std::sync::Arc;
+use text::{is_own, without_hints, words};
 
 /// What a table is to a viewer with limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -575,48 +578,9 @@ fn write_subid(column: &str, limit: &SubidLimit, sql: &mut Sql) {
     sql.push(")");
 }
 
-/// The words of a statement: names and numbers, without what stands between them.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '('))
-        .flat_map(|word| word.split_inclusive('('))
-        .filter(|word| !word.is_empty())
-}
-
-/// Whether a name that is read is an expression of the statement's own, or no name but a query or a function.
-fn is_own(words: &[&str], name: &str) -> bool {
-    name.ends_with('(')
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair, [own, "AS"] if *own == name))
-        || words
-            .iter()
-            .any(|word| word.strip_suffix('(') == Some(name))
-}
-
-/// A statement's text without the names of indexes, which expressions do not have.
-fn without_hints(text: &str) -> String {
-    let mut words = text.split(" INDEXED BY ");
-    let mut kept = words.next().unwrap_or_default().to_owned();
-    for rest in words {
-        let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
-        kept.push_str(end.and_then(|end| rest.get(end..)).unwrap_or_default());
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hints_are_taken_out() {
-        assert_eq!(
-            without_hints("SELECT 1 FROM a INDEXED BY ix_a WHERE x"),
-            "SELECT 1 FROM a WHERE x"
-        );
-        assert_eq!(without_hints("FROM a INDEXED BY ix_a"), "FROM a");
-        assert_eq!(without_hints("FROM a"), "FROM a");
-    }
 
     #[test]
     fn columns_of_subids() {
