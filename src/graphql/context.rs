@@ -14,9 +14,12 @@ use super::loaders::{Entity, Loaders};
 use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
+use crate::analytics::built_in::{self, Parameters};
 use crate::analytics::traffic;
 use crate::domain::page::Page;
-use crate::domain::rule::{Definitions, Moment};
+use crate::domain::rule::{
+    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, SegmentSet, Subject,
+};
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
 use crate::domain::traffic::LinkSettings;
@@ -69,6 +72,16 @@ pub struct RequestContext {
     /// Segments that were read, and which were looked for.
     definitions: Mutex<(Definitions, HashSet<Uuid>)>,
     settings: Once<Result<StoredSettings>>,
+    built_in: Mutex<BuiltInFound>,
+}
+
+/// Members of built-in segments that were looked up, and the periods that were divided for it.
+#[derive(Default)]
+struct BuiltInFound {
+    found: Found,
+    periods: HashSet<(Subject, AskedWhen)>,
+    /// How many ids are kept of segments that nobody asked for yet.
+    kept: usize,
 }
 
 impl RequestContext {
@@ -95,6 +108,7 @@ impl RequestContext {
             state: Once::default(),
             definitions: Mutex::default(),
             settings: Once::default(),
+            built_in: Mutex::default(),
         })
     }
 
@@ -166,6 +180,101 @@ impl RequestContext {
         self.state.forget().await;
         self.settings.forget().await;
         *self.definitions.lock().await = Default::default();
+        *self.built_in.lock().await = BuiltInFound::default();
+    }
+
+    /// The parameters of the built-in segments that conditions name: what the publisher set.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn segment_parameters(&self) -> Result<Parameters> {
+        Ok(Parameters {
+            settings: self.segment_settings().await?.settings,
+            main: self.viewer.publisher.currency,
+        })
+    }
+
+    /// The members of built-in segments: each period is divided once, whatever asks for it.
+    ///
+    /// # Errors
+    /// When there are too many periods, the publisher's settings do not go with a currency, or the store fails.
+    async fn found(&self, asked: HashSet<Asked>) -> Result<Found> {
+        if asked.is_empty() {
+            return Ok(Found::new());
+        }
+        let parameters = self.segment_parameters().await?;
+        let mut held = self.built_in.lock().await;
+        let missing: HashSet<Asked> = asked
+            .iter()
+            .filter(|one| !held.found.contains_key(one))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            let periods = missing.iter().map(|one| (one.kind.subject(), one.when));
+            held.periods.extend(periods);
+            built_in::check(held.periods.len())?;
+            let mut room = built_in::ROOM.saturating_sub(held.kept);
+            let read =
+                built_in::find(&self.tx, self.scope, missing, &parameters, &mut room).await?;
+            held.kept = built_in::ROOM - room;
+            held.found.extend(read);
+        }
+        let known = asked.into_iter();
+        Ok(known
+            .filter_map(|one| {
+                let members = held.found.get(&one)?;
+                Some((one, Arc::clone(members)))
+            })
+            .collect())
+    }
+
+    /// Puts the segments that a filter names in their places, as of now.
+    ///
+    /// # Errors
+    /// When one is not there or too large, or the members of a built-in one cannot be looked up.
+    pub async fn fill_in(&self, all: &Definitions, refers: &mut (dyn Refers + Send)) -> Result<()> {
+        let moment = self.moment(self.now);
+        let asked = all.asked_by(refers, moment);
+        let found = self.found(asked).await?;
+        Ok(all.fill_in(refers, moment, &found)?)
+    }
+
+    /// Segments as of moments, one after the other: each of them at all moments.
+    ///
+    /// # Errors
+    /// When one is not there or too large, or the members of a built-in one cannot be looked up.
+    pub async fn sets(
+        &self,
+        all: &Definitions,
+        ids: &[Uuid],
+        moments: &[Moment],
+    ) -> Result<Vec<Arc<SegmentSet>>> {
+        let each = || {
+            ids.iter()
+                .flat_map(|id| moments.iter().map(|moment| (*id, *moment)))
+        };
+        let mut asked = HashSet::new();
+        for (id, moment) in each() {
+            asked.extend(all.asked(id, moment)?);
+        }
+        let found = self.found(asked).await?;
+        let sets = each().map(|(id, moment)| Ok(all.set(id, moment, &found)?));
+        sets.collect()
+    }
+
+    /// A rule that is not saved, as of a moment.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn set_of(
+        &self,
+        all: &Definitions,
+        rule: &Rule,
+        moment: Moment,
+    ) -> Result<Arc<SegmentSet>> {
+        let asked = all.asked_by(&mut rule.clone(), moment);
+        let found = self.found(asked).await?;
+        Ok(all.set_of(rule, moment, &found)?)
     }
 
     /// What the publisher set of the built-in segments' parameters: one statement for all that ask.

@@ -8,7 +8,7 @@ use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::{SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
-use crate::domain::time::{DAY_US, Span};
+use crate::domain::time::Span;
 use crate::domain::totals::{Grain, Total};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,10 +17,14 @@ use uuid::Uuid;
 /// How many values a statement may bind: what SQLite takes, with some room.
 const MAX_BOUND: usize = 32_000;
 
+/// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
+const MAX_LISTED: usize = 500_000;
+
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: one statement for up to 200 sets, as long as the values in them are few enough for one.
+/// How many members each set has: one statement for up to 200 sets, as long as the values in them, and the members of
+/// built-in segments that they name, are few enough for one.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
@@ -31,7 +35,8 @@ pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
         let mut own = sql.fresh();
         write_set(set, &mut own);
         check(&own)?;
-        if waiting == AT_ONCE || sql.bound() + own.bound() > MAX_BOUND {
+        let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
+        if waiting == AT_ONCE || waiting > 0 && is_full {
             let full = std::mem::replace(&mut sql, own.fresh());
             all.extend(counted(tx, full, waiting).await?);
             waiting = 0;
@@ -162,8 +167,8 @@ pub async fn explain(
     Ok(found)
 }
 
-/// How many actions that are seen lie in stretches of time, to the day: one statement, from the totals, or from the facts
-/// where only some of them are seen.
+/// How many actions lie in stretches of time, to the day: one statement, from the totals where these keep apart what is
+/// seen.
 ///
 /// # Errors
 /// When the database fails.
@@ -171,32 +176,39 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
     if spans.is_empty() {
         return Ok(Vec::new());
     }
-    let is_summed = scope.narrowing().leaves(Total::Time);
-    let (day, actions) = if is_summed {
-        ("t.cell".to_owned(), "t.actions")
+    let from_totals = scope.narrowing().leaves(Total::Time);
+    let (place_in_time, actions) = if from_totals {
+        ("t.cell", "t.actions")
     } else {
-        (format!("t.ordered_at_us / {DAY_US}"), "1")
+        ("t.ordered_at_us", "1")
+    };
+    let day = |cell: i64| {
+        if from_totals {
+            cell
+        } else {
+            Grain::Day.start(cell)
+        }
     };
     let mut sql = tx.sql();
     sql.push("SELECT ");
     for (place, span) in spans.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
-        sql.push(&format!("CAST(COALESCE(SUM(CASE WHEN {day} >= "))
-            .bind(Grain::Day.cell(span.from))
-            .push(&format!(" AND {day} <= "))
-            .bind(Grain::Day.cell(span.to))
+        sql.push(&format!("CAST(COALESCE(SUM(CASE WHEN {place_in_time} >= "))
+            .bind(day(Grain::Day.cell(span.from)))
+            .push(&format!(" AND {place_in_time} < "))
+            .bind(day(Grain::Day.cell(span.to) + 1))
             .push(&format!(
                 " THEN {actions} ELSE 0 END), 0) AS bigint) AS n{place}"
             ));
     }
-    sql.push(if is_summed {
-        " FROM totals_time t WHERE t.publisher_id = "
+    if from_totals {
+        sql.push(" FROM totals_time t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND t.grain = ")
+            .bind(Grain::Day.number());
     } else {
-        " FROM actions t WHERE t.publisher_id = "
-    })
-    .bind(scope.publisher().0);
-    if is_summed {
-        sql.push(" AND t.grain = ").bind(Grain::Day.number());
+        sql.push(" FROM actions t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0);
     }
     let rows = tx.rows(sql).await?;
     let numbers = 0..spans.len();

@@ -6,7 +6,7 @@
 //! that is seen shows it, and what sums actions up (lifetimes, first sights) is summed up anew over those. A table that
 //! cannot be divided so is refused, and one that has no rule here is a fault: what is not decided is not shown.
 
-mod words;
+mod text;
 
 use super::sql::Sql;
 use super::sql::statuses::is_counted;
@@ -23,7 +23,7 @@ use entity::{
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
 use std::sync::Arc;
-use words::{is_own, without_hints, words};
+use text::{is_own, without_hints, words};
 
 /// What a table is to a viewer with limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ const RULES: &[(&str, Rule)] = &[
     ("segment_versions", Rule::Walled),
     ("segment_uses", Rule::Walled),
     ("segment_members", Rule::Walled),
+    ("awaited_products", Rule::Walled),
     ("deeplinks", Rule::Walled),
     ("user_lifetimes", Rule::Walled),
     ("product_lifetimes", Rule::Walled),
@@ -259,7 +260,8 @@ impl Walls {
             // Their parameters name no row.
             "segment_settings" => self.select(table, "t.*", sql),
             // What a publisher defined names values and members of all rows.
-            "segments" | "segment_versions" | "segment_uses" | "segment_members" => {
+            "segments" | "segment_versions" | "segment_uses" | "segment_members"
+            | "awaited_products" => {
                 self.select(table, "t.*", sql);
                 sql.push(" AND FALSE");
             }

@@ -25,6 +25,7 @@ mod clicks;
 mod columns;
 mod costs;
 mod customers;
+mod docs;
 mod documents;
 mod durability;
 mod feeds;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::filter::{ProductField, UserField, Value};
+use crate::domain::segment::{ProductSegment, UserSegment};
 use crate::domain::time::Unit;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,6 +104,19 @@ fn any_measure() -> impl Strategy<Value = Measure> {
         })
 }
 
+fn built_in() -> impl Strategy<Value = BuiltIn> {
+    let kind = proptest::sample::select(UserSegment::ALL.to_vec());
+    let origin = proptest::option::of(".{0,3}");
+    (kind, origin, range(), any::<bool>()).prop_map(|(kind, origin, period, is_in_currency)| {
+        BuiltIn {
+            kind: BuiltInKind::Users { kind, origin },
+            period: period.unwrap_or(Range::Preset(crate::domain::time::Preset::Today)),
+            currency: is_in_currency.then_some(Currency::USD),
+            members: None,
+        }
+    })
+}
+
 fn condition() -> impl Strategy<Value = Condition<UserTest>> {
     prop_oneof![
         op().prop_map(|by| Condition::Own(Filter::Test(UserTest::Field(UserField::Value, by)))),
@@ -128,6 +142,7 @@ fn condition() -> impl Strategy<Value = Condition<UserTest>> {
                 take,
             })
         }),
+        built_in().prop_map(|one| Condition::Own(Filter::Test(UserTest::BuiltIn(one)))),
         (vec(any::<u128>(), 0..3), vec(".{0,6}", 0..3)).prop_map(|(ids, names)| {
             let ids = ids.into_iter().map(Uuid::from_u128).collect();
             Condition::Members(Members { ids, names })
@@ -156,6 +171,38 @@ proptest! {
         prop_assert_eq!(read.to_text().unwrap(), text);
         prop_assert!(!rule.sentence().is_empty());
     }
+}
+
+/// Likewise of built-in segments.
+#[test]
+fn the_stored_form_of_a_built_in_segment_is_this_text() {
+    let one = BuiltIn {
+        kind: BuiltInKind::Products(ProductSegment::AbcA),
+        period: Range::Last {
+            count: 90,
+            unit: Unit::Day,
+            whole_units: false,
+        },
+        currency: None,
+        members: None,
+    };
+    let rule = Rule::Products(Filter::Test(Condition::Own(Filter::Test(
+        ProductTest::BuiltIn(one),
+    ))));
+    assert_eq!(
+        rule.to_text().unwrap(),
+        r#"{"version":1,"rule":{"Products":{"Test":{"Own":{"Test":{"BuiltIn":{"kind":{"Products":"AbcA"},"period":{"Last":{"count":90,"unit":"Day","whole_units":false}},"currency":null}}}}}}}"#
+    );
+    assert_eq!(
+        rule.sentence(),
+        "Products: in the built-in segment ABC_A in the last 90 days"
+    );
+    let size = rule.size();
+    assert_eq!(
+        (size.tests, size.measures),
+        (1, 1),
+        "it is divided like something measured"
+    );
 }
 
 /// What is stored stays readable: a variant that is renamed fails here.
@@ -266,8 +313,14 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
         zone: zone(),
     };
     let deep = u128::try_from(MAX_SEGMENT_DEPTH).unwrap() + 1;
-    assert!(chain(deep).set(Uuid::from_u128(1), moment).is_ok());
-    let error = chain(deep + 1).set(Uuid::from_u128(1), moment).unwrap_err();
+    assert!(
+        chain(deep)
+            .set(Uuid::from_u128(1), moment, &Found::new())
+            .is_ok()
+    );
+    let error = chain(deep + 1)
+        .set(Uuid::from_u128(1), moment, &Found::new())
+        .unwrap_err();
     assert!(error.message().contains("levels deep"), "{error}");
     let measured = Rule::Users(Filter::All(vec![
         Filter::Test(Condition::Threshold(
@@ -281,8 +334,14 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
     ]));
     let twice = users(named(true, &[1, 1]));
     let defined = Definitions::new([(segment(1, "one"), measured), (segment(2, "two"), twice)]);
-    assert!(defined.set(Uuid::from_u128(1), moment).is_ok());
-    let error = defined.set(Uuid::from_u128(2), moment).unwrap_err();
+    assert!(
+        defined
+            .set(Uuid::from_u128(1), moment, &Found::new())
+            .is_ok()
+    );
+    let error = defined
+        .set(Uuid::from_u128(2), moment, &Found::new())
+        .unwrap_err();
     assert!(error.message().contains("26 metrics"), "{error}");
 }
 
@@ -315,7 +374,8 @@ fn what_a_filter_names_has_limits_together_and_frozen_segments_are_conditions() 
     ]);
     let fill = |ids: &[u128]| {
         let mut filter = Filter::Test(named(true, ids));
-        let filled = defined.fill_in("filter", &mut filter, moment);
+        let checked = defined.check_named("filter", &mut filter);
+        let filled = checked.and_then(|()| defined.fill_in(&mut filter, moment, &Found::new()));
         filled.map_err(|error| {
             assert_eq!(error.code(), crate::domain::error::Code::LimitExceeded);
             assert_eq!(error.field(), Some("filter"));
@@ -393,9 +453,11 @@ fn what_is_read_for_a_set_is_all_that_it_measures_at_any_depth() {
         days.sort_unstable();
         days
     };
-    let set = defined.set_of(&rule, moment).unwrap();
+    let set = defined.set_of(&rule, moment, &Found::new()).unwrap();
     // The click country is looked for among all actions.
     assert_eq!(lengths(&set), [None, Some(7), Some(30), Some(30)]);
-    let frozen = defined.set(Uuid::from_u128(3), moment).unwrap();
+    let frozen = defined
+        .set(Uuid::from_u128(3), moment, &Found::new())
+        .unwrap();
     assert_eq!(lengths(&frozen), []);
 }

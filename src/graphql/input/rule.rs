@@ -3,6 +3,9 @@
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
 use super::action_filter::{ActionFilter, ActionItemFilter, only_currency};
+use super::built_in::{
+    BuiltInProductSegment, BuiltInUserSegment, in_rule_of_products, in_rule_of_users, period,
+};
 use super::filters::{ProductFilter, UserFilter, filter_input};
 use super::operators::{CountryFilter, SegmentFilter};
 use super::range::RangeInput;
@@ -14,8 +17,7 @@ use crate::domain::rule::{
     Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold,
     name_of, read_list,
 };
-use crate::domain::time::WeekStart;
-use crate::graphql::error::{Failure, Result};
+use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 use crate::graphql::scalar::{CurrencyCode, Decimal};
 
@@ -137,19 +139,8 @@ fn measure(given: &GivenMeasure<'_>, subject: Subject, reader: &mut Reader) -> R
         reader.keep(refused)?;
     }
     let period = reader.field("period", |reader| {
-        let Some(period) = given.period else {
-            return Ok(None);
-        };
-        let range = period.range()?;
-        let place = reader.place();
-        range
-            .resolve(
-                reader.now(),
-                crate::domain::time::Zone::UTC,
-                WeekStart::default(),
-            )
-            .map_err(|error| Failure::time(&place, &error))?;
-        Ok(Some(range))
+        let given = given.period;
+        given.map(|given| period(given, reader)).transpose()
     });
     let period = reader.keep(period)?.flatten();
     let actions = reader.field("actions", |reader| {
@@ -479,6 +470,8 @@ filter_input! {
         user: UserFilter = "user" => own,
         /// Which other segments of users it is in.
         segment: SegmentFilter = "segment" => in_user_segments,
+        /// Which built-in segment of users it is in.
+        built_in: BuiltInUserSegment = "builtInSegment" => in_rule_of_users,
         /// The click country of its latest action that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it.
@@ -500,6 +493,8 @@ filter_input! {
         product: ProductFilter = "product" => own,
         /// Which other segments of products it is in.
         segment: SegmentFilter = "segment" => in_product_segments,
+        /// Which built-in segment of products it is in.
+        built_in: BuiltInProductSegment = "builtInSegment" => in_rule_of_products,
         /// The click country of the latest action with it that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it, from its cart items.

@@ -4,8 +4,7 @@
 //! it once and looks rows up in it; no row is asked for its facts one by one. Conditions are two-valued: ids that are
 //! looked up are never missing, and neither are those that are looked up in.
 //!
-//! Segments that are not rules of conditions, such as built-in ones with their parameters, are one more arm in
-//! [`write_set`], or one more condition in [`write_condition`].
+//! Who is in a built-in segment was looked up before, by its one definition: here it is a list of ids, bound as one value.
 
 use super::Sql;
 use super::filter::{Condition as Write, write_filter, write_op, write_tree};
@@ -13,8 +12,8 @@ use super::statuses::{StatusCondition, is_approved, is_counted, is_declined, is_
 use crate::domain::filter::{Filter, Op, ProductTest, UserTest};
 use crate::domain::id::{Kind, PublisherId, derive};
 use crate::domain::rule::{
-    Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take,
-    Threshold,
+    BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
+    Subject, Take, Threshold,
 };
 use crate::domain::time::{DAY_US, Instant, Zone};
 use sea_orm::DbBackend;
@@ -112,6 +111,21 @@ pub(super) fn write_in(named: &InSegments, id: &str, sql: &mut Sql) {
     }
     if named.segments.is_empty() {
         sql.push("FALSE");
+    }
+    sql.push(")");
+}
+
+/// Appends the condition that an id lies in a built-in segment. The id must be there.
+pub(super) fn write_built_in(built_in: &BuiltIn, id: &str, sql: &mut Sql) {
+    sql.push(id).push(" IN (");
+    match &built_in.members {
+        Some(members) => {
+            sql.listed(members.ids());
+        }
+        // A door that forgot to look its members up must fail, not answer without them.
+        None => {
+            sql.push("SELECT id FROM segment_that_was_not_looked_up");
+        }
     }
     sql.push(")");
 }

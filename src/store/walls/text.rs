@@ -1,4 +1,4 @@
-//! The words of a statement's text, as far as walls have to understand it.
+//! What the text of a statement names.
 
 /// The words of a statement: names and numbers, without what stands between them.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
