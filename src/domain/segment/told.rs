@@ -3,7 +3,7 @@
 use super::{
     HighValue, ProductRules, ProductSegment, ProductStats, Rfm, UserRules, UserSegment, UserStats,
 };
-use crate::domain::money::format_e4;
+use crate::domain::money::{Currency, format_e4};
 use crate::domain::sales::RankBy;
 use crate::domain::time::Instant;
 
@@ -31,7 +31,7 @@ fn cells(kind: UserSegment) -> impl Iterator<Item = (u8, u8)> + Clone {
 }
 
 fn money(user: &UserStats, metric: RankBy) -> String {
-    let digits = metric.currency().map_or(2, |one| one.minor_digits());
+    let digits = metric.currency().map_or(2, Currency::minor_digits);
     let amount = format_e4(user.sums.metric(metric), digits);
     let code = metric.currency().map(|one| format!(" {one}"));
     format!("{amount}{}", code.unwrap_or_default())
@@ -180,7 +180,6 @@ impl ProductSegment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Currency;
 
     #[test]
     fn what_scores_a_segment_needs_is_what_the_table_says() {
