@@ -509,7 +509,7 @@ pub enum ProductTest {
     /// Whether it is in segments.
     Segment(InSegments),
     /// Whether it is in a built-in segment of products.
-    BuiltIn(BuiltIn),
+    BuiltIn(Box<BuiltIn>),
 }
 
 /// A condition on a category.
@@ -529,7 +529,7 @@ pub enum UserTest {
     /// Whether it is in segments.
     Segment(InSegments),
     /// Whether it is in a built-in segment of users.
-    BuiltIn(BuiltIn),
+    BuiltIn(Box<BuiltIn>),
 }
 /// A condition on a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -167,7 +167,7 @@ impl Told for UserTest {
 
     fn built_in(&self) -> Option<&BuiltIn> {
         match self {
-            Self::BuiltIn(built_in) => Some(built_in),
+            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
             Self::Field(..) | Self::Segment(_) => None,
         }
     }
@@ -191,7 +191,7 @@ impl Told for ProductTest {
 
     fn built_in(&self) -> Option<&BuiltIn> {
         match self {
-            Self::BuiltIn(built_in) => Some(built_in),
+            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
             Self::Field(..) | Self::Category(_) | Self::Segment(_) => None,
         }
     }

@@ -142,7 +142,7 @@ fn condition() -> impl Strategy<Value = Condition<UserTest>> {
                 take,
             })
         }),
-        built_in().prop_map(|one| Condition::Own(Filter::Test(UserTest::BuiltIn(one)))),
+        built_in().prop_map(|one| Condition::Own(Filter::Test(UserTest::BuiltIn(Box::new(one))))),
         (vec(any::<u128>(), 0..3), vec(".{0,6}", 0..3)).prop_map(|(ids, names)| {
             let ids = ids.into_iter().map(Uuid::from_u128).collect();
             Condition::Members(Members { ids, names })
@@ -187,7 +187,7 @@ fn the_stored_form_of_a_built_in_segment_is_this_text() {
         members: None,
     };
     let rule = Rule::Products(Filter::Test(Condition::Own(Filter::Test(
-        ProductTest::BuiltIn(one),
+        ProductTest::BuiltIn(Box::new(one)),
     ))));
     assert_eq!(
         rule.to_text().unwrap(),

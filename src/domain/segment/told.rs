@@ -180,7 +180,6 @@ impl ProductSegment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::Currency;
 
     #[test]
     fn what_scores_a_segment_needs_is_what_the_table_says() {

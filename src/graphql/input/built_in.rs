@@ -140,8 +140,8 @@ impl BuiltInProductSegment {
 }
 
 /// A condition as a filter; none where it could not be read, which was noted.
-fn filter<T>(read: Option<BuiltIn>, test: fn(BuiltIn) -> T) -> Filter<T> {
-    read.map_or_else(Filter::default, |read| Filter::Test(test(read)))
+fn filter<T>(read: Option<BuiltIn>, test: fn(Box<BuiltIn>) -> T) -> Filter<T> {
+    read.map_or_else(Filter::default, |read| Filter::Test(test(Box::new(read))))
 }
 
 /// Reads a condition of a filter on users.
