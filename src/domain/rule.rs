@@ -342,7 +342,7 @@ pub enum SetOf {
     /// Who the rule lets in, of those that were seen before the moment.
     Rule {
         /// The rule, with the segments that it names in their places.
-        rule: Box<Rule>,
+        rule: Rule,
         /// The moment.
         at: Instant,
         /// The zone of its periods.

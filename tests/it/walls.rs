@@ -364,77 +364,96 @@ async fn chosen_ids(full: &Api, part: &Api) -> Vec<String> {
     chosen
 }
 
-#[test]
-fn what_a_limited_key_is_told_is_what_a_world_without_the_rest_tells() {
-    block_on(async {
-        for case in cases() {
-            let (full, part) = worlds(&case.limits).await;
-            let limited = Api::limited(&full, 0, case.limits.clone());
-            let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
-            let mut asking = Asking::of(&whole).await;
-            asking.ids = chosen_ids(&whole, &expected).await;
-            asking.texts = [
-                "user 3",
-                "p7-x",
-                "q9-xx",
-                "HIDDEN comment 1",
-                "502",
-                "Blog B",
-            ]
-            .map(str::to_owned)
-            .to_vec();
-            let mut wrong = Vec::new();
-            for field in asking.root_fields() {
-                let mut asked = asking.branches(&field);
-                if case.thorough {
-                    asked.extend(asking.arguments(&field));
-                }
-                if field == "previewSegment" {
-                    asked.push(MEASURED.to_owned());
-                }
-                let (mut clean, mut refused) = (0, 0);
-                // Upstream counts views by no SubID, so that who sees some of its values is refused them.
-                let views = |query: &String| {
-                    let query = query.replace("previewSegment", "").to_lowercase();
-                    let words = ["views", "ctr", "ecpm"];
-                    !case.limits.subids.is_empty() && words.iter().any(|word| query.contains(word))
-                };
-                for query in asked.into_iter().filter(|query| !views(query)) {
-                    let told = said(limited.answer(&query, &json!({})).await);
-                    if UNDIVIDED.contains(&field.as_str()) {
-                        let code = &told["errors"][0]["extensions"]["code"];
-                        let is_fit =
-                            code != "INTERNAL_SERVER_ERROR" && told["data"][&field].is_null();
-                        refused += usize::from(code == "FORBIDDEN");
-                        if !is_fit || told.to_string().contains("HIDDEN") {
-                            wrong.push(format!("{query}\n{told:#}"));
-                        }
-                        continue;
-                    }
-                    if OF_THE_KEY.contains(&field.as_str()) {
-                        clean += usize::from(told.get("errors").is_none());
-                        if told.to_string().contains("HIDDEN") {
-                            wrong.push(format!("{query}\n{told:#}"));
-                        }
-                        continue;
-                    }
-                    let right = said(expected.answer(&query, &json!({})).await);
-                    clean += usize::from(right.get("errors").is_none());
-                    if told != right {
-                        wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
-                    }
-                }
-                // There are no segments that people made in these worlds, of which it could tell.
-                assert!(
-                    clean > 0 || refused > 0 || field == "segmentOverlap",
-                    "{field}: no question about it was answered"
-                );
-            }
-            let count = wrong.len();
-            wrong.truncate(6);
-            assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
+/// Each kind of limit in a test of its own, so that they run side by side.
+macro_rules! told_as_without_the_rest {
+    ($($test:ident: $number:literal)*) => {
+        $(#[test]
+        fn $test() {
+            block_on(is_told_what_a_world_without_the_rest_tells($number));
+        })*
+
+        #[test]
+        fn every_kind_of_limit_has_a_test() {
+            assert_eq!(cases().len(), [$($number),*].len());
         }
-    });
+    };
+}
+
+told_as_without_the_rest! {
+    a_key_of_an_ad_space_is_told_what_a_world_without_the_rest_tells: 0
+    a_key_of_a_name_is_told_what_a_world_without_the_rest_tells: 1
+    a_key_of_a_program_is_told_what_a_world_without_the_rest_tells: 2
+    a_key_of_subids_is_told_what_a_world_without_the_rest_tells: 3
+    a_key_of_a_horizon_is_told_what_a_world_without_the_rest_tells: 4
+    a_key_of_all_limits_is_told_what_a_world_without_the_rest_tells: 5
+}
+
+async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
+    let case = cases().swap_remove(number);
+    let (full, part) = worlds(&case.limits).await;
+    let limited = Api::limited(&full, 0, case.limits.clone());
+    let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
+    let mut asking = Asking::of(&whole).await;
+    asking.ids = chosen_ids(&whole, &expected).await;
+    asking.texts = [
+        "user 3",
+        "p7-x",
+        "q9-xx",
+        "HIDDEN comment 1",
+        "502",
+        "Blog B",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut wrong = Vec::new();
+    for field in asking.root_fields() {
+        let mut asked = asking.branches(&field);
+        if case.thorough {
+            asked.extend(asking.arguments(&field));
+        }
+        if field == "previewSegment" {
+            asked.push(MEASURED.to_owned());
+        }
+        let (mut clean, mut refused) = (0, 0);
+        // Upstream counts views by no SubID, so that who sees some of its values is refused them.
+        let views = |query: &String| {
+            let query = query.replace("previewSegment", "").to_lowercase();
+            let words = ["views", "ctr", "ecpm"];
+            !case.limits.subids.is_empty() && words.iter().any(|word| query.contains(word))
+        };
+        for query in asked.into_iter().filter(|query| !views(query)) {
+            let told = said(limited.answer(&query, &json!({})).await);
+            if UNDIVIDED.contains(&field.as_str()) {
+                let code = &told["errors"][0]["extensions"]["code"];
+                let is_fit = code != "INTERNAL_SERVER_ERROR" && told["data"][&field].is_null();
+                refused += usize::from(code == "FORBIDDEN");
+                if !is_fit || told.to_string().contains("HIDDEN") {
+                    wrong.push(format!("{query}\n{told:#}"));
+                }
+                continue;
+            }
+            if OF_THE_KEY.contains(&field.as_str()) {
+                clean += usize::from(told.get("errors").is_none());
+                if told.to_string().contains("HIDDEN") {
+                    wrong.push(format!("{query}\n{told:#}"));
+                }
+                continue;
+            }
+            let right = said(expected.answer(&query, &json!({})).await);
+            clean += usize::from(right.get("errors").is_none());
+            if told != right {
+                wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
+            }
+        }
+        // There are no segments that people made in these worlds, of which it could tell.
+        assert!(
+            clean > 0 || refused > 0 || field == "segmentOverlap",
+            "{field}: no question about it was answered"
+        );
+    }
+    let count = wrong.len();
+    wrong.truncate(6);
+    assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
 }
 
 #[test]

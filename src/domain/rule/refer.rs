@@ -163,7 +163,7 @@ impl SegmentSet {
         let SetOf::Rule { rule, at, zone } = &self.of else {
             return Vec::new();
         };
-        let mut found = match &**rule {
+        let mut found = match rule {
             Rule::Users(filter) => spans(filter, *at, *zone),
             Rule::Products(filter) => spans(filter, *at, *zone),
         };
@@ -299,7 +299,7 @@ impl Definitions {
             publisher: moment.publisher,
             subject: rule.subject(),
             of: SetOf::Rule {
-                rule: Box::new(rule),
+                rule,
                 at: moment.at,
                 zone: moment.zone,
             },
@@ -344,7 +344,7 @@ impl Definitions {
             let mut rule = rule.clone();
             self.fill(&mut rule, as_of, depth)?;
             SetOf::Rule {
-                rule: Box::new(rule),
+                rule,
                 at: moment.at,
                 zone: moment.zone,
             }

@@ -72,7 +72,7 @@ pub(in crate::store) fn write_each(set: &SegmentSet, sql: &mut Sql) {
         write(sql);
         sql.push(&format!(" THEN 1 ELSE 0 END AS h{number}"));
     };
-    match &**rule {
+    match rule {
         Rule::Users(filter) => {
             for (number, condition) in filter.tests().enumerate() {
                 each(number, &|sql| write_condition(condition, place, sql));
@@ -395,7 +395,7 @@ pub(in crate::store) fn write_actual(
         at: *at,
         zone: *zone,
     };
-    match &**rule {
+    match rule {
         Rule::Users(filter) => write_measures(filter.tests().nth(number)?, place, ids, sql),
         Rule::Products(filter) => write_measures(filter.tests().nth(number)?, place, ids, sql),
     }
