@@ -58,6 +58,10 @@ test: ## Install what the tests need and run all of them
 soak: ## Kill imports, fuzz readers and the API for long, on both databases (SOAK_KILLS=50 PROPERTY_CASES=20000)
 	@scripts/soak
 
+.PHONY: fuzz
+fuzz: ## Try readers of texts with coverage as the guide (FUZZ_SECONDS=60 for each)
+	@scripts/fuzz $(or $(FUZZ_SECONDS),60)
+
 .PHONY: tidy
 tidy: ## Check the house rules alone (a second)
 	@scripts/test tidy

@@ -20,6 +20,7 @@ use futures::future::{FusedFuture as _, FutureExt as _};
 use crate::access::Keyring;
 use crate::access::budget::{Budgets, Terms};
 use crate::access::documents::TrustedDocuments;
+use crate::access::token::{Fetch, Issuer, Pace};
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::Publisher;
@@ -32,8 +33,9 @@ use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
+use crate::ingest::key_source::KeySource;
 use crate::ingest::uploads::Uploads;
-use crate::settings::{LimitSettings, Settings, TlsFiles, data_directory};
+use crate::settings::{JwtSettings, KeysAt, LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
 use crate::store::columns::ColumnsOptions;
 use crate::telemetry::Metrics;
@@ -166,6 +168,25 @@ fn trusted_documents(settings: &Settings) -> Result<TrustedDocuments> {
     TrustedDocuments::read(&text).map_err(wrong)
 }
 
+/// The issuer whose tokens are taken.
+fn issuer(jwt: &JwtSettings, store: &Store) -> Result<Arc<Issuer>> {
+    let source = Arc::new(match &jwt.keys {
+        KeysAt::Address(address) => KeySource::address(address.clone())?,
+        KeysAt::File(path) => KeySource::file(path.clone()),
+    });
+    let fetch: Fetch = Box::new(move || {
+        let source = Arc::clone(&source);
+        Box::pin(async move { source.read().await })
+    });
+    let pace = Pace {
+        refresh: jwt.refresh,
+        unknown_key: jwt.unknown_key,
+        stale: jwt.stale,
+    };
+    let issuer = Issuer::new(jwt.policy.clone(), pace, store.clone(), fetch);
+    Ok(Arc::new(issuer))
+}
+
 /// Takes a port.
 ///
 /// # Errors
@@ -237,6 +258,10 @@ impl App {
             ),
             documents: trusted_documents(settings)?,
             keyring: Keyring::new(store.clone()),
+            issuer: match &settings.jwt {
+                Some(jwt) => Some(issuer(jwt, &store)?),
+                None => None,
+            },
             store,
             inbox,
             uploads: Arc::new(Uploads::new(
@@ -311,9 +336,13 @@ impl App {
         let columns = worker::columns::run(&beside.store, self.columns_warm_up);
         let keyring = beside.keyring.clone();
         let uses = note_uses(&keyring);
+        let token_keys =
+            worker::token_keys::run(beside.issuer.as_ref(), &beside.clock, &beside.metrics);
         // Without accounts, or after all of them, there is still the rest to do.
-        let beside_answering =
-            async { futures::join!(work, &mut sync, &mut writing, reading, columns, uses) };
+        let beside_answering = async {
+            let own = async { futures::join!(columns, uses, token_keys) };
+            futures::join!(work, &mut sync, &mut writing, reading, own)
+        };
         tokio::select! {
             ended = &mut server => {
                 ended.map_err(Error::internal)?;
@@ -343,7 +372,10 @@ impl App {
         };
         tokio::select! {
             ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {
-                Ok(ended) => ended.map_err(Error::internal),
+                Ok(ended) => {
+                    write_uses(&keyring).await;
+                    ended.map_err(Error::internal)
+                }
                 Err(_) => {
                     tracing::warn!("a request does not end; leaving without it");
                     Ok(())
@@ -364,13 +396,18 @@ const USES_EVERY: Duration = Duration::from_secs(300);
 async fn note_uses(keyring: &Keyring) {
     loop {
         tokio::time::sleep(USES_EVERY).await;
-        if let Err(error) = keyring.write_uses().await {
-            let cause = error.cause().map(ToString::to_string);
-            tracing::warn!(
-                cause,
-                "when keys were last used could not be noted: {error}"
-            );
-        }
+        write_uses(keyring).await;
+    }
+}
+
+/// Notes when keys were last used.
+async fn write_uses(keyring: &Keyring) {
+    if let Err(error) = keyring.write_uses().await {
+        let cause = error.cause().map(ToString::to_string);
+        tracing::warn!(
+            cause,
+            "when keys were last used could not be noted: {error}"
+        );
     }
 }
 

@@ -58,6 +58,12 @@ pub mod name {
     pub const COLUMNS_CATCH_UPS: &str = "actiongraph_columns_catch_ups";
     /// Requests that columns could not serve, because they were not there yet.
     pub const COLUMNS_FALLBACKS: &str = "actiongraph_columns_fallbacks";
+    /// Keys of the issuer of tokens that can be used.
+    pub const TOKEN_KEYS: &str = "actiongraph_token_keys";
+    /// When these keys were last read, in Unix seconds; 0 for never.
+    pub const TOKEN_KEYS_SUCCESS: &str = "actiongraph_token_keys_last_success_seconds";
+    /// Reads of these keys by outcome: `read`, `failed`.
+    pub const TOKEN_KEYS_READS: &str = "actiongraph_token_keys_reads";
     /// The version that runs.
     pub const BUILD: &str = "actiongraph_build";
 }
@@ -152,6 +158,25 @@ impl InMemory {
     }
 }
 
+/// What is measured of the keys of the issuer of tokens.
+#[derive(Debug, Default)]
+struct TokenKeys {
+    keys: Gauge,
+    success: Gauge,
+    reads: Family<Outcome, Counter>,
+}
+
+impl TokenKeys {
+    fn register(&self, registry: &mut Registry) {
+        let help = "Keys of the issuer of tokens that can be used";
+        registry.register(name::TOKEN_KEYS, help, self.keys.clone());
+        let help = "When the keys of the issuer of tokens were last read, in Unix seconds";
+        registry.register(name::TOKEN_KEYS_SUCCESS, help, self.success.clone());
+        let help = "Reads of the keys of the issuer of tokens by outcome";
+        registry.register(name::TOKEN_KEYS_READS, help, self.reads.clone());
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -166,6 +191,7 @@ pub struct Metrics {
     verified: Counter,
     sync: Syncs,
     columns: InMemory,
+    token_keys: TokenKeys,
 }
 
 /// What is measured of accounts.
@@ -235,6 +261,8 @@ impl Metrics {
         sync.register(&mut registry);
         let columns = InMemory::default();
         columns.register(&mut registry);
+        let token_keys = TokenKeys::default();
+        token_keys.register(&mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register(name::BUILD, "The version that runs", build);
         Self {
@@ -249,6 +277,7 @@ impl Metrics {
             verified,
             sync,
             columns,
+            token_keys,
         }
     }
 
@@ -308,6 +337,22 @@ impl Metrics {
         };
         self.drift.get_or_create(&labels).set(drift_rows);
         self.verified.inc();
+    }
+
+    /// The keys of the issuer of tokens were read, at a point in Unix seconds; so many can be used.
+    pub fn token_keys_read(&self, keys: usize, at: i64) {
+        let measured = &self.token_keys;
+        measured.keys.set(i64::try_from(keys).unwrap_or(i64::MAX));
+        measured.success.set(at);
+        let outcome = "read";
+        measured.reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// The keys of the issuer of tokens could not be read.
+    pub fn token_keys_failed(&self) {
+        let outcome = "failed";
+        let reads = &self.token_keys.reads;
+        reads.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// A step of the sync ended.

@@ -26,6 +26,7 @@ pub mod ad_space;
 pub mod adjustment;
 pub mod api_key;
 pub mod audit_entry;
+pub mod awaited_product;
 pub mod balance;
 pub mod category;
 pub mod click_stat;

@@ -26,6 +26,7 @@ mod m20261129_000012_segments;
 mod m20261129_000013_segment_settings;
 mod m20261129_000014_deeplinks;
 mod m20261129_000017_keys;
+mod m20261129_000018_awaited_products;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000013_segment_settings::Migration),
             Box::new(m20261129_000014_deeplinks::Migration),
             Box::new(m20261129_000017_keys::Migration),
+            Box::new(m20261129_000018_awaited_products::Migration),
         ]
     }
 }
@@ -102,7 +104,10 @@ mod tests {
                 .chain(m20261129_000012_segments::TABLES)
                 .chain(m20261129_000013_segment_settings::TABLES)
                 .chain(m20261129_000014_deeplinks::TABLES)
-                .chain([m20261129_000017_keys::TABLE]);
+                .chain([
+                    m20261129_000017_keys::TABLE,
+                    m20261129_000018_awaited_products::TABLE,
+                ]);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");
                 assert!(

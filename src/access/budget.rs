@@ -45,10 +45,13 @@ pub struct Budgets {
 struct Bucket {
     parts: u64,
     at: Duration,
+    /// How large it is, and how fast it fills.
+    terms: Terms,
 }
 
 impl Bucket {
-    fn fill(&mut self, terms: Terms, now: Duration) {
+    fn fill(&mut self, now: Duration) {
+        let terms = self.terms;
         let passed = now.saturating_sub(self.at).as_millis();
         let passed = u64::try_from(passed).unwrap_or(u64::MAX);
         // A millisecond brings a thousandth of what a second brings.
@@ -87,14 +90,15 @@ impl Budgets {
         if buckets.len() >= CAPACITY && !buckets.contains_key(&caller) {
             buckets.retain(|_, bucket| {
                 let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-                bucket.fill(terms, now);
-                bucket.parts < terms.capacity.saturating_mul(PARTS)
+                bucket.fill(now);
+                bucket.parts < bucket.terms.capacity.saturating_mul(PARTS)
             });
         }
         let full = || {
             Arc::new(Mutex::new(Bucket {
                 parts: terms.capacity.saturating_mul(PARTS),
                 at: now,
+                terms,
             }))
         };
         let bucket = Arc::clone(buckets.entry(caller).or_insert_with(full));
@@ -102,11 +106,12 @@ impl Budgets {
     }
 }
 
-/// Who a viewer is to those who count what callers use: the key, or all callers of the demo together.
+/// Who a viewer is to those who count what callers use: the key, the subject of a token, or all callers of the demo together.
 #[must_use]
 pub fn caller_of(viewer: &Viewer) -> Uuid {
     match &viewer.credential {
         Credential::Key { id, .. } => *id,
+        Credential::Token { caller, .. } => *caller,
         Credential::LoopbackDemo => Uuid::nil(),
     }
 }
@@ -156,7 +161,9 @@ impl Allowance {
 
     fn filled(&self) -> std::sync::MutexGuard<'_, Bucket> {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.fill(self.terms, self.now);
+        // What was decided about the caller may have changed since the last request.
+        bucket.terms = self.terms;
+        bucket.fill(self.now);
         bucket
     }
 }
@@ -165,15 +172,15 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    fn bucket(parts: u64) -> Arc<Mutex<Bucket>> {
+    fn bucket(parts: u64, terms: Terms) -> Arc<Mutex<Bucket>> {
         let at = Duration::ZERO;
-        Arc::new(Mutex::new(Bucket { parts, at }))
+        Arc::new(Mutex::new(Bucket { parts, at, terms }))
     }
 
     #[test]
     fn a_bucket_empties_says_when_to_come_back_and_fills_again() {
         let terms = Terms::new(100, 10).unwrap();
-        let bucket = bucket(100_000);
+        let bucket = bucket(100_000, terms);
         let at = |millis: u64| Allowance {
             bucket: Arc::clone(&bucket),
             terms,

@@ -1,7 +1,6 @@
 //! What administrators do with keys, from the command line or over the API: make, change, rotate, revoke.
 
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 use super::key;
 use crate::domain::error::{Error, Result};
@@ -42,6 +41,9 @@ impl Administrator {
         let name = match &viewer.credential {
             Credential::Key { prefix, label, .. } if label.is_empty() => format!("key {prefix}"),
             Credential::Key { prefix, label, .. } => format!("key {prefix} ({label})"),
+            Credential::Token {
+                issuer, subject, ..
+            } => format!("{subject} (token of {issuer})"),
             Credential::LoopbackDemo => "a caller of the demo".to_owned(),
         };
         Self {
@@ -120,7 +122,8 @@ impl Administrator {
         Ok(keys.find(|key| key.prefix == prefix))
     }
 
-    /// Gives a key other terms, which have been checked. Unless `force` is set, the last key that administers goes on to.
+    /// Gives a key other terms, which have been checked, if it still has those that it was found with. Unless `force` is
+    /// set, the last key that administers goes on to.
     ///
     /// # Errors
     /// When the database fails.
@@ -131,7 +134,11 @@ impl Administrator {
         terms: &KeyTerms,
         force: bool,
     ) -> Result<Changed> {
-        let change = (key.id, Change::Terms(terms));
+        let change = Change::Terms {
+            before: &key.terms,
+            after: terms,
+        };
+        let change = (key.id, change);
         keys::change(store, self.scope(), change, force, self.note()?).await
     }
 
@@ -173,22 +180,6 @@ impl Administrator {
         let change = (key.id, Change::Revoked);
         keys::change(store, self.scope(), change, force, self.note()?).await
     }
-}
-
-/// Does something on a thread of its own, for callers that want a future which can be sent between threads; once begun
-/// it goes on, whether or not its caller waits.
-///
-/// # Errors
-/// What the work says.
-pub async fn apart<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T>>,
-{
-    let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(work()))
-        .await
-        .map_err(Error::internal)?
 }
 
 fn no_randomness(error: getrandom::Error) -> Error {

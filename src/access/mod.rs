@@ -1,12 +1,13 @@
-//! Who may: a key becomes a viewer.
+//! Who may: a key or a token becomes a viewer.
 //!
 //! [`budget`] says what they may spend, [`documents`] what they may ask. [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
-//! knows what they look like. Where a request carries them is `http`'s business.
+//! knows what they look like. [`token`] does the same for JSON Web Tokens. Where a request carries them is `http`'s business.
 
 pub mod budget;
 pub mod documents;
 pub mod key;
 pub mod keys;
+pub mod token;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,6 +3,7 @@
 //! Which data answers a question, and what is made of it, is decided here; the statements are `store`'s, what makes
 //! a member of a segment is `domain`'s.
 
+pub mod built_in;
 mod catalog;
 pub mod cohorts;
 pub mod movement;

@@ -123,12 +123,24 @@ pub async fn users(
     facts: &FactQuery,
     rules: &UserRules,
 ) -> Result<UserSegments> {
-    let found = match columns::user_stats(tx, scope, facts).await? {
+    let found = user_facts(tx, scope, facts).await?;
+    Ok(divide(found, facts.range.span, rules))
+}
+
+/// What is known of users for their segments: two statements.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn user_facts(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+) -> Result<UserFacts> {
+    Ok(match columns::user_stats(tx, scope, facts).await? {
         Some(found) => found,
         None if lifetimes_answer(scope, facts) => lifetimes::user_stats(tx, scope, facts).await?,
         None => user_stats(tx, scope, facts).await?,
-    };
-    Ok(divide(found, facts.range.span, rules))
+    })
 }
 
 /// The kinds that are one segment each, members or not.
@@ -139,8 +151,8 @@ const SINGLE: fn(&UserSegment) -> bool = |kind| {
     )
 };
 
-/// Divides users into segments: pure.
-fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
+/// Divides users into segments: pure. Recency is measured from the end of `range`.
+pub(super) fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
     let mut users = found.users;
     sort_users(&mut users);
     let scores = rfm_scores(&users, rules, range.to);

@@ -1,19 +1,18 @@
 //! Where traffic goes: a publisher's templates of links, and the products worth sending traffic to.
 
 use super::sources;
-use crate::domain::catalog::Catalog;
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::records::{AdSpace, Program};
 use crate::domain::sales::{FactQuery, SalesGroup};
 use crate::domain::scope::{Publisher, ReadScope};
-use crate::domain::text::fold;
 use crate::domain::time::{DAY_US, Instant, Span};
 use crate::domain::totals::Source;
 use crate::domain::traffic::target::{BaseRate, TargetPlan, TargetQuery, TargetRequest, TargetRow};
 use crate::domain::traffic::{
-    ConfiguredDeeplink, Deeplink, DeeplinkSource, LinkSettings, Templates,
+    ConfiguredDeeplink, Deeplink, DeeplinkSource, LinkSettings, Templates, named_ad_space,
+    named_program,
 };
 use crate::store::sales::{self, Actions};
 use crate::store::{ReadTx, ad_spaces, deeplinks, programs};
@@ -56,24 +55,8 @@ fn known(
     programs: &[Program],
     ad_spaces: &[AdSpace],
 ) -> Option<Deeplink> {
-    let by_id = |space: &&AdSpace| space.external_id.as_deref() == Some(&one.ad_space);
-    let by_name = |space: &&AdSpace| fold(&space.name) == fold(&one.ad_space);
-    let mut spaces = ad_spaces.iter();
-    let space = spaces
-        .find(by_id)
-        .or_else(|| ad_spaces.iter().find(by_name))?;
-    let catalog = Catalog::shipped();
-    let shipped = catalog
-        .program_by_external_id(&one.program)
-        .or_else(|| catalog.program(&one.program))
-        .or_else(|| catalog.program_by_name(&one.program));
-    let program = programs.iter().find(|program| match shipped {
-        Some(shipped) => program.catalog_key.as_deref() == Some(&shipped.key),
-        None => {
-            program.external_id.as_deref() == Some(&one.program)
-                || fold(&program.name) == fold(&one.program)
-        }
-    })?;
+    let space = named_ad_space(ad_spaces, &one.ad_space)?;
+    let program = named_program(programs, &one.program)?;
     Some(Deeplink {
         ad_space_id: space.id,
         program_id: program.id,

@@ -13,7 +13,7 @@ use crate::domain::id::{Kind, derive};
 use crate::domain::key::KeyTerms;
 use crate::domain::records::Program;
 use crate::domain::scope::{Publisher, WriteScope};
-use crate::domain::time::Instant;
+use crate::domain::time::{DAY_US, Instant};
 use crate::domain::traffic::DeeplinkSource;
 use crate::ingest::demo;
 use crate::ingest::pipeline::import_demo;
@@ -27,8 +27,8 @@ use crate::telemetry::Metrics;
 /// after everything was imported, so it is also the sign that the data are whole. The number changes with the data.
 const MARK: &str = "demo data 3, until ";
 
-/// When the data are called old, in microseconds: a day.
-const OLD: i64 = 86_400_000_000;
+/// When the data are called old, in microseconds: after a day.
+const OLD: i64 = DAY_US;
 
 /// What the demo serves.
 pub(super) struct DemoData {

@@ -462,7 +462,7 @@ fn told(changed: Changed, prefix: &str) -> Result<(), Failure> {
         Changed::Done => Ok(()),
         Changed::Already => Err(Failure::new(format!("{prefix} was revoked before."))
             .hint("A revoked key stays so; `actiongraph key create` makes another.")),
-        Changed::Missing | Changed::LastAdmin => Err(Failure::new(format!(
+        Changed::Missing | Changed::Meanwhile | Changed::LastAdmin => Err(Failure::new(format!(
             "{prefix} was changed meanwhile; look again."
         ))),
     }

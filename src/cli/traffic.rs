@@ -13,15 +13,13 @@ use super::output::{Output, table};
 use super::{Database, Failure, Outcome, block_on, now, open, publisher};
 use crate::clock::Clock;
 use crate::domain::scope::{Credential, Publisher, ReadScope, Viewer};
-use crate::domain::text::fold;
-use crate::export::csv::{BYTE_ORDER_MARK, Cell, push_line};
-use crate::export::traffic::{Asked, DOCUMENT, Page, column, heading};
+use crate::domain::traffic::{named_ad_space, named_program};
+use crate::export::csv::Cell;
+use crate::export::traffic::{Asked, DOCUMENT, Pages, column, lines};
 use crate::graphql::id::Kind;
 use crate::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method};
 use crate::store::{ReadTx, Store, ad_spaces, programs};
 
-/// How many rows a page has.
-const PAGE: u32 = 100;
 /// How many rows the table has unless said otherwise.
 const SHOWN: u32 = 20;
 
@@ -106,10 +104,10 @@ pub(super) fn run(args: &TrafficArgs, output: &Output) -> Outcome {
                 ..EngineOptions::default()
             },
         )?;
-        let source = Pages {
+        let source = Source {
             engine,
             publisher,
-            asked,
+            pages: Pages::new(asked),
         };
         match &args.csv {
             None => args.table(&source, output).await?,
@@ -165,7 +163,7 @@ impl TrafficArgs {
     }
 
     /// The first products as people read them; what a table has no room for is in the file.
-    async fn table(&self, source: &Pages, output: &Output) -> Result<(), Failure> {
+    async fn table(&self, source: &Source, output: &Output) -> Result<(), Failure> {
         let shown = [
             ("rank", "#"),
             ("product_id", "product"),
@@ -223,10 +221,7 @@ fn plain(cell: &Cell) -> String {
 
 async fn ad_space(store: &Store, scope: ReadScope, named: &str) -> Result<String, Failure> {
     let all = ad_spaces::all(&ReadTx::new(store), scope).await?;
-    let found = all
-        .iter()
-        .find(|space| space.external_id.as_deref() == Some(named))
-        .or_else(|| all.iter().find(|space| fold(&space.name) == fold(named)));
+    let found = named_ad_space(&all, named);
     let names: Vec<&str> = all.iter().map(|space| space.name.as_str()).collect();
     let found = found.ok_or_else(|| missing("ad space", named, &names))?;
     Ok(Kind::AdSpace.id(found.id).to_string())
@@ -234,13 +229,7 @@ async fn ad_space(store: &Store, scope: ReadScope, named: &str) -> Result<String
 
 async fn program(store: &Store, scope: ReadScope, named: &str) -> Result<String, Failure> {
     let all = programs::all(&ReadTx::new(store), scope).await?;
-    let found = all
-        .iter()
-        .find(|program| program.external_id.as_deref() == Some(named))
-        .or_else(|| {
-            all.iter()
-                .find(|program| fold(&program.name) == fold(named))
-        });
+    let found = named_program(&all, named);
     let names: Vec<&str> = all.iter().map(|program| program.name.as_str()).collect();
     let found = found.ok_or_else(|| missing("program", named, &names))?;
     Ok(Kind::Program.id(found.id).to_string())
@@ -253,25 +242,26 @@ fn missing(what: &str, named: &str, known: &[&str]) -> Failure {
     ))
 }
 
-/// The pages of the answer.
-struct Pages {
+/// Where the pages come from.
+struct Source {
     engine: Engine,
     publisher: Publisher,
-    asked: Asked,
+    pages: Pages,
 }
 
-impl Pages {
+impl Source {
     async fn each(
         &self,
         take: &mut (dyn FnMut(Vec<Vec<Cell>>) -> Result<(), Failure> + Send),
     ) -> Result<(), Failure> {
-        let clock = Clock::system();
-        let (mut left, mut next) = (self.asked.rows, None::<String>);
-        loop {
+        // Ranks follow from the present: it is one for all pages.
+        let now = now(&Clock::system());
+        let mut pages = self.pages.clone();
+        while let Some(variables) = pages.next() {
             let request = GraphqlRequest {
                 query: DOCUMENT.to_owned(),
                 operation_name: None,
-                variables: self.asked.page(left.min(PAGE), next.as_deref()),
+                variables,
             };
             let call = Call {
                 viewer: Viewer {
@@ -281,7 +271,7 @@ impl Pages {
                     limits: Arc::default(),
                 },
                 address: None,
-                now: now(&clock),
+                now,
                 method: Method::Get,
                 reference: "traffic-targets".to_owned(),
                 introspection: Introspection::Refused,
@@ -293,27 +283,13 @@ impl Pages {
                 let message = error["message"].as_str().unwrap_or("the question failed");
                 return Err(Failure::usage(message));
             }
-            let page = Page::read(&answer["data"]);
-            left = left.saturating_sub(u32::try_from(page.rows.len()).unwrap_or(u32::MAX));
-            next = page.next.filter(|_| left > 0);
-            take(page.rows)?;
-            if next.is_none() {
-                return Ok(());
-            }
+            take(pages.take(&answer["data"]))?;
         }
-    }
-
-    fn head(&self) -> String {
-        let mut text = String::new();
-        if self.asked.has_mark {
-            text.push_str(BYTE_ORDER_MARK);
-        }
-        push_line(&mut text, &heading());
-        text
+        Ok(())
     }
 
     async fn print(&self, output: &Output) -> Result<(), Failure> {
-        output.print(&self.head())?;
+        output.print(&self.pages.head())?;
         self.each(&mut |rows| output.print(&lines(&rows))).await
     }
 
@@ -325,7 +301,8 @@ impl Pages {
         beside.push(".part");
         let beside = PathBuf::from(beside);
         let mut file = BufWriter::new(File::create(&beside).map_err(failed)?);
-        file.write_all(self.head().as_bytes()).map_err(failed)?;
+        file.write_all(self.pages.head().as_bytes())
+            .map_err(failed)?;
         let mut count = 0;
         let written = self
             .each(&mut |rows| {
@@ -343,12 +320,4 @@ impl Pages {
         written?;
         output.line(&format!("{count} products are in {place}."))
     }
-}
-
-fn lines(rows: &[Vec<Cell>]) -> String {
-    let mut text = String::new();
-    for row in rows {
-        push_line(&mut text, row);
-    }
-    text
 }

@@ -7,13 +7,11 @@
 
 use super::error::{Error, Result};
 use super::text::has_nul;
-use super::time::{Day, Instant, TimeError};
+use super::time::{DAY_US, Day, Instant, TimeError};
 use std::collections::BTreeMap;
 
 /// Microseconds of a minute.
 const MINUTE_US: i64 = 60_000_000;
-/// Microseconds of a day.
-pub const DAY_US: i64 = 86_400_000_000;
 /// How many microseconds before the UTC day of its number an upstream day's noon can lie: at +14:00.
 pub const NOON_BEFORE_US: i64 = 120 * MINUTE_US;
 /// How many microseconds after the beginning of that day it can lie: at -12:00, and two hours to spare.

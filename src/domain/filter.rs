@@ -7,7 +7,7 @@
 //! A filter is also a part of what a segment is stored as, by the names of its variants: a variant that is renamed needs
 //! a new version of the stored form (`rule`).
 
-use super::rule::InSegments;
+use super::rule::{BuiltIn, InSegments};
 use super::text::fold;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -508,6 +508,8 @@ pub enum ProductTest {
     Category(Filter<CategoryTest>),
     /// Whether it is in segments.
     Segment(InSegments),
+    /// Whether it is in a built-in segment of products.
+    BuiltIn(Box<BuiltIn>),
 }
 
 /// A condition on a category.
@@ -526,6 +528,8 @@ pub enum UserTest {
     Field(UserField, Op),
     /// Whether it is in segments.
     Segment(InSegments),
+    /// Whether it is in a built-in segment of users.
+    BuiltIn(Box<BuiltIn>),
 }
 /// A condition on a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,6 +63,14 @@ pub fn derive(publisher: PublisherId, kind: Kind, natural_key: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, &name)
 }
 
+/// The id of whoever an issuer of tokens calls by a name.
+#[must_use]
+pub fn of_subject(issuer: &str, subject: &str) -> Uuid {
+    // Two steps, so that no other issuer and subject can make the same name together.
+    let issuer = Uuid::new_v5(&NAMESPACE, issuer.as_bytes());
+    Uuid::new_v5(&issuer, subject.as_bytes())
+}
+
 /// Checks a publisher's slug: 1 to 63 lower-case letters, digits and inner `-`.
 ///
 /// # Errors
@@ -102,6 +110,14 @@ mod tests {
             derive(PublisherId(1), Kind::Product, "admitad\u{0}900000001")
         );
         assert_eq!(id.get_version_num(), 5);
+    }
+
+    #[test]
+    fn subjects_are_told_apart_by_their_issuer() {
+        let id = of_subject("https://a.example/", "anna");
+        assert_eq!(id, of_subject("https://a.example/", "anna"));
+        assert_ne!(id, of_subject("https://a.example/a", "nna"));
+        assert_ne!(id, of_subject("https://b.example/", "anna"));
     }
 
     #[test]

@@ -21,6 +21,20 @@ pub struct KeyBudget {
     pub refill: i64,
 }
 
+impl KeyBudget {
+    /// Checks a budget that someone has written.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub fn check(self) -> Result<(), String> {
+        let fits = |points: i64| (1..=MAX_BUDGET).contains(&points);
+        if fits(self.capacity) && fits(self.refill) {
+            return Ok(());
+        }
+        Err(format!("capacity and refill are from 1 to {MAX_BUDGET}"))
+    }
+}
+
 /// What an administrator decides about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTerms {
@@ -73,11 +87,7 @@ impl KeyTerms {
             ));
         }
         if let Some(budget) = self.budget {
-            let fits = |points: i64| (1..=MAX_BUDGET).contains(&points);
-            if !fits(budget.capacity) || !fits(budget.refill) {
-                let message = format!("capacity and refill are from 1 to {MAX_BUDGET}");
-                return Err(("budget", message));
-            }
+            budget.check().map_err(|message| ("budget", message))?;
         }
         self.limits.check().map_err(|message| ("limits", message))?;
         if !self.limits.is_none() && self.scopes.iter().any(|scope| *scope != KeyScope::Read) {

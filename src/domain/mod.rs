@@ -31,5 +31,6 @@ pub mod segment;
 pub mod sync;
 pub mod text;
 pub mod time;
+pub mod token;
 pub mod totals;
 pub mod traffic;

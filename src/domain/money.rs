@@ -208,6 +208,18 @@ pub fn format_e4(e4: i64, min_digits: usize) -> String {
     format!("{sign}{}{dot}{fraction}", size / scale)
 }
 
+/// A bound that was given in 1/10 000, in units of which `scale` make one: a multiple of [`SCALE`] or a part of it. Where
+/// they are larger than 1/10 000 it is rounded inwards, so up for a least value. None beyond any value.
+#[must_use]
+pub fn bound_in(scale: i64, e4: i64, is_least: bool) -> Option<i64> {
+    if scale >= SCALE {
+        return e4.checked_mul(scale / SCALE);
+    }
+    let step = SCALE / scale.max(1);
+    let more = is_least && e4.rem_euclid(step) > 0;
+    e4.div_euclid(step).checked_add(i64::from(more))
+}
+
 fn short(text: &str) -> String {
     text.chars().take(40).collect()
 }
@@ -317,6 +329,22 @@ mod tests {
             .amount(),
             "0.000"
         );
+    }
+
+    #[test]
+    fn bounds_are_rounded_inwards_where_units_are_larger() {
+        for (scale, e4, least, most) in [
+            (1, 15_000, Some(2), Some(1)),
+            (1, -15_000, Some(-1), Some(-2)),
+            (1, 20_000, Some(2), Some(2)),
+            (100, 12_345, Some(124), Some(123)),
+            (SCALE, 15_001, Some(15_001), Some(15_001)),
+            (1_000_000, 5_000, Some(500_000), Some(500_000)),
+            (1_000_000, i64::MAX, None, None),
+        ] {
+            assert_eq!(bound_in(scale, e4, true), least, "{scale} {e4}");
+            assert_eq!(bound_in(scale, e4, false), most, "{scale} {e4}");
+        }
     }
 
     proptest! {

@@ -142,6 +142,19 @@ pub struct Product {
     pub first_seen: Instant,
 }
 
+/// A product of the publisher's priority list that is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwaitedProduct {
+    /// The id that it will have.
+    pub id: Uuid,
+    /// AliExpress product id.
+    pub external_id: Option<String>,
+    /// The product id or link, as it was listed.
+    pub written: String,
+    /// When it was listed.
+    pub listed_at: Instant,
+}
+
 /// A category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {

@@ -8,22 +8,25 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `built_in` | built-in segments as conditions |
 //! | `list` | members as people list them: identifiers, links, CSV |
 //! | `refer` | which segments a rule names, and putting them in their places |
 //! | `limit` | how large rules may be, and that no segment leads back to itself |
 //! | `sentence` | a rule in words |
 
+mod built_in;
 mod limit;
 mod list;
 mod refer;
 mod sentence;
 
+pub use built_in::{Asked, AskedWhen, BuiltIn, BuiltInKind, BuiltInMembers, Found};
 pub use limit::{
-    MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS, MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS,
-    MAX_TEXT, Size,
+    MAX_BUILT_IN_PERIODS, MAX_FILTER_MEASURES, MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS,
+    MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, Size,
 };
 pub use list::{Listed, name_of, read_list};
-pub use refer::{Definitions, Moment, Refers};
+pub use refer::{Definitions, Moment, Named, Refers};
 pub use sentence::Described;
 
 use super::action::words;
@@ -315,27 +318,6 @@ impl Rule {
             return Err(Error::internal(cause));
         }
         Ok(stored.rule)
-    }
-
-    /// Everything measured in it, in its order.
-    #[must_use]
-    pub fn measures(&self) -> Vec<&Measure> {
-        let mut found = Vec::new();
-        match self {
-            Self::Users(filter) => measures(filter, &mut found),
-            Self::Products(filter) => measures(filter, &mut found),
-        }
-        found
-    }
-}
-
-fn measures<'a, T>(filter: &'a Filter<Condition<T>>, found: &mut Vec<&'a Measure>) {
-    for condition in filter.tests() {
-        match condition {
-            Condition::Threshold(threshold) => found.push(&threshold.measure),
-            Condition::Rank(rank) => found.push(&rank.measure),
-            Condition::Own(_) | Condition::ClickCountry(_) | Condition::Members(_) => {}
-        }
     }
 }
 

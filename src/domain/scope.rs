@@ -75,7 +75,7 @@ impl Viewer {
     #[must_use]
     pub fn scopes(&self) -> &[KeyScope] {
         match &self.credential {
-            Credential::Key { scopes, .. } => scopes,
+            Credential::Key { scopes, .. } | Credential::Token { scopes, .. } => scopes,
             Credential::LoopbackDemo => &[KeyScope::Read, KeyScope::Segments],
         }
     }
@@ -89,9 +89,15 @@ impl Viewer {
             return Ok(());
         }
         let word = scope.as_str();
-        let message = format!(
-            "This key may not do that: it lacks the scope {word}. `actiongraph key create --scope {word}` makes one that has it."
-        );
+        let message = if matches!(self.credential, Credential::Token { .. }) {
+            format!(
+                "This token may not do that: it lacks the scope {word}, or may not carry it on this server."
+            )
+        } else {
+            format!(
+                "This key may not do that: it lacks the scope {word}. `actiongraph key create --scope {word}` makes one that has it."
+            )
+        };
         Err(Error::new(Code::Forbidden, message))
     }
 }
@@ -112,7 +118,7 @@ impl Viewer {
     #[must_use]
     pub fn budget(&self) -> Option<KeyBudget> {
         match self.credential {
-            Credential::Key { budget, .. } => budget,
+            Credential::Key { budget, .. } | Credential::Token { budget, .. } => budget,
             Credential::LoopbackDemo => None,
         }
     }
@@ -122,7 +128,7 @@ impl Viewer {
     pub fn introspection(&self) -> Option<bool> {
         match self.credential {
             Credential::Key { introspection, .. } => introspection,
-            Credential::LoopbackDemo => None,
+            Credential::Token { .. } | Credential::LoopbackDemo => None,
         }
     }
 }
@@ -146,6 +152,21 @@ pub enum Credential {
         budget: Option<KeyBudget>,
         /// Whether it may ask for the schema; as the server says where nothing is said.
         introspection: Option<bool>,
+    },
+    /// By a JSON Web Token.
+    Token {
+        /// Who made the token.
+        issuer: String,
+        /// Whom it is for, as its issuer calls it.
+        subject: String,
+        /// Who the caller is to those who count what callers use: made of issuer and subject.
+        caller: Uuid,
+        /// What it may do.
+        scopes: Vec<KeyScope>,
+        /// When it ends.
+        expires_at: Instant,
+        /// What it may spend; the server's default where none is given.
+        budget: Option<KeyBudget>,
     },
     /// As a loopback caller of `actiongraph demo`.
     LoopbackDemo,

@@ -11,6 +11,7 @@ use super::catalog::{Catalog, Eligibility};
 use super::deeplink::{Affiliate, Hosts, Subids, TARGET_PARAMETER, Target, Template};
 use super::feed::ProductOffer;
 use super::records::{AdSpace, Product, Program};
+use super::text::fold;
 use super::time::{Day, Instant};
 use uuid::Uuid;
 
@@ -55,6 +56,36 @@ pub struct ConfiguredDeeplink {
     pub program: String,
     /// The template.
     pub template: Template,
+}
+
+/// The ad space that words name: by its id at the network, else by its name without regard to case.
+#[must_use]
+pub fn named_ad_space<'a>(all: &'a [AdSpace], words: &str) -> Option<&'a AdSpace> {
+    let by_id = |space: &&AdSpace| space.external_id.as_deref() == Some(words);
+    let by_name = |space: &&AdSpace| fold(&space.name) == fold(words);
+    let found = all.iter().find(by_id);
+    found.or_else(|| all.iter().find(by_name))
+}
+
+/// The program that words name: by its id at the network, else as the shipped catalogue knows it (by that id, its key or
+/// any of its names), else by its name without regard to case.
+#[must_use]
+pub fn named_program<'a>(all: &'a [Program], words: &str) -> Option<&'a Program> {
+    let catalog = Catalog::shipped();
+    let shipped = catalog
+        .program_by_external_id(words)
+        .or_else(|| catalog.program(words))
+        .or_else(|| catalog.program_by_name(words));
+    let by_id = |program: &&Program| program.external_id.as_deref() == Some(words);
+    let by_key = |program: &&Program| {
+        let key = program.catalog_key.as_deref();
+        key.is_some() && key == shipped.map(|shipped| shipped.key.as_str())
+    };
+    let by_name = |program: &&Program| fold(&program.name) == fold(words);
+    let found = all.iter().find(by_id);
+    found
+        .or_else(|| all.iter().find(by_key))
+        .or_else(|| all.iter().find(by_name))
 }
 
 /// What the configuration says of links.

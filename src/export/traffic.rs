@@ -1,6 +1,6 @@
 //! `trafficTargets` as a file: its arguments as names and texts, its question, and its rows.
 
-use super::csv::Cell;
+use super::csv::{BYTE_ORDER_MARK, Cell, push_line};
 use crate::domain::deeplink::Subids;
 use serde_json::{Map, Value, json};
 
@@ -51,6 +51,8 @@ const COLUMNS: &[(&str, &str, bool)] = &[
     ("link_warnings", "/affiliateLink/warnings", false),
 ];
 
+/// How many rows a page has.
+const PAGE: u32 = 100;
 /// How many rows a file has at most.
 pub const MOST_ROWS: u32 = 100_000;
 /// How many rows it has unless said otherwise.
@@ -131,8 +133,7 @@ impl Asked {
     }
 
     /// The variables of a page behind a cursor.
-    #[must_use]
-    pub fn page(&self, rows: u32, after: Option<&str>) -> Map<String, Value> {
+    fn page(&self, rows: u32, after: Option<&str>) -> Map<String, Value> {
         let mut variables = self.variables.clone();
         variables.insert("first".to_owned(), json!(rows));
         if let Some(after) = after {
@@ -144,17 +145,16 @@ impl Asked {
 
 /// A page of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Page {
+struct Page {
     /// Its rows, a cell for each column.
-    pub rows: Vec<Vec<Cell>>,
+    rows: Vec<Vec<Cell>>,
     /// The cursor that the next page is behind; none on the last.
-    pub next: Option<String>,
+    next: Option<String>,
 }
 
 impl Page {
     /// Reads the data of an answer to [`DOCUMENT`].
-    #[must_use]
-    pub fn read(data: &Value) -> Self {
+    fn read(data: &Value) -> Self {
         let list = &data["trafficTargets"];
         let rows = list["nodes"].as_array().map_or(&[][..], Vec::as_slice);
         let cells = |row: &Value| COLUMNS.iter().map(|column| cell(row, column)).collect();
@@ -171,10 +171,80 @@ impl Page {
 }
 
 /// The heading.
-#[must_use]
-pub fn heading() -> Vec<Cell> {
+fn heading() -> Vec<Cell> {
     let names = COLUMNS.iter().map(|(name, ..)| (*name).to_owned());
     names.map(Cell::Text).collect()
+}
+
+/// Rows as lines of a file.
+#[must_use]
+pub fn lines(rows: &[Vec<Cell>]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        push_line(&mut text, row);
+    }
+    text
+}
+
+/// The pages of a file one after the other: what to ask next, and what became of it. Whoever asks does so as of one moment,
+/// because ranks follow from it.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    asked: Asked,
+    left: u32,
+    place: Place,
+}
+
+/// Where a file is.
+#[derive(Clone, Debug)]
+enum Place {
+    Begin,
+    Behind(String),
+    End,
+}
+
+impl Pages {
+    /// The pages of what is asked for.
+    #[must_use]
+    pub fn new(asked: Asked) -> Self {
+        Self {
+            left: asked.rows,
+            asked,
+            place: Place::Begin,
+        }
+    }
+
+    /// How the file begins: the mark, where one is asked for, and the heading.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let mut text = String::new();
+        if self.asked.has_mark {
+            text.push_str(BYTE_ORDER_MARK);
+        }
+        push_line(&mut text, &heading());
+        text
+    }
+
+    /// The variables of [`DOCUMENT`] for the next page; none at the end.
+    #[must_use]
+    pub fn next(&self) -> Option<Map<String, Value>> {
+        let rows = self.left.min(PAGE);
+        match &self.place {
+            Place::Begin => Some(self.asked.page(rows, None)),
+            Place::Behind(cursor) => Some(self.asked.page(rows, Some(cursor))),
+            Place::End => None,
+        }
+    }
+
+    /// Takes the data of the answer; gives its rows.
+    pub fn take(&mut self, data: &Value) -> Vec<Vec<Cell>> {
+        let page = Page::read(data);
+        let count = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_sub(count);
+        let next = page.next.filter(|_| self.left > 0);
+        self.place = next.map_or(Place::End, Place::Behind);
+        page.rows
+    }
 }
 
 /// The place of a column in a row; none for a name that there is not.
@@ -349,5 +419,30 @@ mod tests {
         assert_eq!(at("reasons"), Cell::Text("a; b".to_owned()));
         assert_eq!(at("affiliate_link"), Cell::Empty);
         assert_eq!(Page::read(&json!({})), Page::default());
+    }
+
+    #[test]
+    fn pages_end_with_the_list_or_with_what_is_asked_for() {
+        let answer = |count: usize, more: bool| {
+            let nodes: Vec<Value> = (0..count).map(|rank| json!({ "rank": rank })).collect();
+            json!({ "trafficTargets": {
+                "pageInfo": { "hasNextPage": more, "endCursor": "c" }, "nodes": nodes
+            } })
+        };
+        let mut pages = Pages::new(Asked::read([("first", "150"), ("bom", "true")]).unwrap());
+        assert!(pages.head().starts_with(BYTE_ORDER_MARK));
+        assert_eq!(pages.next().unwrap()["first"], 100);
+        assert_eq!(pages.take(&answer(100, true)).len(), 100);
+        let second = pages.next().unwrap();
+        assert_eq!(
+            (&second["first"], &second["after"]),
+            (&json!(50), &json!("c"))
+        );
+        let rows = pages.take(&answer(50, true));
+        assert_eq!(lines(&rows).lines().count(), 50);
+        assert_eq!(pages.next(), None);
+        let mut short = Pages::new(Asked::read([]).unwrap());
+        short.take(&answer(3, false));
+        assert_eq!(short.next(), None);
     }
 }

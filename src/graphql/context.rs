@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::error::{Failure, Result};
@@ -14,14 +14,40 @@ use super::loaders::{Entity, Loaders};
 use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
+use crate::analytics::built_in::{self, Parameters};
 use crate::analytics::traffic;
 use crate::domain::page::Page;
-use crate::domain::rule::{Definitions, Moment};
+use crate::domain::rule::{
+    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, SegmentSet, Subject,
+};
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
 use crate::domain::traffic::LinkSettings;
 use crate::store::segment_settings::{StoredSettings, segment_settings};
 use crate::store::{self, DataState, ReadTx};
+
+/// What a request reads once, until it writes.
+struct Once<T>(Mutex<Option<T>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Once<T> {
+    async fn get(&self, read: impl Future<Output = T>) -> T {
+        let mut held = self.0.lock().await;
+        match held.as_ref() {
+            Some(known) => known.clone(),
+            None => held.insert(read.await).clone(),
+        }
+    }
+
+    async fn forget(&self) {
+        self.0.lock().await.take();
+    }
+}
 
 /// One request. It is the same for all its fields, which therefore see one state of the data and one present.
 pub struct RequestContext {
@@ -41,11 +67,21 @@ pub struct RequestContext {
     pub limits: Arc<EngineOptions>,
     /// What the caller may spend; none where nothing is counted.
     pub allowance: Option<Allowance>,
-    links: OnceCell<Result<Arc<Links>>>,
-    state: OnceCell<Result<DataState>>,
+    links: Once<Result<Arc<Links>>>,
+    state: Once<Result<DataState>>,
     /// Segments that were read, and which were looked for.
     definitions: Mutex<(Definitions, HashSet<Uuid>)>,
-    settings: OnceCell<Result<StoredSettings>>,
+    settings: Once<Result<StoredSettings>>,
+    built_in: Mutex<BuiltInFound>,
+}
+
+/// Members of built-in segments that were looked up, and the periods that were divided for it.
+#[derive(Default)]
+struct BuiltInFound {
+    found: Found,
+    periods: HashSet<(Subject, AskedWhen)>,
+    /// How many ids are kept of segments that nobody asked for yet.
+    kept: usize,
 }
 
 impl RequestContext {
@@ -66,12 +102,13 @@ impl RequestContext {
             now,
             tx,
             loaders,
-            links: OnceCell::new(),
+            links: Once::default(),
             limits,
             allowance,
-            state: OnceCell::new(),
+            state: Once::default(),
             definitions: Mutex::default(),
-            settings: OnceCell::new(),
+            settings: Once::default(),
+            built_in: Mutex::default(),
         })
     }
 
@@ -80,12 +117,12 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn state(&self) -> Result<DataState> {
-        let read = || async {
+        let read = async {
             store::state(&self.tx, self.scope)
                 .await
                 .map_err(Failure::from)
         };
-        self.state.get_or_init(read).await.clone()
+        self.state.get(read).await
     }
 
     /// What the configuration says of links.
@@ -98,13 +135,13 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn links(&self) -> Result<Arc<Links>> {
-        let read = || async {
+        let read = async {
             let publisher = &self.viewer.publisher;
             let read =
                 traffic::templates(&self.tx, publisher, self.scope, &self.limits.links).await?;
             Ok(Arc::new(Links::new(read)))
         };
-        self.links.get_or_init(read).await.clone()
+        self.links.get(read).await
     }
 
     /// When and where this request evaluates segments as of a point in time: periods follow the publisher's zone, so that a
@@ -138,7 +175,106 @@ impl RequestContext {
     /// To be called behind a write: what is read from now on is read behind it.
     pub async fn renew(&self) {
         self.tx.renew().await;
+        self.loaders.forget();
+        self.links.forget().await;
+        self.state.forget().await;
+        self.settings.forget().await;
         *self.definitions.lock().await = Default::default();
+        *self.built_in.lock().await = BuiltInFound::default();
+    }
+
+    /// The parameters of the built-in segments that conditions name: what the publisher set.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn segment_parameters(&self) -> Result<Parameters> {
+        Ok(Parameters {
+            settings: self.segment_settings().await?.settings,
+            main: self.viewer.publisher.currency,
+        })
+    }
+
+    /// The members of built-in segments: each period is divided once, whatever asks for it.
+    ///
+    /// # Errors
+    /// When there are too many periods, the publisher's settings do not go with a currency, or the store fails.
+    async fn found(&self, asked: HashSet<Asked>) -> Result<Found> {
+        if asked.is_empty() {
+            return Ok(Found::new());
+        }
+        let parameters = self.segment_parameters().await?;
+        let mut held = self.built_in.lock().await;
+        let missing: HashSet<Asked> = asked
+            .iter()
+            .filter(|one| !held.found.contains_key(one))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            let periods = missing.iter().map(|one| (one.kind.subject(), one.when));
+            held.periods.extend(periods);
+            built_in::check(held.periods.len())?;
+            let mut room = built_in::ROOM.saturating_sub(held.kept);
+            let read =
+                built_in::find(&self.tx, self.scope, missing, &parameters, &mut room).await?;
+            held.kept = built_in::ROOM - room;
+            held.found.extend(read);
+        }
+        let known = asked.into_iter();
+        Ok(known
+            .filter_map(|one| {
+                let members = held.found.get(&one)?;
+                Some((one, Arc::clone(members)))
+            })
+            .collect())
+    }
+
+    /// Puts the segments that a filter names in their places, as of now.
+    ///
+    /// # Errors
+    /// When one is not there or too large, or the members of a built-in one cannot be looked up.
+    pub async fn fill_in(&self, all: &Definitions, refers: &mut (dyn Refers + Send)) -> Result<()> {
+        let moment = self.moment(self.now);
+        let asked = all.asked_by(refers, moment);
+        let found = self.found(asked).await?;
+        Ok(all.fill_in(refers, moment, &found)?)
+    }
+
+    /// Segments as of moments, one after the other: each of them at all moments.
+    ///
+    /// # Errors
+    /// When one is not there or too large, or the members of a built-in one cannot be looked up.
+    pub async fn sets(
+        &self,
+        all: &Definitions,
+        ids: &[Uuid],
+        moments: &[Moment],
+    ) -> Result<Vec<Arc<SegmentSet>>> {
+        let each = || {
+            ids.iter()
+                .flat_map(|id| moments.iter().map(|moment| (*id, *moment)))
+        };
+        let mut asked = HashSet::new();
+        for (id, moment) in each() {
+            asked.extend(all.asked(id, moment)?);
+        }
+        let found = self.found(asked).await?;
+        let sets = each().map(|(id, moment)| Ok(all.set(id, moment, &found)?));
+        sets.collect()
+    }
+
+    /// A rule that is not saved, as of a moment.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn set_of(
+        &self,
+        all: &Definitions,
+        rule: &Rule,
+        moment: Moment,
+    ) -> Result<Arc<SegmentSet>> {
+        let asked = all.asked_by(&mut rule.clone(), moment);
+        let found = self.found(asked).await?;
+        Ok(all.set_of(rule, moment, &found)?)
     }
 
     /// What the publisher set of the built-in segments' parameters: one statement for all that ask.
@@ -146,12 +282,12 @@ impl RequestContext {
     /// # Errors
     /// When the store fails.
     pub async fn segment_settings(&self) -> Result<StoredSettings> {
-        let read = || async {
+        let read = async {
             segment_settings(&self.tx, self.scope)
                 .await
                 .map_err(Failure::from)
         };
-        self.settings.get_or_init(read).await.clone()
+        self.settings.get(read).await
     }
 
     /// Makes siblings of a page's rows and remembers them for look-ups by id.

@@ -158,9 +158,8 @@ impl Engine {
         {
             return refused(&errors);
         }
-        if prepared.kind == OperationKind::Query
-            && let Err(error) = call.viewer.check(KeyScope::Read)
-        {
+        // Mutations, too: their payloads answer whatever hangs on what was written.
+        if let Err(error) = call.viewer.check(KeyScope::Read) {
             let told = Told::request(error.code().as_str(), error.message(), Vec::new());
             return refusal(vec![told], error.code());
         }

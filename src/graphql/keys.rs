@@ -11,13 +11,13 @@ use super::mutation::UserError;
 use super::scalar::{Date, DateTime};
 use super::types::key::ApiKey;
 use super::types::viewer::KeyScope;
-use crate::access::keys::{Administrator, LONGEST_OVERLAP, WithSecret, apart};
+use crate::access::keys::{Administrator, LONGEST_OVERLAP, WithSecret};
 use crate::domain::error::Code;
 use crate::domain::key::{self, KeyTerms};
 use crate::domain::limits::{Limits, SubidLimit};
 use crate::domain::scope;
-use crate::store::Store;
 use crate::store::keys::Changed;
+use crate::store::{Store, apart};
 
 /// How long the old secret is taken beside the new one where nothing is said, in hours.
 const OVERLAP_HOURS: i32 = 24;
@@ -192,6 +192,7 @@ impl ApiKeySecretPayload {
 const MISSING: &str = "there is no such key; `apiKeys` lists them by their public part, the eight letters after `ag_`";
 const LAST_ADMIN: &str = "this is the last key that administers: without it, only the command line makes keys. Make another \
                           first, or say `force: true`";
+const MEANWHILE: &str = "somebody changed the key since it was looked at; nothing was changed: look again and repeat it";
 const REVOKED: &str = "the key was revoked, for good; make another";
 
 /// Who administers, checked.
@@ -356,6 +357,7 @@ fn answer(changed: Changed, key: key::ApiKey, request: &RequestContext) -> ApiKe
         },
         Changed::Already => ApiKeyPayload::wrong(&["key"], Code::Conflict, REVOKED),
         Changed::Missing => ApiKeyPayload::wrong(&["key"], Code::NotFound, MISSING),
+        Changed::Meanwhile => ApiKeyPayload::wrong(&["key"], Code::Conflict, MEANWHILE),
         Changed::LastAdmin => ApiKeyPayload::wrong(&["force"], Code::Conflict, LAST_ADMIN),
     }
 }

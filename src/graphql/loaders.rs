@@ -35,7 +35,7 @@ pub trait Entity: Clone + Send + Sync + 'static {
 }
 
 macro_rules! entities {
-    ($($record:ident: $module:ident),+ $(,)?) => {$(
+    ($($record:ident: $module:ident),+ $(,)?) => { $(
         impl Entity for $record {
             fn key(&self) -> Uuid {
                 self.id
@@ -49,7 +49,15 @@ macro_rules! entities {
                 store::$module::by_ids(tx, scope, ids)
             }
         }
-    )+};
+    )+
+
+        impl Loaders {
+            /// Forgets what was read, because something was written.
+            pub fn forget(&self) {
+                $(self.0.clear::<Key<$record>>();)+
+            }
+        }
+    };
 }
 
 entities!(

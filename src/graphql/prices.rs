@@ -58,11 +58,21 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("UserSegmentResult.users", ("380", None)),
 ];
 
+/// Fields of inputs for which actions are looked through, each time that they are given to a question: what that costs once,
+/// and for each thousand actions in the `period` that stands in them. The members of built-in segments are looked up as the
+/// roots `userSegments` and `productSegments` do.
+const INPUTS: &[(&str, (&str, &str))] = &[
+    ("ProductFilter.builtInSegment", ("5000", "230")),
+    ("ProductSegmentRule.builtInSegment", ("5000", "230")),
+    ("UserFilter.builtInSegment", ("1500", "760")),
+    ("UserSegmentRule.builtInSegment", ("1500", "760")),
+];
+
 /// Entries that plain lists are taken to have.
 const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
 
 /// The definitions of the directives.
-const DEFINITIONS: &str = r#""Cost of each object that a field answers, in points; an object costs 1 and a scalar 0 where nothing is said."
+const DEFINITIONS: &str = r#""Cost of each object that a field answers, or of an input once, in points; an object costs 1 and a scalar 0 where nothing is said."
 directive @cost(
   "The points, a decimal number."
   weight: String!
@@ -80,13 +90,13 @@ directive @listSize(
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
-"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it."
+"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it, or in the period of the input."
 directive @scanCost(
   "The points, a decimal number."
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
-) on FIELD_DEFINITION
+) on FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 "#;
 
@@ -117,8 +127,10 @@ pub(super) fn priced(sdl: &str) -> String {
 /// Where in the printed schema a line stands.
 #[derive(Default)]
 struct Reader {
-    /// The object or interface type that is open.
+    /// The object, interface or input type that is open.
     owner: Option<String>,
+    /// Whether it is an input.
+    is_input: bool,
     /// The field the arguments of which are open, and their names.
     field: Option<(String, Vec<String>)>,
     /// Inside a description of several lines.
@@ -134,11 +146,12 @@ impl Reader {
             return line.to_owned();
         }
         if let Some(head) = line.strip_suffix(" {") {
-            let name = ["type ", "interface "]
+            let name = ["type ", "interface ", "input "]
                 .iter()
                 .find_map(|word| head.strip_prefix(word))
                 .and_then(|rest| rest.split(' ').next());
             self.owner = name.map(str::to_owned);
+            self.is_input = head.starts_with("input ");
             let weight = name
                 .filter(|_| head.starts_with("type "))
                 .and_then(type_weight);
@@ -153,6 +166,14 @@ impl Reader {
         if line == "}" {
             self.owner = None;
             return line.to_owned();
+        }
+        if self.is_input {
+            let name = words.split(':').next().unwrap_or_default();
+            let price = of(INPUTS, &format!("{owner}.{name}"));
+            let price = price.map(|(once, each)| {
+                format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\")")
+            });
+            return format!("{line}{}", price.unwrap_or_default());
         }
         if let Some((_, arguments)) = &mut self.field
             && !words.starts_with("): ")

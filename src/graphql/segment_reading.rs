@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::context::RequestContext;
 use super::error::{Failure, MAX_ERRORS, Result};
-use super::input::reader::{ListedMember, MemberName, Reader, unfit_segments};
+use super::input::reader::{ListedMember, MemberName, Reader, unfit_currencies, unfit_segments};
 use super::input::rule::SegmentRuleInput;
 use super::mutation::UserError;
 use crate::domain::action::SOURCE;
@@ -39,11 +39,14 @@ pub async fn read_rule(
     let rule = given.read(&mut reader)?;
     let named = std::mem::take(&mut reader.named);
     let listed = std::mem::take(&mut reader.listed);
+    let scored = std::mem::take(&mut reader.scored);
     let mut problems: Vec<UserError> = reader.problems().iter().map(user_error).collect();
     let all = request
         .definitions(named.iter().map(|named| named.id))
         .await?;
-    let unfit = unfit_segments(&all, &named).into_iter().map(Failure::from);
+    let mut unfit = unfit_segments(&all, &named);
+    unfit.extend(unfit_currencies(request, &scored).await?);
+    let unfit = unfit.into_iter().map(Failure::from);
     problems.extend(unfit.map(|problem| user_error(&problem)));
     let Some(rule) = rule.filter(|_| problems.is_empty()) else {
         problems.truncate(MAX_ERRORS);

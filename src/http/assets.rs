@@ -11,12 +11,13 @@ use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 
 use super::error::Refusal;
+use super::graphql::introspection;
 use super::no_such_route;
-use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
 use crate::domain::error::Code;
 use crate::domain::policy::IntrospectionPolicy;
+use crate::graphql::Introspection;
 
 /// What the page may do: load what this server serves, and nothing else. The editor writes its own `style` elements and
 /// keeps small pictures in its style sheet, hence the two exceptions. Workers carry the policy of their own file, so
@@ -100,14 +101,15 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse
 
 /// The schema in GraphQL's own language.
 pub async fn schema(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
-    match state.options.introspection {
-        IntrospectionPolicy::Everyone => {}
-        IntrospectionPolicy::Keys => {
-            if let Err(error) = viewer(&request, &state).await {
-                return Refusal::of(&error, &reference_of(&request)).error_response();
+    let policy = state.options.introspection;
+    if policy != IntrospectionPolicy::Everyone {
+        match viewer(&request, &state).await {
+            Ok(viewer) if introspection(policy, &viewer) == Introspection::Allowed => {}
+            Err(refusal) if policy == IntrospectionPolicy::Keys => {
+                return refusal.error_response();
             }
+            Ok(_) | Err(_) => return no_such_route().await,
         }
-        IntrospectionPolicy::Off => return no_such_route().await,
     }
     let digest = Sha256::digest(&state.schema);
     page(

@@ -108,6 +108,18 @@ impl Refusal {
         self
     }
 
+    /// The same answer, saying that the token that was sent is not taken (RFC 6750).
+    #[must_use]
+    pub fn of_token(mut self) -> Self {
+        let challenge = "Bearer realm=\"actiongraph\", error=\"invalid_token\"";
+        self.headers
+            .retain(|(name, _)| *name != header::WWW_AUTHENTICATE);
+        self.with(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        )
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {

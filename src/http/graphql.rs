@@ -86,9 +86,7 @@ async fn run(
             &options.cors_origins,
         )?;
     }
-    let viewer = viewer::viewer(request, state)
-        .await
-        .map_err(|error| Refusal::of(&error, &reference))?;
+    let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state.turnstile.enter(caller_of(&viewer))?;
     let (parsed, method) = match payload {
@@ -177,7 +175,8 @@ pub(super) fn terms_of(viewer: &Viewer, of_all: Option<Terms>) -> Option<Terms> 
     own.or(of_all)
 }
 
-fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
+/// Whether a caller may ask for the schema, by introspection or as text.
+pub(super) fn introspection(policy: IntrospectionPolicy, viewer: &Viewer) -> Introspection {
     if let Some(may) = viewer.introspection() {
         return if may {
             Introspection::Allowed

@@ -57,7 +57,7 @@ async fn take(
 ) -> Result<HttpResponse, Refusal> {
     let reference = reference_of(request);
     let refuse = |error: Error| Refusal::of(&error, &reference);
-    let viewer = viewer(request, state).await.map_err(refuse)?;
+    let viewer = viewer(request, state).await?;
     viewer.check(KeyScope::Import).map_err(refuse)?;
     let asked = asked(request.query_string())?;
     check_coding(request)?;

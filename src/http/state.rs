@@ -9,6 +9,7 @@ use super::turnstile::Turnstile;
 use crate::access::Keyring;
 use crate::access::budget::{Budgets, Terms};
 use crate::access::documents::TrustedDocuments;
+use crate::access::token::Issuer;
 use crate::clock::Clock;
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::scope::Publisher;
@@ -52,6 +53,8 @@ pub struct HttpState {
     pub engine: Engine,
     /// Recognises keys.
     pub keyring: Keyring,
+    /// Recognises JSON Web Tokens, where they are taken.
+    pub issuer: Option<Arc<Issuer>>,
     /// What callers may spend.
     pub budgets: Budgets,
     /// How many may be inside.

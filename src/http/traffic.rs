@@ -1,7 +1,5 @@
 //! The door for files of targets: `GET /traffic-targets.csv`, the answers to `trafficTargets` page after page.
 
-use std::sync::Arc;
-
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
@@ -16,22 +14,19 @@ use super::state::HttpState;
 use super::viewer::viewer;
 use crate::access::budget::caller_of;
 use crate::domain::error::{Code, Error};
-use crate::domain::scope::Viewer;
-use crate::export::csv::{BYTE_ORDER_MARK, push_line};
-use crate::export::traffic::{Asked, DOCUMENT, Page, heading};
+use crate::domain::time::Instant;
+use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
-
-/// How many rows a page has.
-const PAGE: u32 = 100;
 
 /// A file on its way.
 struct Export {
+    /// Asked again who it is for with every page: a key may end, or be limited, while its file is on its way.
+    request: HttpRequest,
     state: Data<HttpState>,
-    viewer: Arc<Viewer>,
     reference: String,
-    asked: Asked,
-    left: u32,
-    next: Option<String>,
+    /// The present of the whole file.
+    now: Instant,
+    pages: Pages,
 }
 
 /// Answers with the file. What is wrong is said before it begins; when a later page fails, the file breaks off, so that
@@ -48,37 +43,26 @@ async fn begin(
     state: &Data<HttpState>,
 ) -> Result<(String, Export), Refusal> {
     let reference = reference_of(request);
-    let viewer = viewer(request, state)
-        .await
-        .map_err(|error| Refusal::of(&error, &reference))?;
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
     let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
-    let mut text = String::new();
-    if asked.has_mark {
-        text.push_str(BYTE_ORDER_MARK);
-    }
-    push_line(&mut text, &heading());
     let mut export = Export {
+        request: request.clone(),
         state: state.clone(),
-        viewer,
         reference,
-        left: asked.rows,
-        asked,
-        next: None,
+        now: state.now(),
+        pages: Pages::new(asked),
     };
-    text.push_str(&export.page().await?);
+    let mut text = export.pages.head();
+    text.push_str(&export.page().await?.unwrap_or_default());
     Ok((text, export))
 }
 
 fn respond(first: String, export: Export) -> HttpResponse {
     let rest = stream::try_unfold(export, |mut export| async move {
-        if export.next.is_none() {
-            return Ok(None);
-        }
         let page = export.page().await;
         let page = page.map_err(|refusal| std::io::Error::other(refusal.code().as_str()))?;
-        Ok::<_, std::io::Error>(Some((Bytes::from(page), export)))
+        Ok::<_, std::io::Error>(page.map(|page| (Bytes::from(page), export)))
     });
     let first = stream::once(async { Ok(Bytes::from(first)) });
     HttpResponse::Ok()
@@ -92,28 +76,31 @@ fn respond(first: String, export: Export) -> HttpResponse {
 }
 
 impl Export {
-    /// The next page as lines.
-    async fn page(&mut self) -> Result<String, Refusal> {
-        let rows = self.left.min(PAGE);
+    /// The next page as lines; none behind the last.
+    async fn page(&mut self) -> Result<Option<String>, Refusal> {
+        let Some(variables) = self.pages.next() else {
+            return Ok(None);
+        };
+        let viewer = viewer(&self.request, &self.state).await?;
         let request = GraphqlRequest {
             query: DOCUMENT.to_owned(),
             operation_name: None,
-            variables: self.asked.page(rows, self.next.as_deref()),
+            variables,
         };
         let call = Call {
-            viewer: (*self.viewer).clone(),
+            viewer: (*viewer).clone(),
             address: None,
-            now: self.state.now(),
+            now: self.now,
             method: Method::Get,
             reference: self.reference.clone(),
             introspection: Introspection::Refused,
         };
         let options = &self.state.options;
-        let _pass = self.state.turnstile.enter(caller_of(&self.viewer))?;
+        let _pass = self.state.turnstile.enter(caller_of(&viewer))?;
         let spending = Spending {
-            allowance: terms_of(&self.viewer, options.terms).map(|terms| {
+            allowance: terms_of(&viewer, options.terms).map(|terms| {
                 let elapsed = self.state.clock.elapsed();
-                self.state.budgets.of(&self.viewer, terms, elapsed)
+                self.state.budgets.of(&viewer, terms, elapsed)
             }),
             estimate_only: false,
         };
@@ -124,15 +111,7 @@ impl Export {
         if let Some(error) = answer["errors"].get(0) {
             return Err(refusal(error, &self.reference));
         }
-        let page = Page::read(&answer["data"]);
-        let mut text = String::new();
-        for row in &page.rows {
-            push_line(&mut text, row);
-        }
-        let sent = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_sub(sent);
-        self.next = page.next.filter(|_| self.left > 0);
-        Ok(text)
+        Ok(Some(lines(&self.pages.take(&answer["data"]))))
     }
 }
 

@@ -5,31 +5,48 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 
+use super::error::Refusal;
+use super::observe::reference_of;
 use super::state::HttpState;
 use crate::access::refusal;
-use crate::domain::error::Result;
+use crate::access::token::looks_like_one;
+use crate::domain::error::{Code, Error};
 use crate::domain::scope::{Credential, Viewer};
 
 /// The viewer of a request.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` without a good key, in the same words whether it is missing, malformed, unknown or revoked;
-/// otherwise what the store says.
-pub async fn viewer(request: &HttpRequest, state: &HttpState) -> Result<Arc<Viewer>> {
+/// `UNAUTHENTICATED` without a good key or token, in the same words whether a key is missing, malformed, unknown or
+/// revoked; otherwise what the store says.
+pub async fn viewer(request: &HttpRequest, state: &HttpState) -> Result<Arc<Viewer>, Refusal> {
+    let reference = reference_of(request);
+    let refuse = |error: Error| Refusal::of(&error, &reference);
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let Some(first) = headers.next() else {
-        return loopback(request, state).ok_or_else(refusal);
+        return loopback(request, state).ok_or_else(|| refuse(refusal()));
     };
     let secret = first.to_str().ok().and_then(bearer);
-    match (secret, headers.next()) {
-        (Some(secret), None) => {
-            state
-                .keyring
-                .authenticate(secret, state.clock.elapsed(), state.now())
-                .await
-        }
-        _ => Err(refusal()),
+    let (Some(secret), None) = (secret, headers.next()) else {
+        return Err(refuse(refusal()));
+    };
+    let (elapsed, now) = (state.clock.elapsed(), state.now());
+    if let Some(issuer) = state.issuer.as_ref().filter(|_| looks_like_one(secret)) {
+        let viewer = issuer.authenticate(secret, elapsed, now).await;
+        return viewer.map_err(|error| of_token(&error, &reference));
     }
+    let viewer = state.keyring.authenticate(secret, elapsed, now).await;
+    viewer.map_err(refuse)
+}
+
+/// What a token that is not taken is answered; why is said in the log alone.
+fn of_token(error: &Error, reference: &str) -> Refusal {
+    let refusal = Refusal::of(error, reference);
+    if error.code() != Code::Unauthenticated {
+        return refusal;
+    }
+    let cause = error.cause().map(ToString::to_string);
+    tracing::info!(reference, cause, "a token was refused");
+    refusal.of_token()
 }
 
 /// In the demo, a caller on this machine reads the demo publisher without a key.

@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How many postbacks a group has at most.
 pub const GROUP: usize = 500;
+/// How many make a group that need not wait for others, where more are divided into two groups.
+const FEW: usize = 50;
 /// How long the first of a group waits for others at most.
 pub const PATIENCE: Duration = Duration::from_millis(5);
 /// How many postbacks may wait for the writer: some seconds' worth. Beyond them senders are told to come again.
@@ -83,16 +85,23 @@ impl Writer {
     /// Waits for postbacks and writes the next group, whose present `now` tells; gives how many it had. None when there
     /// will be no more.
     pub async fn next(&mut self, store: &Store, now: impl FnOnce() -> Instant) -> Option<usize> {
-        let mut group = Vec::with_capacity(GROUP);
-        if self.letters.recv_many(&mut group, GROUP).await == 0 {
+        // Beside a database that works by itself, half of the senders can send again while the group of the others is
+        // being written. One in this process is quickest with all of them at once.
+        let (room, enough) = if store.is_apart() {
+            ((self.letters.len() / 2).clamp(FEW, GROUP), FEW)
+        } else {
+            (GROUP, GROUP)
+        };
+        let mut group = Vec::with_capacity(room);
+        if self.letters.recv_many(&mut group, room).await == 0 {
             return None;
         }
-        // Where many came at once the last time, they are on their way again; a single one has nobody to wait for.
-        if group.len() < self.last.min(GROUP) {
-            let expected = self.last.min(GROUP);
+        // Where several came at once the last time, they are on their way again; a single one has nobody to wait for.
+        let expected = self.last.min(enough);
+        if group.len() < expected {
             let more = async {
                 while group.len() < expected {
-                    let room = GROUP - group.len();
+                    let room = enough - group.len();
                     if self.letters.recv_many(&mut group, room).await == 0 {
                         break;
                     }

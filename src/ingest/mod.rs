@@ -12,16 +12,19 @@
 //! | a postback's parameters | [`postback`] |
 //! | batches into the write path | [`pipeline`], [`retry`], and [`inbox`] for postbacks |
 //! | where uploads wait | [`uploads`] |
+//! | an issuer's keys, as they are published | [`key_source`] |
 //!
-//! All but the last two rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! All but the last three rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
 //! clock, no database.
 
 pub mod adjustments;
 pub mod admitad;
 pub mod demo;
+mod encryption;
 pub mod feed;
 pub mod format;
 pub mod inbox;
+pub mod key_source;
 pub mod latest;
 pub mod ledger;
 pub mod normalize;

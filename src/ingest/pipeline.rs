@@ -457,6 +457,7 @@ async fn write_all(
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;
+            store.keep_statistics().await;
             report.inserted += count(applied.inserted);
             report.updated += count(applied.updated);
             report.unchanged += count(applied.unchanged);

@@ -5,14 +5,13 @@ use super::normalize::NormalizeContext;
 use super::pipeline::{Entrance, run_id};
 use super::raw::RawRecord;
 use crate::domain::draft::{ActionDraft, Reject};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::records::{ImportRun, RejectedRecord, RunState};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
-use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::imports::{NewRun, begin, finish, resolve};
-use tokio::runtime::Handle;
+use crate::store::{Store, apart};
 use uuid::Uuid;
 
 /// How many records are written at once.
@@ -78,13 +77,7 @@ pub async fn retry_apart(
     offset_minutes: i32,
     now: Instant,
 ) -> Result<Uuid> {
-    let runtime = Handle::current();
-    let work = move || {
-        runtime.block_on(async { retry(&store, scope, &run, records, offset_minutes, now).await })
-    };
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(Error::internal)?
+    apart(async move || retry(&store, scope, &run, records, offset_minutes, now).await).await
 }
 
 /// Writes what is understood; gives how many are not.

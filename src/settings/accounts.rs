@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::values::is_private;
 use super::{Raw, shown};
 use crate::domain::id::check_slug;
 use crate::domain::secret::Secret;
@@ -259,17 +260,7 @@ fn base_url(raw: &mut Raw, fields: &mut Fields) -> String {
         url.push('/');
     }
     let parsed = url::Url::parse(&url).ok().filter(|parsed| {
-        let is_here = match parsed.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        let plain = parsed.username().is_empty()
-            && parsed.password().is_none()
-            && parsed.query().is_none()
-            && parsed.fragment().is_none();
-        plain && (parsed.scheme() == "https" || parsed.scheme() == "http" && is_here)
+        is_private(parsed) && parsed.query().is_none() && parsed.fragment().is_none()
     });
     if parsed.is_none() {
         // Not repeated: it may hold a password.

@@ -82,6 +82,19 @@ pub(super) fn tls(raw: &mut Raw) -> Option<TlsFiles> {
     }
 }
 
+/// Whether nobody on the way can read or change what is sent to an address: `https`, or `http` on this machine. An
+/// address that holds a user or password is none of these.
+pub(super) fn is_private(address: &url::Url) -> bool {
+    let is_here = match address.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let is_plain = address.username().is_empty() && address.password().is_none();
+    is_plain && (address.scheme() == "https" || address.scheme() == "http" && is_here)
+}
+
 /// A configuration file with every setting, its meaning and its default, for people to start from.
 #[must_use]
 pub fn defaults() -> String {

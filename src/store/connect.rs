@@ -10,6 +10,7 @@
 
 use super::columns::{Columns, ColumnsOptions};
 use super::error::{from_db, is_missing_table};
+use super::statistics::Growth;
 use super::tx::Recorder;
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
@@ -81,6 +82,7 @@ struct Pools {
     backend: DbBackend,
     options: StoreOptions,
     description: String,
+    growth: Growth,
 }
 
 impl Store {
@@ -227,29 +229,22 @@ impl Store {
         }
     }
 
-    /// Refreshes the planner's statistics, after much was written.
-    ///
-    /// # Errors
-    /// When the statement fails.
-    pub async fn analyze(&self) -> Result<()> {
-        let statement = match self.pools.backend {
-            DbBackend::Sqlite => "PRAGMA analysis_limit = 1000; ANALYZE",
-            _ => "ANALYZE",
-        };
-        self.pools
-            .write
-            .execute_unprepared(statement)
-            .await
-            .map_err(|error| from_db(&error))?;
-        Ok(())
-    }
-
     pub(super) fn reader(&self) -> &DatabaseConnection {
         &self.pools.read
     }
 
     pub(super) fn writer(&self) -> &DatabaseConnection {
         &self.pools.write
+    }
+
+    pub(super) fn grown(&self) -> &Growth {
+        &self.pools.growth
+    }
+
+    /// Whether the database is a server of its own, which works while this process does.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.backend() != DbBackend::Sqlite
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -326,6 +321,7 @@ async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
         backend: DbBackend::Sqlite,
         options,
         description: format!("SQLite {path}"),
+        growth: Growth::default(),
     })
 }
 
@@ -478,6 +474,7 @@ async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
         backend: DbBackend::Postgres,
         options,
         description: "PostgreSQL".to_owned(),
+        growth: Growth::default(),
     })
 }
 

@@ -18,7 +18,7 @@ use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::scope::{KeyScope, Publisher, ReadScope, WriteScope};
 use crate::domain::time::Instant;
 use entity::{api_key, audit_entry};
-use sea_orm::{DbErr, FromQueryResult as _};
+use sea_orm::{DbBackend, DbErr, FromQueryResult as _};
 use uuid::Uuid;
 
 const TABLE: &str = "api_keys";
@@ -69,6 +69,8 @@ pub enum Changed {
     Already,
     /// There is no such key.
     Missing,
+    /// Its terms are no longer those that the change was made from; nothing was done.
+    Meanwhile,
     /// It would leave the publisher without a key that administers; nothing was done.
     LastAdmin,
 }
@@ -77,7 +79,12 @@ pub enum Changed {
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
     /// Other terms.
-    Terms(&'a KeyTerms),
+    Terms {
+        /// Those that the change was made from: where somebody changed them since, what he limited would be open again.
+        before: &'a KeyTerms,
+        /// Those that it has from now on.
+        after: &'a KeyTerms,
+    },
     /// Another secret, by its hash; the one before is taken until then.
     Secret {
         /// SHA-256 of the new one, lower-case hexadecimal.
@@ -174,36 +181,42 @@ pub async fn change(
     note: Note<'_>,
 ) -> Result<Changed> {
     let limits = match change {
-        Change::Terms(terms) => print(&terms.limits)?,
+        Change::Terms { after, .. } => print(&after.limits)?,
         Change::Secret { .. } | Change::Revoked => None,
     };
     store
         .write(async |tx| {
-            let all = admins(tx, scope.publisher(), id, note.now).await?;
-            let Some(held) = all.found else {
+            let mut all = locked(tx, scope.publisher()).await?;
+            let Some(place) = all.iter().position(|(key, _)| key.id == id) else {
                 return Ok(Changed::Missing);
             };
-            if held.revoked_at_us.is_some() {
+            let (held, hash) = all.swap_remove(place);
+            if held.revoked_at.is_some() {
                 return Ok(Changed::Already);
             }
             let stays = match change {
-                Change::Terms(terms) => terms.scopes.contains(&KeyScope::Admin),
+                Change::Terms { before, .. } if *before != held.terms => {
+                    return Ok(Changed::Meanwhile);
+                }
+                Change::Terms { after, .. } => after.scopes.contains(&KeyScope::Admin),
                 Change::Secret { .. } => true,
                 Change::Revoked => false,
             };
-            if all.is_admin && all.others == 0 && !stays && !force {
+            let is_last =
+                held.is_admin(note.now) && !all.iter().any(|(key, _)| key.is_admin(note.now));
+            if is_last && !stays && !force {
                 return Ok(Changed::LastAdmin);
             }
             let mut sql = tx.sql();
             sql.push("UPDATE api_keys SET ");
-            write_change(change, limits.as_deref(), note.now, &held.hash, &mut sql);
+            write_change(change, limits.as_deref(), note.now, &hash, &mut sql);
             sql.push(" WHERE publisher_id = ")
                 .bind(scope.publisher().0)
                 .push(" AND id = ")
                 .bind(id);
             tx.execute(sql).await?;
             let (act, detail) = match change {
-                Change::Terms(terms) => (Act::KeyUpdated, terms.words()),
+                Change::Terms { after, .. } => (Act::KeyUpdated, after.words()),
                 Change::Secret { keep_until, .. } => (
                     Act::KeyRotated,
                     format!("the old secret is taken until {}", keep_until.to_rfc3339()),
@@ -225,7 +238,7 @@ fn write_change(
     sql: &mut Sql,
 ) {
     match change {
-        Change::Terms(terms) => {
+        Change::Terms { after: terms, .. } => {
             sql.push("label = ").bind(terms.label.clone());
             sql.push(", scopes = ").bind(KeyScope::print(&terms.scopes));
             sql.push(", expires_at_us = ")
@@ -248,36 +261,23 @@ fn write_change(
     }
 }
 
-/// A key to be changed, and how many others administer.
-struct Admins {
-    found: Option<api_key::Model>,
-    is_admin: bool,
-    others: usize,
-}
-
-async fn admins(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    id: Uuid,
-    now: Instant,
-) -> Result<Admins, DbErr> {
+/// A publisher's keys with the hashes of their secrets, which nobody else changes until the transaction ends: SQLite has one
+/// writer, PostgreSQL locks the rows, always in the same order.
+async fn locked(tx: &WriteTx, publisher: PublisherId) -> Result<Vec<(ApiKey, String)>, DbErr> {
     let mut sql = tx.sql();
     sql.push("SELECT t.* FROM api_keys t WHERE t.publisher_id = ")
-        .bind(publisher.0);
-    let keys = tx.models::<api_key::Entity>(sql).await?;
-    let is_admin = |key: &api_key::Model| {
-        key.revoked_at_us.is_none()
-            && key.expires_at_us.is_none_or(|end| now.micros() < end)
-            && KeyScope::read_all(&key.scopes).contains(&KeyScope::Admin)
-    };
-    let others = keys.iter().filter(|key| key.id != id && is_admin(key));
-    let others = others.count();
-    let found = keys.into_iter().find(|key| key.id == id);
-    Ok(Admins {
-        is_admin: found.as_ref().is_some_and(is_admin),
-        others,
-        found,
+        .bind(publisher.0)
+        .push(" ORDER BY t.id");
+    if tx.backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE");
+    }
+    let keys = tx.models::<api_key::Entity>(sql).await?.into_iter();
+    keys.map(|model| {
+        let hash = model.hash.clone();
+        let key = to_api_key(model).map_err(|error| DbErr::Custom(error.to_string()))?;
+        Ok((key, hash))
     })
+    .collect()
 }
 
 /// Notes when keys were last used: one statement each, for those whose note is older.
@@ -342,6 +342,15 @@ async fn rows(tx: &ReadTx, sql: Sql) -> Result<Vec<StoredKey>> {
 }
 
 fn to_key(model: api_key::Model, publisher: Publisher) -> Result<StoredKey> {
+    Ok(StoredKey {
+        hash: model.hash.clone(),
+        previous_hash: model.previous_hash.clone(),
+        key: to_api_key(model)?,
+        publisher,
+    })
+}
+
+fn to_api_key(model: api_key::Model) -> Result<ApiKey> {
     let moment = |micros, name| some_instant(micros, TABLE, name);
     let limits = match &model.limits {
         None => Limits::default(),
@@ -351,26 +360,21 @@ fn to_key(model: api_key::Model, publisher: Publisher) -> Result<StoredKey> {
         }
     };
     let budget = model.budget_capacity.zip(model.budget_refill);
-    Ok(StoredKey {
-        key: ApiKey {
-            id: model.id,
-            terms: KeyTerms {
-                label: model.label,
-                scopes: KeyScope::read_all(&model.scopes),
-                expires_at: moment(model.expires_at_us, "expires_at_us")?,
-                limits,
-                budget: budget.map(|(capacity, refill)| KeyBudget { capacity, refill }),
-                introspection: model.introspection,
-            },
-            created_at: instant(model.created_at_us, TABLE, "created_at_us")?,
-            last_used_at: moment(model.last_used_at_us, "last_used_at_us")?,
-            revoked_at: moment(model.revoked_at_us, "revoked_at_us")?,
-            previous_until: moment(model.previous_until_us, "previous_until_us")?,
-            prefix: model.prefix,
+    Ok(ApiKey {
+        id: model.id,
+        terms: KeyTerms {
+            label: model.label,
+            scopes: KeyScope::read_all(&model.scopes),
+            expires_at: moment(model.expires_at_us, "expires_at_us")?,
+            limits,
+            budget: budget.map(|(capacity, refill)| KeyBudget { capacity, refill }),
+            introspection: model.introspection,
         },
-        hash: model.hash,
-        previous_hash: model.previous_hash,
-        publisher,
+        created_at: instant(model.created_at_us, TABLE, "created_at_us")?,
+        last_used_at: moment(model.last_used_at_us, "last_used_at_us")?,
+        revoked_at: moment(model.revoked_at_us, "revoked_at_us")?,
+        previous_until: moment(model.previous_until_us, "previous_until_us")?,
+        prefix: model.prefix,
     })
 }
 

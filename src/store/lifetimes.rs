@@ -8,6 +8,7 @@ use super::segments::{Gathered, UserFacts, finish_users, nothing_known};
 use super::sql::Sql;
 use super::sql::cells::write_cells;
 use super::sql::filter::write_range;
+use super::sql::statuses::{StatusCondition, is_approved, is_counted, is_processed};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::sales::FactQuery;
@@ -78,25 +79,20 @@ pub async fn product_stats(
 
 /// The sums by product and currency in the range, in the previous period and after the range.
 fn sums_statement(tx: &ReadTx, scope: ReadScope, facts: &FactQuery, previous: Span) -> Sql {
-    const COUNTED: &str = "u.status <> 'DECLINED'";
-    const APPROVED: &str = "u.status IN ('APPROVED', 'APPROVED_BUT_STALLED')";
+    let counted: StatusCondition = is_counted;
     let mut sql = tx.sql();
     sql.push("SELECT u.product_id, u.currency");
     for (kind, condition, what, name) in [
-        (0, COUNTED, "actions", "actions"),
-        (0, COUNTED, "units", "units"),
-        (0, COUNTED, "amount", "amount"),
-        (0, COUNTED, "reward", "reward"),
-        (1, COUNTED, "units", "previous_units"),
-        (2, COUNTED, "units", "later_units"),
-        (
-            0,
-            "u.status NOT IN ('PENDING', 'UNKNOWN')",
-            "actions",
-            "processed",
-        ),
-        (0, APPROVED, "actions", "approved"),
+        (0, counted, "actions", "actions"),
+        (0, counted, "units", "units"),
+        (0, counted, "amount", "amount"),
+        (0, counted, "reward", "reward"),
+        (1, counted, "units", "previous_units"),
+        (2, counted, "units", "later_units"),
+        (0, is_processed, "actions", "processed"),
+        (0, is_approved, "actions", "approved"),
     ] {
+        let condition = condition("u");
         sql.push(&format!(
             ", CAST(SUM(CASE WHEN u.kind = {kind} AND {condition} THEN u.{what} ELSE 0 END) AS bigint) AS {name}"
         ));

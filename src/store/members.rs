@@ -9,7 +9,7 @@ use crate::domain::error::Result;
 use crate::domain::rule::{SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
-use crate::domain::totals::Grain;
+use crate::domain::totals::{Grain, Total};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -17,34 +17,52 @@ use uuid::Uuid;
 /// How many values a statement may bind: what SQLite takes, with some room.
 const MAX_BOUND: usize = 32_000;
 
+/// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
+const MAX_LISTED: usize = 500_000;
+
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: one statement for up to 200 sets.
+/// How many members each set has: one statement for up to 200 sets, as long as the values in them, and the members of
+/// built-in segments that they name, are few enough for one.
 ///
 /// # Errors
-/// When the sets are too large for one statement, or the database fails.
+/// When one of the sets is too large for a statement, or the database fails.
 pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
     let mut all = Vec::with_capacity(sets.len());
-    for sets in sets.chunks(AT_ONCE) {
-        let mut sql = tx.sql();
-        for (place, set) in sets.iter().enumerate() {
-            sql.push(if place == 0 { "" } else { " UNION ALL " });
-            sql.push(&format!("SELECT {place} AS place, COUNT(*) AS n FROM ("));
-            write_set(set, &mut sql);
-            sql.push(&format!(") s{place}"));
+    let (mut sql, mut waiting) = (tx.sql(), 0);
+    for set in sets {
+        let mut own = sql.fresh();
+        write_set(set, &mut own);
+        check(&own)?;
+        let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
+        if waiting == AT_ONCE || waiting > 0 && is_full {
+            let full = std::mem::replace(&mut sql, own.fresh());
+            all.extend(counted(tx, full, waiting).await?);
+            waiting = 0;
         }
-        check(&sql)?;
-        let mut sizes = vec![0; sets.len()];
-        for row in tx.rows(sql).await? {
-            let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
-            if let Some(size) = sizes.get_mut(place) {
-                *size = column(&row, "n")?;
-            }
-        }
-        all.extend(sizes);
+        sql.push(if waiting == 0 { "" } else { " UNION ALL " })
+            .push(&format!("SELECT {waiting} AS place, COUNT(*) AS n FROM ("))
+            .append(&own)
+            .push(&format!(") s{waiting}"));
+        waiting += 1;
+    }
+    if waiting > 0 {
+        all.extend(counted(tx, sql, waiting).await?);
     }
     Ok(all)
+}
+
+/// What a statement of [`sizes`] counts, by the places of its sets.
+async fn counted(tx: &ReadTx, sql: Sql, sets: usize) -> Result<Vec<i64>> {
+    let mut sizes = vec![0; sets];
+    for row in tx.rows(sql).await? {
+        let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
+        if let Some(size) = sizes.get_mut(place) {
+            *size = column(&row, "n")?;
+        }
+    }
+    Ok(sizes)
 }
 
 /// How many members are in exactly which of up to 31 sets, as bits from the first set on: one statement.
@@ -149,7 +167,8 @@ pub async fn explain(
     Ok(found)
 }
 
-/// How many actions lie in stretches of time, to the day: one statement, from the totals.
+/// How many actions lie in stretches of time, to the day: one statement, from the totals where these keep apart what is
+/// seen.
 ///
 /// # Errors
 /// When the database fails.
@@ -157,22 +176,40 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
     if spans.is_empty() {
         return Ok(Vec::new());
     }
+    let from_totals = scope.narrowing().leaves(Total::Time);
+    let (place_in_time, actions) = if from_totals {
+        ("t.cell", "t.actions")
+    } else {
+        ("t.ordered_at_us", "1")
+    };
+    let day = |cell: i64| {
+        if from_totals {
+            cell
+        } else {
+            Grain::Day.start(cell)
+        }
+    };
     let mut sql = tx.sql();
     sql.push("SELECT ");
     for (place, span) in spans.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
-        sql.push("CAST(COALESCE(SUM(CASE WHEN t.cell >= ")
-            .bind(Grain::Day.cell(span.from))
-            .push(" AND t.cell <= ")
-            .bind(Grain::Day.cell(span.to))
+        sql.push(&format!("CAST(COALESCE(SUM(CASE WHEN {place_in_time} >= "))
+            .bind(day(Grain::Day.cell(span.from)))
+            .push(&format!(" AND {place_in_time} < "))
+            .bind(day(Grain::Day.cell(span.to) + 1))
             .push(&format!(
-                " THEN t.actions ELSE 0 END), 0) AS bigint) AS n{place}"
+                " THEN {actions} ELSE 0 END), 0) AS bigint) AS n{place}"
             ));
     }
-    sql.push(" FROM totals_time t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0)
-        .push(" AND t.grain = ")
-        .bind(Grain::Day.number());
+    if from_totals {
+        sql.push(" FROM totals_time t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND t.grain = ")
+            .bind(Grain::Day.number());
+    } else {
+        sql.push(" FROM actions t WHERE t.publisher_id = ")
+            .bind(scope.publisher().0);
+    }
     let rows = tx.rows(sql).await?;
     let numbers = 0..spans.len();
     numbers

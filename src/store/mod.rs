@@ -7,7 +7,9 @@
 pub mod actions;
 pub mod ad_spaces;
 pub mod adjustments;
+mod apart;
 pub mod apply;
+pub mod awaited;
 pub mod balances;
 pub mod categories;
 pub mod cohorts;
@@ -38,6 +40,7 @@ pub mod segment_settings;
 pub mod segments;
 pub mod sql;
 mod state;
+mod statistics;
 pub mod sync;
 pub mod totals;
 mod tx;
@@ -45,6 +48,7 @@ pub mod uploads;
 pub mod users;
 mod walls;
 
+pub use apart::apart;
 pub use apply::clicks;
 pub use connect::{Store, StoreOptions};
 pub use state::{DataState, state};

@@ -59,21 +59,35 @@ impl Answer {
     }
 }
 
-/// Asks one question: columns in memory where they have the answer, else one statement; none where there is no time to
-/// ask about.
+/// Asks columns in memory one question; nothing where they do not have the answer. Where there is no time to ask about,
+/// that is one.
 ///
 /// # Errors
 /// When the answer is too long, or the database fails.
-pub async fn answer(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Answer> {
-    if ask.parts.is_empty() || ask.per_user.as_ref().is_some_and(Vec::is_empty) {
-        return Ok(Answer::default());
+pub async fn from_columns(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Option<Answer>> {
+    if asks_nothing(ask) {
+        return Ok(Some(Answer::default()));
     }
     let found = columns::report::answer(tx, scope, ask).await?;
-    let is_from_columns = found.is_some();
-    let rows = match found {
-        Some(rows) => rows,
-        None => read(tx, scope, ask).await?,
-    };
+    found.map(|rows| checked(rows, true)).transpose()
+}
+
+/// Asks the database one question: one statement; none where there is no time to ask about.
+///
+/// # Errors
+/// When the answer is too long, or the database fails.
+pub async fn from_tables(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Answer> {
+    if asks_nothing(ask) {
+        return Ok(Answer::default());
+    }
+    checked(read(tx, scope, ask).await?, false)
+}
+
+fn asks_nothing(ask: &Ask) -> bool {
+    ask.parts.is_empty() || ask.per_user.as_ref().is_some_and(Vec::is_empty)
+}
+
+fn checked(rows: Vec<Row>, is_from_columns: bool) -> Result<Answer> {
     if rows.len() > MAX_ROWS {
         return Err(Error::limit(
             "groupBy",

@@ -1,23 +1,17 @@
 //! The parameters of the built-in segments that a publisher set: one row of canonical JSON with a version.
 
-use super::connect::Store;
 use super::convert::{inconsistent, instant};
 use super::listing::column;
-use super::sql::insert::{Conflict, insert};
-use super::tx::{ReadTx, WriteTx};
+use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
-use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::scope::{ReadScope, WriteScope};
+use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
     Cuts, HighValue, MonetaryMetric, ProductSettings, Scoring, SegmentSettings, Thresholds,
     UserSettings,
 };
 use crate::domain::time::Instant;
-use entity::segment_settings;
-use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 
 /// The form of the JSON that this version writes, and the only one that it reads.
 const FORM: u32 = 1;
@@ -57,72 +51,6 @@ pub async fn segment_settings(tx: &ReadTx, scope: ReadScope) -> Result<StoredSet
         version: column(row, "version")?,
         changed_at: Some(changed_at),
     })
-}
-
-/// Puts settings in the place of those of a version (0 for none), and raises the version of the data, since answers
-/// change; false where they have another version by now. It goes on a thread of its own, and once begun it is finished,
-/// whether or not its caller waits.
-///
-/// # Errors
-/// When the database fails.
-pub async fn set_segment_settings(
-    store: &Store,
-    scope: WriteScope,
-    settings: &SegmentSettings,
-    version: i32,
-    now: Instant,
-) -> Result<bool> {
-    let row = segment_settings::Model {
-        publisher_id: scope.publisher().0,
-        version: version.saturating_add(1),
-        parameters: write(settings)?,
-        changed_at_us: now.micros(),
-    };
-    let (store, runtime) = (store.clone(), Handle::current());
-    let work = move || runtime.block_on(set(&store, scope.publisher(), &row, version));
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(Error::internal)?
-}
-
-async fn set(
-    store: &Store,
-    publisher: PublisherId,
-    row: &segment_settings::Model,
-    version: i32,
-) -> Result<bool> {
-    store
-        .write(async |tx| {
-            let written = if version == 0 {
-                insert(tx, std::slice::from_ref(row), Conflict::Keep).await?
-            } else {
-                replace(tx, row, version).await?
-            };
-            if written > 0 {
-                raise_version(tx, publisher).await?;
-            }
-            Ok(written > 0)
-        })
-        .await
-}
-
-/// Replaces the row where it has this version; gives how many rows that were.
-async fn replace(tx: &WriteTx, row: &segment_settings::Model, version: i32) -> Result<u64, DbErr> {
-    let mut sql = tx.sql();
-    sql.push("UPDATE segment_settings SET version = ")
-        .bind(row.version);
-    sql.push(", parameters = ").bind(row.parameters.as_str());
-    sql.push(", changed_at_us = ").bind(row.changed_at_us);
-    sql.push(" WHERE publisher_id = ").bind(row.publisher_id);
-    sql.push(" AND version = ").bind(version);
-    tx.execute(sql).await
-}
-
-async fn raise_version(tx: &WriteTx, publisher: PublisherId) -> Result<(), DbErr> {
-    let mut sql = tx.sql();
-    sql.push("UPDATE publisher_states SET data_version = data_version + 1 WHERE publisher_id = ")
-        .bind(publisher.0);
-    tx.execute(sql).await.map(|_| ())
 }
 
 /// The JSON.
@@ -189,7 +117,11 @@ enum HighValueJson {
     Amount { e4: i64, currency: String },
 }
 
-fn write(settings: &SegmentSettings) -> Result<String> {
+/// Settings as they are stored.
+///
+/// # Errors
+/// When they cannot be written, which only a fault of the server can cause.
+pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
     let SegmentSettings { products, users } = settings;
     let word = |currency: Currency| currency.as_str().to_owned();
     let json = Json {

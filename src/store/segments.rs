@@ -5,6 +5,7 @@ use super::listing::column;
 use super::sales::{add_row, currency_of, has_product, write_counted, write_facts};
 use super::sql::Sql;
 use super::sql::filter::{write_filter, write_range};
+use super::sql::statuses::{is_approved, is_counted, is_processed};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::sales::{AxisRange, CurrencySums, DateAxis, FactQuery, Sums};
@@ -115,10 +116,11 @@ pub(super) fn nothing_known(product_id: Uuid) -> ProductStats {
 
 fn product_statement(tx: &ReadTx, scope: ReadScope, facts: &FactQuery, previous: Span) -> Sql {
     let counted = if facts.without_declined {
-        "a.status <> 'DECLINED'"
+        is_counted("a")
     } else {
-        "TRUE"
+        "TRUE".to_owned()
     };
+    let counted = counted.as_str();
     let previous = facts.range.with_span(previous);
     let mut sql = tx.sql();
     let within = |range: &AxisRange, sql: &mut Sql| write_range(range, "a", sql);
@@ -147,14 +149,8 @@ fn product_statement(tx: &ReadTx, scope: ReadScope, facts: &FactQuery, previous:
     };
     distinct(counted, "actions");
     // Approval rates look at every decision, so declined actions are in them whatever else counts.
-    distinct(
-        "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED', 'DECLINED')",
-        "processed",
-    );
-    distinct(
-        "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED')",
-        "approved",
-    );
+    distinct(&is_processed("a"), "processed");
+    distinct(&is_approved("a"), "approved");
     sql.push(&format!(
         ", MIN(CASE WHEN {counted} THEN {} END) AS first_sold",
         axis_number(facts.range.axis)

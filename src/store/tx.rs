@@ -178,6 +178,8 @@ impl ReadTx {
 
     /// Ends the transaction: the next statement begins another one, which sees what was written until then.
     pub async fn renew(&self) {
+        // From here on the process serves others: it must not be told to stop what this one began.
+        self.reading.process.store(0, Ordering::Relaxed);
         self.reading.columns.lock().await.take();
         self.reading.transaction.lock().await.take();
     }

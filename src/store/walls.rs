@@ -6,20 +6,24 @@
 //! that is seen shows it, and what sums actions up (lifetimes, first sights) is summed up anew over those. A table that
 //! cannot be divided so is refused, and one that has no rule here is a fault: what is not decided is not shown.
 
+mod text;
+
 use super::sql::Sql;
+use super::sql::statuses::is_counted;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::PublisherId;
-use crate::domain::limits::{Limits, SubidLimit, slot_name};
+use crate::domain::limits::{Limits, SubidLimit};
 use crate::domain::scope::Viewer;
 use crate::domain::text::fold;
 use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
-    action, action_item, action_state, commission_rate, feed_offer, product, totals_audience,
-    totals_category, totals_channel, totals_product, totals_time, user,
+    action, action_item, action_state, click_stat, commission_rate, feed_offer, product,
+    totals_audience, totals_category, totals_channel, totals_product, totals_time, user,
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
 use std::sync::Arc;
+use text::{is_own, without_hints, words};
 
 /// What a table is to a viewer with limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,7 @@ const RULES: &[(&str, Rule)] = &[
     ("segment_versions", Rule::Walled),
     ("segment_uses", Rule::Walled),
     ("segment_members", Rule::Walled),
+    ("awaited_products", Rule::Walled),
     ("deeplinks", Rule::Walled),
     ("user_lifetimes", Rule::Walled),
     ("product_lifetimes", Rule::Walled),
@@ -111,6 +116,12 @@ impl Walls {
     /// The statement that reads behind the walls what `sql` would read without them.
     pub(super) fn around(&self, sql: &Sql) -> Result<Sql> {
         let text = without_hints(sql.text());
+        if text.starts_with("WITH RECURSIVE") {
+            // A wall that may be recursive would read itself, not the table that it is called as.
+            return Err(Error::internal(
+                "store::walls cannot stand before WITH RECURSIVE",
+            ));
+        }
         let mut needed = self.named(&text)?;
         self.close(&mut needed);
         let mut walls = sql.fresh();
@@ -151,6 +162,7 @@ impl Walls {
         for (table, rule) in RULES.iter().filter(|(table, _)| words.contains(table)) {
             match rule {
                 Rule::Undivided(what) if self.limits.rows() => return Err(undivided(what)),
+                Rule::Undivided(what) if self.tells(table) => return Err(telling(what)),
                 Rule::Summed(total) if !self.limits.narrowing().leaves(*total) => {
                     // A column can be called as a total is; a total that is read has FROM before it.
                     return Err(Error::internal(format!(
@@ -162,6 +174,20 @@ impl Walls {
             }
         }
         Ok(needed)
+    }
+
+    /// Whether a table that cannot be divided tells what is hidden: records as they came, and what accounts are paid.
+    fn tells(&self, table: &str) -> bool {
+        let Limits {
+            hide_reward,
+            hide_user_keys,
+            ..
+        } = *self.limits;
+        match table {
+            "import_rejects" => hide_reward || hide_user_keys,
+            "adjustments" | "balances" => hide_reward,
+            _ => false,
+        }
     }
 
     /// Adds the tables that walls read behind walls of their own.
@@ -234,13 +260,10 @@ impl Walls {
             // Their parameters name no row.
             "segment_settings" => self.select(table, "t.*", sql),
             // What a publisher defined names values and members of all rows.
-            "segments" | "segment_versions" | "segment_uses" | "segment_members" => {
+            "segments" | "segment_versions" | "segment_uses" | "segment_members"
+            | "awaited_products" => {
                 self.select(table, "t.*", sql);
-                sql.push(if self.limits.is_none() {
-                    ""
-                } else {
-                    " AND FALSE"
-                });
+                sql.push(" AND FALSE");
             }
             "deeplinks" => {
                 self.select(table, "t.*", sql);
@@ -339,7 +362,7 @@ impl Walls {
 
     /// Clicks by the SubID that is limited; those of all SubIDs together would tell of others.
     fn write_clicks(&self, sql: &mut Sql) {
-        self.select("click_stats", "t.*", sql);
+        self.select("click_stats", &self.columns::<click_stat::Entity>(), sql);
         self.write_channel("t", sql);
         match self.limits.subids.as_slice() {
             [] => {}
@@ -421,13 +444,15 @@ impl Walls {
         }
         sql.push(if table == "user_lifetimes" {
             "SELECT t.publisher_id, t.user_id, COUNT(*) AS actions, MIN(t.ordered_at_us) AS first_ordered_at_us \
-             FROM actions t WHERE t.user_id IS NOT NULL AND t.status <> 'DECLINED' AND t.publisher_id = "
+             FROM actions t WHERE t.user_id IS NOT NULL AND "
         } else {
             "SELECT t.publisher_id, i.product_id, COUNT(DISTINCT i.action_id) AS actions, \
              CAST(SUM(i.units) AS bigint) AS units, MIN(t.ordered_at_us) AS first_ordered_at_us FROM action_items i \
              JOIN actions t ON t.publisher_id = i.publisher_id AND t.id = i.action_id \
-             WHERE i.product_id IS NOT NULL AND t.status <> 'DECLINED' AND t.publisher_id = "
+             WHERE i.product_id IS NOT NULL AND "
         })
+        .push(&is_counted("t"))
+        .push(" AND t.publisher_id = ")
         .bind(self.publisher.0);
         sql.push(if table == "user_lifetimes" {
             " GROUP BY t.publisher_id, t.user_id"
@@ -476,7 +501,7 @@ impl Walls {
             "subid0" | "subid1" | "subid2" | "subid3" | "subid4" if limits.hide_user_keys => {
                 Some("CAST(NULL AS text)")
             }
-            "value" if limits.hide_user_keys => Some("CAST('' AS text)"),
+            "subid" | "value" if limits.hide_user_keys => Some("CAST('' AS text)"),
             // What a postback said holds all of it once more.
             "notice" => Some("CAST(NULL AS text)"),
             // A ready link names the ad space that it is for.
@@ -503,6 +528,16 @@ fn undivided(what: &str) -> Error {
     )
 }
 
+fn telling(what: &str) -> Error {
+    Error::new(
+        Code::Forbidden,
+        format!(
+            "{what} tell what is hidden from this key: `viewer {{ limits }}` says what that is. A key that nothing is \
+             hidden from can read them."
+        ),
+    )
+}
+
 /// The table itself, where an expression with its name stands before it: SQLite takes an expression for its own table
 /// otherwise, PostgreSQL never does.
 fn base(table: &str, sql: &Sql) -> String {
@@ -514,13 +549,7 @@ fn base(table: &str, sql: &Sql) -> String {
 
 /// The column of a SubID in the facts.
 fn column_of(slot: u8) -> String {
-    format!(
-        "subid{}",
-        slot_name(slot)
-            .strip_prefix("subid")
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or("0")
-    )
+    format!("subid{slot}")
 }
 
 /// Appends the condition that a program or an ad space is one of those named: by upstream's id, or by its name where it
@@ -547,54 +576,4 @@ fn write_subid(column: &str, limit: &SubidLimit, sql: &mut Sql) {
             .bind(prefix.clone());
     }
     sql.push(")");
-}
-
-/// The words of a statement: names and numbers, without what stands between them.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '('))
-        .flat_map(|word| word.split_inclusive('('))
-        .filter(|word| !word.is_empty())
-}
-
-/// Whether a name that is read is an expression of the statement's own, or no name but a query or a function.
-fn is_own(words: &[&str], name: &str) -> bool {
-    name.ends_with('(')
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair, [own, "AS"] if *own == name))
-        || words
-            .iter()
-            .any(|word| word.strip_suffix('(') == Some(name))
-}
-
-/// A statement's text without the names of indexes, which expressions do not have.
-fn without_hints(text: &str) -> String {
-    let mut words = text.split(" INDEXED BY ");
-    let mut kept = words.next().unwrap_or_default().to_owned();
-    for rest in words {
-        let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
-        kept.push_str(end.and_then(|end| rest.get(end..)).unwrap_or_default());
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_are_taken_out() {
-        assert_eq!(
-            without_hints("SELECT 1 FROM a INDEXED BY ix_a WHERE x"),
-            "SELECT 1 FROM a WHERE x"
-        );
-        assert_eq!(without_hints("FROM a INDEXED BY ix_a"), "FROM a");
-        assert_eq!(without_hints("FROM a"), "FROM a");
-    }
-
-    #[test]
-    fn columns_of_subids() {
-        assert_eq!(column_of(0), "subid0");
-        assert_eq!(column_of(4), "subid4");
-    }
 }

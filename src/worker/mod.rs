@@ -7,6 +7,7 @@
 pub mod columns;
 pub mod imports;
 pub mod sync;
+pub mod token_keys;
 pub mod upkeep;
 pub mod users;
 
@@ -28,7 +29,8 @@ pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: 
     futures::join!(
         verify(store, clock, metrics, verify_every),
         end_silent_runs(store, clock),
-        name_users(store, clock)
+        name_users(store, clock),
+        keep_statistics(store)
     );
 }
 
@@ -61,6 +63,14 @@ async fn name_users(store: &Store, clock: &Clock) {
                 tokio::time::sleep(LOOK).await;
             }
         }
+    }
+}
+
+/// Keeps the planner's statistics up with tables that grow.
+async fn keep_statistics(store: &Store) {
+    loop {
+        store.growth().await;
+        store.keep_statistics().await;
     }
 }
 

@@ -364,3 +364,102 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
         assert!(hot(&world).await.is_empty());
     });
 }
+
+/// The list of priority products, as its publisher sees it: those that are known, and those that are not yet.
+async fn priority(api: &Api) -> (Vec<String>, Vec<String>) {
+    let query = "{ products(first: 100, filter: {isPriority: {eq: true}}, orderBy: [{field: EXTERNAL_ID}]) { \
+                 nodes { externalId } } awaitedProducts { totalCount nodes { externalId listed listedAt } } \
+                 productSegments(range: {preset: THIS_YEAR}, segments: [PRIORITY]) { nodes { size } } }";
+    let data = api.data(query, &json!({})).await;
+    let texts = |nodes: &serde_json::Value, name: &str| -> Vec<String> {
+        let nodes = nodes.as_array().unwrap();
+        let mut texts: Vec<String> = nodes
+            .iter()
+            .map(|node| node[name].as_str().unwrap().to_owned())
+            .collect();
+        texts.sort();
+        texts
+    };
+    let known = texts(&data["products"]["nodes"], "externalId");
+    let awaited = texts(&data["awaitedProducts"]["nodes"], "listed");
+    assert_eq!(data["awaitedProducts"]["totalCount"], awaited.len());
+    assert_eq!(data["productSegments"]["nodes"][0]["size"], known.len());
+    (known, awaited)
+}
+
+#[test]
+fn a_listed_product_is_a_priority_as_soon_as_an_action_or_a_feed_brings_it() {
+    block_on(async {
+        let world = World::new(2).await;
+        let api = Api::of(&world, 0);
+        let list = "mutation($p: ProductList!) { list: setPriorityProducts(products: $p) { changed awaited \
+                    userErrors { message } warnings { code } } }";
+        let listed = json!({ "p": { "externalIds": ["7001", "7002", "7003"],
+            "urls": ["https://www.aliexpress.com/item/7004.html?x=1", "https://shop.example/thing"] } });
+        let set = api.data(list, &listed).await;
+        assert_eq!(set["list"]["changed"], 5, "{set:#}");
+        assert_eq!(set["list"]["awaited"], 5);
+        assert_eq!(set["list"]["warnings"].as_array().unwrap().len(), 5);
+        let again = api.data(list, &listed).await;
+        assert_eq!(
+            (&again["list"]["changed"], &again["list"]["awaited"]),
+            (&json!(0), &json!(5))
+        );
+
+        let feed = yml(&[("7001", "Cable", "3.00"), ("7009", "Lamp", "4.00")]);
+        import(&world, &feed, &whole("feed", "2026-06-01T00:00:00Z", false)).await;
+        let drafts = [
+            bought("7002", "Plug", "2026-06-02T00:00:00Z"),
+            bought("7008", "Hat", "2026-06-02T00:00:00Z"),
+        ];
+        world.apply(0, &drafts).await;
+        world.apply(1, &drafts).await;
+        let (known, awaited) = priority(&api).await;
+        assert_eq!(known, ["7001", "7002"]);
+        assert_eq!(
+            awaited,
+            [
+                "7003",
+                "https://shop.example/thing",
+                "https://www.aliexpress.com/item/7004.html?x=1"
+            ]
+        );
+        assert_eq!(
+            priority(&Api::of(&world, 1)).await,
+            (vec![], vec![]),
+            "it is nobody else's"
+        );
+
+        let less = api
+            .data(list, &json!({ "p": { "externalIds": ["7003"] } }))
+            .await;
+        assert_eq!(
+            (&less["list"]["changed"], &less["list"]["awaited"]),
+            (&json!(4), &json!(1))
+        );
+        let off = "mutation { list: removePriorityProducts(products: {externalIds: [\"7003\"]}) { changed awaited } }";
+        let off = api.data(off, &json!({})).await;
+        assert_eq!(off["list"], json!({ "changed": 1, "awaited": 0 }));
+        world
+            .apply(0, &[bought("7003", "Cup", "2026-06-03T00:00:00Z")])
+            .await;
+        assert_eq!(priority(&api).await, (vec![], vec![]));
+
+        let many: Vec<String> = (0..9_999).map(|number| format!("8{number:06}")).collect();
+        let full = api
+            .data(list, &json!({ "p": { "externalIds": many } }))
+            .await;
+        assert_eq!(
+            full["list"]["awaited"], 9_999,
+            "{}",
+            full["list"]["userErrors"]
+        );
+        let more = "mutation { list: addPriorityProducts(products: {externalIds: [\"91\", \"92\"]}) { changed \
+                    userErrors { code field } } }";
+        let refused = api.data(more, &json!({})).await;
+        assert_eq!(
+            refused["list"],
+            json!({ "changed": null, "userErrors": [{ "code": "LIMIT_EXCEEDED", "field": ["products"] }] })
+        );
+    });
+}

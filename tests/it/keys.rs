@@ -4,7 +4,9 @@ use crate::support::server::{Running, key_of, running};
 use actiongraph::access::keys::Administrator;
 use actiongraph::access::{Keyring, REMEMBERED};
 use actiongraph::domain::key::KeyTerms;
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
+use actiongraph::store::keys::Changed;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -349,4 +351,62 @@ async fn how_reports_are_answered_is_for_administrators() {
         "{ report(range: {preset: TODAY}) { nodes { values { actions } } info { explain } } }";
     assert_eq!(code(&server.ask(&reader, query).await), Some("FORBIDDEN"));
     assert_eq!(code(&server.ask(&admin(&server).await, query).await), None);
+}
+
+#[tokio::test]
+async fn a_change_made_from_terms_of_yesterday_changes_nothing() {
+    let server = running("").await;
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    let made = who
+        .create(&server.store, KeyTerms::default())
+        .await
+        .unwrap();
+    let limited = KeyTerms {
+        limits: Limits {
+            last_days: Some(3),
+            ..Limits::default()
+        },
+        ..made.key.terms.clone()
+    };
+    let change = async |terms: &KeyTerms| {
+        let changed = who.update(&server.store, &made.key, terms, false).await;
+        changed.unwrap()
+    };
+    assert_eq!(change(&limited).await, Changed::Done);
+    // Whoever looked at the key before, and wants another label, does not take the limits away.
+    let labelled = KeyTerms {
+        label: "partner".to_owned(),
+        ..made.key.terms.clone()
+    };
+    assert_eq!(change(&labelled).await, Changed::Meanwhile);
+    let found = who.find(&server.store, prefix(&made.secret)).await.unwrap();
+    assert_eq!(found.unwrap().terms, limited);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_administrators_do_not_lock_each_other_out() {
+    let server = running("").await;
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    let terms = KeyTerms {
+        scopes: vec![KeyScope::Read, KeyScope::Admin],
+        ..KeyTerms::default()
+    };
+    let mut last = who
+        .find(&server.store, prefix(&server.keys[0]))
+        .await
+        .unwrap()
+        .unwrap();
+    for _ in 0..8 {
+        let next = who.create(&server.store, terms.clone()).await.unwrap().key;
+        let (one, other) = tokio::join!(
+            who.revoke(&server.store, &last, false),
+            who.revoke(&server.store, &next, false)
+        );
+        let mut both = [one.unwrap(), other.unwrap()];
+        if both[0] == Changed::Done {
+            last = next;
+        }
+        both.sort_by_key(|changed| *changed != Changed::Done);
+        assert_eq!(both, [Changed::Done, Changed::LastAdmin]);
+    }
 }

@@ -12,6 +12,9 @@
 
 mod support;
 
+#[path = "../fuzz/entries.rs"]
+mod entries;
+
 mod admitad_client;
 mod answers;
 mod api;
@@ -22,6 +25,7 @@ mod clicks;
 mod columns;
 mod costs;
 mod customers;
+mod docs;
 mod documents;
 mod durability;
 mod feeds;
@@ -49,6 +53,7 @@ mod spec;
 mod statements;
 mod sync;
 mod tenants;
+mod tokens;
 mod totals;
 mod traffic;
 mod uploads;

@@ -1,6 +1,7 @@
 //! Segments that callers define: who is in them, what can be done with them, and what is refused.
 
 mod api;
+mod built_in;
 
 use crate::support::check::{check, seed};
 use crate::support::drafts::{COUNTRIES, CURRENCIES, Shape, USERS, at, instant};
@@ -12,8 +13,8 @@ use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::page::{Direction, Nulls, PageRequest, SortKey};
 use actiongraph::domain::rule::{
-    Condition, Definitions, InSegments, Measure, Members, Metric, Moment, Rank, Refers as _, Rule,
-    Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
+    Condition, Definitions, Found, InSegments, Measure, Members, Metric, Moment, Rank, Refers as _,
+    Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
 };
 use actiongraph::domain::time::{Instant, Range, Unit, Zone};
 use actiongraph::store::members::{overlaps, sizes};
@@ -200,7 +201,7 @@ fn placed(rule: &Rule, publisher: PublisherId, at: Instant, zone: Zone) -> Arc<S
     };
     let mut named = rule.clone();
     assert!(named.named().len() <= 1);
-    defined.set_of(rule, moment).unwrap()
+    defined.set_of(rule, moment, &Found::new()).unwrap()
 }
 
 fn everything() -> PageRequest {

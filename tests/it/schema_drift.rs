@@ -135,6 +135,7 @@ fn entities(backend: DbBackend) -> Shapes {
     entity::<entity::adjustment::Entity>(backend, &mut shapes);
     entity::<entity::api_key::Entity>(backend, &mut shapes);
     entity::<entity::audit_entry::Entity>(backend, &mut shapes);
+    entity::<entity::awaited_product::Entity>(backend, &mut shapes);
     entity::<entity::balance::Entity>(backend, &mut shapes);
     entity::<entity::category::Entity>(backend, &mut shapes);
     entity::<entity::click_stat::Entity>(backend, &mut shapes);

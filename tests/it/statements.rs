@@ -91,6 +91,14 @@ const SHAPES: &[(&str, usize, &str)] = &[
          to: \"2026-06-30\"}}) { score segment amount { amount } } } } }",
     ),
     (
+        "members of built-in segments, twice of one period",
+        5,
+        "query($first: Int) { users(first: $first, filter: {builtInSegment: {kind: NEW, \
+         period: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}}}) { \
+         nodes { value } } actions(first: $first, filter: {user: {builtInSegment: {kind: CHAMPIONS, \
+         period: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}}}}) { nodes { orderId } } }",
+    ),
+    (
         "movement with its users",
         6,
         "query($first: Int) { userSegmentMovement(from: \"2026-04-01T00:00:00Z\", to: \"2026-06-01T00:00:00Z\", days: 60) { \

@@ -81,8 +81,8 @@ fn everything(field: &str) -> &'static str {
              byActions: report(first: 2000, range: {days: {from: \"1970-01-01\", to: \"9999-12-31\"}}, \
              groupBy: [PROGRAM, AD_SPACE, SUBID1]) { nodes { values { users clicks cr } key { program { id name } adSpace { id name } subid1 } } } }"
         }
-        // Nothing is there before someone defines it; `own_segments` tries what one publisher has on the other.
-        "segment" | "segments" | "segmentOverlap" => "",
+        // Nothing is there before someone defines it; `own_segments` and `feeds` try what one publisher has on the other.
+        "segment" | "segments" | "segmentOverlap" | "awaitedProducts" => "",
         "previewSegment" => {
             "{ previewSegment(sampleSize: 100, rule: {products: {}}) { size sample { product { id name } } } }"
         }

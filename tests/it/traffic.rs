@@ -205,6 +205,18 @@ async fn templates_need_a_scope_and_move_the_version() {
         shown["adSpaces"]["nodes"][0]["deeplinks"],
         json!([{ "base": BASE, "isUsed": true, "source": "BY_HAND" }])
     );
+    // Each mutation of a document answers what it wrote, not what the first of them saw.
+    let both = format!(
+        "mutation {{ one: setDeeplink(adSpace: \"{space}\", program: \"{program}\", base: \"{BASE}?i=1\") {{ deeplink \
+         {{ parameters {{ value }} }} }} two: setDeeplink(adSpace: \"{space}\", program: \"{program}\", base: \
+         \"{BASE}\") {{ deeplink {{ parameters {{ value }} }} }} }}"
+    );
+    let data = server.data(0, &both).await;
+    assert_eq!(
+        data["one"]["deeplink"]["parameters"],
+        json!([{ "value": "1" }])
+    );
+    assert_eq!(data["two"]["deeplink"]["parameters"], json!([]));
     let remove = format!(
         "mutation {{ removeDeeplink(adSpace: \"{space}\", program: \"{program}\") {{ removed deeplink {{ base }} \
          userErrors {{ message }} }} }}"

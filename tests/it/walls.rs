@@ -13,10 +13,12 @@ use actiongraph::domain::draft::{
 };
 use actiongraph::domain::limits::{Limits, SubidLimit};
 use actiongraph::domain::time::{DAY_US, Day};
+use actiongraph::graphql::id::Kind;
 use actiongraph::store::tables_with_a_rule;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// Root fields that a key with limits on rows may not read.
 const UNDIVIDED: &[&str] = &[
@@ -337,6 +339,10 @@ fn said(mut answer: Value) -> Value {
     answer
 }
 
+/// A rule that reads facts, with how many.
+const MEASURED: &str = "{ previewSegment(rule: {users: {metric: {metric: ACTIONS, atLeast: 2, period: {last: {count: \
+     400, unit: DAY}}}}}) { size cost { actionsRead } } }";
+
 const EVERYTHING: &str = "{ actions(first: 100) { pageInfo { endCursor } nodes { id user { id } program { id } \
      adSpace { id } items { nodes { product { id } category { id } } } } } products(first: 100) { nodes { id } } \
      users(first: 100) { nodes { id } } adSpaces { nodes { id } } categories(first: 100, filter: {isKnown: {eq: false}}) { nodes { id } } }";
@@ -358,73 +364,96 @@ async fn chosen_ids(full: &Api, part: &Api) -> Vec<String> {
     chosen
 }
 
-#[test]
-fn what_a_limited_key_is_told_is_what_a_world_without_the_rest_tells() {
-    block_on(async {
-        for case in cases() {
-            let (full, part) = worlds(&case.limits).await;
-            let limited = Api::limited(&full, 0, case.limits.clone());
-            let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
-            let mut asking = Asking::of(&whole).await;
-            asking.ids = chosen_ids(&whole, &expected).await;
-            asking.texts = [
-                "user 3",
-                "p7-x",
-                "q9-xx",
-                "HIDDEN comment 1",
-                "502",
-                "Blog B",
-            ]
-            .map(str::to_owned)
-            .to_vec();
-            let mut wrong = Vec::new();
-            for field in asking.root_fields() {
-                let mut asked = asking.branches(&field);
-                if case.thorough {
-                    asked.extend(asking.arguments(&field));
-                }
-                let (mut clean, mut refused) = (0, 0);
-                // Upstream counts views by no SubID, so that who sees some of its values is refused them.
-                let views = |query: &String| {
-                    let words = ["VIEWS", "CTR", "ECPM"];
-                    !case.limits.subids.is_empty() && words.iter().any(|word| query.contains(word))
-                };
-                for query in asked.into_iter().filter(|query| !views(query)) {
-                    let told = said(limited.answer(&query, &json!({})).await);
-                    if UNDIVIDED.contains(&field.as_str()) {
-                        let code = &told["errors"][0]["extensions"]["code"];
-                        let is_fit =
-                            code != "INTERNAL_SERVER_ERROR" && told["data"][&field].is_null();
-                        refused += usize::from(code == "FORBIDDEN");
-                        if !is_fit || told.to_string().contains("HIDDEN") {
-                            wrong.push(format!("{query}\n{told:#}"));
-                        }
-                        continue;
-                    }
-                    if OF_THE_KEY.contains(&field.as_str()) {
-                        clean += usize::from(told.get("errors").is_none());
-                        if told.to_string().contains("HIDDEN") {
-                            wrong.push(format!("{query}\n{told:#}"));
-                        }
-                        continue;
-                    }
-                    let right = said(expected.answer(&query, &json!({})).await);
-                    clean += usize::from(right.get("errors").is_none());
-                    if told != right {
-                        wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
-                    }
-                }
-                // There are no segments that people made in these worlds, of which it could tell.
-                assert!(
-                    clean > 0 || refused > 0 || field == "segmentOverlap",
-                    "{field}: no question about it was answered"
-                );
-            }
-            let count = wrong.len();
-            wrong.truncate(6);
-            assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
+/// Each kind of limit in a test of its own, so that they run side by side.
+macro_rules! told_as_without_the_rest {
+    ($($test:ident: $number:literal)*) => {
+        $(#[test]
+        fn $test() {
+            block_on(is_told_what_a_world_without_the_rest_tells($number));
+        })*
+
+        #[test]
+        fn every_kind_of_limit_has_a_test() {
+            assert_eq!(cases().len(), [$($number),*].len());
         }
-    });
+    };
+}
+
+told_as_without_the_rest! {
+    a_key_of_an_ad_space_is_told_what_a_world_without_the_rest_tells: 0
+    a_key_of_a_name_is_told_what_a_world_without_the_rest_tells: 1
+    a_key_of_a_program_is_told_what_a_world_without_the_rest_tells: 2
+    a_key_of_subids_is_told_what_a_world_without_the_rest_tells: 3
+    a_key_of_a_horizon_is_told_what_a_world_without_the_rest_tells: 4
+    a_key_of_all_limits_is_told_what_a_world_without_the_rest_tells: 5
+}
+
+async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
+    let case = cases().swap_remove(number);
+    let (full, part) = worlds(&case.limits).await;
+    let limited = Api::limited(&full, 0, case.limits.clone());
+    let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
+    let mut asking = Asking::of(&whole).await;
+    asking.ids = chosen_ids(&whole, &expected).await;
+    asking.texts = [
+        "user 3",
+        "p7-x",
+        "q9-xx",
+        "HIDDEN comment 1",
+        "502",
+        "Blog B",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let mut wrong = Vec::new();
+    for field in asking.root_fields() {
+        let mut asked = asking.branches(&field);
+        if case.thorough {
+            asked.extend(asking.arguments(&field));
+        }
+        if field == "previewSegment" {
+            asked.push(MEASURED.to_owned());
+        }
+        let (mut clean, mut refused) = (0, 0);
+        // Upstream counts views by no SubID, so that who sees some of its values is refused them.
+        let views = |query: &String| {
+            let query = query.replace("previewSegment", "").to_lowercase();
+            let words = ["views", "ctr", "ecpm"];
+            !case.limits.subids.is_empty() && words.iter().any(|word| query.contains(word))
+        };
+        for query in asked.into_iter().filter(|query| !views(query)) {
+            let told = said(limited.answer(&query, &json!({})).await);
+            if UNDIVIDED.contains(&field.as_str()) {
+                let code = &told["errors"][0]["extensions"]["code"];
+                let is_fit = code != "INTERNAL_SERVER_ERROR" && told["data"][&field].is_null();
+                refused += usize::from(code == "FORBIDDEN");
+                if !is_fit || told.to_string().contains("HIDDEN") {
+                    wrong.push(format!("{query}\n{told:#}"));
+                }
+                continue;
+            }
+            if OF_THE_KEY.contains(&field.as_str()) {
+                clean += usize::from(told.get("errors").is_none());
+                if told.to_string().contains("HIDDEN") {
+                    wrong.push(format!("{query}\n{told:#}"));
+                }
+                continue;
+            }
+            let right = said(expected.answer(&query, &json!({})).await);
+            clean += usize::from(right.get("errors").is_none());
+            if told != right {
+                wrong.push(format!("{query}\nsays   {told}\nshould {right}"));
+            }
+        }
+        // There are no segments that people made in these worlds, of which it could tell.
+        assert!(
+            clean > 0 || refused > 0 || field == "segmentOverlap",
+            "{field}: no question about it was answered"
+        );
+    }
+    let count = wrong.len();
+    wrong.truncate(6);
+    assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
 }
 
 #[test]
@@ -579,26 +608,35 @@ fn a_key_without_rewards_is_told_of_none() {
             assert_eq!(told, code, "{query}\n{answer:#}");
             assert_eq!(answer.get("data").is_none(), code.is_some());
         }
-        for variables in [
-            json!({ "f": { "subid1": { "eq": "user 3" } } }),
-            json!({ "f": { "not": { "and": [{ "reward": { "gt": "1" } }] } } }),
+        // What accounts are paid tells of rewards; segments that people made are not there.
+        let segment = Kind::Segment.id(Uuid::from_u128(1)).to_string();
+        let of_segment =
+            format!("{{ users(filter: {{segment: {{in: [\"{segment}\"]}}}}) {{ totalCount }} }}");
+        for (query, code) in [
+            ("{ adjustments { nodes { id } } }", "FORBIDDEN"),
+            (&of_segment, "BAD_USER_INPUT"),
         ] {
-            let query = "query($f: ActionFilter) { actions(filter: $f) { totalCount } }";
-            let answer = api.answer(query, &variables).await;
+            let answer = api.answer(query, &json!({})).await;
             assert_eq!(
-                answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
-                "{variables}"
+                answer["errors"][0]["extensions"]["code"], code,
+                "{answer:#}"
             );
         }
-        // An order by a hidden key, in a variable.
-        let query = "query($o: [ActionOrder!]) { actions(orderBy: $o) { nodes { id } } }";
-        let answer = api
-            .answer(query, &json!({ "o": [{ "field": "REWARD" }] }))
-            .await;
-        assert_eq!(
-            answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
-            "{answer}"
-        );
+        // In variables: filters, and an order by a hidden key.
+        let of_filter = "query($v: ActionFilter) { actions(filter: $v) { totalCount } }";
+        let of_order = "query($v: [ActionOrder!]) { actions(orderBy: $v) { nodes { id } } }";
+        for (query, value) in [
+            (of_filter, json!({ "subid1": { "eq": "user 3" } })),
+            (
+                of_filter,
+                json!({ "not": { "and": [{ "reward": { "gt": "1" } }] } }),
+            ),
+            (of_order, json!([{ "field": "REWARD" }])),
+        ] {
+            let answer = api.answer(query, &json!({ "v": value })).await;
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "FORBIDDEN", "{value}");
+        }
     });
 }
 

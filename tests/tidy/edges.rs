@@ -24,10 +24,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("actix_", &["src/http/", "src/app.rs"]),
     ("clap", &["src/cli/"]),
     ("indicatif", &["src/cli/"]),
-    ("reqwest", &["src/ingest/admitad/"]),
-    ("rustls", &["src/ingest/admitad/", "src/http/tls.rs"]),
-    ("rustls_", &["src/ingest/admitad/"]),
-    ("webpki_", &["src/ingest/admitad/"]),
+    (
+        "reqwest",
+        &["src/ingest/admitad/", "src/ingest/key_source.rs"],
+    ),
+    ("rustls", &["src/ingest/encryption.rs", "src/http/tls.rs"]),
+    ("rustls_", &["src/ingest/encryption.rs"]),
+    ("webpki_", &["src/ingest/encryption.rs"]),
+    ("jsonwebtoken", &["src/access/token/"]),
     ("calamine", &["src/ingest/"]),
     ("csv", &["src/ingest/"]),
     ("encoding_rs", &["src/ingest/"]),
@@ -455,7 +459,7 @@ mod tests {
         );
         finds(
             &[("src/app.rs", "//! A.\nuse reqwest;\n")],
-            "src/app.rs:2: [home] `reqwest` is named outside its home (src/ingest/admitad/)",
+            "src/app.rs:2: [home] `reqwest` is named outside its home (src/ingest/admitad/",
         );
         finds(
             &[(

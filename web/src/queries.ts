@@ -18,11 +18,22 @@ export interface ReadyMade {
 const LAST_30_DAYS = { last: { count: 30, unit: "DAY" } } as const;
 const LAST_12_MONTHS = { last: { count: 12, unit: "MONTH" } } as const;
 
-/** Bought twice in 90 days and nothing in 30. */
+/** Consumer Electronics and what lies below it, by AliExpress category id: the same on every server. */
+const ELECTRONICS = ["44", "629", "100000305", "100000306", "100000308", "100000310", "200003803"] as const;
+
+/** From Poland, bought electronics twice in 90 days and nothing in 30. */
 const QUIET_BUYERS = {
   users: {
+    clickCountry: { eq: "PL" },
     and: [
-      { metric: { metric: "ACTIONS", atLeast: 2, period: { last: { count: 90, unit: "DAY" } } } },
+      {
+        metric: {
+          metric: "ACTIONS",
+          atLeast: 2,
+          period: { last: { count: 90, unit: "DAY" } },
+          items: { category: { externalId: { in: ELECTRONICS } } },
+        },
+      },
       { metric: { metric: "ACTIONS", atMost: 0, period: { last: { count: 30, unit: "DAY" } } } },
     ],
   },
@@ -557,8 +568,9 @@ query Imports {
   {
     label: "Segments: preview a rule",
     query: /* GraphQL */ `
-# Who would be in it, why, and what it costs to ask; nothing is saved. Put the rule's category where you want it: its id is in
-# categories(filter: {name: {contains: "electronics"}}).
+# Users from Poland who bought electronics twice in 90 days and nothing in 30: who would be in it, why, and what it costs to
+# ask; nothing is saved. The rule names the categories by their AliExpress ids. {"within": ["..."]} means a category and all
+# below it, with the id that categories(filter: {name: {contains: "electronics"}}) shows.
 query PreviewSegment($rule: SegmentRuleInput!) {
   previewSegment(rule: $rule, sampleSize: 5) {
     size
@@ -580,7 +592,7 @@ query PreviewSegment($rule: SegmentRuleInput!) {
     query: /* GraphQL */ `
 # Needs a key with the scope "segments"; callers of the demo have it. updateSegment changes it, archiveSegment puts it away.
 mutation DefineSegment($name: String!, $rule: SegmentRuleInput!) {
-  createSegment(name: $name, description: "Bought twice, then nothing for a month", rule: $rule) {
+  createSegment(name: $name, description: "Polish buyers of electronics, quiet for a month", rule: $rule) {
     segment { id name version size }
     userErrors { field code message }
     warnings { field message }

@@ -28,7 +28,9 @@ use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::columns::report::currencies;
 use crate::store::rates::of_currency;
-use crate::store::report::{Dialect, answer, count_clicks, count_facts, explained};
+use crate::store::report::{
+    Answer, Dialect, count_clicks, count_facts, explained, from_columns, from_tables,
+};
 use shape::{Exchange, Gatherer, Groups, Shaping};
 use std::collections::BTreeSet;
 
@@ -43,6 +45,8 @@ pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Resu
         scope,
         reading: Reading::default(),
         from_columns: 0,
+        uncounted: Vec::new(),
+        forced: plan.forced.join(", and "),
     };
     reader.prepare(&mut plan).await?;
     let current = reader.period(&plan.current).await?;
@@ -122,6 +126,10 @@ struct Reader<'a> {
     reading: Reading,
     /// How many questions columns in memory have answered.
     from_columns: usize,
+    /// Ranges whose facts were not counted, because columns are expected to answer.
+    uncounted: Vec<AxisRange>,
+    /// Why facts are read one by one, in words.
+    forced: String,
 }
 
 impl Reader<'_> {
@@ -135,7 +143,7 @@ impl Reader<'_> {
     async fn gather(&mut self, asks: &[Ask]) -> Result<Gatherer> {
         let mut gatherer = Gatherer::default();
         for ask in asks {
-            let answer = answer(self.tx, self.scope, ask).await?;
+            let answer = self.answer(ask).await?;
             let name = answer.source(ask);
             if !self.reading.sources.contains(&name) {
                 self.reading.sources.push(name);
@@ -146,6 +154,34 @@ impl Reader<'_> {
             gatherer.take(ask, rows);
         }
         Ok(gatherer)
+    }
+
+    /// Answers a question: columns in memory where they have the answer, else one statement. Columns can turn out to have
+    /// none where there could be more groups than can be numbered; then the facts are counted after all.
+    async fn answer(&mut self, ask: &Ask) -> Result<Answer> {
+        if let Some(answer) = from_columns(self.tx, self.scope, ask).await? {
+            return Ok(answer);
+        }
+        let uncounted = self.uncounted.iter().position(|range| *range == ask.range);
+        if let Some(place) = uncounted.filter(|_| ask.reads_facts()) {
+            let (found, _) = self.count(ask.range).await?;
+            self.limit_facts(found)?;
+            self.uncounted.swap_remove(place);
+        }
+        from_tables(self.tx, self.scope, ask).await
+    }
+
+    /// Refuses to read more facts than are allowed.
+    fn limit_facts(&self, found: i64) -> Result<()> {
+        if found <= MAX_FACTS {
+            return Ok(());
+        }
+        let message = format!(
+            "the report would read more than {MAX_FACTS} actions one by one, because {}; ask for a shorter range, or leave \
+             that out",
+            self.forced
+        );
+        Err(Error::limit("range", message))
     }
 
     /// The rates into a currency, where a question needs them.
@@ -189,29 +225,22 @@ impl Reader<'_> {
             let Some(range) = asks().find(|ask| ask.reads_facts()).map(|ask| ask.range) else {
                 continue;
             };
+            let by_user = asks().any(|ask| ask.per_user.is_some());
+            let is_short = range.span.micros() <= Grain::Day.micros() && !by_user;
             if asks().filter(|ask| ask.reads_facts()).all(can_answer)
                 && let Some(held) = currencies(self.tx, self.scope).await?
             {
                 // Columns go through all facts within milliseconds.
                 period.fill(&held);
+                self.uncounted.extend((!is_short).then_some(range));
                 continue;
             }
-            let by_user = asks().any(|ask| ask.per_user.is_some());
-            if range.span.micros() <= Grain::Day.micros() && !by_user {
+            if is_short {
                 continue;
             }
             let (found, currencies) = self.count(range).await?;
             period.fill(&currencies);
-            if found > MAX_FACTS {
-                return Err(Error::limit(
-                    "range",
-                    format!(
-                        "the report would read more than {MAX_FACTS} actions one by one, because {}; ask for a shorter \
-                         range, or leave that out",
-                        plan.forced.join(", and ")
-                    ),
-                ));
-            }
+            self.limit_facts(found)?;
         }
         Ok(())
     }
@@ -246,7 +275,10 @@ impl Reader<'_> {
     async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
         if range.axis == DateAxis::Ordered {
             let asked = plan::count(range, self.scope.narrowing());
-            let rows = answer(self.tx, self.scope, &asked).await?.rows;
+            let rows = match from_columns(self.tx, self.scope, &asked).await? {
+                Some(answer) => answer.rows,
+                None => from_tables(self.tx, self.scope, &asked).await?.rows,
+            };
             let found = rows.iter().filter_map(|row| row.values.first()).sum();
             let currencies: BTreeSet<Currency> =
                 rows.iter().filter_map(|row| row.currency).collect();

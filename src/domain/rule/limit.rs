@@ -1,6 +1,6 @@
 //! How large rules may be, with all that they name, and that no segment leads back to itself.
 
-use super::{Condition, Definitions, InSegments, Measure, Refers as _, Rule};
+use super::{Condition, Definitions, InSegments, Measure, Named, Refers, Rule};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{
     ActionTest, AdSpaceTest, CategoryTest, Filter, ItemTest, Op, ProductTest, ProgramTest, UserTest,
@@ -15,6 +15,11 @@ pub const MAX_SEGMENT_DEPTH: usize = 5;
 pub const MAX_RULE_TESTS: usize = 300;
 /// How many things a rule may measure, likewise: each is read from the facts by itself.
 pub const MAX_MEASURES: usize = 24;
+/// How many things the segments that a filter names may measure together: more than those of a rule, because a report by
+/// many segments lists who is in none of them by naming all.
+pub const MAX_FILTER_MEASURES: usize = 120;
+/// How many periods a request may divide into built-in segments: each goes through all users or products by itself.
+pub const MAX_BUILT_IN_PERIODS: usize = 120;
 /// How many values the lists of a rule may have together, likewise.
 pub const MAX_RULE_VALUES: usize = 4_000;
 /// How many members a rule may list.
@@ -47,6 +52,12 @@ impl Size {
         }
     }
 
+    /// A built-in segment is divided from the facts of its period by itself.
+    fn built_in(&mut self) {
+        self.tests += 1;
+        self.measures += 1;
+    }
+
     fn measure(&mut self, measure: &Measure) {
         self.tests += 1;
         self.measures += 1;
@@ -59,16 +70,20 @@ impl Size {
     /// What of it is beyond the limits, in words.
     #[must_use]
     pub fn excess(self) -> Option<String> {
+        self.beyond(MAX_MEASURES).map(|beyond| {
+            format!(
+                "with the segments that it names, the rule has {beyond}: leave some out, or freeze a segment that it names"
+            )
+        })
+    }
+
+    /// What of it is beyond the limits of one statement, in words.
+    fn beyond(self, measures: usize) -> Option<String> {
         let beyond = |found: usize, limit: usize, what: &str| {
-            (found > limit).then(|| {
-                format!(
-                    "with the segments that it names, the rule has {found} {what}; {limit} are allowed: leave some out, \
-                     or freeze a segment that it names"
-                )
-            })
+            (found > limit).then(|| format!("{found} {what}; {limit} are allowed"))
         };
         beyond(self.tests, MAX_RULE_TESTS, "conditions")
-            .or_else(|| beyond(self.measures, MAX_MEASURES, "metrics"))
+            .or_else(|| beyond(self.measures, measures, "metrics"))
             .or_else(|| beyond(self.values, MAX_RULE_VALUES, "values in lists"))
     }
 }
@@ -95,6 +110,7 @@ impl Grows for UserTest {
         match self {
             Self::Field(_, op) => size.test(Some(op)),
             Self::Segment(named) => named.grow(size),
+            Self::BuiltIn(_) => size.built_in(),
         }
     }
 }
@@ -105,6 +121,7 @@ impl Grows for ProductTest {
             Self::Field(_, op) => size.test(Some(op)),
             Self::Category(filter) => filter.grow(size),
             Self::Segment(named) => named.grow(size),
+            Self::BuiltIn(_) => size.built_in(),
         }
     }
 }
@@ -202,6 +219,34 @@ impl Definitions {
         })
     }
 
+    /// Checks that all segments that the filter in an argument names are within the limits together: each naming is
+    /// written out in its statements. A frozen segment is but a condition.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED`, with what is beyond.
+    pub fn check_named(&self, argument: &str, refers: &mut dyn Refers) -> Result<()> {
+        let mut named = Vec::new();
+        let mut size = Size::default();
+        refers.each(&mut |one| match one {
+            Named::Defined(reference, _) => named.push(reference.id),
+            Named::BuiltIn(_) => size.measures += 1,
+        });
+        let mut all = named.iter().filter_map(|id| self.0.get(id));
+        loop {
+            if let Some(beyond) = size.beyond(MAX_FILTER_MEASURES) {
+                let message = format!(
+                    "{argument}: the segments that it names have {beyond} together: name fewer, or freeze one of them"
+                );
+                return Err(Error::limit(argument, message));
+            }
+            let Some((segment, rule)) = all.next() else {
+                return Ok(());
+            };
+            size.tests += 1;
+            size.add(self.size_of(rule, segment.frozen_at.is_some(), 0)?);
+        }
+    }
+
     /// How large a rule is with all that it names.
     ///
     /// # Errors
@@ -217,8 +262,11 @@ impl Definitions {
         let mut size = rule.size();
         let mut named = Vec::new();
         // Each naming counts, because each is written out.
-        rule.clone()
-            .each(&mut |reference, _| named.push(reference.id));
+        rule.clone().each(&mut |one| {
+            if let Named::Defined(reference, _) = one {
+                named.push(reference.id);
+            }
+        });
         for id in named {
             let Some((segment, rule)) = self.0.get(&id) else {
                 continue;

@@ -1,39 +1,69 @@
 //! Which segments a rule or a filter names, and putting them in their places.
 
-use super::{Condition, Rule, Segment, SegmentRef, SegmentSet, SetOf, Subject};
+use super::{
+    Asked, BuiltIn, Condition, Found, Rule, Segment, SegmentRef, SegmentSet, SetOf, Subject,
+};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{
     ActionTest, AdSpaceTest, AdjustmentTest, BalanceTest, CategoryTest, Filter, ImportTest,
     ItemTest, ProductTest, ProgramTest, UserTest,
 };
 use crate::domain::id::PublisherId;
-use crate::domain::time::{Instant, Zone};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::domain::time::{Instant, Span, Zone};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// A segment that is named.
+#[derive(Debug)]
+pub enum Named<'a> {
+    /// One that someone defined, and the subject that it must be of.
+    Defined(&'a mut SegmentRef, Subject),
+    /// A built-in one.
+    BuiltIn(&'a mut BuiltIn),
+}
+
 /// What can name segments, at any depth.
 pub trait Refers {
-    /// Shows every naming, with the subject that it is of.
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject));
+    /// Shows every naming.
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>));
 
-    /// The segments that are named.
+    /// The defined segments that are named.
     fn named(&mut self) -> BTreeSet<Uuid> {
         let mut found = BTreeSet::new();
-        self.each(&mut |reference, _| {
-            found.insert(reference.id);
+        self.each(&mut |named| {
+            if let Named::Defined(reference, _) = named {
+                found.insert(reference.id);
+            }
         });
         found
     }
 
-    /// Puts segments in their places.
-    fn put(&mut self, sets: &HashMap<Uuid, Arc<SegmentSet>>) {
-        self.each(&mut |reference, _| reference.set = sets.get(&reference.id).cloned());
+    /// What the built-in segments that are named ask for at a moment.
+    fn asked(&mut self, moment: Moment) -> HashSet<Asked> {
+        let mut found = HashSet::new();
+        self.each(&mut |named| {
+            if let Named::BuiltIn(built_in) = named {
+                found.insert(built_in.asked(moment.at, moment.zone));
+            }
+        });
+        found
+    }
+
+    /// Puts segments in their places, as of a moment.
+    fn put(&mut self, sets: &HashMap<Uuid, Arc<SegmentSet>>, found: &Found, moment: Moment) {
+        self.each(&mut |named| match named {
+            Named::Defined(reference, _) => reference.set = sets.get(&reference.id).cloned(),
+            Named::BuiltIn(built_in) => {
+                let asked = built_in.asked(moment.at, moment.zone);
+                built_in.members = found.get(&asked).cloned();
+            }
+        });
     }
 }
 
 impl<T: Refers> Refers for Filter<T> {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
                 for part in parts {
@@ -47,27 +77,35 @@ impl<T: Refers> Refers for Filter<T> {
 }
 
 impl Refers for UserTest {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
-        if let Self::Segment(named) = self {
-            for reference in &mut named.segments {
-                show(reference, Subject::Users);
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
+        match self {
+            Self::Segment(named) => {
+                for reference in &mut named.segments {
+                    show(Named::Defined(reference, Subject::Users));
+                }
             }
+            Self::BuiltIn(built_in) => show(Named::BuiltIn(built_in)),
+            Self::Field(..) => {}
         }
     }
 }
 
 impl Refers for ProductTest {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
-        if let Self::Segment(named) = self {
-            for reference in &mut named.segments {
-                show(reference, Subject::Products);
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
+        match self {
+            Self::Segment(named) => {
+                for reference in &mut named.segments {
+                    show(Named::Defined(reference, Subject::Products));
+                }
             }
+            Self::BuiltIn(built_in) => show(Named::BuiltIn(built_in)),
+            Self::Field(..) | Self::Category(_) => {}
         }
     }
 }
 
 impl Refers for ItemTest {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
         if let Self::Product(filter) = self {
             filter.each(show);
         }
@@ -75,7 +113,7 @@ impl Refers for ItemTest {
 }
 
 impl Refers for ActionTest {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
         match self {
             Self::User(filter) => filter.each(show),
             Self::Items(_, filter) => filter.each(show),
@@ -88,7 +126,7 @@ impl Refers for ActionTest {
 macro_rules! refers_to_nothing {
     ($($test:ty),+ $(,)?) => {$(
         impl Refers for $test {
-            fn each(&mut self, _: &mut dyn FnMut(&mut SegmentRef, Subject)) {}
+            fn each(&mut self, _: &mut dyn FnMut(Named<'_>)) {}
         }
     )+};
 }
@@ -103,7 +141,7 @@ refers_to_nothing!(
 );
 
 impl<T: Refers> Refers for Condition<T> {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
         let measure = match self {
             Self::Own(filter) => return filter.each(show),
             Self::ClickCountry(_) | Self::Members(_) => return,
@@ -117,8 +155,44 @@ impl<T: Refers> Refers for Condition<T> {
     }
 }
 
+impl SegmentSet {
+    /// The stretches of time whose facts are read to tell who is in it, each measure by itself; those of the segments that
+    /// it names included, as often as they are named. Who is in a frozen segment is written down.
+    #[must_use]
+    pub fn reads(&self) -> Vec<Span> {
+        let SetOf::Rule { rule, at, zone } = &self.of else {
+            return Vec::new();
+        };
+        let mut found = match rule {
+            Rule::Users(filter) => spans(filter, *at, *zone),
+            Rule::Products(filter) => spans(filter, *at, *zone),
+        };
+        rule.clone().each(&mut |named| match named {
+            Named::Defined(reference, _) => {
+                found.extend(reference.set.iter().flat_map(|set| set.reads()));
+            }
+            Named::BuiltIn(built_in) => found.push(built_in.asked(*at, *zone).when.reads()),
+        });
+        found
+    }
+}
+
+fn spans<T>(filter: &Filter<Condition<T>>, at: Instant, zone: Zone) -> Vec<Span> {
+    let span = |condition: &Condition<T>| match condition {
+        Condition::Own(_) | Condition::Members(_) => None,
+        // The latest action is looked for among all.
+        Condition::ClickCountry(_) => Some(Span {
+            from: Instant::MIN,
+            to: at,
+        }),
+        Condition::Threshold(threshold) => Some(threshold.measure.span(at, zone)),
+        Condition::Rank(rank) => Some(rank.measure.span(at, zone)),
+    };
+    filter.tests().filter_map(span).collect()
+}
+
 impl Refers for Rule {
-    fn each(&mut self, show: &mut dyn FnMut(&mut SegmentRef, Subject)) {
+    fn each(&mut self, show: &mut dyn FnMut(Named<'_>)) {
         match self {
             Self::Users(filter) => filter.each(show),
             Self::Products(filter) => filter.each(show),
@@ -168,22 +242,57 @@ impl Definitions {
         self.0.get(&id).map(|(_, rule)| rule)
     }
 
-    /// A segment at a moment.
+    /// A segment at a moment, with what was found of built-in ones.
     ///
     /// # Errors
     /// When it is not there, or with what it names is beyond the limits.
-    pub fn set(&self, id: Uuid, moment: Moment) -> Result<Arc<SegmentSet>> {
+    pub fn set(&self, id: Uuid, moment: Moment, found: &Found) -> Result<Arc<SegmentSet>> {
         self.check_size(id)?;
-        self.placed(id, moment, 0)
+        self.placed(id, (moment, found), 0)
+    }
+
+    /// What a segment, with all that it names, asks of built-in segments at a moment.
+    ///
+    /// # Errors
+    /// When it is not there, or with what it names is beyond the limits.
+    pub fn asked(&self, id: Uuid, moment: Moment) -> Result<HashSet<Asked>> {
+        self.check_size(id)?;
+        let mut asked = HashSet::new();
+        self.ask(id, moment, &mut BTreeSet::new(), &mut asked);
+        Ok(asked)
+    }
+
+    /// Likewise what a rule or a filter asks of them.
+    pub fn asked_by(&self, refers: &mut dyn Refers, moment: Moment) -> HashSet<Asked> {
+        let mut asked = refers.asked(moment);
+        let mut seen = BTreeSet::new();
+        for id in refers.named() {
+            self.ask(id, moment, &mut seen, &mut asked);
+        }
+        asked
+    }
+
+    fn ask(&self, id: Uuid, moment: Moment, seen: &mut BTreeSet<Uuid>, asked: &mut HashSet<Asked>) {
+        let Some((segment, rule)) = self.0.get(&id).filter(|_| seen.insert(id)) else {
+            return;
+        };
+        if segment.frozen_at.is_some() {
+            return;
+        }
+        let mut rule = rule.clone();
+        asked.extend(rule.asked(moment));
+        for named in rule.named() {
+            self.ask(named, moment, seen, asked);
+        }
     }
 
     /// A rule that is not saved, at a moment.
     ///
     /// # Errors
     /// When a segment that it names is not there.
-    pub fn set_of(&self, rule: &Rule, moment: Moment) -> Result<Arc<SegmentSet>> {
+    pub fn set_of(&self, rule: &Rule, moment: Moment, found: &Found) -> Result<Arc<SegmentSet>> {
         let mut rule = rule.clone();
-        self.fill(&mut rule, moment, 0)?;
+        self.fill(&mut rule, (moment, found), 0)?;
         Ok(Arc::new(SegmentSet {
             id: Uuid::nil(),
             name: String::new(),
@@ -197,29 +306,31 @@ impl Definitions {
         }))
     }
 
-    /// Puts the segments that something names in their places.
+    /// Puts the segments that a filter names in their places.
     ///
     /// # Errors
-    /// When one is not there, or with what it names is beyond the limits.
-    pub fn fill_in(&self, refers: &mut dyn Refers, moment: Moment) -> Result<()> {
+    /// When one is not there, or one with what it names is beyond the limits.
+    pub fn fill_in(&self, refers: &mut dyn Refers, moment: Moment, found: &Found) -> Result<()> {
         let mut sets = HashMap::new();
         for id in refers.named() {
-            sets.insert(id, self.set(id, moment)?);
+            sets.insert(id, self.set(id, moment, found)?);
         }
-        refers.put(&sets);
+        refers.put(&sets, found, moment);
         Ok(())
     }
 
-    fn fill(&self, rule: &mut Rule, moment: Moment, depth: usize) -> Result<()> {
+    fn fill(&self, rule: &mut Rule, as_of: (Moment, &Found), depth: usize) -> Result<()> {
         let mut sets = HashMap::new();
         for id in rule.named() {
-            sets.insert(id, self.placed(id, moment, depth + 1)?);
+            sets.insert(id, self.placed(id, as_of, depth + 1)?);
         }
-        rule.put(&sets);
+        let (moment, found) = as_of;
+        rule.put(&sets, found, moment);
         Ok(())
     }
 
-    fn placed(&self, id: Uuid, moment: Moment, depth: usize) -> Result<Arc<SegmentSet>> {
+    fn placed(&self, id: Uuid, as_of: (Moment, &Found), depth: usize) -> Result<Arc<SegmentSet>> {
+        let (moment, _) = as_of;
         let Some((segment, rule)) = self.0.get(&id) else {
             let cause = format!("a rule names the segment {id}, which was not read");
             return Err(Error::internal(cause));
@@ -231,7 +342,7 @@ impl Definitions {
             SetOf::Frozen
         } else {
             let mut rule = rule.clone();
-            self.fill(&mut rule, moment, depth)?;
+            self.fill(&mut rule, as_of, depth)?;
             SetOf::Rule {
                 rule,
                 at: moment.at,

@@ -1,11 +1,14 @@
 //! A rule in words, for people who look at a segment or ask why someone is in it.
 
-use super::{Condition, InSegments, Measure, Metric, Rank, Rule, Take, Threshold};
+use super::{
+    BuiltIn, BuiltInKind, Condition, InSegments, Measure, Metric, Rank, Rule, Take, Threshold,
+};
 use crate::domain::filter::{
     ActionField, ActionTest, AdSpaceTest, CategoryTest, Filter, ItemField, ItemTest, Op,
     ProductField, ProductTest, ProgramTest, Quantifier, UserField, UserTest, Value,
 };
 use crate::domain::money::format_e4;
+use crate::domain::segment::UserSegment;
 use crate::domain::time::{Day, Instant, Preset, Range, Unit};
 use std::fmt::Debug;
 
@@ -24,6 +27,11 @@ enum Kind {
 /// A condition in words.
 trait Told {
     fn tell(&self) -> String;
+
+    /// The built-in segment that it is about, if it is about one.
+    fn built_in(&self) -> Option<&BuiltIn> {
+        None
+    }
 }
 
 impl<T: Told> Told for Filter<T> {
@@ -120,6 +128,28 @@ impl Told for InSegments {
     }
 }
 
+impl Told for BuiltIn {
+    fn tell(&self) -> String {
+        let mut text = String::from("in the built-in segment ");
+        match &self.kind {
+            BuiltInKind::Products(kind) => text.push_str(kind.as_str()),
+            BuiltInKind::Users { kind, origin } => {
+                text.push_str(kind.as_str());
+                if matches!(kind, UserSegment::Country | UserSegment::Device) {
+                    text.push(' ');
+                    text.push_str(origin.as_deref().unwrap_or("unknown"));
+                }
+            }
+        }
+        text.push(' ');
+        text.push_str(&period(Some(self.period)));
+        if let Some(currency) = self.currency {
+            text.push_str(&format!(", by amounts in {currency}"));
+        }
+        text
+    }
+}
+
 impl Told for UserTest {
     fn tell(&self) -> String {
         match self {
@@ -131,6 +161,14 @@ impl Told for UserTest {
                 op(&words(field), by, kind)
             }
             Self::Segment(named) => named.tell(),
+            Self::BuiltIn(built_in) => built_in.tell(),
+        }
+    }
+
+    fn built_in(&self) -> Option<&BuiltIn> {
+        match self {
+            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
+            Self::Field(..) | Self::Segment(_) => None,
         }
     }
 }
@@ -147,6 +185,14 @@ impl Told for ProductTest {
             }
             Self::Category(filter) => format!("category: {}", filter.tell()),
             Self::Segment(named) => named.tell(),
+            Self::BuiltIn(built_in) => built_in.tell(),
+        }
+    }
+
+    fn built_in(&self) -> Option<&BuiltIn> {
+        match self {
+            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
+            Self::Field(..) | Self::Category(_) | Self::Segment(_) => None,
         }
     }
 }
@@ -348,6 +394,8 @@ pub struct Described<'a> {
     pub needed: Option<String>,
     /// What is measured.
     pub measure: Option<&'a Measure>,
+    /// The built-in segment that it is about.
+    pub built_in: Option<&'a BuiltIn>,
 }
 
 fn describe<T: Told>(condition: &Condition<T>) -> Described<'_> {
@@ -360,6 +408,10 @@ fn describe<T: Told>(condition: &Condition<T>) -> Described<'_> {
         sentence: condition.tell(),
         needed,
         measure,
+        built_in: match condition {
+            Condition::Own(Filter::Test(test)) => test.built_in(),
+            _ => None,
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::filter::{ProductField, UserField, Value};
+use crate::domain::segment::{ProductSegment, UserSegment};
 use crate::domain::time::Unit;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,6 +104,19 @@ fn any_measure() -> impl Strategy<Value = Measure> {
         })
 }
 
+fn built_in() -> impl Strategy<Value = BuiltIn> {
+    let kind = proptest::sample::select(UserSegment::ALL.to_vec());
+    let origin = proptest::option::of(".{0,3}");
+    (kind, origin, range(), any::<bool>()).prop_map(|(kind, origin, period, is_in_currency)| {
+        BuiltIn {
+            kind: BuiltInKind::Users { kind, origin },
+            period: period.unwrap_or(Range::Preset(crate::domain::time::Preset::Today)),
+            currency: is_in_currency.then_some(Currency::USD),
+            members: None,
+        }
+    })
+}
+
 fn condition() -> impl Strategy<Value = Condition<UserTest>> {
     prop_oneof![
         op().prop_map(|by| Condition::Own(Filter::Test(UserTest::Field(UserField::Value, by)))),
@@ -128,6 +142,7 @@ fn condition() -> impl Strategy<Value = Condition<UserTest>> {
                 take,
             })
         }),
+        built_in().prop_map(|one| Condition::Own(Filter::Test(UserTest::BuiltIn(Box::new(one))))),
         (vec(any::<u128>(), 0..3), vec(".{0,6}", 0..3)).prop_map(|(ids, names)| {
             let ids = ids.into_iter().map(Uuid::from_u128).collect();
             Condition::Members(Members { ids, names })
@@ -156,6 +171,38 @@ proptest! {
         prop_assert_eq!(read.to_text().unwrap(), text);
         prop_assert!(!rule.sentence().is_empty());
     }
+}
+
+/// Likewise of built-in segments.
+#[test]
+fn the_stored_form_of_a_built_in_segment_is_this_text() {
+    let one = BuiltIn {
+        kind: BuiltInKind::Products(ProductSegment::AbcA),
+        period: Range::Last {
+            count: 90,
+            unit: Unit::Day,
+            whole_units: false,
+        },
+        currency: None,
+        members: None,
+    };
+    let rule = Rule::Products(Filter::Test(Condition::Own(Filter::Test(
+        ProductTest::BuiltIn(Box::new(one)),
+    ))));
+    assert_eq!(
+        rule.to_text().unwrap(),
+        r#"{"version":1,"rule":{"Products":{"Test":{"Own":{"Test":{"BuiltIn":{"kind":{"Products":"AbcA"},"period":{"Last":{"count":90,"unit":"Day","whole_units":false}},"currency":null}}}}}}}"#
+    );
+    assert_eq!(
+        rule.sentence(),
+        "Products: in the built-in segment ABC_A in the last 90 days"
+    );
+    let size = rule.size();
+    assert_eq!(
+        (size.tests, size.measures),
+        (1, 1),
+        "it is divided like something measured"
+    );
 }
 
 /// What is stored stays readable: a variant that is renamed fails here.
@@ -266,8 +313,14 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
         zone: zone(),
     };
     let deep = u128::try_from(MAX_SEGMENT_DEPTH).unwrap() + 1;
-    assert!(chain(deep).set(Uuid::from_u128(1), moment).is_ok());
-    let error = chain(deep + 1).set(Uuid::from_u128(1), moment).unwrap_err();
+    assert!(
+        chain(deep)
+            .set(Uuid::from_u128(1), moment, &Found::new())
+            .is_ok()
+    );
+    let error = chain(deep + 1)
+        .set(Uuid::from_u128(1), moment, &Found::new())
+        .unwrap_err();
     assert!(error.message().contains("levels deep"), "{error}");
     let measured = Rule::Users(Filter::All(vec![
         Filter::Test(Condition::Threshold(
@@ -281,7 +334,130 @@ fn what_is_named_counts_each_time_and_not_beyond_a_depth() {
     ]));
     let twice = users(named(true, &[1, 1]));
     let defined = Definitions::new([(segment(1, "one"), measured), (segment(2, "two"), twice)]);
-    assert!(defined.set(Uuid::from_u128(1), moment).is_ok());
-    let error = defined.set(Uuid::from_u128(2), moment).unwrap_err();
+    assert!(
+        defined
+            .set(Uuid::from_u128(1), moment, &Found::new())
+            .is_ok()
+    );
+    let error = defined
+        .set(Uuid::from_u128(2), moment, &Found::new())
+        .unwrap_err();
     assert!(error.message().contains("26 metrics"), "{error}");
+}
+
+#[test]
+fn what_a_filter_names_has_limits_together_and_frozen_segments_are_conditions() {
+    let moment = Moment {
+        publisher: PublisherId(1),
+        at: Instant::MIN,
+        zone: zone(),
+    };
+    let listed = |count: usize| {
+        let values = vec![Value::Text("x".to_owned()); count];
+        users(UserTest::Field(UserField::Value, Op::In(values)))
+    };
+    let measured = Filter::Test(Condition::Threshold(Threshold {
+        measure: measure(Metric::Actions),
+        at_least: Some(1),
+        at_most: None,
+    }));
+    let measured = Rule::Users(Filter::All(vec![measured; MAX_MEASURES]));
+    let frozen = Segment {
+        frozen_at: Some(Instant::MIN),
+        ..segment(4, "frozen")
+    };
+    let defined = Definitions::new([
+        (segment(1, "half"), listed(MAX_RULE_VALUES / 2)),
+        (segment(2, "more"), listed(MAX_RULE_VALUES / 2 + 1)),
+        (segment(3, "measured"), measured),
+        (frozen, listed(MAX_RULE_VALUES + 1)),
+    ]);
+    let fill = |ids: &[u128]| {
+        let mut filter = Filter::Test(named(true, ids));
+        let checked = defined.check_named("filter", &mut filter);
+        let filled = checked.and_then(|()| defined.fill_in(&mut filter, moment, &Found::new()));
+        filled.map_err(|error| {
+            assert_eq!(error.code(), crate::domain::error::Code::LimitExceeded);
+            assert_eq!(error.field(), Some("filter"));
+            error.message().to_owned()
+        })
+    };
+    assert_eq!(fill(&[1, 1, 4]), Ok(()));
+    let error = fill(&[1, 2]).unwrap_err();
+    assert_eq!(
+        error,
+        "filter: the segments that it names have 4001 values in lists; 4000 are allowed together: name fewer, or freeze one \
+         of them"
+    );
+    assert_eq!(fill(&[3; 5]), Ok(()));
+    let error = fill(&[3; 6]).unwrap_err();
+    assert!(error.contains("144 metrics; 120 are allowed"), "{error}");
+    assert_eq!(fill(&[4; MAX_RULE_TESTS]), Ok(()));
+    let error = fill(&[4; MAX_RULE_TESTS + 1]).unwrap_err();
+    assert!(error.contains("301 conditions"), "{error}");
+}
+
+#[test]
+fn what_is_read_for_a_set_is_all_that_it_measures_at_any_depth() {
+    let at = at("2026-05-03T10:00:00Z");
+    let moment = Moment {
+        publisher: PublisherId(1),
+        at,
+        zone: zone(),
+    };
+    let days = |count| Measure {
+        period: Some(Range::Last {
+            count,
+            unit: Unit::Day,
+            whole_units: false,
+        }),
+        ..measure(Metric::Actions)
+    };
+    let over = |measure| {
+        Filter::Test(Condition::Threshold(Threshold {
+            measure,
+            at_least: Some(1),
+            at_most: None,
+        }))
+    };
+    let within = |test| Filter::Test(Condition::Own(Filter::Test(test)));
+    let frozen = Segment {
+        frozen_at: Some(Instant::MIN),
+        ..segment(3, "frozen")
+    };
+    let measured_of_a_segment = Measure {
+        actions: Filter::Test(ActionTest::User(Filter::Test(named(false, &[1])))),
+        ..days(7)
+    };
+    let country = Filter::Test(Condition::ClickCountry(Op::Eq("PL".into())));
+    let defined = Definitions::new([
+        (segment(1, "named"), Rule::Users(over(days(30)))),
+        (
+            segment(2, "deep"),
+            Rule::Users(Filter::Any(vec![country, within(named(true, &[1]))])),
+        ),
+        (frozen, Rule::Users(over(days(400)))),
+    ]);
+    let rule = Rule::Users(Filter::All(vec![
+        over(measured_of_a_segment),
+        within(named(true, &[2, 3])),
+        within(UserTest::Field(UserField::Value, Op::IsNull(false))),
+    ]));
+    let lengths = |set: &SegmentSet| {
+        let spans = set.reads().into_iter();
+        let days = spans.map(|span| {
+            assert_eq!(span.to, at);
+            (span.from > Instant::MIN).then(|| span.micros() / crate::domain::time::DAY_US)
+        });
+        let mut days: Vec<Option<i64>> = days.collect();
+        days.sort_unstable();
+        days
+    };
+    let set = defined.set_of(&rule, moment, &Found::new()).unwrap();
+    // The click country is looked for among all actions.
+    assert_eq!(lengths(&set), [None, Some(7), Some(30), Some(30)]);
+    let frozen = defined
+        .set(Uuid::from_u128(3), moment, &Found::new())
+        .unwrap();
+    assert_eq!(lengths(&frozen), []);
 }

@@ -7,6 +7,7 @@ mod cohorts;
 mod movement;
 mod parameters;
 mod products;
+mod told;
 mod users;
 
 pub use cohorts::{Cohort, CohortPeriod, CohortRow, MAX_PERIODS, cohorts};
@@ -19,9 +20,11 @@ pub use products::{ProductStats, product_members, sort_members};
 pub use users::{Rfm, UserStats, high_value, rfm_scores, sort_users};
 
 use super::action::words;
+use serde::{Deserialize, Serialize};
 
 words! {
     /// A built-in segment of products.
+    #[derive(Serialize, Deserialize)]
     ProductSegment {
         /// The most sold.
         BestSellers = "BEST_SELLERS",
@@ -50,6 +53,7 @@ words! {
 
 words! {
     /// A kind of built-in segment of users.
+    #[derive(Serialize, Deserialize)]
     UserSegment {
         /// First counted action ever in the range.
         New = "NEW",

@@ -2,11 +2,8 @@
 
 use super::{Cuts, HighValue, Scoring, UserRules, UserSegment};
 use crate::domain::sales::Sums;
-use crate::domain::time::Instant;
+use crate::domain::time::{DAY_US, Instant};
 use uuid::Uuid;
-
-/// Microseconds of a day of 24 hours.
-const DAY_US: i64 = 86_400_000_000;
 
 /// What is known of a user for its segments: only users with a counted action in the range.
 #[derive(Clone, Debug, PartialEq, Eq)]

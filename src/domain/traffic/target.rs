@@ -196,7 +196,7 @@ words! {
         Hot = "HOT",
         /// It sells more than before.
         Rising = "RISING",
-        /// Orders of it are approved at least as often as all.
+        /// Of its processed orders the base rate or more were approved.
         HighApproval = "HIGH_APPROVAL",
         /// What Admitad pays of the order amount is known.
         CommissionRate = "COMMISSION_RATE",
@@ -279,8 +279,10 @@ pub fn reasons(
         "{} of {processed} processed orders were approved",
         sums.approved
     );
-    let is_high = i128::from(sums.approved) * i128::from(PARTS)
-        >= i128::from(processed) * i128::from(base.millionths());
+    // Without a base there is nothing to be as high as.
+    let is_high = base.ratio().is_some()
+        && i128::from(sums.approved) * i128::from(PARTS)
+            >= i128::from(processed) * i128::from(base.millionths());
     let is_low = sums.approved * 2 < processed;
     if processed >= ENOUGH && is_high && !is_low {
         found.push((Kind::HighApproval, told.clone()));
@@ -406,6 +408,28 @@ mod tests {
             ),
             ["EXPECTED_REWARD"]
         );
+        // Where nothing was processed before, no rate is a high one, and one that is low stays so.
+        let without_base = |row: &TargetRow| {
+            let found = reasons(row, &PLAIN, Currency::USD, BaseRate::default());
+            let kinds = found.iter().map(|(kind, _)| kind.as_str());
+            kinds.collect::<Vec<_>>()
+        };
+        assert_eq!(without_base(&row(20, 20, 0, 20)), ["EXPECTED_REWARD"]);
+        assert_eq!(
+            without_base(&row(20, 9, 11, 20)),
+            ["EXPECTED_REWARD", "LOW_APPROVAL"]
+        );
+        let nothing_approved = BaseRate {
+            approved_e4: 0,
+            declined_e4: 1,
+        };
+        let found = reasons(
+            &row(20, 10, 10, 20),
+            &PLAIN,
+            Currency::USD,
+            nothing_approved,
+        );
+        assert_eq!(found[1].0, TargetReasonKind::HighApproval);
         let found = reasons(&row(20, 18, 2, 20), &PLAIN, Currency::USD, BASE);
         assert!(
             found[0].1.contains("USD") && found[0].1.contains("20 orders"),

@@ -67,6 +67,38 @@ fn templates(pairs: &[(Uuid, Uuid)]) -> Templates {
     }
 }
 
+#[test]
+fn words_name_an_ad_space_by_its_id_before_its_name() {
+    let mut all = vec![space(BLOG, "502"), space(SHOP, "My Shop")];
+    all[0].external_id = Some("501".to_owned());
+    all[1].external_id = Some("502".to_owned());
+    let found = |words| named_ad_space(&all, words).map(|space| space.id);
+    assert_eq!(found("501"), Some(BLOG));
+    assert_eq!(found("502"), Some(SHOP));
+    assert_eq!(found("my SHOP"), Some(SHOP));
+    assert_eq!(found("503"), None);
+}
+
+#[test]
+fn words_name_a_program_by_its_ids_as_the_catalogue_knows_it_and_by_its_name() {
+    let mut all = templates(&[]).programs;
+    all[3].external_id = Some("77".to_owned());
+    let found = |words| named_program(&all, words).map(|program| program.id);
+    let ww = Catalog::shipped().program("aliexpress-ww").unwrap();
+    let mut known = vec!["aliexpress-ww", "aliexpress ww", ww.name.as_str()];
+    known.extend(ww.external_id.as_deref());
+    for words in known {
+        assert_eq!(found(words), Some(WW), "{words}");
+    }
+    assert_eq!(found("77"), Some(OWN));
+    assert_eq!(found("ANOTHER shop"), Some(OWN));
+    assert_eq!(found("a third"), None);
+    // A program of the catalogue that the publisher does not have is no other one.
+    let others: Vec<Program> = all.into_iter().skip(2).collect();
+    assert_eq!(named_program(&others, "aliexpress-ww"), None);
+    assert_eq!(named_program(&others, "6115"), None);
+}
+
 fn product() -> Product {
     Product {
         id: Uuid::from_u128(9),

@@ -13,7 +13,7 @@ use async_graphql_value::Value;
 use super::DocumentLimits;
 use super::ast::base_name;
 use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
-use super::schema::{FieldInfo, Schema, TypeInfo};
+use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 
 /// Parts of a point.
 pub const MILLI: u64 = 1_000;
@@ -50,14 +50,16 @@ struct Part {
     weight: u64,
     /// Its objects for each object of its parent, at most.
     size: u64,
-    scan: Option<Scan>,
+    scans: Vec<Scan>,
     parts: Vec<Part>,
 }
 
 /// Actions that a field has to look through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// What a thousand actions cost, in thousandths of a point.
+    /// What it costs however few there are, in thousandths of a point.
+    pub fixed: u64,
+    /// What a thousand actions cost, likewise.
     pub weight: u64,
     /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
     pub arguments: IndexMap<Name, ConstValue>,
@@ -90,16 +92,17 @@ impl Plan {
 
 impl Part {
     fn scans<'p>(&'p self, into: &mut Vec<&'p Scan>) {
-        into.extend(&self.scan);
+        into.extend(&self.scans);
         for part in &self.parts {
             part.scans(into);
         }
     }
 
     fn scanned(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        self.scan
-            .as_ref()
-            .map_or(0, |scan| scan.weight.saturating_mul(actions(scan)) / 1_000)
+        self.scans.iter().fold(0_u64, |sum, scan| {
+            let scanned = scan.weight.saturating_mul(actions(scan)) / 1_000;
+            sum.saturating_add(scan.fixed).saturating_add(scanned)
+        })
     }
 
     /// A level is read with one statement, however many rows it hangs on: a scan counts once.
@@ -330,16 +333,61 @@ impl<'a> Counter<'a> {
             key: field.response_key().node.clone(),
             weight: info.weight.unwrap_or(default),
             size: 1,
-            scan: scan(info, from.range),
+            scans: scan(info, from.range).into_iter().collect(),
             parts: Vec::new(),
         };
+        // What a write is given is kept, not answered.
+        if !self.is_of_writes(parent) {
+            for (name, value) in &field.arguments {
+                let mut known = info.arguments.iter();
+                if let Some(argument) = known.find(|known| known.name == name.node) {
+                    self.scans_in(&value.node, argument, &mut part.scans);
+                }
+            }
+        }
         if let Some(ty) = ty {
             self.composite(placed, (parent, info, ty), (from, page), &mut part);
         }
-        if part.weight > 0 || part.scan.is_some() || !part.parts.is_empty() {
+        if part.weight > 0 || !part.scans.is_empty() || !part.parts.is_empty() {
             parts.push(part);
         }
         entries
+    }
+
+    fn is_of_writes(&self, parent: &TypeInfo) -> bool {
+        let root = self.schema.root(out::OperationType::Mutation);
+        root.is_some_and(|root| root.name == parent.name)
+    }
+
+    /// Adds what has to be looked through for a value: conditions that ask for it stand in inputs, at any depth.
+    fn scans_in(&self, value: &Value, given: &InputValue, into: &mut Vec<Scan>) {
+        if let Value::List(items) = value {
+            items
+                .iter()
+                .for_each(|item| self.scans_in(item, given, into));
+            return;
+        }
+        let Value::Object(fields) = value else {
+            return;
+        };
+        if given.scan.is_some() || given.weight.is_some() {
+            let period = fields.get("period").cloned().and_then(Value::into_const);
+            let arguments = period.map(|period| (Name::new("range"), period));
+            into.push(Scan {
+                fixed: given.weight.unwrap_or_default(),
+                weight: given.scan.unwrap_or_default(),
+                arguments: arguments.into_iter().collect(),
+            });
+        }
+        let Some(TypeForm::Input(info)) = self.schema.ty(base_name(&given.ty)).map(|ty| &ty.kind)
+        else {
+            return;
+        };
+        for (name, value) in fields {
+            if let Some(field) = info.field(name) {
+                self.scans_in(value, field, into);
+            }
+        }
     }
 
     fn composite(
@@ -466,6 +514,7 @@ fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
             .is_some_and(|value| *value != ConstValue::Null)
     };
     cost.if_given.as_ref().is_none_or(given).then_some(Scan {
+        fixed: 0,
         weight: cost.weight,
         arguments,
     })

@@ -139,6 +139,10 @@ pub(super) struct InputValue {
     pub(super) name: Name,
     pub(super) ty: Type,
     pub(super) default: Option<ConstValue>,
+    /// What answering it costs once, in thousandths of a point, by `@cost`.
+    pub(super) weight: Option<u64>,
+    /// What a thousand actions in its period cost, likewise, by `@scanCost`.
+    pub(super) scan: Option<u64>,
 }
 
 impl InputValue {

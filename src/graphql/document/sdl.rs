@@ -225,8 +225,15 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
     } else {
         None
     };
-    parser.directives(true)?;
-    Ok(InputValue { name, ty, default })
+    let directives = parser.directives(true)?;
+    let weight = |directive| text(&directives, directive, "weight").and_then(thousandths);
+    Ok(InputValue {
+        name,
+        ty,
+        default,
+        weight: weight("cost"),
+        scan: weight("scanCost"),
+    })
 }
 
 fn has(directives: &[Directive], name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use async_graphql::{ID, InputObject};
 
+use super::built_in::{BuiltInProductSegment, BuiltInUserSegment, of_products, of_users};
 use super::operators::{
     AdjustmentKindFilter, BooleanFilter, CurrencyFilter, DateFilter, DateTimeFilter, IdFilter,
     ImportStateFilter, IntFilter, MoneyFilter, SegmentFilter, StringFilter, ids,
@@ -144,6 +145,8 @@ filter_input! {
     special {
         /// Which segments of products it is in.
         segment: SegmentFilter = "segment" => product_segments,
+        /// Which built-in segment of products it is in.
+        built_in: BuiltInProductSegment = "builtInSegment" => of_products,
     }
 }
 
@@ -243,6 +246,8 @@ filter_input! {
     special {
         /// Which segments of users it is in.
         segment: SegmentFilter = "segment" => user_segments,
+        /// Which built-in segment of users it is in.
+        built_in: BuiltInUserSegment = "builtInSegment" => of_users,
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `reader` | the limits on a filter, and the way from an input to a tree of conditions |
 //! | `operators` | what a field is compared with |
 //! | `filters`, `action_filter` | one filter for each list |
+//! | `built_in` | built-in segments as conditions |
 //! | `order` | `orderBy` of each list |
 //! | `range` | ranges with their axis, zone and weeks |
 //! | `report` | dimensions, conditions and order of reports |
@@ -13,6 +14,7 @@
 //! | `rules` | the parameters of product segments |
 
 pub mod action_filter;
+pub mod built_in;
 pub mod filters;
 pub mod operators;
 pub mod order;

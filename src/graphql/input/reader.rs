@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::error::Error;
 use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
+use crate::domain::money::Currency;
 use crate::domain::rule::{Definitions, Refers, Subject};
 use crate::domain::text::has_nul;
 use crate::domain::time::Instant;
@@ -75,6 +76,8 @@ pub struct Reader {
     pub named: Vec<NamedSegment>,
     /// Members that were listed, in their order.
     pub listed: Vec<ListedMember>,
+    /// Currencies that built-in segments were scored in, and where.
+    pub scored: Vec<(String, Currency)>,
 }
 
 impl Reader {
@@ -90,6 +93,7 @@ impl Reader {
             problems: None,
             named: Vec::new(),
             listed: Vec::new(),
+            scored: Vec::new(),
         }
     }
 
@@ -123,6 +127,12 @@ impl Reader {
     pub fn name(&mut self, id: Uuid, subject: Subject) {
         let place = self.place();
         self.named.push(NamedSegment { place, id, subject });
+    }
+
+    /// Notes that a built-in segment is scored in a currency, at the place that is being read.
+    pub fn scored_in(&mut self, currency: Currency) {
+        let place = self.place();
+        self.scored.push((place, currency));
     }
 
     /// The point in time at which the request is answered.
@@ -306,16 +316,39 @@ where
     };
     let mut reader = Reader::new(argument, request.now);
     let mut filter = reader.nested(F::KIND, |reader| given.read(reader))?;
+    let mut all = Definitions::default();
     if !reader.named.is_empty() {
-        let all = request
-            .definitions(reader.named.iter().map(|named| named.id))
-            .await?;
-        if let Some(problem) = unfit_segments(&all, &reader.named).into_iter().next() {
-            return Err(problem.into());
-        }
-        all.fill_in(&mut filter, request.moment(request.now))?;
+        let named = reader.named.iter().map(|named| named.id);
+        all = request.definitions(named).await?;
     }
+    let mut problems = unfit_segments(&all, &reader.named);
+    problems.extend(unfit_currencies(request, &reader.scored).await?);
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(problem.into());
+    }
+    all.check_named(argument, &mut filter)?;
+    request.fill_in(&all, &mut filter).await?;
     Ok(filter)
+}
+
+/// What is wrong with currencies that built-in segments are scored in: the publisher's thresholds are amounts in another.
+///
+/// # Errors
+/// When the store fails.
+pub async fn unfit_currencies(
+    request: &RequestContext,
+    scored: &[(String, Currency)],
+) -> Result<Vec<Error>> {
+    if scored.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parameters = request.segment_parameters().await?;
+    let unfit = scored.iter().filter_map(|(place, currency)| {
+        let why = parameters.of_users(Some(*currency)).err()?;
+        let message = format!("{place}: {}", why.message());
+        Some(Error::bad_input(place.clone(), message))
+    });
+    Ok(unfit.collect())
 }
 
 /// What is wrong with segments that were named.

@@ -4,7 +4,7 @@
 use async_graphql::InputObject;
 
 use crate::domain::error::Error;
-use crate::domain::money::{Currency, SCALE};
+use crate::domain::money::{Currency, SCALE, bound_in};
 use crate::domain::page::{Direction, MAX_SORT_KEYS};
 use crate::domain::report;
 use crate::domain::report::metric::{Metric, Unit};
@@ -183,21 +183,22 @@ pub fn check_looks(looks: &[Look], currencies: Currencies) -> Result<()> {
     Ok(())
 }
 
-/// A bound in the scale of a metric, rounded inwards: `up` for a least value.
-fn bound(metric: Metric, given: Option<Decimal>, up: bool, argument: &str) -> Result<Option<i64>> {
+/// A bound in the scale of a metric, rounded inwards.
+fn bound(
+    metric: Metric,
+    given: Option<Decimal>,
+    is_least: bool,
+    argument: &str,
+) -> Result<Option<i64>> {
     let Some(Decimal { e4, .. }) = given else {
         return Ok(None);
     };
-    let scaled = match metric.definition().unit {
-        Unit::Money => Some(e4),
-        Unit::Ratio | Unit::RatioPerCurrency => e4.checked_mul(1_000_000 / SCALE),
-        Unit::Count | Unit::Seconds => {
-            let whole = e4.div_euclid(SCALE);
-            let more = up && e4.rem_euclid(SCALE) > 0;
-            Some(whole + i64::from(more))
-        }
+    let scale = match metric.definition().unit {
+        Unit::Money => SCALE,
+        Unit::Ratio | Unit::RatioPerCurrency => 1_000_000,
+        Unit::Count | Unit::Seconds => 1,
     };
-    scaled.map(Some).ok_or_else(|| {
+    bound_in(scale, e4, is_least).map(Some).ok_or_else(|| {
         let message = format!("{argument} is beyond any value of {}", metric.as_str());
         Error::bad_input(argument, message).into()
     })

@@ -3,19 +3,21 @@
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 
 use super::action_filter::{ActionFilter, ActionItemFilter, only_currency};
+use super::built_in::{
+    BuiltInProductSegment, BuiltInUserSegment, in_rule_of_products, in_rule_of_users, period,
+};
 use super::filters::{ProductFilter, UserFilter, filter_input};
 use super::operators::{CountryFilter, SegmentFilter};
 use super::range::RangeInput;
 use super::reader::{Conditions, ListedMember, MemberName, Operators as _, Reader};
 use crate::domain::error::Error;
 use crate::domain::filter::{Filter, ProductTest, UserTest};
-use crate::domain::money::SCALE;
+use crate::domain::money::bound_in;
 use crate::domain::rule::{
     Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold,
     name_of, read_list,
 };
-use crate::domain::time::WeekStart;
-use crate::graphql::error::{Failure, Result};
+use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 use crate::graphql::scalar::{CurrencyCode, Decimal};
 
@@ -137,19 +139,8 @@ fn measure(given: &GivenMeasure<'_>, subject: Subject, reader: &mut Reader) -> R
         reader.keep(refused)?;
     }
     let period = reader.field("period", |reader| {
-        let Some(period) = given.period else {
-            return Ok(None);
-        };
-        let range = period.range()?;
-        let place = reader.place();
-        range
-            .resolve(
-                reader.now(),
-                crate::domain::time::Zone::UTC,
-                WeekStart::default(),
-            )
-            .map_err(|error| Failure::time(&place, &error))?;
-        Ok(Some(range))
+        let given = given.period;
+        given.map(|given| period(given, reader)).transpose()
     });
     let period = reader.keep(period)?.flatten();
     let actions = reader.field("actions", |reader| {
@@ -190,22 +181,20 @@ fn measure(given: &GivenMeasure<'_>, subject: Subject, reader: &mut Reader) -> R
     })
 }
 
-/// A bound in the scale of a metric, rounded inwards: `up` for a least value.
-fn bound(metric: Metric, given: Option<Decimal>, up: bool, reader: &Reader) -> Result<Option<i64>> {
+/// A bound in the scale of a metric, rounded inwards.
+fn bound(
+    metric: Metric,
+    given: Option<Decimal>,
+    is_least: bool,
+    reader: &Reader,
+) -> Result<Option<i64>> {
     let Some(Decimal { e4, .. }) = given else {
         return Ok(None);
     };
-    let scale = metric.scale();
-    let scaled = if scale >= SCALE {
-        e4.checked_mul(scale / SCALE)
-    } else {
-        let whole = e4.div_euclid(SCALE);
-        Some(whole + i64::from(up && e4.rem_euclid(SCALE) > 0))
-    };
-    scaled.map_or_else(
-        || Err(reader.refuse("that is beyond any value").into()),
-        |scaled| Ok(Some(scaled)),
-    )
+    let scaled = bound_in(metric.scale(), e4, is_least);
+    scaled
+        .map(Some)
+        .ok_or_else(|| reader.refuse("that is beyond any value").into())
 }
 
 fn threshold(
@@ -481,6 +470,8 @@ filter_input! {
         user: UserFilter = "user" => own,
         /// Which other segments of users it is in.
         segment: SegmentFilter = "segment" => in_user_segments,
+        /// Which built-in segment of users it is in.
+        built_in: BuiltInUserSegment = "builtInSegment" => in_rule_of_users,
         /// The click country of its latest action that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it.
@@ -502,6 +493,8 @@ filter_input! {
         product: ProductFilter = "product" => own,
         /// Which other segments of products it is in.
         segment: SegmentFilter = "segment" => in_product_segments,
+        /// Which built-in segment of products it is in.
+        built_in: BuiltInProductSegment = "builtInSegment" => in_rule_of_products,
         /// The click country of the latest action with it that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it, from its cart items.

@@ -14,7 +14,8 @@ use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
 use crate::graphql::scalar::{BigInt, CurrencyCode};
 use crate::graphql::types::segment_parameters::SegmentSettings;
 use crate::store::ReadTx;
-use crate::store::segment_settings::{StoredSettings, segment_settings, set_segment_settings};
+use crate::store::apply::settings::set_segment_settings;
+use crate::store::segment_settings::{StoredSettings, segment_settings};
 
 /// What became of a change of the parameters.
 #[derive(Clone, Debug, SimpleObject)]
@@ -106,6 +107,7 @@ impl Change {
         if !set_segment_settings(store, scope, &settings, self.version, now).await? {
             return Ok(self.conflict());
         }
+        request.renew().await;
         let stored = StoredSettings {
             settings,
             version: self.version.saturating_add(1),

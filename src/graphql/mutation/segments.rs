@@ -18,16 +18,19 @@ use crate::domain::id::{self, derive};
 use crate::domain::rule;
 use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
 use crate::domain::scope::{KeyScope, WriteScope};
+use crate::domain::time::Instant;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, MAX_ERRORS, Result};
 use crate::graphql::id::Kind;
-use crate::graphql::input::reader::Reader;
+use crate::graphql::input::reader::{MemberName, Reader};
 use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
 use crate::graphql::segment_reading::{ReadRule, cycle, read_rule, unknown, user_error};
 use crate::graphql::siblings::alone;
 use crate::graphql::types::segment::Segment;
 use crate::store::Store;
-use crate::store::apply::priority::{ListChange, change_priority};
+use crate::store::apply::priority::{
+    ListChange, ListedProducts, MAX_AWAITED, TooManyAwaited, change_priority,
+};
 use crate::store::apply::segments::{Change, Order, Refused, Written, carry_out};
 use crate::store::definitions;
 
@@ -45,11 +48,14 @@ pub struct SegmentPayload {
 /// What became of the list of priority products.
 #[derive(Clone, Default, SimpleObject)]
 pub struct PriorityProductsPayload {
-    /// How many products entered or left the list. Null where nothing was done.
+    /// How many products entered or left the list, those included that are not known yet. Null where nothing was done.
     changed: Option<i32>,
+    /// How many products of the list are not known yet: `awaitedProducts` lists them. Null where nothing was done.
+    awaited: Option<i32>,
     /// What is wrong, all of it at once; then nothing was done.
     user_errors: Vec<UserError>,
-    /// Products that are not known, and so cannot be marked before an action or a feed has named them.
+    /// Products that are not known yet. Those listed by product id or link are on the list as soon as an action or a feed
+    /// names them; an id that no product has changes nothing.
     warnings: Vec<UserError>,
 }
 
@@ -109,15 +115,7 @@ impl SegmentMutations {
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async {
-            let request = request(ctx)?;
-            let (store, scope) = writing(request)?;
-            let Some(key) = Kind::Segment.key(&id) else {
-                return Ok(refused(Refused::Missing, "id"));
-            };
-            let order = Order::Archive(key, expected_version, request.now);
-            finish(request, carry_out(store, scope, order).await?, "id").await
-        };
+        let done = async { put(request(ctx)?, &id, expected_version, Order::Archive).await };
         Some(done.await)
     }
 
@@ -129,15 +127,7 @@ impl SegmentMutations {
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async {
-            let request = request(ctx)?;
-            let (store, scope) = writing(request)?;
-            let Some(key) = Kind::Segment.key(&id) else {
-                return Ok(refused(Refused::Missing, "id"));
-            };
-            let order = Order::Restore(key, expected_version, request.now);
-            finish(request, carry_out(store, scope, order).await?, "id").await
-        };
+        let done = async { put(request(ctx)?, &id, expected_version, Order::Restore).await };
         Some(done.await)
     }
 
@@ -295,6 +285,21 @@ async fn create(
     })
 }
 
+/// Puts a segment away or takes it back, as `order` says of its id, the version that it must have, and the present.
+async fn put(
+    request: &Arc<RequestContext>,
+    id: &ID,
+    expected: Option<i32>,
+    order: impl FnOnce(Uuid, Option<i32>, Instant) -> Order,
+) -> Result<SegmentPayload> {
+    let (store, scope) = writing(request)?;
+    let Some(key) = Kind::Segment.key(id) else {
+        return Ok(refused(Refused::Missing, "id"));
+    };
+    let order = order(key, expected, request.now);
+    finish(request, carry_out(store, scope, order).await?, "id").await
+}
+
 async fn update(
     request: &Arc<RequestContext>,
     (id, expected): (ID, i32),
@@ -386,7 +391,8 @@ async fn freeze(
     let versions = definitions::versions(tx, request.scope, &ids).await?;
     let latest = versions.get(&source.id).and_then(|all| all.first());
     let given = latest.map_or("{}", |version| version.given.as_str());
-    let set = all.set(source.id, request.moment(request.now))?;
+    let moment = request.moment(request.now);
+    let set = request.sets(&all, &[source.id], &[moment]).await?.pop();
     let frozen = rule::Segment {
         id: fresh(request)?,
         subject: source.subject,
@@ -403,7 +409,7 @@ async fn freeze(
         segment: frozen,
         rule,
         given: given.to_owned(),
-        members: Some(set),
+        members: set,
     };
     let written = carry_out(store, scope, order).await?;
     finish(request, written, "name").await
@@ -498,15 +504,35 @@ async fn prioritise(
     }
     let warnings = unknown(request, Subject::Products, &listed).await?;
     let publisher = scope.publisher();
-    let ids = members
-        .names
-        .iter()
-        .map(|name| derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}")));
-    let ids: Vec<Uuid> = members.ids.iter().copied().chain(ids).collect();
-    let changed = change_priority(store, scope, change, ids, request.now).await?;
+    let named = listed.into_iter().filter_map(|listed| match listed.name {
+        MemberName::Text(name) => {
+            let id = derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}"));
+            Some((id, (name, listed.written)))
+        }
+        MemberName::Id(_) => None,
+    });
+    let products = ListedProducts {
+        named: named.collect(),
+        ids: members.ids,
+    };
+    let changed = change_priority(store, scope, change, products, request.now).await?;
+    let (changed, awaited) = match changed {
+        Ok(changed) => changed,
+        Err(TooManyAwaited(many)) => {
+            let message = format!(
+                "the list would hold {many} products that are not known, at most {MAX_AWAITED} are allowed: list fewer, or \
+                 take some of `awaitedProducts` off"
+            );
+            return Ok(PriorityProductsPayload {
+                user_errors: vec![UserError::new("products", Code::LimitExceeded, message)],
+                ..PriorityProductsPayload::default()
+            });
+        }
+    };
     request.renew().await;
     Ok(PriorityProductsPayload {
         changed: Some(i32::try_from(changed).unwrap_or(i32::MAX)),
+        awaited: i32::try_from(awaited).ok(),
         user_errors,
         warnings,
     })

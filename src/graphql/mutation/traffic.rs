@@ -27,10 +27,10 @@ use crate::graphql::types::ad_space::AdSpace;
 use crate::graphql::types::affiliate_link::{Deeplink, deeplinks_of};
 use crate::graphql::types::import::ImportRun;
 use crate::ingest::pipeline::{Entrance, run_id};
+use crate::store::apply::deeplinks;
 use crate::store::apply::users::{self, Chosen, UserRule};
-use crate::store::apply::{apart, deeplinks};
 use crate::store::imports::NewRun;
-use crate::store::{ReadTx, ad_spaces, imports};
+use crate::store::{ReadTx, ad_spaces, apart, imports};
 
 /// Affiliate links and the users of ad spaces.
 #[derive(Default)]
@@ -117,6 +117,7 @@ impl TrafficChanges {
             let (store, now) = (request.tx.store().clone(), request.now);
             apart(move || async move { deeplinks::set(&store, scope, key, &template, now).await })
                 .await?;
+            request.renew().await;
             Ok(SetDeeplinkPayload {
                 deeplink: used(request, key).await?,
                 user_errors: Vec::new(),
@@ -148,6 +149,7 @@ impl TrafficChanges {
             let (store, now) = (request.tx.store().clone(), request.now);
             let remove = move || async move { deeplinks::remove(&store, scope, key, now).await };
             let removed = apart(remove).await?;
+            request.renew().await;
             Ok(RemoveDeeplinkPayload {
                 removed,
                 deeplink: used(request, key).await?,
@@ -231,7 +233,9 @@ impl UsersAsked {
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let (store, id) = (store.clone(), held.id);
         let choose = move || async move { users::choose(&store, scope, id, &rule, &run).await };
-        let run = match apart(choose).await? {
+        let chosen = apart(choose).await?;
+        request.renew().await;
+        let run = match chosen {
             Chosen::NoAdSpace => {
                 return Ok(not_chosen("adSpace", Code::NotFound, NO_AD_SPACE));
             }

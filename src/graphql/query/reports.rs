@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Value};
 use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
 use crate::analytics::report::run;
 use crate::analytics::sources::of_actions;
@@ -215,8 +216,8 @@ impl ReportArgs {
         let ids = self.segments.as_deref().unwrap_or_default();
         let (segments, all) = segments_of(request, "segments", ids).await?;
         let moment = request.moment(request.now);
-        let sets = segments.iter().map(|segment| all.set(segment.id, moment));
-        Ok(sets.collect::<std::result::Result<_, Error>>()?)
+        let ids: Vec<Uuid> = segments.iter().map(|segment| segment.id).collect();
+        request.sets(&all, &ids, &[moment]).await
     }
 
     /// What the engine is asked but segments, and the fingerprint of the order.

@@ -20,6 +20,7 @@ use crate::graphql::input::order::SegmentOrder;
 use crate::graphql::input::rule::SegmentRuleInput;
 use crate::graphql::scalar::DateTime;
 use crate::graphql::siblings::alone;
+use crate::graphql::types::awaited_product::AwaitedProductConnection;
 use crate::graphql::types::segment::{Segment, SegmentConnection, SegmentState, SegmentSubject};
 use crate::graphql::types::segment_preview::{SegmentOverlap, SegmentPreview};
 use crate::store;
@@ -98,6 +99,26 @@ impl Segments {
                 count,
             })
         };
+        Some(found.await)
+    }
+
+    /// Products of the priority list that no action and no feed has named yet, those that were listed last first:
+    /// `setPriorityProducts` and `addPriorityProducts` put them there.
+    async fn awaited_products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
+    ) -> Option<Result<AwaitedProductConnection>> {
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let found = async { AwaitedProductConnection::of(request(ctx)?, &page).await };
         Some(found.await)
     }
 

@@ -19,7 +19,7 @@ use crate::domain::error::Error;
 use crate::domain::page::{Page, PageRequest, fingerprint};
 use crate::domain::sales::{AxisRange, DateAxis as Axis, FactQuery};
 use crate::domain::segment::{Mover, Step, UserRules, UserSegment};
-use crate::domain::time::{Instant, Span};
+use crate::domain::time::{DAY_US, Instant, Span};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
@@ -32,8 +32,6 @@ use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
 /// The longest window, in days.
 const MAX_DAYS: i32 = 3_660;
-/// Microseconds of a day of 24 hours.
-const DAY_US: i64 = 86_400_000_000;
 
 /// Both windows, and who went where.
 struct Compared {

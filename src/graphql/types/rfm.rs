@@ -14,15 +14,12 @@ use crate::domain::money;
 use crate::domain::records;
 use crate::domain::sales::FactQuery;
 use crate::domain::segment::{Rfm, UserRules, UserStats};
-use crate::domain::time::Instant;
+use crate::domain::time::{DAY_US, Instant};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
 use crate::graphql::loaders::Entity as _;
 use crate::graphql::scalar::{DateTime, count};
 use crate::graphql::siblings::Group;
-
-/// Microseconds of a day of 24 hours.
-const DAY_US: i64 = 86_400_000_000;
 
 /// How recently, how often and for how much a user acted in a range, each with its score among all users of the range.
 #[derive(Clone, Debug, SimpleObject)]

@@ -228,8 +228,7 @@ impl Segment {
             let all = defined(self, request).await?;
             let load = |group: Arc<Group<rule::Segment>>| async move {
                 let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                let sets = ids.iter().map(|id| all.set(*id, moment));
-                let sets = sets.collect::<std::result::Result<Vec<_>, Error>>()?;
+                let sets = request.sets(&all, &ids, &[moment]).await?;
                 let sizes = members::sizes(&request.tx, &sets).await?;
                 Ok(ids.into_iter().zip(sizes).collect::<HashMap<Uuid, i64>>())
             };
@@ -259,7 +258,10 @@ impl Segment {
         let found = async {
             let request = request(ctx)?;
             let moment = moment(request, as_of)?;
-            let set = defined(self, request).await?.set(self.key(), moment)?;
+            let all = defined(self, request).await?;
+            let set = request.sets(&all, &[self.key()], &[moment]).await?;
+            let set = set.into_iter().next();
+            let set = set.ok_or_else(|| Failure::internal("a segment has no members"))?;
             SegmentMemberConnection::of(request, set, &page).await
         };
         Some(found.await)
@@ -291,12 +293,9 @@ impl Segment {
                 let ends = ends.clone();
                 async move {
                     let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                    let mut sets = Vec::new();
-                    for id in &ids {
-                        for end in &ends {
-                            sets.push(all.set(*id, request.moment(*end))?);
-                        }
-                    }
+                    let moments: Vec<Moment> =
+                        ends.iter().map(|end| request.moment(*end)).collect();
+                    let sets = request.sets(&all, &ids, &moments).await?;
                     let sizes = members::sizes(&request.tx, &sets).await?;
                     let mut found: HashMap<Uuid, Vec<i64>> = HashMap::new();
                     for (id, sizes) in ids.into_iter().zip(sizes.chunks(ends.len().max(1))) {
@@ -329,8 +328,8 @@ fn sentence_of(all: &Definitions, id: Uuid, request: &RequestContext) -> Result<
     let rule = all
         .rule(id)
         .ok_or_else(|| Failure::internal("a segment has no rule"))?;
-    // Named segments get their names with their places.
-    let set = all.set_of(rule, request.moment(request.now))?;
+    // Named segments get their names with their places; who is in built-in ones does not matter.
+    let set = all.set_of(rule, request.moment(request.now), &rule::Found::new())?;
     match &set.of {
         SetOf::Rule { rule, .. } => Ok(rule.sentence()),
         SetOf::Frozen => Ok(rule.sentence()),

@@ -1,6 +1,6 @@
 //! Members of segments that callers define, and why they are in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::Member;
 use super::product::Product;
 use super::user::User;
+use crate::analytics::built_in;
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::page::{Direction, Nulls, Page, SortKey};
-use crate::domain::rule::{InSegments, Measure, SegmentRef, SegmentSet, SetOf, Subject};
+use crate::domain::rule::{Asked, InSegments, Measure, SegmentRef, SegmentSet, SetOf, Subject};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
@@ -65,25 +66,79 @@ impl SegmentMember {
             let Some(first) = group.all().next() else {
                 return Ok(HashMap::new());
             };
-            Ok(members::explain(&request.tx, &first.set, &ids).await?)
+            let explained = members::explain(&request.tx, &first.set, &ids).await?;
+            let told = built_in_told(request, &first.set, ids).await?;
+            let why = explained.into_iter().map(|(id, explained)| {
+                let told = told.iter().map(|(number, told)| (*number, told.of(id)));
+                let told = told.collect();
+                (id, Why { explained, told })
+            });
+            Ok(why.collect())
         };
-        let all: Arc<HashMap<Uuid, Explained>> = self.batch("reasons", &(), load).await?;
+        let all: Arc<HashMap<Uuid, Why>> = self.batch("reasons", &(), load).await?;
         let SetOf::Rule { rule, .. } = &self.set.of else {
             return Ok(Vec::new());
         };
-        let Some(explained) = all.get(&self.id) else {
+        let Some(Why { explained, told }) = all.get(&self.id) else {
             return Ok(Vec::new());
         };
         let truths = explained.holds.iter().zip(&explained.measured);
-        let conditions = rule.conditions().into_iter().zip(truths);
-        let reasons = conditions.map(|(condition, (holds, measured))| SegmentReason {
-            actual: actual(condition.measure, measured.as_ref()),
-            condition: condition.sentence,
-            needed: condition.needed,
-            holds: *holds,
+        let conditions = (0..).zip(rule.conditions()).zip(truths);
+        let reasons = conditions.map(|((number, condition), (holds, measured))| {
+            let (needed, own) = told.get(&number).cloned().unzip();
+            let measured = || actual(condition.measure, measured.as_ref());
+            SegmentReason {
+                actual: own.flatten().or_else(measured),
+                condition: condition.sentence,
+                needed: needed.or(condition.needed),
+                holds: *holds,
+            }
         });
         Ok(reasons.collect())
     }
+}
+
+/// Why a member is in its set.
+struct Why {
+    explained: Explained,
+    /// What conditions on built-in segments need, and what is true of it, by their places in the rule.
+    told: HashMap<usize, (String, Option<String>)>,
+}
+
+/// What a condition on a built-in segment needs, and what is true of members.
+struct Told {
+    needed: String,
+    actual: HashMap<Uuid, String>,
+}
+
+impl Told {
+    fn of(&self, member: Uuid) -> (String, Option<String>) {
+        (self.needed.clone(), self.actual.get(&member).cloned())
+    }
+}
+
+/// What there is to say of conditions on built-in segments.
+async fn built_in_told(
+    request: &RequestContext,
+    set: &SegmentSet,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<usize, Told>> {
+    let mut all = HashMap::new();
+    let SetOf::Rule { rule, at, zone } = &set.of else {
+        return Ok(all);
+    };
+    let ids: HashSet<Uuid> = ids.into_iter().collect();
+    let asked: Vec<(usize, Asked)> = (0..)
+        .zip(rule.conditions())
+        .filter_map(|(number, condition)| Some((number, condition.built_in?.asked(*at, *zone))))
+        .collect();
+    for (number, asked) in asked {
+        let parameters = request.segment_parameters().await?;
+        let (tx, scope) = (&request.tx, request.scope);
+        let (needed, actual) = built_in::explain(tx, scope, &asked, &parameters, &ids).await?;
+        all.insert(number, Told { needed, actual });
+    }
+    Ok(all)
 }
 
 /// What was measured, in words.

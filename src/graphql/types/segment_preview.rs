@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::segment::{Segment, moment, segments_of};
 use super::segment_member::{SegmentMember, SegmentMemberConnection};
@@ -126,13 +127,8 @@ impl SegmentPreview {
             all,
             warnings,
         } = read;
-        let set: Arc<SegmentSet> = all.set_of(&rule, moment)?;
-        let spans: Vec<_> = rule
-            .measures()
-            .iter()
-            .map(|measure| measure.span(moment.at, moment.zone))
-            .collect();
-        let actions = members::actions_in(&request.tx, request.scope, &spans).await?;
+        let set: Arc<SegmentSet> = request.set_of(&all, &rule, moment).await?;
+        let actions = members::actions_in(&request.tx, request.scope, &set.reads()).await?;
         let sizes = members::sizes(&request.tx, &[Arc::clone(&set)]).await?;
         let mut sample = Vec::new();
         if sample_size > 0 {
@@ -197,8 +193,8 @@ impl SegmentOverlap {
             );
             return Err(Error::bad_input(place, message).into());
         }
-        let sets = segments.iter().map(|segment| all.set(segment.id, moment));
-        let sets = sets.collect::<std::result::Result<Vec<_>, Error>>()?;
+        let ids: Vec<Uuid> = segments.iter().map(|segment| segment.id).collect();
+        let sets = request.sets(&all, &ids, &[moment]).await?;
         let masks = members::overlaps(&request.tx, &sets).await?;
         Ok(Self { segments, masks })
     }

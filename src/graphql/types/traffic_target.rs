@@ -54,7 +54,7 @@ pub enum TrafficTargetReasonKind {
     Hot,
     /// It sells at least half as much again as in the period before, and at least 10 units more.
     Rising,
-    /// Of at least 10 processed orders as many are approved as of all, or more.
+    /// Of at least 10 processed orders the base rate or more were approved; never said without a base rate.
     HighApproval,
     /// What Admitad pays of the order amount is known.
     CommissionRate,

@@ -22,6 +22,8 @@ use crate::graphql::scalar::{CurrencyCode, Date, DateTime, TimeZone, count};
 pub enum CredentialKind {
     /// With an API key.
     ApiKey,
+    /// With a JSON Web Token.
+    Token,
     /// From the same machine, in `actiongraph demo`.
     LoopbackDemo,
 }
@@ -83,6 +85,7 @@ impl Viewer {
     async fn credential(&self) -> CredentialKind {
         match self.0.credential {
             Credential::Key { .. } => CredentialKind::ApiKey,
+            Credential::Token { .. } => CredentialKind::Token,
             Credential::LoopbackDemo => CredentialKind::LoopbackDemo,
         }
     }
@@ -112,7 +115,24 @@ impl Viewer {
                 label: label.clone(),
                 expires_at: expires_at.map(DateTime),
             }),
-            Credential::LoopbackDemo => None,
+            Credential::Token { .. } | Credential::LoopbackDemo => None,
+        }
+    }
+
+    /// The JSON Web Token; null for a caller without one.
+    async fn token(&self) -> Option<ViewerToken> {
+        match &self.0.credential {
+            Credential::Token {
+                issuer,
+                subject,
+                expires_at,
+                ..
+            } => Some(ViewerToken {
+                issuer: issuer.clone(),
+                subject: subject.clone(),
+                expires_at: DateTime(*expires_at),
+            }),
+            Credential::Key { .. } | Credential::LoopbackDemo => None,
         }
     }
 }
@@ -192,6 +212,17 @@ pub struct ViewerKey {
     label: String,
     /// When it ends by itself; null for never.
     expires_at: Option<DateTime>,
+}
+
+/// The JSON Web Token that the caller came in with.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct ViewerToken {
+    /// Who made it.
+    issuer: String,
+    /// Whom it is for, as its issuer calls it.
+    subject: String,
+    /// When it ends.
+    expires_at: DateTime,
 }
 
 /// The limits on requests. Whatever passes one is refused with the code LIMIT_EXCEEDED or COST_EXCEEDED, never cut.

@@ -105,6 +105,7 @@ impl Sync {
             now,
         };
         let applied = apply(&self.store, self.scope, batch).await?;
+        self.store.keep_statistics().await;
         let rejected = brought.rejects.len();
         if let Some(open) = self.open.get_mut(&feed) {
             open.rejected += i64::try_from(rejected).unwrap_or(i64::MAX);

@@ -2,17 +2,13 @@
 
 use super::answer::Answer;
 use super::fault::Fault;
-use crate::domain::error::{Code, Error, Result};
+use crate::domain::error::{Error, Result};
+use crate::ingest::encryption::{encryption, root_cause};
 use chrono::NaiveDateTime;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
-use std::error::Error as _;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use url::{Host, Url};
@@ -147,17 +143,6 @@ impl Transport {
     }
 }
 
-/// The innermost reason of a failure.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut said = error.to_string();
-    while let Some(error) = cause {
-        said = error.to_string();
-        cause = error.source();
-    }
-    said
-}
-
 /// How long `Retry-After` asks to wait.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = |name| response.headers().get(name)?.to_str().ok();
@@ -234,35 +219,6 @@ fn is_loopback(base: &Url) -> bool {
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
         None => false,
     }
-}
-
-/// How connections are encrypted: by ring, with the certificates that this machine trusts, or, on one that has none (a
-/// bare container), with Mozilla's list. Nothing is installed for the whole process.
-fn encryption() -> Result<ClientConfig> {
-    let fault = |error: rustls::Error| {
-        Error::new(
-            Code::Internal,
-            "Encryption for requests to Admitad cannot be set up.",
-        )
-        .because(error)
-    };
-    let builder = || {
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(fault)
-    };
-    let trusting = match builder()?.with_platform_verifier() {
-        Ok(config) => config.with_no_client_auth(),
-        Err(_) => {
-            let roots = RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            };
-            builder()?
-                .with_root_certificates(roots)
-                .with_no_client_auth()
-        }
-    };
-    Ok(trusting)
 }
 
 #[cfg(test)]

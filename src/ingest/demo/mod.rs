@@ -16,7 +16,7 @@ mod random;
 mod words;
 
 use crate::domain::money::Currency;
-use crate::domain::time::{Instant, Zone};
+use crate::domain::time::{DAY_US, Instant, Zone};
 use calendar::{Calendar, DAYS};
 pub use clicks::{DemoClicks, clicks};
 use market::{MARKETS, Market};
@@ -88,8 +88,7 @@ pub fn inputs(publisher_index: usize, seed: u64, end: Instant) -> Vec<DemoInput>
     let Some(market) = MARKETS.get(publisher_index) else {
         return Vec::new();
     };
-    let day = 86_400_000_000;
-    let before = Instant::from_micros(end.micros() - day).unwrap_or(end);
+    let before = Instant::from_micros(end.micros() - DAY_US).unwrap_or(end);
     [(Delivery::Before, before), (Delivery::Now, end)]
         .into_iter()
         .map(|(delivery, observed_at)| DemoInput {

@@ -8,6 +8,7 @@ use super::super::publishers::category_id;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
 use super::dimensions::{describe, known};
+use super::priority::arrived;
 use crate::domain::action::SOURCE;
 use crate::domain::catalog::{self, Catalog};
 use crate::domain::draft::{ActionDraft, CategoryRef, DraftItem, ProductRef};
@@ -153,13 +154,20 @@ pub(super) async fn write_products<'a>(
     let mut rows: HashMap<Uuid, product::Model> =
         stored.into_iter().map(|row| (row.id, row)).collect();
     let mut dirty: HashSet<Uuid> = HashSet::new();
+    let mut fresh: Vec<Uuid> = Vec::new();
     for (id, seen) in named {
         let row = rows.entry(id).or_insert_with(|| {
             dirty.insert(id);
+            fresh.push(id);
             fresh_product(publisher, id, seen)
         });
         if describe_product(publisher, row, seen) {
             dirty.insert(id);
+        }
+    }
+    for id in arrived(tx, publisher, &fresh).await? {
+        if let Some(row) = rows.get_mut(&id) {
+            row.is_priority = true;
         }
     }
     let mut changed: Vec<product::Model> = rows

@@ -10,7 +10,7 @@ use crate::domain::ledger::{AdjustmentDraft, Balance, LedgerInput, balance_id, i
 use crate::domain::scope::WriteScope;
 use crate::domain::sync::SyncStep;
 use crate::domain::text::fold;
-use crate::domain::time::Instant;
+use crate::domain::time::{DAY_US, Instant};
 use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
@@ -20,9 +20,6 @@ use entity::{adjustment, balance};
 use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
-
-/// A day in microseconds.
-const DAY: i64 = 86_400_000_000;
 
 /// The adjustments of one input.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +59,7 @@ async fn write_in(
     drafts: &BTreeMap<Uuid, AdjustmentDraft>,
 ) -> Result<Applied, DbErr> {
     let sequence = lock(tx, publisher).await?;
-    let named = |draft: &AdjustmentDraft| i64::from(draft.day.days()) * DAY;
+    let named = |draft: &AdjustmentDraft| i64::from(draft.day.days()) * DAY_US;
     let spaces: Vec<(&AdSpaceRef, i64)> = drafts
         .values()
         .filter_map(|draft| Some((draft.ad_space.as_ref()?, named(draft))))

@@ -15,7 +15,6 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
-mod apart;
 pub mod clicks;
 pub mod deeplinks;
 mod described;
@@ -28,6 +27,7 @@ mod notices;
 pub mod priority;
 mod rows;
 pub mod segments;
+pub mod settings;
 mod tombstones;
 mod totals;
 pub mod users;
@@ -40,7 +40,7 @@ use super::sql::insert::{Conflict, insert};
 use super::sync::write_step;
 use super::tx::WriteTx;
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
 use crate::domain::sync::SyncStep;
@@ -48,7 +48,6 @@ use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
 use std::collections::BTreeMap;
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 /// How many rejected records of a run are kept whole; all are counted.
@@ -109,23 +108,9 @@ pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result
             Ok(!tx.rows(sql).await?.is_empty())
         },
     );
-    written.await.map(|(applied, _)| applied)
-}
-
-/// Runs a write on a thread of its own, for callers that want a future which can be sent between threads; once begun it
-/// goes on, whether or not its caller waits.
-///
-/// # Errors
-/// What the write fails with.
-pub async fn apart<T, F>(write: impl FnOnce() -> F + Send + 'static) -> Result<T>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T>>,
-{
-    let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(write()))
-        .await
-        .map_err(Error::internal)?
+    let (applied, _) = written.await?;
+    store.has_grown(applied.inserted);
+    Ok(applied)
 }
 
 async fn apply_in(

@@ -83,30 +83,31 @@ pub async fn apply_notices(
 ) -> Result<Applied> {
     let publisher = scope.publisher();
     let run = DayRun::at(publisher, now);
-    store
-        .write(async |tx| {
-            let sequence = lock(tx, publisher).await?;
-            let row = run.row(publisher, now);
-            insert(tx, &[row], Conflict::Keep).await?;
-            let rejected_before = if rejects.is_empty() {
-                0
-            } else {
-                rejected(tx, publisher, run.id).await?
-            };
-            let batch = Batch {
-                run_id: run.id,
-                drafts,
-                deletions: &[],
-                rejects,
-                rejected_before,
-                sync: None,
-                now,
-            };
-            let (applied, _) = apply_locked(tx, publisher, sequence, batch).await?;
-            finish(tx, publisher, run.id, now).await?;
-            Ok(applied)
-        })
-        .await
+    let written = store.write(async |tx| {
+        let sequence = lock(tx, publisher).await?;
+        let row = run.row(publisher, now);
+        insert(tx, &[row], Conflict::Keep).await?;
+        let rejected_before = if rejects.is_empty() {
+            0
+        } else {
+            rejected(tx, publisher, run.id).await?
+        };
+        let batch = Batch {
+            run_id: run.id,
+            drafts,
+            deletions: &[],
+            rejects,
+            rejected_before,
+            sync: None,
+            now,
+        };
+        let (applied, _) = apply_locked(tx, publisher, sequence, batch).await?;
+        finish(tx, publisher, run.id, now).await?;
+        Ok(applied)
+    });
+    let applied = written.await?;
+    store.has_grown(applied.inserted);
+    Ok(applied)
 }
 
 /// How many records of a run were refused so far: the publisher's lock keeps others from adding to them.

@@ -1,17 +1,25 @@
-//! The part of the write path that the publisher's list of priority products takes.
+//! The part of the write path that the publisher's list of priority products takes. Products that are known carry a mark;
+//! the others wait in a table of their own until an action or a feed brings them.
 
-use super::apart::apart;
+use super::super::apart;
 use super::{lock, raise_version};
 use crate::domain::error::Result;
+use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
+use crate::store::sql::insert::{Conflict, insert};
 use crate::store::tx::WriteTx;
+use entity::awaited_product;
 use sea_orm::DbErr;
+use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 
 /// How many products one statement marks.
 const MARKED: usize = 5_000;
+
+/// How many products that are not known a list may hold.
+pub const MAX_AWAITED: usize = 10_000;
 
 /// What is to become of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +32,34 @@ pub enum ListChange {
     Remove,
 }
 
-/// Changes the list of priority products; gives how many products entered or left it. Ids that no product has change
-/// nothing.
+/// Products as they are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ListedProducts {
+    /// By id; ids that no product has change nothing.
+    pub ids: Vec<Uuid>,
+    /// By what names them, known or not: the id that follows from it, the natural key, and as it was written.
+    pub named: BTreeMap<Uuid, (String, String)>,
+}
+
+impl ListedProducts {
+    fn all(&self) -> Vec<Uuid> {
+        let ids = self.ids.iter().chain(self.named.keys()).copied();
+        let mut ids: Vec<Uuid> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// What became of the list: how many products entered or left it, and how many of it are not known yet. Nothing was done
+/// where these would be more than there can be.
+pub type ListChanged = std::result::Result<(u64, usize), TooManyAwaited>;
+
+/// More products that are not known than a list may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyAwaited(pub usize);
+
+/// Changes the list of priority products.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
@@ -33,9 +67,9 @@ pub async fn change_priority(
     store: Store,
     scope: WriteScope,
     change: ListChange,
-    products: Vec<Uuid>,
+    products: ListedProducts,
     now: Instant,
-) -> Result<u64> {
+) -> Result<ListChanged> {
     apart(async move || write(&store, scope, change, (&products, now)).await).await
 }
 
@@ -43,34 +77,149 @@ async fn write(
     store: &Store,
     scope: WriteScope,
     change: ListChange,
-    (products, now): (&[Uuid], Instant),
-) -> Result<u64> {
+    (products, now): (&ListedProducts, Instant),
+) -> Result<ListChanged> {
     let publisher = scope.publisher();
+    let all = products.all();
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
-            let mut changed = 0;
-            if change == ListChange::Set {
-                changed += clear(tx, publisher.0, products).await?;
+            let waiting = awaited(tx, publisher, None).await?;
+            let wanted: Vec<awaited_product::Model> = match change {
+                ListChange::Remove => Vec::new(),
+                _ => unknown(tx, publisher, products, now).await?,
+            };
+            let news: Vec<awaited_product::Model> = wanted
+                .iter()
+                .filter(|row| !waiting.contains(&row.product_id))
+                .cloned()
+                .collect();
+            let wanted: HashSet<Uuid> = wanted.iter().map(|row| row.product_id).collect();
+            let gone: Vec<Uuid> = match change {
+                ListChange::Add => Vec::new(),
+                ListChange::Set => waiting.difference(&wanted).copied().collect(),
+                ListChange::Remove => all
+                    .iter()
+                    .filter(|id| waiting.contains(id))
+                    .copied()
+                    .collect(),
+            };
+            let left = waiting.len() + news.len() - gone.len();
+            if left > MAX_AWAITED {
+                return Ok(Err(TooManyAwaited(left)));
             }
-            for ids in products.chunks(MARKED) {
-                let mut sql = tx.sql();
-                sql.push("UPDATE products SET is_priority = ")
-                    .bind(change != ListChange::Remove)
-                    .push(" WHERE publisher_id = ")
-                    .bind(publisher.0)
-                    .push(" AND is_priority = ")
-                    .bind(change == ListChange::Remove)
-                    .push(" AND id IN ")
-                    .bind_all(ids.iter().copied());
-                changed += tx.execute(sql).await?;
-            }
+            forget(tx, publisher, &gone).await?;
+            insert(tx, &news, Conflict::Keep).await?;
+            let moved = u64::try_from(gone.len() + news.len()).unwrap_or(u64::MAX);
+            let changed = moved + mark(tx, publisher, change, &all).await?;
             if changed > 0 {
                 raise_version(tx, publisher, sequence, now).await?;
             }
-            Ok(changed)
+            Ok(Ok((changed, left)))
         })
         .await
+}
+
+/// Marks products that are known; gives how many were not so before.
+async fn mark(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    change: ListChange,
+    products: &[Uuid],
+) -> Result<u64, DbErr> {
+    let mut changed = 0;
+    if change == ListChange::Set {
+        changed += clear(tx, publisher.0, products).await?;
+    }
+    for ids in products.chunks(MARKED) {
+        let mut sql = tx.sql();
+        sql.push("UPDATE products SET is_priority = ")
+            .bind(change != ListChange::Remove)
+            .push(" WHERE publisher_id = ")
+            .bind(publisher.0)
+            .push(" AND is_priority = ")
+            .bind(change == ListChange::Remove)
+            .push(" AND id IN ")
+            .bind_all(ids.iter().copied());
+        changed += tx.execute(sql).await?;
+    }
+    Ok(changed)
+}
+
+/// Those of the products that nothing has named yet, as they will wait.
+async fn unknown(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    products: &ListedProducts,
+    now: Instant,
+) -> Result<Vec<awaited_product::Model>, DbErr> {
+    let ids: Vec<Uuid> = products.named.keys().copied().collect();
+    let mut known: HashSet<Uuid> = HashSet::new();
+    for ids in ids.chunks(MARKED) {
+        let mut sql = tx.sql();
+        sql.push("SELECT p.id FROM products p WHERE p.publisher_id = ")
+            .bind(publisher.0)
+            .push(" AND ")
+            .among("p.id", ids);
+        for row in tx.rows(sql).await? {
+            known.insert(row.try_get("", "id")?);
+        }
+    }
+    let unknown = products.named.iter().filter(|(id, _)| !known.contains(id));
+    let rows = unknown.map(|(id, (natural_key, written))| awaited_product::Model {
+        publisher_id: publisher.0,
+        product_id: *id,
+        natural_key: natural_key.clone(),
+        written: written.clone(),
+        listed_at_us: now.micros(),
+    });
+    Ok(rows.collect())
+}
+
+/// The products that wait, or those of some that do.
+async fn awaited(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    of: Option<&[Uuid]>,
+) -> Result<HashSet<Uuid>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT w.product_id FROM awaited_products w WHERE w.publisher_id = ")
+        .bind(publisher.0);
+    if let Some(ids) = of {
+        sql.push(" AND ").among("w.product_id", ids);
+    }
+    let rows = tx.rows(sql).await?;
+    rows.iter()
+        .map(|row| row.try_get("", "product_id"))
+        .collect()
+}
+
+/// Products wait no longer.
+async fn forget(tx: &WriteTx, publisher: PublisherId, products: &[Uuid]) -> Result<(), DbErr> {
+    for ids in products.chunks(MARKED) {
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM awaited_products WHERE publisher_id = ")
+            .bind(publisher.0)
+            .push(" AND ")
+            .among("product_id", ids);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Which of the products that are about to be written for the first time are on the list: they wait no longer.
+pub(super) async fn arrived(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    products: &[Uuid],
+) -> Result<HashSet<Uuid>, DbErr> {
+    let mut found = HashSet::new();
+    for ids in products.chunks(MARKED) {
+        found.extend(awaited(tx, publisher, Some(ids)).await?);
+    }
+    let known: Vec<Uuid> = found.iter().copied().collect();
+    forget(tx, publisher, &known).await?;
+    Ok(found)
 }
 
 /// Takes everything but these products off the list.
@@ -84,7 +233,7 @@ async fn clear(tx: &WriteTx, publisher: i64, kept: &[Uuid]) -> Result<u64, DbErr
     for row in tx.rows(sql).await? {
         listed.push(row.try_get("", "id")?);
     }
-    let kept: std::collections::HashSet<&Uuid> = kept.iter().collect();
+    let kept: HashSet<&Uuid> = kept.iter().collect();
     listed.retain(|id| !kept.contains(id));
     let mut changed = 0;
     for ids in listed.chunks(MARKED) {

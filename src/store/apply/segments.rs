@@ -1,7 +1,7 @@
 //! The part of the write path that segments take: under the publisher's lock, so that names stay unique, no segment leads
 //! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
 
-use super::apart::apart;
+use super::super::apart;
 use super::{lock, raise_version};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;

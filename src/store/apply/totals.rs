@@ -1,6 +1,7 @@
 //! The totals of a batch: what its changes took out and put in, written in the transaction of the facts.
 
 use super::super::sql::insert::{Conflict, added, delete_empty, insert};
+use super::super::sql::statuses::is_counted;
 use super::super::tx::WriteTx;
 use crate::domain::contribution::{ActionSums, Deltas, ItemSums, Levels, Lifetime, TimeKey};
 use crate::domain::id::PublisherId;
@@ -352,7 +353,9 @@ async fn firsts(
             "SELECT {key} AS id, MIN(a.ordered_at_us) AS first_at FROM {from} WHERE a.publisher_id = "
         ))
         .bind(publisher.0);
-        sql.push(" AND a.status <> 'DECLINED' AND ")
+        sql.push(" AND ")
+            .push(&is_counted("a"))
+            .push(" AND ")
             .among(key, ids)
             .push(&format!(" GROUP BY {key}"));
         for row in tx.rows(sql).await? {

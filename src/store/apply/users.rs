@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 /// The entrance of runs that lead actions through; it brings no data.
 pub const ENTRANCE: &str = "USERS";
+/// Why a run ends where two ad spaces that both waited turn out to be one.
+const MERGED: &str = "The ad space turned out to be another one that waited, too: the run of that one leads through the actions of both.";
 /// How many rows a step looks at, unless said otherwise.
 pub const STEP: usize = 2_000;
 /// The stages of a task, in their order.
@@ -98,7 +100,7 @@ pub async fn choose(
                 end_run(
                     tx,
                     publisher,
-                    (run_id, now),
+                    (run_id, now.micros()),
                     (RunState::Failed, Some(words)),
                 )
                 .await?;
@@ -142,9 +144,25 @@ pub(super) async fn move_ad_space(
     if waiting.is_none() && there.is_none() && !is_other_rule {
         return Ok(());
     }
-    let one = there.or(waiting);
-    let run_id = one.as_ref().and_then(|task| task.run_id);
-    let at = one.map_or(0, |task| task.changed_at_us);
+    // One run leads through the actions of both; the other has nothing left to tell.
+    if let (Some(there), Some(waiting)) = (&there, &waiting)
+        && there.run_id.is_some()
+        && let Some(run_id) = waiting.run_id
+    {
+        let at_us = waiting.changed_at_us.max(there.changed_at_us);
+        end_run(
+            tx,
+            publisher,
+            (run_id, at_us),
+            (RunState::Failed, Some(MERGED)),
+        )
+        .await?;
+    }
+    let run_id = [&there, &waiting]
+        .into_iter()
+        .flatten()
+        .find_map(|task| task.run_id);
+    let at = there.or(waiting).map_or(0, |task| task.changed_at_us);
     queue(tx, publisher, new, run_id, at).await
 }
 
@@ -323,12 +341,21 @@ impl Work<'_> {
         sql.push(" ORDER BY u.id LIMIT ")
             .bind(i64::try_from(self.size).unwrap_or(i64::MAX));
         let rows = tx.rows(sql).await?;
-        let buried = self.buried_users().await?;
-        let (mut gone, mut later, mut last) = (Vec::new(), Vec::new(), None);
+        let mut seen: Vec<(Uuid, i64, Option<i64>)> = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id: Uuid = row.try_get("", "id")?;
-            let held: i64 = row.try_get("", "first_seen_us")?;
-            let first: Option<i64> = row.try_get("", "first_us")?;
+            let (id, held) = (row.try_get("", "id")?, row.try_get("", "first_seen_us")?);
+            seen.push((id, held, row.try_get("", "first_us")?));
+        }
+        // Only actions behind tombstones can know better, and those are read one by one.
+        let is_open =
+            |(_, held, first): &(Uuid, i64, Option<i64>)| first.is_none_or(|first| first > *held);
+        let buried = if seen.iter().any(is_open) {
+            self.buried_users().await?
+        } else {
+            HashMap::new()
+        };
+        let (mut gone, mut later, mut last) = (Vec::new(), Vec::new(), None);
+        for (id, held, first) in seen {
             last = Some(id);
             match first.into_iter().chain(buried.get(&id).copied()).min() {
                 None => gone.push(id),
@@ -399,7 +426,7 @@ impl Work<'_> {
         sql.push(" AND ad_space_id = ").bind(self.task.ad_space_id);
         self.tx.execute(sql).await?;
         if let Some(run_id) = self.task.run_id {
-            let run = (run_id, self.now);
+            let run = (run_id, self.now.micros());
             end_run(self.tx, self.publisher, run, (RunState::Succeeded, None)).await?;
         }
         Ok(Stepped::Done)
@@ -421,13 +448,13 @@ async fn task(
 async fn end_run(
     tx: &WriteTx,
     publisher: PublisherId,
-    (run_id, now): (Uuid, Instant),
+    (run_id, at_us): (Uuid, i64),
     (state, error): (RunState, Option<&str>),
 ) -> Result<(), DbErr> {
     let mut sql = tx.sql();
     sql.push("UPDATE import_runs SET state = ")
         .bind(state.as_str());
-    sql.push(", finished_at_us = ").bind(now.micros());
+    sql.push(", finished_at_us = ").bind(at_us);
     sql.push(", error = ").bind(error.map(str::to_owned));
     sql.push(" WHERE publisher_id = ").bind(publisher.0);
     sql.push(" AND id = ").bind(run_id);

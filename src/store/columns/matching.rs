@@ -16,6 +16,7 @@ use crate::domain::filter::{
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
     UserField, UserTest, Value,
 };
+use crate::domain::rule::BuiltInMembers;
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -202,6 +203,27 @@ impl Matching {
     }
 }
 
+/// A condition that an id alone satisfies or not.
+enum OfId {
+    /// It compares so.
+    Compared(Op),
+    /// It is one of these.
+    Listed(Arc<BuiltInMembers>),
+}
+
+fn by(op: &Op) -> OfId {
+    OfId::Compared(op.clone())
+}
+
+impl OfId {
+    fn holds(&self, id: &Uuid) -> bool {
+        match self {
+            Self::Compared(op) => op.holds(&Value::Id(*id)),
+            Self::Listed(members) => members.has(id),
+        }
+    }
+}
+
 /// Who looks up what a filter needs.
 struct Asking<'a> {
     tx: &'a ReadTx,
@@ -248,8 +270,7 @@ impl Asking<'_> {
                     return Ok(Test::Items(*quantifier, filter));
                 }
                 ActionTest::Program(filter) => {
-                    let of =
-                        |test: &ProgramTest| (test.0 == ProgramField::Id).then(|| test.1.clone());
+                    let of = |test: &ProgramTest| (test.0 == ProgramField::Id).then(|| by(&test.1));
                     (
                         Named::Program,
                         self.related("programs", filter, of, |names| &names.programs)
@@ -257,8 +278,7 @@ impl Asking<'_> {
                     )
                 }
                 ActionTest::AdSpace(filter) => {
-                    let of =
-                        |test: &AdSpaceTest| (test.0 == AdSpaceField::Id).then(|| test.1.clone());
+                    let of = |test: &AdSpaceTest| (test.0 == AdSpaceField::Id).then(|| by(&test.1));
                     (
                         Named::Space,
                         self.related("ad_spaces", filter, of, |names| &names.spaces)
@@ -267,7 +287,8 @@ impl Asking<'_> {
                 }
                 ActionTest::User(filter) => {
                     let of = |test: &UserTest| match test {
-                        UserTest::Field(UserField::Id, op) => Some(op.clone()),
+                        UserTest::Field(UserField::Id, op) => Some(by(op)),
+                        UserTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
                         _ => None,
                     };
                     (
@@ -288,7 +309,10 @@ impl Asking<'_> {
                 ItemTest::Field(field, op) => Item::Value(*field, op.clone()),
                 ItemTest::Product(filter) => {
                     let of = |test: &ProductTest| match test {
-                        ProductTest::Field(ProductField::Id, op) => Some(op.clone()),
+                        ProductTest::Field(ProductField::Id, op) => Some(by(op)),
+                        ProductTest::BuiltIn(built_in) => {
+                            built_in.members.clone().map(OfId::Listed)
+                        }
                         _ => None,
                     };
                     Item::Product(
@@ -298,7 +322,7 @@ impl Asking<'_> {
                 }
                 ItemTest::Category(filter) => {
                     let of =
-                        |test: &CategoryTest| (test.0 == CategoryField::Id).then(|| test.1.clone());
+                        |test: &CategoryTest| (test.0 == CategoryField::Id).then(|| by(&test.1));
                     Item::Category(
                         self.related("categories", filter, of, |names| &names.categories)
                             .await?,
@@ -350,13 +374,12 @@ impl Asking<'_> {
         &self,
         table: &str,
         filter: &Filter<T>,
-        id_test: impl Fn(&T) -> Option<Op> + Send,
+        id_test: impl Fn(&T) -> Option<OfId> + Send,
         names: fn(&Directory) -> &Names<Uuid>,
     ) -> Result<Vec<bool>> {
         if !filter.mentions(&|test: &T| id_test(test).is_none()) {
             let is = |id: &Uuid| {
-                let value = Value::Id(*id);
-                filter.matches(&|test: &T| id_test(test).is_some_and(|op| op.holds(&value)))
+                filter.matches(&|test: &T| id_test(test).is_some_and(|test| test.holds(id)))
             };
             return Ok(names(&self.snapshot.names()).which(false, is));
         }

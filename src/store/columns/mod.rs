@@ -27,6 +27,7 @@ use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::{ReadScope, WriteScope};
 use chunk::Chunk;
+use snapshot::Built;
 pub use snapshot::Snapshot;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -97,8 +98,27 @@ struct Kept {
     /// By their numbers, the newest last.
     snapshots: VecDeque<Arc<Snapshot>>,
     is_wanted: bool,
-    is_too_large: bool,
+    /// When there was no room for them alone, last.
+    refused: Option<Refused>,
     last_use: u64,
+}
+
+/// That a publisher's columns had no room alone.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    /// The last number of the change log that was seen.
+    seq: i64,
+    /// How many actions were read in.
+    rows: usize,
+}
+
+impl Refused {
+    /// Whether the facts changed so much since that columns may have room: by a tenth of what was read in. Also where a
+    /// database was put back, and the numbers are smaller.
+    fn is_over(&self, seq: i64) -> bool {
+        let changes = usize::try_from(seq.abs_diff(self.seq)).unwrap_or(usize::MAX);
+        changes > self.rows / 10
+    }
 }
 
 /// What is at hand for a transaction.
@@ -124,6 +144,13 @@ impl Held {
             Some(one) => AtHand::Older(Arc::clone(one)),
             None => AtHand::Nothing,
         }
+    }
+
+    /// Whether columns as of a number of the change log are worth being read in: nobody tries again and again.
+    fn may_have_room(&self, seq: i64) -> bool {
+        lock(&self.kept)
+            .refused
+            .is_none_or(|refused| refused.is_over(seq))
     }
 }
 
@@ -168,12 +195,9 @@ impl Columns {
     /// Asks for a publisher's columns.
     pub fn want(&self, publisher: PublisherId) {
         let held = self.held(publisher);
-        let mut kept = lock(&held.kept);
-        if !kept.is_too_large {
-            kept.is_wanted = true;
-            // Also where it was wanted before: whoever reads in may have failed since.
-            self.wanted.notify_one();
-        }
+        lock(&held.kept).is_wanted = true;
+        // Also where it was wanted before: whoever reads in may have failed since.
+        self.wanted.notify_one();
     }
 
     /// Throws a publisher's columns away.
@@ -225,20 +249,23 @@ impl Columns {
             return Ok(());
         }
         match Snapshot::build(&tx, scope, self.options.max_bytes).await? {
-            Some(made) => {
+            Built::Whole(made) => {
                 self.builds.fetch_add(1, Ordering::Relaxed);
-                lock(&held.kept).snapshots.clear();
+                let mut kept = lock(&held.kept);
+                kept.snapshots.clear();
+                kept.refused = None;
+                drop(kept);
                 self.keep(held, made);
             }
-            None => self.refuse(publisher.0, held),
+            Built::TooLarge { rows } => self.refuse(publisher.0, held, Refused { seq, rows }),
         }
         Ok(())
     }
 
-    fn refuse(&self, publisher: i64, held: &Held) {
+    fn refuse(&self, publisher: i64, held: &Held, refused: Refused) {
         let mut kept = lock(&held.kept);
         kept.snapshots.clear();
-        kept.is_too_large = true;
+        kept.refused = Some(refused);
         snapshot::say_too_large(publisher, self.options.max_bytes);
     }
 
@@ -283,11 +310,11 @@ impl Columns {
         by_use.sort_unstable_by_key(|(last_use, id, _)| (*last_use, *id));
         while is_over() && !by_use.is_empty() {
             let (_, publisher, held) = by_use.remove(0);
-            if by_use.is_empty() {
+            let dropped = std::mem::take(&mut lock(&held.kept).snapshots);
+            if let Some(one) = dropped.back().filter(|_| by_use.is_empty()) {
                 // It does not even have room alone.
-                self.refuse(publisher, held);
-            } else {
-                lock(&held.kept).snapshots.clear();
+                let (seq, rows) = (one.seq, one.rows());
+                self.refuse(publisher, held, Refused { seq, rows });
             }
         }
     }
@@ -308,7 +335,9 @@ impl Columns {
             AtHand::Older(one) if seq - one.seq <= AT_ONCE => one,
             _ => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
-                self.want(publisher);
+                if held.may_have_room(seq) {
+                    self.want(publisher);
+                }
                 return Ok(None);
             }
         };

@@ -98,7 +98,7 @@ fn products(
     let mut tally = Tally::new(names.products.room(), names.currencies.room());
     // What all time says is kept beside the rows, as long as nothing but declined actions is left out.
     let start = if matching.is_plain() {
-        take_lives(matching, to, &mut known);
+        take_lives(matching, &names, to, &mut known);
         from.min(previous.from.micros())
     } else {
         i64::MIN
@@ -191,8 +191,8 @@ fn decide(product: &mut Product, chunk: &Chunk, place: usize) {
 }
 
 /// What all time up to an instant says of each product: what all time says, less what came later.
-fn take_lives(matching: &Matching, to: i64, known: &mut [Product]) {
-    for (product, life) in known.iter_mut().zip(matching.snapshot.lives()) {
+fn take_lives(matching: &Matching, names: &Directory, to: i64, known: &mut [Product]) {
+    for (product, life) in known.iter_mut().zip(matching.snapshot.lives(names)) {
         product.lifetime = life.units;
         product.first = life.first;
     }
@@ -251,7 +251,7 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
     let mut known = vec![nobody; names.users.room()];
     let mut tally = Tally::new(names.users.room(), names.currencies.room());
     let start = if matching.is_plain() {
-        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts()) {
+        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts(&names)) {
             user.first = *first;
         }
         from

@@ -26,6 +26,17 @@ pub struct Snapshot {
     lives: OnceLock<Vec<Life>>,
 }
 
+/// What came of reading in all facts.
+pub(super) enum Built {
+    /// All of them.
+    Whole(Snapshot),
+    /// They take more than is allowed.
+    TooLarge {
+        /// How many actions were read until then.
+        rows: usize,
+    },
+}
+
 /// What is known of a product over all time, without declined actions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Life {
@@ -47,8 +58,8 @@ impl Snapshot {
         }
     }
 
-    /// Reads all facts that a transaction sees, page by page; nothing where they take more than `most` bytes.
-    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Option<Self>> {
+    /// Reads all facts that a transaction sees, page by page, unless they take more than `most` bytes.
+    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Built> {
         let seq = state(tx, scope).await?.change_seq;
         let mark = load::mark(tx, scope, seq).await?;
         let names = Arc::new(RwLock::new(Directory::default()));
@@ -70,14 +81,15 @@ impl Snapshot {
             }
             let named = names.read().unwrap_or_else(PoisonError::into_inner).bytes();
             if bytes + named > most {
-                return Ok(None);
+                let rows = rows.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
+                return Ok(Built::TooLarge { rows });
             }
             if is_last {
                 break;
             }
             tokio::task::yield_now().await;
         }
-        Ok(Some(Self::new(seq, mark, chunks, names)))
+        Ok(Built::Whole(Self::new(seq, mark, chunks, names)))
     }
 
     /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one.
@@ -106,7 +118,8 @@ impl Snapshot {
         Ok(Some(Self::new(seq, mark, chunks, Arc::clone(&self.names))))
     }
 
-    /// The names that the rows hold by number.
+    /// The names that the rows hold by number. To be asked for once in a stretch of work: two guards on one thread wait for
+    /// each other as soon as a writer waits between them.
     pub(super) fn names(&self) -> RwLockReadGuard<'_, Directory> {
         self.names.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,10 +157,11 @@ impl Snapshot {
         })
     }
 
-    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none.
-    pub(super) fn firsts(&self) -> &[i64] {
+    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none. The names come
+    /// from the caller, who reads them already: whoever asked for them again would wait for a writer that waits for him.
+    pub(super) fn firsts(&self, names: &Directory) -> &[i64] {
         self.firsts.get_or_init(|| {
-            let mut firsts = vec![i64::MAX; self.names().users.room()];
+            let mut firsts = vec![i64::MAX; names.users.room()];
             for chunk in &self.chunks {
                 for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
                     if let Some(first) = firsts.get_mut(chunk.user(place)) {
@@ -159,14 +173,14 @@ impl Snapshot {
         })
     }
 
-    /// What is known of each product, by its number.
-    pub(super) fn lives(&self) -> &[Life] {
+    /// What is known of each product, by its number; the names as for [`Self::firsts`].
+    pub(super) fn lives(&self, names: &Directory) -> &[Life] {
         self.lives.get_or_init(|| {
             let none = Life {
                 units: 0,
                 first: i64::MAX,
             };
-            let mut lives = vec![none; self.names().products.room()];
+            let mut lives = vec![none; names.products.room()];
             for chunk in &self.chunks {
                 for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
                     let at = chunk.at(place);

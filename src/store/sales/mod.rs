@@ -17,6 +17,7 @@ use super::listing::{check_page, column};
 use super::sql::Sql;
 use super::sql::cells::{FILLED, write_cells, write_nulled};
 use super::sql::filter::{write_filter, write_range};
+use super::sql::statuses::{is_counted, is_pending};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter, Value};
@@ -45,7 +46,7 @@ pub(super) fn write_facts(facts: &FactQuery, scope: ReadScope, sql: &mut Sql) {
 /// total just as well.
 pub(super) fn write_counted(facts: &FactQuery, sql: &mut Sql) {
     if facts.without_declined {
-        sql.push(" AND a.status <> 'DECLINED'");
+        sql.push(" AND ").push(&is_counted("a"));
     }
     sql.push(" AND ");
     write_filter(&facts.filter, "a", sql);
@@ -113,7 +114,7 @@ impl Actions<'_> {
 
     fn write_condition(&self, sql: &mut Sql) {
         if self.without_declined {
-            sql.push(" AND a.status <> 'DECLINED'");
+            sql.push(" AND ").push(&is_counted("a"));
         }
         sql.push(" AND ");
         write_filter(self.filter, "a", sql);
@@ -182,11 +183,12 @@ pub async fn completeness(
     actions: &Actions<'_>,
 ) -> Result<Completeness> {
     let mut sql = tx.sql();
-    sql.push(
+    sql.push(&format!(
         "SELECT CAST(COALESCE(SUM(a.actions), 0) AS bigint) AS actions, \
-         CAST(COALESCE(SUM(CASE WHEN a.status IN ('PENDING', 'UNKNOWN') THEN a.actions ELSE 0 END), 0) AS bigint) \
+         CAST(COALESCE(SUM(CASE WHEN {} THEN a.actions ELSE 0 END), 0) AS bigint) \
          AS unprocessed, CAST(COALESCE(SUM(a.carted), 0) AS bigint) AS with_cart FROM ",
-    );
+        is_pending("a")
+    ));
     actions.write_rows(scope, &mut sql);
     let rows = tx.rows(sql).await?;
     let Some(row) = rows.first() else {

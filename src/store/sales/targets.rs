@@ -13,30 +13,25 @@ use crate::domain::traffic::target::{BaseRate, TargetQuery, TargetRow, TargetSum
 use crate::store::keyset::{Order, OrderBy, limit};
 use crate::store::listing::{check_page, column};
 use crate::store::sql::Sql;
+use crate::store::sql::statuses::{
+    StatusCondition, is_approved, is_counted, is_declined, is_pending,
+};
 use crate::store::tx::ReadTx;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// Statuses of orders that were approved, as a condition on `a`.
-const APPROVED: &str = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED')";
-/// Those that are on hold or unknown.
-const PENDING: &str = "a.status IN ('PENDING', 'UNKNOWN')";
-/// Those that were declined.
-const DECLINED: &str = "a.status = 'DECLINED'";
-/// All others.
-const COUNTED: &str = "a.status <> 'DECLINED'";
 /// Sums beyond this, in 1/10 000, count as this: a larger one times a million is no number of 64 bits.
 const LARGEST: i64 = 4_000_000_000_000;
 
 /// The sums in the order of [`TargetSums`]: name, column of a total, the same over items, and of which statuses.
-const SUMS: [(&str, &str, &str, Option<&str>); 7] = [
+const SUMS: [(&str, &str, &str, Option<StatusCondition>); 7] = [
     ("orders", "actions", "i.action_id", None),
-    ("approved", "actions", "i.action_id", Some(APPROVED)),
-    ("declined", "actions", "i.action_id", Some(DECLINED)),
-    ("units", "units", "i.units", Some(COUNTED)),
+    ("approved", "actions", "i.action_id", Some(is_approved)),
+    ("declined", "actions", "i.action_id", Some(is_declined)),
+    ("units", "units", "i.units", Some(is_counted)),
     ("amount_e4", "order_amount_e4", "i.amount_e4", None),
-    ("approved_e4", "reward_e4", "i.reward_e4", Some(APPROVED)),
-    ("pending_e4", "reward_e4", "i.reward_e4", Some(PENDING)),
+    ("approved_e4", "reward_e4", "i.reward_e4", Some(is_approved)),
+    ("pending_e4", "reward_e4", "i.reward_e4", Some(is_pending)),
 ];
 
 /// Which part of the processed reward of actions in a currency was approved: one statement.
@@ -51,10 +46,11 @@ pub async fn base_rate(
 ) -> Result<BaseRate> {
     let mut sql = tx.sql();
     sql.push("SELECT ");
-    for (place, (name, statuses)) in [("approved", APPROVED), ("declined", DECLINED)]
-        .iter()
-        .enumerate()
-    {
+    let parts = [
+        ("approved", is_approved("a")),
+        ("declined", is_declined("a")),
+    ];
+    for (place, (name, statuses)) in parts.iter().enumerate() {
         sql.push(if place == 0 { "" } else { ", " });
         sql.push(&format!(
             "CAST(COALESCE(SUM(CASE WHEN {statuses} THEN a.reward_e4 ELSE 0 END), 0) AS bigint) AS {name}"
@@ -245,7 +241,7 @@ fn write_parts(
             if of == "i.action_id" {
                 let counted = statuses.map_or_else(
                     || of.to_owned(),
-                    |statuses| format!("CASE WHEN {statuses} THEN {of} END"),
+                    |is| format!("CASE WHEN {} THEN {of} END", is("a")),
                 );
                 sql.push(&format!(", COUNT(DISTINCT {counted}) AS {name}"));
             } else {
@@ -266,9 +262,10 @@ fn write_parts(
     }
 }
 
-fn of_statuses(summed: &str, statuses: Option<&str>) -> String {
+/// What is summed where the status of the action `a` is the right one, else 0.
+fn of_statuses(summed: &str, statuses: Option<StatusCondition>) -> String {
     statuses.map_or_else(
         || summed.to_owned(),
-        |statuses| format!("CASE WHEN {statuses} THEN {summed} ELSE 0 END"),
+        |is| format!("CASE WHEN {} THEN {summed} ELSE 0 END", is("a")),
     )
 }

@@ -3,7 +3,7 @@
 //! Conditions are two-valued: each test of a column that may be missing asks first whether it is there, so that `NOT`
 //! is the complement. Related rows are asked for by `EXISTS`, every one of which carries the publisher.
 
-use super::segment::write_in;
+use super::segment::{write_built_in, write_in};
 use super::{Sql, bound};
 use crate::domain::catalog::{Catalog, Countries, CountryRule, Eligibility, country_codes};
 use crate::domain::filter::{
@@ -12,7 +12,7 @@ use crate::domain::filter::{
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
     SegmentField, SegmentTest, UserField, UserTest, Value,
 };
-use crate::domain::rule::InSegments;
+use crate::domain::rule::{BuiltIn, InSegments};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Zone, end_of_day, start_of_day};
 use sea_orm::DbBackend;
@@ -53,24 +53,34 @@ pub(super) fn write_tree<T>(filter: &Filter<T>, sql: &mut Sql, write: &impl Fn(&
     }
 }
 
+/// What a condition asks of an id.
+enum OfId<'a> {
+    /// To be in segments that someone defined.
+    Defined(&'a InSegments),
+    /// To be in a built-in one.
+    BuiltIn(&'a BuiltIn),
+}
+
 /// The segments that a condition names, if it is of nothing else.
 trait OfSegments {
-    fn segments(&self) -> Option<&InSegments>;
+    fn segments(&self) -> Option<OfId<'_>>;
 }
 
 impl OfSegments for UserTest {
-    fn segments(&self) -> Option<&InSegments> {
+    fn segments(&self) -> Option<OfId<'_>> {
         match self {
-            Self::Segment(named) => Some(named),
+            Self::Segment(named) => Some(OfId::Defined(named)),
+            Self::BuiltIn(built_in) => Some(OfId::BuiltIn(built_in)),
             Self::Field(..) => None,
         }
     }
 }
 
 impl OfSegments for ProductTest {
-    fn segments(&self) -> Option<&InSegments> {
+    fn segments(&self) -> Option<OfId<'_>> {
         match self {
-            Self::Segment(named) => Some(named),
+            Self::Segment(named) => Some(OfId::Defined(named)),
+            Self::BuiltIn(built_in) => Some(OfId::BuiltIn(built_in)),
             Self::Field(..) | Self::Category(_) => None,
         }
     }
@@ -83,10 +93,10 @@ fn write_segments_alone<T: OfSegments>(filter: &Filter<T>, id: &str, sql: &mut S
         filter.tests().next().is_some() && filter.tests().all(|test| test.segments().is_some());
     if is_alone {
         sql.push(&format!("({id} IS NOT NULL AND "));
-        write_tree(filter, sql, &|test, sql| {
-            if let Some(named) = test.segments() {
-                write_in(named, id, sql);
-            }
+        write_tree(filter, sql, &|test, sql| match test.segments() {
+            Some(OfId::Defined(named)) => write_in(named, id, sql),
+            Some(OfId::BuiltIn(built_in)) => write_built_in(built_in, id, sql),
+            None => {}
         });
         sql.push(")");
     }
@@ -431,6 +441,7 @@ impl Condition for ProductTest {
             }
             Self::Category(filter) => write_category(row, "fd", filter, sql),
             Self::Segment(named) => write_in(named, &format!("{row}.id"), sql),
+            Self::BuiltIn(built_in) => write_built_in(built_in, &format!("{row}.id"), sql),
         }
     }
 }
@@ -501,6 +512,9 @@ impl Condition for UserTest {
         let (field, op) = match self {
             Self::Field(field, op) => (field, op),
             Self::Segment(named) => return write_in(named, &format!("{row}.id"), sql),
+            Self::BuiltIn(built_in) => {
+                return write_built_in(built_in, &format!("{row}.id"), sql);
+            }
         };
         let column = match field {
             UserField::Id => Column("id", false, false),

@@ -9,6 +9,7 @@ pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;
 pub(super) mod segment;
+pub(super) mod statuses;
 
 use crate::domain::filter::Value as DomainValue;
 use sea_orm::sea_query::ArrayType;
@@ -21,6 +22,8 @@ pub struct Sql {
     backend: DbBackend,
     text: String,
     values: Vec<Value>,
+    /// How many ids stand in lists that are bound as one value.
+    listed: usize,
 }
 
 impl Sql {
@@ -31,6 +34,7 @@ impl Sql {
             backend,
             text: String::new(),
             values: Vec::new(),
+            listed: 0,
         }
     }
 
@@ -85,6 +89,28 @@ impl Sql {
         self.push(" IN ").bind_all(ids.iter().chain(more).copied())
     }
 
+    /// Appends a query for these ids, which are bound as one value, however many they are.
+    pub fn listed(&mut self, ids: &[Uuid]) -> &mut Self {
+        self.listed += ids.len();
+        if self.backend == DbBackend::Postgres {
+            let ids = ids.iter().map(|id| Value::from(*id)).collect();
+            let ids = Value::Array(ArrayType::Uuid, Some(Box::new(ids)));
+            return self.push("SELECT UNNEST(").bind(ids).push(")");
+        }
+        let mut list = String::with_capacity(2 + 35 * ids.len());
+        for id in ids {
+            list.push(if list.is_empty() { '[' } else { ',' });
+            list.push('"');
+            let mut buffer = Uuid::encode_buffer();
+            list.push_str(id.simple().encode_lower(&mut buffer));
+            list.push('"');
+        }
+        list.push_str(if ids.is_empty() { "[]" } else { "]" });
+        self.push("SELECT unhex(j.value) FROM json_each(")
+            .bind(list)
+            .push(") j")
+    }
+
     /// Appends another statement with its values.
     pub fn append(&mut self, other: &Self) -> &mut Self {
         if self.backend == DbBackend::Postgres && !other.values.is_empty() {
@@ -107,6 +133,7 @@ impl Sql {
             self.text.push_str(&other.text);
         }
         self.values.extend(other.values.iter().cloned());
+        self.listed += other.listed;
         self
     }
 
@@ -117,6 +144,7 @@ impl Sql {
             backend: self.backend,
             text: text.to_owned(),
             values: self.values.clone(),
+            listed: self.listed,
         }
     }
 
@@ -130,6 +158,12 @@ impl Sql {
     #[must_use]
     pub fn bound(&self) -> usize {
         self.values.len()
+    }
+
+    /// How many ids stand in lists that are bound as one value each.
+    #[must_use]
+    pub fn ids(&self) -> usize {
+        self.listed
     }
 
     /// The database it is for.

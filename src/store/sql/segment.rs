@@ -4,16 +4,16 @@
 //! it once and looks rows up in it; no row is asked for its facts one by one. Conditions are two-valued: ids that are
 //! looked up are never missing, and neither are those that are looked up in.
 //!
-//! Segments that are not rules of conditions, such as built-in ones with their parameters, are one more arm in
-//! [`write_set`], or one more condition in [`write_condition`].
+//! Who is in a built-in segment was looked up before, by its one definition: here it is a list of ids, bound as one value.
 
 use super::Sql;
 use super::filter::{Condition as Write, write_filter, write_op, write_tree};
+use super::statuses::{StatusCondition, is_approved, is_counted, is_declined, is_processed};
 use crate::domain::filter::{Filter, Op, ProductTest, UserTest};
 use crate::domain::id::{Kind, PublisherId, derive};
 use crate::domain::rule::{
-    Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take,
-    Threshold,
+    BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
+    Subject, Take, Threshold,
 };
 use crate::domain::time::{DAY_US, Instant, Zone};
 use sea_orm::DbBackend;
@@ -111,6 +111,21 @@ pub(super) fn write_in(named: &InSegments, id: &str, sql: &mut Sql) {
     }
     if named.segments.is_empty() {
         sql.push("FALSE");
+    }
+    sql.push(")");
+}
+
+/// Appends the condition that an id lies in a built-in segment. The id must be there.
+pub(super) fn write_built_in(built_in: &BuiltIn, id: &str, sql: &mut Sql) {
+    sql.push(id).push(" IN (");
+    match &built_in.members {
+        Some(members) => {
+            sql.listed(members.ids());
+        }
+        // A door that forgot to look its members up must fail, not answer without them.
+        None => {
+            sql.push("SELECT id FROM segment_that_was_not_looked_up");
+        }
     }
     sql.push(")");
 }
@@ -224,7 +239,8 @@ fn write_latest(place: Place, sql: &mut Sql) {
         .bind(place.publisher.0)
         .push(&format!(" AND {id} IS NOT NULL AND a.ordered_at_us < "))
         .bind(place.at.micros())
-        .push(" AND a.status <> 'DECLINED'");
+        .push(" AND ")
+        .push(&is_counted("a"));
 }
 
 /// The column of facts that names a subject.
@@ -260,7 +276,7 @@ fn write_measured(measure: &Measure, place: Place, sql: &mut Sql) {
         .bind(span.to.micros())
         .push(&format!(" AND {id} IS NOT NULL"));
     if measure.is_without_declined() {
-        sql.push(" AND a.status <> 'DECLINED'");
+        sql.push(" AND ").push(&is_counted("a"));
     }
     if let Some(currency) = measure.currency {
         sql.push(" AND a.currency = ").bind(currency.as_str());
@@ -278,10 +294,9 @@ fn write_measured(measure: &Measure, place: Place, sql: &mut Sql) {
 
 /// Appends what a metric is of the rows of a group.
 fn write_value(metric: Metric, of_items: bool, at: Instant, sql: &mut Sql) {
-    const APPROVED: &str = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED')";
-    const PROCESSED: &str = "a.status IN ('APPROVED', 'APPROVED_BUT_STALLED', 'DECLINED')";
     // An action can have several items.
-    let number = |condition: &str| {
+    let number = |condition: StatusCondition| {
+        let condition = condition("a");
         if of_items {
             format!("COUNT(DISTINCT CASE WHEN {condition} THEN i.action_id END)")
         } else {
@@ -298,12 +313,12 @@ fn write_value(metric: Metric, of_items: bool, at: Instant, sql: &mut Sql) {
         Metric::Units => sum("a.units", "i.units"),
         Metric::OrderAmount => sum("a.order_amount_e4", "i.amount_e4"),
         Metric::Reward => sum("a.reward_e4", "i.reward_e4"),
-        Metric::ApprovedActions => number(APPROVED),
-        Metric::DeclinedActions => number("a.status = 'DECLINED'"),
+        Metric::ApprovedActions => number(is_approved),
+        Metric::DeclinedActions => number(is_declined),
         Metric::ApprovalRate => format!(
             "{} * 1000000 / NULLIF({}, 0)",
-            number(APPROVED),
-            number(PROCESSED)
+            number(is_approved),
+            number(is_processed)
         ),
         Metric::ActiveDays => format!("COUNT(DISTINCT a.ordered_at_us / {DAY_US})"),
         Metric::DaysSinceLast => format!("({} - MAX(a.ordered_at_us)) / {DAY_US}", at.micros()),

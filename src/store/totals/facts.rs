@@ -5,6 +5,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::totals::{Cells, Grain, Tier, Total};
 use crate::store::sales::has_product;
 use crate::store::sql::Sql;
+use crate::store::sql::statuses::is_counted;
 use uuid::Uuid;
 
 /// The columns that lead a total's rows before its own: grain and cell; publisher is the statement's.
@@ -315,5 +316,5 @@ pub(super) fn write_lives(lives: Lives, publisher: PublisherId, part: u8, sql: &
     sql.bind(publisher.0);
     sql.push(&format!(" AND {key} >= ")).bind(first);
     sql.push(&format!(" AND {key} <= ")).bind(last);
-    sql.push(&format!(" AND a.status <> 'DECLINED' GROUP BY {key}"));
+    sql.push(&format!(" AND {} GROUP BY {key}", is_counted("a")));
 }

@@ -1,6 +1,6 @@
 //! What the answers should be, computed the plain way: loops over all rows, with no SQL and none of `store`.
 
-use super::naive_segment::in_segments;
+use super::naive_segment::{in_built_in, in_segments};
 use super::world::Facts;
 use actiongraph::domain::catalog::Catalog;
 use actiongraph::domain::filter::{
@@ -216,6 +216,7 @@ pub(crate) fn product_test(
         }),
         ProductTest::Category(filter) => in_category(facts, product.category_id, filter),
         ProductTest::Segment(named) => in_segments(facts, named, product.id),
+        ProductTest::BuiltIn(built_in) => in_built_in(built_in, product.id),
     }
 }
 
@@ -280,6 +281,7 @@ pub(crate) fn user_test(facts: &Facts, user: &entity::user::Model, test: &UserTe
     let (field, op) = match test {
         UserTest::Field(field, op) => (field, op),
         UserTest::Segment(named) => return in_segments(facts, named, user.id),
+        UserTest::BuiltIn(built_in) => return in_built_in(built_in, user.id),
     };
     match field {
         UserField::Id => op.holds(&user.id.into()),

@@ -7,8 +7,8 @@ use actiongraph::domain::action::SOURCE;
 use actiongraph::domain::filter::{Filter, Op, Value};
 use actiongraph::domain::id::{Kind, PublisherId, derive};
 use actiongraph::domain::rule::{
-    Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take,
-    Threshold,
+    BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
+    Subject, Take, Threshold,
 };
 use actiongraph::domain::time::{Instant, Zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,15 @@ pub(crate) fn in_segments(facts: &Facts, named: &InSegments, id: Uuid) -> bool {
         .map(|named| named.set.as_ref().expect("segments are in their places"))
         .any(|set| members(facts, set).contains(&id));
     inside == named.inside
+}
+
+/// Whether someone is in a built-in segment, whose members are in their place.
+pub(crate) fn in_built_in(built_in: &BuiltIn, id: Uuid) -> bool {
+    let members = built_in
+        .members
+        .as_ref()
+        .expect("members are in their place");
+    members.ids().contains(&id)
 }
 
 /// The members of a segment.

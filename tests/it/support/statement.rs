@@ -7,6 +7,7 @@ pub(crate) fn tables(statement: &str) -> Vec<&str> {
         "action_items",
         "action_states",
         "ad_spaces",
+        "awaited_products",
         "categories",
         "click_stats",
         "commission_rates",

@@ -2,10 +2,11 @@
 
 use super::Writer;
 use super::columns::{key_name, total_column};
-use crate::domain::clicks::{DAY_US, NOON_AFTER_US, NOON_BEFORE_US, days_near};
+use crate::domain::clicks::{NOON_AFTER_US, NOON_BEFORE_US, days_near};
 use crate::domain::report::Dimension;
 use crate::domain::report::plan::{Part, Source};
 use crate::domain::scope::ReadScope;
+use crate::domain::time::DAY_US;
 use crate::store::clicks::ALL_SUBIDS;
 use crate::store::sql::Sql;
 use crate::store::sql::filter::write_filter;

@@ -1,6 +1,7 @@
 //! The columns of a report's statements: keys of groups and sums, for each source.
 
 use super::super::Sql;
+use super::super::statuses::{is_approved, is_declined, is_pending};
 use crate::domain::report::metric::{Measure, Standing};
 use crate::domain::report::plan::{Ask, Source};
 use crate::domain::report::{Dimension, KeyPart};
@@ -34,13 +35,12 @@ impl Column {
 
 /// The condition that the status of a row is of a standing.
 fn is(row: &str, standing: Standing) -> Option<String> {
-    let words = match standing {
-        Standing::Any => return None,
-        Standing::Pending => "IN ('PENDING', 'UNKNOWN')",
-        Standing::Approved => "IN ('APPROVED', 'APPROVED_BUT_STALLED')",
-        Standing::Declined => "= 'DECLINED'",
-    };
-    Some(format!("{row}.status {words}"))
+    match standing {
+        Standing::Any => None,
+        Standing::Pending => Some(is_pending(row)),
+        Standing::Approved => Some(is_approved(row)),
+        Standing::Declined => Some(is_declined(row)),
+    }
 }
 
 /// An expression where the standing is right, else 0.
@@ -215,7 +215,10 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
         Dimension::UserSegment => "gu.segment_id",
         Dimension::ProductSegment => "gp.segment_id",
         Dimension::DeclineReason => {
-            sql.push("CASE WHEN a.status = 'DECLINED' THEN COALESCE(a.comment_folded, '') END");
+            sql.push(&format!(
+                "CASE WHEN {} THEN COALESCE(a.comment_folded, '') END",
+                is_declined("a")
+            ));
             return;
         }
         Dimension::UserAge => return write_user_age("a.user_id", ask.range.span.from, sql),

@@ -13,6 +13,7 @@ use super::Sql;
 use super::cells::{write_cells, write_nulled};
 use super::filter::{write_filter, write_range};
 use super::segment::write_set;
+use super::statuses::is_processed;
 use crate::domain::filter::{ActionField, ActionTest};
 use crate::domain::report::plan::{Ask, Part, Source, What};
 use crate::domain::report::{Dimension, MAX_ROWS};
@@ -43,7 +44,7 @@ pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBacken
         What::ConversionLag => writer.write_lag("a.conversion_seconds", None, &mut sql),
         What::ValidationLag => writer.write_lag(
             "(a.status_updated_at_us - a.ordered_at_us) / 1000000",
-            Some("a.status IN ('APPROVED', 'APPROVED_BUT_STALLED', 'DECLINED')"),
+            Some(&is_processed("a")),
             &mut sql,
         ),
     }

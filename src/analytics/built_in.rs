@@ -1,0 +1,246 @@
+//! Who is in built-in segments that conditions name: the divisions of `segments`, of which only the members are kept.
+
+use super::segments::{ProductSegments, UserSegments, divide, products, user_facts};
+use crate::domain::error::{Error, Result};
+use crate::domain::filter::Filter;
+use crate::domain::money::Currency;
+use crate::domain::rule::{
+    Asked, AskedWhen, BuiltInKind, BuiltInMembers, Found, MAX_BUILT_IN_PERIODS, Subject,
+};
+use crate::domain::sales::{AxisRange, DateAxis, FactQuery};
+use crate::domain::scope::ReadScope;
+use crate::domain::segment::{
+    Problem, ProductRules, ProductSegment, SegmentSettings, UserRules, UserSegment,
+};
+use crate::domain::time::Span;
+use crate::store::ReadTx;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The parameters that the publisher has set, and its main currency.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// What was set.
+    pub settings: SegmentSettings,
+    /// The currency of amounts where none was.
+    pub main: Currency,
+}
+
+impl Parameters {
+    /// The rules of user segments, with amounts in a currency where one is named.
+    ///
+    /// # Errors
+    /// Where the settings do not go with that currency.
+    pub fn of_users(&self, currency: Option<Currency>) -> Result<UserRules> {
+        let mut settings = self.settings.users;
+        settings.currency = currency.or(settings.currency);
+        settings.rules(self.main).map_err(|all| refused(&all))
+    }
+
+    fn of_products(&self) -> Result<ProductRules> {
+        self.settings.products.rules().map_err(|all| refused(&all))
+    }
+}
+
+/// That the publisher's settings do not go with what is asked.
+fn refused(problems: &[Problem]) -> Error {
+    let all: Vec<&str> = problems.iter().map(|one| one.message.as_str()).collect();
+    Error::bad_input("builtInSegment.currency", all.join("; "))
+}
+
+/// The facts of a period: everything but declined actions.
+fn facts(when: &AskedWhen) -> FactQuery {
+    let range = AxisRange {
+        axis: DateAxis::Ordered,
+        span: when.facts,
+        zone: when.zone,
+    };
+    FactQuery::counted(range, Filter::default())
+}
+
+/// Where recency is measured to: the end of the period, whenever the moment is.
+fn scored(when: &AskedWhen) -> Span {
+    Span {
+        from: when.facts.from,
+        to: when.end,
+    }
+}
+
+/// How many ids of segments that were not asked for a request may keep.
+pub const ROOM: usize = 2_000_000;
+
+/// Keeps members of what is asked for, and of all other segments of the same division as long as there is room: whoever asks
+/// for them next needs no other.
+fn keep(
+    found: &mut Found,
+    all: impl Iterator<Item = (Asked, Vec<Uuid>)>,
+    asked: Vec<Asked>,
+    room: &mut usize,
+) {
+    let wanted: HashSet<Asked> = asked.into_iter().collect();
+    for (one, members) in all {
+        if !wanted.contains(&one) {
+            if members.len() > *room {
+                continue;
+            }
+            *room -= members.len();
+        }
+        found.insert(one, Arc::new(BuiltInMembers::new(members)));
+    }
+    // Where nobody comes from, nobody is.
+    for one in wanted {
+        found.entry(one).or_default();
+    }
+}
+
+/// The members of what is asked for, all of one period together: two statements for each period of users, and for each
+/// of products; less where columns in memory answer. `room` is how many ids may be kept beside.
+///
+/// # Errors
+/// Where there are too many periods, the parameters do not go with a currency, or the database fails.
+pub async fn find(
+    tx: &ReadTx,
+    scope: ReadScope,
+    asked: HashSet<Asked>,
+    parameters: &Parameters,
+    room: &mut usize,
+) -> Result<Found> {
+    let mut found = Found::with_capacity(asked.len());
+    let mut periods: HashMap<(Subject, AskedWhen), Vec<Asked>> = HashMap::new();
+    for one in asked {
+        let key = (one.kind.subject(), one.when);
+        periods.entry(key).or_default().push(one);
+    }
+    check(periods.len())?;
+    for ((subject, when), asked) in periods {
+        match subject {
+            Subject::Users => {
+                let mut by_currency: BTreeMap<Option<Currency>, Vec<Asked>> = BTreeMap::new();
+                for one in asked {
+                    by_currency.entry(one.currency).or_default().push(one);
+                }
+                let mut known = user_facts(tx, scope, &facts(&when)).await?;
+                while let Some((currency, asked)) = by_currency.pop_first() {
+                    let rules = parameters.of_users(currency)?;
+                    let own = if by_currency.is_empty() {
+                        std::mem::take(&mut known)
+                    } else {
+                        known.clone()
+                    };
+                    let divided = divide(own, scored(&when), &rules);
+                    let all = user_members(&divided).map(|(kind, members)| {
+                        let one = Asked {
+                            kind,
+                            currency,
+                            when,
+                        };
+                        (one, members)
+                    });
+                    keep(&mut found, all, asked, room);
+                }
+            }
+            Subject::Products => {
+                let rules = parameters.of_products()?;
+                let divided = products(tx, scope, &facts(&when), when.previous, &rules).await?;
+                let all = product_members(&divided).map(|(kind, members)| {
+                    let one = Asked {
+                        kind,
+                        currency: None,
+                        when,
+                    };
+                    (one, members)
+                });
+                keep(&mut found, all, asked, room);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Checks how many periods a request divides.
+///
+/// # Errors
+/// `LIMIT_EXCEEDED`.
+pub fn check(periods: usize) -> Result<()> {
+    if periods <= MAX_BUILT_IN_PERIODS {
+        return Ok(());
+    }
+    let message = format!(
+        "the request asks for built-in segments of {periods} periods, as of each moment by itself; {MAX_BUILT_IN_PERIODS} \
+         are allowed: ask for fewer points of time, or in several requests"
+    );
+    Err(Error::limit("builtInSegment", message))
+}
+
+fn user_members(divided: &UserSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {
+    divided.list.iter().map(|one| {
+        let users = one.members.iter();
+        let users = users.filter_map(|place| divided.users.get(*place));
+        let kind = BuiltInKind::Users {
+            kind: one.kind,
+            origin: one.origin.clone(),
+        };
+        (kind, users.map(|user| user.user_id).collect())
+    })
+}
+
+fn product_members(divided: &ProductSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {
+    ProductSegment::ALL.iter().map(|kind| {
+        let places = divided.members(*kind).into_iter();
+        let stats = places.filter_map(|place| divided.stats.get(place));
+        let members = stats.map(|stats| stats.product_id).collect();
+        (BuiltInKind::Products(*kind), members)
+    })
+}
+
+/// What a built-in segment needs, and what is true of some users or products, in words. Who is not among them has
+/// nothing that could be said. As many statements as one period in [`find`].
+///
+/// # Errors
+/// Where the parameters do not go with a currency, or the database fails.
+pub async fn explain(
+    tx: &ReadTx,
+    scope: ReadScope,
+    asked: &Asked,
+    parameters: &Parameters,
+    ids: &HashSet<Uuid>,
+) -> Result<(String, HashMap<Uuid, String>)> {
+    let when = &asked.when;
+    match &asked.kind {
+        BuiltInKind::Users { kind, origin } => {
+            let rules = parameters.of_users(asked.currency)?;
+            let known = user_facts(tx, scope, &facts(when)).await?;
+            let divided = divide(known, scored(when), &rules);
+            let told = users_told(&divided, *kind, ids);
+            Ok((kind.needed(origin.as_deref(), &rules), told))
+        }
+        BuiltInKind::Products(kind) => {
+            let rules = parameters.of_products()?;
+            let divided = products(tx, scope, &facts(when), when.previous, &rules).await?;
+            Ok((kind.needed(&rules), products_told(&divided, *kind, ids)))
+        }
+    }
+}
+
+fn users_told(
+    divided: &UserSegments,
+    kind: UserSegment,
+    ids: &HashSet<Uuid>,
+) -> HashMap<Uuid, String> {
+    let all = divided.users.iter().zip(&divided.scores);
+    all.filter(|(user, _)| ids.contains(&user.user_id))
+        .map(|(user, score)| (user.user_id, kind.actual(user, *score, &divided.rules)))
+        .collect()
+}
+
+fn products_told(
+    divided: &ProductSegments,
+    kind: ProductSegment,
+    ids: &HashSet<Uuid>,
+) -> HashMap<Uuid, String> {
+    let all = (1..).zip(&divided.stats);
+    all.filter(|(_, stats)| ids.contains(&stats.product_id))
+        .map(|(place, stats)| (stats.product_id, kind.actual(stats, place)))
+        .collect()
+}

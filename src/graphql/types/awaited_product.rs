@@ -1,0 +1,56 @@
+//! Products of the priority list that are not known yet.
+
+use std::sync::Arc;
+
+use async_graphql::SimpleObject;
+use uuid::Uuid;
+
+use crate::domain::page::fingerprint;
+use crate::domain::records;
+use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
+use crate::graphql::context::RequestContext;
+use crate::graphql::error::Result;
+use crate::graphql::scalar::DateTime;
+use crate::store::awaited::awaited;
+
+/// A product of the priority list that no action and no feed has named yet. As soon as one does, it is on the list as a
+/// product, and no longer here.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct AwaitedProduct {
+    /// Its AliExpress product id; null where a link without one was listed.
+    external_id: Option<String>,
+    /// The id or the link, as it was listed.
+    listed: String,
+    /// When it was listed.
+    listed_at: DateTime,
+}
+
+connection! {
+    /// A page of products of the priority list that are not known yet.
+    AwaitedProductConnection, AwaitedProductEdge of AwaitedProduct
+}
+
+impl AwaitedProductConnection {
+    /// A page of them.
+    ///
+    /// # Errors
+    /// When an argument is not acceptable or the store fails.
+    pub async fn of(request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
+        let order = fingerprint("awaitedProducts");
+        let page = page.request(ENTITIES, order)?;
+        let all = awaited(&request.tx, request.scope).await?;
+        let count = i64::try_from(all.len()).unwrap_or(i64::MAX);
+        let key = |one: &records::AwaitedProduct| -> (Vec<i64>, Uuid) {
+            (vec![-one.listed_at.micros()], one.id)
+        };
+        let page = page_by(all, &page, key).map(|one| AwaitedProduct {
+            external_id: one.external_id,
+            listed: one.written,
+            listed_at: DateTime(one.listed_at),
+        });
+        Ok(Self {
+            slice: Slice::new(page, order),
+            count: Count::Known(count),
+        })
+    }
+}
