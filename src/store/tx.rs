@@ -20,6 +20,12 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+/// How often a statement that nobody waits for is cancelled at most, until it has ended.
+const CANCELLATIONS: usize = 10;
+
+/// The pause after each.
+const BETWEEN_CANCELLATIONS: Duration = Duration::from_millis(20);
+
 /// How often a write is tried when another writer is in its way or its connection breaks.
 const ATTEMPTS: u32 = 5;
 /// How long a patient writer waits first for a database that cannot be reached.
@@ -162,18 +168,35 @@ impl ReadTx {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let cancel = Statement::from_sql_and_values(
-                    DbBackend::Postgres,
-                    "SELECT pg_cancel_backend($1)",
-                    [process.into()],
-                );
-                if let Err(error) = self.reading.store.writer().query_one_raw(cancel).await {
+                if let Err(error) = self.cancel_at_server(process).await {
                     tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
                 }
                 // Only now may the connection serve another: the cancellation was for this one.
                 drop(self);
             });
         }
+    }
+
+    /// Tells the server to end what a process of it does. A statement can be on its way to it, and what comes too early is
+    /// ignored: so this looks whether there is one, and again whether it has ended.
+    async fn cancel_at_server(&self, process: i32) -> Result<(), DbErr> {
+        let mut has_met = false;
+        for _ in 0..CANCELLATIONS {
+            let cancel = Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND state = 'active'",
+                [process.into()],
+            );
+            let found = self.reading.store.writer().query_one_raw(cancel).await?;
+            let is_done =
+                found.is_none() && (has_met || self.reading.running.load(Ordering::Relaxed) == 0);
+            if is_done {
+                break;
+            }
+            has_met |= found.is_some();
+            tokio::time::sleep(BETWEEN_CANCELLATIONS).await;
+        }
+        Ok(())
     }
 
     /// Ends the transaction: the next statement begins another one, which sees what was written until then.
