@@ -51,6 +51,7 @@ const SCALARS = {
   DateTime: "string",
   Decimal: "string",
   RangeValue: "Record<string, unknown>",
+  SegmentRuleValue: "Record<string, unknown>",
   TimeZone: "string",
   URL: "string",
 };
