@@ -1,14 +1,14 @@
 // How many postbacks a second a server takes: new actions, and the same actions approved, over connections that stay
 // open, each with one request under way. What was acknowledged is counted in the database behind it.
 //
-//   node bench/postbacks/bench.mjs [--seconds 10] [--connections 256] [--databases postgres,sqlite]
+//   node bench/postbacks/bench.mjs [--seconds 10] [--connections 16,256,1024] [--databases postgres,sqlite]
 //
 // The loader runs on the same machine and takes its share of it: what each of loader, server and database used of the
 // processors is printed beside the rate.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ const option = (name, otherwise) => {
   return place < 0 ? otherwise : process.argv[place + 1];
 };
 const seconds = Number(option("seconds", 10));
-const connections = Number(option("connections", 256));
+const connections = option("connections", "16,256,1024").split(",").map(Number);
 const databases = option("databases", "sqlite,postgres").split(",");
 
 /** Runs a command of the binary; gives what it printed. */
@@ -105,12 +105,12 @@ function sender(address, path, state) {
   });
 }
 
-/** Sends postbacks for some seconds and prints what came of it. */
-async function load(what, address, processes, path) {
+/** Sends postbacks for some seconds over so many connections and prints what came of it. */
+async function load(what, [address, many], processes, path) {
   const state = { next: 0, good: 0, bad: 0, times: [], until: performance.now() + seconds * 1000 };
   const before = used(processes);
   const begun = performance.now();
-  await Promise.all(Array.from({ length: connections }, () => sender(address, path, state)));
+  await Promise.all(Array.from({ length: many }, () => sender(address, path, state)));
   const took = (performance.now() - begun) / 1000;
   const after = used(processes);
   state.times.sort((one, other) => one - other);
@@ -134,14 +134,13 @@ async function count(address, key) {
 }
 
 const folder = mkdtempSync(`${tmpdir()}/actiongraph-bench-`);
-console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(1)}, ${connections} connections, ${seconds} s each`);
+console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(1)}, ${seconds} s each`);
 let lost = 0;
 for (const name of databases) {
   const url = name === "sqlite" ? `sqlite://${folder}/postbacks.db` : process.env.TEST_POSTGRES_URL;
   const server = await serve(url);
   const processes = { server: server.pid, cluster: clusterOf(url) };
   const page = `${folder}/none.json`;
-  const { writeFileSync } = await import("node:fs");
   writeFileSync(page, '{"results":[]}');
   await command("import", page, "--publisher", "bench", "--database-url", url);
   const key = await command("key", "create", "--publisher", "bench", "--database-url", url);
@@ -154,14 +153,21 @@ for (const name of databases) {
     `&order_id=${3_019_000_000_000 + number}&order_sum=31.50&type=sale&time=${at + (number % 80_000)}` +
     `&click_time=${at - 600}&conversion_time=600&country_code=PL&reward_ready=false` +
     `&user_agent=Mozilla%2F5.0+%28Linux%3B+Android+14%29+Mobile+Safari`;
-  const first = await load(`${name}, new actions`, server.address, processes, path("new"));
-  const second = await load(`${name}, approvals of them`, server.address, processes, (number) => path("approved")(number % first.good));
+  let acknowledged = 0;
+  for (const many of connections) {
+    const begin = acknowledged;
+    const first = await load(`${name}, ${many} senders, new`, [server.address, many], processes, (number) =>
+      path("new")(begin + number),
+    );
+    await load(`${name}, ${many} senders, approvals`, [server.address, many], processes, (number) =>
+      path("approved")(begin + (number % first.good)),
+    );
+    acknowledged += first.good;
+  }
   const stored = await count(server.address, key);
   // Answers that were under way when the time was over are waited for, so both numbers are whole.
-  const missing = first.good - stored;
-  lost += Math.max(missing, 0);
-  console.log(`${"".padEnd(36)} acknowledged ${first.good.toLocaleString("en")} and ${second.good.toLocaleString("en")}, ` +
-    `actions stored ${stored.toLocaleString("en")}`);
+  lost += Math.max(acknowledged - stored, 0);
+  console.log(`${"".padEnd(36)} new actions acknowledged ${acknowledged.toLocaleString("en")}, stored ${stored.toLocaleString("en")}`);
   await server.stop();
 }
 rmSync(folder, { recursive: true });

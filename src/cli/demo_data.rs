@@ -10,7 +10,7 @@ use crate::access::keys::Administrator;
 use crate::clock::Clock;
 use crate::domain::deeplink::{Hosts, Template};
 use crate::domain::id::{Kind, derive};
-use crate::domain::key::KeyTerms;
+use crate::domain::key::{KeyScope, KeyTerms};
 use crate::domain::records::Program;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{DAY_US, Instant};
@@ -25,7 +25,7 @@ use crate::telemetry::Metrics;
 
 /// The label of the demo's own keys begins so and goes on with the time at which the data end. Such a key is made only
 /// after everything was imported, so it is also the sign that the data are whole. The number changes with the data.
-const MARK: &str = "demo data 3, until ";
+const MARK: &str = "demo data 4, until ";
 
 /// When the data are called old, in microseconds: after a day.
 const OLD: i64 = DAY_US;
@@ -132,6 +132,8 @@ fn end_of(mark: &StoredKey) -> Option<Instant> {
 fn mark(end: Instant) -> KeyTerms {
     KeyTerms {
         label: format!("{MARK}{end}"),
+        // What its tabs of GraphiQL ask, those that define segments too.
+        scopes: vec![KeyScope::Read, KeyScope::Segments],
         ..KeyTerms::default()
     }
 }

@@ -19,6 +19,8 @@
 
 pub mod adjustments;
 pub mod admitad;
+#[cfg(test)]
+mod corpus;
 pub mod demo;
 mod encryption;
 pub mod feed;

@@ -82,12 +82,12 @@ async function ready(page) {
 }
 
 /** Opens /graphiql with the schema loaded, runs `body`, then looks for anything untoward. */
-async function withGraphiql(body, { key = KEY, ...options } = {}) {
+async function withGraphiql(body, options = {}) {
   const opened = await openPage(browser, URL_BASE, options);
   try {
-    if (key) {
+    if (KEY) {
       // As after a reload: the key is in this tab's session already.
-      await opened.page.addInitScript((value) => sessionStorage.setItem("actiongraph:key", value), key);
+      await opened.page.addInitScript((value) => sessionStorage.setItem("actiongraph:key", value), KEY);
     }
     const response = await opened.page.goto(new URL("/graphiql", URL_BASE).href);
     await ready(opened.page);
@@ -170,8 +170,7 @@ test("the ready-made queries are open in tabs and each of them brings rows witho
       assert.equal(answer.errors, undefined, `${name}: ${JSON.stringify(answer.errors)}`);
       assert.deepEqual(bare(answer.data), [], `${name}: nothing to see`);
     }
-    // Some define segments, which callers without a key may do in the demo.
-  }, { key: "" });
+  });
 });
 
 test("the Morning tab answers all four questions", async () => {
@@ -283,36 +282,33 @@ test("the explorer builds a query by clicks", async () => {
 
 test("the key typed into the field is sent, and kept in this tab only", async () => {
   const typed = KEY || "ag_typed_in_a_test";
-  await withGraphiql(
-    async (page, opened) => {
-      const { operations } = opened;
-      if (!KEY) {
-        assert.ok(operations.length > 0);
-        assert.ok(operations.every(({ headers }) => headers.authorization === undefined));
-      }
-      operations.length = 0;
-      await keyField(page).fill(`  ${typed} `);
-      await page.getByRole("button", { name: "New tab" }).click();
-      await typeQuery(page, "{ __typename }");
-      const answer = await run(page);
+  await withGraphiql(async (page, opened) => {
+    const { operations } = opened;
+    if (!KEY) {
       assert.ok(operations.length > 0);
-      for (const { headers } of operations) assert.equal(headers.authorization, `Bearer ${typed}`);
-      if (KEY) assert.deepEqual(answer.data, { __typename: "Query" });
-      const stored = await page.evaluate(() => JSON.stringify(Object.entries(localStorage)) + document.cookie);
-      assert.ok(!stored.includes(typed), "the key was written where it outlives the tab");
-      assert.ok(!page.url().includes(typed));
+      assert.ok(operations.every(({ headers }) => headers.authorization === undefined));
+    }
+    operations.length = 0;
+    await keyField(page).fill(`  ${typed} `);
+    await page.getByRole("button", { name: "New tab" }).click();
+    await typeQuery(page, "{ __typename }");
+    const answer = await run(page);
+    assert.ok(operations.length > 0);
+    for (const { headers } of operations) assert.equal(headers.authorization, `Bearer ${typed}`);
+    if (KEY) assert.deepEqual(answer.data, { __typename: "Query" });
+    const stored = await page.evaluate(() => JSON.stringify(Object.entries(localStorage)) + document.cookie);
+    assert.ok(!stored.includes(typed), "the key was written where it outlives the tab");
+    assert.ok(!page.url().includes(typed));
 
-      operations.length = 0;
-      await keyField(page).fill("");
-      await run(page);
-      assert.ok(operations.length > 0);
-      for (const { headers } of operations) assert.equal(headers.authorization, undefined);
-      // A server may refuse the made-up key or the missing one; Chromium then reports that.
-      assert.ok(opened.trouble.every((line) => /status of 401/.test(line)), opened.trouble.join("\n"));
-      opened.trouble.length = 0;
-    },
-    { key: KEY },
-  );
+    operations.length = 0;
+    await keyField(page).fill("");
+    await run(page);
+    assert.ok(operations.length > 0);
+    for (const { headers } of operations) assert.equal(headers.authorization, undefined);
+    // A server may refuse the made-up key or the missing one; Chromium then reports that.
+    assert.ok(opened.trouble.every((line) => /status of 401/.test(line)), opened.trouble.join("\n"));
+    opened.trouble.length = 0;
+  });
 });
 
 test("without a key, where one is needed, the page says so and takes one", async () => {

@@ -243,7 +243,8 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
   {
     label: "Overdue on hold",
     query: /* GraphQL */ `
-# On hold past the program's hold time: the buyer may not have confirmed the receipt, or the advertiser is late.
+# On hold past the program's hold time: the buyer may not have confirmed the receipt,
+# or the advertiser is late.
 query Overdue {
   actions(filter: {overdue: true}, orderBy: [{field: ORDERED_AT, direction: ASC}], first: 20) {
     totals { count reward { amount currency } }
@@ -396,7 +397,8 @@ query UsersWithScores($range: RangeInput!) {
   {
     label: "Who moved between RFM segments",
     query: /* GraphQL */ `
-# Now against so many days ago, each by the days before it; from and to name other dates.
+# Now against so many days ago, each by the days before it; from and to name other
+# dates.
 query Movement($days: Int!) {
   userSegmentMovement(days: $days) {
     beforeRange { from to }
@@ -568,9 +570,11 @@ query Imports {
   {
     label: "Segments: preview a rule",
     query: /* GraphQL */ `
-# Users from Poland who bought electronics twice in 90 days and nothing in 30: who would be in it, why, and what it costs to
-# ask; nothing is saved. The rule names the categories by their AliExpress ids. {"within": ["..."]} means a category and all
-# below it, with the id that categories(filter: {name: {contains: "electronics"}}) shows.
+# Users from Poland who bought electronics twice in 90 days and nothing in 30: who
+# would be in it, why, and what it costs to ask; nothing is saved. The rule names the
+# categories by their AliExpress ids. {"within": ["..."]} means a category and all
+# below it, with the id that categories(filter: {name: {contains: "electronics"}})
+# shows.
 query PreviewSegment($rule: SegmentRuleInput!) {
   previewSegment(rule: $rule, sampleSize: 5) {
     size
@@ -590,7 +594,8 @@ query PreviewSegment($rule: SegmentRuleInput!) {
   {
     label: "Segments: define one",
     query: /* GraphQL */ `
-# Needs a key with the scope "segments"; callers of the demo have it. updateSegment changes it, archiveSegment puts it away.
+# Needs a key with the scope "segments"; callers of the demo have it. updateSegment
+# changes it, archiveSegment puts it away.
 mutation DefineSegment($name: String!, $rule: SegmentRuleInput!) {
   createSegment(name: $name, description: "Polish buyers of electronics, quiet for a month", rule: $rule) {
     segment { id name version size }
@@ -604,8 +609,8 @@ mutation DefineSegment($name: String!, $rule: SegmentRuleInput!) {
   {
     label: "Segments: actions, top categories and trend of one",
     query: /* GraphQL */ `
-# All users as it stands: put {"in": ["..."]} with ids of the first list into $segment. The same filter works in every list
-# and report.
+# All users as it stands: put {"in": ["..."]} with ids of the first list into
+# $segment. The same filter works in every list and report.
 query UseSegments($segment: SegmentFilter!, $range: RangeInput!) {
   segments(subject: USERS, first: 10) {
     nodes {
@@ -631,7 +636,8 @@ query UseSegments($segment: SegmentFilter!, $range: RangeInput!) {
   {
     label: "Segments: freeze one",
     query: /* GraphQL */ `
-# Keeps who is in it now as a segment of its own; the segment itself goes on. Put the id of a segment into $id.
+# Keeps who is in it now as a segment of its own; the segment itself goes on. Put the
+# id of a segment into $id.
 mutation FreezeSegment($id: ID!) {
   freezeSegment(id: $id) {
     segment { id name state frozenAt size frozenFrom { name } }

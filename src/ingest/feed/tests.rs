@@ -1,6 +1,7 @@
 //! What feeds say, and which are refused.
 
 use super::*;
+use crate::ingest::corpus::corpus;
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ fn read_bytes(bytes: &[u8]) -> Result<Read, String> {
 }
 
 /// The folder of sound, damaged and hostile feeds.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/feeds");
+const CORPUS: &str = "feeds";
 const YML: &str = include_str!("../../../tests/fixtures/feeds/whole.yml");
 
 #[test]
@@ -172,17 +173,6 @@ fn hostile_and_damaged_feeds_end_in_a_sentence() {
     assert_eq!((offers.len(), rejects[0].reason.as_str()), (0, "TOO_LONG"));
 }
 
-/// The files of the corpus, in the order of their names.
-fn corpus() -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(CORPUS).unwrap().map(Result::unwrap);
-    files
-        .map(|file| {
-            let name = file.file_name().into_string().unwrap();
-            (name, std::fs::read(file.path()).unwrap())
-        })
-        .collect()
-}
-
 #[test]
 fn every_feed_of_the_corpus_is_read_or_refused_as_it_should_be() {
     let expected: BTreeMap<&str, Result<(usize, usize), &str>> = BTreeMap::from([
@@ -204,7 +194,7 @@ fn every_feed_of_the_corpus_is_read_or_refused_as_it_should_be() {
         ("whole.yml", Ok((2, 2))),
         ("windows-1251.csv", Ok((2, 0))),
     ]);
-    let files = corpus();
+    let files = corpus(CORPUS);
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     assert_eq!(names, expected.keys().copied().collect::<Vec<_>>());
     for (name, bytes) in &files {
@@ -222,7 +212,7 @@ proptest! {
     #[test]
     fn any_bytes_are_offers_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..80), file in any::<prop::sample::Index>(),
             at in any::<prop::sample::Index>(), cut in 0usize..60) {
-        let files = corpus();
+        let files = corpus(CORPUS);
         let mut text = file.get(&files.into_values().collect::<Vec<_>>()).clone();
         let at = at.index(text.len() + 1);
         let end = (at + cut).min(text.len());

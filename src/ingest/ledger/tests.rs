@@ -1,6 +1,7 @@
 //! What lines of a ledger mean.
 
 use super::*;
+use crate::ingest::corpus::corpus;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -170,18 +171,7 @@ fn a_table_without_what_is_needed_says_what() {
 }
 
 /// The folder of sound, damaged and foreign ledgers.
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ledger");
-
-/// The files of the corpus, in the order of their names.
-fn corpus() -> BTreeMap<String, Vec<u8>> {
-    let files = std::fs::read_dir(CORPUS).unwrap().map(Result::unwrap);
-    files
-        .map(|file| {
-            let name = file.file_name().into_string().unwrap();
-            (name, std::fs::read(file.path()).unwrap())
-        })
-        .collect()
-}
+const CORPUS: &str = "ledger";
 
 #[test]
 fn every_ledger_of_the_corpus_is_read_or_refused_as_it_should_be() {
@@ -199,7 +189,7 @@ fn every_ledger_of_the_corpus_is_read_or_refused_as_it_should_be() {
         ("sign-in.html", Err("no row of headings")),
         ("utf-16.csv", Ok((1, 0))),
     ]);
-    let files = corpus();
+    let files = corpus(CORPUS);
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     assert_eq!(names, expected.keys().copied().collect::<Vec<_>>());
     for (name, bytes) in &files {
@@ -217,7 +207,7 @@ proptest! {
     #[test]
     fn any_bytes_are_lines_or_a_sentence(bytes in proptest::collection::vec(any::<u8>(), 0..400), file in any::<prop::sample::Index>(),
             at in any::<prop::sample::Index>(), cut in 0usize..60) {
-        let files = corpus();
+        let files = corpus(CORPUS);
         let mut text = file.get(&files.into_values().collect::<Vec<_>>()).clone();
         let at = at.index(text.len() + 1);
         let end = (at + cut).min(text.len());

@@ -2,10 +2,13 @@
 //! plan, is the same for any number of rows. Thousands of single values would be parsed, planned and numbered anew each
 //! time.
 //!
-//! The arrays are bound as text in PostgreSQL's own notation: a bound array of the driver's cannot hold `NULL`.
+//! A column without `NULL` is bound as what it is. One that may hold `NULL` is bound as text in PostgreSQL's own notation,
+//! because a bound array of the driver's cannot. Which of both depends on the column alone, never on its values: a prepared
+//! statement keeps the types of its parameters.
 
 use super::Sql;
 use sea_orm::Value;
+use sea_orm::sea_query::ArrayType;
 use std::fmt::Write as _;
 
 /// The values of one column.
@@ -13,8 +16,15 @@ use std::fmt::Write as _;
 struct Array {
     /// PostgreSQL's name of the elements' type.
     kind: &'static str,
-    /// The elements in PostgreSQL's notation, without the closing bracket.
-    text: String,
+    elements: Elements,
+}
+
+#[derive(Debug)]
+enum Elements {
+    /// Values, none of which is `NULL`.
+    Bound(ArrayType, Vec<Value>),
+    /// In PostgreSQL's notation, without the closing bracket.
+    Written(String),
 }
 
 /// Rows of one shape, column by column.
@@ -22,8 +32,10 @@ struct Array {
 pub(super) struct Arrays(Vec<Array>);
 
 impl Arrays {
-    /// The arrays of some rows; none where there is no row, or a value of a type that no table of ours has.
+    /// The arrays of some rows; none where there is no row, a value of a type that no table of ours has, or `NULL` where
+    /// `nullable` says that the column has none.
     pub(super) fn of<R: IntoIterator<Item = Value>>(
+        nullable: &[bool],
         rows: impl IntoIterator<Item = R>,
     ) -> Option<Self> {
         let mut arrays: Vec<Array> = Vec::new();
@@ -31,14 +43,28 @@ impl Arrays {
         for row in rows {
             for (place, value) in row.into_iter().enumerate() {
                 if is_first {
-                    arrays.push(Array {
-                        kind: kind_of(&value)?,
-                        text: String::from("{"),
-                    });
-                } else {
-                    arrays.get_mut(place)?.text.push(',');
+                    let kind = kind_of(&value)?;
+                    let elements = if nullable.get(place).copied().unwrap_or(true) {
+                        Elements::Written(String::from("{"))
+                    } else {
+                        Elements::Bound(value.array_type(), Vec::new())
+                    };
+                    arrays.push(Array { kind, elements });
                 }
-                write_element(&value, &mut arrays.get_mut(place)?.text)?;
+                match &mut arrays.get_mut(place)?.elements {
+                    Elements::Bound(of, values) => {
+                        if value.array_type() != *of || !value.is_some() {
+                            return None;
+                        }
+                        values.push(value);
+                    }
+                    Elements::Written(text) => {
+                        if !is_first {
+                            text.push(',');
+                        }
+                        write_element(&value, text)?;
+                    }
+                }
             }
             is_first = false;
         }
@@ -47,13 +73,13 @@ impl Arrays {
 
     /// Appends the rows as a table, such as `UNNEST($1::bigint[], $2::text[])`.
     pub(super) fn write(self, sql: &mut Sql) {
-        for (place, Array { kind, mut text }) in self.0.into_iter().enumerate() {
-            text.push('}');
-            sql.push(if place == 0 { "UNNEST(" } else { ", " })
-                .bind(text)
-                .push("::")
-                .push(kind)
-                .push("[]");
+        for (place, Array { kind, elements }) in self.0.into_iter().enumerate() {
+            sql.push(if place == 0 { "UNNEST(" } else { ", " });
+            match elements {
+                Elements::Bound(of, values) => sql.bind(Value::Array(of, Some(Box::new(values)))),
+                Elements::Written(text) => sql.bind(text + "}"),
+            };
+            sql.push("::").push(kind).push("[]");
         }
         sql.push(")");
     }
@@ -129,29 +155,31 @@ mod tests {
         ];
         let mut sql = Sql::new(DbBackend::Postgres);
         sql.push("SELECT * FROM ");
-        Arrays::of(rows).unwrap().write(&mut sql);
+        Arrays::of(&[false, true, true, false], rows)
+            .unwrap()
+            .write(&mut sql);
         assert_eq!(
             sql.text(),
             "SELECT * FROM UNNEST($1::bigint[], $2::text[], $3::uuid[], $4::boolean[])"
         );
-        let bound: Vec<String> = sql
-            .statement()
-            .values
-            .unwrap()
-            .into_iter()
-            .map(Value::unwrap)
-            .collect();
-        let nil = Uuid::nil();
+        let bound = |of, values| Value::Array(of, Some(Box::new(values)));
         assert_eq!(
-            bound,
+            sql.statement().values.unwrap().0,
             [
-                "{7,-8}".to_owned(),
-                r#"{"a \"b\" \\ c, {d}",NULL}"#.to_owned(),
-                format!("{{NULL,{nil}}}"),
-                "{t,f}".to_owned()
+                bound(ArrayType::BigInt, vec![7i64.into(), (-8i64).into()]),
+                r#"{"a \"b\" \\ c, {d}",NULL}"#.into(),
+                format!("{{NULL,{}}}", Uuid::nil()).into(),
+                bound(ArrayType::Bool, vec![true.into(), false.into()]),
             ]
         );
-        assert!(Arrays::of(Vec::<Vec<Value>>::new()).is_none());
-        assert!(Arrays::of([[Value::Double(Some(1.5))]]).is_none());
+    }
+
+    #[test]
+    fn what_no_array_can_hold_is_told() {
+        assert!(Arrays::of(&[false], Vec::<Vec<Value>>::new()).is_none());
+        assert!(Arrays::of(&[false], [[Value::Double(Some(1.5))]]).is_none());
+        assert!(Arrays::of(&[true], [[Value::Double(Some(1.5))]]).is_none());
+        assert!(Arrays::of(&[false], [[Value::from(1i64)], [Value::BigInt(None)]]).is_none());
+        assert!(Arrays::of(&[false], [[Value::from(1i64)], [Value::from(1i32)]]).is_none());
     }
 }

@@ -4,8 +4,8 @@ use super::Sql;
 use super::arrays::Arrays;
 use crate::store::tx::WriteTx;
 use sea_orm::{
-    DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic, Iterable as _, ModelTrait,
-    PrimaryKeyToColumn as _, Value,
+    ColumnTrait as _, DbBackend, DbErr, EntityName as _, EntityTrait, IdenStatic, Iterable as _,
+    ModelTrait, PrimaryKeyToColumn as _,
 };
 
 /// What to do with a row whose key is taken.
@@ -135,8 +135,7 @@ fn write_rows<M: ModelTrait>(
     columns: &[<M::Entity as EntityTrait>::Column],
     sql: &mut Sql,
 ) {
-    let values = |model: &M| columns.iter().map(|column| model.get(*column)).collect();
-    if let Some(arrays) = arrays(sql.backend(), models.iter().map(values)) {
+    if let Some(arrays) = arrays(sql.backend(), models.iter(), columns) {
         sql.push("SELECT * FROM ");
         arrays.write(sql);
         return;
@@ -148,10 +147,21 @@ fn write_rows<M: ModelTrait>(
     }
 }
 
-fn arrays(backend: DbBackend, rows: impl Iterator<Item = Vec<Value>>) -> Option<Arrays> {
-    (backend == DbBackend::Postgres)
-        .then(|| Arrays::of(rows))
-        .flatten()
+/// These columns of models as arrays, where the database has them.
+fn arrays<'a, M: ModelTrait + 'a>(
+    backend: DbBackend,
+    models: impl Iterator<Item = &'a M>,
+    columns: &[<M::Entity as EntityTrait>::Column],
+) -> Option<Arrays> {
+    if backend != DbBackend::Postgres {
+        return None;
+    }
+    let nullable: Vec<bool> = columns
+        .iter()
+        .map(|column| column.def().is_null())
+        .collect();
+    let rows = models.map(|model| columns.iter().map(|column| model.get(*column)));
+    Arrays::of(&nullable, rows)
 }
 
 /// The assignment that adds the arriving value of a column to the one that is there.
@@ -222,8 +232,7 @@ pub(in crate::store) async fn delete<M: ModelTrait>(
 /// keys; tells whether the database has them.
 fn write_delete_joined<M: ModelTrait>(models: &[&M], sums: &[&str], sql: &mut Sql) -> bool {
     let columns = key_columns::<M>();
-    let values = |model: &&M| columns.iter().map(|column| model.get(*column)).collect();
-    let Some(arrays) = arrays(sql.backend(), models.iter().map(values)) else {
+    let Some(arrays) = arrays(sql.backend(), models.iter().copied(), &columns) else {
         return false;
     };
     let table = <M::Entity as Default>::default();
