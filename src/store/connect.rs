@@ -421,34 +421,40 @@ async fn try_connect_sqlite(
 const STEPS: i32 = 20_000;
 
 /// Ends statements on this connection when the time of whoever takes it from the pool is over, or its taker is gone:
-/// otherwise as many long reads as there are readers would hold all of them for good.
+/// otherwise as many long reads as there are readers would hold all of them for good. A taker without hurry has all the time
+/// that it needs.
 async fn interrupt_after(
     connection: &mut sqlite::SqliteConnection,
     time: Duration,
 ) -> Result<(), sea_orm::SqlxError> {
     let clock = Clock::system();
-    let abandoned = READER.try_with(Arc::clone).unwrap_or_default();
+    let taker = READER.try_with(Taker::clone).unwrap_or_default();
     connection
         .lock_handle()
         .await?
         .set_progress_handler(STEPS, move || {
-            clock.elapsed() < time && !abandoned.load(Ordering::Relaxed)
+            (taker.has_time || clock.elapsed() < time) && !taker.abandoned.load(Ordering::Relaxed)
         });
     Ok(())
 }
 
-tokio::task_local! {
-    /// Whether the reader that takes a connection has gone away. The pool's callbacks know nothing of who takes it, but
-    /// they run in the taker's task.
-    static READER: Arc<AtomicBool>;
+/// Who takes a connection to read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taker {
+    /// Set when nobody waits for an answer any more.
+    pub abandoned: Arc<AtomicBool>,
+    /// Nobody waits from the beginning: the transaction may last beyond the time of a question.
+    pub has_time: bool,
 }
 
-/// Takes a connection for a reader whose statements on it end when `abandoned` is set.
-pub(super) async fn for_reader<T>(
-    abandoned: &Arc<AtomicBool>,
-    taken: impl Future<Output = T>,
-) -> T {
-    READER.scope(Arc::clone(abandoned), taken).await
+tokio::task_local! {
+    /// Who takes a connection. The pool's callbacks know nothing of it, but they run in the taker's task.
+    static READER: Taker;
+}
+
+/// Takes a connection for a reader, whose statements on it end when it goes away.
+pub(super) async fn for_reader<T>(taker: &Taker, taken: impl Future<Output = T>) -> T {
+    READER.scope(taker.clone(), taken).await
 }
 
 async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {

@@ -1,7 +1,7 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 use super::columns::Snapshot;
-use super::connect::{Store, for_reader};
+use super::connect::{Store, Taker, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use super::walls::Walls;
@@ -74,8 +74,8 @@ struct Reading {
     columns: Mutex<Option<FoundColumns>>,
     /// Statements that are under way.
     running: AtomicU32,
-    /// Set when nobody waits for an answer any more.
-    abandoned: Arc<AtomicBool>,
+    /// Whether anybody waits for an answer still, or ever did.
+    taker: Taker,
     /// The process that serves it at a PostgreSQL server; 0 before it begins, and on SQLite.
     process: AtomicI32,
 }
@@ -113,11 +113,22 @@ impl ReadTx {
                 statements: AtomicU32::new(0),
                 columns: Mutex::default(),
                 running: AtomicU32::new(0),
-                abandoned: Arc::default(),
+                taker: Taker::default(),
                 process: AtomicI32::new(0),
             }),
             walls: None,
         }
+    }
+
+    /// A read transaction that may last beyond the time of a question: for work of the program itself that reads much, in
+    /// many short statements. SQLite would end it otherwise, whatever each of them takes.
+    #[must_use]
+    pub fn unhurried(store: &Store) -> Self {
+        let mut tx = Self::new(store);
+        if let Some(reading) = Arc::get_mut(&mut tx.reading) {
+            reading.taker.has_time = true;
+        }
+        tx
     }
 
     /// A read transaction on `store`, not yet begun, that sees what `viewer` may see at `now`: its limits are part of
@@ -161,7 +172,7 @@ impl ReadTx {
     /// Ends what is being read; nothing more is read afterwards.
     fn cancel(self) {
         // SQLite asks for this while it works.
-        self.reading.abandoned.store(true, Ordering::Relaxed);
+        self.reading.taker.abandoned.store(true, Ordering::Relaxed);
         let process = self.reading.process.load(Ordering::Relaxed);
         if process == 0 || self.reading.running.load(Ordering::Relaxed) == 0 {
             return;
@@ -272,7 +283,7 @@ impl ReadTx {
         reason = "this is the file that begins transactions"
     )]
     async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
-        if self.reading.abandoned.load(Ordering::Relaxed) {
+        if self.reading.taker.abandoned.load(Ordering::Relaxed) {
             return Err(too_long());
         }
         self.reading.statements.fetch_add(1, Ordering::Relaxed);
@@ -290,7 +301,7 @@ impl ReadTx {
                 },
             };
             let begun = self.reading.store.reader().begin_with_options(options);
-            let transaction = for_reader(&self.reading.abandoned, begun)
+            let transaction = for_reader(&self.reading.taker, begun)
                 .await
                 .map_err(|error| from_db(&error))?;
             if self.backend() == DbBackend::Postgres {

@@ -228,7 +228,8 @@ impl Columns {
 
     async fn build(&self, store: &Store, publisher: PublisherId, held: &Held) -> Result<()> {
         let scope = WriteScope::for_entrance(publisher).read();
-        let tx = ReadTx::new(store);
+        // Millions of facts take longer than any question may.
+        let tx = ReadTx::unhurried(store);
         let seq = state(&tx, scope).await?.change_seq;
         let _alone = held.catching_up.lock().await;
         let older = match held.at_hand(seq) {

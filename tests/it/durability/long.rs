@@ -18,12 +18,17 @@ const READERS: usize = 4;
 /// A filter that takes some 10 s over the actions of [`slow_desk`]: two hundred searches in the long name of each item's
 /// product, each of which nearly succeeds at a thousand places.
 fn slow() -> Filter<ActionTest> {
+    searches(200)
+}
+
+/// So many such searches.
+fn searches(count: usize) -> Filter<ActionTest> {
     let search = |number: usize| {
         let part = format!("{}b{number}", "a".repeat(1_000));
         let name = ProductTest::Field(ProductField::Name, Op::Contains(part));
         Filter::Test(ItemTest::Product(Filter::Test(name)))
     };
-    let searches = Filter::Any((0..200).map(search).collect());
+    let searches = Filter::Any((0..count).map(search).collect());
     Filter::Test(ActionTest::Items(Quantifier::Some, searches))
 }
 
@@ -86,5 +91,34 @@ async fn reads_that_take_too_long_leave_the_readers_free() {
         assert_eq!(counted.unwrap(), 1_000);
     }
     drop(readers);
+    store.close().await;
+}
+
+/// Columns of millions of facts take longer to read in than any question may: what the program reads for itself goes on
+/// where a question would have been ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_waits_for_may_last() {
+    if is_postgres() {
+        return;
+    }
+    let options = StoreOptions {
+        read_timeout: Duration::from_millis(200),
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(&fresh_sqlite(), options).await.unwrap();
+    store.migrate().await.unwrap();
+    let scope = slow_desk(&store).await.scope.read();
+    for (tx, may_last) in [
+        (ReadTx::unhurried(&store), true),
+        (ReadTx::new(&store), false),
+    ] {
+        let all = Filter::All(Vec::new());
+        assert_eq!(actions::count(&tx, scope, None, &all).await.unwrap(), 1_000);
+        tokio::time::sleep(2 * options.read_timeout).await;
+        match actions::count(&tx, scope, None, &searches(2)).await {
+            Ok(found) => assert!(may_last && found == 0, "{found}"),
+            Err(error) => assert!(!may_last && error.code() == Code::Timeout, "{error}"),
+        }
+    }
     store.close().await;
 }
