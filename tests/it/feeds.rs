@@ -84,7 +84,7 @@ fn rejected_offers_are_mended_in_their_file() {
         let day = "2026-05-01T00:00:00Z";
         let report = import(
             &world,
-            &yml(&[("", "Cable", "1.50")]),
+            &yml(&[("1", "Cable", "1.50")]),
             &whole("one", day, false),
         )
         .await;
