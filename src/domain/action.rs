@@ -7,8 +7,9 @@ use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
 use super::notice::Notice;
 use super::time::Instant;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use uuid::Uuid;
+use uuid::{Builder, Uuid, Version};
 
 /// The network, the same for every entrance.
 pub const SOURCE: &str = "admitad";
@@ -106,7 +107,16 @@ pub struct Stamp {
     pub observed_at: Instant,
 }
 
-/// What a state says of the action's standing; always given as a whole.
+impl Stamp {
+    /// Older than every state: the stamp of what none has said yet.
+    pub const NEVER: Self = Self {
+        changed_at: Instant::MIN,
+        observed_at: Instant::MIN,
+    };
+}
+
+/// What a state says of the action's standing. A state may leave status, payment and type unsaid ([`Slot::STANDING`]);
+/// what stands here for them then means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Standing {
     /// Status.
@@ -170,6 +180,12 @@ words! {
         AdSpace = "adSpace",
         /// The cart.
         Items = "items",
+        /// Status, its word and whether it is processed; its value lies in the [`Standing`].
+        Status = "status",
+        /// Whether the reward is released; likewise.
+        Paid = "paid",
+        /// Sale or lead; likewise.
+        ActionType = "actionType",
     }
 }
 
@@ -182,6 +198,39 @@ impl Slot {
         Self::Subid3,
         Self::Subid4,
     ];
+
+    /// The parts of a [`Standing`] that are registers of their own, for not every input has them.
+    pub const STANDING: [Self; 3] = [Self::Status, Self::Paid, Self::ActionType];
+}
+
+impl Standing {
+    /// How a part of the standing compares with another's; only serves to settle two states of the same stamp.
+    fn compare(&self, other: &Self, part: Slot) -> Ordering {
+        match part {
+            Slot::Status => self.said_status().cmp(&other.said_status()),
+            Slot::Paid => self.paid.cmp(&other.paid),
+            Slot::ActionType => self.action_type.cmp(&other.action_type),
+            _ => Ordering::Equal,
+        }
+    }
+
+    fn said_status(&self) -> (Status, &str, bool) {
+        (self.status, &self.raw_status, self.processed)
+    }
+
+    /// Takes a part over from another standing.
+    fn take(&mut self, other: &Self, part: Slot) {
+        match part {
+            Slot::Status => {
+                self.status = other.status;
+                self.raw_status.clone_from(&other.raw_status);
+                self.processed = other.processed;
+            }
+            Slot::Paid => self.paid = other.paid,
+            Slot::ActionType => self.action_type = other.action_type,
+            _ => {}
+        }
+    }
 }
 
 /// The value of a slot. The order only serves to settle two states of the same stamp alike everywhere.
@@ -241,7 +290,8 @@ pub struct Record {
     pub beneath: Option<Standing>,
     /// Filled slots.
     pub slots: BTreeMap<Slot, SlotValue>,
-    /// Stamps of the slots that do not come from the newest state.
+    /// Stamps of the slots, and of the [parts of the standing](Slot::STANDING), that do not come from the newest state;
+    /// [`Stamp::NEVER`] for a part that no state has said.
     pub inherited: BTreeMap<Slot, Stamp>,
 }
 
@@ -262,21 +312,21 @@ pub enum Merged {
 
 /// Brings an arriving state into what is known.
 ///
-/// The standing is the newest state's. Each slot holds the value of the newest state that had one: an empty value
-/// never overwrites, an older state may fill what newer ones left empty. Two different states of one stamp are settled
-/// by their values, so that the order of arrival does not matter.
+/// The standing is the newest state's. Each slot, and each of the [parts of the standing](Slot::STANDING) that a state may
+/// leave unsaid, holds the value of the newest state that had one: an empty value never overwrites, an older state may
+/// fill what newer ones left empty. Two different states of one stamp are settled by their values, so that the order of
+/// arrival does not matter.
 pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
     let before = known.clone();
     known.uncover();
-    let newer = (arriving.stamp, &arriving.standing, arriving.program_id)
-        > (known.stamp, &known.standing, known.program_id);
-    let stamps: BTreeMap<Slot, Stamp> = known
-        .slots
-        .keys()
-        .map(|slot| (*slot, known.stamp_of(*slot)))
-        .collect();
+    let newer = arriving.rank() > known.rank();
+    let held = known.slots.keys().copied().chain(Slot::STANDING);
+    let stamps: BTreeMap<Slot, Stamp> = held.map(|slot| (slot, known.stamp_of(slot))).collect();
     if newer {
-        known.standing = arriving.standing.clone();
+        let held = std::mem::replace(&mut known.standing, arriving.standing.clone());
+        for part in Slot::STANDING {
+            known.standing.take(&held, part);
+        }
         known.stamp = arriving.stamp;
         known.program_id = arriving.program_id;
         known.inherited = stamps
@@ -286,6 +336,9 @@ pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
     }
     for (slot, value) in &arriving.slots {
         known.offer(*slot, value, arriving.stamp_of(*slot));
+    }
+    for part in Slot::STANDING {
+        known.offer_part(part, arriving);
     }
     if arriving.notice > known.notice {
         known.notice.clone_from(&arriving.notice);
@@ -313,10 +366,26 @@ fn same_to_a_reader(before: &Record, after: &Record) -> bool {
 }
 
 impl Record {
-    /// The stamp of the state that a slot's value comes from.
+    /// The stamp of the state that the value of a slot or of a part of the standing comes from.
     #[must_use]
     pub fn stamp_of(&self, slot: Slot) -> Stamp {
         self.inherited.get(&slot).copied().unwrap_or(self.stamp)
+    }
+
+    /// How new the state is: what decides whose standing stands, but for its parts that are registers of their own.
+    ///
+    /// Of two states of one stamp the one with the greater status is taken as a whole. That is the status of the newest
+    /// state itself, or none where it says none: the record keeps as much, so a rank is the same whatever came in between.
+    fn rank(&self) -> impl Ord {
+        let standing = &self.standing;
+        let says_status = self.stamp_of(Slot::Status) == self.stamp;
+        (
+            self.stamp,
+            says_status.then(|| standing.said_status()),
+            (standing.reward_e4, standing.currency),
+            (standing.ordered_at, standing.status_updated_at),
+            self.program_id,
+        )
     }
 
     /// Lets the notice stand over the newest state, if it says something newer.
@@ -324,7 +393,7 @@ impl Record {
         let shown = self
             .notice
             .as_ref()
-            .and_then(|notice| notice.over(&self.standing, self.stamp));
+            .and_then(|notice| notice.over(&self.standing, self.stamp_of(Slot::Status)));
         if let Some(shown) = shown {
             self.beneath = Some(std::mem::replace(&mut self.standing, shown));
         }
@@ -360,6 +429,21 @@ impl Record {
             self.inherited.remove(&slot);
         } else {
             self.inherited.insert(slot, stamp);
+        }
+    }
+
+    fn offer_part(&mut self, part: Slot, arriving: &Self) {
+        let stamp = arriving.stamp_of(part);
+        let compared = stamp.cmp(&self.stamp_of(part));
+        if compared.then_with(|| arriving.standing.compare(&self.standing, part))
+            == Ordering::Greater
+        {
+            self.standing.take(&arriving.standing, part);
+            if stamp == self.stamp {
+                self.inherited.remove(&part);
+            } else {
+                self.inherited.insert(part, stamp);
+            }
         }
     }
 
@@ -409,6 +493,8 @@ pub struct State {
     pub raw_status: String,
     /// Reward released.
     pub paid: bool,
+    /// Whether it says so; otherwise `paid` is false and means nothing.
+    pub says_paid: bool,
     /// Reward, 1/10 000.
     pub reward_e4: i64,
     /// Order amount, 1/10 000.
@@ -437,7 +523,19 @@ impl State {
             "{action}\0{}\0{}\0{began}\0{}\0{amount}\0{}",
             self.raw_status, self.paid, self.reward_e4, self.currency,
         );
-        derive(publisher, Kind::State, &key)
+        let id = derive(publisher, Kind::State, &key);
+        if self.says_paid {
+            return id;
+        }
+        // Another one than of the state that says it, and known by that: nothing else of a stored state tells it.
+        let unsaid = Builder::from_bytes(*id.as_bytes()).with_version(Version::Custom);
+        unsaid.into_uuid()
+    }
+
+    /// Whether the state with an id says something of payment.
+    #[must_use]
+    pub fn id_says_paid(id: Uuid) -> bool {
+        id.get_version() != Some(Version::Custom)
     }
 }
 
@@ -540,6 +638,50 @@ mod tests {
         );
     }
 
+    /// The same, without some parts of the standing.
+    fn unsaid(mut record: Record, parts: &[Slot]) -> Record {
+        for part in parts {
+            match part {
+                Slot::Status => {
+                    record.standing.status = Status::Unknown;
+                    record.standing.raw_status = String::new();
+                    record.standing.processed = false;
+                }
+                Slot::Paid => record.standing.paid = false,
+                _ => record.standing.action_type = ActionType::Unknown,
+            }
+            record.inherited.insert(*part, Stamp::NEVER);
+        }
+        record
+    }
+
+    #[test]
+    fn a_table_without_payment_type_or_status_leaves_them_as_they_are() {
+        let mut api = record(5, 6, Status::Approved, &[]);
+        api.standing.paid = true;
+        let table = record(5, 9, Status::Approved, &[(Slot::Keyword, "a")]);
+        let table = unsaid(table, &[Slot::Paid, Slot::ActionType]);
+        let bare = unsaid(record(7, 8, Status::Pending, &[]), &Slot::STANDING);
+        for order in [[&api, &table, &bare], [&bare, &table, &api]] {
+            let mut known = order[0].clone();
+            merge(&mut known, order[1]);
+            merge(&mut known, order[2]);
+            assert_eq!(known.standing.status, Status::Approved);
+            assert!(known.standing.paid && known.standing.processed);
+            assert_eq!(known.standing.action_type, ActionType::Sale);
+            assert_eq!(known.stamp, bare.stamp);
+            assert_eq!(known.stamp_of(Slot::Paid), api.stamp);
+            assert_eq!(known.stamp_of(Slot::Status), table.stamp);
+            assert_eq!(merge(&mut known, &bare), Merged::Same);
+        }
+        // What is said overwrites.
+        let mut known = table.clone();
+        merge(&mut known, &api);
+        merge(&mut known, &record(8, 9, Status::Declined, &[]));
+        assert_eq!(known.standing.status, Status::Declined);
+        assert!(!known.standing.paid && known.inherited.len() == 1);
+    }
+
     fn any_record() -> impl Strategy<Value = Record> {
         let slot = prop_oneof![Just(Slot::Comment), Just(Slot::Subid1), Just(Slot::Keyword)];
         let status = prop_oneof![
@@ -548,21 +690,28 @@ mod tests {
             Just(Status::Declined)
         ];
         (
-            0i64..4,
+            1i64..5,
             0i64..4,
             status,
             proptest::collection::btree_map(slot, "[ab]", 0..3),
             0u128..2,
+            (any::<bool>(), 1i64..3, 0usize..3),
+            proptest::sample::subsequence(Slot::STANDING.to_vec(), 0..=3),
         )
-            .prop_map(|(changed, observed, status, slots, program)| {
+            .prop_map(|(changed, observed, status, slots, program, more, parts)| {
                 let slots: Vec<(Slot, &str)> = slots
                     .iter()
                     .map(|(slot, text)| (*slot, text.as_str()))
                     .collect();
-                Record {
+                let mut record = Record {
                     program_id: Uuid::from_u128(program),
                     ..record(changed, observed, status, &slots)
-                }
+                };
+                let (paid, reward, action_type) = more;
+                record.standing.paid = paid;
+                record.standing.reward_e4 = reward;
+                record.standing.action_type = ActionType::ALL[action_type];
+                unsaid(record, &parts)
             })
     }
 
@@ -592,7 +741,15 @@ mod tests {
                 let other = usize::try_from(seed.rotate_left(u32::try_from(place * 7).unwrap())).unwrap() % len;
                 shuffled.swap(place, other);
             }
-            prop_assert_eq!(fold(&records), fold(&shuffled));
+            let content = fold(&records);
+            prop_assert_eq!(&content, &fold(&shuffled));
+            // And whatever was known before of some of them: content meets content as states do.
+            let (left, right) = records.split_at(len / 2);
+            if !left.is_empty() && !right.is_empty() {
+                let mut both = fold(left);
+                merge(&mut both, &fold(right));
+                prop_assert_eq!(&content, &both);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::notice::Receipt;
 use super::text::fold;
 use super::time::Instant;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Where a record stood in its input.
@@ -105,6 +105,8 @@ pub struct ActionDraft {
     pub ad_space: Option<AdSpaceRef>,
     /// What the state says.
     pub standing: Standing,
+    /// Which [parts of the standing](Slot::STANDING) it leaves unsaid.
+    pub unsaid: BTreeSet<Slot>,
     /// How new it is.
     pub stamp: Stamp,
     /// All filled slots but `AdSpace` and `Items`, which need ids.

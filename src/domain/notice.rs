@@ -102,11 +102,16 @@ fn tells(said: Status, dated: Status) -> bool {
 }
 
 /// An action's states as a reader sees them, the oldest first: an undated state goes where a dated one says the same,
-/// and else is dated by its receipt.
+/// and else is dated by its receipt. What a state leaves unsaid is no state of its own: one without a status goes where
+/// there is any with one, one that says nothing of payment where one that does says the rest.
 #[must_use]
-pub fn history(states: Vec<State>) -> Vec<State> {
-    let (dated, undated): (Vec<State>, Vec<State>) =
+pub fn history(mut states: Vec<State>) -> Vec<State> {
+    if states.iter().any(says_status) {
+        states.retain(says_status);
+    }
+    let (mut dated, undated): (Vec<State>, Vec<State>) =
         states.into_iter().partition(|state| state.is_dated);
+    drop_less_said(&mut dated);
     let is_told = |notice: &State| {
         let until = notice
             .stamp
@@ -133,6 +138,37 @@ pub fn history(states: Vec<State>) -> Vec<State> {
     all.extend(kept);
     all.sort_by_key(|state| state.stamp);
     all
+}
+
+fn says_status(state: &State) -> bool {
+    !state.raw_status.is_empty()
+}
+
+/// Drops the states that say nothing of payment where another one says the rest; what is known is when that was first
+/// observed.
+fn drop_less_said(states: &mut Vec<State>) {
+    let less: Vec<State> = states.extract_if(.., |state| !state.says_paid).collect();
+    for state in less {
+        let is_same = |other: &&mut State| {
+            other.says_paid
+                && other.status == state.status
+                && other.reward_e4 == state.reward_e4
+                && other.currency == state.currency
+                && other.stamp.changed_at == state.stamp.changed_at
+        };
+        // The earliest of them: payment comes later.
+        match states
+            .iter_mut()
+            .filter(is_same)
+            .min_by_key(|other| other.stamp)
+        {
+            Some(more) => {
+                let seen = &mut more.stamp.observed_at;
+                *seen = state.stamp.observed_at.min(*seen);
+            }
+            None => states.push(state),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ impl Secret {
         self.0.is_empty()
     }
 
-    /// The text with the secret, wherever it stands in it, made unreadable.
+    /// The text with the secret, wherever it stands in it, made unreadable, also where its slashes are written `\/` as
+    /// they may be in JSON.
     ///
     /// Secrets of fewer than four characters are left: as text they are everywhere.
     #[must_use]
@@ -43,7 +44,8 @@ impl Secret {
         if self.0.len() < 4 {
             text.to_owned()
         } else {
-            text.replace(&*self.0, HIDDEN)
+            let text = text.replace(&*self.0, HIDDEN);
+            text.replace(&self.0.replace('/', "\\/"), HIDDEN)
         }
     }
 }
@@ -111,6 +113,8 @@ mod tests {
         let secret = Secret::new("abcd");
         assert_eq!(secret.hide_in("key=abcd&abcd"), "key=***&***");
         assert_eq!(Secret::new("a").hide_in("banana"), "banana");
+        let slashed = Secret::new("ab/cd");
+        assert_eq!(slashed.hide_in(r"ab/cd ab\/cd"), "*** ***");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +72,10 @@ async fn take(
     }
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
-    let part = Part(state.uploads.part(run_id));
-    let received = receive(payload, &part.0, state).await;
+    let mut part = Part::begin(state, run_id)
+        .await
+        .map_err(|error| error.into_refusal(&reference))?;
+    let received = receive(payload, &mut part.file, state).await;
     let bytes = received.map_err(|error| error.into_refusal(&reference))?;
     let upload = Upload {
         scope: WriteScope::for_entrance(viewer.publisher.id),
@@ -109,12 +111,34 @@ async fn take(
     }
 }
 
-/// A file that is not whole yet. What is not there any more cannot be removed, and what is left is of no use.
-struct Part(PathBuf);
+/// A file that is not whole yet. It stays open until it has its last name: whoever sweeps would take it for one that was
+/// left behind otherwise.
+struct Part {
+    path: PathBuf,
+    file: File,
+}
+
+impl Part {
+    async fn begin(state: &Data<HttpState>, run_id: Uuid) -> Result<Self, Broken> {
+        let uploads = Arc::clone(&state.uploads);
+        let path = uploads.part(run_id);
+        // It may wait for another server that sweeps.
+        let begun = tokio::task::spawn_blocking(move || uploads.begin(run_id)).await;
+        let file = begun
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(Broken::Disk)?;
+        Ok(Self {
+            path,
+            file: File::from_std(file),
+        })
+    }
+}
 
 impl Drop for Part {
+    /// What is not there any more cannot be removed, and what is left is of no use.
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -127,7 +151,7 @@ async fn queue(
     bytes: u64,
 ) -> Result<(), Error> {
     let file = state.uploads.file(upload.run_id);
-    tokio::fs::rename(&part.0, &file)
+    tokio::fs::rename(&part.path, &file)
         .await
         .map_err(|error| stored(&error))?;
     if let Err(error) = enqueue(&state.store, &upload, bytes).await {
@@ -232,12 +256,8 @@ fn stored(error: &std::io::Error) -> Error {
 }
 
 /// Writes the body to a file until it has reached the disk; gives its size.
-async fn receive(mut payload: Payload, part: &Path, state: &HttpState) -> Result<u64, Broken> {
+async fn receive(mut payload: Payload, file: &mut File, state: &HttpState) -> Result<u64, Broken> {
     let most = state.uploads.max_bytes();
-    tokio::fs::create_dir_all(state.uploads.folder())
-        .await
-        .map_err(Broken::Disk)?;
-    let mut file = File::create(part).await.map_err(Broken::Disk)?;
     let begun = state.clock.elapsed();
     let mut bytes: u64 = 0;
     loop {

@@ -3,6 +3,8 @@
 //! - The key is `action_id`, else `id`. Empty texts, blanks and null are nothing.
 //! - Money has four decimals; more are rounded half to even, and counted. A missing reward refuses the record.
 //! - A missing currency is the program's own; without a known program the record is refused.
+//! - A missing status, type or payment is unsaid, and leaves what is known of it as it is; so does a type that we do not
+//!   know. What is on hold or declined is not paid, though.
 //! - Times are local times of upstream's offset. `-`, and dates of all zeros, are nothing.
 //! - A click country is two letters, upper-cased; anything else is nothing, for a country is never worth an order.
 //! - SubIDs are kept as they are, blanks around them included; one of nothing but blanks is none.
@@ -23,7 +25,7 @@ use crate::domain::money::{Currency, Excess, MoneyError, parse_e4};
 use crate::domain::notice::Receipt;
 use crate::domain::time::{Instant, TimeError, parse_upstream, parse_upstream_day};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Upstream's offset unless set otherwise: its account days begin at 00:00 UTC+3.
 pub const DEFAULT_OFFSET_MINUTES: i32 = 180;
@@ -79,6 +81,7 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
     };
     let has_ad_space = ad_space.external_id.is_some() || ad_space.name.is_some();
     let mut standing = fields.standing(raw, &program)?;
+    let unsaid = fields.unsaid(raw, &standing)?;
     let receipt = fields.receipt(raw, &mut standing)?;
     let slots = fields.slots(raw)?;
     let items = fields.items(&raw.positions)?;
@@ -96,6 +99,7 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
             },
         },
         standing,
+        unsaid,
         slots,
         items,
         rounded: fields.rounded,
@@ -148,6 +152,23 @@ impl Fields {
                 .ok_or_else(|| self.missing("action_date"))?,
             status_updated_at: self.instant(raw.status_updated, "status_updated")?,
         })
+    }
+
+    /// Which parts of the standing the record does not have.
+    fn unsaid(&self, raw: &RawAction<'_>, standing: &Standing) -> Result<BTreeSet<Slot>, Refusal> {
+        // What is on hold or declined is not paid, whether or not the record says so as well.
+        let is_paid_said = self.text(raw.paid, "paid", ID_LIMIT)?.is_some()
+            || matches!(standing.status, Status::Pending | Status::Declined);
+        let said = [
+            (Slot::Status, !standing.raw_status.is_empty()),
+            (Slot::Paid, is_paid_said),
+            (
+                Slot::ActionType,
+                standing.action_type != ActionType::Unknown,
+            ),
+        ];
+        let unsaid = said.into_iter().filter(|(_, is_said)| !is_said);
+        Ok(unsaid.map(|(part, _)| part).collect())
     }
 
     /// How the record came in, if it is a postback: then its status is one of postbacks' words, and becomes the API's.

@@ -130,6 +130,7 @@ pub(super) fn to_state(row: action_state::Model) -> Result<ActionState> {
             status: status(&row.status, TABLE)?,
             raw_status: row.raw_status,
             paid: row.paid,
+            says_paid: State::id_says_paid(row.state_id),
             reward_e4: row.reward_e4,
             order_amount_e4: row.order_amount_e4,
             currency: currency(&row.currency, TABLE)?,

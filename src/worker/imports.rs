@@ -1,6 +1,7 @@
 //! Uploads: those whose files lie with this server are read, one at a time for each publisher, under a lease that a
 //! server which was killed lets run out.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,9 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
 
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
+use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::ingest::format::input::Reading;
 use crate::ingest::pipeline::{Entrance, ImportOptions, Progress, import_queued};
@@ -27,8 +31,8 @@ const SIGN: Duration = Duration::from_secs(2);
 const LOOKED_FOR: Duration = Duration::from_secs(3_600);
 /// How long an import waits for a database that is being restarted.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// How many uploads are read side by side.
-const SIDE_BY_SIDE: usize = 2;
+/// How many uploads are read side by side, each of another publisher.
+const SIDE_BY_SIDE: usize = 4;
 
 /// What reads uploads.
 pub struct Reader<'a> {
@@ -42,37 +46,80 @@ pub struct Reader<'a> {
     pub holder: String,
 }
 
-/// Reads every upload that waits and whose file is here; gives how many have ended.
-///
-/// # Errors
-/// When the database fails. An upload that cannot be read is no error: its run says so.
-pub async fn tick(reader: &Reader<'_>, now: &(dyn Fn() -> Instant + Sync)) -> Result<usize> {
-    match reader.uploads.sweep() {
-        Ok(0) => {}
-        Ok(files) => tracing::info!(files, "what uploads had left that broke off is removed"),
-        Err(error) => tracing::warn!(%error, "the folder of uploads cannot be swept"),
-    }
-    let waiting = uploads::waiting(reader.store, now()).await?;
-    // The oldest of each publisher; the next one when that is in.
-    let mut oldest: Vec<Upload> = Vec::new();
-    for upload in waiting {
-        let is_here = |upload: &Upload| reader.uploads.file(upload.run_id).exists();
-        // Those whose files lie elsewhere are in nobody's way.
-        let is_next = |other: &Upload| other.scope == upload.scope && is_here(other);
-        if !is_here(&upload) || !oldest.iter().any(is_next) {
-            oldest.push(upload);
+/// The uploads that are being read, and those that were found and wait for their turn. A long one holds up nobody but
+/// its own publisher.
+pub struct Reads<'a> {
+    reader: &'a Reader<'a>,
+    now: &'a (dyn Fn() -> Instant + Sync),
+    found: VecDeque<Upload>,
+    under_way: FuturesUnordered<LocalBoxFuture<'a, (WriteScope, Result<bool>)>>,
+    /// Whose uploads are under way.
+    busy: Vec<WriteScope>,
+}
+
+impl<'a> Reads<'a> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(reader: &'a Reader<'a>, now: &'a (dyn Fn() -> Instant + Sync)) -> Self {
+        Self {
+            reader,
+            now,
+            found: VecDeque::new(),
+            under_way: FuturesUnordered::new(),
+            busy: Vec::new(),
         }
     }
-    let ended: Vec<Result<bool>> = futures::stream::iter(oldest)
-        .map(|upload| async move { one(reader, &upload, now).await })
-        .buffer_unordered(SIDE_BY_SIDE)
-        .collect()
-        .await;
-    let mut count = 0;
-    for outcome in ended {
-        count += usize::from(outcome?);
+
+    /// Looks for uploads that wait, and starts as many as there is room for; they are read while [`Self::ended`] is awaited.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look(&mut self) -> Result<()> {
+        let reader = self.reader;
+        match reader.uploads.sweep() {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "what uploads had left that broke off is removed"),
+            Err(error) => tracing::warn!(%error, "the folder of uploads cannot be swept"),
+        }
+        // What was found before is found again, unless somebody else had it meanwhile.
+        self.found.clear();
+        for upload in uploads::waiting(reader.store, (self.now)()).await? {
+            let is_here = |upload: &Upload| reader.uploads.file(upload.run_id).exists();
+            // The oldest of each publisher, the next one when that is in. Those whose files lie elsewhere are in nobody's
+            // way.
+            let is_next = |other: &Upload| other.scope == upload.scope && is_here(other);
+            let waits = self.busy.contains(&upload.scope) || self.found.iter().any(is_next);
+            if !waits || !is_here(&upload) {
+                self.found.push_back(upload);
+            }
+        }
+        self.start();
+        Ok(())
     }
-    Ok(count)
+
+    fn start(&mut self) {
+        let (reader, now) = (self.reader, self.now);
+        while self.under_way.len() < SIDE_BY_SIDE
+            && let Some(upload) = self.found.pop_front()
+        {
+            self.busy.push(upload.scope);
+            self.under_way.push(Box::pin(async move {
+                let outcome = one(reader, &upload, now).await;
+                (upload.scope, outcome)
+            }));
+        }
+    }
+
+    /// Reads on until one is done with, and starts what waits for its room: tells whether its run has ended, and with it
+    /// made way for the next of its publisher. Nothing where none is under way.
+    pub async fn ended(&mut self) -> Option<Result<bool>> {
+        let (scope, outcome) = self.under_way.next().await?;
+        if let Some(place) = self.busy.iter().position(|busy| *busy == scope) {
+            self.busy.swap_remove(place);
+        }
+        self.start();
+        Some(outcome)
+    }
 }
 
 /// Reads an upload; tells whether it has ended.

@@ -14,12 +14,12 @@ pub mod users;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::time::Instant;
 use crate::ingest::inbox::Writer;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use imports::Reader;
+use imports::{Reader, Reads};
 
 /// The pause between two looks for runs whose process is gone.
 const ROUNDS: Duration = Duration::from_secs(600);
@@ -92,23 +92,32 @@ pub async fn read_uploads(reader: Result<Reader<'_>>, clock: &Clock) {
             return std::future::pending().await;
         }
     };
+    let report = |error: &Error| {
+        let cause = error.cause().map(ToString::to_string);
+        tracing::warn!(cause, "uploads could not be read: {error}");
+    };
     let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
+    let mut reads = Reads::new(&reader, &now);
     loop {
-        match imports::tick(&reader, &now).await {
-            // There may be more.
-            Ok(count) if count > 0 => continue,
-            Ok(_) => {}
-            Err(error) => {
-                let cause = error.cause().map(ToString::to_string);
-                tracing::warn!(cause, "uploads could not be read: {error}");
-            }
+        if let Err(error) = reads.look().await {
+            report(&error);
         }
-        tokio::select! {
-            () = reader.uploads.arrival() => {}
-            () = tokio::time::sleep(LOOK) => {}
+        let mut pause = std::pin::pin!(tokio::time::sleep(LOOK));
+        // Until there may be more to read than was found.
+        loop {
+            tokio::select! {
+                Some(ended) = reads.ended() => match ended {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(error) => report(&error),
+                },
+                () = reader.uploads.arrival() => break,
+                () = &mut pause => break,
+            }
         }
     }
 }
+
 async fn end_silent_runs(store: &Store, clock: &Clock) {
     loop {
         if let Err(error) = upkeep::end_silent_runs(store, present(clock)).await {

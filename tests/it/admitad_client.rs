@@ -602,6 +602,51 @@ async fn an_unreadable_token_is_not_shown() {
     }
 }
 
+/// An error in a good status repeats what was sent: the token, the key, the token for renewing.
+#[tokio::test]
+async fn an_error_in_a_good_status_does_not_show_what_it_repeats() {
+    let pair = pair();
+    pair.fake.world(|world| world.put(three()));
+    pair.first().await.unwrap();
+    let token = pair.fake.world(|world| world.live_tokens().remove(0));
+    // Cut before it is hidden, half of it would be left.
+    let long = "x".repeat(150);
+    for body in [
+        format!(
+            r#"{{"error":"bad","error_code":3,"error_description":"Token {token} and {CLIENT_SECRET}"}}"#
+        ),
+        format!(r#"{{"error":"bad","error_code":3,"details":"{long}{token}"}}"#),
+    ] {
+        let fault = pair
+            .through(Trouble::Status(200, Box::leak(body.into_boxed_str()), None))
+            .await;
+        assert!(
+            matches!(&fault, Fault::Refused { message, .. } if message.contains("***")),
+            "{fault:?}"
+        );
+    }
+    // Nor is a token shown that is refused.
+    pair.fake.world(|world| {
+        world.before_each(|request, world| {
+            if request.path != "/token/" {
+                let head = request.header("authorization");
+                let token = head.trim_start_matches("Bearer ");
+                let body = format!(
+                    r#"{{"error":"invalid_token","error_code":1,"error_description":"Token {token} is unknown"}}"#
+                );
+                let body = Box::leak(body.into_boxed_str());
+                world.trouble("statistics/actions", Trouble::Status(200, body, None));
+            }
+        });
+    });
+    let fault = pair.first().await.unwrap_err();
+    silent(&fault);
+    assert!(
+        matches!(&fault, Fault::Unauthorized { said } if said.contains("Token *** is unknown")),
+        "{fault:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_error_in_a_good_status_is_an_error() {
     let pair = pair();

@@ -311,6 +311,7 @@ fn action(
             ordered_at,
             status_updated_at: None,
         },
+        unsaid: std::collections::BTreeSet::new(),
         stamp: Stamp {
             changed_at: ordered_at,
             observed_at: at("2026-05-20T00:00:00Z"),

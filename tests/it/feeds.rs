@@ -6,6 +6,8 @@ use crate::support::drafts::{Maker, Shape, at};
 use crate::support::world::{World, block_on};
 use actiongraph::domain::draft::{ActionDraft, CategoryRef, DraftItem, ProductRef};
 use actiongraph::domain::feed::{CommissionDraft, FeedSource};
+use actiongraph::domain::scope::KeyScope;
+use actiongraph::ingest::adjustments::{LedgerOptions, import_ledger};
 use actiongraph::ingest::feed::import_feed;
 use actiongraph::ingest::pipeline::{ImportReport, Progress};
 use actiongraph::store::apply::feeds::write_commissions;
@@ -72,6 +74,54 @@ async fn try_import(
         &mut Unseen,
     )
     .await
+}
+
+/// Offers and lines of a ledger are no actions: they are not tried again as such, and the answer says what helps.
+#[test]
+fn rejected_offers_are_mended_in_their_file() {
+    block_on(async {
+        let world = World::new(1).await;
+        let day = "2026-05-01T00:00:00Z";
+        let report = import(
+            &world,
+            &yml(&[("1", "Cable", "1.50")]),
+            &whole("one", day, false),
+        )
+        .await;
+        let mut ledger = tempfile::NamedTempFile::new().unwrap();
+        ledger.write_all(b"date,amount\n").unwrap();
+        let options = LedgerOptions {
+            name: "ledger.csv".to_owned(),
+            account: "admitad".to_owned(),
+            as_of: None,
+            offset_minutes: 0,
+        };
+        let now = || at("2026-06-30T00:00:00Z");
+        // Whatever becomes of it: there is a run.
+        let _ = import_ledger(&world.store, world.write(0), ledger.path(), &options, &now).await;
+        let api = Api::of(&world, 0).allowed(&[KeyScope::Read, KeyScope::Import]);
+        let runs = api
+            .data("{ imports { nodes { id entrance } } }", &json!({}))
+            .await;
+        for (entrance, words) in [
+            ("FEED", "`actiongraph feed import`"),
+            ("ADJUSTMENTS", "`actiongraph adjustments import`"),
+        ] {
+            let runs = runs["imports"]["nodes"].as_array().unwrap();
+            let run = runs.iter().find(|run| run["entrance"] == entrance).unwrap();
+            let mutation = format!(
+                "mutation {{ retryRejectedRecords(run: {}, all: true) {{ run {{ id }} userErrors {{ field code message }} }} }}",
+                run["id"]
+            );
+            let told = api.data(&mutation, &json!({})).await["retryRejectedRecords"].clone();
+            assert_eq!(told["run"], json!(null), "{entrance}");
+            assert_eq!(told["userErrors"][0]["field"], json!(["run"]));
+            assert_eq!(told["userErrors"][0]["code"], "BAD_USER_INPUT");
+            let message = told["userErrors"][0]["message"].as_str().unwrap();
+            assert!(message.contains(words), "{message}");
+        }
+        assert_eq!(report.read, 1);
+    });
 }
 
 fn whole<'a>(name: &'a str, at: &'a str, is_hot: bool) -> Taken<'a> {

@@ -210,6 +210,7 @@ fn draft(external_id: &str, ordered: &str) -> ActionDraft {
             ordered_at,
             status_updated_at: None,
         },
+        unsaid: std::collections::BTreeSet::new(),
         stamp: Stamp {
             changed_at: ordered_at,
             observed_at: ordered_at,

@@ -17,7 +17,7 @@ use actiongraph::ingest::format::input::Reading;
 use actiongraph::ingest::uploads::Uploads;
 use actiongraph::store::uploads::{Upload, enqueue, renew, take};
 use actiongraph::store::{ReadTx, imports};
-use actiongraph::worker::imports::{Reader, tick};
+use actiongraph::worker::imports::{Reader, Reads};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -142,6 +142,48 @@ fn chunked(server: &Running, key: &str) -> String {
     let mut answer = [0; 64];
     let count = stream.read(&mut answer).unwrap();
     String::from_utf8_lossy(&answer[..count]).into_owned()
+}
+
+/// A body comes slowly; meanwhile another file arrives, is read, and the folder is swept for it.
+#[tokio::test]
+async fn a_file_that_comes_slowly_is_left_alone_by_the_sweeps_for_others() {
+    let (server, folder) = with_folder("").await;
+    let (slow, quick) = (&server.keys[0], &server.keys[1]);
+    let body = page(1, 20, 0);
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let timeout = Some(Duration::from_secs(20));
+    stream.set_read_timeout(timeout).unwrap();
+    let head = format!(
+        "POST /import?wait=true HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {slow}\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let begun = async {
+        while !folder.path().exists() || is_empty(folder.path()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    tokio::time::timeout(patience, begun)
+        .await
+        .expect("it is being received");
+    let (status, told) = server
+        .upload(quick, "?wait=true", page(1, 1, 0).into_bytes())
+        .await;
+    assert_eq!((status, &told["run"]["state"]), (200, &json!("SUCCEEDED")));
+    assert!(
+        !is_empty(folder.path()),
+        "what is half there is still there"
+    );
+    stream.write_all(second.as_bytes()).unwrap();
+    let mut answer = [0; 64];
+    let count = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let seen = server.data(0, "{ actions { totalCount } }").await;
+    assert_eq!(seen["actions"]["totalCount"], 20);
+    emptied(folder.path()).await;
 }
 
 #[tokio::test]
@@ -335,6 +377,102 @@ async fn state_of(server: &Running, scope: WriteScope, run: Uuid) -> (RunState, 
     (found[0].state, found[0].counts.read)
 }
 
+/// Looks once, and reads what is found; how many have ended.
+async fn tick(reader: &Reader<'_>, now: &(dyn Fn() -> Instant + Sync)) -> usize {
+    let mut reads = Reads::new(reader, now);
+    reads.look().await.unwrap();
+    let mut count = 0;
+    while let Some(ended) = reads.ended().await {
+        count += usize::from(ended.unwrap());
+    }
+    count
+}
+
+/// Makes a file that does not end before it is told to: a pipe, with the text again and again.
+fn endless(
+    path: &Path,
+    text: String,
+) -> (std::sync::mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
+    let (end, ending) = std::sync::mpsc::channel();
+    let path = path.to_owned();
+    let writing = std::thread::spawn(move || {
+        // Whoever only looks at its beginning goes away before that much.
+        let pieces = (256 << 10) / text.len();
+        loop {
+            let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            if (0..pieces).all(|_| pipe.write_all(text.as_bytes()).is_ok()) {
+                ending.recv().unwrap();
+                return;
+            }
+        }
+    });
+    (end, writing)
+}
+
+/// While a long upload is read, one of another publisher that arrives later is read beside it; one of the same waits.
+#[tokio::test]
+async fn a_long_upload_holds_up_its_own_publisher_only() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), 10_000_000);
+    let now = server.now();
+    let put = async |number: u128, publisher: usize| {
+        let upload = Upload {
+            scope: WriteScope::for_entrance(server.publishers[publisher].id),
+            run_id: Uuid::from_u128(number),
+            name: "one of many".to_owned(),
+            as_of: Some(now),
+            offset_minutes: 0,
+            queued_at: later(now, i64::try_from(number).unwrap()),
+        };
+        enqueue(&server.store, &upload, 10).await.unwrap();
+        upload
+    };
+    let short = |upload: &Upload| {
+        std::fs::write(place.file(upload.run_id), page(1, 1, 0)).unwrap();
+    };
+    let reader = Reader {
+        store: &server.store,
+        uploads: &place,
+        reading: &Reading::default(),
+        holder: "one".to_owned(),
+    };
+    let moment = || later(now, 60);
+    let mut reads = Reads::new(&reader, &moment);
+    let long = put(1, 0).await;
+    let (end, writing) = endless(&place.file(long.run_id), page(1, 20, 0));
+    reads.look().await.unwrap();
+    let begun = async {
+        let running = async || state_of(&server, long.scope, long.run_id).await.0;
+        while running().await == RunState::Queued {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ended = reads.ended() => panic!("{ended:?}"),
+        () = begun => {}
+    }
+    let (behind, other) = (put(2, 0).await, put(3, 1).await);
+    short(&behind);
+    short(&other);
+    reads.look().await.unwrap();
+    assert!(reads.ended().await.unwrap().unwrap());
+    let state = async |upload: &Upload| state_of(&server, upload.scope, upload.run_id).await.0;
+    assert_eq!(state(&other).await, RunState::Succeeded);
+    assert_eq!(state(&long).await, RunState::Running);
+    assert_eq!(state(&behind).await, RunState::Queued);
+    end.send(()).unwrap();
+    writing.join().unwrap();
+    assert!(reads.ended().await.unwrap().unwrap());
+    assert_eq!(state(&long).await, RunState::Succeeded);
+    assert!(reads.ended().await.is_none());
+    reads.look().await.unwrap();
+    assert!(reads.ended().await.unwrap().unwrap());
+    assert_eq!(state(&behind).await, RunState::Succeeded);
+}
+
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[tokio::test]
 async fn an_upload_whose_server_was_killed_is_taken_up_again() {
@@ -389,7 +527,7 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         holder: "alive".to_owned(),
     };
     let at = |seconds: i64| move || later(now, seconds);
-    assert_eq!(tick(&reader, &at(20)).await.unwrap(), 0);
+    assert_eq!(tick(&reader, &at(20)).await, 0);
     assert!(!cut_off.exists() && foreign.exists());
     assert!(place.part(Uuid::from_u128(5)).exists());
     drop(received);
@@ -398,12 +536,12 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         RunState::Queued
     );
     // When its lease has run out, the next one reads both, and each only once.
-    assert_eq!(tick(&reader, &at(40)).await.unwrap(), 1);
+    assert_eq!(tick(&reader, &at(40)).await, 1);
     assert_eq!(
         state_of(&server, scope, first.run_id).await,
         (RunState::Partial, 20)
     );
-    assert_eq!(tick(&reader, &at(41)).await.unwrap(), 1);
+    assert_eq!(tick(&reader, &at(41)).await, 1);
     assert_eq!(
         state_of(&server, scope, second.run_id).await,
         (RunState::Succeeded, 20)
@@ -414,13 +552,13 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
             .unwrap()
     );
     // One whose file nobody has is waited for, and then given up with words.
-    assert_eq!(tick(&reader, &at(60)).await.unwrap(), 0);
-    assert_eq!(tick(&reader, &at(3_700)).await.unwrap(), 1);
+    assert_eq!(tick(&reader, &at(60)).await, 0);
+    assert_eq!(tick(&reader, &at(3_700)).await, 1);
     assert_eq!(
         state_of(&server, scope, lost.run_id).await.0,
         RunState::Failed
     );
-    assert_eq!(tick(&reader, &at(3_701)).await.unwrap(), 0);
+    assert_eq!(tick(&reader, &at(3_701)).await, 0);
     std::fs::remove_file(foreign).unwrap();
     assert!(is_empty(folder.path()));
     let seen = server.data(0, "{ actions { totalCount } }").await;

@@ -149,8 +149,9 @@ fn a_new_action_that_is_told_again_is_the_same() {
 fn history_shows_an_undated_state_until_a_dated_one_says_the_same() {
     let state = |changed: i64, observed: i64, status: Status| State {
         status,
-        raw_status: String::new(),
+        raw_status: status.as_str().to_ascii_lowercase(),
         paid: false,
+        says_paid: true,
         reward_e4: 1,
         order_amount_e4: None,
         currency: Currency::USD,
@@ -168,6 +169,24 @@ fn history_shows_an_undated_state_until_a_dated_one_says_the_same() {
     let seen = history(vec![told, dated.clone(), state(1, 2, Status::Pending)]);
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[1], dated);
+    // A table without payment, and one without a status, add nothing to what is known.
+    let mut paid = dated.clone();
+    paid.paid = true;
+    let mut table = state(19, 30, Status::Approved);
+    table.says_paid = false;
+    let mut bare = state(22, 40, Status::Unknown);
+    bare.raw_status = String::new();
+    assert_eq!(
+        history(vec![table.clone(), bare.clone(), paid.clone()]),
+        [paid.clone()]
+    );
+    assert_eq!(history(vec![table.clone()]), [table.clone()]);
+    assert_eq!(history(vec![bare.clone()]), [bare]);
+    // When it was first seen is known from whoever saw it first.
+    table.stamp.observed_at = minutes(21);
+    let mut first = paid.clone();
+    first.stamp.observed_at = minutes(21);
+    assert_eq!(history(vec![paid, table]), [first]);
 }
 
 fn any_record() -> impl Strategy<Value = Record> {

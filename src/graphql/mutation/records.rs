@@ -16,6 +16,7 @@ use crate::graphql::id::Kind;
 use crate::graphql::siblings::alone;
 use crate::graphql::types::import::ImportRun;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
+use crate::ingest::pipeline::Entrance;
 use crate::ingest::retry::{Mended, retry_apart};
 use crate::store::{ReadTx, imports};
 
@@ -48,7 +49,8 @@ pub struct RecordChanges;
 #[Object]
 impl RecordChanges {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
-    /// understood now are noted as mended; the same again changes nothing. It needs a key with the scope IMPORT.
+    /// understood now are noted as mended; the same again changes nothing. Runs of a product feed or a ledger hold no
+    /// actions: mend their file and import it again. It needs a key with the scope IMPORT.
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,
@@ -101,6 +103,9 @@ impl Asked {
             let message = "there is no such run; `imports` lists them";
             return Ok(wrong(&["run"], Code::NotFound, message));
         };
+        if let Some(message) = no_actions(&run) {
+            return Ok(wrong(&["run"], Code::BadUserInput, message));
+        }
         let chosen = match self.chosen(&tx, request, &run).await? {
             Ok(chosen) => chosen,
             Err(payload) => return Ok(payload),
@@ -175,6 +180,22 @@ impl Asked {
             run: None,
             user_errors,
         }))
+    }
+}
+
+/// Why the records of a run cannot be tried again one by one: they are no actions, and would be refused as such for ever.
+fn no_actions(run: &records::ImportRun) -> Option<&'static str> {
+    // A feed and a ledger mean something as a whole only: what they lack is gone.
+    if run.entrance == Entrance::Feed.as_str() {
+        Some(
+            "the run read a product feed, whose offers are no actions; mend the file and import it again with `actiongraph feed import`",
+        )
+    } else if run.entrance == Entrance::Adjustments.as_str() {
+        Some(
+            "the run read a ledger, whose lines are no actions; mend the file and import it again with `actiongraph adjustments import`",
+        )
+    } else {
+        None
     }
 }
 

@@ -72,11 +72,12 @@ impl Said<'_> {
         word(self.error).unwrap_or_default()
     }
 
-    /// In one sentence without a full stop.
-    fn words(&self) -> String {
+    /// In one sentence without a full stop and without what `hide` takes out: secrets, which upstream likes to repeat.
+    fn words(&self, hide: &dyn Fn(&str) -> String) -> String {
         let parts = [self.error, self.error_description, self.details];
         let parts: Vec<String> = parts.into_iter().filter_map(word).collect();
-        let text = parts.join(": ");
+        // Before it is cut, lest half a secret be left.
+        let text = hide(&parts.join(": "));
         excerpt(text.trim_end_matches('.'))
     }
 }
@@ -88,11 +89,11 @@ fn word(literal: Literal<'_>) -> Option<String> {
 }
 
 impl Answer {
-    /// Whether it is taken.
+    /// Whether it is taken. Whatever its status is, `hide` takes secrets out of the words that are quoted from it.
     ///
     /// # Errors
     /// [`Objection`]
-    pub(super) fn judge(&self) -> Result<(), Objection> {
+    pub(super) fn judge(&self, hide: &dyn Fn(&str) -> String) -> Result<(), Objection> {
         let said = Said::of(&self.body);
         let is_good = (200..300).contains(&self.status);
         if is_good && said.is_none() {
@@ -100,7 +101,7 @@ impl Answer {
         }
         let words = || {
             said.as_ref()
-                .map(Said::words)
+                .map(|said| said.words(hide))
                 .filter(|words| !words.is_empty())
                 .unwrap_or_else(|| format!("status {} without a reason", self.status))
         };

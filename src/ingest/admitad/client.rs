@@ -311,11 +311,8 @@ impl Client {
                 .get(&self.transport, now, endpoint.scope, refused.as_ref())
                 .await?;
             let request = request().bearer_auth(token.expose());
-            let mut answer = self.transport.send(request).await?;
-            if !(200..300).contains(&answer.status) {
-                answer.body = self.tokens.hide(Some(&token), &answer.body);
-            }
-            match answer.judge() {
+            let answer = self.transport.send(request).await?;
+            match answer.judge(&|words| self.tokens.hide(Some(&token), words)) {
                 Ok(()) => return Ok((answer.body, token)),
                 Err(Objection::Token { .. }) if refused.is_none() => refused = Some(token),
                 Err(Objection::Token { said }) => {
@@ -339,13 +336,15 @@ impl Client {
             Fault::Unreadable {
                 cause,
                 excerpt: said,
-            } if !said.is_empty() => {
-                let start: String = body.chars().take(LOOKED_AT).collect();
-                Fault::Unreadable {
-                    cause: self.tokens.hide(Some(token), &cause),
-                    excerpt: excerpt(&self.tokens.hide(Some(token), &start)),
-                }
-            }
+            } => Fault::Unreadable {
+                cause: self.tokens.hide(Some(token), &cause),
+                excerpt: if said.is_empty() {
+                    said
+                } else {
+                    let start: String = body.chars().take(LOOKED_AT).collect();
+                    excerpt(&self.tokens.hide(Some(token), &start))
+                },
+            },
             other => other,
         }
     }

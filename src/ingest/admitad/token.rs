@@ -149,8 +149,8 @@ impl Tokens {
             .unwrap_or_default()
     }
 
-    /// A text without the account's secret and without the token, also as they stand in a request's head.
-    pub(super) fn hide(&self, access: Option<&Secret>, text: &str) -> String {
+    /// A text without the account's secret and without a token, also as they stand in a request's head.
+    pub(super) fn hide(&self, token: Option<&Secret>, text: &str) -> String {
         use base64::Engine;
         let Credentials {
             client_id,
@@ -159,8 +159,8 @@ impl Tokens {
         let pair = format!("{client_id}:{}", client_secret.expose());
         let head = Secret::new(base64::engine::general_purpose::STANDARD.encode(pair));
         let text = client_secret.hide_in(&head.hide_in(text));
-        match access {
-            Some(access) => access.hide_in(&text),
+        match token {
+            Some(token) => token.hide_in(&text),
             None => text,
         }
     }
@@ -266,16 +266,10 @@ impl Tokens {
             .post(PATH)
             .basic_auth(client_id, Some(client_secret.expose()))
             .form(form);
-        let mut answer = transport.send(request).await?;
-        if !(200..300).contains(&answer.status) {
-            answer.body = self.hide(None, &answer.body);
-            for (name, value) in form {
-                if *name == "refresh_token" {
-                    answer.body = Secret::new(*value).hide_in(&answer.body);
-                }
-            }
-        }
-        match answer.judge() {
+        let answer = transport.send(request).await?;
+        let sent = form.iter().find(|(name, _)| *name == "refresh_token");
+        let sent = sent.map(|(_, refresh)| Secret::new(*refresh));
+        match answer.judge(&|words| self.hide(sent.as_ref(), words)) {
             Ok(()) => granted(&answer).map(Ok),
             Err(objection) => Ok(Err(objection)),
         }

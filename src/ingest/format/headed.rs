@@ -7,7 +7,7 @@ use super::delimited::{DELIMITERS, first_rows};
 use super::heading::{ROWS_ABOVE, folded, listed, short};
 use super::text::{Allowance, Bounded, Utf8, beginning, glimpse, is_utf8};
 use super::value::{self, Cell};
-use super::{Decoded, decoded};
+use super::{Decoded, decoded, told};
 use crate::domain::column::ColumnKind;
 use crate::domain::draft::{Place, RejectReason};
 use crate::domain::text::has_nul;
@@ -154,7 +154,11 @@ impl Table {
             allowance.renew();
             let more = reader.read_byte_record(&mut record).map_err(|error| {
                 let line = reader.position().line();
-                format!("the CSV cannot be read beyond line {line}: {error}; repeat the import with a whole file")
+                let why = match error.kind() {
+                    csv::ErrorKind::Io(error) => told(error),
+                    _ => format!("{error}; repeat the import with a whole file"),
+                };
+                format!("the CSV cannot be read beyond line {line}: {why}")
             })?;
             if !more {
                 return Ok(());
@@ -305,5 +309,5 @@ fn unpacked(path: &Path) -> Result<Decoded<File>, String> {
 }
 
 fn unreadable(error: &std::io::Error) -> String {
-    format!("the input cannot be read: {error}; repeat the import with a whole file")
+    format!("the input cannot be read: {}", told(error))
 }

@@ -13,7 +13,7 @@ use super::sheet::lines::SheetRows;
 use super::sheet::parent::{Spooled, spool};
 use super::text::{Utf8, beginning, is_utf8};
 use super::xml::Xml;
-use super::{Decoded, ReadError, decoded};
+use super::{Decoded, ReadError, decoded, told};
 use crate::domain::time::Instant;
 use crate::ingest::latest::latest_stamp;
 use crate::ingest::raw::RawRecord;
@@ -223,7 +223,7 @@ fn newest(
 }
 
 fn unreadable(error: &io::Error) -> String {
-    format!("the input cannot be read: {error}; repeat the import with a whole file")
+    format!("the input cannot be read: {}", told(error))
 }
 
 fn unpacked(path: &Path, meter: Option<Meter>) -> Result<Decoded<Counted>, String> {

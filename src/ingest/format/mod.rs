@@ -11,6 +11,7 @@ pub mod heading;
 pub mod input;
 pub mod json;
 pub mod offers;
+mod packed;
 mod recover;
 mod rows;
 mod scan;
@@ -23,15 +24,15 @@ mod xml;
 mod yml;
 
 use crate::domain::draft::Reject;
-use flate2::read::MultiGzDecoder;
+use packed::{Gunzip, told};
 use std::io::{self, Cursor, Read};
 
 /// An input after [`decoded`]: plain, or unpacked while it is read.
 pub enum Decoded<R> {
     /// As it came.
     Plain(io::Chain<Cursor<Vec<u8>>, R>),
-    /// gzip, of one member or many.
-    Gzip(Box<MultiGzDecoder<io::Chain<Cursor<Vec<u8>>, R>>>),
+    /// gzip, of one member or many, unless it is a bomb.
+    Gzip(Box<Gunzip<io::Chain<Cursor<Vec<u8>>, R>>>),
 }
 
 impl<R: Read> Read for Decoded<R> {
@@ -60,7 +61,7 @@ pub fn decoded<R: Read>(mut input: R) -> io::Result<Decoded<R>> {
     }
     let whole = Cursor::new(magic[..held].to_vec()).chain(input);
     Ok(if magic[..held] == [0x1f, 0x8b] {
-        Decoded::Gzip(Box::new(MultiGzDecoder::new(whole)))
+        Decoded::Gzip(Box::new(Gunzip::new(whole)))
     } else {
         Decoded::Plain(whole)
     })
@@ -83,8 +84,8 @@ pub enum ReadError {
 /// Why an input could not be read to its end; all records before that place have been handed out.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the input cannot be read beyond byte {byte} (line {line}): {source}; everything before is read, repeat the import \
-     with a whole file"
+    "the input cannot be read beyond byte {byte} (line {line}), everything before is read: {}",
+    told(.source)
 )]
 pub struct InputError {
     /// How many bytes, unpacked, were read.

@@ -266,6 +266,26 @@ fn statuses() {
             "{raw}"
         );
     }
+    for (text, unsaid) in [
+        (fixture!("paid"), vec![]),
+        (fixture!("old-response"), vec![]),
+        (fixture!("no-status"), vec![Slot::Status]),
+    ] {
+        assert_eq!(
+            draft(text).unsaid.into_iter().collect::<Vec<_>>(),
+            unsaid,
+            "{text}"
+        );
+    }
+    let bare = |status: &str| {
+        draft(&format!(
+            r#"{{"id":1,"advcampaign_id":6115,"action_date":"2024-03-05 13:30:00","payment":1{status}}}"#
+        ))
+        .unsaid
+    };
+    assert_eq!(bare("").into_iter().collect::<Vec<_>>(), Slot::STANDING);
+    assert!(bare(r#","status":"approved""#).contains(&Slot::Paid));
+    assert!(!bare(r#","status":"declined""#).contains(&Slot::Paid));
     let old = draft(fixture!("old-response"));
     assert_eq!(
         old.stamp.changed_at,

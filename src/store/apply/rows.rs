@@ -10,7 +10,6 @@ use crate::domain::id::PublisherId;
 use crate::domain::notice::Notice;
 use crate::domain::time::Instant;
 use entity::{action_item, action_state};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What an action contributes to the totals.
@@ -77,7 +76,11 @@ pub(super) fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &Ad
         standing: draft.standing.clone(),
         stamp: draft.stamp,
         slots,
-        inherited: BTreeMap::new(),
+        inherited: draft
+            .unsaid
+            .iter()
+            .map(|part| (*part, Stamp::NEVER))
+            .collect(),
         notice: Notice::of(&draft.standing, draft.receipt),
         beneath: None,
     }
@@ -94,6 +97,8 @@ pub(super) fn state_of(draft: &ActionDraft) -> State {
         status: draft.standing.status,
         raw_status: draft.standing.raw_status.clone(),
         paid: draft.standing.paid,
+        // Whether a postback says it is told apart in its notice.
+        says_paid: !(is_dated && draft.unsaid.contains(&Slot::Paid)),
         reward_e4: draft.standing.reward_e4,
         order_amount_e4,
         currency: draft.standing.currency,

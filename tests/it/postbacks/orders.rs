@@ -1,4 +1,4 @@
-//! Pages and postbacks of the same actions in many orders: one content, whatever the order, and the totals of it.
+//! Pages, tables and postbacks of the same actions in many orders: one content, whatever the order, and the totals of it.
 
 use crate::support::dice::Dice;
 use crate::support::fresh_store;
@@ -110,8 +110,8 @@ async fn content(store: &Store, scope: WriteScope) -> Vec<String> {
     lines
 }
 
-#[tokio::test]
-async fn pages_and_postbacks_in_any_order_end_in_one_content() {
+/// Brings the states in, in many orders; `check` looks at what they end in.
+async fn in_any_order(arrivals: &[ActionDraft], check: impl Fn(&[String])) {
     let mut dice = Dice::new(20_261_122);
     let mut wanted: Option<Vec<String>> = None;
     for order in 0..ORDERS {
@@ -129,7 +129,7 @@ async fn pages_and_postbacks_in_any_order_end_in_one_content() {
             as_of: now,
         };
         begin(&store, scope, &run).await.unwrap();
-        let mut arriving = arrivals();
+        let mut arriving = arrivals.to_vec();
         if order > 0 {
             dice.shuffle(&mut arriving);
         }
@@ -145,15 +145,78 @@ async fn pages_and_postbacks_in_any_order_end_in_one_content() {
         assert_eq!(checked.drift_rows, 0, "order {order}");
         match &wanted {
             None => {
-                assert!(seen[0].contains("status: Approved, raw_status: \"approved\", paid: true"));
-                assert!(seen[0].contains("reward_e4: 16000"), "{}", seen[0]);
-                assert!(seen[0].contains("device: Some(\"mobile\")"));
-                assert!(seen.concat().contains("status: Pending, raw_status: \"pending\", paid: false, processed: false, returned_to_hold: true"));
-                assert!(seen.concat().contains("status: Declined"));
+                check(&seen);
                 wanted = Some(seen);
             }
             Some(wanted) => assert_eq!(&seen, wanted, "order {order}"),
         }
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn pages_and_postbacks_in_any_order_end_in_one_content() {
+    in_any_order(&arrivals(), |seen| {
+        assert!(seen[0].contains("status: Approved, raw_status: \"approved\", paid: true"));
+        assert!(seen[0].contains("reward_e4: 16000"), "{}", seen[0]);
+        assert!(seen[0].contains("device: Some(\"mobile\")"));
+        assert!(seen.concat().contains("status: Pending, raw_status: \"pending\", paid: false, processed: false, returned_to_hold: true"));
+        assert!(seen.concat().contains("status: Declined"));
+    })
+    .await;
+}
+
+/// A row of the account's own report, which has neither payment nor type, and its status only if that column was chosen.
+fn table(action: &str, taken: &str, status: Option<&str>, changed: &str) -> ActionDraft {
+    let record = json!({"action_id": action, "advcampaign_id": 6115, "status": status, "status_updated": changed,
+        "payment": "1.60", "cart": "31.50", "currency": "USD", "action_date": "2024-03-05 10:00:00"});
+    let record = RawRecord {
+        place: actiongraph::domain::draft::Place::default(),
+        text: record.to_string(),
+    };
+    let context = NormalizeContext {
+        offset_minutes: 0,
+        observed_at: at(taken),
+    };
+    record.draft(&context).unwrap()
+}
+
+#[tokio::test]
+async fn a_table_without_payment_type_or_status_takes_nothing_away_in_any_order() {
+    let approved = "2024-03-05 11:00:00";
+    let arrivals = [
+        page("1", "10:05:00", "pending", "", 0),
+        page("1", "11:20:00", "approved", approved, 1),
+        table("1", "12:00:00", Some("approved"), approved),
+        table("1", "13:00:00", None, ""),
+        page("2", "10:05:00", "pending", "", 0),
+        table("2", "12:00:00", None, ""),
+        table("3", "12:00:00", None, ""),
+    ];
+    in_any_order(&arrivals, |seen| {
+        // An action, its cart and its states; the next one.
+        let [one, _, pending, paid, two, _, held, three, _, bare] = seen else {
+            panic!("{seen:#?}")
+        };
+        assert!(one.contains("action_type: Sale"), "{one}");
+        assert!(
+            one.contains("status: Approved, raw_status: \"approved\", paid: true"),
+            "{one}"
+        );
+        assert!(pending.contains("status: Pending"), "{pending}");
+        assert!(
+            paid.contains("raw_status: \"approved\", paid: true"),
+            "{paid}"
+        );
+        assert!(
+            two.contains("status: Pending, raw_status: \"pending\", paid: false"),
+            "{two}"
+        );
+        assert!(held.contains("status: Pending"), "{held}");
+        // What nobody has said stays unknown.
+        assert!(three.contains("action_type: Unknown"), "{three}");
+        assert!(three.contains("status: Unknown"), "{three}");
+        assert!(bare.contains("status: Unknown"), "{bare}");
+    })
+    .await;
 }

@@ -223,6 +223,7 @@ impl Maker {
             program: self.program(),
             ad_space: self.ad_space(),
             standing,
+            unsaid: std::collections::BTreeSet::new(),
             stamp,
             slots: self.slots(ordered_at),
             items: (0..count).map(|_| self.item()).collect(),

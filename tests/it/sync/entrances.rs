@@ -13,7 +13,7 @@ use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_fi
 use actiongraph::ingest::postback::{Told, read};
 use actiongraph::ingest::uploads::Uploads;
 use actiongraph::store::uploads::{Upload, enqueue};
-use actiongraph::worker::imports::{Reader, tick};
+use actiongraph::worker::imports::{Reader, Reads};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -213,7 +213,10 @@ impl Stage {
             reading: &reading(),
             holder: "reader".to_owned(),
         };
-        assert_eq!(tick(&reader, &move || now).await.unwrap(), 1);
+        let asked = move || now;
+        let mut reads = Reads::new(&reader, &asked);
+        reads.look().await.unwrap();
+        assert!(reads.ended().await.unwrap().unwrap());
     }
 
     async fn bring(&self, entrance: &str, actions: &[Action], dice: &mut Dice) {
