@@ -19,7 +19,8 @@ pub struct Model {
     pub lease_until_us: i64,
     /// Until when nothing of the account is fetched, µs since 1970 UTC.
     pub paused_until_us: Option<i64>,
-    /// `WAITING`, `FAILING` (the network cannot be reached) or `STOPPED` (a person has to do something).
+    /// `WAITING`, `FAILING` (the network cannot be reached), `STOPPED` (a person has to do something) or `DONE` (it is
+    /// configured no more).
     pub condition: String,
     /// Faults in a row.
     pub failures: i32,

@@ -3,12 +3,13 @@
 use super::{Failure, now};
 use crate::clock::Clock;
 use crate::domain::money::Currency;
-use crate::domain::scope::Publisher;
+use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{Instant, Zone};
 use crate::ingest::admitad::client::TIMEOUT;
 use crate::ingest::admitad::tick::{Setup, Sync};
 use crate::settings::Settings;
-use crate::store::{Store, publishers};
+use crate::store::{Store, publishers, sync};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The pace where the settings say never and somebody reads by hand.
@@ -51,7 +52,39 @@ pub(super) async fn syncs(
         };
         syncs.push(Sync::new(store, &publisher, &setup, now(clock))?);
     }
+    retire(store, settings, &syncs, now(clock)).await?;
     Ok(syncs)
+}
+
+/// Retires what was fetched of these accounts' publishers under names that are configured no more. Of publishers without
+/// an account here nothing is known: another server may have them.
+async fn retire(
+    store: &Store,
+    settings: &Settings,
+    syncs: &[Sync],
+    now: Instant,
+) -> Result<(), Failure> {
+    let publishers: BTreeMap<&str, &Publisher> = syncs
+        .iter()
+        .map(|sync| (sync.publisher().slug.as_str(), sync.publisher()))
+        .collect();
+    for (slug, publisher) in publishers {
+        let of_it = settings
+            .accounts
+            .iter()
+            .filter(|account| account.publisher == slug);
+        let names: Vec<String> = of_it.map(|account| account.name.clone()).collect();
+        let scope = WriteScope::for_entrance(publisher.id);
+        let retired = sync::retire(store, scope, &names, now).await?;
+        if retired > 0 {
+            tracing::info!(
+                publisher = slug,
+                accounts = retired,
+                "accounts that are configured no more are left alone; what they brought stays"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Which accounts somebody asks for by hand.

@@ -270,6 +270,9 @@ async fn write_demo_clicks(
             offset_minutes: DEFAULT_OFFSET_MINUTES,
             rows: &set.rows,
             replaces: &set.replaces,
+            unread: &[],
+            rejects: &[],
+            rejected_before: 0,
             sync: None,
             now: now(),
         };

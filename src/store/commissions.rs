@@ -10,6 +10,15 @@ use entity::commission_rate;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// A product whose commission is to be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its id at the network; none where it is known by its link or name alone.
+    pub external_id: Option<String>,
+    /// Its link.
+    pub url: String,
+}
+
 /// What commission each product pays: one statement.
 ///
 /// # Errors
@@ -38,7 +47,7 @@ pub async fn of_products(
     Ok(found)
 }
 
-/// The links of products that were ordered since `sold_since`, whose commission was not asked for since `asked_before`:
+/// The products with a link that were ordered since `sold_since`, whose commission was not asked for since `asked_before`:
 /// those never asked for first, then the longest ago; at most `limit`. One statement.
 ///
 /// # Errors
@@ -49,10 +58,10 @@ pub async fn due(
     sold_since: Instant,
     asked_before: Instant,
     limit: u32,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Due>> {
     let mut sql = tx.sql();
     sql.push(
-        "SELECT p.url FROM products p LEFT JOIN commission_rates c ON c.publisher_id = p.publisher_id \
+        "SELECT p.external_id, p.url FROM products p LEFT JOIN commission_rates c ON c.publisher_id = p.publisher_id \
          AND c.product_id = p.id WHERE p.publisher_id = ",
     )
     .bind(scope.publisher().0)
@@ -70,6 +79,11 @@ pub async fn due(
     tx.rows(sql)
         .await?
         .iter()
-        .map(|row| column(row, "url"))
+        .map(|row| {
+            Ok(Due {
+                external_id: column(row, "external_id")?,
+                url: column(row, "url")?,
+            })
+        })
         .collect()
 }

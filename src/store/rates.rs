@@ -4,10 +4,13 @@ use super::connect::Store;
 use super::convert::inconsistent;
 use super::listing::column;
 use super::sql::insert::{Conflict, insert};
+use super::sync::write_step;
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::report::rates::Rate;
+use crate::domain::scope::WriteScope;
+use crate::domain::sync::SyncStep;
 use entity::exchange_rate;
 use std::collections::BTreeMap;
 
@@ -43,12 +46,39 @@ pub async fn of_currency(tx: &ReadTx, currency: Currency) -> Result<Vec<Rate>> {
 /// # Errors
 /// When the database fails; then none is stored.
 pub async fn save(store: &Store, rates: &[Rate]) -> Result<usize> {
+    let rows = rows(rates);
+    store
+        .write(async |tx| insert(tx, &rows, Conflict::Replace).await)
+        .await?;
+    Ok(rows.len())
+}
+
+/// Likewise in one transaction with the step of the sync that brought them: whoever lost the lease stores none.
+///
+/// # Errors
+/// When the lease is another's, or the database fails; then none is stored.
+pub async fn save_step(
+    store: &Store,
+    scope: WriteScope,
+    rates: &[Rate],
+    step: &SyncStep,
+) -> Result<()> {
+    let rows = rows(rates);
+    store
+        .write(async |tx| {
+            insert(tx, &rows, Conflict::Replace).await?;
+            write_step(tx, scope.publisher(), step).await
+        })
+        .await
+}
+
+fn rows(rates: &[Rate]) -> Vec<exchange_rate::Model> {
     // Of two for one pair and day the last: a statement cannot write one row twice.
     let rates: BTreeMap<(Currency, Currency, i32), i64> = rates
         .iter()
         .map(|rate| ((rate.from, rate.to, rate.day), rate.rate_e9))
         .collect();
-    let rows: Vec<exchange_rate::Model> = rates
+    rates
         .into_iter()
         .map(|((from, to, day), rate_e9)| exchange_rate::Model {
             from_currency: from.as_str().to_owned(),
@@ -56,9 +86,5 @@ pub async fn save(store: &Store, rates: &[Rate]) -> Result<usize> {
             day,
             rate_e9,
         })
-        .collect();
-    store
-        .write(async |tx| insert(tx, &rows, Conflict::Replace).await)
-        .await?;
-    Ok(rows.len())
+        .collect()
 }

@@ -19,12 +19,17 @@ use crate::domain::time::Instant;
 use entity::{sync_account, sync_state};
 use sea_orm::{DbBackend, DbErr};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// The entrance of what is fetched.
 pub const API: &str = "API";
 
 /// What a transaction fails with whose writer lost the lease; `error::from_db` makes it a conflict.
 pub(super) const LEASE_LOST: &str = "the lease of the account is another server's";
+
+/// How an account stands that is configured no more. Its rows stay: configured again it goes on where it was, and what it
+/// brought is not taken for what another account has lost.
+const RETIRED: Condition = Condition::Done;
 
 /// What is noted with a run whose process is gone.
 const ENDED: &str = "ended by the process that did it (killed, or its machine stopped); what it had stored is kept, \
@@ -75,9 +80,13 @@ pub async fn lease(
             let mut sql = tx.sql();
             sql.push("UPDATE sync_accounts SET lease_holder = ")
                 .bind(holder);
-            sql.push(", lease_until_us = ")
-                .bind(until.micros())
-                .push(" WHERE publisher_id = ");
+            sql.push(", lease_until_us = ").bind(until.micros());
+            // Whoever fetches it has it configured.
+            sql.push(", condition = CASE WHEN condition = ")
+                .bind(RETIRED.as_str())
+                .push(" THEN ")
+                .bind(Condition::Waiting.as_str())
+                .push(" ELSE condition END WHERE publisher_id = ");
             of_account(&mut sql, publisher, account);
             sql.push(" AND (lease_holder IS NULL OR lease_holder = ")
                 .bind(holder)
@@ -177,11 +186,91 @@ pub(super) async fn write_step(
     insert(tx, &[row], Conflict::Replace).await.map(|_| ())
 }
 
-/// The accounts of a publisher with their feeds, by name: two statements.
+/// Retires the accounts of a publisher that are not configured, unless some other server fetches them just now; gives how
+/// many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retire(
+    store: &Store,
+    scope: WriteScope,
+    configured: &[String],
+    now: Instant,
+) -> Result<u64> {
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE sync_accounts SET condition = ")
+                .bind(RETIRED.as_str());
+            sql.push(
+                ", paused_until_us = NULL, failures = 0, last_error = NULL WHERE publisher_id = ",
+            )
+            .bind(scope.publisher().0);
+            sql.push(" AND condition <> ").bind(RETIRED.as_str());
+            sql.push(" AND (lease_holder IS NULL OR lease_until_us <= ")
+                .bind(now.micros())
+                .push(")");
+            for name in configured {
+                sql.push(" AND account <> ").bind(name.as_str());
+            }
+            tx.execute(sql).await
+        })
+        .await
+}
+
+/// Which accounts a publisher has besides one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// None that has to be thought of.
+    None,
+    /// One that is configured no more.
+    Retired,
+    /// One that is fetched.
+    Fetched,
+}
+
+/// Which accounts a publisher has besides `name`; those that are configured no more count if they were tried since
+/// `since`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn others(
+    store: &Store,
+    scope: WriteScope,
+    name: &str,
+    since: Instant,
+) -> Result<Others> {
+    let mut found = Others::None;
+    for account in every_account(&ReadTx::new(store), scope.read()).await? {
+        if account.account == name {
+            continue;
+        }
+        if account.condition != RETIRED {
+            return Ok(Others::Fetched);
+        }
+        let mut tried = account.feeds.values().filter_map(|feed| feed.last_attempt);
+        if tried.any(|at| at >= since) {
+            found = Others::Retired;
+        }
+    }
+    Ok(found)
+}
+
+/// The accounts of a publisher with their feeds, by name, but for those that are configured no more: two statements.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn accounts(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
+    let mut all = every_account(tx, scope).await?;
+    all.retain(|account| account.condition != RETIRED);
+    Ok(all)
+}
+
+/// The accounts of a publisher with their feeds, by name: two statements.
+///
+/// # Errors
+/// When the database fails.
+async fn every_account(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
     let mut sql = tx.sql();
     sql.push("SELECT a.* FROM sync_accounts a WHERE a.publisher_id = ")
         .bind(scope.publisher().0);
@@ -206,7 +295,7 @@ pub async fn accounts(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>
 /// # Errors
 /// When the database fails.
 pub async fn account(store: &Store, scope: WriteScope, name: &str) -> Result<AccountState> {
-    let all = accounts(&ReadTx::new(store), scope.read()).await?;
+    let all = every_account(&ReadTx::new(store), scope.read()).await?;
     let found = all.into_iter().find(|state| state.account == name);
     Ok(found.unwrap_or_else(|| AccountState {
         account: name.to_owned(),
@@ -214,8 +303,19 @@ pub async fn account(store: &Store, scope: WriteScope, name: &str) -> Result<Acc
     }))
 }
 
-/// The ids at the network of the actions ordered in `[from, to)` whose state was observed before `observed`: what a
-/// complete read of that time, begun then, must name again. One statement.
+/// An action that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its id at the network.
+    pub external_id: String,
+    /// Where it was brought about.
+    pub ad_space_id: Option<Uuid>,
+    /// When its state was observed.
+    pub observed_at: Instant,
+}
+
+/// The actions ordered in `[from, to)`, by their ids at the network: what a complete read of that time must name, where it
+/// was observed before. One statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -223,21 +323,24 @@ pub async fn actions_between(
     store: &Store,
     scope: WriteScope,
     (from, to): (Instant, Instant),
-    observed: Instant,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Known>> {
     let tx = ReadTx::new(store);
     let mut sql = tx.sql();
-    sql.push("SELECT t.external_id FROM actions t WHERE t.publisher_id = ")
+    sql.push("SELECT t.external_id, t.ad_space_id, t.observed_at_us FROM actions t WHERE t.publisher_id = ")
         .bind(scope.publisher().0);
     sql.push(" AND t.ordered_at_us >= ")
         .bind(from.micros())
         .push(" AND t.ordered_at_us < ")
-        .bind(to.micros());
-    sql.push(" AND t.observed_at_us < ")
-        .bind(observed.micros())
+        .bind(to.micros())
         .push(" ORDER BY t.external_id");
-    let rows = tx.rows(sql).await?;
-    rows.iter().map(|row| column(row, "external_id")).collect()
+    let known = |row| {
+        Ok(Known {
+            external_id: column(row, "external_id")?,
+            ad_space_id: column(row, "ad_space_id")?,
+            observed_at: instant(column(row, "observed_at_us")?, "actions", "observed_at_us")?,
+        })
+    };
+    tx.rows(sql).await?.iter().map(known).collect()
 }
 
 /// The currencies of a publisher's actions, by code: one statement.

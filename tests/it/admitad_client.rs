@@ -849,7 +849,8 @@ async fn clicks_are_counted_once_whatever_the_currencies() {
         world.put(three());
     });
     let query = clicks_of("2026-03-01", "2026-03-02");
-    let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
+    let page = pair.client.clicks_by_day(pair.now(), &query, PageAt::FIRST);
+    let page = page.await.unwrap();
     let seen: Vec<_> = page
         .items
         .iter()
@@ -864,7 +865,8 @@ async fn clicks_are_counted_once_whatever_the_currencies() {
         slot: Some(1),
         ..clicks_of("2026-03-01", "2026-03-01")
     };
-    let page = pair.client.clicks_by_day(pair.now(), &only).await.unwrap();
+    let page = pair.client.clicks_by_day(pair.now(), &only, PageAt::FIRST);
+    let page = page.await.unwrap();
     assert_eq!(page.items[0].clicks, 8);
     let ask = async |query: &ClicksQuery| {
         let page = pair
@@ -911,9 +913,15 @@ async fn clicks_of_many_days_are_read_to_the_last_page() {
             .collect();
     });
     let query = clicks_of("2023-01-01", "2025-12-31");
-    let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
-    assert_eq!(page.items.len(), 700);
-    assert_eq!(page.items.iter().map(|row| row.clicks).sum::<i64>(), 700);
+    let (mut at, mut days) = (Some(PageAt::FIRST), Vec::new());
+    while let Some(here) = at {
+        let page = pair.client.clicks_by_day(pair.now(), &query, here).await;
+        let page = page.unwrap();
+        at = page.next(here);
+        days.extend(page.items);
+    }
+    assert_eq!(days.len(), 700);
+    assert_eq!(days.iter().map(|row| row.clicks).sum::<i64>(), 700);
 }
 
 #[tokio::test]
@@ -1038,7 +1046,8 @@ async fn a_row_that_is_not_understood_is_refused_by_itself() {
     pair.fake
         .world(|world| world.trouble("statistics/dates", Trouble::Status(200, body, None)));
     let query = clicks_of("2021-01-01", "2021-12-31");
-    let page = pair.client.clicks_by_day(pair.now(), &query).await.unwrap();
+    let page = pair.client.clicks_by_day(pair.now(), &query, PageAt::FIRST);
+    let page = page.await.unwrap();
     assert_eq!((page.items.len(), page.rejects.len()), (0, 3));
 }
 

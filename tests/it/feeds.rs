@@ -364,6 +364,9 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
             )
             .await
             .unwrap()
+            .into_iter()
+            .map(|due| due.url)
+            .collect::<Vec<_>>()
         };
         let mut asked = due().await;
         asked.sort();

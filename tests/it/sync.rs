@@ -1,6 +1,7 @@
 //! The sync against a fake Admitad, step by step: no test waits for time to pass, a clock of the test's own is moved.
 
 mod entrances;
+mod gaps;
 mod killed;
 mod served;
 

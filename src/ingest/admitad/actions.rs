@@ -6,17 +6,21 @@ use super::tick::{Outcome, Sync, Work};
 use super::{ActionsBy, ActionsOrder, ActionsQuery, Page, PageAt, backoff};
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::Result;
-use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
+use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after, before};
 use crate::domain::time::Instant;
 use crate::ingest::normalize::NormalizeContext;
 use crate::ingest::raw::RawRecord;
-use crate::store::ReadTx;
 use crate::store::apply::{Applied, Batch, apply};
-use crate::store::sync::{accounts, actions_between};
+use crate::store::sync::{Known, Others, actions_between, others};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+use uuid::Uuid;
 
 /// How many missing actions of a slice are asked for one by one in a night; more are left for the next.
 const ASKED_FOR: usize = 300;
+/// For how long an account counts that is configured no more: as far as a night reads back, and some.
+const REMEMBERED: Duration = Duration::from_secs(100 * 86_400);
 /// How long a set rests that keeps shifting.
 const SHIFTING: u32 = 8;
 
@@ -87,7 +91,7 @@ impl Sync {
         open.page += 1;
         let (page, run_id, rejected_before) = (open.page, open.run_id, open.rejected);
         let is_complete = verdict == Verdict::Whole && open.pages.is_complete();
-        if feed == Feed::Nightly && is_complete && self.find_missing(feed, &reading).await? {
+        if feed == Feed::Nightly && is_complete && self.find_missing(feed, &reading, now).await? {
             // The slice is not done until these are known, so that it is read again if this process ends.
             verdict = Verdict::More(Reading::new(reading.window, reading.begun));
         }
@@ -109,6 +113,9 @@ impl Sync {
         let rejected = brought.rejects.len();
         if let Some(open) = self.open.get_mut(&feed) {
             open.rejected += i64::try_from(rejected).unwrap_or(i64::MAX);
+        }
+        if feed == Feed::Status && verdict == Verdict::Whole {
+            self.pace.ahead.went_well();
         }
         if matches!(verdict, Verdict::Whole | Verdict::GivenUp) {
             self.end(feed, now, error.as_deref()).await?;
@@ -167,21 +174,39 @@ impl Sync {
     }
 
     /// Finds what is known of a slice and was not named by a complete re-read; whether there is any.
-    async fn find_missing(&mut self, feed: Feed, reading: &Reading) -> Result<bool> {
+    async fn find_missing(&mut self, feed: Feed, reading: &Reading, now: Instant) -> Result<bool> {
         let Some(orders) = reading.window.orders(self.pace.offset_minutes) else {
             return Ok(false);
         };
         // Of several accounts of one publisher none can say of an action that it is nobody's.
-        let all = accounts(&ReadTx::new(&self.store), self.scope.read()).await?;
-        if all.len() > 1 {
+        let others = others(
+            &self.store,
+            self.scope,
+            &self.account,
+            before(now, REMEMBERED),
+        )
+        .await?;
+        if others == Others::Fetched {
             return Ok(false);
         }
-        let known = actions_between(&self.store, self.scope, orders, reading.begun).await?;
+        let known = actions_between(&self.store, self.scope, orders).await?;
         let Some(open) = self.open.get_mut(&feed) else {
             return Ok(false);
         };
+        // What another account brought that is configured no more is not to go with it; what a renamed one brought is
+        // this one's: an ad space is of one account, and those that this read names are this account's.
+        let own: HashSet<Uuid> = known
+            .iter()
+            .filter(|action| open.pages.has(&action.external_id))
+            .filter_map(|action| action.ad_space_id)
+            .collect();
+        let is_own = |action: &Known| {
+            others == Others::None || action.ad_space_id.is_some_and(|id| own.contains(&id))
+        };
         open.missing = known
             .into_iter()
+            .filter(|action| action.observed_at < reading.begun && is_own(action))
+            .map(|action| action.external_id)
             // The network is asked for numbers; an action of another name came from elsewhere.
             .filter(|id| !open.pages.has(id) && id.parse::<i64>().is_ok())
             .take(ASKED_FOR)

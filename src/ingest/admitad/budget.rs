@@ -7,9 +7,12 @@ use std::time::Duration;
 pub const REQUESTS_PER_MINUTE: i64 = 600;
 /// How many requests may be made at once after a rest.
 const BURST: i64 = 60;
-/// Microseconds from one request to the next in the long run, rounded up: the burst and a minute of these make at most
-/// [`REQUESTS_PER_MINUTE`].
-const INTERVAL: i64 = 60_000_000 / (REQUESTS_PER_MINUTE - BURST) + 1;
+/// Requests of a minute that are not given out: tokens and repetitions are counted only after they were sent
+/// ([`RateBudget::charge`]).
+const SPARE: i64 = 8;
+/// Microseconds from one request to the next in the long run, rounded up: the burst and a minute of these make, with what
+/// is spared, at most [`REQUESTS_PER_MINUTE`].
+const INTERVAL: i64 = 60_000_000 / (REQUESTS_PER_MINUTE - SPARE - BURST) + 1;
 /// How far ahead of the present the next free place may lie before a request has to wait.
 const TOLERANCE: i64 = (BURST - 1) * INTERVAL;
 /// How far ahead it can lie at all: beyond that, the clock was set back.

@@ -1,13 +1,17 @@
 //! Clicks of an account: by day for each program and ad space, and by SubID for the last days.
 //!
-//! The network counts clicks; it has no single one. A round reads the last days again, because it corrects its counts,
-//! and goes one month further back until the beginning of what is wanted is reached. By SubID it can be asked for one
-//! day at a time only, so those counts begin with the days on which the account is fetched.
+//! The network counts clicks; it has no single one. A round reads the days since the last round and some before them
+//! again, because the network corrects its counts, and goes one month further back until the beginning of what is wanted
+//! is reached. By SubID it can be asked for one day at a time only, so those counts begin with the days on which the
+//! account is fetched. After an outage a round reads a week of what was missed, and the next one follows at once.
+//!
+//! A step asks for one page. The pages of a set are kept in memory until the last one: a set is stored as a whole.
 
 use super::plan::{Reading, Window};
 use super::tick::{Outcome, Sync, Work};
-use super::{ClicksQuery, Fault, PageAt, fold_clicks};
+use super::{ClickRow, ClicksQuery, Fault, Page, PageAt, fold_clicks, wire};
 use crate::domain::clicks::{ClickDay, Replaced};
+use crate::domain::draft::Reject;
 use crate::domain::error::Result;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
 use crate::domain::time::{Day, Instant, day_at, start_of_day_at};
@@ -18,13 +22,19 @@ use std::time::Duration;
 
 /// The pace of rounds.
 const HOURLY: Duration = Duration::from_secs(3_600);
-/// How many days before today a round reads again.
+/// How many days before the last one that is known a round reads again.
 const AGAIN: i32 = 3;
-/// How many days before today it reads by SubID.
+/// How many of them it reads by SubID.
 const BY_SUBID: i32 = 1;
+/// How many days beyond what is known a round reads at most, after an outage.
+const CATCH_UP: i32 = 7;
 /// The SubIDs: `subid`, `subid1` to `subid4`.
 const SLOTS: u8 = 5;
-/// The most pages of one set of clicks by SubID; what is beyond is left out rather than half a set stored.
+/// So many sets may be refused from the beginning of a round before it slows down.
+const REFUSED: usize = 10;
+/// How slow it gets.
+const REFUSED_REST: Duration = Duration::from_secs(10);
+/// The most pages of one set; what has more is left out rather than half a set stored.
 const PAGES: u32 = 40;
 
 /// Where a round stands, as it is stored.
@@ -41,6 +51,19 @@ struct Round {
     /// Whether the last days were just read and only the past goes on.
     #[serde(default)]
     past_only: bool,
+    /// The round's last day. It stays the same however long the round takes and whatever interrupts it: the sets behind
+    /// an interruption are of the same days as those before it.
+    #[serde(default)]
+    until: Option<i32>,
+    /// Whether the network has answered for any set of it.
+    #[serde(default)]
+    is_answered: bool,
+    /// How many sets were left out since the last days were read.
+    #[serde(default)]
+    left_out: usize,
+    /// Why the first of them was.
+    #[serde(default)]
+    why: Option<String>,
 }
 
 /// A set of clicks that is read and written as a whole.
@@ -52,113 +75,286 @@ struct Set {
     ad_space: String,
 }
 
+/// What has come of a set so far.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    set: Set,
+    at: PageAt,
+    pages: u32,
+    rows: Vec<ClickRow>,
+    rejects: Vec<Reject>,
+}
+
+/// A step of a round: what it is about, and how the feed stands after it.
+struct Place<'a> {
+    round: Round,
+    moved: FeedState,
+    set: &'a Set,
+    number: usize,
+    sets: usize,
+}
+
 impl Sync {
-    /// Reads one set of clicks.
+    /// Reads a page of a set of clicks.
     pub(super) async fn clicks(&mut self, state: &AccountState, now: Instant) -> Result<Outcome> {
         let before = state.feed(Feed::Clicks);
-        let mut round: Round = before
-            .cursor
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let since = self.pace.since;
         let today = day_at(now, self.pace.offset_minutes);
         let pairs = clicked(&self.store, self.scope).await?;
-        if round.pairs != pairs.len() {
-            (round.pairs, round.next) = (pairs.len(), None);
-        }
-        let sets = round.sets(&pairs, self.pace.since, today);
-        let place = round.next.unwrap_or(0);
-        let mut moved = FeedState {
+        let known = before
+            .watermark
+            .map(|at| day_at(at, self.pace.offset_minutes));
+        let stored: Option<Round> = before
+            .cursor
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok());
+        let round = stored
+            .unwrap_or_default()
+            .going_on(pairs.len(), known, since, today);
+        let sets = round.sets(&pairs, known, since);
+        let number = round.next.unwrap_or(0);
+        // What an earlier round left out is told until the next one has been there.
+        let is_told = matches!(before.condition, Condition::Reading | Condition::Waiting);
+        let moved = FeedState {
             condition: Condition::Reading,
             last_attempt: Some(now),
             next_run: Some(now),
             failures: 0,
-            last_error: None,
+            last_error: before.last_error.clone().filter(|_| is_told),
             ..before
         };
-        let Some(set) = sets.get(place) else {
-            round = round.ended(&sets, self.pace.since, today);
-            moved.last_success = Some(now);
-            moved.watermark = Some(start_of_day_at(today, self.pace.offset_minutes));
-            moved.condition = Condition::Waiting;
-            // The past goes on at once, the present is read by the hour.
-            if !round.past_only {
-                moved.next_run = Some(after(now, HOURLY));
-            }
-            moved.cursor = serde_json::to_string(&round).ok();
-            step(&self.store, self.scope, &self.moved(Feed::Clicks, moved)).await?;
-            self.end(Feed::Clicks, now, None).await?;
-            return Ok(worked("clicks".to_owned(), (place, place), 0));
+        let Some(set) = sets.get(number) else {
+            return self.end_round(round, moved, &sets, now).await;
         };
-        let rows = match self.rows(set, now).await {
-            Ok(rows) => rows,
+        let mut got = self.gathered(set);
+        let page = match self.page(&got, now).await {
+            Ok(page) => page,
+            Err(fault @ Fault::Refused { .. }) => {
+                self.answered(state, now).await?;
+                let mut place = Place::new(round, moved, set, sets.len());
+                place.round.leave_out(set, &fault.to_string());
+                if !place.round.is_answered && number >= REFUSED {
+                    // It may be more than this set that is refused.
+                    place.moved.next_run = Some(after(now, REFUSED_REST));
+                }
+                return self.pass_by(place, now).await;
+            }
             Err(fault) => return self.fault(state, Feed::Clicks, &fault, now).await,
         };
         self.answered(state, now).await?;
-        round.next = Some(place + 1);
-        moved.cursor = serde_json::to_string(&round).ok();
-        let window = Window::Ordered {
-            from: set.days.0,
-            to: set.days.1,
+        let mut place = Place::new(round, moved, set, sets.len());
+        place.round.is_answered = true;
+        let next = page.next(got.at);
+        got.take(page);
+        match next {
+            None => self.store_set(place, got, now).await,
+            Some(_) if got.pages >= PAGES => {
+                let most = PAGES * PageAt::FIRST.limit;
+                let why = format!("there are more than {most} rows of them");
+                place.round.leave_out(set, &why);
+                self.pass_by(place, now).await
+            }
+            Some(at) => {
+                got.at = at;
+                let read = got.rows.len();
+                let reading = Reading::new(set.window(), now);
+                let open = self.run(Feed::Clicks, &reading, "clicks", now).await?;
+                open.gathered = Some(got);
+                Ok(worked(set.words(), (number, sets.len()), (read, 0)))
+            }
+        }
+    }
+
+    /// What was read of a set before; nothing of another one.
+    fn gathered(&mut self, set: &Set) -> Gathered {
+        let open = self.open.get_mut(&Feed::Clicks);
+        open.and_then(|open| open.gathered.take())
+            .filter(|got| got.set == *set)
+            .unwrap_or_else(|| Gathered {
+                set: set.clone(),
+                at: PageAt::FIRST,
+                pages: 0,
+                rows: Vec::new(),
+                rejects: Vec::new(),
+            })
+    }
+
+    async fn page(&self, got: &Gathered, now: Instant) -> Result<Page<ClickRow>, Fault> {
+        let query = ClicksQuery {
+            from: got.set.days.0,
+            to: got.set.days.1,
+            program: Some(got.set.program.clone()),
+            ad_space: Some(got.set.ad_space.clone()),
+            slot: got.set.slot,
         };
-        let what = format!("clicks {}", window.words());
-        let reading = Reading::new(window, now);
-        let run_id = self
-            .run(Feed::Clicks, &reading, "clicks", now)
-            .await?
-            .run_id;
-        moved.run_id = Some(run_id);
-        let sync = self.moved(Feed::Clicks, moved);
-        let Some(rows) = rows else {
-            // More than is ever read: the set stays as it was.
-            step(&self.store, self.scope, &sync).await?;
-            return Ok(worked(what, (place + 1, sets.len()), 0));
-        };
-        let replaces = Replaced {
-            days: set.days,
-            program: Some(set.program.clone()),
-            ad_space: Some(set.ad_space.clone()),
-            slot: set.slot,
-        };
+        match got.set.slot {
+            None => self.client.clicks_by_day(now, &query, got.at).await,
+            Some(_) => self.client.clicks_by_subid(now, &query, got.at).await,
+        }
+    }
+
+    /// Puts a set that was read to its end in the place of what is stored of it.
+    async fn store_set(
+        &mut self,
+        mut place: Place<'_>,
+        got: Gathered,
+        now: Instant,
+    ) -> Result<Outcome> {
+        let set = place.set;
+        let reading = Reading::new(set.window(), now);
+        let open = self.run(Feed::Clicks, &reading, "clicks", now).await?;
+        let (run_id, rejected_before) = (open.run_id, open.rejected);
+        let rejected = got.rejects.len();
+        open.rejected += i64::try_from(rejected).unwrap_or(i64::MAX);
+        place.moved.run_id = Some(run_id);
+        let sync = self.moved(Feed::Clicks, place.after());
+        let unread = got.unread();
+        let (rows, rejects) = got.finished();
         let batch = ClicksBatch {
             run_id,
             account: &self.account,
             offset_minutes: self.pace.offset_minutes,
             rows: &rows,
-            replaces: &replaces,
+            replaces: &set.replaced(),
+            unread: &unread,
+            rejects: &rejects,
+            rejected_before,
             sync: Some(&sync),
             now,
         };
         write(&self.store, self.scope, batch).await?;
-        Ok(worked(what, (place + 1, sets.len()), rows.len()))
+        let read = (rows.len() + rejected, rejected);
+        Ok(worked(set.words(), (place.number + 1, place.sets), read))
     }
 
-    /// What the network has of a set; none where that is too much.
-    async fn rows(&self, set: &Set, now: Instant) -> Result<Option<Vec<ClickDay>>, Fault> {
-        let query = ClicksQuery {
-            from: set.days.0,
-            to: set.days.1,
-            program: Some(set.program.clone()),
-            ad_space: Some(set.ad_space.clone()),
-            slot: set.slot,
-        };
-        let mut rows = Vec::new();
-        if set.slot.is_none() {
-            rows = self.client.clicks_by_day(now, &query).await?.items;
-        } else {
-            let mut at = Some(PageAt::FIRST);
-            let mut pages = 0;
-            while let Some(here) = at {
-                pages += 1;
-                if pages > PAGES {
-                    return Ok(None);
-                }
-                let page = self.client.clicks_by_subid(now, &query, here).await?;
-                at = page.next(here);
-                rows.extend(page.items);
+    /// Goes on behind a set that stays as it was: one that the network does not tell of, or that is more than is ever
+    /// read, keeps nothing from the others.
+    async fn pass_by(&mut self, mut place: Place<'_>, now: Instant) -> Result<Outcome> {
+        let reading = Reading::new(place.set.window(), now);
+        let open = self.run(Feed::Clicks, &reading, "clicks", now).await?;
+        place.moved.run_id = Some(open.run_id);
+        let sync = self.moved(Feed::Clicks, place.after());
+        step(&self.store, self.scope, &sync).await?;
+        let (place, words) = ((place.number + 1, place.sets), place.set.words());
+        Ok(worked(words, place, (0, 0)))
+    }
+
+    /// Ends a round all of whose sets were read.
+    async fn end_round(
+        &mut self,
+        round: Round,
+        mut moved: FeedState,
+        sets: &[Set],
+        now: Instant,
+    ) -> Result<Outcome> {
+        let offset = self.pace.offset_minutes;
+        let today = day_at(now, offset);
+        let until = round.until(today);
+        // A round of which nothing was answered has brought nothing, and one of the past nothing of the present.
+        let is_useful = round.is_answered || sets.is_empty();
+        if is_useful && !round.past_only {
+            moved.watermark = Some(start_of_day_at(until, offset));
+        }
+        let is_behind = moved.watermark.is_none_or(|at| day_at(at, offset) < today);
+        let is_past_only = round.past_only;
+        let left_out = round.words();
+        let round = round.ended(sets, self.pace.since, today);
+        moved.last_success = Some(now);
+        moved.condition = Condition::Waiting;
+        let is_news = moved.last_error != left_out;
+        moved.last_error.clone_from(&left_out);
+        // What was missed and the past go on at once, the present is read by the hour.
+        let goes_on = round.past_only || is_behind && (is_useful || is_past_only);
+        if !goes_on {
+            moved.next_run = Some(after(now, HOURLY));
+        }
+        moved.cursor = serde_json::to_string(&round).ok();
+        step(&self.store, self.scope, &self.moved(Feed::Clicks, moved)).await?;
+        if let Some(words) = left_out.as_ref().filter(|_| is_news) {
+            let (publisher, account) = (self.publisher.slug.as_str(), self.account.as_str());
+            tracing::warn!(publisher, account, "{words}");
+        }
+        if let Some(open) = self.open.get_mut(&Feed::Clicks) {
+            // What the past's rounds repeat was said by the run before.
+            open.left_out = left_out.filter(|_| is_news || !is_past_only);
+        }
+        self.end(Feed::Clicks, now, None).await?;
+        let place = (sets.len(), sets.len());
+        Ok(worked("clicks".to_owned(), place, (0, 0)))
+    }
+}
+
+impl<'a> Place<'a> {
+    fn new(round: Round, moved: FeedState, set: &'a Set, sets: usize) -> Self {
+        Self {
+            number: round.next.unwrap_or(0),
+            round,
+            moved,
+            set,
+            sets,
+        }
+    }
+
+    /// How the feed stands when it goes on behind the set.
+    fn after(&mut self) -> FeedState {
+        self.round.next = Some(self.number + 1);
+        FeedState {
+            cursor: serde_json::to_string(&self.round).ok(),
+            ..self.moved.clone()
+        }
+    }
+}
+
+impl Set {
+    fn window(&self) -> Window {
+        Window::Ordered {
+            from: self.days.0,
+            to: self.days.1,
+        }
+    }
+
+    /// What it is, for people.
+    fn words(&self) -> String {
+        format!("clicks {}", self.window().words())
+    }
+
+    fn replaced(&self) -> Replaced {
+        Replaced {
+            days: self.days,
+            program: Some(self.program.clone()),
+            ad_space: Some(self.ad_space.clone()),
+            slot: self.slot,
+        }
+    }
+}
+
+impl Gathered {
+    fn take(&mut self, page: Page<ClickRow>) {
+        self.pages += 1;
+        self.rows.extend(page.items);
+        self.rejects.extend(page.rejects);
+    }
+
+    /// The days of which a row was refused: that row's own, or all where it names none.
+    fn unread(&self) -> Vec<Day> {
+        let (from, to) = self.set.days;
+        let all = || (from.days()..=to.days()).filter_map(|days| Day::from_days(days).ok());
+        let mut unread = Vec::new();
+        for reject in &self.rejects {
+            match wire::day_of_clicks(&reject.raw) {
+                Some(day) if self.set.slot.is_none() => unread.push(day),
+                _ => return all().collect(),
             }
         }
-        let day = |row: super::ClickRow| ClickDay {
+        unread
+    }
+
+    /// The rows of the whole set, and what was refused.
+    fn finished(self) -> (Vec<ClickDay>, Vec<Reject>) {
+        let set = self.set;
+        // A day outside of what was asked for is none of the set.
+        let inside = |row: &ClickRow| (set.days.0..=set.days.1).contains(&row.day);
+        let day = |row: ClickRow| ClickDay {
             day: row.day,
             program_external_id: set.program.clone(),
             ad_space_external_id: Some(set.ad_space.clone()),
@@ -167,16 +363,46 @@ impl Sync {
             clicks: row.clicks,
             views: row.views,
         };
-        // A day outside of what was asked for is none of the set.
-        let inside = |row: &super::ClickRow| (set.days.0..=set.days.1).contains(&row.day);
-        let rows = fold_clicks(rows).into_iter().filter(inside).map(day);
-        Ok(Some(rows.collect()))
+        let rows = fold_clicks(self.rows).into_iter().filter(inside).map(day);
+        (rows.collect(), self.rejects)
     }
 }
 
 impl Round {
-    /// The sets of a round: the last days, then by SubID, then the month before what is in.
-    fn sets(&self, pairs: &[(String, String)], since: Day, today: Day) -> Vec<Set> {
+    /// The round that goes on, or the next one where it is over or other programs and ad spaces have come up.
+    fn going_on(self, pairs: usize, known: Option<Day>, since: Day, today: Day) -> Self {
+        if self.next.is_some() && self.until.is_some() && self.pairs == pairs {
+            return self;
+        }
+        let until = known.map_or(today, |known| {
+            let known = known.max(since);
+            known.plus(CATCH_UP).unwrap_or(Day::MAX).min(today)
+        });
+        // What the present left out is told until the past is in.
+        let (left_out, why) = if self.past_only {
+            (self.left_out, self.why)
+        } else {
+            (0, None)
+        };
+        Self {
+            next: None,
+            pairs,
+            until: Some(until.days()),
+            is_answered: false,
+            left_out,
+            why,
+            ..self
+        }
+    }
+
+    fn until(&self, today: Day) -> Day {
+        let until = self.until.and_then(|days| Day::from_days(days).ok());
+        until.unwrap_or(today)
+    }
+
+    /// The sets of a round: the days since the last one that is known, with some before, then by SubID, then the month
+    /// before what is in.
+    fn sets(&self, pairs: &[(String, String)], known: Option<Day>, since: Day) -> Vec<Set> {
         let of = |days: (Day, Day), slot: Option<u8>| {
             pairs.iter().map(move |(program, ad_space)| Set {
                 days,
@@ -185,18 +411,21 @@ impl Round {
                 ad_space: ad_space.clone(),
             })
         };
-        let ago = |days: i32| today.plus(-days).unwrap_or(Day::MIN).max(since.min(today));
+        let until = self.until(known.unwrap_or(since));
+        let known = known.map_or(until, |known| known.max(since).min(until));
+        let before = |days: i32| known.plus(-days).unwrap_or(Day::MIN).max(since.min(until));
         let mut all = Vec::new();
         if !self.past_only {
-            all.extend(of((ago(AGAIN), today), None));
-            for days in 0..=BY_SUBID {
+            all.extend(of((before(AGAIN), until), None));
+            for days in (before(BY_SUBID).days()..=until.days()).rev() {
+                let day = Day::from_days(days).unwrap_or(until);
                 for slot in 0..SLOTS {
-                    all.extend(of((ago(days), ago(days)), Some(slot)));
+                    all.extend(of((day, day), Some(slot)));
                 }
             }
         }
         let back = self.back.and_then(|days| Day::from_days(days).ok());
-        let covered = back.unwrap_or(ago(AGAIN));
+        let covered = back.unwrap_or(before(AGAIN));
         if covered > since {
             let to = covered.plus(-1).unwrap_or(Day::MIN);
             let from = to.plus(-30).unwrap_or(Day::MIN).max(since);
@@ -205,21 +434,51 @@ impl Round {
         all
     }
 
+    /// Notes a set that was left out.
+    fn leave_out(&mut self, set: &Set, why: &str) {
+        self.left_out += 1;
+        let by = match set.slot {
+            None => String::new(),
+            Some(0) => " by subid".to_owned(),
+            Some(slot) => format!(" by subid{slot}"),
+        };
+        self.why.get_or_insert_with(|| {
+            format!(
+                "The {}{by} of program {} in ad space {} were left out, and what is stored of them stays: {why}",
+                set.words(),
+                set.program,
+                set.ad_space
+            )
+        });
+    }
+
+    /// What was left out, for people.
+    fn words(&self) -> Option<String> {
+        let why = self.why.as_deref()?;
+        Some(match self.left_out {
+            0 | 1 => why.to_owned(),
+            more => format!("{why} (and {} more like that)", more - 1),
+        })
+    }
+
     /// What is known after all its sets were read.
-    fn ended(&self, sets: &[Set], since: Day, today: Day) -> Self {
+    fn ended(self, sets: &[Set], since: Day, today: Day) -> Self {
         let back = sets.iter().map(|set| set.days.0.days()).min();
         let back = back.into_iter().chain(self.back).min();
         let is_whole = back.is_none_or(|back| back <= since.min(today).days());
+        // What was missed comes before the past.
+        let is_present = self.until(today) >= today;
         Self {
             back,
             next: None,
-            pairs: self.pairs,
-            past_only: !is_whole,
+            until: None,
+            past_only: !is_whole && (self.past_only || is_present),
+            ..self
         }
     }
 }
 
-fn worked(what: String, (set, sets): (usize, usize), read: usize) -> Outcome {
+fn worked(what: String, (set, sets): (usize, usize), (read, rejected): (usize, usize)) -> Outcome {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Outcome::Worked(Work {
         feed: Feed::Clicks,
@@ -230,7 +489,7 @@ fn worked(what: String, (set, sets): (usize, usize), read: usize) -> Outcome {
         inserted: 0,
         updated: 0,
         deleted: 0,
-        rejected: 0,
+        rejected: u64::try_from(rejected).unwrap_or(u64::MAX),
     })
 }
 
@@ -242,20 +501,28 @@ mod tests {
         Day::parse(text).unwrap()
     }
 
+    /// The days that a round reads, all SubIDs together and by SubID.
+    fn days(sets: &[Set]) -> (Vec<String>, Vec<String>) {
+        let (by_subid, by_day): (Vec<&Set>, Vec<&Set>) =
+            sets.iter().partition(|set| set.slot.is_some());
+        let words = |set: &Set| format!("{}..{}", set.days.0, set.days.1);
+        let mut subids: Vec<String> = by_subid.iter().map(|set| set.days.0.to_string()).collect();
+        subids.dedup();
+        (by_day.into_iter().map(words).collect(), subids)
+    }
+
     #[test]
     fn rounds_walk_back_to_the_beginning() {
         let pairs = [("1".to_owned(), "2".to_owned())];
         let (since, today) = (day("2026-01-10"), day("2026-03-10"));
-        let mut round = Round::default();
+        let (mut round, mut known) = (Round::default(), None);
         let mut read = Vec::new();
         for _ in 0..10 {
-            let all = round.sets(&pairs, since, today);
-            read.extend(
-                all.iter()
-                    .filter(|set| set.slot.is_none())
-                    .map(|set| format!("{}..{}", set.days.0, set.days.1)),
-            );
+            round = round.going_on(1, known, since, today);
+            let all = round.sets(&pairs, known, since);
+            read.extend(days(&all).0);
             round = round.ended(&all, since, today);
+            known = Some(today);
             if !round.past_only {
                 break;
             }
@@ -269,10 +536,47 @@ mod tests {
             ]
         );
         // From then on the last days alone, and two of them by five SubIDs.
-        let last = round.sets(&pairs, since, today);
+        let last = round
+            .going_on(1, known, since, today)
+            .sets(&pairs, known, since);
         assert_eq!(last.len(), 11);
-        let none = Round::default();
-        assert!(none.sets(&[], since, today).is_empty());
+        let none = Round::default().going_on(0, None, since, today);
+        assert!(none.sets(&[], None, since).is_empty());
         assert!(!none.ended(&[], since, today).past_only);
+    }
+
+    #[test]
+    fn a_round_reads_what_an_outage_missed_in_weeks() {
+        let pairs = [("1".to_owned(), "2".to_owned())];
+        let since = day("2026-01-10");
+        let whole = Round {
+            back: Some(since.days()),
+            ..Round::default()
+        };
+        let (known, today) = (day("2026-03-02"), day("2026-03-12"));
+        let round = whole.clone().going_on(1, Some(known), since, today);
+        let (by_day, by_subid) = days(&round.sets(&pairs, Some(known), since));
+        assert_eq!(by_day, ["2026-02-27..2026-03-09"]);
+        assert_eq!(by_subid.len(), 9);
+        assert_eq!(
+            (
+                by_subid.first().unwrap().as_str(),
+                by_subid.last().unwrap().as_str()
+            ),
+            ("2026-03-09", "2026-03-01")
+        );
+        // A round that is interrupted goes on with its own days.
+        let interrupted = Round {
+            next: Some(3),
+            ..round
+        };
+        let later = interrupted.going_on(1, Some(known), since, day("2026-03-20"));
+        assert_eq!(later.next, Some(3));
+        assert_eq!(days(&later.sets(&pairs, Some(known), since)).0, by_day);
+        // What lies before the beginning is not wanted.
+        let old = whole.going_on(1, Some(day("2025-06-01")), since, today);
+        let (by_day, by_subid) = days(&old.sets(&pairs, Some(day("2025-06-01")), since));
+        assert_eq!(by_day, ["2026-01-10..2026-01-17"]);
+        assert_eq!(by_subid.len(), 8);
     }
 }

@@ -29,8 +29,6 @@ pub const TIMEOUT: Duration = Duration::from_mins(1);
 pub const BASE_URL: &str = "https://api.admitad.com/";
 /// How much of an unreadable answer is looked at for showing its beginning, in characters.
 const LOOKED_AT: usize = 1 << 16;
-/// The most pages that one answer can have which is read as a whole.
-const PAGES: usize = 200;
 
 /// The client of one account at Admitad.
 pub struct Client {
@@ -102,7 +100,8 @@ impl Client {
         .await
     }
 
-    /// Clicks and views of each day of a range, of all currencies once; all pages of them.
+    /// A page of clicks and views of each day of a range. Rows of several currencies are folded; those that a page's end
+    /// tore apart are the caller's to fold ([`wire::fold_clicks`]).
     ///
     /// # Errors
     /// [`Fault`]
@@ -110,33 +109,17 @@ impl Client {
         &self,
         now: Instant,
         query: &ClicksQuery,
+        at: PageAt,
     ) -> Result<Page<ClickRow>, Fault> {
-        let mut whole = Page {
-            items: Vec::new(),
-            rejects: Vec::new(),
-            rows: 0,
-            total: 0,
-        };
-        let mut at = PageAt::FIRST;
-        for _ in 0..PAGES {
-            let page = self
-                .read(now, CLICKS_BY_DAY, query.parameters(at), |body| {
-                    page::records(body, at)
-                })
-                .await?
-                .map(wire::clicks_of_day);
-            let next = page.next(at);
-            whole.rows += page.rows;
-            whole.total = page.total;
-            whole.items.extend(page.items);
-            whole.rejects.extend(page.rejects);
-            match next {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        whole.items = wire::fold_clicks(whole.items);
-        Ok(whole)
+        let at = at.allowed();
+        let mut page = self
+            .read(now, CLICKS_BY_DAY, query.parameters(at), |body| {
+                page::records(body, at)
+            })
+            .await?
+            .map(wire::clicks_of_day);
+        page.items = wire::fold_clicks(page.items);
+        Ok(page)
     }
 
     /// A page of clicks by SubID over the days of a query, which should be one: rows name no day, they get the first. Rows

@@ -8,10 +8,11 @@ use crate::domain::feed::CommissionDraft;
 use crate::domain::ledger::{Balance, balance_id};
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after, before};
 use crate::domain::time::Instant;
+use crate::store::ReadTx;
 use crate::store::apply::feeds::write_commissions;
 use crate::store::apply::ledger::write_balances;
-use crate::store::{ReadTx, commissions};
-use std::collections::BTreeMap;
+use crate::store::commissions::{self, Due};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The pause between two looks at the balance.
@@ -70,13 +71,14 @@ impl Sync {
         let (sold_since, asked_before) = (before(now, SOLD), before(now, KNOWN));
         let tx = ReadTx::new(&self.store);
         let scope = self.scope.read();
-        let urls = commissions::due(&tx, scope, sold_since, asked_before, PRODUCTS).await?;
+        let due = commissions::due(&tx, scope, sold_since, asked_before, PRODUCTS).await?;
         drop(tx);
-        let mut drafts: BTreeMap<&str, CommissionDraft> = urls
-            .iter()
-            .map(|url| (url.as_str(), unanswered(url, now)))
-            .collect();
-        let is_last = urls.len() < PRODUCTS as usize || round + 1 >= ROUNDS;
+        let is_last = due.len() < PRODUCTS as usize || round + 1 >= ROUNDS;
+        // Several products may lead to one page.
+        let urls: BTreeSet<&String> = due.iter().map(|due| &due.url).collect();
+        let urls: Vec<String> = urls.into_iter().cloned().collect();
+        let mut drafts: Vec<CommissionDraft> =
+            due.into_iter().map(|due| unanswered(due, now)).collect();
         if !urls.is_empty() {
             let page = match self.client.commission_rates(now, &urls).await {
                 Ok(page) => page,
@@ -84,7 +86,10 @@ impl Sync {
             };
             self.answered(state, now).await?;
             for row in page.items {
-                if let Some(draft) = drafts.get_mut(row.url.as_str()) {
+                let of_page = |draft: &&mut CommissionDraft| {
+                    draft.product.url.as_deref() == Some(row.url.as_str())
+                };
+                for draft in drafts.iter_mut().filter(of_page) {
                     draft.rate_e4 = row.percent_e4;
                     draft.hot_rate_e4 = row.hot_percent_e4;
                     draft.is_hot = row.is_hot;
@@ -105,7 +110,6 @@ impl Sync {
             }
         };
         let step = self.moved(Feed::Commissions, next);
-        let drafts: Vec<CommissionDraft> = drafts.into_values().collect();
         write_commissions(&self.store, self.scope, &drafts, (Some(&step), now)).await?;
         let what = Feed::Commissions.words().to_owned();
         Ok(worked(Feed::Commissions, what, drafts.len()))
@@ -113,13 +117,14 @@ impl Sync {
 }
 
 /// A product of which nothing is known even after asking, so that the next ones are asked for.
-fn unanswered(url: &str, now: Instant) -> CommissionDraft {
+fn unanswered(due: Due, now: Instant) -> CommissionDraft {
     CommissionDraft {
         product: ProductRef {
-            external_id: None,
+            // The link need not tell the id: without it the answer would be another product's.
+            external_id: due.external_id,
             // Its name is what carts and feeds call it.
             name: None,
-            url: Some(url.to_owned()),
+            url: Some(due.url),
             image_url: None,
             country: None,
         },

@@ -174,13 +174,13 @@ impl Sync {
         };
         self.answered(state, now).await?;
         let found: Vec<_> = rate.into_iter().collect();
-        rates::save(&self.store, &found).await?;
         let what = format!("rate {pair} of {day}");
         known.insert(pair, day.days() + 1);
         next.cursor = serde_json::to_string(&known).ok();
         next.condition = Condition::Reading;
         next.next_run = Some(now);
-        sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
+        let step = self.moved(Feed::Rates, next);
+        rates::save_step(&self.store, self.scope, &found, &step).await?;
         Ok(worked(Feed::Rates, what, found.len()))
     }
 }

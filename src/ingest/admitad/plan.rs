@@ -7,7 +7,7 @@
 //! | recent actions | the orders of the last two days, or since the last complete read | likewise |
 //! | back-fill | a month of orders after the other, the newest first | once |
 //! | exchange rates | day by day for each pair in use | daily |
-//! | clicks | the last days, and a month after the other back | hourly |
+//! | clicks | the days since the last round and some before, and a month after the other back | hourly |
 //! | affiliate links | the programs of each ad space | daily |
 //! | nightly re-read | the orders of 90 days, three days at a time | every night |
 //!
@@ -46,10 +46,60 @@ pub struct Pace {
     pub since: Day,
     /// The offset of the network's clock, in minutes east of UTC.
     pub offset_minutes: i32,
-    /// How often the network has refused the end of a window as lying in its future: our clock is ahead of its own.
-    pub ahead: u32,
+    /// How far the ends of windows stay behind our clock, which may be ahead of the network's.
+    pub ahead: Ahead,
     /// A number of the account's own, so that not all accounts do the same at one time.
     pub spread: u64,
+}
+
+/// How many times in a row a shorter margin has to go well before the next shorter one is tried: an hour at the usual pace.
+const TRIED_AFTER: u32 = 12;
+/// The most times: a day at the usual pace.
+const TRIED_AFTER_MOST: u32 = 288;
+/// The longest margin.
+const MOST_AHEAD: u32 = 2;
+
+/// How far our clock is taken to be ahead of the network's. A refusal may mean that a window's end lies in the network's
+/// future, or something else altogether: so what was learnt from it is doubted again after a while, and less often the
+/// more often it proved right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    steps: u32,
+    went_well: u32,
+    proved: u32,
+}
+
+impl Ahead {
+    /// How many margins it stays behind beyond the usual one.
+    #[must_use]
+    pub fn steps(self) -> u32 {
+        self.steps
+    }
+
+    /// A window was refused.
+    pub fn refused(&mut self) {
+        // Refused right after a shorter margin was tried: the longer one is needed.
+        self.proved = self.proved.saturating_add(1);
+        self.steps = (self.steps + 1).min(MOST_AHEAD);
+        self.went_well = 0;
+    }
+
+    /// A window was read.
+    pub fn went_well(&mut self) {
+        self.went_well = self.went_well.saturating_add(1);
+        if self.steps == 0 {
+            if self.went_well >= TRIED_AFTER {
+                // The clocks agree, whatever was refused before.
+                self.proved = 0;
+            }
+            return;
+        }
+        let doubled = 2_u32.saturating_pow(self.proved.saturating_sub(MOST_AHEAD));
+        if self.went_well >= TRIED_AFTER.saturating_mul(doubled).min(TRIED_AFTER_MOST) {
+            self.steps -= 1;
+            self.went_well = 0;
+        }
+    }
 }
 
 /// Which actions are read.
@@ -190,7 +240,7 @@ fn first_window(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Win
     let today = day_at(now, pace.offset_minutes);
     match feed {
         Feed::Status => {
-            let end = before(now, margin(state.failures.max(pace.ahead)));
+            let end = before(now, margin(state.failures.max(pace.ahead.steps())));
             // Whole seconds are all that the network's times have.
             let end = Instant::from_micros(end.micros() / 1_000_000 * 1_000_000).unwrap_or(end);
             let known = state.watermark.map_or(end, |known| known.min(end));

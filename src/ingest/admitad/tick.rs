@@ -5,8 +5,9 @@
 //! memory is only what a restart may lose: the token, the budget of requests, and what the pages of an open read have
 //! named. When to step is the caller's business (`worker`, `cli`), what is due is [`super::plan`]'s.
 
+use super::clicks::Gathered;
 use super::pages::Pages;
-use super::plan::{Pace, Reading, Step, chance, plan};
+use super::plan::{Ahead, Pace, Reading, Step, chance, plan};
 use super::{Client, Credentials, Fault, RateBudget, Turn, backoff};
 use crate::domain::deeplink::Hosts;
 use crate::domain::draft::{ActionDraft, Deletion};
@@ -27,6 +28,8 @@ use uuid::Uuid;
 
 /// How long a lease holds without being renewed: longer than a request with its token can take.
 const LEASE: Duration = Duration::from_secs(150);
+/// How old it may get before it is renewed: what is left is still longer than such a request.
+const LEASE_RENEWED: Duration = Duration::from_secs(25);
 /// How many days the first back-fill goes back where the settings say nothing.
 const TWO_YEARS: i32 = 731;
 /// How long an account rests whose key is not accepted.
@@ -119,6 +122,10 @@ pub(super) struct Open {
     pub(super) gone: Vec<Deletion>,
     /// Whether the whole window has been read and only the missing ones are left.
     pub(super) is_read: bool,
+    /// The pages so far of a set of clicks that has more.
+    pub(super) gathered: Option<Gathered>,
+    /// What was left out, for people; none where all was read.
+    pub(super) left_out: Option<String>,
 }
 
 /// One account's sync.
@@ -168,7 +175,7 @@ impl Sync {
                     .since
                     .unwrap_or_else(|| today.plus(-TWO_YEARS).unwrap_or(Day::MIN)),
                 offset_minutes: setup.offset_minutes,
-                ahead: 0,
+                ahead: Ahead::default(),
                 spread: spread.as_u64_pair().1,
             },
             hosts: setup.hosts.clone(),
@@ -235,7 +242,8 @@ impl Sync {
 
     /// Takes or renews the lease; until when it is another's, if it is.
     async fn lease(&mut self, now: Instant) -> Result<Option<Instant>> {
-        if self.lease_until > after(now, LEASE / 2) && self.lease_until <= after(now, LEASE) {
+        let is_fresh = self.lease_until > after(now, LEASE.saturating_sub(LEASE_RENEWED));
+        if is_fresh && self.lease_until <= after(now, LEASE) {
             return Ok(None);
         }
         let until = after(now, LEASE);
@@ -332,6 +340,8 @@ impl Sync {
                 found: Vec::new(),
                 gone: Vec::new(),
                 is_read: false,
+                gathered: None,
+                left_out: None,
             };
             self.open.insert(feed, open);
         }
@@ -350,12 +360,13 @@ impl Sync {
         let Some(open) = self.open.remove(&feed) else {
             return Ok(());
         };
-        let state = match (error, open.rejected) {
-            (Some(_), _) => RunState::Failed,
-            (None, 0) => RunState::Succeeded,
-            (None, _) => RunState::Partial,
+        let state = match (error, open.rejected, &open.left_out) {
+            (Some(_), ..) => RunState::Failed,
+            (None, 0, None) => RunState::Succeeded,
+            (None, ..) => RunState::Partial,
         };
-        imports::finish(&self.store, self.scope, open.run_id, now, (state, error)).await
+        let outcome = (state, error.or(open.left_out.as_deref()));
+        imports::finish(&self.store, self.scope, open.run_id, now, outcome).await
     }
 
     /// Notes what went wrong, where it belongs: with the account, or with the feed alone.
@@ -379,7 +390,7 @@ impl Sync {
             Fault::MissingScope { .. } => (None, Some((Condition::Stopped, SCOPE_REST))),
             Fault::Refused { .. } => {
                 if feed == Feed::Status {
-                    self.pace.ahead = self.pace.ahead.saturating_add(1);
+                    self.pace.ahead.refused();
                 }
                 let rest = rest(attempt.failures + 4).max(REFUSED_REST);
                 (None, Some((Condition::Failing, rest)))

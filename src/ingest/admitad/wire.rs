@@ -176,6 +176,12 @@ pub(super) fn clicks_of_day(text: &str) -> Result<ClickRow, Refusal> {
     row.clicks(day, None)
 }
 
+/// The day that a row of clicks names, which may be refused for something else.
+pub(super) fn day_of_clicks(text: &str) -> Option<Day> {
+    let day = Fields::of(text).ok()?.needed("date").ok()?;
+    Day::parse(day.get(..10).unwrap_or(&day)).ok()
+}
+
 pub(super) fn clicks_of_subid(text: &str, day: Day, slot: &str) -> Result<ClickRow, Refusal> {
     let row = Fields::of(text)?;
     let name = if row.is_given(slot) { slot } else { "subid" };

@@ -1,7 +1,7 @@
 //! Clicks: a set of days in the place of what is stored of it, in one transaction with its run's counters.
 //!
 //! Upstream corrects its counts, and says nothing of a day without clicks: so what was asked for is replaced as a whole.
-//! Whatever is equal stays untouched; the data version rises where something differs. Reports add up everything that is
+//! Only what it said unreadably stays as it was. Whatever is equal stays untouched; the data version rises where something differs. Reports add up everything that is
 //! stored of a slot: an account is asked with ad spaces or without them, not both.
 
 use super::super::connect::Store;
@@ -9,17 +9,17 @@ use super::super::sql::insert::{Conflict, delete, insert};
 use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, count, lock, log_moved, raise_version};
+use super::{Applied, Counts, count, kept_rejects, lock, log_moved, raise_version};
 use crate::domain::clicks::{ClickDay, Replaced, noon};
-use crate::domain::draft::{AdSpaceRef, ProgramRef};
+use crate::domain::draft::{AdSpaceRef, ProgramRef, Reject};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
 use crate::domain::sync::SyncStep;
-use crate::domain::time::Instant;
+use crate::domain::time::{Day, Instant};
 use entity::click_stat;
 use sea_orm::DbErr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The stored slot of what is not divided by a SubID.
@@ -38,6 +38,12 @@ pub struct ClicksBatch<'a> {
     pub rows: &'a [ClickDay],
     /// What they take the place of.
     pub replaces: &'a Replaced,
+    /// Days of which something was refused: what is stored of them and not among the rows stays.
+    pub unread: &'a [Day],
+    /// Records that were refused.
+    pub rejects: &'a [Reject],
+    /// How many of the run were refused before.
+    pub rejected_before: i64,
     /// How far a sync has come with these rows; moved in their transaction.
     pub sync: Option<&'a SyncStep>,
     /// The present.
@@ -121,12 +127,19 @@ async fn write_in(
         raise_version(tx, publisher, sequence, batch.now).await?;
     }
     let counts = Counts {
-        read: batch.rows.len(),
+        read: batch.rows.len() + batch.rejects.len(),
         applied,
-        rejected: 0,
+        rejected: batch.rejects.len(),
         rounded: 0,
     };
     count(tx, publisher, run, counts).await?;
+    let rejects = kept_rejects(
+        publisher,
+        batch.run_id,
+        batch.rejected_before,
+        batch.rejects,
+    );
+    insert(tx, &rejects, Conflict::Fail).await?;
     if let Some(step) = batch.sync {
         write_step(tx, publisher, step).await?;
     }
@@ -181,9 +194,11 @@ async fn replace(
         *count += 1;
         written.push(row.clone());
     }
+    // A record that was refused is no word that there were no clicks.
+    let unread: BTreeSet<i32> = batch.unread.iter().map(|day| day.days()).collect();
     let gone: Vec<&click_stat::Model> = stored
         .iter()
-        .filter(|(key, _)| !models.contains_key(*key))
+        .filter(|(key, _)| !models.contains_key(*key) && !unread.contains(&key.0))
         .map(|(_, row)| row)
         .collect();
     applied.updated += i64::try_from(gone.len()).unwrap_or(i64::MAX);

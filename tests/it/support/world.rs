@@ -265,6 +265,9 @@ impl World {
             offset_minutes,
             rows,
             replaces,
+            unread: &[],
+            rejects: &[],
+            rejected_before: 0,
             sync: None,
             now,
         };

@@ -16,7 +16,7 @@ fn pace() -> Pace {
         every: Duration::from_secs(300),
         since: day("2026-01-10"),
         offset_minutes: 180,
-        ahead: 0,
+        ahead: Ahead::default(),
         spread: 7,
     }
 }
@@ -127,6 +127,37 @@ fn status_changes_overlap_and_end_before_now() {
             "2026-03-10T11:01:00Z"
         ]
     );
+}
+
+#[test]
+fn a_margin_that_a_refusal_made_longer_goes_back() {
+    let mut ahead = Ahead::default();
+    let wait = |ahead: &mut Ahead| {
+        let before = ahead.steps();
+        let mut windows = 0;
+        while ahead.steps() == before && windows < 10_000 {
+            ahead.went_well();
+            windows += 1;
+        }
+        windows
+    };
+    ahead.refused();
+    assert_eq!((ahead.steps(), wait(&mut ahead), ahead.steps()), (1, 12, 0));
+    // Nothing to go back to.
+    ahead.went_well();
+    assert_eq!(ahead.steps(), 0);
+    // A clock that is ahead indeed is tried less and less often, and once a day at last.
+    let mut ahead = Ahead::default();
+    ahead.refused();
+    ahead.refused();
+    assert_eq!(ahead.steps(), 2);
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        waits.push(wait(&mut ahead));
+        ahead.refused();
+        assert_eq!(ahead.steps(), 2, "no longer than the overlap makes up for");
+    }
+    assert_eq!(waits, [12, 24, 48, 96, 192, 288, 288]);
 }
 
 #[test]

@@ -1,0 +1,440 @@
+//! What must not be missing after an outage, a refusal or an answer that is half unreadable, and what must not be asked
+//! too often.
+
+use super::{DAY, HOUR, MINUTE, Stage, asked, commissions, failures, rows, setup, stored};
+use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
+use crate::support::drafts::{Maker, Shape, at};
+use actiongraph::domain::draft::{DraftItem, ProductRef};
+use actiongraph::domain::sync::{Condition, Feed, Freshness};
+use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
+use actiongraph::store::sync;
+use chrono::NaiveDate;
+use std::sync::Arc;
+
+const BY_DAY: &str =
+    "SELECT CAST(COALESCE(SUM(clicks), 0) AS bigint) AS n FROM click_stats WHERE slot = -1";
+const REFUSAL: &str =
+    r#"{"error":"invalid_request","error_description":"No such thing","error_code":3}"#;
+
+/// Clicks of a day in March of the first program and ad space, with a SubID.
+fn clicks(day: u32, subid: &str, clicks: i64) -> Clicks {
+    Clicks {
+        day: NaiveDate::from_ymd_opt(2026, 3, day).unwrap(),
+        program: 6115,
+        ad_space: 2001,
+        subids: [None, Some(subid.to_owned()), None, None, None],
+        clicks,
+        views: 100,
+    }
+}
+
+fn told(stage: &Stage) -> i64 {
+    stage
+        .fake
+        .world(|world| world.clicks.iter().map(|clicks| clicks.clicks).sum())
+}
+
+/// Whether a request is about a program and an ad space.
+fn is_of(request: &Request, program: &str, ad_space: &str) -> bool {
+    request.one("campaign") == Some(program) && request.one("website") == Some(ad_space)
+}
+
+/// An account that was read completely, clicks and all.
+async fn complete(stage: &Stage) -> Sync {
+    let mut sync = stage.sync();
+    stage.complete(&mut sync).await;
+    stage.drive(&mut sync).await;
+    sync
+}
+
+/// The runs of clicks that are not whole: what they say.
+async fn partial(stage: &Stage) -> Vec<(i64, Option<String>)> {
+    let runs = stage.world.rows::<entity::import_run::Entity>(0).await;
+    let partial = runs
+        .into_iter()
+        .filter(|run| run.name == "main: clicks" && run.state == "PARTIAL");
+    partial.map(|run| (run.rejected_count, run.error)).collect()
+}
+
+#[tokio::test]
+async fn an_outage_leaves_no_hole_in_clicks() {
+    for interrupted in [false, true] {
+        let stage = Stage::still(18, 60).await;
+        stage
+            .fake
+            .world(|world| world.clicks.push(clicks(10, "u-1", 3)));
+        let mut sync = complete(&stage).await;
+        assert_eq!(rows(&stage, BY_DAY).await, told(&stage));
+        if interrupted {
+            // In the middle of a round.
+            stage.pass(HOUR + MINUTE);
+            let mut sets = 0;
+            while sets < 12 {
+                let outcome = sync.tick(stage.now()).await.unwrap();
+                assert!(!matches!(outcome, Outcome::Wait(_)), "the round is over");
+                if matches!(outcome, Outcome::Worked(work) if work.feed == Feed::Clicks) {
+                    sets += 1;
+                }
+            }
+        }
+        drop(sync);
+        // From the tenth to the fifteenth of March nobody reads.
+        stage.fake.world(|world| {
+            world.clicks.push(clicks(10, "u-1", 9));
+            world
+                .clicks
+                .extend((11..=15).map(|day| clicks(day, "u-1", i64::from(day))));
+        });
+        stage.pass(5 * DAY);
+        let mut sync = stage.sync();
+        let outcomes = stage.drive(&mut sync).await;
+        assert_eq!(failures(&outcomes), Vec::<&str>::new());
+        assert_eq!(rows(&stage, BY_DAY).await, told(&stage), "{interrupted}");
+        let by_subid = "SELECT CAST(COALESCE(SUM(clicks), 0) AS bigint) AS n FROM click_stats \
+                        WHERE slot = 1 AND subid = 'u-1'";
+        assert_eq!(
+            rows(&stage, by_subid).await,
+            12 + (11..=15).sum::<i64>(),
+            "{interrupted}"
+        );
+        let state = sync.state().await.unwrap().feed(Feed::Clicks);
+        assert_eq!(state.condition, Condition::Waiting);
+        assert!(state.next_run > Some(stage.now()));
+        // From then on the last days alone.
+        stage.fake.take_log();
+        stage.pass(HOUR + MINUTE);
+        stage.drive(&mut sync).await;
+        assert_eq!(asked(&stage.fake, "/statistics/sub_ids/"), 9 * 2 * 5);
+    }
+}
+
+#[tokio::test]
+async fn clicks_whose_record_is_refused_stay_as_they_were() {
+    let stage = Stage::new().await;
+    stage.fake.world(|world| {
+        world.clicks = vec![
+            clicks(8, "u-1", 4),
+            clicks(9, "u-1", 5),
+            clicks(10, "u-1", 6),
+        ];
+    });
+    let mut sync = complete(&stage).await;
+    assert_eq!(rows(&stage, BY_DAY).await, 15);
+    assert_eq!(partial(&stage).await, []);
+    // One day cannot be read, and of another there is nothing any more; neither can a SubID of today.
+    stage.fake.world(|world| {
+        world.before_each(|request, world| {
+            if !is_of(request, "6115", "2001") {
+                return;
+            }
+            if request.path == "/statistics/dates/" {
+                let body = r#"{"results":[{"date":"2026-03-09","clicks":"n/a"},{"date":"2026-03-10","clicks":7}]}"#;
+                world.trouble("statistics/dates", Trouble::Status(200, body, None));
+            }
+            let of_subid = request.one("group_subids") == Some("subid1");
+            if of_subid && request.one("date_start") == Some("10.03.2026") {
+                let body = r#"{"results":[{"subid1":"u-1","clicks":"n/a"},{"subid1":"u-2","clicks":2}]}"#;
+                world.trouble("statistics/sub_ids", Trouble::Status(200, body, None));
+            }
+        });
+    });
+    stage.pass(HOUR + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(rows(&stage, BY_DAY).await, 5 + 7);
+    let of_today = "SELECT CAST(COALESCE(SUM(clicks), 0) AS bigint) AS n FROM click_stats \
+                    WHERE slot = 1 AND subid IN ('u-1', 'u-2')";
+    // Of the ninth it was read again, too.
+    assert_eq!(rows(&stage, of_today).await, 5 + 6 + 2);
+    assert_eq!(partial(&stage).await, [(2, None)]);
+    let rejects = stage.world.rows::<entity::import_reject::Entity>(0).await;
+    assert_eq!(rejects.len(), 2);
+    assert!(rejects.iter().all(|row| row.raw.contains("n/a")));
+}
+
+#[tokio::test]
+async fn a_program_whose_clicks_are_refused_keeps_nothing_from_the_others() {
+    let stage = Stage::still(18, 60).await;
+    // The first of all pairs.
+    stage.fake.world(|world| {
+        world
+            .clicks
+            .retain(|clicks| (clicks.program, clicks.ad_space) != (14_289, 2001));
+        world.before_each(|request, world| {
+            if request.path == "/statistics/dates/" && is_of(request, "14289", "2001") {
+                world.trouble("statistics/dates", Trouble::Status(400, REFUSAL, None));
+            }
+        });
+    });
+    let mut sync = complete(&stage).await;
+    assert!(told(&stage) > 0);
+    assert_eq!(rows(&stage, BY_DAY).await, told(&stage));
+    let state = sync.state().await.unwrap().feed(Feed::Clicks);
+    assert_eq!(state.condition, Condition::Waiting);
+    assert!(state.watermark.is_some());
+    let error = state.last_error.unwrap();
+    assert!(error.contains("program 14289 in ad space 2001"), "{error}");
+    let runs = partial(&stage).await;
+    assert!(!runs.is_empty());
+    assert!(runs.iter().all(|(_, said)| said.is_some()), "{runs:?}");
+    // The past is not read again.
+    stage.fake.take_log();
+    stage.pass(HOUR + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(asked(&stage.fake, "/statistics/dates/"), 9);
+    // Answered again, there is nothing to tell.
+    stage.fake.world(|world| world.before_each(|_, _| {}));
+    stage.pass(HOUR + MINUTE);
+    stage.drive(&mut sync).await;
+    let state = sync.state().await.unwrap();
+    assert_eq!(state.error(), None);
+}
+
+#[tokio::test]
+async fn a_step_asks_for_one_page_of_clicks() {
+    let stage = Stage::new().await;
+    stage.fake.world(|world| {
+        world.clicks = (0..1_700)
+            .map(|number| clicks(10, &format!("u-{number}"), 1))
+            .collect();
+    });
+    let mut sync = stage.sync();
+    let mut steps = 0;
+    loop {
+        stage.fake.take_log();
+        let outcome = sync.tick(stage.now()).await.unwrap();
+        let requests = stage.fake.take_log();
+        let requests = requests
+            .iter()
+            .filter(|request| request.path != "/token/")
+            .count();
+        assert!(requests <= 1, "{requests} in one step: {outcome:?}");
+        match outcome {
+            Outcome::Worked(_) => steps += 1,
+            Outcome::Paced(until) => {
+                let wait = u64::try_from(until.micros() - stage.now().micros()).unwrap();
+                stage.clock.advance(std::time::Duration::from_micros(wait));
+            }
+            Outcome::Wait(_) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(steps > 100, "{steps}");
+    let of_users = "SELECT COUNT(*) AS n FROM click_stats WHERE slot = 1 AND subid <> ''";
+    assert_eq!(rows(&stage, of_users).await, 1_700);
+}
+
+#[tokio::test]
+async fn more_clicks_than_are_ever_read_are_told_of() {
+    let stage = Stage::new().await;
+    stage.fake.world(|world| {
+        world.clicks = vec![clicks(9, "u-1", 4), clicks(10, "u-1", 6)];
+        world.before_each(|request, world| {
+            let is_today = request.one("date_start") == Some("10.03.2026");
+            let of_subid = request.one("group_subids") == Some("subid1");
+            if is_today && of_subid && is_of(request, "6115", "2001") {
+                let body = r#"{"results":[{"subid1":"u-1","clicks":1}],"_meta":{"count":1000000}}"#;
+                world.trouble("statistics/sub_ids", Trouble::Status(200, body, None));
+            }
+        });
+    });
+    let sync = complete(&stage).await;
+    assert_eq!(rows(&stage, BY_DAY).await, 10);
+    let by_subid =
+        "SELECT CAST(COALESCE(SUM(clicks), 0) AS bigint) AS n FROM click_stats WHERE slot = 1";
+    assert_eq!(rows(&stage, by_subid).await, 4, "half a set is none");
+    let state = sync.state().await.unwrap();
+    let error = state.error().unwrap();
+    assert!(error.contains("2026-03-10 by subid1"), "{error}");
+    assert!(error.contains("more than 20000 rows"), "{error}");
+    let runs = partial(&stage).await;
+    assert!(runs.iter().any(|(_, said)| said.as_deref() == Some(error)));
+}
+
+#[tokio::test]
+async fn a_refused_request_for_status_changes_does_not_slow_them_for_ever() {
+    let stage = Stage::still(9, 60).await;
+    let mut sync = complete(&stage).await;
+    let mut left = 2;
+    stage.fake.world(|world| {
+        world.before_each(move |request, world| {
+            let of_changes = request.one("status_updated_start").is_some();
+            if of_changes && left > 0 {
+                left -= 1;
+                world.trouble("statistics/actions", Trouble::Status(400, REFUSAL, None));
+            }
+        });
+    });
+    let mut longest = 0;
+    for _ in 0..40 {
+        stage.pass(5 * MINUTE);
+        stage.drive(&mut sync).await;
+        let known = sync.state().await.unwrap().feed(Feed::Status).watermark;
+        longest = longest.max(stage.now().micros() - known.unwrap().micros());
+    }
+    assert!(longest > 3_000_000_000, "it was careful: {longest}");
+    let state = sync.state().await.unwrap();
+    let known = state.known_until().unwrap();
+    assert!(stage.now().micros() - known.micros() <= 120_000_000);
+    assert_eq!(state.freshness(stage.now()), Freshness::Fresh);
+}
+
+/// The account under another name.
+fn renamed(stage: &Stage) -> Setup {
+    Setup {
+        name: "admitad".to_owned(),
+        ..setup(&stage.fake, CLIENT_SECRET)
+    }
+}
+
+async fn shown(stage: &Stage) -> Vec<String> {
+    let all = sync::accounts(&stage.world.tx(), stage.world.read(0)).await;
+    all.unwrap().into_iter().map(|one| one.account).collect()
+}
+
+#[tokio::test]
+async fn an_account_that_is_configured_no_more_does_not_count() {
+    let stage = Stage::new().await;
+    let elsewhere = Action {
+        ad_space: 2002,
+        ..Action::sale(40, "2026-02-05 11:00:00")
+    };
+    stage.fake.world(|world| {
+        world.put((1..=30).map(|id| {
+            let day = 1 + id % 28;
+            Action::sale(id, &format!("2026-02-{day:02} 10:00:00"))
+        }));
+        world.put([elsewhere]);
+    });
+    let mut sync = complete(&stage).await;
+    let (store, scope) = (&stage.world.store, stage.world.write(0));
+    let configured = ["admitad".to_owned()];
+    let retired = sync::retire(store, scope, &configured, stage.now()).await;
+    assert_eq!(retired.unwrap(), 0, "another server fetches it");
+    sync.release(stage.now()).await.unwrap();
+    let retired = sync::retire(store, scope, &configured, stage.now()).await;
+    assert_eq!(retired.unwrap(), 1);
+    assert_eq!(shown(&stage).await, Vec::<String>::new());
+    let mut other = stage.sync_of(0, &renamed(&stage));
+    stage.complete(&mut other).await;
+    assert_eq!(shown(&stage).await, ["admitad"]);
+    // The network takes two back. What is of an ad space that the account does not tell of may be another account's.
+    stage.fake.world(|world| {
+        for id in [3, 17, 40] {
+            world.actions.remove(&id);
+        }
+    });
+    stage.pass(DAY);
+    stage.drive(&mut other).await;
+    let left = stored(&stage.world, 0).await;
+    let has = |id: &str| left.contains_key(id);
+    assert!(!has("3") && !has("17"), "{:?}", left.keys());
+    assert!(has("40"), "{:?}", left.keys());
+    // Configured again, it counts and goes on where it was.
+    let mut again = stage.sync();
+    again.tick(stage.now()).await.unwrap();
+    assert_eq!(shown(&stage).await, ["admitad", "main"]);
+    let state = again.state().await.unwrap();
+    assert_eq!(state.feed(Feed::Backfill).condition, Condition::Done);
+    // An account long gone is forgotten: nothing of it lies within a night's reach.
+    again.release(stage.now()).await.unwrap();
+    let others = async |since| {
+        let others = sync::others(store, scope, "admitad", since).await;
+        others.unwrap()
+    };
+    assert_eq!(others(stage.now()).await, sync::Others::Fetched);
+    let retired = sync::retire(store, scope, &configured, stage.now()).await;
+    assert_eq!(retired.unwrap(), 1);
+    let long_ago = at("2026-03-01T00:00:00Z");
+    assert_eq!(others(long_ago).await, sync::Others::Retired);
+    stage.pass(DAY);
+    assert_eq!(others(stage.now()).await, sync::Others::None);
+}
+
+#[tokio::test]
+async fn a_rate_is_that_of_the_product_that_was_asked_for() {
+    let stage = Stage::new().await;
+    let shape = Shape {
+        drafts: 1,
+        actions: 1,
+        wild: false,
+    };
+    let mut draft = Maker::new(1, shape).drafts().remove(0);
+    let when = at("2026-03-09T10:00:00Z");
+    draft.external_id = "a-1".to_owned();
+    draft.stamp.changed_at = when;
+    draft.stamp.observed_at = when;
+    draft.standing.ordered_at = when;
+    // A link that does not tell the id, and one that two products have.
+    draft.items = ["777001", "777002"]
+        .map(|id| DraftItem {
+            external_id: None,
+            product: Some(ProductRef {
+                external_id: Some(id.to_owned()),
+                name: Some(format!("Product {id}")),
+                url: Some("https://s.click.example/e/_abc".to_owned()),
+                image_url: None,
+                country: None,
+            }),
+            category: None,
+            amount_e4: 50_000,
+            reward_e4: 5_000,
+            rate_e4: None,
+            is_percentage: None,
+            tariff_id: None,
+            rate_id: None,
+            units: 1,
+            ordered_at: None,
+        })
+        .to_vec();
+    stage.world.apply(0, &[draft]).await;
+    complete(&stage).await;
+    let products = stage.world.rows::<entity::product::Entity>(0).await;
+    assert_eq!(products.len(), 2, "no product came up: {products:?}");
+    let rates = commissions(&stage).await;
+    assert_eq!(rates.len(), 2);
+    for product in &products {
+        let rate = rates.iter().find(|rate| rate.product_id == product.id);
+        assert_eq!(rate.unwrap().rate_e4, Some(70_000), "{product:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_lease_while_asking_for_a_rate_stores_none() {
+    let stage = Stage::still(13, 100).await;
+    let (mut slow, mut other) = (stage.sync(), stage.sync());
+    stage
+        .fake
+        .world(|world| world.trouble("currencies/rate", Trouble::Hold));
+    let asking = async {
+        for _ in 0..500 {
+            let now = stage.now();
+            match slow.tick(now).await.unwrap() {
+                Outcome::Worked(_) => {}
+                Outcome::Paced(until) => {
+                    let wait = u64::try_from(until.micros() - now.micros()).unwrap();
+                    stage.clock.advance(std::time::Duration::from_micros(wait));
+                }
+                outcome => return outcome,
+            }
+        }
+        panic!("no rate is asked for");
+    };
+    let meanwhile = async {
+        let fake = Arc::clone(&stage.fake);
+        let held = tokio::task::spawn_blocking(move || fake.wait_until_held(1));
+        held.await.unwrap();
+        stage.pass(10 * MINUTE);
+        let outcome = other.tick(stage.now()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Worked(_)), "{outcome:?}");
+        stage.fake.release();
+    };
+    let (outcome, ()) = futures::join!(asking, meanwhile);
+    assert!(matches!(outcome, Outcome::Elsewhere(_)), "{outcome:?}");
+    assert_eq!(
+        rows(&stage, "SELECT COUNT(*) AS n FROM exchange_rates").await,
+        0
+    );
+    stage.complete(&mut other).await;
+    let rates = rows(&stage, "SELECT COUNT(*) AS n FROM exchange_rates").await;
+    assert!(rates > 0);
+}
