@@ -312,7 +312,7 @@ impl Segment {
                 .map(|(at, size)| {
                     Ok(SegmentSizeAt {
                         at: DateTime(*at),
-                        size: count(*size)?,
+                        size: count(size)?,
                     })
                 })
                 .collect()
