@@ -52,6 +52,23 @@ const cuts = (rank, value, name) =>
 const score = (value, name) =>
   `1 + ${[0, 1, 2, 3].map((at) => `CASE WHEN ${value} > ${name}${at} THEN 1 ELSE 0 END`).join(" + ")}`;
 
+/** The segments that the SQL below has: others may be added to the product without a word to it. */
+const USER_KINDS = [
+  "NEW",
+  "RETURNING",
+  "CHAMPIONS",
+  "LOYAL_CUSTOMERS",
+  "POTENTIAL_LOYALISTS",
+  "NEW_CUSTOMERS",
+  "PROMISING",
+  "NEED_ATTENTION",
+  "ABOUT_TO_SLEEP",
+  "CANT_LOSE_THEM",
+  "AT_RISK",
+  "HIBERNATING",
+  "COUNTRY",
+];
+
 const USER_KIND =
   "CASE WHEN rs = 5 AND fs >= 4 THEN 'CHAMPIONS' WHEN rs = 5 AND fs >= 2 THEN 'POTENTIAL_LOYALISTS' WHEN rs = 5 THEN 'NEW_CUSTOMERS' " +
   "WHEN rs = 4 AND fs >= 4 THEN 'LOYAL_CUSTOMERS' WHEN rs = 4 AND fs >= 2 THEN 'POTENTIAL_LOYALISTS' WHEN rs = 4 THEN 'PROMISING' " +
@@ -107,19 +124,17 @@ export const segmentItems = ({ over, recent, operation, range, money: reward, mo
     ranges: recent,
     query: operation(
       "UserSegments",
-      `userSegments(${range}, first: 250, timeZone: "UTC") ` +
+      `userSegments(${range}, segments: [${USER_KINDS}], first: 250, timeZone: "UTC") ` +
         `{ nodes { kind country size actions reward ${reward} topProducts(first: 5) { nodes { units product { externalId } } } } }`,
     ),
     answer: (data) =>
-      data.userSegments.nodes
-        .filter(({ kind }) => kind !== "UNATTRIBUTED")
-        .flatMap((segment) =>
-          rows(
-            (of) => (of.kind === "COUNTRY" ? `COUNTRY ${of.country ?? ""}` : of.kind),
-            "actions",
-            moneyOf,
-          )(segment, segment.topProducts.nodes),
-        ),
+      data.userSegments.nodes.flatMap((segment) =>
+        rows(
+          (of) => (of.kind === "COUNTRY" ? `COUNTRY ${of.country ?? ""}` : of.kind),
+          "actions",
+          moneyOf,
+        )(segment, segment.topProducts.nodes),
+      ),
     facts: userSegments,
   },
 });

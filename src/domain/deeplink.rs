@@ -28,6 +28,7 @@ pub const SHIPPED_HOSTS: &[&str] = &[
     "allgrad.site",
     "bednari.com",
     "dhwnh.com",
+    "fas.st",
     "iytlj.com",
     "kjuzv.com",
     "lenkmio.com",
@@ -266,11 +267,19 @@ impl Affiliate {
             .map_or("", |(_, code)| code)
     }
 
-    /// The same link, always by `https`, with these SubIDs in place of those that it had.
+    /// The same link, always by `https`, with these SubIDs in place of those that it had, and likewise with these further
+    /// parameters, those of its template.
     #[must_use]
-    pub fn with_subids(&self, subids: &Subids, target_parameter: &str) -> String {
+    pub fn with_subids(
+        &self,
+        subids: &Subids,
+        target_parameter: &str,
+        extra: &[(String, String)],
+    ) -> String {
         let mut link = self.base.clone();
-        let others = self.others.iter();
+        let is_said = |name: &str| extra.iter().any(|(said, _)| said == name);
+        let others = self.others.iter().filter(|(name, _)| !is_said(name));
+        let others = others.chain(extra);
         let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
         let goal = self.target.iter();
         let goal = goal.map(|target| (target_parameter, target.as_str()));
@@ -288,11 +297,17 @@ fn write_parameters<'a>(link: &mut String, parameters: impl Iterator<Item = (&'a
     }
 }
 
-/// An address without parameters and fragment, by `https`, its path ended by a slash.
+/// An address without parameters and fragment, by `https`; the path of a deeplink ended by a slash, that of a short link as
+/// it is.
 fn bare(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let path = url.path();
-    let slash = if path.ends_with('/') { "" } else { "/" };
+    let is_deeplink = path.starts_with("/g/") || path.starts_with("/goto/");
+    let slash = if path.ends_with('/') || !is_deeplink {
+        ""
+    } else {
+        "/"
+    };
     format!("https://{host}{path}{slash}")
 }
 

@@ -3,6 +3,7 @@
 //! A draft names programs, ad spaces, products, categories and users as upstream does; `store::apply` gives them ids.
 
 use super::action::{SOURCE, Slot, SlotValue, Stamp, Standing};
+use super::deeplink::TARGET_PARAMETER;
 use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
 use super::notice::Receipt;
@@ -10,6 +11,7 @@ use super::text::fold;
 use super::time::Instant;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use url::Url;
 use uuid::Uuid;
 
 /// Where a record stood in its input.
@@ -193,6 +195,24 @@ pub fn product_id_in(url: &str) -> Option<&str> {
     let file = path.rsplit('/').next()?;
     let id = file.strip_suffix(".html")?;
     (!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())).then_some(id)
+}
+
+/// The longest link to a product, in characters.
+pub const URL_LIMIT: usize = 4_000;
+
+/// The page that a link leads to: itself where it is a product's, else the target of an affiliate link. None where the link
+/// is neither.
+#[must_use]
+pub fn page_of(link: &str) -> Option<String> {
+    let url = Url::parse(link).ok()?;
+    let target = url.query_pairs().find(|(name, _)| name == TARGET_PARAMETER);
+    let Some((_, target)) = target else {
+        return product_id_in(link).map(|_| link.to_owned());
+    };
+    let target = Url::parse(&target).ok()?;
+    let is_page = matches!(target.scheme(), "http" | "https") && target.has_host();
+    let target = target.to_string();
+    (is_page && target.chars().count() <= URL_LIMIT).then_some(target)
 }
 
 /// The first half of a SHA-256, in hexadecimal: short, and safe to compare by.

@@ -297,6 +297,9 @@ fields! {
         Eligibility,
         /// End of the hold, µs: the order and the program's hold time; none where that is not known.
         HoldEndsAt,
+        /// The same, where it is compared with the moment of asking: a rule that is stored gets that moment each time it is
+        /// evaluated.
+        HoldEndedBy,
     }
 }
 

@@ -261,11 +261,16 @@ impl Templates {
         key.unwrap_or_default()
     }
 
-    /// The program that traffic to a country goes through: of those with a template, at this ad space if one is named.
+    /// The program that traffic to a country goes through: the one that is named, else of those with a template, at this ad
+    /// space if one is named. A link may need more, such as which ad space it is of; the program does not.
     #[must_use]
     pub fn program_for(&self, question: &LinkQuestion<'_>) -> Option<&Program> {
-        let (one, ..) = self.choose(question).ok()?;
-        self.program(one.program_id)
+        if let Some(named) = question.program {
+            return self.program(named);
+        }
+        let here = self.here(question).ok()?;
+        let (program, _) = self.ranked(&here, question).first().copied()?;
+        self.program(program)
     }
 
     /// The link to a product.
@@ -333,7 +338,7 @@ impl Templates {
             let own = links.clone().find(|link| link.code() == template.code());
             if let Some(own) = own {
                 let target = own.target.as_ref().map(|target| target.as_str().to_owned());
-                let url = own.with_subids(subids, parameter);
+                let url = own.with_subids(subids, parameter, template.extra());
                 return Some((url, target, LinkKind::Hot, true));
             }
             let words = "the hot rate needs the special link of a feed of hot products; ";
@@ -372,11 +377,14 @@ impl Templates {
             ));
         }
         let given = given?;
-        if given.code() != template.code() {
+        let is_own = given.code() == template.code();
+        if !is_own {
             let words = "the product is known by an affiliate link alone, which is not this ad space's: the reward goes where that one belongs";
             warnings.push((LinkWarning::LinkOfAnother, words.to_owned()));
         }
-        let url = given.with_subids(subids, parameter);
+        // What the template's owner has to say says nothing of another's traffic.
+        let extra = if is_own { template.extra() } else { &[] };
+        let url = given.with_subids(subids, parameter, extra);
         Some((url, None, LinkKind::Existing, false))
     }
 

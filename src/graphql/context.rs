@@ -16,9 +16,10 @@ use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
 use crate::analytics::built_in::{self, Parameters};
 use crate::analytics::traffic;
+use crate::domain::error::{Code, Error};
 use crate::domain::page::Page;
 use crate::domain::rule::{
-    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, SegmentSet, Subject,
+    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet, Subject,
 };
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
@@ -210,9 +211,11 @@ impl RequestContext {
             .cloned()
             .collect();
         if !missing.is_empty() {
-            let periods = missing.iter().map(|one| (one.kind.subject(), one.when));
-            held.periods.extend(periods);
-            built_in::check(held.periods.len())?;
+            let mut periods = held.periods.clone();
+            periods.extend(missing.iter().map(|one| (one.kind.subject(), one.when)));
+            // What is refused is not divided, and leaves room for less.
+            built_in::check(periods.len())?;
+            held.periods = periods;
             let mut room = built_in::ROOM.saturating_sub(held.kept);
             let read =
                 built_in::find(&self.tx, self.scope, missing, &parameters, &mut room).await?;
@@ -242,24 +245,51 @@ impl RequestContext {
     /// Segments as of moments, one after the other: each of them at all moments.
     ///
     /// # Errors
-    /// When one is not there or too large, or the members of a built-in one cannot be looked up.
+    /// When one is not there or too large, or the members of a built-in one cannot be looked up: that of the first.
     pub async fn sets(
         &self,
         all: &Definitions,
         ids: &[Uuid],
         moments: &[Moment],
     ) -> Result<Vec<Arc<SegmentSet>>> {
-        let each = || {
-            ids.iter()
-                .flat_map(|id| moments.iter().map(|moment| (*id, *moment)))
+        let each = self.sets_of_each(all, ids, moments).await;
+        let sets = each.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(sets.into_iter().flatten().collect())
+    }
+
+    /// Each of some segments as of moments, or what is wrong with it, by its name: one that cannot be evaluated takes none
+    /// of the others along.
+    pub async fn sets_of_each(
+        &self,
+        all: &Definitions,
+        ids: &[Uuid],
+        moments: &[Moment],
+    ) -> Vec<Result<Vec<Arc<SegmentSet>>>> {
+        let asked = |id: Uuid| {
+            let mut asked = HashSet::new();
+            for moment in moments {
+                asked.extend(all.asked(id, *moment)?);
+            }
+            Ok::<_, Failure>(asked)
         };
-        let mut asked = HashSet::new();
-        for (id, moment) in each() {
-            asked.extend(all.asked(id, moment)?);
+        let together = ids.iter().filter_map(|id| asked(*id).ok()).flatten();
+        let together = self.found(together.collect()).await;
+        let mut sets = Vec::with_capacity(ids.len());
+        for id in ids {
+            let own = async {
+                let asked = asked(*id)?;
+                let found = match &together {
+                    Ok(found) => found.clone(),
+                    Err(failure) if is_of_input(failure) => self.found(asked).await?,
+                    Err(failure) => return Err(failure.clone()),
+                };
+                let set = |moment: &Moment| Ok(all.set(*id, *moment, &found)?);
+                moments.iter().map(set).collect()
+            };
+            let own: Result<Vec<Arc<SegmentSet>>> = own.await;
+            sets.push(own.map_err(|failure| of_segment(all.segment(*id), failure)));
         }
-        let found = self.found(asked).await?;
-        let sets = each().map(|(id, moment)| Ok(all.set(id, moment, &found)?));
-        sets.collect()
+        sets
     }
 
     /// A rule that is not saved, as of a moment.
@@ -296,6 +326,32 @@ impl RequestContext {
         let rows: Vec<Arc<E>> = page.rows.iter().map(|(row, _)| Arc::clone(row)).collect();
         self.loaders.feed(rows).await;
         page_of_siblings(page)
+    }
+}
+
+/// Whether it lies at what was asked for, so that something else can be answered all the same.
+pub fn is_of_input(failure: &Failure) -> bool {
+    matches!(
+        failure.error().code(),
+        Code::LimitExceeded | Code::BadUserInput
+    )
+}
+
+/// What is wrong with the evaluation of a segment, with its name.
+pub fn of_segment(segment: Option<&Segment>, failure: Failure) -> Failure {
+    let error = failure.error();
+    let Some(segment) = segment.filter(|_| is_of_input(&failure)) else {
+        return failure;
+    };
+    let name = format!("segment {:?}: ", segment.name);
+    let message = error.message();
+    if message.starts_with(&name) {
+        return failure;
+    }
+    let message = format!("{name}{message}");
+    match error.code() {
+        Code::LimitExceeded => Error::limit("segment", message).into(),
+        _ => Error::bad_input("segment", message).into(),
     }
 }
 

@@ -6,7 +6,9 @@ use super::format::offers::{FeedFile, Part, RawOffer};
 use super::pipeline::{Entrance, ImportReport, Progress, run_id};
 use super::refusal::Refusal;
 use crate::domain::column::ColumnKind;
-use crate::domain::draft::{CategoryRef, ProductRef, Reject, RejectReason, product_id_in};
+use crate::domain::draft::{
+    CategoryRef, ProductRef, Reject, RejectReason, URL_LIMIT, page_of, product_id_in,
+};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::feed::{FeedSource, OfferDraft};
 use crate::domain::money::{Currency, Excess, parse_e4};
@@ -19,7 +21,6 @@ use crate::store::imports::{NewRun, begin, finish};
 use std::collections::HashMap;
 use std::path::Path;
 use tokio::sync::mpsc;
-use url::Url;
 
 /// How many offers make a part: one transaction.
 const BATCH: usize = 1_000;
@@ -31,8 +32,6 @@ const SHOWN_REJECTS: usize = 5;
 const ID_LIMIT: usize = 200;
 /// The longest name, in characters.
 const NAME_LIMIT: usize = 2_000;
-/// The longest link, in characters.
-const URL_LIMIT: usize = 4_000;
 /// How many categories of a feed's tree are remembered by name.
 const CATEGORIES: usize = 100_000;
 
@@ -175,7 +174,7 @@ fn draft(raw: &RawOffer, names: &Names) -> Result<OfferDraft, Refusal> {
     raw.check()?;
     let text = |name, limit| raw.field(name, ColumnKind::Text, limit);
     let affiliate_url = text("url", URL_LIMIT)?;
-    let target = affiliate_url.as_deref().and_then(target);
+    let target = affiliate_url.as_deref().and_then(page_of);
     let own_id = text("id", ID_LIMIT)?;
     let id = target
         .as_deref()
@@ -277,19 +276,6 @@ fn category(raw: &RawOffer, names: &Names) -> Result<Option<CategoryRef>, Refusa
         name: names.get(&external_id).cloned(),
         external_id,
     }))
-}
-
-/// The page that a link leads to: itself where it is a product's, else the target of an affiliate link.
-fn target(link: &str) -> Option<String> {
-    let url = Url::parse(link).ok()?;
-    if product_id_in(link).is_some() && url.query_pairs().all(|(name, _)| name != "ulp") {
-        return Some(link.to_owned());
-    }
-    let (_, target) = url.query_pairs().find(|(name, _)| name == "ulp")?;
-    let target = Url::parse(&target).ok()?;
-    let is_page = matches!(target.scheme(), "http" | "https") && target.has_host();
-    let target = target.to_string();
-    (is_page && target.chars().count() <= URL_LIMIT).then_some(target)
 }
 
 fn bad(field: &str, what: &str) -> Refusal {

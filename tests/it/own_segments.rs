@@ -2,6 +2,8 @@
 
 mod api;
 mod built_in;
+mod changes;
+mod stories;
 
 use crate::support::check::{check, seed};
 use crate::support::drafts::{COUNTRIES, CURRENCIES, Shape, USERS, at, instant};

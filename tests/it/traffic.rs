@@ -345,6 +345,24 @@ async fn the_configuration_gives_templates_that_those_by_hand_overrule() {
 }
 
 #[tokio::test]
+async fn targets_are_of_the_program_that_was_named_with_a_template_or_without() {
+    let server = imported(orders()).await;
+    let (_, program, _) = ids(&server, 0).await;
+    let query = format!(
+        "{{ trafficTargets(range: {{last: {{count: 30, unit: DAY}}}}, country: \"DE\", program: \"{program}\", minOrders: 3) \
+         {{ totalCount currency program {{ name }} nodes {{ affiliateLink {{ url reason }} }} }} }}"
+    );
+    let list = server.data(0, &query).await["trafficTargets"].clone();
+    assert_eq!(list["program"]["name"], "AliExpress WW", "{list:#}");
+    assert_eq!(
+        (&list["currency"], &list["totalCount"]),
+        (&json!("USD"), &json!(2))
+    );
+    let link = &list["nodes"][0]["affiliateLink"];
+    assert_eq!(link, &json!({ "url": null, "reason": "NO_TEMPLATE" }));
+}
+
+#[tokio::test]
 async fn targets_are_ranked_by_what_an_order_is_expected_to_bring() {
     let server = imported(orders()).await;
     let (space, program, _) = ids(&server, 0).await;

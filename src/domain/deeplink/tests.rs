@@ -191,7 +191,7 @@ fn subids_of_a_given_link_are_replaced() {
     let read = Affiliate::read(link, &Hosts::default(), "ulp").unwrap();
     assert_eq!(read.subids[1].as_deref(), Some("old"));
     assert_eq!(
-        read.with_subids(&subids(["", "new", "", "", ""]), "ulp"),
+        read.with_subids(&subids(["", "new", "", "", ""]), "ulp", &[]),
         "https://alitems.com/g/abcdefgh/?i=4&subid1=new"
     );
 }
@@ -275,7 +275,7 @@ proptest! {
         let read = Affiliate::read(&link, &Hosts::default(), "ulp").unwrap();
         prop_assert_eq!(read.target.as_ref(), Some(&target));
         prop_assert_eq!(&read.subids, subids.values());
-        prop_assert_eq!(read.with_subids(&subids, "ulp"), link);
+        prop_assert_eq!(read.with_subids(&subids, "ulp", &[]), link);
     }
 
     #[test]

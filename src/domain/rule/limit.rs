@@ -230,6 +230,7 @@ impl Definitions {
         refers.each(&mut |one| match one {
             Named::Defined(reference, _) => named.push(reference.id),
             Named::BuiltIn(_) => size.measures += 1,
+            Named::Moment(_) => {}
         });
         let mut all = named.iter().filter_map(|id| self.0.get(id));
         loop {

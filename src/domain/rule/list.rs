@@ -1,7 +1,7 @@
 //! Members as people list them: identifiers, links, and CSV text with one of these in the first column of each line.
 
 use super::Subject;
-use crate::domain::draft::ProductRef;
+use crate::domain::draft::{ProductRef, page_of};
 use crate::domain::text::has_nul;
 
 /// A line of a list.
@@ -60,7 +60,8 @@ fn product(text: &str) -> Result<String, String> {
     let is_id = text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_digit());
     let reference = ProductRef {
         external_id: is_id.then(|| text.to_owned()),
-        url: is_link.then(|| text.to_owned()),
+        // An affiliate link names the product that it leads to, as in a feed.
+        url: is_link.then(|| page_of(text).unwrap_or_else(|| text.to_owned())),
         name: None,
         image_url: None,
         country: None,
@@ -143,6 +144,24 @@ mod tests {
             matches!(&link[..], [(1, Ok(key))] if key.starts_with("url:")),
             "{link:?}"
         );
+    }
+
+    #[test]
+    fn an_affiliate_link_names_the_product_that_it_leads_to() {
+        let wrapped = "https://ad.admitad.com/g/0123456789abcdef/?subid=x&ulp=https%3A%2F%2Fwww.aliexpress.com%2Fitem%2F1005.html";
+        assert_eq!(
+            name_of(Subject::Products, wrapped),
+            Ok("id:1005".to_owned())
+        );
+        let page = "https%3A%2F%2Fshop.example%2Fa";
+        let short = format!("https://fas.st/abc?ulp={page}");
+        assert_eq!(
+            name_of(Subject::Products, &short),
+            name_of(Subject::Products, "https://shop.example/a")
+        );
+        // One that does not say where it leads stays what it is.
+        let blind = name_of(Subject::Products, "https://fas.st/abc").unwrap();
+        assert!(blind.starts_with("url:"), "{blind}");
     }
 
     #[test]

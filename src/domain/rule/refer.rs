@@ -5,8 +5,8 @@ use super::{
 };
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{
-    ActionTest, AdSpaceTest, AdjustmentTest, BalanceTest, CategoryTest, Filter, ImportTest,
-    ItemTest, ProductTest, ProgramTest, UserTest,
+    ActionField, ActionTest, AdSpaceTest, AdjustmentTest, BalanceTest, CategoryTest, Filter,
+    ImportTest, ItemTest, Op, ProductTest, ProgramTest, UserTest, Value,
 };
 use crate::domain::id::PublisherId;
 use crate::domain::time::{Instant, Span, Zone};
@@ -21,6 +21,8 @@ pub enum Named<'a> {
     Defined(&'a mut SegmentRef, Subject),
     /// A built-in one.
     BuiltIn(&'a mut BuiltIn),
+    /// No segment, but the moment of asking, which a condition compares with.
+    Moment(&'a mut Value),
 }
 
 /// What can name segments, at any depth.
@@ -50,7 +52,7 @@ pub trait Refers {
         found
     }
 
-    /// Puts segments in their places, as of a moment.
+    /// Puts segments in their places, as of a moment, and the moment in its own.
     fn put(&mut self, sets: &HashMap<Uuid, Arc<SegmentSet>>, found: &Found, moment: Moment) {
         self.each(&mut |named| match named {
             Named::Defined(reference, _) => reference.set = sets.get(&reference.id).cloned(),
@@ -58,6 +60,7 @@ pub trait Refers {
                 let asked = built_in.asked(moment.at, moment.zone);
                 built_in.members = found.get(&asked).cloned();
             }
+            Named::Moment(at) => *at = moment.at.micros().into(),
         });
     }
 }
@@ -117,6 +120,7 @@ impl Refers for ActionTest {
         match self {
             Self::User(filter) => filter.each(show),
             Self::Items(_, filter) => filter.each(show),
+            Self::Field(ActionField::HoldEndedBy, Op::Lt(at)) => show(Named::Moment(at)),
             Self::Field(..) | Self::Program(_) | Self::AdSpace(_) => {}
         }
     }
@@ -172,6 +176,7 @@ impl SegmentSet {
                 found.extend(reference.set.iter().flat_map(|set| set.reads()));
             }
             Named::BuiltIn(built_in) => found.push(built_in.asked(*at, *zone).when.reads()),
+            Named::Moment(_) => {}
         });
         found
     }
@@ -228,6 +233,11 @@ impl Definitions {
     /// Adds definitions; a segment that is there already becomes what they say.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
+    }
+
+    /// All segments with their rules.
+    pub fn each(&self) -> impl Iterator<Item = (&Segment, &Rule)> {
+        self.0.values().map(|(segment, rule)| (segment, rule))
     }
 
     /// A segment.
@@ -304,6 +314,27 @@ impl Definitions {
                 zone: moment.zone,
             },
         }))
+    }
+
+    /// A segment's rule in words, with the names of the segments that it names; none where it is not there. What these are
+    /// does not matter: a frozen segment tells where it came from, whatever became of them.
+    #[must_use]
+    pub fn sentence(&self, id: Uuid, moment: Moment) -> Option<String> {
+        let mut rule = self.rule(id)?.clone();
+        let called = |id: Uuid| {
+            let segment = self.segment(id)?;
+            let set = SegmentSet {
+                id,
+                name: segment.name.clone(),
+                publisher: moment.publisher,
+                subject: segment.subject,
+                of: SetOf::Frozen,
+            };
+            Some((id, Arc::new(set)))
+        };
+        let sets = rule.named().into_iter().filter_map(called).collect();
+        rule.put(&sets, &Found::new(), moment);
+        Some(rule.sentence())
     }
 
     /// Puts the segments that a filter names in their places.

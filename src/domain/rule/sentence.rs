@@ -234,13 +234,16 @@ impl Told for ItemTest {
 impl Told for ActionTest {
     fn tell(&self) -> String {
         match self {
+            // When it is asked is not part of the rule.
+            Self::Field(ActionField::HoldEndedBy, Op::Lt(_)) => "the hold is over".to_owned(),
             Self::Field(field, by) => {
                 let kind = match field {
                     ActionField::Reward | ActionField::OrderAmount => Kind::Amount,
                     ActionField::ClickedAt
                     | ActionField::OrderedAt
                     | ActionField::StatusUpdatedAt
-                    | ActionField::HoldEndsAt => Kind::Instant,
+                    | ActionField::HoldEndsAt
+                    | ActionField::HoldEndedBy => Kind::Instant,
                     ActionField::ClosingDay => Kind::Day,
                     _ => Kind::Plain,
                 };

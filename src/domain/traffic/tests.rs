@@ -357,3 +357,85 @@ fn a_hot_product_goes_by_its_special_link() {
     assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), true));
     assert_eq!(warned(&link), [""; 0]);
 }
+
+#[test]
+fn the_program_is_known_where_the_ad_space_is_not() {
+    let subids = Subids::default();
+    let any = LinkQuestion {
+        ad_space: None,
+        ..question(Some("DE"), &subids)
+    };
+    let two = templates(&[(SHOP, WW), (BLOG, WW), (BLOG, RU)]);
+    let of = |all: &Templates, question: &LinkQuestion<'_>| {
+        all.program_for(question).map(|program| program.id)
+    };
+    assert_eq!(
+        two.link(&product(), &[], &any).reason,
+        LinkReason::AdSpaceNeeded
+    );
+    assert_eq!(of(&two, &any), Some(WW));
+    assert_eq!(of(&templates(&[]), &any), None);
+    let named = LinkQuestion {
+        program: Some(TR),
+        ..any
+    };
+    assert_eq!(of(&two, &named), Some(TR), "the one that was named");
+    assert_eq!(of(&templates(&[]), &named), Some(TR));
+}
+
+#[test]
+fn further_parameters_are_in_every_link_of_the_template() {
+    let mut all = templates(&[(BLOG, WW)]);
+    let extra = [("erid".to_owned(), "new".to_owned())];
+    let base = all.all[0].template.base().to_owned();
+    all.all[0].template = Template::new(&base, None, &extra, &Hosts::default()).unwrap();
+    let subids = Subids::default();
+    let ask = |product: &Product, offers: &[ProductOffer]| {
+        let link = all.link(product, offers, &question(Some("DE"), &subids));
+        (link.kind, link.url.unwrap())
+    };
+    let page = "ulp=https%3A%2F%2Faliexpress.com%2Fitem%2F1005.html";
+    let hot = Product {
+        is_hot: true,
+        ..product()
+    };
+    let own = offer(&format!("{base}?i=5&erid=old&{page}"), true);
+    let expected = format!("{base}?i=5&erid=new&{page}");
+    assert_eq!(ask(&hot, &[own]), (Some(LinkKind::Hot), expected));
+    let only = |url: String| Product {
+        external_id: None,
+        url: Some(url),
+        ..product()
+    };
+    let own = only(format!("{base}?subid1=old"));
+    let expected = format!("{base}?erid=new");
+    assert_eq!(ask(&own, &[]), (Some(LinkKind::Existing), expected));
+    // Another's link says what another has to say.
+    let other = only("https://alitems.com/g/someoneelse/?erid=theirs".to_owned());
+    let expected = "https://alitems.com/g/someoneelse/?erid=theirs".to_owned();
+    assert_eq!(ask(&other, &[]), (Some(LinkKind::Existing), expected));
+}
+
+#[test]
+fn a_short_link_is_no_page() {
+    let all = templates(&[(BLOG, WW)]);
+    let subids = Subids::default();
+    let ask = |external_id: Option<&str>| {
+        let short = Product {
+            external_id: external_id.map(str::to_owned),
+            url: Some("https://fas.st/AbCd".to_owned()),
+            ..product()
+        };
+        all.link(&short, &[], &question(Some("DE"), &subids))
+    };
+    assert_eq!(
+        ask(Some("1005")).target.as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+    let link = ask(None);
+    assert_eq!(
+        (link.kind, link.url.as_deref()),
+        (Some(LinkKind::Existing), Some("https://fas.st/AbCd"))
+    );
+    assert_eq!(warned(&link), ["LINK_OF_ANOTHER"]);
+}

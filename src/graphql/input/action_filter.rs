@@ -59,7 +59,7 @@ fn overdue(wanted: &bool, reader: &mut Reader) -> Result<Filter<ActionTest>> {
     let overdue = Filter::All(vec![
         test(ActionField::Status, Op::Eq(Status::Pending.as_str().into())),
         test(
-            ActionField::HoldEndsAt,
+            ActionField::HoldEndedBy,
             Op::Lt(reader.now().micros().into()),
         ),
     ]);
@@ -158,7 +158,7 @@ filter_input! {
     special {
         /// Its cart.
         items: ActionItemsFilter = "items" => items,
-        /// Whether it is on hold past its program's hold time, as of now.
+        /// Whether it is on hold past its program's hold time: as of now; in a segment, as of when the segment is asked for.
         overdue: bool = "overdue" => overdue,
     }
 }

@@ -142,8 +142,13 @@ impl SegmentMutations {
         )]
         name: Option<String>,
         #[graphql(desc = "What the new segment is for.")] description: Option<String>,
+        #[graphql(desc = "The version that the segment must have; any unless given.")]
+        expected_version: Option<i32>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async { freeze(request(ctx)?, &id, (name, description)).await };
+        let done = async {
+            let source = (&id, expected_version);
+            freeze(request(ctx)?, source, (name, description)).await
+        };
         Some(done.await)
     }
 
@@ -359,7 +364,7 @@ async fn update(
 
 async fn freeze(
     request: &Arc<RequestContext>,
-    id: &ID,
+    (id, expected): (&ID, Option<i32>),
     (name, description): (Option<String>, Option<String>),
 ) -> Result<SegmentPayload> {
     let (store, scope) = writing(request)?;
@@ -369,6 +374,9 @@ async fn freeze(
     let Some((source, rule)) = found else {
         return Ok(refused(Refused::Missing, "id"));
     };
+    if expected.is_some_and(|expected| expected != source.version) {
+        return Ok(refused(Refused::Moved(source.version), "id"));
+    }
     if source.archived_at.is_some() {
         return Ok(refused(Refused::Archived, "id"));
     }
@@ -475,6 +483,11 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
         ),
         Refused::Cycle(way) => return wrong(vec![cycle(&way)]),
         Refused::TooLarge(excess) => ("rule", Code::LimitExceeded, excess),
+        Refused::TooLargeFor(name, excess) => (
+            "rule",
+            Code::LimitExceeded,
+            format!("the segment {name:?} names this one, and would be beyond the limits with the new rule: {excess}"),
+        ),
         Refused::Named(names) => (
             "id",
             Code::Conflict,

@@ -5,7 +5,7 @@
     reason = "a field has the arguments that the schema gives it"
 )]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_graphql::{
@@ -18,13 +18,13 @@ use uuid::Uuid;
 use super::Member;
 use super::report_words::TimeBucket;
 use super::segment_member::SegmentMemberConnection;
-use crate::domain::error::Error;
+use crate::domain::error::{Code, Error};
 use crate::domain::report::buckets::divide;
 use crate::domain::rule;
-use crate::domain::rule::{Definitions, Moment, SegmentVersion, SetOf};
+use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
 use crate::domain::time;
 use crate::graphql::connection::{PageArgs, connection};
-use crate::graphql::context::{RequestContext, request};
+use crate::graphql::context::{RequestContext, of_segment, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
 use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
@@ -118,9 +118,17 @@ async fn versions(segment: &Segment, request: &Arc<RequestContext>) -> Result<Ar
 /// The definitions of a segment and of all that were listed with it.
 async fn defined(segment: &Segment, request: &Arc<RequestContext>) -> Result<Arc<Definitions>> {
     let load = |group: Arc<Group<rule::Segment>>| async move {
-        request
+        let all = request
             .definitions(group.all().map(|segment| segment.id))
-            .await
+            .await?;
+        // A frozen segment uses none of those that its rule names, so they do not come with it; its sentence names them.
+        let frozen = group.all().filter(|segment| segment.frozen_at.is_some());
+        let rules = frozen.filter_map(|segment| all.rule(segment.id));
+        let named: BTreeSet<Uuid> = rules.flat_map(|rule| rule.clone().named()).collect();
+        if named.is_empty() {
+            return Ok(all);
+        }
+        request.definitions(named).await
     };
     segment.batch("definitions", &(), load).await
 }
@@ -171,7 +179,8 @@ impl Segment {
     async fn sentence(&self, ctx: &Context<'_>) -> Result<String> {
         let request = request(ctx)?;
         let all = defined(self, request).await?;
-        sentence_of(&all, self.key(), request)
+        all.sentence(self.key(), request.moment(request.now))
+            .ok_or_else(|| Failure::internal("a segment has no rule"))
     }
 
     /// What it was, the latest version first; none ever changes.
@@ -228,12 +237,11 @@ impl Segment {
             let all = defined(self, request).await?;
             let load = |group: Arc<Group<rule::Segment>>| async move {
                 let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                let sets = request.sets(&all, &ids, &[moment]).await?;
-                let sizes = members::sizes(&request.tx, &sets).await?;
-                Ok(ids.into_iter().zip(sizes).collect::<HashMap<Uuid, i64>>())
+                sizes_of_each(request, &all, &ids, &[moment]).await
             };
-            let sizes: Arc<HashMap<Uuid, i64>> = self.batch("size", &moment, load).await?;
-            count(sizes.get(&self.key()).copied().unwrap_or_default())
+            let sizes: Arc<Sizes> = self.batch("size", &moment, load).await?;
+            let own = of(&sizes, self.key())?;
+            count(own.first().copied().unwrap_or_default())
         };
         Some(found.await)
     }
@@ -295,23 +303,16 @@ impl Segment {
                     let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
                     let moments: Vec<Moment> =
                         ends.iter().map(|end| request.moment(*end)).collect();
-                    let sets = request.sets(&all, &ids, &moments).await?;
-                    let sizes = members::sizes(&request.tx, &sets).await?;
-                    let mut found: HashMap<Uuid, Vec<i64>> = HashMap::new();
-                    for (id, sizes) in ids.into_iter().zip(sizes.chunks(ends.len().max(1))) {
-                        found.insert(id, sizes.to_vec());
-                    }
-                    Ok(found)
+                    sizes_of_each(request, &all, &ids, &moments).await
                 }
             };
-            let trends: Arc<HashMap<Uuid, Vec<i64>>> = self.batch("trend", &ends, load).await?;
-            let sizes = trends.get(&self.key()).into_iter().flatten();
+            let trends: Arc<Sizes> = self.batch("trend", &ends, load).await?;
             ends.iter()
-                .zip(sizes)
+                .zip(of(&trends, self.key())?)
                 .map(|(at, size)| {
                     Ok(SegmentSizeAt {
                         at: DateTime(*at),
-                        size: count(*size)?,
+                        size: count(size)?,
                     })
                 })
                 .collect()
@@ -320,20 +321,43 @@ impl Segment {
     }
 }
 
-/// A segment's rule in words.
+/// Sizes of segments at moments, or what is wrong with a segment.
+type Sizes = HashMap<Uuid, Result<Vec<i64>>>;
+
+fn of(sizes: &Sizes, id: Uuid) -> Result<Vec<i64>> {
+    sizes.get(&id).cloned().unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// The sizes of segments at moments: one statement for all of them, and for each by itself where they do not fit into one.
+/// What is wrong with one of them is told of it alone.
 ///
 /// # Errors
-/// When the segment, or one that it names, was not read.
-fn sentence_of(all: &Definitions, id: Uuid, request: &RequestContext) -> Result<String> {
-    let rule = all
-        .rule(id)
-        .ok_or_else(|| Failure::internal("a segment has no rule"))?;
-    // Named segments get their names with their places; who is in built-in ones does not matter.
-    let set = all.set_of(rule, request.moment(request.now), &rule::Found::new())?;
-    match &set.of {
-        SetOf::Rule { rule, .. } => Ok(rule.sentence()),
-        SetOf::Frozen => Ok(rule.sentence()),
+/// When the store fails.
+async fn sizes_of_each(
+    request: &RequestContext,
+    all: &Definitions,
+    ids: &[Uuid],
+    moments: &[Moment],
+) -> Result<Sizes> {
+    let each = request.sets_of_each(all, ids, moments).await;
+    let fit: Vec<Arc<SegmentSet>> = each.iter().flatten().flatten().cloned().collect();
+    let mut together = match members::sizes(&request.tx, &fit).await {
+        Ok(sizes) => Some(sizes.into_iter()),
+        Err(error) if error.code() == Code::LimitExceeded => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = Sizes::with_capacity(ids.len());
+    for (id, sets) in ids.iter().zip(each) {
+        let sizes = match (sets, &mut together) {
+            (Err(failure), _) => Err(failure),
+            (Ok(sets), Some(known)) => Ok(known.by_ref().take(sets.len()).collect()),
+            (Ok(sets), None) => members::sizes(&request.tx, &sets)
+                .await
+                .map_err(|error| of_segment(all.segment(*id), error.into())),
+        };
+        found.insert(*id, sizes);
     }
+    Ok(found)
 }
 
 /// The ends of the stretches of time of a range, none of them later than now.

@@ -41,6 +41,8 @@ pub enum Refused {
     Cycle(Vec<String>),
     /// With what it names it is too large.
     TooLarge(String),
+    /// A segment that names it, by this name, would be too large or too deep with it.
+    TooLargeFor(String, String),
     /// These segments name it.
     Named(Vec<String>),
 }
@@ -191,7 +193,7 @@ async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Wri
                 return Ok(Err(refused));
             }
             if let Some((rule, _)) = &change.rule {
-                if let Some(refused) = check_rule(tx, publisher, segment.id, rule).await? {
+                if let Some(refused) = check_change(tx, publisher, &segment, rule).await? {
                     return Ok(Err(refused));
                 }
                 write_uses(tx, publisher, segment.id, rule).await?;
@@ -375,6 +377,47 @@ async fn check_rule(
         Err(error) => Some(error.message().to_owned()),
     };
     Ok(excess.map(Refused::TooLarge))
+}
+
+/// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.
+async fn check_change(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    segment: &Segment,
+    rule: &Rule,
+) -> Result<Option<Refused>, DbErr> {
+    if let Some(refused) = check_rule(tx, publisher, segment.id, rule).await? {
+        return Ok(Some(refused));
+    }
+    let mut sql = tx.sql();
+    sql.push("WITH RECURSIVE up(id) AS (SELECT u.segment_id FROM segment_uses u WHERE u.publisher_id = ")
+        .bind(publisher.0)
+        .push(" AND u.used_id = ")
+        .bind(segment.id)
+        .push(" UNION SELECT u.segment_id FROM up n JOIN segment_uses u ON u.used_id = n.id AND u.publisher_id = ")
+        .bind(publisher.0)
+        .push(") SELECT t.id FROM up n JOIN segments t ON t.id = n.id WHERE t.publisher_id = ")
+        .bind(publisher.0)
+        // One that is archived is checked when it is restored.
+        .push(" AND t.archived_at_us IS NULL ORDER BY t.name_key");
+    let rows = tx.rows(sql).await?;
+    let above: Vec<Uuid> = rows
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect::<Result<_, DbErr>>()?;
+    if above.is_empty() {
+        return Ok(None);
+    }
+    let named = rule.clone().named().into_iter();
+    let ids: Vec<Uuid> = above.iter().copied().chain(named).collect();
+    let mut all = definitions(tx, publisher, &ids).await?;
+    all.extend(Definitions::new([(segment.clone(), rule.clone())]));
+    let unfit = above.into_iter().find_map(|id| {
+        let error = all.check_size(id).err()?;
+        let name = all.segment(id)?.name.clone();
+        Some(Refused::TooLargeFor(name, error.message().to_owned()))
+    });
+    Ok(unfit)
 }
 
 /// The names of the segments that name another one and are not archived.

@@ -15,6 +15,7 @@ use super::{lock, raise_version, totals};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::records::RunState;
+use crate::domain::rule::Subject;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use entity::{action, action_change, ad_space, tombstone, user_task};
@@ -371,6 +372,18 @@ impl Work<'_> {
             tx.execute(sql).await?;
         }
         if !gone.is_empty() {
+            // Who is nobody is no member of a frozen segment either: sizes count what lists can show. The publisher's lock is
+            // held, as whoever freezes a segment holds it.
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM segment_members WHERE publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND segment_id IN (SELECT s.id FROM segments s WHERE s.publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND s.frozen_at_us IS NOT NULL AND s.subject = ")
+                .bind(Subject::Users.as_str());
+            sql.push(") AND member_id IN ")
+                .bind_all(gone.iter().copied());
+            tx.execute(sql).await?;
             let mut sql = tx.sql();
             sql.push("DELETE FROM users WHERE publisher_id = ")
                 .bind(publisher.0);

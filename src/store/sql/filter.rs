@@ -234,7 +234,9 @@ impl Condition for ActionTest {
     fn write(&self, row: &str, sql: &mut Sql) {
         match self {
             Self::Field(ActionField::Eligibility, op) => write_eligibility(row, op, sql),
-            Self::Field(ActionField::HoldEndsAt, op) => write_op(&hold_end(row), true, op, sql),
+            Self::Field(ActionField::HoldEndsAt | ActionField::HoldEndedBy, op) => {
+                write_op(&hold_end(row), true, op, sql);
+            }
             Self::Field(field, op) => action_column(*field).write(row, op, sql),
             Self::Program(filter) => write_program(row, filter, sql),
             Self::AdSpace(filter) => write_ad_space(row, filter, sql),
@@ -343,9 +345,10 @@ fn hold_end(row: &str) -> String {
 
 fn action_column(field: ActionField) -> Column {
     match field {
-        ActionField::Id | ActionField::Eligibility | ActionField::HoldEndsAt => {
-            Column("id", false, false)
-        }
+        ActionField::Id
+        | ActionField::Eligibility
+        | ActionField::HoldEndsAt
+        | ActionField::HoldEndedBy => Column("id", false, false),
         ActionField::ExternalId => Column("external_id", false, false),
         ActionField::OrderId => Column("order_id", true, false),
         ActionField::TariffId => Column("tariff_id", true, false),

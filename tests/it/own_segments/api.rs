@@ -14,7 +14,7 @@ const SHAPE: Shape = Shape {
 };
 
 /// What a payload is asked for.
-const PAYLOAD: &str = "{ segment { id name version state } userErrors { field code message } warnings { field code message } }";
+pub(super) const PAYLOAD: &str = "{ segment { id name version state } userErrors { field code message } warnings { field code message } }";
 
 pub(super) async fn created(api: &Api, name: &str, rule: Value) -> Value {
     let mutation = format!(
@@ -32,7 +32,7 @@ pub(super) async fn id_of(api: &Api, name: &str, rule: Value) -> String {
     made["segment"]["id"].as_str().unwrap().to_owned()
 }
 
-fn often(at_least: i64) -> Value {
+pub(super) fn often(at_least: i64) -> Value {
     json!({ "users": { "metric": { "metric": "ACTIONS", "atLeast": at_least } } })
 }
 
@@ -54,7 +54,7 @@ pub(super) fn told(payload: &Value) -> Vec<(String, String)> {
 }
 
 /// An action of a user, so many days before the server's present, with one item.
-fn action(
+pub(super) fn action(
     number: u64,
     user: &str,
     country: &str,
@@ -77,7 +77,7 @@ fn action(
     })
 }
 
-async fn import(server: &Running, actions: Vec<Value>) {
+pub(super) async fn import(server: &Running, actions: Vec<Value>) {
     let body = json!({ "results": actions }).to_string();
     let address = server.at("/import?wait=true&utc_offset=%2B00:00");
     let request = server.client.post(address).bearer_auth(&server.keys[0]);
@@ -92,7 +92,7 @@ async fn import(server: &Running, actions: Vec<Value>) {
     assert_eq!(answer["run"]["state"], "SUCCEEDED", "{answer}");
 }
 
-async fn ask(server: &Running, query: &str, variables: Value) -> Value {
+pub(super) async fn ask(server: &Running, query: &str, variables: Value) -> Value {
     let request = server
         .client
         .post(server.at("/graphql"))

@@ -149,7 +149,7 @@ fn action_value(facts: &Facts, action: &Action, field: ActionField) -> Value {
         ActionField::PromoCode => text(&action.promo_code),
         ActionField::Device => text(&action.device),
         ActionField::ItemsCount => i64::try_from(facts.cart(action.id).len()).unwrap().into(),
-        ActionField::HoldEndsAt => {
+        ActionField::HoldEndsAt | ActionField::HoldEndedBy => {
             let program = &facts.programs[&action.program_id];
             let shipped = program.catalog_key.as_deref().and_then(|key| match key {
                 "aliexpress-ru-cis-new" => Some(30),

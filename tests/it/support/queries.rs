@@ -189,6 +189,7 @@ fn action_op(pools: &Pools, field: ActionField) -> BoxedStrategy<Op> {
         | ActionField::StatusUpdatedAt
         | ActionField::ClosingDay
         | ActionField::HoldEndsAt
+        | ActionField::HoldEndedBy
         | ActionField::ConversionSeconds
         | ActionField::ItemsCount => op(&pools.numbers, Kind::Ordered),
         _ => op(&pools.texts, Kind::Text),

@@ -1,5 +1,6 @@
 //! What names the users of an ad space is chosen anew: the end is what an import with that choice would have stored.
 
+use crate::support::api::Api;
 use crate::support::drafts::{Maker, Shape, at, instant};
 use crate::support::server::running;
 use crate::support::world::{World, block_on};
@@ -188,6 +189,41 @@ fn imports_and_a_second_choice_in_the_middle_end_the_same() {
         assert!(
             done.read_count > 0 && done.updated_count > 0 && done.updated_count <= done.read_count
         );
+    });
+}
+
+/// Who is nobody any more is no member of a frozen segment either, however it is asked.
+#[test]
+fn a_frozen_segment_has_as_many_members_as_it_lists() {
+    block_on(async {
+        let mut drafts = drafts(13);
+        let is_blog = |draft: &ActionDraft| {
+            let space = draft.ad_space.as_ref();
+            space.is_some_and(|space| space.external_id.as_deref() == Some("501"))
+        };
+        drafts.retain(is_blog);
+        let (world, space) = world().await;
+        world.apply(0, &drafts).await;
+        let api = Api::of(&world, 0);
+        let create = "mutation { made: createSegment(name: \"all\", rule: {users: {}}) { segment { id size } } }";
+        let live = api.data(create, &json!({})).await["made"]["segment"].take();
+        let before = live["size"].as_i64().unwrap();
+        assert!(before > 1, "{live}");
+        let freeze = "mutation($id: ID!) { made: freezeSegment(id: $id, name: \"then\") { segment { id } } }";
+        let frozen = api.data(freeze, &json!({ "id": live["id"] })).await["made"]["segment"].take();
+        chosen(&world, space, &rule(1, "blog"), 0).await;
+        finish(&world, space, 37).await;
+        let query = "query($live: ID!, $frozen: ID!) { segment(id: $frozen) { size members { totalCount } } \
+                     users(filter: {segment: {in: [$frozen]}}) { totalCount } \
+                     segmentOverlap(ids: [$live, $frozen]) { segments { size } intersection } }";
+        let ids = json!({ "live": live["id"], "frozen": frozen["id"] });
+        let data = api.data(query, &ids).await;
+        let size = &data["segment"]["size"];
+        assert!(size.as_i64().unwrap() < before, "{data:#}");
+        assert_eq!(&data["segment"]["members"]["totalCount"], size);
+        assert_eq!(&data["users"]["totalCount"], size);
+        assert_eq!(&data["segmentOverlap"]["segments"][1]["size"], size);
+        assert_eq!(&data["segmentOverlap"]["intersection"], size);
     });
 }
 
