@@ -767,6 +767,7 @@ fn last(count: u32, unit: TimeUnit, whole_units: bool) -> Range {
 }
 
 /// Ranges of all kinds, each divided so that the stretches of both periods lie differently in the calendar.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn comparisons() -> Vec<(Range, &'static str, &'static str, Bucket, Comparison)> {
     use Comparison::{PreviousPeriod, YearBefore};
     let (may, june) = ("2026-05-31T10:00:00Z", "2026-06-15T00:00:00Z");

@@ -4,7 +4,8 @@
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
 //! for and one for clicks; as many again for the totals, and all of that once more where periods are compared; and one
 //! each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
-//! expectations rest on.
+//! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
+//! and by themselves where that is too many.
 
 mod pieces;
 mod plan;
@@ -238,6 +239,7 @@ impl Reader<'_> {
         }
         if let Some(base) = &plan.base {
             let remedy = "leave out expectedReward, which rests on 360 days whatever the range, or what no total is kept by";
+            self.limit_ends(&[base]).await?;
             self.limit(&[base], remedy).await?;
         }
         Ok(())

@@ -50,8 +50,8 @@ pub(super) fn whole(span: Span, grains: &[Grain]) -> Option<Pieces> {
     })
 }
 
-/// Stretches that follow each other, empty ones among them, by a total's cells; none where the facts would have to give most of it, or where
-/// there would be too many pieces.
+/// Stretches that follow each other, empty ones among them, by a total's cells; none where the facts would have to give
+/// most of it, or where there would be too many pieces.
 pub(super) fn divided(slots: &[Span], bucket: Bucket, grains: &[Grain]) -> Option<Pieces> {
     let (first, last) = (slots.first()?, slots.last()?);
     let edges: Vec<i64> = slots

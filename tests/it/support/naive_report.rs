@@ -105,7 +105,7 @@ pub(crate) struct Naive<'a> {
 /// The days of the calendar unit that a day lies in, from one up to but without another.
 fn unit(day: i32, bucket: Bucket, week_start: WeekStart) -> (i32, i32) {
     let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
-    let date = epoch + chrono::Days::new(u64::try_from(day).unwrap());
+    let date = epoch + Days::new(u64::try_from(day).unwrap());
     let days = |date: NaiveDate| i32::try_from((date - epoch).num_days()).unwrap();
     let first_of = |year: i32, month: u32| {
         let year = year + i32::try_from((month - 1) / 12).unwrap();
