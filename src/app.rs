@@ -23,6 +23,7 @@ use crate::access::documents::TrustedDocuments;
 use crate::access::token::{Fetch, Issuer, Pace};
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
+use crate::domain::report::ReportLimits;
 use crate::domain::scope::Publisher;
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::{self, DoorLimits, Engine, EngineOptions};
@@ -151,6 +152,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
             operations_per_caller: limits.max_concurrent_operations_per_caller,
             connections: limits.max_connections,
         },
+        reports: ReportLimits::default(),
         links: Arc::new(settings.links.clone()),
     }
 }

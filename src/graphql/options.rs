@@ -3,6 +3,7 @@
 use super::document::DocumentLimits;
 use super::error::Bounds;
 use crate::access::budget::Allowance;
+use crate::domain::report::ReportLimits;
 use crate::domain::traffic::LinkSettings;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ pub struct EngineOptions {
     pub documents: DocumentLimits,
     /// What the door allows.
     pub door: DoorLimits,
+    /// What a report may read.
+    pub reports: ReportLimits,
     /// What the configuration says of affiliate links.
     pub links: Arc<LinkSettings>,
 }

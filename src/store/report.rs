@@ -9,7 +9,7 @@ use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
-use crate::domain::report::plan::{Ask, Plan, What};
+use crate::domain::report::plan::{Ask, Part, Plan, Source, What};
 use crate::domain::report::{Dimension, KeyPart, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
@@ -48,14 +48,21 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The name of what was read, in `info.sources`.
+    /// The names of what was read, in `info.sources`: beside a total the facts, where its cells left some to them.
     #[must_use]
-    pub fn source(&self, ask: &Ask) -> &'static str {
+    pub fn sources(&self, ask: &Ask) -> Vec<&'static str> {
         if self.is_from_columns {
-            COLUMNS
-        } else {
-            ask.source.name()
+            return vec![COLUMNS];
         }
+        let mut names = vec![ask.source.name()];
+        let is_of_facts = |row: &Row| {
+            // Where rows tell no piece, they are sums of cells and facts together.
+            !ask.tells_pieces() || matches!(ask.parts.get(row.piece.0), Some(Part::Facts(_)))
+        };
+        if !ask.ends().is_empty() && self.rows.iter().any(is_of_facts) {
+            names.push(Source::Facts.name());
+        }
+        names
     }
 }
 
@@ -223,7 +230,7 @@ fn key_part(ask: &Ask, row: &QueryResult, place: usize, dimension: Dimension) ->
     Ok(part)
 }
 
-/// How many actions lie on an axis between two of its values, counted up to a limit: one statement.
+/// How many actions lie on an axis in stretches of its values that do not overlap, counted up to a limit: one statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -231,10 +238,10 @@ pub async fn count_facts(
     tx: &ReadTx,
     scope: ReadScope,
     axis: DateAxis,
-    span: (i64, i64),
+    spans: &[(i64, i64)],
     limit: i64,
 ) -> Result<i64> {
-    let sql = bounded_count((axis, &[span]), limit, scope, tx.backend());
+    let sql = bounded_count((axis, spans), limit, scope, tx.backend());
     let rows = tx.rows(sql).await?;
     rows.first().map_or(Ok(0), |row| column(row, "n"))
 }

@@ -12,7 +12,7 @@ use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::page::PageRequest;
 use actiongraph::domain::report::metric::Metric;
-use actiongraph::domain::report::{Bucket, Dimension, Report, ReportRequest, Wanted};
+use actiongraph::domain::report::{Bucket, Dimension, Report, ReportLimits, ReportRequest, Wanted};
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy};
 use actiongraph::domain::segment::{ProductRules, UserRules};
 use actiongraph::domain::time::{Span, WeekStart, Zone};
@@ -127,7 +127,9 @@ async fn answers(tx: &ReadTx, world: &World, place: usize) -> (String, Vec<&'sta
     let scope = world.read(place);
     let (mut text, mut sources) = (String::new(), Vec::new());
     for request in requests() {
-        let report = report::run(tx, scope, &request).await.unwrap();
+        let report = report::run(tx, scope, &request, ReportLimits::default())
+            .await
+            .unwrap();
         text.push_str(&said(&report));
         sources.extend(&report.reading.sources);
     }
@@ -290,7 +292,7 @@ fn a_question_of_columns_sends_one_statement_and_says_so() {
         );
         asked.wanted.explain = true;
         asked.wanted.totals = true;
-        let found = report::run(&world.tx(), world.read(0), &asked)
+        let found = report::run(&world.tx(), world.read(0), &asked, ReportLimits::default())
             .await
             .unwrap();
         let sent = recorder.take();

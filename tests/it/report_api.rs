@@ -742,6 +742,62 @@ fn money_is_converted_where_a_rate_is_known() {
     });
 }
 
+/// What could not be converted is no zero: neither a share of the rest nor a change from nothing.
+#[test]
+fn shares_and_changes_without_a_rate_are_null() {
+    block_on(async {
+        let (world, api) = setting(28).await;
+        let of = |code: &str| Currency::parse(code).unwrap();
+        let rate = Rate {
+            from: of("USD"),
+            to: of("EUR"),
+            day: Day::parse("2026-04-01").unwrap().days(),
+            rate_e9: 500_000_000,
+        };
+        rates::save(&world.store, &[rate]).await.unwrap();
+        let report = |days: &str, more: &str, code: &str| {
+            format!(
+                "report(range: {{days: {days}}}, {more}, currency: \"EUR\", filter: {{currency: {{in: {code}}}}}) {{ \
+                 nodes {{ values {{ actions reward {{ currency }} }} compared {{ reward {{ currency }} }} share(of: REWARD) many: share(of: ACTIONS) \
+                 change(of: REWARD) {{ previous }} mean: change(of: AVERAGE_REWARD) {{ previous }} \
+                 rate: change(of: EFFECTIVE_RATE) {{ previous }} count: change(of: ACTIONS) {{ previous }} }} }}"
+            )
+        };
+        let (april, may) = (
+            "{from: \"2026-04-01\", to: \"2026-04-30\"}",
+            "{from: \"2026-05-01\", to: \"2026-05-30\"}",
+        );
+        let query = format!(
+            "{{ first: {} second: {} mixed: {} euros: {} }}",
+            report(april, "groupBy: []", "[\"USD\"]"),
+            report(may, "groupBy: []", "[\"USD\"]"),
+            report(april, "groupBy: [CURRENCY]", "[\"EUR\", \"RUB\"]"),
+            report(april, "groupBy: [CURRENCY]", "[\"EUR\"]"),
+        );
+        let data = api.data(&query, &json!({})).await;
+        let first = &data["first"]["nodes"][0];
+        assert_eq!(first["values"]["reward"], json!([{ "currency": "EUR" }]));
+        // March is before the first rate.
+        assert_eq!(first["compared"]["reward"], json!([{ "currency": "USD" }]));
+        for field in ["change", "mean", "rate"] {
+            assert_eq!(first[field], json!(null), "{field}: {first:#}");
+        }
+        assert_ne!(first["count"], json!(null), "{first:#}");
+        assert_eq!(first["share"], 1.0);
+        let second = &data["second"]["nodes"][0];
+        for field in ["change", "mean", "rate"] {
+            assert_ne!(second[field], json!(null), "{field}: {second:#}");
+        }
+        let mixed = data["mixed"]["nodes"].as_array().unwrap();
+        assert_eq!(mixed.len(), 2, "{mixed:#?}");
+        for row in mixed {
+            assert_eq!(row["share"], json!(null), "{row:#}");
+            assert!(row["many"].is_f64(), "{row:#}");
+        }
+        assert_eq!(data["euros"]["nodes"][0]["share"], 1.0);
+    });
+}
+
 /// Keys are entities, read once for the whole page.
 #[test]
 fn keys_are_objects_and_each_kind_is_one_statement() {

@@ -17,12 +17,12 @@ use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::{Metric, Unit};
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
-    Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportOrder,
-    ReportRequest, Wanted,
+    Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportLimits,
+    ReportOrder, ReportRequest, Wanted,
 };
 use actiongraph::domain::rule::Subject;
 use actiongraph::domain::sales::{AxisRange, DateAxis};
-use actiongraph::domain::time::{Span, WeekStart, Zone};
+use actiongraph::domain::time::{Day, Preset, Range, Span, Unit as TimeUnit, WeekStart, Zone};
 use actiongraph::store::rates;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -452,6 +452,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     Some(Bucket::QuarterHour | Bucket::Hour) => {
                         Span::of_micros(from - range.span.micros(), from)
                     }
+                    _ if length % 3 == 0 => Span::of_micros(from - range.span.micros(), from),
                     _ => {
                         let from = from - ahead * 86_400_000_000;
                         Span::of_micros(from, from + length * 86_400_000_000)
@@ -501,8 +502,15 @@ fn walk(
     let mut request = request.clone();
     let mut reports = Vec::new();
     loop {
-        let report =
-            runtime.block_on(async { report::run(&world.tx(), world.read(0), &request).await })?;
+        let report = runtime.block_on(async {
+            report::run(
+                &world.tx(),
+                world.read(0),
+                &request,
+                ReportLimits::default(),
+            )
+            .await
+        })?;
         let (more, last) = if request.page.forward {
             (report.page.has_next, report.page.rows.last())
         } else {
@@ -703,4 +711,230 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) 
             );
         }
     }
+}
+
+/// A request for some numbers of a range, divided by time.
+fn divided(
+    range: Range,
+    (now, zone): (&str, &str),
+    bucket: Bucket,
+    dimensions: Vec<Dimension>,
+) -> ReportRequest {
+    let (now, zone) = (at(now), Zone::parse(zone).unwrap());
+    let period = range.resolve(now, zone, WeekStart::Monday).unwrap();
+    ReportRequest {
+        range: AxisRange {
+            axis: DateAxis::Ordered,
+            span: period.current,
+            zone,
+        },
+        previous: period.previous,
+        filter: Filter::default(),
+        dimensions,
+        segments: Vec::new(),
+        bucket: Some(bucket),
+        week_start: WeekStart::Monday,
+        metrics: vec![Metric::Actions, Metric::Units],
+        wanted: Wanted::default(),
+        having: Vec::new(),
+        order: Vec::new(),
+        page: PageRequest {
+            size: 10_000,
+            forward: true,
+            after: None,
+            before: None,
+        },
+        currency: None,
+        compare: None,
+        fill_gaps: false,
+        now,
+    }
+}
+
+fn days(from: &str, to: &str) -> Range {
+    Range::Days {
+        from: Day::parse(from).unwrap(),
+        to: Day::parse(to).unwrap(),
+    }
+}
+
+fn last(count: u32, unit: TimeUnit, whole_units: bool) -> Range {
+    Range::Last {
+        count,
+        unit,
+        whole_units,
+    }
+}
+
+/// Ranges of all kinds, each divided so that the stretches of both periods lie differently in the calendar.
+#[expect(clippy::too_many_lines, reason = "a list")]
+fn comparisons() -> Vec<(Range, &'static str, &'static str, Bucket, Comparison)> {
+    use Comparison::{PreviousPeriod, YearBefore};
+    let (may, june) = ("2026-05-31T10:00:00Z", "2026-06-15T00:00:00Z");
+    let between = Range::Between {
+        from: at("2026-03-20T23:00:00Z"),
+        to: at("2026-04-10T22:00:00Z"),
+    };
+    vec![
+        (
+            days("2026-03-01", "2026-03-31"),
+            june,
+            "UTC",
+            Bucket::Month,
+            PreviousPeriod,
+        ),
+        (
+            days("2026-04-01", "2026-05-31"),
+            june,
+            "Europe/Berlin",
+            Bucket::Week,
+            PreviousPeriod,
+        ),
+        (
+            days("2026-04-05", "2026-04-30"),
+            june,
+            "Australia/Lord_Howe",
+            Bucket::Hour,
+            PreviousPeriod,
+        ),
+        (
+            last(2, TimeUnit::Month, true),
+            june,
+            "America/New_York",
+            Bucket::Month,
+            PreviousPeriod,
+        ),
+        (
+            last(2, TimeUnit::Month, true),
+            june,
+            "America/New_York",
+            Bucket::Day,
+            PreviousPeriod,
+        ),
+        (
+            last(1, TimeUnit::Month, false),
+            may,
+            "Asia/Kolkata",
+            Bucket::Day,
+            PreviousPeriod,
+        ),
+        (
+            last(90, TimeUnit::Hour, false),
+            "2026-03-31T00:00:00Z",
+            "Europe/Berlin",
+            Bucket::Hour,
+            PreviousPeriod,
+        ),
+        (
+            Range::Preset(Preset::ThisMonth),
+            may,
+            "UTC",
+            Bucket::Week,
+            PreviousPeriod,
+        ),
+        (
+            Range::Preset(Preset::ThisQuarter),
+            may,
+            "America/Santiago",
+            Bucket::Month,
+            PreviousPeriod,
+        ),
+        (between, june, "Europe/Berlin", Bucket::Day, PreviousPeriod),
+        (
+            days("2027-01-04", "2027-06-27"),
+            june,
+            "UTC",
+            Bucket::Week,
+            YearBefore,
+        ),
+        (
+            days("2027-03-03", "2027-05-31"),
+            june,
+            "America/St_Johns",
+            Bucket::Month,
+            YearBefore,
+        ),
+    ]
+}
+
+/// A stretch of time is compared with its counterpart, whatever the calendar: nothing of the earlier period is lost, and
+/// nothing is counted twice.
+#[test]
+fn stretches_are_compared_with_their_counterparts() {
+    let (runtime, world, facts, _) = setting(seed() + 19, TAME, Reads::Database);
+    let mut counted = 0;
+    for (range, now, zone, bucket, comparison) in comparisons() {
+        for dimensions in [Vec::new(), vec![Dimension::CategoryLevel1]] {
+            let alone = dimensions.is_empty();
+            let mut request = divided(range, (now, zone), bucket, dimensions);
+            request.metrics = vec![Metric::Actions, Metric::Users, Metric::Reward];
+            request.compare = Some(comparison);
+            request.fill_gaps = true;
+            request.wanted.totals = true;
+            let found = walk(&runtime, &world, &request, 1).unwrap();
+            let naive = Naive {
+                facts: &facts,
+                rates: &[],
+                request: &request,
+            };
+            compare(&request, &naive, &naive.answer(), &found).unwrap();
+            if alone {
+                let rows = found[0].page.rows.iter();
+                let compared = rows.filter_map(|(row, _)| row.compared.as_ref());
+                let actions = compared.filter_map(|values| values.order(Metric::Actions, None));
+                let sum: i64 = actions.sum();
+                let totals = found[0].totals.as_ref().unwrap().compared.as_ref().unwrap();
+                assert_eq!(Some(sum), totals.order(Metric::Actions, None), "{range:?}");
+                counted += sum;
+            }
+        }
+    }
+    assert!(counted > 300, "{counted}");
+}
+
+#[test]
+fn a_report_that_would_read_too_many_facts_is_refused_with_a_remedy() {
+    let (runtime, world, facts, _) = setting(seed() + 23, TAME, Reads::Database);
+    let run = |request: &ReportRequest, most: i64| {
+        let limits = ReportLimits { facts: most };
+        runtime.block_on(async { report::run(&world.tx(), world.read(0), request, limits).await })
+    };
+    let all = i64::try_from(facts.actions.len()).unwrap();
+    let spring = || days("2026-03-01", "2026-05-30");
+    let now = "2026-07-01T00:00:00Z";
+    let by = |zone, dimension| divided(spring(), (now, zone), Bucket::Day, vec![dimension]);
+    let subids = by("UTC", Dimension::Subid0);
+    let local = by("Asia/Kolkata", Dimension::CategoryLevel1);
+    let aligned = by("UTC", Dimension::CategoryLevel1);
+    // What expectations rest on is longer than the range, which is a day here.
+    let mut expected = divided(
+        days("2026-05-01", "2026-05-01"),
+        (now, "UTC"),
+        Bucket::Day,
+        Vec::new(),
+    );
+    expected.range.axis = DateAxis::Closed;
+    expected.metrics = vec![Metric::ExpectedReward];
+    for (request, words) in [
+        (&subids, ["SUBID0", "shorter range"]),
+        (&local, ["totals_category", "timeZone: \"UTC\""]),
+        (&expected, ["CLOSED", "leave out expectedReward"]),
+    ] {
+        let error = run(request, 2).unwrap_err();
+        assert_eq!(error.code(), Code::LimitExceeded, "{error:?}");
+        for word in words.into_iter().chain(["more than 2 actions"]) {
+            assert!(
+                error.message().contains(word),
+                "{word}: {}",
+                error.message()
+            );
+        }
+        run(request, all).unwrap();
+    }
+    assert_eq!(
+        run(&aligned, 2).unwrap().reading.sources,
+        ["totals_category"]
+    );
+    let found = run(&local, all).unwrap();
+    assert_eq!(found.reading.sources, ["totals_category", "facts"]);
 }

@@ -420,6 +420,36 @@ const SPOILS: &[(&str, &[&str])] = &[
             "totals_product",
         ],
     ),
+    // Left over where there are no facts, nor anything of another total or grain.
+    (
+        "INSERT INTO totals_product (publisher_id, grain, cell, status, product_id, currency, actions, units, \
+         order_amount_e4, reward_e4) SELECT publisher_id, grain, cell - 4000, status, product_id, currency, \
+         actions, units, order_amount_e4, reward_e4 FROM totals_product WHERE grain = 3",
+        &["totals_product"],
+    ),
+    (
+        "INSERT INTO totals_category (publisher_id, tier, grain, cell, status, currency, category_id, actions, \
+         units, order_amount_e4, reward_e4) SELECT publisher_id, tier, grain, cell - 200, status, currency, \
+         category_id, actions, units, order_amount_e4, reward_e4 FROM totals_category \
+         WHERE grain = 5 AND tier = 1",
+        &["totals_category"],
+    ),
+    (
+        "INSERT INTO totals_channel (publisher_id, grain, cell, status, currency, program_id, ad_space_id, \
+         actions, units, order_amount_e4, amounted, reward_e4, paid_e4, items_amount_e4, items_reward_e4, carted) \
+         SELECT publisher_id, grain, cell - 96000, status, currency, program_id, ad_space_id, \
+         actions, units, order_amount_e4, amounted, reward_e4, paid_e4, items_amount_e4, items_reward_e4, carted \
+         FROM totals_channel WHERE grain = 1",
+        &["totals_channel"],
+    ),
+    (
+        "INSERT INTO totals_audience (publisher_id, grain, cell, status, currency, program_id, ad_space_id, \
+         country, device, action_type, actions, units, order_amount_e4, amounted, reward_e4, paid_e4, \
+         items_amount_e4, items_reward_e4, carted) SELECT publisher_id, grain, cell - 600, status, currency, \
+         program_id, ad_space_id, country, device, action_type, actions, units, order_amount_e4, amounted, \
+         reward_e4, paid_e4, items_amount_e4, items_reward_e4, carted FROM totals_audience WHERE grain = 4",
+        &["totals_audience"],
+    ),
 ];
 
 #[test]

@@ -4,7 +4,8 @@
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
 //! for and one for clicks; as many again for the totals, and all of that once more where periods are compared; and one
 //! each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
-//! expectations rest on.
+//! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
+//! and by themselves where that is too many.
 
 mod pieces;
 mod plan;
@@ -21,7 +22,7 @@ use crate::domain::report::measured::{Base, Bases, Measured, round};
 use crate::domain::report::metric::Standing;
 use crate::domain::report::plan::{Ask, PeriodPlan, Plan, Source};
 use crate::domain::report::rates::Rates;
-use crate::domain::report::{MAX_FACTS, Reading, Report, ReportRequest, ReportRow};
+use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest, ReportRow};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::Grain;
@@ -38,7 +39,12 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// When the request contradicts itself or is too large, or the database fails.
-pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Result<Report> {
+pub async fn run(
+    tx: &ReadTx,
+    scope: ReadScope,
+    request: &ReportRequest,
+    limits: ReportLimits,
+) -> Result<Report> {
     let mut plan = plan(request, scope.narrowing())?;
     let mut reader = Reader {
         tx,
@@ -46,6 +52,7 @@ pub async fn run(tx: &ReadTx, scope: ReadScope, request: &ReportRequest) -> Resu
         reading: Reading::default(),
         from_columns: 0,
         uncounted: Vec::new(),
+        limits,
         forced: plan.forced.join(", and "),
     };
     reader.prepare(&mut plan).await?;
@@ -128,6 +135,8 @@ struct Reader<'a> {
     from_columns: usize,
     /// Ranges whose facts were not counted, because columns are expected to answer.
     uncounted: Vec<AxisRange>,
+    /// What may be read.
+    limits: ReportLimits,
     /// Why facts are read one by one, in words.
     forced: String,
 }
@@ -144,9 +153,10 @@ impl Reader<'_> {
         let mut gatherer = Gatherer::default();
         for ask in asks {
             let answer = self.answer(ask).await?;
-            let name = answer.source(ask);
-            if !self.reading.sources.contains(&name) {
-                self.reading.sources.push(name);
+            for name in answer.sources(ask) {
+                if !self.reading.sources.contains(&name) {
+                    self.reading.sources.push(name);
+                }
             }
             self.from_columns += usize::from(answer.is_from_columns);
             let rows = answer.rows;
@@ -165,21 +175,21 @@ impl Reader<'_> {
         let uncounted = self.uncounted.iter().position(|range| *range == ask.range);
         if let Some(place) = uncounted.filter(|_| ask.reads_facts()) {
             let (found, _) = self.count(ask.range).await?;
-            self.limit_facts(found)?;
+            let remedy = "ask for a shorter range, or leave that out";
+            self.limit_facts(found, &self.forced, remedy)?;
             self.uncounted.swap_remove(place);
         }
         from_tables(self.tx, self.scope, ask).await
     }
 
-    /// Refuses to read more facts than are allowed.
-    fn limit_facts(&self, found: i64) -> Result<()> {
-        if found <= MAX_FACTS {
+    /// Refuses to read more facts than are allowed; says why they would be read, and what to do about it.
+    fn limit_facts(&self, found: i64, why: &str, remedy: &str) -> Result<()> {
+        let most = self.limits.facts;
+        if found <= most {
             return Ok(());
         }
         let message = format!(
-            "the report would read more than {MAX_FACTS} actions one by one, because {}; ask for a shorter range, or leave \
-             that out",
-            self.forced
+            "the report would read more than {most} actions one by one, because {why}; {remedy}"
         );
         Err(Error::limit("range", message))
     }
@@ -219,30 +229,75 @@ impl Reader<'_> {
     /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.
     async fn prepare(&mut self, plan: &mut Plan) -> Result<()> {
         self.limit_clicks(plan).await?;
+        let remedy = "ask for a shorter range, or leave that out";
         let periods = [Some(&mut plan.current), plan.compared.as_mut()];
         for period in periods.into_iter().flatten() {
-            let asks = || period.groups.iter().chain(&period.totals);
-            let Some(range) = asks().find(|ask| ask.reads_facts()).map(|ask| ask.range) else {
-                continue;
-            };
-            let by_user = asks().any(|ask| ask.per_user.is_some());
-            let is_short = range.span.micros() <= Grain::Day.micros() && !by_user;
-            if asks().filter(|ask| ask.reads_facts()).all(can_answer)
-                && let Some(held) = currencies(self.tx, self.scope).await?
-            {
-                // Columns go through all facts within milliseconds.
-                period.fill(&held);
-                self.uncounted.extend((!is_short).then_some(range));
-                continue;
-            }
-            if is_short {
-                continue;
-            }
-            let (found, currencies) = self.count(range).await?;
-            period.fill(&currencies);
-            self.limit_facts(found)?;
+            let asks: Vec<&Ask> = period.groups.iter().chain(&period.totals).collect();
+            self.limit_ends(&asks).await?;
+            let held = self.limit(&asks, remedy).await?;
+            period.fill(&held);
+        }
+        if let Some(base) = &plan.base {
+            let remedy = "leave out expectedReward, which rests on 360 days whatever the range, or what no total is kept by";
+            self.limit_ends(&[base]).await?;
+            self.limit(&[base], remedy).await?;
         }
         Ok(())
+    }
+
+    /// Refuses questions about one range that would read more of its facts than are allowed; gives the currencies of the
+    /// facts, as far as they were looked for.
+    async fn limit(&mut self, asks: &[&Ask], remedy: &str) -> Result<Vec<Currency>> {
+        let mut of_facts = asks.iter().filter(|ask| ask.reads_facts());
+        let Some(range) = of_facts.clone().next().map(|ask| ask.range) else {
+            return Ok(Vec::new());
+        };
+        let by_user = asks.iter().any(|ask| ask.per_user.is_some());
+        let is_short = range.span.micros() <= Grain::Day.micros() && !by_user;
+        if of_facts.all(|ask| can_answer(ask))
+            && let Some(held) = currencies(self.tx, self.scope).await?
+        {
+            // Columns go through all facts within milliseconds.
+            self.uncounted.extend((!is_short).then_some(range));
+            return Ok(held);
+        }
+        if is_short {
+            return Ok(Vec::new());
+        }
+        let (found, currencies) = self.count(range).await?;
+        self.limit_facts(found, &self.forced, remedy)?;
+        Ok(currencies)
+    }
+
+    /// Refuses questions that a total answers, where what its cells leave to the facts is more than is allowed: stretches
+    /// of time that follow a local calendar can begin in the middle of each cell.
+    async fn limit_ends(&self, asks: &[&Ask]) -> Result<()> {
+        let length = |ends: &[(i64, i64)]| ends.iter().map(|(from, to)| to - from).sum::<i64>();
+        let ends = asks.iter().map(|ask| (ask, ask.ends()));
+        let Some((ask, ends)) = ends
+            .max_by_key(|(_, ends)| length(ends))
+            .filter(|(_, ends)| length(ends) > Grain::Day.micros())
+        else {
+            return Ok(());
+        };
+        if can_answer(ask) && currencies(self.tx, self.scope).await?.is_some() {
+            return Ok(());
+        }
+        // That many are rarely in the whole range, which totals tell at once.
+        let (found, _) = self.count(ask.range).await?;
+        if found <= self.limits.facts {
+            return Ok(());
+        }
+        let limit = self.limits.facts + 1;
+        let found = count_facts(self.tx, self.scope, ask.range.axis, &ends, limit).await?;
+        let why = format!(
+            "stretches of time in {} begin or end inside the cells of {}",
+            ask.range.zone.name(),
+            ask.source.name()
+        );
+        let remedy =
+            "ask for a shorter range, for longer stretches of time, or with timeZone: \"UTC\"";
+        self.limit_facts(found, &why, remedy)
     }
 
     /// Refuses a report that would read more counts of clicks by SubID than are allowed: there can be as many as users.
@@ -256,12 +311,12 @@ impl Reader<'_> {
             });
             let Some((slot, span)) = found else { continue };
             let stretch = (span.from.micros(), span.to.micros());
-            let limit = MAX_FACTS + 1;
-            if count_clicks(self.tx, self.scope, slot, stretch, limit).await? > MAX_FACTS {
+            let most = self.limits.facts;
+            if count_clicks(self.tx, self.scope, slot, stretch, most + 1).await? > most {
                 return Err(Error::limit(
                     "range",
                     format!(
-                        "the report would read more than {MAX_FACTS} counts of clicks by SubID {slot}; ask for a shorter \
+                        "the report would read more than {most} counts of clicks by SubID {slot}; ask for a shorter \
                          range, or leave that SubID out"
                     ),
                 ));
@@ -291,7 +346,14 @@ impl Reader<'_> {
         let Some(stretch) = stretch else {
             return Ok((0, Vec::new()));
         };
-        let found = count_facts(self.tx, self.scope, range.axis, stretch, MAX_FACTS + 1).await?;
+        let found = count_facts(
+            self.tx,
+            self.scope,
+            range.axis,
+            &[stretch],
+            self.limits.facts + 1,
+        )
+        .await?;
         Ok((found, Vec::new()))
     }
 }

@@ -50,8 +50,8 @@ pub(super) fn whole(span: Span, grains: &[Grain]) -> Option<Pieces> {
     })
 }
 
-/// Stretches that follow each other by a total's cells; none where the facts would have to give most of it, or where
-/// there would be too many pieces.
+/// Stretches that follow each other, empty ones among them, by a total's cells; none where the facts would have to give
+/// most of it, or where there would be too many pieces.
 pub(super) fn divided(slots: &[Span], bucket: Bucket, grains: &[Grain]) -> Option<Pieces> {
     let (first, last) = (slots.first()?, slots.last()?);
     let edges: Vec<i64> = slots
@@ -258,7 +258,8 @@ fn part(grain: Option<Grain>, list: Vec<(i64, i64)>) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::report::buckets::divide;
+    use crate::domain::report::Comparison;
+    use crate::domain::report::buckets::{divide, earlier};
     use crate::domain::time::{WeekStart, Zone};
     use crate::domain::totals::Total;
     use proptest::prelude::*;
@@ -310,6 +311,7 @@ mod tests {
             bucket in select(Bucket::ALL.to_vec()),
             zone in select(ZONES.to_vec()),
             total in select(Total::ALL.to_vec()),
+            before in proptest::option::weighted(0.4, (0i64..2_000_000_000_000, 1i64..20_000_000_000_000)),
         ) {
             // Short stretches, so that their number stays small.
             let length = match bucket {
@@ -319,7 +321,12 @@ mod tests {
             };
             let span = Span::of_micros(from, from + length);
             let zone = Zone::parse(zone).unwrap();
-            let slots = divide(span, bucket, zone, WeekStart::Monday).unwrap();
+            let mut slots = divide(span, bucket, zone, WeekStart::Monday).unwrap();
+            if let Some((ahead, lasts)) = before {
+                // Those of a period that is compared with: their edges lie anywhere, and some are empty.
+                let period = Span::of_micros(from - ahead, from - ahead + lasts);
+                slots = earlier(&slots, (span, period), Comparison::PreviousPeriod, zone);
+            }
             let Some(found) = divided(&slots, bucket, total.grains()) else { return Ok(()); };
             // How often each quarter of a microsecond line between all edges is counted for each slot.
             let mut changes: BTreeMap<(usize, i64), i64> = BTreeMap::new();
@@ -340,7 +347,7 @@ mod tests {
             }
             changes.retain(|_, change| *change != 0);
             let mut expected = BTreeMap::new();
-            for (place, slot) in slots.iter().enumerate() {
+            for (place, slot) in slots.iter().enumerate().filter(|(_, slot)| !slot.is_empty()) {
                 expected.insert((place, slot.from.micros()), 1);
                 expected.insert((place, slot.to.micros()), -1);
             }

@@ -7,7 +7,7 @@ use crate::domain::error::{Error, Result};
 use crate::domain::filter::Filter;
 use crate::domain::limits::Narrowing;
 use crate::domain::page::Direction;
-use crate::domain::report::buckets::{closing_days, divide};
+use crate::domain::report::buckets::{closing_days, divide, earlier};
 use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
@@ -226,17 +226,21 @@ impl Planner<'_> {
     fn plan(&self) -> Result<Plan> {
         let request = self.request;
         let mut forced = BTreeSet::new();
-        let current = self.period(request.range, &mut forced)?;
-        let compared = request
-            .compare
-            .map(|comparison| {
-                let span = match comparison {
-                    Comparison::PreviousPeriod => request.previous,
-                    Comparison::YearBefore => request.range.span.year_before(request.range.zone),
-                };
-                self.period(request.range.with_span(span), &mut forced)
-            })
-            .transpose()?;
+        let (range, zone) = (request.range.span, request.range.zone);
+        let slots = match request.bucket {
+            Some(bucket) => divide(range, bucket, zone, request.week_start)?,
+            None => Vec::new(),
+        };
+        let compared = request.compare.map(|comparison| {
+            let span = match comparison {
+                Comparison::PreviousPeriod => request.previous,
+                Comparison::YearBefore => range.year_before(zone),
+            };
+            let slots = earlier(&slots, (range, span), comparison, zone);
+            (request.range.with_span(span), slots)
+        });
+        let current = self.period(request.range, slots, &mut forced);
+        let compared = compared.map(|(range, slots)| self.period(range, slots, &mut forced));
         let base = self.metrics.contains(&Metric::ExpectedReward).then(|| {
             let end = request.now.micros() - BASE_ENDS * DAY_US;
             let topic = Topic {
@@ -264,14 +268,16 @@ impl Planner<'_> {
         })
     }
 
-    fn period(&self, range: AxisRange, forced: &mut BTreeSet<String>) -> Result<PeriodPlan> {
+    /// The questions about a range that is divided into these stretches, if it is.
+    fn period(
+        &self,
+        range: AxisRange,
+        slots: Vec<Span>,
+        forced: &mut BTreeSet<String>,
+    ) -> PeriodPlan {
         let request = self.request;
-        let slots = match request.bucket {
-            Some(bucket) => divide(range.span, bucket, range.zone, request.week_start)?,
-            None => Vec::new(),
-        };
         if range.span.is_empty() {
-            return Ok(PeriodPlan::default());
+            return PeriodPlan::default();
         }
         let wanted = request.wanted;
         let mut totals = Vec::new();
@@ -294,11 +300,11 @@ impl Planner<'_> {
         if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
             ask.top = Some(top);
         }
-        Ok(PeriodPlan {
+        PeriodPlan {
             groups,
             totals,
             slots,
-        })
+        }
     }
 
     /// The questions about the groups of a period: the sums first, then what does not add up, each by itself.

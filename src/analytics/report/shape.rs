@@ -272,6 +272,7 @@ impl Shaping<'_> {
             values: line.measured.values(&self.request.metrics, self.bases),
             compared: compared.map(|groups| {
                 let none = Measured::default();
+                // A stretch and the one that it is compared with have the same place.
                 let name = (line.slot, line.key.clone());
                 let found = groups.get(&name).unwrap_or(&none);
                 found.values(&self.request.metrics, self.bases)

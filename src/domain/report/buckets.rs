@@ -1,9 +1,11 @@
 //! The stretches of time that a report is divided into.
 
-use super::{Bucket, MAX_BUCKETS};
+use super::{Bucket, Comparison, MAX_BUCKETS};
 use crate::domain::error::{Error, Result};
 use crate::domain::time::{Day, Instant, Span, WeekStart, Zone, day_of, end_of_day, start_of_day};
-use chrono::{Datelike as _, Days, NaiveDate, Timelike as _};
+use chrono::{
+    Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _,
+};
 
 /// Microseconds of a quarter of an hour.
 const QUARTER_HOUR_US: i64 = 900_000_000;
@@ -33,6 +35,92 @@ pub fn divide(span: Span, bucket: Bucket, zone: Zone, week_start: WeekStart) -> 
         from = to;
     }
     Ok(slots)
+}
+
+/// How far a period lies before the range that is compared with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// So many calendar months, to the same time of the same day; a day that the month does not have is its end.
+    Months(u32),
+    /// So long by a clock on the wall.
+    Wall(TimeDelta),
+    /// So many microseconds.
+    Micros(i64),
+}
+
+impl Step {
+    /// A year, or what lies between the beginnings of a range and of the period before it: whole months where both are
+    /// periods of the calendar, else so long on the wall, where that leads from the range's end to the period's as well,
+    /// else so many microseconds.
+    fn between(range: Span, period: Span, comparison: Comparison, zone: Zone) -> Self {
+        if comparison == Comparison::YearBefore {
+            return Self::Months(12);
+        }
+        let [from, before] = [range.from, period.from].map(|at| zone.nominal(at));
+        let fits = |step: &Self| {
+            step.back(range.from, zone) == period.from && step.back(range.to, zone) == period.to
+        };
+        let steps = [
+            months_between(before, from).map(Self::Months),
+            Some(Self::Wall(from - before)),
+        ];
+        steps
+            .into_iter()
+            .flatten()
+            .find(fits)
+            .unwrap_or_else(|| Self::Micros(range.from.micros() - period.from.micros()))
+    }
+
+    /// The instant that lies so far before another.
+    fn back(self, at: Instant, zone: Zone) -> Instant {
+        match self {
+            Self::Months(count) => {
+                let wall = zone.nominal(at);
+                let earlier = wall - Months::new(count);
+                if earlier.day() < wall.day() {
+                    return zone.nearest(earlier.date().and_time(NaiveTime::MIN) + Days::new(1));
+                }
+                zone.nearest(earlier)
+            }
+            Self::Wall(step) => zone.nearest(zone.nominal(at) - step),
+            Self::Micros(step) => Instant::nearest(at.micros() - step),
+        }
+    }
+}
+
+/// How many months lie between the beginnings of two months; nothing where one of both is another time.
+fn months_between(from: NaiveDateTime, to: NaiveDateTime) -> Option<u32> {
+    let begins = |wall: NaiveDateTime| wall.day() == 1 && wall.time() == NaiveTime::MIN;
+    let number = |wall: NaiveDateTime| wall.year() * 12 + i32::try_from(wall.month0()).unwrap_or(0);
+    (begins(from) && begins(to))
+        .then(|| u32::try_from(number(to) - number(from)).ok())
+        .flatten()
+}
+
+/// The stretches of a period that those of a range are compared with, in their order: each edge moved as far as the period
+/// lies before the range, and no further than the period reaches. So they cover the period, and none of it twice. A stretch
+/// that has no counterpart, such as 29 February the year before, is compared with an empty one.
+#[must_use]
+pub fn earlier(
+    slots: &[Span],
+    (range, period): (Span, Span),
+    comparison: Comparison,
+    zone: Zone,
+) -> Vec<Span> {
+    let step = Step::between(range, period, comparison, zone);
+    let mut from = period.from;
+    let mut found = Vec::with_capacity(slots.len());
+    for (place, slot) in slots.iter().enumerate() {
+        let to = if place + 1 == slots.len() {
+            period.to
+        } else {
+            // A clock that is set back shows an hour twice: what was reached is not left again.
+            step.back(slot.to, zone).min(period.to).max(from)
+        };
+        found.push(Span { from, to });
+        from = to;
+    }
+    found
 }
 
 /// Where the stretch that an instant lies in is over; `end` is as far as anyone looks.
@@ -221,6 +309,142 @@ mod tests {
                 "2026-11-22T00:00:00Z",
                 "2026-11-29T00:00:00Z"
             ]
+        );
+    }
+
+    /// The edges of the stretches that those of a range are compared with.
+    fn moved(
+        (range, period): ((&str, &str), Option<(&str, &str)>),
+        bucket: Bucket,
+        zone: &str,
+    ) -> Vec<String> {
+        let span = |(from, to): (&str, &str)| Span {
+            from: at(from),
+            to: at(to),
+        };
+        let zone = Zone::parse(zone).unwrap();
+        let range = span(range);
+        let (period, comparison) = match period {
+            Some(period) => (span(period), Comparison::PreviousPeriod),
+            None => (range.year_before(zone), Comparison::YearBefore),
+        };
+        let slots = divide(range, bucket, zone, WeekStart::Monday).unwrap();
+        let found = earlier(&slots, (range, period), comparison, zone);
+        assert_eq!(found.len(), slots.len());
+        assert_eq!(found.first().map(|slot| slot.from), Some(period.from));
+        assert_eq!(found.last().map(|slot| slot.to), Some(period.to));
+        found
+            .windows(2)
+            .for_each(|pair| assert_eq!(pair[0].to, pair[1].from));
+        found.iter().map(|slot| slot.from.to_rfc3339()).collect()
+    }
+
+    #[test]
+    fn a_month_is_compared_with_as_many_days_before() {
+        let month = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z");
+        let before = ("2026-01-29T00:00:00Z", "2026-03-01T00:00:00Z");
+        let found = moved((month, Some(before)), Bucket::Month, "UTC");
+        assert_eq!(found, ["2026-01-29T00:00:00Z"]);
+        let weeks = moved((month, Some(before)), Bucket::Week, "UTC");
+        assert_eq!(
+            weeks,
+            [
+                "2026-01-29T00:00:00Z",
+                "2026-01-30T00:00:00Z",
+                "2026-02-06T00:00:00Z",
+                "2026-02-13T00:00:00Z",
+                "2026-02-20T00:00:00Z",
+                "2026-02-27T00:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn calendar_months_are_compared_with_those_before() {
+        let months = ("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z");
+        let before = ("2025-10-01T00:00:00Z", "2026-01-01T00:00:00Z");
+        assert_eq!(
+            moved((months, Some(before)), Bucket::Month, "UTC"),
+            [
+                "2025-10-01T00:00:00Z",
+                "2025-11-01T00:00:00Z",
+                "2025-12-01T00:00:00Z"
+            ]
+        );
+        // The days that February does not have are compared with nothing.
+        let march = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z");
+        let february = ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z");
+        let days = moved((march, Some(february)), Bucket::Day, "UTC");
+        assert_eq!(
+            days[27..],
+            [
+                "2026-02-28T00:00:00Z",
+                "2026-03-01T00:00:00Z",
+                "2026-03-01T00:00:00Z",
+                "2026-03-01T00:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn local_days_are_moved_by_days_and_instants_by_their_distance() {
+        // Summer time begins on 29 March.
+        let days = ("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z");
+        let before = ("2026-03-26T23:00:00Z", "2026-03-28T23:00:00Z");
+        assert_eq!(
+            moved((days, Some(before)), Bucket::Day, "Europe/Berlin"),
+            ["2026-03-26T23:00:00Z", "2026-03-27T23:00:00Z"]
+        );
+        let instants = ("2026-03-28T23:00:00Z", "2026-03-30T22:00:00Z");
+        let before = ("2026-03-27T00:00:00Z", "2026-03-28T23:00:00Z");
+        assert_eq!(
+            moved((instants, Some(before)), Bucket::Day, "Europe/Berlin"),
+            ["2026-03-27T00:00:00Z", "2026-03-27T23:00:00Z"]
+        );
+        // An hour that the clock shows twice is there once on the day before.
+        let night = ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
+        let before = ("2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z");
+        let hours = moved((night, Some(before)), Bucket::Hour, "Europe/Berlin");
+        assert_eq!(
+            hours[1..5],
+            [
+                "2026-10-23T23:00:00Z",
+                "2026-10-24T00:00:00Z",
+                "2026-10-24T00:00:00Z",
+                "2026-10-24T01:00:00Z"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_year_before_has_the_same_dates() {
+        let weeks = ("2026-01-05T00:00:00Z", "2026-02-02T00:00:00Z");
+        assert_eq!(
+            moved((weeks, None), Bucket::Week, "UTC"),
+            [
+                "2025-01-05T00:00:00Z",
+                "2025-01-12T00:00:00Z",
+                "2025-01-19T00:00:00Z",
+                "2025-01-26T00:00:00Z"
+            ]
+        );
+        let leap = ("2024-02-01T00:00:00Z", "2024-04-01T00:00:00Z");
+        let days = moved((leap, None), Bucket::Day, "UTC");
+        assert_eq!(
+            days[27..31],
+            [
+                "2023-02-28T00:00:00Z",
+                "2023-03-01T00:00:00Z",
+                "2023-03-01T00:00:00Z",
+                "2023-03-02T00:00:00Z"
+            ]
+        );
+        // What the later year does not have is counted with the day before it.
+        let after = ("2025-02-01T00:00:00Z", "2025-04-01T00:00:00Z");
+        let days = moved((after, None), Bucket::Day, "UTC");
+        assert_eq!(
+            days[27..29],
+            ["2024-02-28T00:00:00Z", "2024-03-01T00:00:00Z"]
         );
     }
 

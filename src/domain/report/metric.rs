@@ -410,6 +410,16 @@ impl Values {
 }
 
 impl MetricValue {
+    /// Whether all of it is in one currency, as far as it is of money.
+    #[must_use]
+    pub fn is_all_in(&self, currency: Currency) -> bool {
+        match self {
+            Self::Money(amounts) => amounts.iter().all(|money| money.currency == currency),
+            Self::Ratios(ratios) => ratios.iter().all(|(held, _)| *held == currency),
+            Self::Count(_) | Self::Ratio(_) | Self::Quantiles(_) => true,
+        }
+    }
+
     /// The value that groups are ordered and compared by: counts as they are, money in 1/10 000 of the currency,
     /// ratios in millionths, lags as their median in seconds. None where there is none, or none in the currency.
     #[must_use]

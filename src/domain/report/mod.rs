@@ -29,6 +29,19 @@ pub const MAX_ROWS: usize = 200_000;
 /// How many actions a report may read where no total answers it.
 pub const MAX_FACTS: i64 = 2_000_000;
 
+/// What a report may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportLimits {
+    /// Actions one by one, and likewise counts of clicks by SubID.
+    pub facts: i64,
+}
+
+impl Default for ReportLimits {
+    fn default() -> Self {
+        Self { facts: MAX_FACTS }
+    }
+}
+
 words! {
     /// The length of the stretches of time that a report is divided into. All but the quarter hour and the hour follow
     /// the local calendar.
@@ -290,7 +303,7 @@ pub struct ReportRow {
     /// Its metrics.
     pub values: Values,
     /// The same group in the period that is compared with, if that was asked for: zeros where it has none there.
-    /// Stretches of time match by their place in the range. Groups of that period alone are not answered.
+    /// Stretches of time are compared with what [`buckets::earlier`] says. Groups of that period alone are not answered.
     pub compared: Option<Values>,
     /// Sums of this row and all before it in the report's order, whatever the page, if they were asked for: only what
     /// adds up ([`metric::adds_up`]).
@@ -300,7 +313,8 @@ pub struct ReportRow {
 /// What a report was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The sources, in words of the catalogue: names of totals, or `facts`.
+    /// The sources, in words of the catalogue: names of totals, or `facts`, also where only the ends of stretches of time
+    /// are read there.
     pub sources: Vec<&'static str>,
     /// Rows of totals and facts that were summed up.
     pub rows_read: i64,

@@ -161,6 +161,20 @@ impl Ask {
     pub fn reads_facts(&self) -> bool {
         matches!(self.source, Source::Facts | Source::Items)
     }
+
+    /// The stretches of facts that it reads beside the cells of a total, because these are too long.
+    #[must_use]
+    pub fn ends(&self) -> Vec<(i64, i64)> {
+        if !matches!(self.source, Source::Total(_)) {
+            return Vec::new();
+        }
+        let parts = self.parts.iter();
+        let ends = parts.filter_map(|part| match part {
+            Part::Facts(spans) => Some(spans),
+            Part::Run(_) | Part::Each(_) | Part::Runs { .. } => None,
+        });
+        ends.flatten().copied().collect()
+    }
 }
 
 /// The questions about one period.

@@ -43,15 +43,15 @@ impl Rates {
         held
     }
 
-    /// The rate of a pair on a day: the latest that is not later.
-    fn in_force(&self, pair: (Currency, Currency), day: i32) -> Option<i128> {
+    /// The rate of a pair on a day, and since when it is known: the latest that is not later.
+    fn in_force(&self, pair: (Currency, Currency), day: i32) -> Option<(i32, i128)> {
         let days = self.0.get(&pair)?;
-        let (_, rate) = days.range(..=day).next_back()?;
-        (*rate > 0).then_some(i128::from(*rate))
+        let (since, rate) = days.range(..=day).next_back()?;
+        (*rate > 0).then_some((*since, i128::from(*rate)))
     }
 
-    /// An amount of 1/10 000 in another currency by the rate of a day, in [`FINE`] parts: exact by the rate of the pair,
-    /// rounded half to even in those parts by the rate of the opposite pair, where there is only that.
+    /// An amount of 1/10 000 in another currency by the latest rate up to a day, in [`FINE`] parts: exact by a rate of the
+    /// pair, rounded half to even in those parts by one of the opposite pair, where that is the later one.
     #[must_use]
     pub fn convert(
         &self,
@@ -63,11 +63,18 @@ impl Rates {
         if from == to {
             return Some(amount * FINE);
         }
-        if let Some(rate) = self.in_force((from, to), day) {
-            return Some(amount * rate * (FINE / RATE_SCALE));
+        let direct = self.in_force((from, to), day);
+        let opposite = self.in_force((to, from), day);
+        match (direct, opposite) {
+            // Of one day the pair's own is the exact one.
+            (Some((since, rate)), opposite) if opposite.is_none_or(|(later, _)| since >= later) => {
+                Some(amount * rate * (FINE / RATE_SCALE))
+            }
+            (_, opposite) => {
+                let (_, rate) = opposite?;
+                Some(half_even(amount * FINE * RATE_SCALE, rate))
+            }
         }
-        let rate = self.in_force((to, from), day)?;
-        Some(half_even(amount * FINE * RATE_SCALE, rate))
     }
 }
 
@@ -261,6 +268,30 @@ mod tests {
         assert_eq!(rates.convert(1, (rub, usd), 12), Some(12_500_000));
         assert_eq!(rates.convert(-7, (rub, rub), 0), fine(-7));
         assert_eq!(rates.convert(1, (code("EUR"), usd), 12), None);
+    }
+
+    #[test]
+    fn the_later_of_a_rate_and_its_opposite_counts_and_of_one_day_the_pairs_own() {
+        let (usd, rub) = (Currency::USD, code("RUB"));
+        let rate = |from, to, day, rate_e9| Rate {
+            from,
+            to,
+            day,
+            rate_e9,
+        };
+        let rates = Rates::new([
+            rate(usd, rub, 10, 50_000_000_000),
+            // Eighty roubles for a dollar.
+            rate(rub, usd, 20, 12_500_000),
+            rate(usd, rub, 30, 90_000_000_000),
+            rate(rub, usd, 30, 1_000_000),
+        ]);
+        let fine = |e4: i128| Some(e4 * FINE);
+        assert_eq!(rates.convert(1, (usd, rub), 19), fine(50));
+        assert_eq!(rates.convert(1, (usd, rub), 20), fine(80));
+        assert_eq!(rates.convert(80, (rub, usd), 29), fine(1));
+        assert_eq!(rates.convert(1, (usd, rub), 30), fine(90));
+        assert_eq!(rates.convert(1_000, (rub, usd), 30), fine(1));
     }
 
     #[test]

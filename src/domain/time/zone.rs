@@ -70,7 +70,7 @@ impl Zone {
     }
 
     /// As [`Zone::at`], but the nearest instant that there is instead of an error.
-    pub(super) fn nearest(self, wall: NaiveDateTime) -> Instant {
+    pub(in crate::domain) fn nearest(self, wall: NaiveDateTime) -> Instant {
         if wall == Day::MIN.midnight() {
             return Instant::MIN;
         }
@@ -79,7 +79,7 @@ impl Zone {
 
     /// The wall time from which calendar arithmetic starts: the beginning of a day counts as midnight also where no
     /// clock shows midnight then, and a clock that was set back into yesterday does not lead out of the day.
-    pub(super) fn nominal(self, instant: Instant) -> NaiveDateTime {
+    pub(in crate::domain) fn nominal(self, instant: Instant) -> NaiveDateTime {
         let day = day_of(instant, self);
         if instant == start_of_day(day, self) {
             day.midnight()

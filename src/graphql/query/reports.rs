@@ -168,7 +168,7 @@ impl ReportArgs {
         };
         let (mut asked, order) = self.request(request, filter, currencies, &selected)?;
         asked.segments = self.segments(request).await?;
-        let report = run(&request.tx, request.scope, &asked).await?;
+        let report = run(&request.tx, request.scope, &asked, request.limits.reports).await?;
         let span = asked.range.span;
         let compared = match Comparison::from(self.compare_with) {
             Comparison::PreviousPeriod => asked.previous,

@@ -137,11 +137,24 @@ impl ReportRow {
         self.0.asked.currencies.of(of, given, "currency")
     }
 
+    /// Whether some of a metric's money is beside what was converted, because there was no rate for it: a number without
+    /// it would pass for the whole.
+    fn lacks_rate(&self, values: &Values, of: Metric) -> bool {
+        let converted = self.0.asked.currencies.converted;
+        converted
+            .zip(values.get(of))
+            .is_some_and(|(to, value)| !value.is_all_in(to))
+    }
+
     fn share(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<f64>> {
         let currency = self.currency(of, given)?;
-        let totals = self.0.asked.totals.as_ref();
-        let base = totals.and_then(|totals| totals.values.order(of, currency));
-        let part = self.0.row.values.order(of, currency);
+        let totals = self.0.asked.totals.as_ref().map(|totals| &totals.values);
+        let values = &self.0.row.values;
+        if self.lacks_rate(values, of) || totals.is_some_and(|totals| self.lacks_rate(totals, of)) {
+            return Ok(None);
+        }
+        let base = totals.and_then(|totals| totals.order(of, currency));
+        let part = values.order(of, currency);
         Ok(ratio(part.unwrap_or(0), base.unwrap_or(0)))
     }
 
@@ -150,7 +163,11 @@ impl ReportRow {
         let Some(compared) = &self.0.row.compared else {
             return Ok(None);
         };
-        let now = self.0.row.values.order(of, currency);
+        let values = &self.0.row.values;
+        if self.lacks_rate(values, of) || self.lacks_rate(compared, of) {
+            return Ok(None);
+        }
+        let now = values.order(of, currency);
         let previous = compared.order(of, currency);
         let unit = of.definition().unit;
         let (now, previous) = match (now, previous) {
@@ -205,8 +222,9 @@ impl ReportRow {
         ReportValues(self.0.row.values.clone())
     }
 
-    /// The metrics of the same group in the period that `compareWith` names: zeros where there was nothing. Stretches of
-    /// time are matched by their place: the first of the range with the first of that period.
+    /// The metrics of the same group in the period that `compareWith` names: zeros where there was nothing. A stretch of
+    /// time is compared with what lies as far before it as that period lies before the range: as many months, days or
+    /// hours, or a year.
     async fn compared(&self) -> Option<ReportValues> {
         self.0.row.compared.clone().map(ReportValues)
     }
@@ -217,7 +235,8 @@ impl ReportRow {
         self.0.row.running.clone().map(ReportValues)
     }
 
-    /// The group's share of the totals, from 0 to 1; null where the total is 0.
+    /// The group's share of the totals, from 0 to 1; null where the total is 0, and where the group or the totals have
+    /// money without a rate to the report's `currency`.
     #[graphql(name = "share")]
     async fn share_field(
         &self,
@@ -231,7 +250,7 @@ impl ReportRow {
     }
 
     /// The change of a metric against the period that `compareWith` names; null where a rate or a time has no value in
-    /// one of both.
+    /// one of both, and where one of both has money without a rate to the report's `currency`.
     #[graphql(name = "change")]
     async fn change_field(
         &self,

@@ -6,7 +6,7 @@ use crate::access::budget::Allowance;
 use crate::domain::filter;
 use crate::domain::limits;
 use crate::domain::page::MAX_SORT_KEYS;
-use crate::domain::report::{MAX_BUCKETS, MAX_FACTS, MAX_ROWS};
+use crate::domain::report::{MAX_BUCKETS, MAX_ROWS};
 use crate::domain::scope;
 use crate::domain::scope::Credential;
 use crate::domain::time::Day;
@@ -360,7 +360,7 @@ impl Limits {
             report_dimensions: size(MAX_DIMENSIONS)?,
             report_conditions: size(MAX_HAVING)?,
             report_stretches: size(MAX_BUCKETS)?,
-            report_actions: count(MAX_FACTS)?,
+            report_actions: count(options.reports.facts)?,
             report_rows: size(MAX_ROWS)?,
             nodes: size(MAX_NODES)?,
             order_keys: size(MAX_SORT_KEYS)?,

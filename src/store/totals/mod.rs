@@ -15,11 +15,12 @@ pub use rounds::{Checked, verify_next};
 pub use verify::{Drift, verify};
 
 use super::listing::column;
+use super::sql::Sql;
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::time::{Instant, Span};
-use crate::domain::totals::{Cells, Grain};
+use crate::domain::totals::{Cells, Grain, Tier, Total};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -85,8 +86,8 @@ pub(super) async fn note_current(
     rebuild::note(tx, publisher, None, now).await
 }
 
-/// The slices of a publisher that hold facts or totals, in their order; with a span, those of time that touch it: two
-/// statements.
+/// The slices of a publisher that hold facts or totals, in their order; with a span, those of time that touch it: a
+/// statement for the facts, and one for each total.
 ///
 /// # Errors
 /// When the database fails.
@@ -103,12 +104,12 @@ pub async fn slices(tx: &ReadTx, publisher: PublisherId, span: Option<Span>) -> 
     for row in tx.rows(sql).await? {
         cells.insert(column(&row, "cell")?);
     }
-    let mut sql = tx.sql();
-    sql.push("SELECT DISTINCT cell FROM totals_time WHERE publisher_id = ")
-        .bind(publisher.0);
-    sql.push(" AND grain = ").bind(grain.number());
-    for row in tx.rows(sql).await? {
-        cells.insert(column(&row, "cell")?);
+    for total in Total::ALL {
+        let mut sql = tx.sql();
+        write_slices(total, publisher, &mut sql);
+        for row in tx.rows(sql).await? {
+            cells.insert(column(&row, "cell")?);
+        }
     }
     let wanted = |cell: i64| {
         let (from, to) = Slice::micros(cell);
@@ -123,4 +124,68 @@ pub async fn slices(tx: &ReadTx, publisher: PublisherId, span: Option<Span>) -> 
         slices.extend((0..LIFE_PARTS).filter_map(|part| u8::try_from(part).ok().map(Slice::Lives)));
     }
     Ok(slices)
+}
+
+/// Appends a query of the slices in which a total has a row, of whatever grain: each of them is found by its first cell
+/// behind the slice before, which is one step into the key, however many rows a slice has.
+fn write_slices(total: Total, publisher: PublisherId, sql: &mut Sql) {
+    let tiers: &[Option<Tier>] = if total == Total::Category {
+        &[
+            Some(Tier::Own),
+            Some(Tier::Level1),
+            Some(Tier::Level2Beyond),
+        ]
+    } else {
+        &[None]
+    };
+    let ways: Vec<(Option<Tier>, Grain)> = tiers
+        .iter()
+        .flat_map(|tier| total.grains().iter().map(|grain| (*tier, *grain)))
+        .collect();
+    let (slice, lead) = (Grain::FourWeeks.micros(), Grain::FourWeeks.lead());
+    let of = |grain: Grain, cell: &str| {
+        format!(
+            "(({cell} * {} - {} + {lead}) / {slice})",
+            grain.micros(),
+            grain.lead()
+        )
+    };
+    for (place, (tier, grain)) in ways.iter().enumerate() {
+        sql.push(if place == 0 { "WITH RECURSIVE " } else { ", " });
+        sql.push(&format!("s{place}(cell) AS ("));
+        write_first(total, publisher, (*tier, *grain), sql);
+        sql.push(" UNION ALL SELECT (");
+        write_first(total, publisher, (*tier, *grain), sql);
+        sql.push(&format!(
+            " AND t.cell >= (({} + 1) * {slice} - {lead} + {}) / {}) FROM s{place} s WHERE s.cell IS NOT NULL)",
+            of(*grain, "s.cell"),
+            grain.lead(),
+            grain.micros()
+        ));
+    }
+    for (place, (_, grain)) in ways.iter().enumerate() {
+        sql.push(if place == 0 { " " } else { " UNION " });
+        sql.push(&format!(
+            "SELECT {} AS cell FROM s{place} s WHERE s.cell IS NOT NULL",
+            of(*grain, "s.cell")
+        ));
+    }
+}
+
+/// Appends a query of the first cell of a grain, and of a tier where there are any; more conditions can follow.
+fn write_first(
+    total: Total,
+    publisher: PublisherId,
+    (tier, grain): (Option<Tier>, Grain),
+    sql: &mut Sql,
+) {
+    sql.push(&format!(
+        "SELECT MIN(t.cell) FROM {} t WHERE t.publisher_id = ",
+        total.table()
+    ))
+    .bind(publisher.0);
+    if let Some(tier) = tier {
+        sql.push(" AND t.tier = ").bind(tier.number());
+    }
+    sql.push(" AND t.grain = ").bind(grain.number());
 }

@@ -15,7 +15,10 @@ use actiongraph::domain::rule::{SegmentSet, Subject};
 use actiongraph::domain::sales::{AxisRange, DateAxis};
 use actiongraph::domain::text::fold;
 use actiongraph::domain::time::{Instant, Span, WeekStart, Zone};
-use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeZone as _, Timelike as _};
+use chrono::{
+    DateTime, Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset as _,
+    TimeDelta, TimeZone as _, Timelike as _,
+};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -102,7 +105,7 @@ pub(crate) struct Naive<'a> {
 /// The days of the calendar unit that a day lies in, from one up to but without another.
 fn unit(day: i32, bucket: Bucket, week_start: WeekStart) -> (i32, i32) {
     let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
-    let date = epoch + chrono::Days::new(u64::try_from(day).unwrap());
+    let date = epoch + Days::new(u64::try_from(day).unwrap());
     let days = |date: NaiveDate| i32::try_from((date - epoch).num_days()).unwrap();
     let first_of = |year: i32, month: u32| {
         let year = year + i32::try_from((month - 1) / 12).unwrap();
@@ -201,6 +204,71 @@ fn stretch(at: i64, bucket: Bucket, range: &AxisRange, week_start: WeekStart) ->
     }
 }
 
+/// What a clock on the wall shows, whose days begin where the calendar's do.
+fn wall(at: i64, zone: Zone) -> NaiveDateTime {
+    let tz = chrono_tz::Tz::from_str(zone.name()).unwrap();
+    let utc = DateTime::from_timestamp_micros(at).unwrap();
+    let shown = utc.with_timezone(&tz).naive_local();
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+    let mut day = i32::try_from((shown.date() - epoch).num_days()).unwrap() - 1;
+    while local_start(day + 1, zone) <= at {
+        day += 1;
+    }
+    let midnight = epoch + Days::new(u64::try_from(day).unwrap());
+    let midnight = midnight.and_time(NaiveTime::MIN);
+    if at == local_start(day, zone) {
+        midnight
+    } else {
+        shown.max(midnight)
+    }
+}
+
+/// The first microsecond at which a clock on the wall has reached a time.
+fn reached(time: NaiveDateTime, zone: Zone) -> i64 {
+    let tz = chrono_tz::Tz::from_str(zone.name()).unwrap();
+    if time.and_utc().timestamp_micros() == 0 {
+        return 0;
+    }
+    if let Some(found) = tz.from_local_datetime(&time).earliest() {
+        return found.timestamp_micros().clamp(0, Instant::MAX.micros());
+    }
+    // Left out: clocks are set at full quarters of an hour.
+    let mut at = (time.and_utc().timestamp_micros() / QUARTER - 64) * QUARTER;
+    let shown = |at: i64| {
+        let utc = DateTime::from_timestamp_micros(at).unwrap();
+        utc.with_timezone(&tz).naive_local()
+    };
+    while shown(at) < time {
+        at += QUARTER;
+    }
+    at
+}
+
+/// How far a period lies before a range.
+enum Way {
+    Months(u32),
+    Clock(TimeDelta),
+    Exactly(i64),
+}
+
+impl Way {
+    fn back(&self, at: i64, zone: Zone) -> i64 {
+        match self {
+            Self::Months(count) => {
+                let now = wall(at, zone);
+                let then = now - Months::new(*count);
+                if then.day() == now.day() {
+                    return reached(then, zone);
+                }
+                // The month does not have the day: it is over.
+                reached((then.date() + Days::new(1)).and_time(NaiveTime::MIN), zone)
+            }
+            Self::Clock(time) => reached(wall(at, zone) - *time, zone),
+            Self::Exactly(time) => (at - time).clamp(0, Instant::MAX.micros()),
+        }
+    }
+}
+
 fn half_even(part: i128, of: i128) -> i128 {
     let (whole, rest) = (part.div_euclid(of), part.rem_euclid(of));
     match (rest * 2).cmp(&of) {
@@ -252,7 +320,8 @@ impl<'a> Naive<'a> {
     pub(crate) fn answer(&self) -> Answer {
         let request = self.request;
         let mut missing = BTreeMap::new();
-        let mut groups = self.groups(&request.range);
+        let slots = self.slots(&request.range);
+        let mut groups = self.groups(&request.range, &slots);
         if request.fill_gaps {
             self.fill(&mut groups);
         }
@@ -263,11 +332,10 @@ impl<'a> Naive<'a> {
             };
             request.range.with_span(span)
         });
-        let (slots, slots_before) = (
-            self.slots(&request.range),
-            before.map(|range| self.slots(&range)).unwrap_or_default(),
-        );
-        let groups_before = before.map(|range| self.groups(&range));
+        let slots_before = before
+            .map(|range| self.slots_before(&slots, range.span))
+            .unwrap_or_default();
+        let groups_before = before.map(|range| self.groups(&range, &slots_before));
         let needed = self.needed();
         let place_of: BTreeMap<(i64, i64), usize> = slots
             .iter()
@@ -365,7 +433,8 @@ impl<'a> Naive<'a> {
 
     /// What remains of the totals beside some rows.
     pub(crate) fn others(&self, totals: &Values, page: &[Name]) -> Values {
-        let groups = self.groups(&self.request.range);
+        let range = &self.request.range;
+        let groups = self.groups(range, &self.slots(range));
         let mut missing = BTreeMap::new();
         let mut of_page = Group::default();
         for name in page {
@@ -536,7 +605,46 @@ impl<'a> Naive<'a> {
         )
     }
 
-    fn groups(&self, range: &AxisRange) -> BTreeMap<Name, Group<'a>> {
+    /// What stretches of a range are compared with: each edge moved as far as the period lies before the range.
+    fn slots_before(&self, slots: &[(i64, i64)], period: Span) -> Vec<(i64, i64)> {
+        let Some(comparison) = self.request.compare else {
+            return Vec::new();
+        };
+        let (zone, range) = (self.request.range.zone, self.request.range.span);
+        let [range, period] = [range, period].map(|span| (span.from.micros(), span.to.micros()));
+        let (now, then) = (wall(range.0, zone), wall(period.0, zone));
+        let first = |at: &NaiveDateTime| at.day() == 1 && at.time() == NaiveTime::MIN;
+        let months = (now.year() - then.year()) * 12 + now.month().cast_signed()
+            - then.month().cast_signed();
+        let mut ways = Vec::new();
+        if comparison == Comparison::YearBefore {
+            ways.push(Way::Months(12));
+        } else {
+            if first(&now) && first(&then) && months >= 0 {
+                ways.push(Way::Months(months.cast_unsigned()));
+            }
+            ways.push(Way::Clock(now - then));
+            ways.retain(|way| {
+                (way.back(range.0, zone), way.back(range.1, zone)) == (period.0, period.1)
+            });
+            ways.push(Way::Exactly(range.0 - period.0));
+        }
+        let mut edges = vec![period.0];
+        for (_, to) in slots {
+            let reached = *edges.last().unwrap();
+            edges.push(ways[0].back(*to, zone).clamp(reached, period.1));
+        }
+        if !slots.is_empty() {
+            *edges.last_mut().unwrap() = period.1;
+        }
+        edges.windows(2).map(|pair| (pair[0], pair[1])).collect()
+    }
+
+    fn groups(&self, range: &AxisRange, slots: &[(i64, i64)]) -> BTreeMap<Name, Group<'a>> {
+        let slot_of = |at: i64| {
+            let found = slots.iter().find(|(from, to)| (*from..*to).contains(&at));
+            found.copied()
+        };
         let mut of_user: BTreeMap<Uuid, usize> = BTreeMap::new();
         for action in self.matching(range) {
             if let Some(user) = action.user_id {
@@ -552,10 +660,7 @@ impl<'a> Naive<'a> {
         let mut groups: BTreeMap<Name, Group<'a>> = BTreeMap::new();
         for action in self.matching(range) {
             let at = naive::axis_value(action, range.axis, range.zone).unwrap();
-            let time = self
-                .request
-                .bucket
-                .map(|bucket| self.slot(at, bucket, range));
+            let time = slot_of(at);
             let keys = |item: Option<&Item>| -> Vec<Vec<KeyPart>> {
                 let mut keys = vec![Vec::new()];
                 for by in &self.request.dimensions {
@@ -592,8 +697,7 @@ impl<'a> Naive<'a> {
             }
         }
         for (action, row) in self.clicks(range) {
-            let bucket = self.request.bucket;
-            let time = bucket.map(|bucket| self.slot(row.noon_us, bucket, range));
+            let time = slot_of(row.noon_us);
             let part = |by: &Dimension| self.key(&action, None, *by, range, &of_user);
             let key = self.request.dimensions.iter().map(part).collect();
             let group = groups.entry((time, key)).or_default();
@@ -893,15 +997,16 @@ impl<'a> Naive<'a> {
                 .filter(|rate| rate.from == from && rate.to == to && rate.day <= day);
             rates
                 .max_by_key(|rate| rate.day)
-                .map(|rate| i128::from(rate.rate_e9))
+                .map(|rate| (rate.day, i128::from(rate.rate_e9)))
         };
         let sum = i128::from(sum);
         if own == to {
             return Some(sum * 1_000_000_000);
         }
         match (latest(own, to), latest(to, own)) {
-            (Some(rate), _) => Some(sum * rate),
-            (None, Some(rate)) => Some(half_even(sum * 1_000_000_000_000_000_000, rate)),
+            (Some((_, rate)), None) => Some(sum * rate),
+            (Some((since, rate)), Some((other, _))) if since >= other => Some(sum * rate),
+            (_, Some((_, rate))) => Some(half_even(sum * 1_000_000_000_000_000_000, rate)),
             (None, None) => None,
         }
     }

@@ -491,7 +491,7 @@ impl Writer<'_> {
     }
 }
 
-/// How many actions lie on an axis in a range, up to a limit: where no total tells.
+/// How many actions lie on an axis in stretches that do not overlap, up to a limit: where no total tells.
 pub(in crate::store) fn bounded_count(
     (axis, spans): (DateAxis, &[(i64, i64)]),
     limit: i64,
@@ -500,11 +500,24 @@ pub(in crate::store) fn bounded_count(
 ) -> Sql {
     let column = axis_column(axis);
     let mut sql = Sql::new(backend);
-    sql.push("SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM actions a WHERE a.publisher_id = ")
+    if let [(lo, hi)] = spans {
+        sql.push(
+            "SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM actions a WHERE a.publisher_id = ",
+        )
         .bind(scope.publisher().0);
-    for (lo, hi) in spans {
         sql.push(&format!(" AND a.{column} >= ")).bind(*lo);
         sql.push(&format!(" AND a.{column} < ")).bind(*hi);
+    } else {
+        sql.push("WITH p(lo, hi) AS (VALUES ");
+        for (place, (lo, hi)) in spans.iter().enumerate() {
+            sql.push(if place == 0 { "" } else { ", " });
+            sql.bind_all([*lo, *hi]);
+        }
+        sql.push(
+            ") SELECT COUNT(*) AS n FROM (SELECT 1 AS one FROM p CROSS JOIN actions a WHERE a.publisher_id = ",
+        )
+        .bind(scope.publisher().0)
+        .push(&format!(" AND a.{column} >= p.lo AND a.{column} < p.hi"));
     }
     sql.push(" LIMIT ").bind(limit).push(") f");
     sql
