@@ -1,7 +1,7 @@
 //! The scalars of the schema, and how counts become `Int`. What they mean is the domain's business (`domain::money`,
 //! `domain::time`); here is only their way in and out.
 
-use async_graphql::{InputType, InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
 
 use super::document::{Judge, Judges};
 use super::error::{Result, plain};

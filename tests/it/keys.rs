@@ -203,16 +203,16 @@ async fn a_mutation_with_a_wrong_value_does_nothing_at_all() {
     let admin = admin(&server).await;
     let scopes = [KeyScope::Read];
     let old = key_of(&server.store, &server.publishers[0], &scopes, server.now()).await;
-    let query = |wrong: &str| {
+    let query = |variables: &str, wrong: &str| {
         format!(
-            "mutation($at: DateTime) {{ a: rotateApiKey(key: \"{}\", keepHours: 0) {{ secret }} \
+            "mutation{variables} {{ a: rotateApiKey(key: \"{}\", keepHours: 0) {{ secret }} \
              b: createApiKey(input: {{label: \"b\", scopes: [READ], expiresAt: {wrong}}}) {{ secret }} }}",
             prefix(&old)
         )
     };
     for (query, variables) in [
-        (query("\"x\""), json!({})),
-        (query("$at"), json!({ "at": "x" })),
+        (query("", "\"x\""), json!({})),
+        (query("($at: DateTime)", "$at"), json!({ "at": "x" })),
     ] {
         let request = server
             .client
