@@ -230,6 +230,7 @@ fn http_options(settings: &Settings) -> HttpOptions {
         cors_origins: settings.cors_origins.clone(),
         csrf_always: settings.csrf_always,
         introspection: settings.introspection,
+        metrics: settings.metrics,
         trust: settings.trusted_documents_mode,
         https: settings.tls.is_some(),
         max_body: small(limits.max_body_bytes),

@@ -22,7 +22,7 @@ pub use limits::LimitSettings;
 use spelling::{hint, shown};
 pub use values::defaults;
 
-use crate::domain::policy::{IntrospectionPolicy, TrustMode};
+use crate::domain::policy::{IntrospectionPolicy, MetricsPolicy, TrustMode};
 use crate::domain::traffic::LinkSettings;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,6 +101,8 @@ pub struct Settings {
     pub csrf_always: bool,
     /// Who may read the schema.
     pub introspection: IntrospectionPolicy,
+    /// Who may read what the server counts.
+    pub metrics: MetricsPolicy,
     /// The file of trusted documents.
     pub trusted_documents: Option<PathBuf>,
     /// What becomes of other documents.
@@ -352,6 +354,15 @@ impl Settings {
                     ("everyone", IntrospectionPolicy::Everyone),
                     ("keys", IntrospectionPolicy::Keys),
                     ("off", IntrospectionPolicy::Off),
+                ],
+            ),
+            metrics: raw.word(
+                "metrics",
+                &[
+                    ("local", MetricsPolicy::Local),
+                    ("open", MetricsPolicy::Open),
+                    ("admin", MetricsPolicy::Admin),
+                    ("off", MetricsPolicy::Off),
                 ],
             ),
             trusted_documents: raw.path("trusted_documents"),

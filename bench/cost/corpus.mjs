@@ -32,10 +32,23 @@ export function corpus() {
     add(`product segments with members, ${name}`, `productSegments(${when}) { nodes { name size products(first: 20) { nodes { units reward ${money} product { name category { name } } } } } }`);
     add(`user segments, ${name}`, `userSegments(${when}) { nodes { name size reward ${money} } }`);
     add(`user segments with members, ${name}`, `userSegments(${when}) { nodes { name size topProducts(first: 3) { nodes { units product { name } } } users(first: 20) { nodes { user { value } } } } }`);
+    add(`categories filtered, ${name}`, `topSellingCategories(${when}, by: UNITS, first: 10, filter: {country: {eq: "RU"}}) { nodes { rank units category { name } } }`);
+    add(`traffic targets, ${name}`, `trafficTargets(${when}, first: 20) { nodes { rank units product { name } } }`);
+    add(`cohorts, ${name}`, `userCohorts(${when}, bucket: MONTH) { cohorts { size } }`);
+    add(`users with scores, ${name}`, `users(first: 20) { nodes { value rfm(${when}) { score } } }`);
+    add(`category sales, ${name}`, `categories(first: 20) { nodes { name sales(${when}) { units reward ${money} } } }`);
+    add(`user sales, ${name}`, `users(first: 20) { nodes { value sales(${when}) { units reward ${money} } } }`);
+    add(`comments, ${name}`, `actions(${when}, first: 20, filter: {comment: {contains: "nowhere"}}) { nodes { orderId } }`);
+    add(`preview of a rule, ${name}`, `previewSegment(rule: {users: {metric: {metric: ACTIONS, atLeast: 2, period: {last: {count: ${count}, unit: ${unit}}}}}}) { size sample { user { value } } }`);
     add(`report by program, ${name}`, `report(${when}, groupBy: [PROGRAM, COUNTRY]) { nodes { key { program { name } country } values { actions reward ${money} approvalRate } } }`);
     add(`report by product, ${name}`, `report(${when}, groupBy: [PRODUCT], first: 1000) { nodes { key { product { name } } values { units reward ${money} } } }`);
     add(`report by day, ${name}`, `report(${when}, bucket: DAY, groupBy: [STATUS], first: 2000) { nodes { time { from } key { status } values { actions reward ${money} orderAmount ${money} } } }`);
   }
+  for (const days of [30, 90, 365]) add(`movement, ${days} days`, `userSegmentMovement(days: ${days}) { moved stayed entered left }`);
+  add("preview of a country", `previewSegment(rule: {users: {clickCountry: {eq: "RU"}}}) { size }`);
+  // The demo has no segments unless somebody defined some.
+  add("segments, sizes", "segments(first: 10) { nodes { name size } }");
+  add("segments, members", "segments(first: 3) { nodes { name members(first: 20) { nodes { user { value } } } } }");
   add("category tree", "categories(first: 100) { nodes { name path { name } children { name } } }");
   add("history", `actions(first: 50) { nodes { history { nodes { status reward ${money} changedAt } } } }`);
   add("imports", "imports(first: 20) { nodes { name state } totalCount }");

@@ -34,6 +34,10 @@ pub struct Keyring {
     store: Store,
     viewers: Memory<Known>,
     doors: Memory<PostbackDoor>,
+    /// Keys that opened nothing lately: whoever sends one again and again takes no connection away from those who are answered.
+    no_keys: Memory<()>,
+    /// Secrets of postbacks, likewise.
+    no_doors: Memory<()>,
     uses: Arc<Mutex<Uses>>,
 }
 
@@ -71,6 +75,8 @@ impl Keyring {
             store,
             viewers: Memory::default(),
             doors: Memory::default(),
+            no_keys: Memory::default(),
+            no_doors: Memory::default(),
             uses: Arc::default(),
         }
     }
@@ -90,7 +96,16 @@ impl Keyring {
         let known = match self.viewers.recall(&hash, elapsed) {
             Some(known) => known,
             None => {
-                let known = Arc::new(self.recognise(secret, &hash, now).await?);
+                if self.no_keys.recall(&hash, elapsed).is_some() {
+                    return Err(refusal());
+                }
+                let known = self.recognise(secret, &hash, now).await;
+                if let Err(error) = &known
+                    && error.code() == Code::Unauthenticated
+                {
+                    self.no_keys.keep(hash, elapsed, &Arc::new(()));
+                }
+                let known = Arc::new(known?);
                 self.viewers.keep(hash, elapsed, &known);
                 known
             }
@@ -201,6 +216,9 @@ impl Keyring {
         if let Some(door) = self.doors.recall(&hash, elapsed) {
             return Ok(Some(door));
         }
+        if self.no_doors.recall(&hash, elapsed).is_some() {
+            return Ok(None);
+        }
         // What has not the form of a secret is looked for as well: how long an answer takes says nothing of the form.
         let prefix = key::postback_prefix_of(secret).unwrap_or("");
         let stored = postback_secrets::by_prefix(&self.store, prefix).await?;
@@ -209,6 +227,9 @@ impl Keyring {
             if key::same(&hash, &candidate.hash) && candidate.revoked_at.is_none() {
                 found = Some(candidate);
             }
+        }
+        if found.is_none() {
+            self.no_doors.keep(hash, elapsed, &Arc::new(()));
         }
         Ok(found.map(|found| {
             let door = Arc::new(PostbackDoor {

@@ -11,6 +11,19 @@ pub enum IntrospectionPolicy {
     Off,
 }
 
+/// Who may read what the server counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsPolicy {
+    /// Callers on the server's own machine, and keys that administer.
+    Local,
+    /// Everybody.
+    Open,
+    /// Keys that administer.
+    Admin,
+    /// Nobody.
+    Off,
+}
+
 /// What becomes of documents that are not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustMode {

@@ -1,8 +1,9 @@
 //! What an operation costs: what it may cost at most is paid before it runs, what it did not use comes back.
 
+use async_graphql::Response;
 use serde::Serialize;
 
-use super::document::{MILLI, Passed, Plan, Scan};
+use super::document::{Failed, MILLI, Passed, Plan, Scan};
 use crate::access::budget::Allowance;
 
 /// What an operation costs at least: reading it takes time, too.
@@ -52,9 +53,13 @@ impl Bill {
             .map_or(0, |(_, actions)| *actions)
     }
 
-    /// Points that an answer was worth.
-    pub(super) fn used(&self, data: &async_graphql::Value) -> u64 {
-        let used = points(self.plan.used(data, &|scan| self.actions(scan)));
+    /// Points that an answer was worth, and what it lost to errors.
+    pub(super) fn used(&self, response: &Response) -> u64 {
+        let failed = Failed::of(response.errors.iter().map(|error| error.path.as_slice()));
+        let used = self
+            .plan
+            .used(&response.data, &failed, &|scan| self.actions(scan));
+        let used = points(used);
         used.clamp(LEAST, self.requested)
     }
 

@@ -11,11 +11,12 @@ use serde_json::{Map, Value};
 use super::bill::{Bill, Costs, LEAST, passed};
 use super::context::RequestContext;
 use super::document::{
-    Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan, argument_at,
+    Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
-use super::error::{Bounds, Told, of_arguments, tell};
+use super::error::{Bounds, Told, tell};
 use super::estimate::Estimates;
 use super::options::{EngineOptions, Introspection, Spending};
+use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
@@ -120,6 +121,7 @@ impl Engine {
     pub fn with(store: Store, options: EngineOptions) -> Result<Self> {
         let documents =
             Documents::new(&sdl(), options.documents.clone()).map_err(Error::internal)?;
+        let documents = documents.judging(judges());
         Ok(Self(Arc::new(Inner {
             estimates: Estimates::new(store.unrecorded()),
             store,
@@ -140,15 +142,11 @@ impl Engine {
         let name = request.operation_name.as_deref();
         let kind = || documents.kind(&request.query, name);
         if call.method == Method::Get && kind().is_some_and(|kind| kind != OperationKind::Query) {
-            return by_get(request.operation_name);
+            return self.turn_away(by_get(request.operation_name), &spending);
         }
         let prepared = match documents.prepare(&request.query, name, &request.variables) {
             Ok(prepared) => prepared,
-            // Reading a document takes time as well.
-            Err(errors) => match self.charge(0, &spending) {
-                Ok(_) => return refused(&errors),
-                Err(reply) => return reply,
-            },
+            Err(errors) => return self.turn_away(refused(&errors), &spending),
         };
         let hides = Hides {
             reward: call.viewer.limits.hide_reward,
@@ -156,17 +154,17 @@ impl Engine {
         };
         if let Err(errors) = documents.check_hidden(&request.query, name, &request.variables, hides)
         {
-            return refused(&errors);
+            return self.turn_away(refused(&errors), &spending);
         }
         // Mutations, too: their payloads answer whatever hangs on what was written.
         if let Err(error) = call.viewer.check(KeyScope::Read) {
             let told = Told::request(error.code().as_str(), error.message(), Vec::new());
-            return refusal(vec![told], error.code());
+            return self.turn_away(refusal(vec![told], error.code()), &spending);
         }
         if call.introspection == Introspection::Refused
             && Documents::is_introspection(&prepared.document)
         {
-            return no_introspection();
+            return self.turn_away(no_introspection(), &spending);
         }
         self.run(request, prepared, call, spending).await
     }
@@ -215,23 +213,13 @@ impl Engine {
         let response = schema.execute(running).await;
         watch.done();
         let statements = tx.statements();
-        let refused = self.refused_arguments(&response, &request);
-        if !refused.is_empty() {
-            bill.settle(0);
-            let reply = refusal(refused, Code::BadUserInput);
-            return Reply {
-                operation_name,
-                statements,
-                cost: bill.requested,
-                ..reply
-            };
-        }
+        // What was executed is answered and paid, whatever its errors say: a mutation may have been committed.
         let outcome = if response.errors.is_empty() {
             Outcome::Complete
         } else {
             Outcome::Partial
         };
-        let used = bill.used(&response.data);
+        let used = bill.used(&response);
         bill.settle(used);
         let costs = bill.costs(Some(used), cost.nodes, statements);
         let body = self.answer(response, costs, &request, &call.reference);
@@ -264,7 +252,7 @@ impl Engine {
         }
         let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
         if let Some(passed) = bill.too_much() {
-            return Err(Box::new(too_much(&passed)));
+            return Err(Box::new(self.turn_away(too_much(&passed), spending)));
         }
         let taken = if spending.estimate_only {
             0
@@ -274,6 +262,21 @@ impl Engine {
         self.charge(taken, spending).map_err(Box::new)?;
         bill.allowance.clone_from(&spending.allowance);
         Ok(bill)
+    }
+
+    /// Answers what was not executed, for a point: reading it took time as well.
+    fn turn_away(&self, reply: Reply, spending: &Spending) -> Reply {
+        match self.charge(LEAST, spending) {
+            Ok(()) => reply,
+            Err(empty) => empty,
+        }
+    }
+
+    /// Charges for a request that the door refuses after reading it: a point. Where the caller has none left, that is the
+    /// answer.
+    #[must_use]
+    pub fn refused_at_door(&self, spending: &Spending) -> Option<Reply> {
+        self.charge(LEAST, spending).err()
     }
 
     /// Takes points from the caller's bucket, at least one.
@@ -292,6 +295,8 @@ impl Engine {
                 terms.capacity
             );
             let passed = passed("budgetCapacity", terms.capacity, wanted);
+            // It was read and refused, as what is too dear for everybody: a point, if there is one.
+            let _ = allowance.take(LEAST);
             return Err(over(Code::CostExceeded, &message, &passed));
         }
         let message = format!(
@@ -302,26 +307,6 @@ impl Engine {
         let mut reply = over(Code::RateLimited, &message, &passed);
         reply.retry_after = Some(empty.seconds);
         Err(reply)
-    }
-
-    /// The errors that say that an argument has a value which its scalar does not take.
-    fn refused_arguments(&self, response: &Response, request: &GraphqlRequest) -> Vec<Told> {
-        let Inner {
-            documents, options, ..
-        } = self.0.as_ref();
-        let mut refused = of_arguments(&response.errors, options.bounds());
-        let name = request.operation_name.as_deref();
-        if refused.is_empty() {
-            return refused;
-        }
-        // The executor has taken the document, so it is written once more.
-        if let Ok(again) = documents.prepare(&request.query, name, &request.variables) {
-            let named = |place| Some(argument_at(&again.document, place)?.to_string());
-            refused
-                .iter_mut()
-                .for_each(|told| told.name_argument(named));
-        }
-        refused
     }
 
     fn answer(
@@ -425,6 +410,7 @@ fn refused(errors: &[RequestError]) -> Reply {
         .map_or(Code::ValidationFailed, |error| code_of(error.code));
     let told = errors.iter().map(|error| {
         Told::request(error.code, &error.message, error.locations.clone())
+            .in_argument(error.coordinate.as_deref())
             .passing(error.passed.as_deref())
     });
     refusal(told.collect(), code)

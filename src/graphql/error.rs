@@ -116,12 +116,18 @@ impl Told {
             self.extensions.limit = Some(passed.limit);
             self.extensions.maximum = Some(passed.maximum);
             self.extensions.value = Some(passed.value);
-            self.extensions.coordinate.clone_from(&passed.coordinate);
-            let argument = passed.coordinate.as_deref().and_then(|coordinate| {
-                let (_, argument) = coordinate.split_once('(')?;
-                argument.strip_suffix(":)")
-            });
+            self = self.in_argument(passed.coordinate.as_deref());
+        }
+        self
+    }
+
+    /// Names the field or argument of the schema that is to blame.
+    pub(super) fn in_argument(mut self, coordinate: Option<&str>) -> Self {
+        if let Some(coordinate) = coordinate {
+            let argument = coordinate.split_once('(');
+            let argument = argument.and_then(|(_, argument)| argument.strip_suffix(":)"));
             self.extensions.argument = argument.map(str::to_owned);
+            self.extensions.coordinate = Some(coordinate.to_owned());
         }
         self
     }
@@ -137,12 +143,6 @@ impl Told {
         coordinate: impl Fn(&[PathSegment], Option<&str>) -> Option<String>,
     ) {
         self.extensions.coordinate = coordinate(&self.path, self.extensions.argument.as_deref());
-    }
-
-    /// Names the argument at fault, which `argument_at` knows by its place in the document.
-    pub(super) fn name_argument(&mut self, argument_at: impl Fn(Pos) -> Option<String>) {
-        let place = self.locations.first().copied();
-        self.extensions.argument = place.and_then(argument_at);
     }
 }
 
@@ -204,20 +204,7 @@ fn log(failure: &Error, reference: &str) {
     }
 }
 
-/// The errors that say that an argument has a value which its scalar does not take. The specification wants them found
-/// before execution, as errors of the request; the framework finds them on the way.
-pub(super) fn of_arguments(errors: &[ServerError], bounds: Bounds) -> Vec<Told> {
-    let refused = errors.iter().filter(|error| is_of_argument(error));
-    refused
-        .take(bounds.errors)
-        .map(|error| {
-            let code = Code::BadUserInput.as_str();
-            let message = cut(&plain(&error.message), bounds.message_chars);
-            Told::request(code, &message, error.locations.clone())
-        })
-        .collect()
-}
-
+/// Whether the framework did not take a value. The stage before execution judges all of them, so that this is not seen.
 fn is_of_argument(error: &ServerError) -> bool {
     error.source.is_none()
         && ["Failed to parse \"", "Expected input type \""]
@@ -234,7 +221,7 @@ fn of_framework(error: &ServerError) -> Failure {
 }
 
 /// The framework's sentence without its wrapping: `Failed to parse "Date": <sentence> (occurred while parsing "X")`.
-fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     let sentence = message
         .strip_prefix("Failed to parse \"")
         .and_then(|rest| rest.split_once("\": "))
@@ -296,18 +283,9 @@ mod tests {
     fn a_refused_value_says_what_would_do() {
         let message =
             r#"Failed to parse "Date": `x` is not a day (occurred while parsing "RangeInput")"#;
-        let error = ServerError::new(message, None);
-        for text in [
-            serde_json::to_string(&of_arguments(std::slice::from_ref(&error), BOUNDS)).unwrap(),
-            json(error),
-        ] {
-            assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
-            assert!(text.contains("BAD_USER_INPUT"), "{text}");
-        }
-        let failure = Failure::from(Error::internal("Failed to parse \"secret\""));
-        let fault =
-            async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 1 });
-        assert!(of_arguments(&[fault, ServerError::new("x", None)], BOUNDS).is_empty());
+        let text = json(ServerError::new(message, None));
+        assert!(text.contains(r#""message":"`x` is not a day""#), "{text}");
+        assert!(text.contains("BAD_USER_INPUT"), "{text}");
     }
 
     #[test]

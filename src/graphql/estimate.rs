@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{InputType, Name, Value};
 
 use super::context::RequestContext;
-use super::document::Scan;
+use super::document::{Scan, WINDOW};
 use super::input::range::{RangeArgs, RangeInput};
-use super::scalar::TimeZone;
+use super::scalar::{DateTime, TimeZone};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::time::{DAY_US, Instant, Span};
@@ -77,47 +77,98 @@ impl Days {
         self.before(behind).saturating_sub(self.before(first))
     }
 
-    /// Actions that a scan looks through. A key with limits is told no number of actions that it does not see.
+    /// Actions that a scan looks through. For a key with limits they are a figure of the calendar: what it is told and charged
+    /// says nothing of the rows that it does not see, and how many it sees would have to be counted first.
     pub(super) fn scanned(&self, scan: &Scan, request: &RequestContext) -> u64 {
-        let counted = self.counted(scan, request);
-        if request.tx.is_limited() {
-            roughly(counted)
-        } else {
-            counted
-        }
-    }
-
-    fn counted(&self, scan: &Scan, request: &RequestContext) -> u64 {
-        let argument = |name: &str| scan.arguments.get(&Name::new(name)).cloned();
-        let Some(range) = argument("range").filter(|range| *range != Value::Null) else {
-            return self.all();
+        let spans = match spans(scan, request) {
+            Spans::All => vec![None],
+            Spans::These(spans) => spans.into_iter().map(Some).collect(),
         };
-        let Ok(range) = <RangeInput as InputType>::parse(Some(range)) else {
-            // The field refuses it.
-            return 0;
-        };
-        let zone = argument("timeZone")
-            .filter(|zone| *zone != Value::Null)
-            .and_then(|zone| <TimeZone as InputType>::parse(Some(zone)).ok());
-        let args = RangeArgs {
-            zone,
-            ..RangeArgs::default()
-        };
-        match args.ranged(range, request) {
-            Ok(ranged) => self.within(Some(ranged.range.span)),
-            Err(_) => 0,
-        }
+        let counted = spans.into_iter().map(|span| {
+            if request.tx.is_limited() {
+                unseen(span)
+            } else {
+                self.within(span)
+            }
+        });
+        counted.fold(0, u64::saturating_add)
     }
 }
 
-/// A number of actions up to the next power of four, and 4,096 for every smaller one: enough to charge for, too little
-/// to count by.
-fn roughly(actions: u64) -> u64 {
-    let mut rough = 4_096_u64;
-    while rough < actions {
-        rough = rough.saturating_mul(4);
+/// What a scan looks through.
+enum Spans {
+    /// All actions that there are.
+    All,
+    /// Those ordered in these; none where the field refuses its range.
+    These(Vec<Span>),
+}
+
+/// The stretches of time that a scan's field is about: those of its range, or the windows before two points in time.
+fn spans(scan: &Scan, request: &RequestContext) -> Spans {
+    let argument = |name: &str| {
+        let value = scan.arguments.get(&Name::new(name)).cloned();
+        value.filter(|value| *value != Value::Null)
+    };
+    if let Some(days) = argument(WINDOW) {
+        let at = |name| match argument(name) {
+            Some(value) => <DateTime as InputType>::parse(Some(value)).ok(),
+            None => None,
+        };
+        return Spans::These(windows((at("from"), at("to")), &days, request.now));
     }
-    rough
+    let Some(range) = argument("range") else {
+        return Spans::All;
+    };
+    let Ok(range) = <RangeInput as InputType>::parse(Some(range)) else {
+        return Spans::These(Vec::new());
+    };
+    let args = RangeArgs {
+        zone: argument("timeZone").and_then(|zone| <TimeZone as InputType>::parse(Some(zone)).ok()),
+        ..RangeArgs::default()
+    };
+    let ranged = args.ranged(range, request);
+    Spans::These(ranged.into_iter().map(|ranged| ranged.range.span).collect())
+}
+
+/// The windows of so many days before two points in time: now unless given, and that many days earlier.
+fn windows(
+    (from, to): (Option<DateTime>, Option<DateTime>),
+    days: &Value,
+    now: Instant,
+) -> Vec<Span> {
+    let days = match days {
+        Value::Number(days) => days.as_i64().unwrap_or(0),
+        _ => 0,
+    };
+    let back = |end: Instant| {
+        let micros = end.micros().saturating_sub(days.saturating_mul(DAY_US));
+        Instant::from_micros(micros).unwrap_or(Instant::MIN)
+    };
+    let to = to.map_or(now, |to| to.0);
+    let from = from.map_or_else(|| back(to), |from| from.0);
+    [from, to]
+        .map(|end| Span {
+            from: back(end),
+            to: end,
+        })
+        .to_vec()
+}
+
+/// What a key with limits is charged for each day of a range, in actions: about what a publisher of middle size has.
+const UNSEEN_A_DAY: u64 = 128;
+
+/// The days that it is charged at most, and where a question has no range.
+const UNSEEN_DAYS: u64 = 365;
+
+/// Actions that a key with limits is charged for.
+fn unseen(span: Option<Span>) -> u64 {
+    let days = span.map_or(UNSEEN_DAYS, |span| {
+        let micros = span.to.micros().saturating_sub(span.from.micros());
+        u64::try_from(micros)
+            .unwrap_or(0)
+            .div_ceil(DAY_US.unsigned_abs())
+    });
+    days.min(UNSEEN_DAYS).saturating_mul(UNSEEN_A_DAY)
 }
 
 impl Estimates {
@@ -134,6 +185,10 @@ impl Estimates {
     /// # Errors
     /// When the database fails.
     pub(super) async fn days(&self, request: &RequestContext) -> Result<Arc<Days>> {
+        if request.tx.is_limited() {
+            // It is charged by the calendar.
+            return Ok(Arc::default());
+        }
         let (publisher, now) = (request.scope.publisher(), request.now);
         let known = self.known().get(&publisher).cloned();
         if let Some(known) = &known
@@ -169,18 +224,48 @@ impl Estimates {
 mod tests {
     use super::*;
 
+    fn at(day: i64) -> Instant {
+        Instant::from_micros(day * DAY_US).unwrap()
+    }
+
     #[test]
-    fn what_is_told_roughly_counts_nothing() {
-        for (actions, told) in [(0, 4_096), (1, 4_096), (4_096, 4_096), (4_097, 16_384)] {
-            assert_eq!(roughly(actions), told);
-        }
-        assert_eq!(roughly(u64::MAX), u64::MAX);
+    fn what_is_not_seen_is_charged_by_the_calendar() {
+        let span = |from, to| {
+            Some(Span {
+                from: at(from),
+                to: at(to),
+            })
+        };
+        assert_eq!(unseen(span(10, 11)), 128);
+        assert_eq!(unseen(span(10, 40)), 30 * 128);
+        assert_eq!(unseen(span(0, 100_000)), 730 * 128);
+        assert_eq!(unseen(None), 730 * 128);
+    }
+
+    #[test]
+    fn two_windows_look_back_from_two_points_in_time() {
+        let ends = |spans: Vec<Span>| -> Vec<(i64, i64)> {
+            let day = |instant: Instant| instant.micros() / DAY_US;
+            let both = spans.iter().map(|span| (day(span.from), day(span.to)));
+            both.collect()
+        };
+        let now = at(1_000);
+        let days = Value::from(30);
+        assert_eq!(
+            ends(windows((None, None), &days, now)),
+            [(940, 970), (970, 1_000)]
+        );
+        let given = (Some(DateTime(at(500))), Some(DateTime(at(900))));
+        assert_eq!(ends(windows(given, &days, now)), [(470, 500), (870, 900)]);
+        assert_eq!(
+            ends(windows((None, None), &Value::from(i32::MAX), now))[1],
+            (0, 1_000)
+        );
     }
 
     #[test]
     fn days_are_summed_by_halves() {
         let days = Days::new(vec![(10, 3), (12, 4), (15, 5)]);
-        let at = |day: i64| Instant::from_micros(day * DAY_US).unwrap();
         let within = |from: i64, to: i64| {
             days.within(Some(Span {
                 from: at(from),

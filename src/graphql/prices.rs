@@ -31,41 +31,73 @@ const FIELDS: &[(&str, &str)] = &[
     ("Query.actions", "45"),
     ("Query.earnings", "200"),
     ("Query.freshness", "4"),
+    ("Query.previewSegment", "500"),
     ("Query.productSegments", "5000"),
     ("Query.products", "450"),
     ("Query.report", "200"),
     ("Query.topSellingCategories", "600"),
     ("Query.topSellingProducts", "700"),
+    ("Query.trafficTargets", "700"),
+    ("Query.userCohorts", "1500"),
+    ("Query.userSegmentMovement", "3000"),
     ("Query.userSegments", "1500"),
     ("Query.users", "1000"),
+    ("Segment.members", "300"),
+    ("Segment.size", "300"),
+    ("Segment.trend", "300"),
     ("UserSegmentResult.topProducts", "100"),
     ("UserSegmentResult.users", "100"),
 ];
 
-/// What each thousand actions in a field's range costs, and the argument without which nothing is looked through.
+/// What each thousand actions in a field's range costs, and the argument without which nothing is looked through. What is
+/// evaluated for a page at once (`User.rfm`) is looked through once; a segment of the publisher's has the weight of one
+/// condition of its rule, about a fifth of all built-in ones, over all actions, since nobody can narrow it.
 const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("ActionConnection.totalCount", ("40", Some("filter"))),
     ("ActionConnection.totals", ("70", Some("filter"))),
+    ("Category.sales", ("10", None)),
     ("CategorySales.products", ("550", None)),
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
+    ("Query.previewSegment", ("150", None)),
     ("Query.productSegments", ("230", None)),
     ("Query.report", ("60", None)),
     ("Query.topSellingCategories", ("1", None)),
     ("Query.topSellingProducts", ("240", None)),
+    ("Query.trafficTargets", ("240", None)),
+    ("Query.userCohorts", ("760", None)),
+    ("Query.userSegmentMovement", ("760", None)),
     ("Query.userSegments", ("760", None)),
+    ("Segment.members", ("150", None)),
+    ("Segment.size", ("150", None)),
+    ("Segment.trend", ("1500", None)),
+    ("User.rfm", ("760", None)),
+    ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
     ("UserSegmentResult.users", ("380", None)),
 ];
 
-/// Fields of inputs for which actions are looked through, each time that they are given to a question: what that costs once,
-/// and for each thousand actions in the `period` that stands in them. The members of built-in segments are looked up as the
-/// roots `userSegments` and `productSegments` do.
+/// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
+/// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
+/// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
+/// `productSegments` do; a filter takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
+    ("ActionFilter.comment", ("0", "40")),
     ("ProductFilter.builtInSegment", ("5000", "230")),
+    ("ProductFilter.segment", ("100", "150")),
     ("ProductSegmentRule.builtInSegment", ("5000", "230")),
+    ("ProductSegmentRule.metric", ("50", "100")),
+    ("ProductSegmentRule.rank", ("50", "100")),
+    ("ProductSegmentRule.segment", ("100", "150")),
+    ("Query.report(segments:)", ("100", "150")),
+    ("Query.segmentOverlap(ids:)", ("100", "150")),
+    ("Query.topSellingCategories(filter:)", ("100", "240")),
     ("UserFilter.builtInSegment", ("1500", "760")),
+    ("UserFilter.segment", ("100", "150")),
     ("UserSegmentRule.builtInSegment", ("1500", "760")),
+    ("UserSegmentRule.metric", ("50", "100")),
+    ("UserSegmentRule.rank", ("50", "100")),
+    ("UserSegmentRule.segment", ("100", "150")),
 ];
 
 /// Entries that plain lists are taken to have.
@@ -90,13 +122,13 @@ directive @listSize(
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
-"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it, or in the period of the input."
+"Cost of looking through actions, in points for each thousand in the range of the field or of the nearest above it, or in the period of the input; for each entry of a list, and for each segment of a filter."
 directive @scanCost(
   "The points, a decimal number."
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
-) on FIELD_DEFINITION | INPUT_FIELD_DEFINITION
+) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 "#;
 
@@ -169,17 +201,18 @@ impl Reader {
         }
         if self.is_input {
             let name = words.split(':').next().unwrap_or_default();
-            let price = of(INPUTS, &format!("{owner}.{name}"));
-            let price = price.map(|(once, each)| {
-                format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\")")
-            });
-            return format!("{line}{}", price.unwrap_or_default());
+            return format!("{line}{}", price_of_input(&format!("{owner}.{name}")));
         }
-        if let Some((_, arguments)) = &mut self.field
+        if let Some((field, arguments)) = &mut self.field
             && !words.starts_with("): ")
         {
-            arguments.extend(words.split_once(':').map(|(name, _)| name.to_owned()));
-            return line.to_owned();
+            let name = words.split_once(':').map_or(words, |(name, _)| name);
+            arguments.push(name.to_owned());
+            let price = price_of_input(&format!("{owner}.{field}({name}:)"));
+            return match line.strip_suffix(',') {
+                Some(line) => format!("{line}{price},"),
+                None => format!("{line}{price}"),
+            };
         }
         let (name, arguments, ty) = match self.field.take() {
             Some((name, arguments)) => (name, arguments, words.trim_start_matches("): ")),
@@ -208,6 +241,14 @@ fn parts(words: &str) -> (&str, &str, &str) {
         Some((name, rest)) => (name, "", rest.trim_start()),
         None => (words, "", ""),
     }
+}
+
+/// The directives of an argument or an input's field, each with a blank before it.
+fn price_of_input(coordinate: &str) -> String {
+    let price = of(INPUTS, coordinate);
+    let price = price
+        .map(|(once, each)| format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\")"));
+    price.unwrap_or_default()
 }
 
 fn type_weight(name: &str) -> Option<&'static str> {

@@ -1,9 +1,10 @@
 //! The scalars of the schema, and how counts become `Int`. What they mean is the domain's business (`domain::money`,
 //! `domain::time`); here is only their way in and out.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueError, InputValueResult, Pos, Scalar, ScalarType, Value};
 
-use super::error::Result;
+use super::document::{Judge, Judges};
+use super::error::{Result, plain};
 use crate::domain::error::{Code, Error};
 use crate::domain::money::{Currency, Excess, SCALE, format_e4, parse_e4};
 use crate::domain::time::{Day, Instant, Zone};
@@ -254,6 +255,31 @@ fn refused<T: ScalarType + async_graphql::InputType>(
     Err(InputValueError::custom(format!("{shown} is not {wanted}")))
 }
 
+/// What is wrong with a value of a scalar, as the scalar itself says it.
+fn judge<T: ScalarType + async_graphql::InputType>(value: Value) -> Result<(), String> {
+    let parsed = <T as ScalarType>::parse(value);
+    parsed
+        .map(drop)
+        .map_err(|error| plain(&error.into_server_error(Pos::default()).message))
+}
+
+/// What the scalars of the schema take that stand in arguments, for the stage before execution.
+pub(super) fn judges() -> Judges {
+    fn of<T: ScalarType + async_graphql::InputType>() -> (String, Judge) {
+        (T::type_name().into_owned(), judge::<T>)
+    }
+    Judges::from([
+        of::<BigInt>(),
+        of::<CountryCode>(),
+        of::<CurrencyCode>(),
+        of::<Date>(),
+        of::<DateTime>(),
+        of::<Decimal>(),
+        of::<TimeZone>(),
+        of::<Url>(),
+    ])
+}
+
 /// A count as `Int`.
 ///
 /// # Errors
@@ -332,6 +358,30 @@ mod tests {
                 .to_value(),
             text("Asia/Kathmandu")
         );
+    }
+
+    /// Scalars whose names end so are answered and never taken.
+    const ANSWERED: &str = "Value";
+
+    #[test]
+    fn every_scalar_is_judged_before_anything_runs() {
+        let text = crate::graphql::sdl();
+        let judges = judges();
+        let mut known = 0;
+        for line in text.lines() {
+            let Some(name) = line.strip_prefix("scalar ") else {
+                continue;
+            };
+            let name = name.split(' ').next().unwrap();
+            if !name.ends_with(ANSWERED) {
+                assert!(judges.contains_key(name), "{name} has no judge");
+                known += 1;
+            }
+        }
+        assert_eq!(known, judges.len());
+        let said = judges["Date"](Value::from("2026-02-30")).unwrap_err();
+        assert!(!said.contains("Failed to parse"), "{said}");
+        assert_eq!(judges["Date"](Value::from("2026-02-28")), Ok(()));
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl Refusal {
         self
     }
 
+    /// The same answer, saying after how many seconds it may be tried again.
+    #[must_use]
+    pub fn retrying(mut self, seconds: u64) -> Self {
+        self.headers
+            .retain(|(name, _)| *name != header::RETRY_AFTER);
+        self.with(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
     /// The same answer in the media type that the caller asked for.
     #[must_use]
     pub fn in_media(mut self, media: MediaType) -> Self {

@@ -98,12 +98,19 @@ async fn run(
         }
         None => (params::from_address(request.query_string()), Method::Get),
     };
-    let sent = parsed.map_err(Refusal::bad_request)?;
-    let (parsed, trusted) = trusted(sent, state, &reference)?;
     let spending = Spending {
         allowance: terms_of(&viewer, options.terms)
             .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
         estimate_only: wants_estimate(request.headers()),
+    };
+    let sent = parsed.map_err(Refusal::bad_request);
+    let (parsed, trusted) = match sent.and_then(|sent| trusted(sent, state, &reference)) {
+        Ok(known) => known,
+        // It was read, which takes time as well.
+        Err(refusal) => {
+            let reply = state.engine.refused_at_door(&spending);
+            return reply.map(|reply| (reply, false)).ok_or(refusal);
+        }
     };
     let call = Call {
         introspection: introspection(options.introspection, &viewer),

@@ -7,8 +7,12 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
 
 use super::error::Refusal;
+use super::no_such_route;
 use super::observe::reference_of;
 use super::state::HttpState;
+use super::viewer::{is_local, viewer};
+use crate::domain::policy::MetricsPolicy;
+use crate::domain::scope::KeyScope;
 use crate::telemetry::ColumnsGauges;
 
 /// How long the database may take to answer before the server calls itself not ready.
@@ -34,8 +38,52 @@ pub async fn ready(request: HttpRequest, state: web::Data<HttpState>) -> HttpRes
     plain(&json!({ "status": "not ready", "problem": problem }), false)
 }
 
+/// Headers of requests that a proxy passes on: whoever sent them is not on this machine, though the proxy is.
+const PASSED_ON: &[&str] = &["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+
+/// Whether a request comes from this machine and names it. What a proxy says of a caller is believed only against it.
+fn is_here(request: &HttpRequest, state: &HttpState) -> bool {
+    let headers = request.headers();
+    let peer = request.peer_addr();
+    peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+        && is_local(headers, &state.options.cors_origins)
+        && !PASSED_ON.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whose counters a caller may read: all, or beside those of the server the ones of one publisher.
+async fn counters_of(request: &HttpRequest, state: &HttpState) -> Result<Option<String>, Refusal> {
+    match state.options.metrics {
+        MetricsPolicy::Open => return Ok(None),
+        MetricsPolicy::Local if is_here(request, state) => return Ok(None),
+        _ => {}
+    }
+    let viewer = viewer(request, state).await?;
+    viewer
+        .check(KeyScope::Admin)
+        .map_err(|error| Refusal::of(&error, &reference_of(request)))?;
+    Ok(Some(viewer.publisher.slug.clone()))
+}
+
+/// The text without what is counted for other publishers. No value can hold the mark before a name: quotes in it are escaped.
+fn only_of(slug: &str, text: &str) -> String {
+    let own = format!("publisher=\"{slug}\"");
+    let lines = text.split_inclusive('\n');
+    lines
+        .filter(|line| {
+            line.starts_with('#') || !line.contains("publisher=\"") || line.contains(&own)
+        })
+        .collect()
+}
+
 /// Counters in the OpenMetrics text format.
 pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
+    if state.options.metrics == MetricsPolicy::Off {
+        return no_such_route().await;
+    }
+    let whose = match counters_of(&request, &state).await {
+        Ok(whose) => whose,
+        Err(refusal) => return refusal.error_response(),
+    };
     if let Some(columns) = state.store.columns() {
         let stats = columns.stats();
         state.metrics.columns(ColumnsGauges {
@@ -46,7 +94,12 @@ pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpR
             fallbacks: stats.fallbacks,
         });
     }
-    match state.metrics.to_text() {
+    let text = state.metrics.to_text();
+    let text = text.map(|text| match whose {
+        Some(slug) => only_of(&slug, &text),
+        None => text,
+    });
+    match text {
         Ok(text) => HttpResponse::Ok()
             .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -65,4 +118,19 @@ fn plain(value: &serde_json::Value, well: bool) -> HttpResponse {
     answer
         .content_type("application/json; charset=utf-8")
         .body(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_is_told_nothing_of_others() {
+        let text = "# TYPE drift gauge\ndrift{publisher=\"one\"} 1\ndrift{publisher=\"two\"} 2\nsync{publisher=\"two\",account=\"publisher=\\\"one\\\"\"} 3\nall 4\n# EOF\n";
+        let told = only_of("one", text);
+        assert_eq!(
+            told,
+            "# TYPE drift gauge\ndrift{publisher=\"one\"} 1\nall 4\n# EOF\n"
+        );
+    }
 }

@@ -56,6 +56,7 @@ pub fn routes(config: &mut ServiceConfig) {
         // Public: for those who run the server; keep it off the internet with the proxy in front.
         .service(readable("/livez", health::live))
         .service(readable("/readyz", health::ready))
+        // Names publishers and accounts: for callers on this machine or keys that administer, unless set otherwise.
         .service(readable("/metrics", health::metrics))
         .default_service(web::to(no_such_route));
 }

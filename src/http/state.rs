@@ -11,7 +11,7 @@ use crate::access::budget::{Budgets, Terms};
 use crate::access::documents::TrustedDocuments;
 use crate::access::token::Issuer;
 use crate::clock::Clock;
-use crate::domain::policy::{IntrospectionPolicy, TrustMode};
+use crate::domain::policy::{IntrospectionPolicy, MetricsPolicy, TrustMode};
 use crate::domain::scope::Publisher;
 use crate::domain::time::Instant;
 use crate::graphql::Engine;
@@ -31,6 +31,8 @@ pub struct HttpOptions {
     pub csrf_always: bool,
     /// Who may read the schema.
     pub introspection: IntrospectionPolicy,
+    /// Who may read what the server counts.
+    pub metrics: MetricsPolicy,
     /// What becomes of documents that are not trusted.
     pub trust: TrustMode,
     /// Whether answers travel encrypted.

@@ -109,14 +109,14 @@ impl Export {
         let reply = guarded(work, deadline, &self.reference).await?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         if let Some(error) = answer["errors"].get(0) {
-            return Err(refusal(error, &self.reference));
+            return Err(refusal(error, reply.retry_after, &self.reference));
         }
         Ok(Some(lines(&self.pages.take(&answer["data"]))))
     }
 }
 
-/// An error of the API as an answer of this door.
-fn refusal(error: &Value, reference: &str) -> Refusal {
+/// An error of the API as an answer of this door, with the seconds to wait where it says so.
+fn refusal(error: &Value, retry_after: Option<u64>, reference: &str) -> Refusal {
     let told = error["extensions"]["code"].as_str().unwrap_or_default();
     let known = [
         Code::BadUserInput,
@@ -129,8 +129,32 @@ fn refusal(error: &Value, reference: &str) -> Refusal {
         Code::ServiceUnavailable,
     ];
     let code = known.into_iter().find(|code| code.as_str() == told);
-    match (code, error["message"].as_str()) {
+    let refusal = match (code, error["message"].as_str()) {
         (Some(code), Some(message)) => Refusal::of(&Error::new(code, message), reference),
         _ => Refusal::masked(reference),
+    };
+    match retry_after {
+        Some(seconds) => refusal.retrying(seconds),
+        None => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_budget_says_when_to_come_back() {
+        let error = serde_json::json!({
+            "message": "less is left",
+            "extensions": { "code": "RATE_LIMITED" },
+        });
+        for (after, told) in [(Some(37), "37"), (None, "1")] {
+            let answer = refusal(&error, after, "r").error_response();
+            assert_eq!(answer.status(), 429);
+            let headers = answer.headers().get_all(header::RETRY_AFTER);
+            let values: Vec<&str> = headers.map(|value| value.to_str().unwrap()).collect();
+            assert_eq!(values, [told]);
+        }
     }
 }

@@ -35,6 +35,12 @@ pub(super) const KEYS: &[Key] = &[
         "Who may read the schema: everyone, keys, or off.",
     ),
     key(
+        "metrics",
+        Kind::Text,
+        "\"local\"",
+        "Who may read /metrics: local (callers on this machine, and keys with the scope admin), open, admin, or off.",
+    ),
+    key(
         "trusted_documents",
         Kind::Text,
         "\"\"",

@@ -2,6 +2,7 @@
 
 use actiongraph::graphql::document::{DocumentLimits, Documents};
 use actiongraph::graphql::sdl;
+use serde_json::{Map, Value};
 
 /// The first and the next whole number behind a word.
 fn figures(text: &str) -> Vec<u64> {
@@ -57,4 +58,204 @@ fn every_directive_is_defined_and_read() {
         assert!(text.contains(&format!(" @{name}(")), "{name}");
     }
     Documents::new(&text, DocumentLimits::default()).unwrap();
+}
+
+/// Fields that read no facts, or a bounded part of them by an index or from totals, each with the reason.
+const FREE: &[(&str, &str)] = &[
+    ("Query.node", "one thing by its id"),
+    ("Query.nodes", "things by their ids"),
+    ("Query.viewer", "no facts"),
+    ("Query.limits", "no facts"),
+    ("Query.freshness", "runs and accounts"),
+    ("Query.action", "one action by its id"),
+    (
+        "Query.actions",
+        "a page along an index; totals and counts are priced by themselves",
+    ),
+    (
+        "Query.products",
+        "a page of the table of products; its filters on facts are priced as inputs",
+    ),
+    ("Query.categories", "a table of some thousands"),
+    ("Query.programs", "a table of some hundreds"),
+    ("Query.adSpaces", "a table of some dozens"),
+    (
+        "Query.users",
+        "a page of the table of users; its filters on facts are priced as inputs",
+    ),
+    ("Query.imports", "runs"),
+    ("Query.segmentSettings", "one row"),
+    ("Query.adjustments", "the ledger"),
+    ("Query.earnings", "totals by day"),
+    ("Query.balances", "the ledger"),
+    ("Query.metricDefinitions", "no facts"),
+    (
+        "Query.segment",
+        "a definition; size, members and trend are priced by themselves",
+    ),
+    ("Query.segments", "definitions"),
+    ("Query.awaitedProducts", "a list that was given"),
+    ("Query.apiKeys", "keys"),
+    ("Query.auditTrail", "the trail"),
+    ("Action.items", "the cart of one action"),
+    ("Action.history", "the history of one action"),
+    ("AdSpace.actions", "a page along an index"),
+    ("Category.products", "a page of the table of products"),
+    ("ImportRun.rejectedRecords", "a page along an index"),
+    ("Product.actions", "a page along an index"),
+    ("Program.actions", "a page along an index"),
+    ("User.actions", "a page along an index"),
+    ("UserMovementStep.users", "of what the movement has read"),
+    ("UserSegmentMovement.steps", "of what the movement has read"),
+];
+
+/// A question that looks through facts without saying what that costs is a free one.
+#[test]
+fn every_list_and_every_field_with_a_range_has_a_scan_price_or_a_reason() {
+    let text = sdl();
+    let mut free: Vec<&str> = Vec::new();
+    let (mut owner, mut field, mut is_input) = ("", "", false);
+    // What the arguments of the field that is open say.
+    let (mut is_ranged, mut is_priced) = (false, false);
+    let mut quoted = false;
+    for line in text.lines() {
+        let words = line.trim_start();
+        if quoted || words.starts_with('"') {
+            quoted = quoted != (line.matches("\"\"\"").count() % 2 == 1);
+            continue;
+        }
+        if let Some(head) = line.strip_suffix(" {") {
+            is_input = !head.starts_with("type ");
+            owner = head.split(' ').nth(1).unwrap_or_default();
+            continue;
+        }
+        if is_input || !line.starts_with("  ") {
+            continue;
+        }
+        if line.starts_with("    ") {
+            is_ranged |= words.starts_with("range: ");
+            is_priced |= words.contains("@scanCost");
+            continue;
+        }
+        if let Some(name) = words.strip_suffix('(') {
+            (field, is_ranged, is_priced) = (name, false, false);
+            continue;
+        }
+        let name = if words.starts_with("): ") {
+            field
+        } else {
+            (is_ranged, is_priced) = (false, false);
+            words.split([':', '(']).next().unwrap()
+        };
+        let is_asked = owner == "Query" || is_ranged || words.contains("Connection @listSize");
+        let own = words.contains("@scanCost");
+        // Beside a price of its own, a field can have one of an argument.
+        if !is_asked || own || is_priced {
+            continue;
+        }
+        let coordinate = format!("{owner}.{name}");
+        let known = FREE.iter().find(|(known, _)| *known == coordinate);
+        let (known, reason) = known.unwrap_or_else(|| {
+            panic!(
+                "graphql/prices.rs has no scan price of {coordinate}; or say here why it needs none"
+            )
+        });
+        assert!(!reason.is_empty());
+        free.push(known);
+    }
+    for (known, _) in FREE {
+        assert!(
+            free.contains(known),
+            "{known} is there no longer, or has a price"
+        );
+    }
+}
+
+/// Points that an operation may cost where every scan looks through so many actions.
+fn points(query: &str, variables: &Value, actions: u64) -> u64 {
+    let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();
+    let none = Map::new();
+    let variables = variables.as_object().unwrap_or(&none);
+    let prepared = documents.prepare(query, None, variables).unwrap();
+    prepared.plan.requested(&|_| actions) / 1_000
+}
+
+/// What reads most costs most: by the thousand actions, beside the sibling that was measured.
+#[test]
+fn the_dearest_reads_are_charged_for_what_they_look_through() {
+    const RANGE: &str = "range: {last: {count: 90, unit: DAY}}";
+    for (query, a_thousand) in [
+        ("{ userSegments(RANGE) { nodes { size } } }", 760),
+        ("{ userCohorts(RANGE) { cohorts { size } } }", 760),
+        ("{ userSegmentMovement(days: 30) { moved } }", 760),
+        (
+            "{ users(first: 20) { nodes { rfm(RANGE) { recency } } } }",
+            760,
+        ),
+        (
+            "{ topSellingProducts(RANGE, first: 1) { nodes { rank } } }",
+            240,
+        ),
+        (
+            "{ trafficTargets(RANGE, first: 1) { nodes { rank } } }",
+            240,
+        ),
+        (
+            "{ topSellingCategories(RANGE, first: 1) { nodes { rank } } }",
+            1,
+        ),
+        (
+            "{ topSellingCategories(RANGE, first: 1, filter: {country: {eq: \"RU\"}}) { nodes { rank } } }",
+            241,
+        ),
+        (
+            "{ previewSegment(rule: {users: {clickCountry: {eq: \"RU\"}}}) { size } }",
+            150,
+        ),
+        ("{ segments(first: 5) { nodes { size } } }", 150),
+        (
+            "{ segment(id: \"x\") { members(first: 1) { nodes { user { id } } } } }",
+            150,
+        ),
+        (
+            "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
+            450,
+        ),
+        (
+            "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",
+            450,
+        ),
+        (
+            "{ users(first: 1, filter: {segment: {notIn: []}}) { nodes { id } } }",
+            0,
+        ),
+        (
+            "{ report(RANGE, segments: [\"a\", \"b\"]) { nodes { values { actions } } } }",
+            360,
+        ),
+        (
+            "{ actions(first: 1, filter: {comment: {contains: \"x\"}}) { nodes { id } } }",
+            40,
+        ),
+        (
+            "{ categories(first: 20) { nodes { sales(RANGE) { units } } } }",
+            10,
+        ),
+        (
+            "{ users(first: 20) { nodes { sales(RANGE) { units } } } }",
+            10,
+        ),
+    ] {
+        let query = query.replace("RANGE", RANGE);
+        let none = Value::Null;
+        let difference = points(&query, &none, 11_000) - points(&query, &none, 1_000);
+        assert_eq!(difference, 10 * a_thousand, "{query}");
+    }
+    // A movement divides two windows, and so says their length where nobody gave one.
+    let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();
+    let query = "{ userSegmentMovement { moved } }";
+    let prepared = documents.prepare(query, None, &Map::new()).unwrap();
+    let scans = prepared.plan.scans();
+    assert_eq!(scans.len(), 1);
+    assert_eq!(scans[0].arguments["days"].to_string(), "90");
 }

@@ -6,6 +6,7 @@ use actiongraph::access::{Keyring, REMEMBERED};
 use actiongraph::domain::key::KeyTerms;
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
+use actiongraph::store::Recorder;
 use actiongraph::store::keys::Changed;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -193,6 +194,88 @@ async fn both_secrets_open_until_the_old_one_ends() {
     let long = format!("key: \"{}\", keepHours: 721", prefix(new));
     let refused = done(&server, &admin, "rotateApiKey", &long, "secret").await;
     assert_eq!(refused["userErrors"][0]["field"], json!(["keepHours"]));
+}
+
+/// What a scalar does not take is found before anything is done: nothing is committed of which the answer is lost.
+#[tokio::test]
+async fn a_mutation_with_a_wrong_value_does_nothing_at_all() {
+    let server = running("").await;
+    let admin = admin(&server).await;
+    let scopes = [KeyScope::Read];
+    let old = key_of(&server.store, &server.publishers[0], &scopes, server.now()).await;
+    let query = |variables: &str, wrong: &str| {
+        format!(
+            "mutation{variables} {{ a: rotateApiKey(key: \"{}\", keepHours: 0) {{ secret }} \
+             b: createApiKey(input: {{label: \"b\", scopes: [READ], expiresAt: {wrong}}}) {{ secret }} }}",
+            prefix(&old)
+        )
+    };
+    for (query, variables) in [
+        (query("", "\"x\""), json!({})),
+        (query("($at: DateTime)", "$at"), json!({ "at": "x" })),
+    ] {
+        let request = server
+            .client
+            .post(server.at("/graphql"))
+            .bearer_auth(&admin);
+        let body = json!({ "query": query, "variables": variables });
+        let answer = request.json(&body).send().await.unwrap();
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told.get("data"), None, "{told:#}");
+        let extensions = &told["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "BAD_USER_INPUT", "{told:#}");
+        assert_eq!(extensions["argument"], "input", "{told:#}");
+        assert_eq!(
+            extensions["coordinate"], "Mutation.createApiKey(input:)",
+            "{told:#}"
+        );
+    }
+    server.clock.advance(Duration::from_secs(10));
+    assert_eq!(
+        code(&server.ask(&old, WHO).await),
+        None,
+        "it was not rotated"
+    );
+}
+
+/// Whoever sends a wrong key or secret again and again does not reach the database each time.
+#[tokio::test]
+async fn what_opens_nothing_is_remembered_for_a_while() {
+    let server = running("").await;
+    let recorder = Recorder::default();
+    let keyring = Keyring::new(server.store.recorded(&recorder));
+    let wrong = format!("{}x", &server.keys[0][..server.keys[0].len() - 1]);
+    let wrong = if wrong == server.keys[0] {
+        wrong.replace('x', "y")
+    } else {
+        wrong
+    };
+    let (elapsed, now) = (server.clock.elapsed(), server.now());
+    let tried = |elapsed| {
+        let (keyring, wrong, recorder) = (&keyring, &wrong, &recorder);
+        async move {
+            assert!(keyring.authenticate(wrong, elapsed, now).await.is_err());
+            assert_eq!(keyring.postback(wrong, elapsed).await.unwrap(), None);
+            recorder.take().len()
+        }
+    };
+    assert_eq!(tried(elapsed).await, 2);
+    assert_eq!(tried(elapsed).await, 0);
+    assert_eq!(tried(elapsed + REMEMBERED).await, 2);
+    // One door knows nothing of what another refused.
+    assert!(
+        keyring
+            .postback(&server.keys[0], elapsed)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        keyring
+            .authenticate(&server.keys[0], elapsed, now)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

@@ -294,6 +294,103 @@ async fn nonsense_is_not_free() {
     assert_eq!(sent(&server, &server.keys[0], &body).await.status(), 429);
 }
 
+/// Whatever is refused before it runs takes a point, and is answered 429 when there is none.
+#[tokio::test]
+async fn no_refusal_is_free() {
+    use crate::support::server::key_of;
+    use actiongraph::domain::scope::KeyScope;
+    let trusted = tempfile::tempdir().unwrap();
+    let path = trusted.path().join("trusted.json");
+    let known = "{ viewer { credential } }";
+    let hash = actiongraph::access::documents::sha256(known);
+    std::fs::write(&path, json!({ hash: known }).to_string()).unwrap();
+    let path = path.to_str().unwrap();
+    let enforced = format!("trusted_documents = {path:?}\ntrusted_documents_mode = \"enforce\"");
+    let query = |text: &str| json!({ "query": text }).to_string();
+    for (what, settings, body) in [
+        ("json", "", "{ \"query\": ".to_owned()),
+        (
+            "id",
+            "",
+            json!({ "documentId": "0".repeat(64) }).to_string(),
+        ),
+        ("untrusted", &*enforced, query("{ viewer { scopes } }")),
+        (
+            "introspection",
+            "introspection = \"off\"",
+            query("{ __schema { queryType { name } } }"),
+        ),
+        (
+            "too dear",
+            "max_operation_cost = 10",
+            query("{ actions(first: 50) { nodes { id } } }"),
+        ),
+        (
+            "above the budget",
+            "",
+            query("{ actions(first: 50) { nodes { id } } }"),
+        ),
+        (
+            "a scalar",
+            "",
+            query("{ actions(filter: {country: {eq: \"RUS\"}}) { totalCount } }"),
+        ),
+    ] {
+        let settings = format!("budget_capacity = 3\nbudget_restore = 1\n{settings}");
+        let server = running(&settings).await;
+        let ask = || async {
+            let request = server.client.post(server.at("/graphql"));
+            let request = request.bearer_auth(&server.keys[0]);
+            let request = request.header("content-type", "application/json");
+            request
+                .body(body.clone())
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .as_u16()
+        };
+        for _ in 0..3 {
+            assert_ne!(ask().await, 429, "{what}");
+        }
+        let last = ask().await;
+        if what == "above the budget" {
+            // It would never fit, so that there is nothing to wait for; but the bucket is empty.
+            assert_ne!(last, 429, "{what}");
+            let other = sent(
+                &server,
+                &server.keys[0],
+                &json!({ "query": "{ __typename }" }),
+            )
+            .await;
+            assert_eq!(other.status(), 429, "{what}");
+        } else {
+            assert_eq!(last, 429, "{what}");
+        }
+    }
+    let server = running("budget_capacity = 3\nbudget_restore = 1").await;
+    let (store, one) = (&server.store, &server.publishers[0]);
+    let key = key_of(store, one, &[KeyScope::Import], server.now()).await;
+    let body = json!({ "query": "{ viewer { scopes } }" });
+    for _ in 0..3 {
+        assert_eq!(sent(&server, &key, &body).await.status(), 403, "no READ");
+    }
+    assert_eq!(sent(&server, &key, &body).await.status(), 429, "no READ");
+    let mutation = [(
+        "query",
+        "mutation { revokeApiKey(key: \"x\") { userErrors { code } } }",
+    )];
+    let by_get = || async {
+        let request = server.client.get(server.at("/graphql")).query(&mutation);
+        let request = request.bearer_auth(&server.keys[0]);
+        request.send().await.unwrap().status().as_u16()
+    };
+    for _ in 0..3 {
+        assert_eq!(by_get().await, 405);
+    }
+    assert_eq!(by_get().await, 429);
+}
+
 #[tokio::test]
 async fn an_estimate_executes_nothing() {
     let server = running("").await;

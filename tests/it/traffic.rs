@@ -8,6 +8,9 @@ use crate::support::drafts::{Maker, Shape, at};
 use crate::support::naive::counted;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{Facts, World, block_on};
+use actiongraph::access::keys::Administrator;
+use actiongraph::domain::key::KeyTerms;
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery};
 use actiongraph::domain::scope::KeyScope;
@@ -476,6 +479,23 @@ async fn the_file_has_what_the_api_answers() {
     let (_, _, one) = get(key, "?last=30d&minOrders=1&first=1").await;
     assert_eq!(one.split("\r\n").count(), 3, "{one}");
     assert!(!one.starts_with('\u{feff}'));
+    // Another tenant, and a key that is limited to what has no action, get a file without a line of it.
+    let terms = KeyTerms {
+        label: "partner".to_owned(),
+        scopes: vec![KeyScope::Read],
+        limits: Limits {
+            ad_spaces: Some(vec!["nowhere".to_owned()]),
+            ..Limits::default()
+        },
+        ..KeyTerms::default()
+    };
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    let limited = who.create(&server.store, terms).await.unwrap().secret;
+    for other in [&server.keys[1], &limited] {
+        let (status, _, text) = get(Some(other), "?last=30d&minOrders=1").await;
+        assert_eq!(status, 200, "{text}");
+        assert_eq!(text.split("\r\n").count(), 2, "{text}");
+    }
     for (query, part) in [
         ("?colour=red", "There is no parameter"),
         ("?last=30", "such as 30d"),

@@ -344,6 +344,15 @@ fn said(mut answer: Value) -> Value {
     answer
 }
 
+/// What an answer says that it cost, without how many statements it took.
+fn cost(answer: &Value) -> Value {
+    let mut cost = answer["extensions"]["cost"].clone();
+    if let Some(fields) = cost.as_object_mut() {
+        fields.remove("statements");
+    }
+    cost
+}
+
 /// A rule that reads facts, with how many.
 const MEASURED: &str = "{ previewSegment(rule: {users: {metric: {metric: ACTIONS, atLeast: 2, period: {last: {count: \
      400, unit: DAY}}}}}) { size cost { actionsRead } } }";
@@ -466,6 +475,34 @@ async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
     let count = wrong.len();
     wrong.truncate(6);
     assert_eq!(count, 0, "{}: {}", case.name, wrong.join("\n\n"));
+}
+
+/// The publisher's volume cannot be read from the price of a question: it is the same with and without the rest.
+#[test]
+fn the_cost_tells_a_limited_key_nothing_of_the_rest() {
+    block_on(async {
+        let limits = cases().swap_remove(0).limits;
+        let (full, part) = worlds(&limits).await;
+        let whole = Api::of(&full, 0);
+        let mut asking = Asking::of(&whole).await;
+        asking.ids = chosen_ids(&whole, &Api::of(&part, 0)).await;
+        asking.texts = vec!["user 3".to_owned()];
+        let told = Api::limited(&full, 0, limits.clone());
+        let expected = Api::limited(&part, 0, limits);
+        let mut scanned = 0;
+        for field in asking.root_fields() {
+            if OF_THE_KEY.contains(&field.as_str()) || UNDIVIDED.contains(&field.as_str()) {
+                continue;
+            }
+            for query in asking.branches(&field) {
+                let found = cost(&told.answer(&query, &json!({})).await);
+                let right = cost(&expected.answer(&query, &json!({})).await);
+                assert_eq!(found, right, "{query}");
+                scanned += usize::from(found["scannedActions"].as_u64() > Some(0));
+            }
+        }
+        assert!(scanned > 20, "{scanned} questions look through actions");
+    });
 }
 
 #[test]

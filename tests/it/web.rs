@@ -7,7 +7,8 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::support::client::client;
-use crate::support::server::{Running, running};
+use crate::support::server::{Running, key_of, running};
+use actiongraph::domain::scope::KeyScope;
 
 const QUERY: &str = "{ viewer { publisher { slug } } }";
 
@@ -113,6 +114,48 @@ async fn every_answer_has_the_headers_that_keep_browsers_in_bounds() {
             !headers.contains_key("strict-transport-security"),
             "not over http"
         );
+    }
+}
+
+#[tokio::test]
+async fn counters_are_told_to_those_whom_the_setting_names() {
+    let forwarded = Some(("x-forwarded-for", "203.0.113.7"));
+    let renamed = Some(("host", "shop.example"));
+    for (setting, header, [without, reader, admin]) in [
+        ("", None, [200, 200, 200]),
+        // A proxy on this machine passes callers on that are elsewhere.
+        ("", forwarded, [401, 403, 200]),
+        ("", renamed, [401, 403, 200]),
+        ("metrics = \"open\"", forwarded, [200, 200, 200]),
+        ("metrics = \"admin\"", None, [401, 403, 200]),
+        ("metrics = \"off\"", None, [404, 404, 404]),
+    ] {
+        let server = running(setting).await;
+        let (store, one) = (&server.store, &server.publishers[0]);
+        let reads = key_of(store, one, &[KeyScope::Read], server.now()).await;
+        let administers = key_of(store, one, &[KeyScope::Admin], server.now()).await;
+        for (key, expected) in [
+            (None, without),
+            (Some(reads), reader),
+            (Some(administers), admin),
+        ] {
+            let mut request = server.client.get(server.at("/metrics"));
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            if let Some(key) = &key {
+                request = request.bearer_auth(key);
+            }
+            let answer = request.send().await.unwrap();
+            let is_keyed = key.is_some();
+            assert_eq!(answer.status(), expected, "{setting} {header:?} {is_keyed}");
+            let text = answer.text().await.unwrap();
+            assert_eq!(
+                text.ends_with("# EOF\n"),
+                expected == 200,
+                "{setting}: {text}"
+            );
+        }
     }
 }
 

@@ -70,28 +70,6 @@ pub(super) fn convert(
     })
 }
 
-/// The name of the argument the value of which stands at `place` of a written operation.
-pub fn argument_at(written: &out::ExecutableDocument, place: Pos) -> Option<&Name> {
-    let mut operations = written.operations.iter();
-    operations.find_map(|(_, operation)| argument_in(&operation.node.selection_set.node, place))
-}
-
-fn argument_in(set: &out::SelectionSet, place: Pos) -> Option<&Name> {
-    set.items.iter().find_map(|item| match &item.node {
-        out::Selection::Field(field) => {
-            let mut arguments = field.node.arguments.iter();
-            let found = arguments.find(|(_, value)| value.pos == place);
-            found
-                .map(|(name, _)| &name.node)
-                .or_else(|| argument_in(&field.node.selection_set.node, place))
-        }
-        out::Selection::InlineFragment(inline) => {
-            argument_in(&inline.node.selection_set.node, place)
-        }
-        out::Selection::FragmentSpread(_) => None,
-    })
-}
-
 struct Convert<'d> {
     schema: &'d Schema,
     fragments: HashMap<&'d str, &'d Fragment>,

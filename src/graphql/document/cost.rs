@@ -13,6 +13,7 @@ use async_graphql_value::Value;
 use super::DocumentLimits;
 use super::ast::base_name;
 use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
+use super::plan::{Part, Plan, Scan};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 
 /// Parts of a point.
@@ -33,127 +34,6 @@ pub struct Cost {
     pub fields: u64,
     /// Levels of fields.
     pub depth: u64,
-}
-
-/// What an operation's cost is made of.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
-    parts: Vec<Part>,
-}
-
-/// A field that costs something, or holds some that do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Part {
-    /// Its name in the answer.
-    key: Name,
-    /// Each of its objects, in thousandths.
-    weight: u64,
-    /// Its objects for each object of its parent, at most.
-    size: u64,
-    scans: Vec<Scan>,
-    parts: Vec<Part>,
-}
-
-/// Actions that a field has to look through.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan {
-    /// What it costs however few there are, in thousandths of a point.
-    pub fixed: u64,
-    /// What a thousand actions cost, likewise.
-    pub weight: u64,
-    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
-    pub arguments: IndexMap<Name, ConstValue>,
-}
-
-impl Plan {
-    /// What the operation may cost at most, in thousandths of a point; `actions` says how many actions a scan looks through.
-    pub fn requested(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        let parts = self.parts.iter();
-        parts.fold(0, |sum: u64, part| {
-            sum.saturating_add(part.requested(1, actions))
-        })
-    }
-
-    /// What an answer cost, in thousandths of a point.
-    pub fn used(&self, data: &ConstValue, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        used(&self.parts, data, actions)
-    }
-
-    /// The scans of the operation.
-    #[must_use]
-    pub fn scans(&self) -> Vec<&Scan> {
-        let mut found = Vec::new();
-        for part in &self.parts {
-            part.scans(&mut found);
-        }
-        found
-    }
-}
-
-impl Part {
-    fn scans<'p>(&'p self, into: &mut Vec<&'p Scan>) {
-        into.extend(&self.scans);
-        for part in &self.parts {
-            part.scans(into);
-        }
-    }
-
-    fn scanned(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        self.scans.iter().fold(0_u64, |sum, scan| {
-            let scanned = scan.weight.saturating_mul(actions(scan)) / 1_000;
-            sum.saturating_add(scan.fixed).saturating_add(scanned)
-        })
-    }
-
-    /// A level is read with one statement, however many rows it hangs on: a scan counts once.
-    fn requested(&self, rows: u64, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        let entries = rows.saturating_mul(self.size);
-        let own = entries
-            .saturating_mul(self.weight)
-            .saturating_add(self.scanned(actions));
-        self.parts.iter().fold(own, |sum, part| {
-            sum.saturating_add(part.requested(entries, actions))
-        })
-    }
-}
-
-fn used(parts: &[Part], data: &ConstValue, actions: &impl Fn(&Scan) -> u64) -> u64 {
-    let mut scanned = vec![false; parts.len()];
-    let mut sum = 0_u64;
-    walk(data, &mut |object| {
-        for (part, scanned) in parts.iter().zip(&mut scanned) {
-            let Some(value) = object.get(&part.key) else {
-                continue;
-            };
-            if *value == ConstValue::Null {
-                continue;
-            }
-            if !std::mem::replace(scanned, true) {
-                sum = sum.saturating_add(part.scanned(actions));
-            }
-            sum = sum
-                .saturating_add(part.weight.saturating_mul(entries(value)))
-                .saturating_add(used(&part.parts, value, actions));
-        }
-    });
-    sum
-}
-
-/// Objects in a value.
-fn entries(value: &ConstValue) -> u64 {
-    match value {
-        ConstValue::List(items) => items.iter().map(entries).sum(),
-        ConstValue::Null => 0,
-        _ => 1,
-    }
-}
-
-fn walk<'v>(value: &'v ConstValue, visit: &mut impl FnMut(&'v IndexMap<Name, ConstValue>)) {
-    match value {
-        ConstValue::List(items) => items.iter().for_each(|item| walk(item, visit)),
-        ConstValue::Object(object) => visit(object),
-        _ => {}
-    }
 }
 
 /// Reads a weight such as `1`, `0.25` or `12.5`, in thousandths.
@@ -223,6 +103,7 @@ pub(super) fn count<'a>(
         locations: place.into_iter().collect(),
         code: COST_EXCEEDED,
         passed: Some(Box::new(passed)),
+        coordinate: None,
     })
 }
 
@@ -265,6 +146,12 @@ struct From<'a> {
 }
 
 type Arguments = [(Positioned<Name>, Positioned<Value>)];
+
+/// The input that names segments in lists, each of which is looked up.
+const SEGMENTS: &str = "SegmentFilter";
+
+/// The argument that says how many days a field looks back, where it has no range.
+pub const WINDOW: &str = "days";
 
 impl<'a> Counter<'a> {
     /// Counts a set; says whether it selects the entries of the connection it stands in.
@@ -320,7 +207,8 @@ impl<'a> Counter<'a> {
         let is_ranged = field
             .arguments
             .iter()
-            .any(|(name, _)| name.node == *"range" || name.node == *"filter");
+            .any(|(name, _)| name.node == *"range" || name.node == *"filter")
+            || info.arguments.iter().any(|known| known.name == *WINDOW);
         let from = From {
             range: if is_ranged {
                 &field.arguments
@@ -341,7 +229,9 @@ impl<'a> Counter<'a> {
             for (name, value) in &field.arguments {
                 let mut known = info.arguments.iter();
                 if let Some(argument) = known.find(|known| known.name == name.node) {
-                    self.scans_in(&value.node, argument, &mut part.scans);
+                    let (value, range) = (&value.node, from.range);
+                    part.scans.extend(scans_of(value, argument, range));
+                    self.scans_in(value, argument, range, &mut part.scans);
                 }
             }
         }
@@ -360,32 +250,24 @@ impl<'a> Counter<'a> {
     }
 
     /// Adds what has to be looked through for a value: conditions that ask for it stand in inputs, at any depth.
-    fn scans_in(&self, value: &Value, given: &InputValue, into: &mut Vec<Scan>) {
+    fn scans_in(&self, value: &Value, given: &InputValue, range: &Arguments, into: &mut Vec<Scan>) {
         if let Value::List(items) = value {
             items
                 .iter()
-                .for_each(|item| self.scans_in(item, given, into));
+                .for_each(|item| self.scans_in(item, given, range, into));
             return;
         }
         let Value::Object(fields) = value else {
             return;
         };
-        if given.scan.is_some() || given.weight.is_some() {
-            let period = fields.get("period").cloned().and_then(Value::into_const);
-            let arguments = period.map(|period| (Name::new("range"), period));
-            into.push(Scan {
-                fixed: given.weight.unwrap_or_default(),
-                weight: given.scan.unwrap_or_default(),
-                arguments: arguments.into_iter().collect(),
-            });
-        }
         let Some(TypeForm::Input(info)) = self.schema.ty(base_name(&given.ty)).map(|ty| &ty.kind)
         else {
             return;
         };
         for (name, value) in fields {
             if let Some(field) = info.field(name) {
-                self.scans_in(value, field, into);
+                into.extend(scans_of(value, field, range));
+                self.scans_in(value, field, range, into);
             }
         }
     }
@@ -504,10 +386,52 @@ fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
 }
 
+/// What has to be looked through because of a value: in its own period, where it names one, else in the range of the field; once
+/// for each entry where it is a list or names segments, and once where it is not.
+fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan> {
+    let is_priced = given.scan.is_some() || given.weight.is_some();
+    let times = match value {
+        Value::Null => 0,
+        Value::List(items) => items.len(),
+        Value::Object(fields) if base_name(&given.ty) == SEGMENTS => {
+            let lists = fields.values().map(|field| match field {
+                Value::List(items) => items.len(),
+                Value::Null => 0,
+                _ => 1,
+            });
+            lists.sum()
+        }
+        _ => 1,
+    };
+    if !is_priced || times == 0 {
+        return None;
+    }
+    let period = match value {
+        Value::Object(fields) => fields.get("period").cloned().and_then(Value::into_const),
+        _ => None,
+    };
+    let arguments = match period {
+        Some(period) => IndexMap::from_iter([(Name::new("range"), period)]),
+        None => constants(range),
+    };
+    let times = u64::try_from(times).unwrap_or(u64::MAX);
+    Some(Scan {
+        fixed: given.weight.unwrap_or_default().saturating_mul(times),
+        weight: given.scan.unwrap_or_default().saturating_mul(times),
+        arguments,
+    })
+}
+
 /// What a field has to look through with these arguments.
 fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
     let cost = info.scan.as_ref()?;
-    let arguments = constants(arguments);
+    let mut arguments = constants(arguments);
+    if let Some(window) = info.arguments.iter().find(|known| known.name == *WINDOW)
+        && let Some(days) = &window.default
+        && !arguments.contains_key(WINDOW)
+    {
+        arguments.insert(window.name.clone(), days.clone());
+    }
     let given = |name: &String| {
         arguments
             .get(name.as_str())

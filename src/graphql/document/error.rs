@@ -31,6 +31,8 @@ pub struct RequestError {
     pub code: &'static str,
     /// The limit that was passed, if it was one.
     pub passed: Option<Box<Passed>>,
+    /// The argument of the schema that is to blame, such as `Query.actions(filter:)`, where it is one and no limit says so.
+    pub coordinate: Option<Box<str>>,
 }
 
 /// A limit that a request passes.
@@ -67,7 +69,14 @@ impl RequestError {
             locations: vec![pos],
             code,
             passed: None,
+            coordinate: None,
         }
+    }
+
+    /// The same error with the argument that is to blame.
+    pub(super) fn in_argument(mut self, coordinate: String) -> Self {
+        self.coordinate = Some(coordinate.into());
+        self
     }
 
     /// The same error with the limit that was passed.
@@ -83,6 +92,7 @@ impl RequestError {
             locations: Vec::new(),
             code,
             passed: None,
+            coordinate: None,
         }
     }
 

@@ -188,6 +188,7 @@ impl<'d> Merge<'d> {
                 locations: vec![first.field.pos, second.field.pos],
                 code: super::error::VALIDATION_FAILED,
                 passed: None,
+                coordinate: None,
             });
             return;
         }

@@ -10,7 +10,8 @@
 //! | `check`, `values`, `usage`, `merge` | validation against `schema` |
 //! | `variables` | values of variables by their types |
 //! | `convert` | what the executor gets |
-//! | `cost` | what the operation costs, and how large its pages are |
+//! | `scalars` | values of the schema's own scalars |
+//! | `cost`, `plan` | what the operation costs, and how large its pages are; what an answer came to |
 //! | `coordinate` | what a path of an answer is in the schema |
 //!
 //! Verdicts are compared with graphql-js in `tests/it/documents.rs`. Known and wanted differences: a nullable variable inside a `@oneOf`
@@ -27,6 +28,8 @@ mod gate;
 mod hidden;
 mod merge;
 mod parse;
+mod plan;
+mod scalars;
 mod schema;
 mod sdl;
 mod shape;
@@ -45,13 +48,14 @@ use async_graphql::{PathSegment, Variables};
 use serde_json::{Map, Value};
 
 pub use check::INTROSPECTION_LISTS;
-pub use convert::argument_at;
-pub use cost::{Cost, MILLI, Plan, Scan};
+pub use cost::{Cost, MILLI, WINDOW};
 pub use error::{
     BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
+pub use plan::{Failed, Plan, Scan};
+pub use scalars::{Judge, Judges};
 
 use ast::{Document, Operation};
 use error::shown;
@@ -188,6 +192,7 @@ pub struct Prepared {
 pub struct Documents {
     schema: Schema,
     limits: DocumentLimits,
+    judges: Judges,
     known: Mutex<Known>,
 }
 
@@ -216,8 +221,15 @@ impl Documents {
         Ok(Self {
             schema: Schema::new(sdl)?,
             limits,
+            judges: Judges::new(),
             known: Mutex::default(),
         })
+    }
+
+    /// The same stage, with what the schema's own scalars take.
+    #[must_use]
+    pub fn judging(self, judges: Judges) -> Self {
+        Self { judges, ..self }
     }
 
     /// The limits that hold.
@@ -312,6 +324,7 @@ impl Documents {
         let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
         let written = convert::convert(&self.schema, &document, operation, &values, &self.limits)
             .map_err(|error| vec![error])?;
+        scalars::check(&self.schema, &self.judges, &written, &self.limits)?;
         let (cost, plan) =
             cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;
         let mut variables = Variables::default();

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents, LIMIT_EXCEEDED};
+use async_graphql::{PathSegment, Value as ConstValue};
+
+use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents, Failed, LIMIT_EXCEEDED};
 
 const SDL: &str = r#"
 type Query {
@@ -134,4 +136,58 @@ fn too_much_is_refused_with_the_figures() {
         .prepare(huge, None, &serde_json::Map::new())
         .unwrap_err();
     assert_eq!(errors[0].code, COST_EXCEEDED);
+}
+
+/// What ended in an error was looked through all the same; what is null without one was not.
+#[test]
+fn errors_bring_no_scan_back() {
+    const PRICED: &str = r#"
+directive @cost(weight: String!) on FIELD_DEFINITION
+directive @scanCost(weight: String!) on FIELD_DEFINITION
+type Query { top: Top @cost(weight: "5") @scanCost(weight: "100") other: Int @scanCost(weight: "1000") }
+type Top { nodes: [Item!] }
+type Item { name: String sales: Sales @cost(weight: "4") @scanCost(weight: "10") }
+type Sales { units: Int }
+"#;
+    let documents = Documents::new(PRICED, DocumentLimits::default()).unwrap();
+    let text = "{ top { nodes { name sales { units } } } other }";
+    let prepared = documents
+        .prepare(text, None, &serde_json::Map::new())
+        .unwrap();
+    let used = |data: Value, paths: &[&[&str]]| {
+        let field = |name: &&str| PathSegment::Field((*name).to_owned());
+        let paths: Vec<Vec<PathSegment>> = paths
+            .iter()
+            .map(|path| path.iter().map(field).collect())
+            .collect();
+        let failed = Failed::of(paths.iter().map(Vec::as_slice));
+        let data = ConstValue::from_json(data).unwrap();
+        prepared.plan.used(&data, &failed, &|_| 1_000) / 1_000
+    };
+    let item = json!({ "name": "x", "sales": { "units": 1 } });
+    let without = json!({ "name": "x", "sales": null });
+    let one = |item: &Value| json!({ "top": { "nodes": [item] }, "other": null });
+    assert_eq!(used(one(&item), &[]), 5 + 100 + 1 + 4 + 10);
+    assert_eq!(used(one(&without), &[]), 5 + 100 + 1);
+    let sales: &[&str] = &["top", "nodes", "sales"];
+    assert_eq!(used(one(&without), &[sales]), 5 + 100 + 1 + 4 + 10);
+    let two = json!({ "top": { "nodes": [without, without] }, "other": null });
+    assert_eq!(
+        used(two, &[sales]),
+        5 + 100 + 2 + 4 + 10,
+        "a level is one statement"
+    );
+    let none = json!({ "top": null, "other": null });
+    assert_eq!(used(none.clone(), &[]), 0);
+    assert_eq!(
+        used(none.clone(), &[&["top"]]),
+        5 + 100,
+        "nothing below it was begun"
+    );
+    assert_eq!(used(none.clone(), &[&["other"]]), 1_000);
+    assert_eq!(used(none, &[sales]), 5 + 100 + 1 + 4 + 10);
+    let hole = json!({ "top": { "nodes": [null] }, "other": null });
+    assert_eq!(used(hole, &[sales]), 5 + 100 + 4 + 10);
+    let all = 5 + 100 + 1 + 4 + 10 + 1_000;
+    assert_eq!(used(Value::Null, &[&["other"]]), all);
 }

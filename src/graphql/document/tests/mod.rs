@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    BAD_USER_INPUT, DocumentLimits, Documents, LIMIT_EXCEEDED, OperationKind, PARSE_FAILED,
-    Prepared, RequestError, VALIDATION_FAILED,
+    BAD_USER_INPUT, DocumentLimits, Documents, Judge, Judges, LIMIT_EXCEEDED, OperationKind,
+    PARSE_FAILED, Prepared, RequestError, VALIDATION_FAILED,
 };
 
 const SDL: &str = r#"
@@ -453,6 +453,49 @@ fn a_scalar_of_our_own_is_no_list_and_no_object() {
         assert_eq!(refusal(result).0, BAD_USER_INPUT);
     }
     prepare_with("query($v:Any){b(y:$v){a}}", &json!({"v": "x"})).unwrap();
+}
+
+/// A value that its scalar does not take is found before execution, wherever it stands, and with the argument that holds it.
+#[test]
+fn scalars_of_our_own_judge_their_values_before_execution() {
+    let judge = |value: async_graphql::Value| match value {
+        async_graphql::Value::String(text) if text == "bad" => Err("that is bad".to_owned()),
+        _ => Ok(()),
+    };
+    let judges = Judges::from([("Any".to_owned(), judge as Judge)]);
+    let documents = documents(DocumentLimits::default()).judging(judges);
+    let prepare = |text: &str, variables: Value| {
+        documents.prepare(text, None, variables.as_object().unwrap())
+    };
+    for (text, value) in [
+        ("{b(y:\"bad\"){a}}", json!("")),
+        ("query($v:Any){b(y:$v){a}}", json!("bad")),
+        (
+            "query($v:Any=\"bad\",$w:Any){b(y:$v){a} c:b(y:$w){a}}",
+            json!("bad"),
+        ),
+        (
+            "query($v:Any){...F} fragment F on Query{b(y:$v){a}}",
+            json!("bad"),
+        ),
+    ] {
+        let variables = if text.contains("$w") {
+            json!({ "w": value })
+        } else {
+            json!({ "v": value })
+        };
+        let errors = prepare(text, variables).unwrap_err();
+        for error in &errors {
+            assert_eq!(error.code, BAD_USER_INPUT, "{text}");
+            assert_eq!(error.message, "that is bad", "{text}");
+            assert_eq!(error.coordinate.as_deref(), Some("Query.b(y:)"), "{text}");
+            assert_eq!(error.locations.len(), 1, "{text}");
+        }
+    }
+    // What does not run is judged by nobody, and nothing may stand where a value may be missing.
+    prepare("{a b(y:\"bad\") @skip(if:true){a}}", json!({})).unwrap();
+    prepare("query($v:Any){b(y:$v){a}}", json!({ "v": null })).unwrap();
+    prepare("{b(y:\"good\"){a}}", json!({})).unwrap();
 }
 
 #[test]

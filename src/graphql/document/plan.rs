@@ -1,0 +1,212 @@
+//! What an operation's cost is made of, and what of it an answer came to.
+
+use std::collections::HashMap;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Name, PathSegment, Value as ConstValue};
+
+/// What an operation's cost is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    pub(super) parts: Vec<Part>,
+}
+
+/// A field that costs something, or holds some that do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Its name in the answer.
+    pub(super) key: Name,
+    /// Each of its objects, in thousandths.
+    pub(super) weight: u64,
+    /// Its objects for each object of its parent, at most.
+    pub(super) size: u64,
+    pub(super) scans: Vec<Scan>,
+    pub(super) parts: Vec<Part>,
+}
+
+/// Actions that a field has to look through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// What it costs however few there are, in thousandths of a point.
+    pub fixed: u64,
+    /// What a thousand actions cost, likewise.
+    pub weight: u64,
+    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
+    pub arguments: IndexMap<Name, ConstValue>,
+}
+
+impl Plan {
+    /// What the operation may cost at most, in thousandths of a point; `actions` says how many actions a scan looks through.
+    pub fn requested(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        let parts = self.parts.iter();
+        parts.fold(0, |sum: u64, part| {
+            sum.saturating_add(part.requested(1, actions))
+        })
+    }
+
+    /// What an answer cost, in thousandths of a point. What ended in an error was worked for all the same.
+    pub fn used(&self, data: &ConstValue, failed: &Failed, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        if *data == ConstValue::Null && !failed.is_empty() {
+            // The error of one field took the whole answer along, and with it what others had read.
+            let parts = self.parts.iter();
+            return parts.fold(0, |sum: u64, part| {
+                sum.saturating_add(part.started(actions))
+            });
+        }
+        used(&self.parts, data, failed, actions)
+    }
+
+    /// The scans of the operation.
+    #[must_use]
+    pub fn scans(&self) -> Vec<&Scan> {
+        let mut found = Vec::new();
+        for part in &self.parts {
+            part.scans(&mut found);
+        }
+        found
+    }
+}
+
+impl Part {
+    fn scans<'p>(&'p self, into: &mut Vec<&'p Scan>) {
+        into.extend(&self.scans);
+        for part in &self.parts {
+            part.scans(into);
+        }
+    }
+
+    fn scanned(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        self.scans.iter().fold(0_u64, |sum, scan| {
+            let scanned = scan.weight.saturating_mul(actions(scan)) / 1_000;
+            sum.saturating_add(scan.fixed).saturating_add(scanned)
+        })
+    }
+
+    /// What it costs once, and what it has to look through, with all that hangs on it.
+    fn started(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        let own = self.weight.saturating_add(self.scanned(actions));
+        self.parts
+            .iter()
+            .fold(own, |sum, part| sum.saturating_add(part.started(actions)))
+    }
+
+    /// What it cost where it is null because of an error: nothing that hangs on it was begun if the error is its own.
+    fn lost(&self, failed: &Failed, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        if failed.below.is_empty() {
+            self.weight.saturating_add(self.scanned(actions))
+        } else {
+            self.started(actions)
+        }
+    }
+
+    /// A level is read with one statement, however many rows it hangs on: a scan counts once.
+    fn requested(&self, rows: u64, actions: &impl Fn(&Scan) -> u64) -> u64 {
+        let entries = rows.saturating_mul(self.size);
+        let own = entries
+            .saturating_mul(self.weight)
+            .saturating_add(self.scanned(actions));
+        self.parts.iter().fold(own, |sum, part| {
+            sum.saturating_add(part.requested(entries, actions))
+        })
+    }
+}
+
+/// Which fields of an answer ended in an error, by their names in it.
+#[derive(Debug, Default)]
+pub struct Failed {
+    below: HashMap<Name, Failed>,
+}
+
+impl Failed {
+    /// Those at the ends of paths.
+    pub fn of<'p>(paths: impl IntoIterator<Item = &'p [PathSegment]>) -> Self {
+        let mut root = Self::default();
+        for path in paths {
+            let mut place = &mut root;
+            for segment in path {
+                if let PathSegment::Field(key) = segment {
+                    place = place.below.entry(Name::new(key)).or_default();
+                }
+            }
+        }
+        root
+    }
+
+    fn is_empty(&self) -> bool {
+        self.below.is_empty()
+    }
+}
+
+fn used(
+    parts: &[Part],
+    data: &ConstValue,
+    failed: &Failed,
+    actions: &impl Fn(&Scan) -> u64,
+) -> u64 {
+    let nothing = Failed::default();
+    let mut scanned = vec![false; parts.len()];
+    let mut sum = 0_u64;
+    walk(data, &mut |object| {
+        for (part, scanned) in parts.iter().zip(&mut scanned) {
+            let Some(value) = object.get(&part.key) else {
+                continue;
+            };
+            let failed = failed.below.get(&part.key);
+            if *value == ConstValue::Null {
+                // Once for all objects of the level, as what is looked through.
+                if let Some(failed) = failed
+                    && !std::mem::replace(scanned, true)
+                {
+                    sum = sum.saturating_add(part.lost(failed, actions));
+                }
+                continue;
+            }
+            if !std::mem::replace(scanned, true) {
+                sum = sum.saturating_add(part.scanned(actions));
+            }
+            sum = sum
+                .saturating_add(part.weight.saturating_mul(entries(value)))
+                .saturating_add(used(
+                    &part.parts,
+                    value,
+                    failed.unwrap_or(&nothing),
+                    actions,
+                ));
+        }
+    });
+    if has_holes(data) {
+        for (part, scanned) in parts.iter().zip(scanned) {
+            if let Some(failed) = failed.below.get(&part.key).filter(|_| !scanned) {
+                sum = sum.saturating_add(part.lost(failed, actions));
+            }
+        }
+    }
+    sum
+}
+
+/// Whether a list has lost an entry, which the error of a field can take along.
+fn has_holes(value: &ConstValue) -> bool {
+    match value {
+        ConstValue::List(items) => items
+            .iter()
+            .any(|item| *item == ConstValue::Null || has_holes(item)),
+        _ => false,
+    }
+}
+
+/// Objects in a value.
+fn entries(value: &ConstValue) -> u64 {
+    match value {
+        ConstValue::List(items) => items.iter().map(entries).sum(),
+        ConstValue::Null => 0,
+        _ => 1,
+    }
+}
+
+fn walk<'v>(value: &'v ConstValue, visit: &mut impl FnMut(&'v IndexMap<Name, ConstValue>)) {
+    match value {
+        ConstValue::List(items) => items.iter().for_each(|item| walk(item, visit)),
+        ConstValue::Object(object) => visit(object),
+        _ => {}
+    }
+}
