@@ -85,7 +85,7 @@ fn draft(external_id: &str, version: i64) -> ActionDraft {
             ordered_at: at(0),
             status_updated_at: Some(at(version)),
         },
-        unsaid: std::collections::BTreeSet::new(),
+        unsaid: BTreeSet::new(),
         stamp: Stamp {
             changed_at: at(version),
             observed_at: at(version),
