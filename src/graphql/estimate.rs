@@ -238,8 +238,8 @@ mod tests {
         };
         assert_eq!(unseen(span(10, 11)), 128);
         assert_eq!(unseen(span(10, 40)), 30 * 128);
-        assert_eq!(unseen(span(0, 100_000)), 730 * 128);
-        assert_eq!(unseen(None), 730 * 128);
+        assert_eq!(unseen(span(0, 100_000)), 365 * 128);
+        assert_eq!(unseen(None), 365 * 128);
     }
 
     #[test]
