@@ -638,7 +638,7 @@ fn reports_of_larger_groups_are_what_a_plain_count_gives() {
 
 #[test]
 fn reports_of_columns_are_what_a_plain_count_gives() {
-    compare_with_plain_counts(seed() + 17, TAME, 500, Reads::Columns);
+    compare_with_plain_counts(seed() + 17, TAME, 650, Reads::Columns);
 }
 
 fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) {

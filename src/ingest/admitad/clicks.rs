@@ -160,6 +160,10 @@ impl Sync {
                 let reading = Reading::new(set.window(), now);
                 let open = self.run(Feed::Clicks, &reading, "clicks", now).await?;
                 open.gathered = Some(got);
+                // Whoever takes over from a process that was killed ends the run that the feed names.
+                place.moved.run_id = Some(open.run_id);
+                let sync = self.moved(Feed::Clicks, place.moved);
+                step(&self.store, self.scope, &sync).await?;
                 Ok(worked(set.words(), (number, sets.len()), (read, 0)))
             }
         }
