@@ -297,8 +297,6 @@ async fn nonsense_is_not_free() {
 /// Whatever is refused before it runs takes a point, and is answered 429 when there is none.
 #[tokio::test]
 async fn no_refusal_is_free() {
-    use crate::support::server::key_of;
-    use actiongraph::domain::scope::KeyScope;
     let trusted = tempfile::tempdir().unwrap();
     let path = trusted.path().join("trusted.json");
     let known = "{ viewer { credential } }";
@@ -368,6 +366,13 @@ async fn no_refusal_is_free() {
             assert_eq!(last, 429, "{what}");
         }
     }
+}
+
+/// What a caller may not do takes a point likewise.
+#[tokio::test]
+async fn what_a_caller_may_not_do_is_not_free() {
+    use crate::support::server::key_of;
+    use actiongraph::domain::scope::KeyScope;
     let server = running("budget_capacity = 3\nbudget_restore = 1").await;
     let (store, one) = (&server.store, &server.publishers[0]);
     let key = key_of(store, one, &[KeyScope::Import], server.now()).await;

@@ -433,6 +433,21 @@ async fn targets_are_ranked_by_what_an_order_is_expected_to_bring() {
     assert_eq!(answer["errors"][0]["extensions"]["argument"], "minOrders");
 }
 
+/// A key of the first publisher's that is limited to an ad space without actions.
+async fn blind_key(server: &Running) -> String {
+    let terms = KeyTerms {
+        label: "partner".to_owned(),
+        scopes: vec![KeyScope::Read],
+        limits: Limits {
+            ad_spaces: Some(vec!["nowhere".to_owned()]),
+            ..Limits::default()
+        },
+        ..KeyTerms::default()
+    };
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    who.create(&server.store, terms).await.unwrap().secret
+}
+
 #[tokio::test]
 async fn the_file_has_what_the_api_answers() {
     let server = imported(orders()).await;
@@ -480,17 +495,7 @@ async fn the_file_has_what_the_api_answers() {
     assert_eq!(one.split("\r\n").count(), 3, "{one}");
     assert!(!one.starts_with('\u{feff}'));
     // Another tenant, and a key that is limited to what has no action, get a file without a line of it.
-    let terms = KeyTerms {
-        label: "partner".to_owned(),
-        scopes: vec![KeyScope::Read],
-        limits: Limits {
-            ad_spaces: Some(vec!["nowhere".to_owned()]),
-            ..Limits::default()
-        },
-        ..KeyTerms::default()
-    };
-    let who = Administrator::command_line(server.publishers[0].id, server.now());
-    let limited = who.create(&server.store, terms).await.unwrap().secret;
+    let limited = blind_key(&server).await;
     for other in [&server.keys[1], &limited] {
         let (status, _, text) = get(Some(other), "?last=30d&minOrders=1").await;
         assert_eq!(status, 200, "{text}");

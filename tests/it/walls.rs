@@ -224,7 +224,7 @@ impl Plain {
                 ordered_at: ordered,
                 status_updated_at: Some(instant(ordered.micros() + hours * 3_600_000_000)),
             },
-            unsaid: std::collections::BTreeSet::new(),
+            unsaid: BTreeSet::new(),
             stamp: Stamp {
                 changed_at: instant(ordered.micros() + hours * 3_600_000_000),
                 observed_at: at("2026-06-30T00:00:00Z"),

@@ -23,7 +23,7 @@ struct Bomb;
 
 /// Why an input cannot be read, with the remedy.
 pub(super) fn told(error: &io::Error) -> String {
-    if error.get_ref().is_some_and(|error| error.is::<Bomb>()) {
+    if matches!(error.get_ref(), Some(cause) if cause.is::<Bomb>()) {
         error.to_string()
     } else {
         format!("{error}; repeat the import with a whole file")
