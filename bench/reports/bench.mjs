@@ -160,7 +160,8 @@ async function columnsOf(database, base, child, log) {
 async function ask(server, body) {
   const answer = await fetch(server.url, {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...server.headers },
+    // SQL by hand takes so long that the server would have closed a connection that waits for the next question.
+    headers: { "Content-Type": "application/json", Connection: "close", ...server.headers },
     body,
   });
   const said = await answer.json();
