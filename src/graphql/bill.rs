@@ -14,11 +14,20 @@ fn points(thousandths: u64) -> u64 {
     thousandths.div_ceil(MILLI)
 }
 
+/// What a scan looks through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scanned {
+    /// Actions.
+    pub(super) actions: u64,
+    /// Whether columns in memory are expected to hold them.
+    pub(super) is_held: bool,
+}
+
 /// What an operation costs, once its caller has paid for it.
 pub(super) struct Bill {
     plan: Plan,
-    /// Each scan with the actions that it looks through.
-    scanned: Vec<(Scan, u64)>,
+    /// Each scan with what it looks through.
+    scanned: Vec<(Scan, Scanned)>,
     /// Points that it may cost at most.
     pub(super) requested: u64,
     maximum: u64,
@@ -28,7 +37,7 @@ pub(super) struct Bill {
 
 impl Bill {
     /// What an operation costs, not paid yet.
-    pub(super) fn new(plan: Plan, scanned: Vec<(Scan, u64)>, maximum: u64) -> Self {
+    pub(super) fn new(plan: Plan, scanned: Vec<(Scan, Scanned)>, maximum: u64) -> Self {
         let mut bill = Self {
             plan,
             scanned,
@@ -36,7 +45,8 @@ impl Bill {
             maximum,
             allowance: None,
         };
-        bill.requested = points(bill.plan.requested(&|scan| bill.actions(scan))).max(LEAST);
+        let price = |scan: &Scan| bill.price(scan, false);
+        bill.requested = points(bill.plan.requested(&price)).max(LEAST);
         bill
     }
 
@@ -45,20 +55,21 @@ impl Bill {
         (self.requested > self.maximum).then(|| passed("cost", self.maximum, self.requested))
     }
 
-    /// Actions that a scan looks through.
-    fn actions(&self, scan: &Scan) -> u64 {
+    /// What a scan costs, in thousandths of a point: as expected, or where the database was spared.
+    fn price(&self, scan: &Scan, was_spared: bool) -> u64 {
         let mut known = self.scanned.iter();
-        known
-            .find(|(known, _)| known == scan)
-            .map_or(0, |(_, actions)| *actions)
+        let found = known.find(|(known, _)| known == scan);
+        let scanned = found.map_or_else(Scanned::default, |(_, scanned)| *scanned);
+        scan.price(scanned.actions, scanned.is_held || was_spared)
     }
 
-    /// Points that an answer was worth, and what it lost to errors.
-    pub(super) fn used(&self, response: &Response) -> u64 {
+    /// Points that an answer was worth, and what it lost to errors; `was_spared` says that the database looked through no
+    /// facts that columns in memory can hold.
+    pub(super) fn used(&self, response: &Response, was_spared: bool) -> u64 {
         let failed = Failed::of(response.errors.iter().map(|error| error.path.as_slice()));
-        let used = self
-            .plan
-            .used(&response.data, &failed, &|scan| self.actions(scan));
+        let used = self.plan.used(&response.data, &failed, &|scan| {
+            self.price(scan, was_spared)
+        });
         let used = points(used);
         used.clamp(LEAST, self.requested)
     }
@@ -77,7 +88,11 @@ impl Bill {
             actual_query_cost: actual,
             maximum_query_cost: self.maximum,
             rows,
-            scanned_actions: self.scanned.iter().map(|(_, actions)| actions).sum(),
+            scanned_actions: self
+                .scanned
+                .iter()
+                .map(|(_, scanned)| scanned.actions)
+                .sum(),
             statements,
             throttle: self.allowance.as_ref().map(Throttle::of),
         }

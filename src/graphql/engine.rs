@@ -8,13 +8,13 @@ use async_graphql::{Request, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::bill::{Bill, Costs, LEAST, passed};
+use super::bill::{Bill, Costs, LEAST, Scanned, passed};
 use super::context::RequestContext;
 use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
 use super::error::{Bounds, Told, tell};
-use super::estimate::Estimates;
+use super::estimate::{Estimates, are_held, is_plain};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
@@ -219,7 +219,7 @@ impl Engine {
         } else {
             Outcome::Partial
         };
-        let used = bill.used(&response);
+        let used = bill.used(&response, tx.was_spared());
         bill.settle(used);
         let costs = bill.costs(Some(used), cost.nodes, statements);
         let body = self.answer(response, costs, &request, &call.reference);
@@ -247,8 +247,15 @@ impl Engine {
                 Ok(days) => days,
                 Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
             };
-            let actions = |scan: &Scan| (scan.clone(), days.scanned(scan, context));
-            scanned = scans.into_iter().map(actions).collect();
+            let are_held = are_held(context);
+            let look = |scan: &Scan| {
+                let looked = Scanned {
+                    actions: days.scanned(scan, context),
+                    is_held: are_held && is_plain(scan),
+                };
+                (scan.clone(), looked)
+            };
+            scanned = scans.into_iter().map(look).collect();
         }
         let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
         if let Some(passed) = bill.too_much() {

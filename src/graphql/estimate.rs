@@ -95,6 +95,36 @@ impl Days {
     }
 }
 
+/// Arguments with which a question stays one that columns in memory answer.
+const PLAIN: &[&str] = &[
+    "by",
+    "currency",
+    "days",
+    "first",
+    "from",
+    "range",
+    "rules",
+    "segments",
+    "timeZone",
+    "to",
+    "weekStart",
+];
+
+/// Whether columns in memory answer a question like that of a scan, as far as its arguments say: not every filter and no other
+/// axis of time is theirs. What is wrongly taken for dear is given back.
+pub(super) fn is_plain(scan: &Scan) -> bool {
+    let given = scan.arguments.iter();
+    let mut given = given.filter(|(_, value)| **value != Value::Null);
+    given.all(|(name, _)| PLAIN.contains(&name.as_str()))
+}
+
+/// Whether columns in memory hold the facts that a request is about.
+pub(super) fn are_held(request: &RequestContext) -> bool {
+    let columns = request.tx.store().columns();
+    !request.tx.is_limited()
+        && columns.is_some_and(|columns| columns.are_held(request.scope.publisher()))
+}
+
 /// What a scan looks through.
 enum Spans {
     /// All actions that there are.

@@ -100,6 +100,24 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("UserSegmentRule.segment", ("100", "150")),
 ];
 
+/// What each thousand actions cost instead where columns in memory hold them: of fields and inputs whose questions they answer,
+/// whatever else is asked of the database for the answer. A condition that only the database can test has the price above.
+const HELD: &[(&str, &str)] = &[
+    ("ProductFilter.builtInSegment", "10"),
+    ("ProductSegmentResult.products", "10"),
+    ("ProductSegmentRule.builtInSegment", "10"),
+    ("Query.productSegments", "10"),
+    ("Query.report", "10"),
+    ("Query.topSellingProducts", "10"),
+    ("Query.userSegmentMovement", "10"),
+    ("Query.userSegments", "10"),
+    ("User.rfm", "10"),
+    ("UserFilter.builtInSegment", "10"),
+    ("UserSegmentResult.topProducts", "10"),
+    ("UserSegmentResult.users", "10"),
+    ("UserSegmentRule.builtInSegment", "10"),
+];
+
 /// Entries that plain lists are taken to have.
 const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
 
@@ -128,6 +146,8 @@ directive @scanCost(
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
+  "The points where columns in memory answer; as above where nothing is said."
+  inMemory: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 "#;
@@ -246,9 +266,23 @@ fn parts(words: &str) -> (&str, &str, &str) {
 /// The directives of an argument or an input's field, each with a blank before it.
 fn price_of_input(coordinate: &str) -> String {
     let price = of(INPUTS, coordinate);
-    let price = price
-        .map(|(once, each)| format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\")"));
+    let price = price.map(|(once, each)| {
+        let scan = scan_cost(coordinate, each, None);
+        format!(" @cost(weight: \"{once}\"){scan}")
+    });
     price.unwrap_or_default()
+}
+
+/// The directive of what is looked through, with a blank before it.
+fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
+    let mut text = format!(" @scanCost(weight: \"{weight}\"");
+    for (name, value) in [("ifGiven", if_given), ("inMemory", of(HELD, coordinate))] {
+        if let Some(value) = value {
+            text.push_str(&format!(", {name}: \"{value}\""));
+        }
+    }
+    text.push(')');
+    text
 }
 
 fn type_weight(name: &str) -> Option<&'static str> {
@@ -284,12 +318,8 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
     if let Some(weight) = of(FIELDS, &coordinate) {
         text.push_str(&format!(" @cost(weight: \"{weight}\")"));
     }
-    match of(SCANS, &coordinate) {
-        Some((weight, Some(argument))) => text.push_str(&format!(
-            " @scanCost(weight: \"{weight}\", ifGiven: \"{argument}\")"
-        )),
-        Some((weight, None)) => text.push_str(&format!(" @scanCost(weight: \"{weight}\")")),
-        None => {}
+    if let Some((weight, if_given)) = of(SCANS, &coordinate) {
+        text.push_str(&scan_cost(&coordinate, weight, if_given));
     }
     text
 }

@@ -72,6 +72,8 @@ struct Reading {
     transaction: Mutex<Option<Arc<DatabaseTransaction>>>,
     statements: AtomicU32,
     columns: Mutex<Option<FoundColumns>>,
+    /// Questions about facts that columns left to the database.
+    left: AtomicU32,
     /// Statements that are under way.
     running: AtomicU32,
     /// Whether anybody waits for an answer still, or ever did.
@@ -112,6 +114,7 @@ impl ReadTx {
                 transaction: Mutex::default(),
                 statements: AtomicU32::new(0),
                 columns: Mutex::default(),
+                left: AtomicU32::new(0),
                 running: AtomicU32::new(0),
                 taker: Taker::default(),
                 process: AtomicI32::new(0),
@@ -233,6 +236,18 @@ impl ReadTx {
     /// The columns that hold what this transaction sees of a publisher, once they were looked for.
     pub(super) fn columns(&self) -> &Mutex<Option<FoundColumns>> {
         &self.reading.columns
+    }
+
+    /// Notes that the database has to look through facts, because columns cannot answer.
+    pub(super) fn note_left(&self) {
+        self.reading.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether columns in memory, or totals, gave all that is theirs to give where they can: the database looked through no
+    /// facts for it.
+    #[must_use]
+    pub fn was_spared(&self) -> bool {
+        self.reading.left.load(Ordering::Relaxed) == 0
     }
 
     /// A statement under construction, for this database.
@@ -358,6 +373,18 @@ impl WriteTx {
             backend: store.backend(),
             recorder: store.recorder().cloned(),
         })
+    }
+
+    /// Notes that the database has to look through facts, because columns cannot answer.
+    pub(super) fn note_left(&self) {
+        self.reading.left.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether columns in memory, or totals, gave all that is theirs to give where they can: the database looked through no
+    /// facts for it.
+    #[must_use]
+    pub fn was_spared(&self) -> bool {
+        self.reading.left.load(Ordering::Relaxed) == 0
     }
 
     /// A statement under construction, for this database.

@@ -339,6 +339,59 @@ fn the_api_tells_what_columns_answered() {
     });
 }
 
+/// What an operation may cost, and what it did.
+async fn costs(api: &Api, query: &str) -> (u64, u64) {
+    let answer = api.answer(query, &json!({})).await;
+    assert!(answer.get("errors").is_none(), "{answer}");
+    let cost = &answer["extensions"]["cost"];
+    let points = |name: &str| cost[name].as_u64().unwrap();
+    (points("requestedQueryCost"), points("actualQueryCost"))
+}
+
+#[test]
+fn what_columns_answer_costs_what_columns_take() {
+    block_on(async {
+        let world = World::rich(seed() + 37, SHAPE).await;
+        let of_tables = Api::of(&world, 0);
+        let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+        let by_country = "filter: {country: {eq: \"RU\"}}";
+        let by_comment = "filter: {comment: {isNull: true}}";
+        let query =
+            |with: &str| format!("{{ userSegments({range}, {with}) {{ nodes {{ size }} }} }}");
+        let (plain, filtered, hidden) = (query("first: 1"), query(by_country), query(by_comment));
+        let mut before = Vec::new();
+        for query in [&plain, &filtered, &hidden] {
+            before.push(costs(&of_tables, query).await);
+        }
+        let world = world.in_columns().await;
+        let api = Api::of(&world, 0);
+        let held = costs(&api, &plain).await;
+        assert!(
+            held.0 < before[0].0,
+            "known beforehand: {held:?}, {before:?}"
+        );
+        assert!(held.1 < before[0].1, "{held:?}, {before:?}");
+        let held = costs(&api, &filtered).await;
+        assert_eq!(held.0, before[1].0, "not every filter is theirs to test");
+        assert!(held.1 < before[1].1, "given back: {held:?}, {before:?}");
+        assert_eq!(
+            costs(&api, &hidden).await,
+            before[2],
+            "the database reads it"
+        );
+        let both = format!(
+            "{{ a: {} b: {} }}",
+            &plain[1..plain.len() - 1],
+            &hidden[1..hidden.len() - 1]
+        );
+        let (_, used) = costs(&api, &both).await;
+        assert!(
+            used >= before[2].1,
+            "what the database reads is paid: {used}, {before:?}"
+        );
+    });
+}
+
 #[test]
 fn a_server_shows_what_columns_take() {
     block_on(async {

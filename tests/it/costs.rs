@@ -1,6 +1,6 @@
 //! What fields cost, as the schema says it: every list has a size, and what is published is what is charged.
 
-use actiongraph::graphql::document::{DocumentLimits, Documents};
+use actiongraph::graphql::document::{DocumentLimits, Documents, Scan};
 use actiongraph::graphql::sdl;
 use serde_json::{Map, Value};
 
@@ -177,7 +177,8 @@ fn points(query: &str, variables: &Value, actions: u64) -> u64 {
     let none = Map::new();
     let variables = variables.as_object().unwrap_or(&none);
     let prepared = documents.prepare(query, None, variables).unwrap();
-    prepared.plan.requested(&|_| actions) / 1_000
+    let price = |scan: &Scan| scan.price(actions, false);
+    prepared.plan.requested(&price) / 1_000
 }
 
 /// What reads most costs most: by the thousand actions, beside the sibling that was measured.

@@ -418,6 +418,7 @@ fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan
     Some(Scan {
         fixed: given.weight.unwrap_or_default().saturating_mul(times),
         weight: given.scan.unwrap_or_default().saturating_mul(times),
+        held: given.held.map(|held| held.saturating_mul(times)),
         arguments,
     })
 }
@@ -440,6 +441,7 @@ fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
     cost.if_given.as_ref().is_none_or(given).then_some(Scan {
         fixed: 0,
         weight: cost.weight,
+        held: cost.held,
         arguments,
     })
 }

@@ -29,31 +29,41 @@ pub(super) struct Part {
 pub struct Scan {
     /// What it costs however few there are, in thousandths of a point.
     pub fixed: u64,
-    /// What a thousand actions cost, likewise.
+    /// What a thousand actions cost, likewise, where the database reads them.
     pub weight: u64,
+    /// What they cost where columns in memory hold them, which can answer that question; none where they never do.
+    pub held: Option<u64>,
     /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
     pub arguments: IndexMap<Name, ConstValue>,
 }
 
+impl Scan {
+    /// What looking through so many actions costs, in thousandths of a point, by who holds them.
+    #[must_use]
+    pub fn price(&self, actions: u64, is_held: bool) -> u64 {
+        let held = self.held.filter(|_| is_held);
+        let each = held.unwrap_or(self.weight).saturating_mul(actions) / 1_000;
+        self.fixed.saturating_add(each)
+    }
+}
+
 impl Plan {
-    /// What the operation may cost at most, in thousandths of a point; `actions` says how many actions a scan looks through.
-    pub fn requested(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
+    /// What the operation may cost at most, in thousandths of a point; `price` says what a scan costs.
+    pub fn requested(&self, price: &impl Fn(&Scan) -> u64) -> u64 {
         let parts = self.parts.iter();
         parts.fold(0, |sum: u64, part| {
-            sum.saturating_add(part.requested(1, actions))
+            sum.saturating_add(part.requested(1, price))
         })
     }
 
     /// What an answer cost, in thousandths of a point. What ended in an error was worked for all the same.
-    pub fn used(&self, data: &ConstValue, failed: &Failed, actions: &impl Fn(&Scan) -> u64) -> u64 {
+    pub fn used(&self, data: &ConstValue, failed: &Failed, price: &impl Fn(&Scan) -> u64) -> u64 {
         if *data == ConstValue::Null && !failed.is_empty() {
             // The error of one field took the whole answer along, and with it what others had read.
             let parts = self.parts.iter();
-            return parts.fold(0, |sum: u64, part| {
-                sum.saturating_add(part.started(actions))
-            });
+            return parts.fold(0, |sum: u64, part| sum.saturating_add(part.started(price)));
         }
-        used(&self.parts, data, failed, actions)
+        used(&self.parts, data, failed, price)
     }
 
     /// The scans of the operation.
@@ -75,38 +85,36 @@ impl Part {
         }
     }
 
-    fn scanned(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        self.scans.iter().fold(0_u64, |sum, scan| {
-            let scanned = scan.weight.saturating_mul(actions(scan)) / 1_000;
-            sum.saturating_add(scan.fixed).saturating_add(scanned)
-        })
+    fn scanned(&self, price: &impl Fn(&Scan) -> u64) -> u64 {
+        let scans = self.scans.iter();
+        scans.fold(0_u64, |sum, scan| sum.saturating_add(price(scan)))
     }
 
     /// What it costs once, and what it has to look through, with all that hangs on it.
-    fn started(&self, actions: &impl Fn(&Scan) -> u64) -> u64 {
-        let own = self.weight.saturating_add(self.scanned(actions));
+    fn started(&self, price: &impl Fn(&Scan) -> u64) -> u64 {
+        let own = self.weight.saturating_add(self.scanned(price));
         self.parts
             .iter()
-            .fold(own, |sum, part| sum.saturating_add(part.started(actions)))
+            .fold(own, |sum, part| sum.saturating_add(part.started(price)))
     }
 
     /// What it cost where it is null because of an error: nothing that hangs on it was begun if the error is its own.
-    fn lost(&self, failed: &Failed, actions: &impl Fn(&Scan) -> u64) -> u64 {
+    fn lost(&self, failed: &Failed, price: &impl Fn(&Scan) -> u64) -> u64 {
         if failed.below.is_empty() {
-            self.weight.saturating_add(self.scanned(actions))
+            self.weight.saturating_add(self.scanned(price))
         } else {
-            self.started(actions)
+            self.started(price)
         }
     }
 
     /// A level is read with one statement, however many rows it hangs on: a scan counts once.
-    fn requested(&self, rows: u64, actions: &impl Fn(&Scan) -> u64) -> u64 {
+    fn requested(&self, rows: u64, price: &impl Fn(&Scan) -> u64) -> u64 {
         let entries = rows.saturating_mul(self.size);
         let own = entries
             .saturating_mul(self.weight)
-            .saturating_add(self.scanned(actions));
+            .saturating_add(self.scanned(price));
         self.parts.iter().fold(own, |sum, part| {
-            sum.saturating_add(part.requested(entries, actions))
+            sum.saturating_add(part.requested(entries, price))
         })
     }
 }
@@ -137,12 +145,7 @@ impl Failed {
     }
 }
 
-fn used(
-    parts: &[Part],
-    data: &ConstValue,
-    failed: &Failed,
-    actions: &impl Fn(&Scan) -> u64,
-) -> u64 {
+fn used(parts: &[Part], data: &ConstValue, failed: &Failed, price: &impl Fn(&Scan) -> u64) -> u64 {
     let nothing = Failed::default();
     let mut scanned = vec![false; parts.len()];
     let mut sum = 0_u64;
@@ -157,27 +160,22 @@ fn used(
                 if let Some(failed) = failed
                     && !std::mem::replace(scanned, true)
                 {
-                    sum = sum.saturating_add(part.lost(failed, actions));
+                    sum = sum.saturating_add(part.lost(failed, price));
                 }
                 continue;
             }
             if !std::mem::replace(scanned, true) {
-                sum = sum.saturating_add(part.scanned(actions));
+                sum = sum.saturating_add(part.scanned(price));
             }
             sum = sum
                 .saturating_add(part.weight.saturating_mul(entries(value)))
-                .saturating_add(used(
-                    &part.parts,
-                    value,
-                    failed.unwrap_or(&nothing),
-                    actions,
-                ));
+                .saturating_add(used(&part.parts, value, failed.unwrap_or(&nothing), price));
         }
     });
     if has_holes(data) {
         for (part, scanned) in parts.iter().zip(scanned) {
             if let Some(failed) = failed.below.get(&part.key).filter(|_| !scanned) {
-                sum = sum.saturating_add(part.lost(failed, actions));
+                sum = sum.saturating_add(part.lost(failed, price));
             }
         }
     }

@@ -143,6 +143,8 @@ pub(super) struct InputValue {
     pub(super) weight: Option<u64>,
     /// What a thousand actions in its period cost, likewise, by `@scanCost`.
     pub(super) scan: Option<u64>,
+    /// What they cost where columns in memory hold them.
+    pub(super) held: Option<u64>,
 }
 
 impl InputValue {
@@ -170,6 +172,8 @@ pub(super) struct FieldInfo {
 pub(super) struct ScanCost {
     /// What a thousand actions cost, in thousandths of a point.
     pub(super) weight: u64,
+    /// What they cost where columns in memory hold them.
+    pub(super) held: Option<u64>,
     /// The argument without which nothing is looked through.
     pub(super) if_given: Option<String>,
 }

@@ -179,6 +179,7 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
             .and_then(thousandths)
             .map(|weight| ScanCost {
                 weight,
+                held: text(&directives, "scanCost", "inMemory").and_then(thousandths),
                 if_given: text(&directives, "scanCost", "ifGiven").map(str::to_owned),
             }),
     };
@@ -227,12 +228,14 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
     };
     let directives = parser.directives(true)?;
     let weight = |directive| text(&directives, directive, "weight").and_then(thousandths);
+    let held = text(&directives, "scanCost", "inMemory").and_then(thousandths);
     Ok(InputValue {
         name,
         ty,
         default,
         weight: weight("cost"),
         scan: weight("scanCost"),
+        held,
     })
 }
 

@@ -149,6 +149,7 @@ impl Matching {
         without_declined: bool,
     ) -> Result<Option<Self>> {
         let Some(snapshot) = super::snapshot(tx, scope).await? else {
+            tx.note_left();
             return Ok(None);
         };
         let asking = Asking {

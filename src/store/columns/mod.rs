@@ -171,6 +171,13 @@ impl Columns {
         Arc::clone(lock(&self.held).entry(publisher.0).or_default())
     }
 
+    /// Whether a publisher's facts are held, as of now or not long ago: a look, nothing is asked for.
+    #[must_use]
+    pub fn are_held(&self, publisher: PublisherId) -> bool {
+        let held = lock(&self.held).get(&publisher.0).cloned();
+        held.is_some_and(|held| !lock(&held.kept).snapshots.is_empty())
+    }
+
     /// What columns take and did.
     #[must_use]
     pub fn stats(&self) -> ColumnsStats {

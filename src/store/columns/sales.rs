@@ -227,6 +227,9 @@ pub async fn ranked(
 ) -> Result<Option<Page<SalesRow>>> {
     let page = &query.page;
     if !can_rank(&query.facts, query.group, page) {
+        if ranks(query.group) {
+            tx.note_left();
+        }
         return Ok(None);
     }
     let Some(matching) = Matching::of_query(tx, scope, &query.facts).await? else {
@@ -267,11 +270,16 @@ pub async fn ranked(
     Ok(Some(Page::cut(rows.collect(), page)))
 }
 
+/// Whether columns rank such groups; totals rank the others.
+fn ranks(group: SalesGroup) -> bool {
+    matches!(group, SalesGroup::Product | SalesGroup::User)
+}
+
 /// Whether columns can give a page of a ranking.
 #[must_use]
 pub fn can_rank(facts: &FactQuery, group: SalesGroup, page: &PageRequest) -> bool {
     can_count(facts)
-        && matches!(group, SalesGroup::Product | SalesGroup::User)
+        && ranks(group)
         && page.forward
         && page.after.is_none()
         && page.before.is_none()

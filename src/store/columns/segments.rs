@@ -40,6 +40,7 @@ pub async fn product_stats(
     previous: Span,
 ) -> Result<Option<Vec<ProductStats>>> {
     if !can_count(facts) {
+        tx.note_left();
         return Ok(None);
     }
     let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
@@ -219,6 +220,7 @@ pub async fn user_stats(
     facts: &FactQuery,
 ) -> Result<Option<UserFacts>> {
     if !can_count(facts) {
+        tx.note_left();
         return Ok(None);
     }
     let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
@@ -318,6 +320,7 @@ pub async fn products_of_users(
     (by, first): (RankBy, usize),
 ) -> Result<Option<Vec<Vec<SalesRow>>>> {
     if !can_count(facts) {
+        tx.note_left();
         return Ok(None);
     }
     let Some(matching) = Matching::of_query(tx, scope, facts).await? else {

@@ -162,7 +162,10 @@ type Sales { units: Int }
             .collect();
         let failed = Failed::of(paths.iter().map(Vec::as_slice));
         let data = ConstValue::from_json(data).unwrap();
-        prepared.plan.used(&data, &failed, &|_| 1_000) / 1_000
+        prepared
+            .plan
+            .used(&data, &failed, &|scan| scan.price(1_000, false))
+            / 1_000
     };
     let item = json!({ "name": "x", "sales": { "units": 1 } });
     let without = json!({ "name": "x", "sales": null });

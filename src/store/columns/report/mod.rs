@@ -12,9 +12,10 @@ use crate::domain::columns::can_answer;
 use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::{Measure, Standing};
-use crate::domain::report::plan::{Ask, Top, What};
+use crate::domain::report::plan::{Ask, Source, Top, What};
 use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::scope::ReadScope;
+use crate::domain::totals::Total;
 use keys::{Divider, Key, Of};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use sums::{Seen, Slots, Sum};
@@ -42,6 +43,11 @@ pub(in crate::store) async fn answer(
     ask: &Ask,
 ) -> Result<Option<Vec<Row>>> {
     if !can_answer(ask) {
+        let is_of_facts = |source| matches!(source, Source::Facts | Source::Items);
+        let reads_much = is_of_facts(ask.source) || ask.source == Source::Total(Total::Product);
+        if reads_much {
+            tx.note_left();
+        }
         return Ok(None);
     }
     let Some(matching) = Matching::of(tx, scope, &ask.filter, false).await? else {
@@ -62,7 +68,11 @@ pub(in crate::store) async fn answer(
         };
         asked.rows(&levels)
     });
-    summed.await.map_err(Error::internal)
+    let rows = summed.await.map_err(Error::internal)?;
+    if rows.is_none() {
+        tx.note_left();
+    }
+    Ok(rows)
 }
 
 /// The categories of levels 1 and 2 that each category lies in.
