@@ -186,9 +186,10 @@ fn user_members(divided: &UserSegments) -> impl Iterator<Item = (BuiltInKind, Ve
 }
 
 fn product_members(divided: &ProductSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {
-    ProductSegment::ALL.iter().map(|kind| {
-        let places = divided.members(*kind).into_iter();
-        let stats = places.filter_map(|place| divided.stats.get(place));
+    let all = divided.members_of(ProductSegment::ALL);
+    ProductSegment::ALL.iter().zip(all).map(|(kind, places)| {
+        let stats = places.into_iter();
+        let stats = stats.filter_map(|place| divided.stats.get(place));
         let members = stats.map(|stats| stats.product_id).collect();
         (BuiltInKind::Products(*kind), members)
     })

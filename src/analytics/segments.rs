@@ -30,7 +30,13 @@ impl ProductSegments {
     /// The members of a segment as places in [`Self::stats`], in members' order.
     #[must_use]
     pub fn members(&self, segment: ProductSegment) -> Vec<usize> {
-        product_members(segment, &self.stats, &self.rules, self.from)
+        self.members_of(&[segment]).concat()
+    }
+
+    /// Likewise of each segment, in the order in which they are named.
+    #[must_use]
+    pub fn members_of(&self, segments: &[ProductSegment]) -> Vec<Vec<usize>> {
+        product_members(segments, &self.stats, &self.rules, self.from)
     }
 
     /// The sums of members; an action with several of them counts once for each.

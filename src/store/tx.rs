@@ -375,18 +375,6 @@ impl WriteTx {
         })
     }
 
-    /// Notes that the database has to look through facts, because columns cannot answer.
-    pub(super) fn note_left(&self) {
-        self.reading.left.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether columns in memory, or totals, gave all that is theirs to give where they can: the database looked through no
-    /// facts for it.
-    #[must_use]
-    pub fn was_spared(&self) -> bool {
-        self.reading.left.load(Ordering::Relaxed) == 0
-    }
-
     /// A statement under construction, for this database.
     pub(super) fn sql(&self) -> Sql {
         Sql::new(self.backend)

@@ -3,6 +3,7 @@
 use super::{ProductRules, ProductSegment};
 use crate::domain::sales::Sums;
 use crate::domain::time::Instant;
+use std::cmp::Reverse;
 use uuid::Uuid;
 
 /// What is known of a product for its segments.
@@ -29,90 +30,119 @@ pub struct ProductStats {
 }
 
 /// Sorts as members are listed: most units first, then most units of the previous period, ties by id.
-pub fn sort_members(stats: &mut [ProductStats]) {
-    stats.sort_by_key(|stats| {
-        (
-            std::cmp::Reverse(stats.sums.units),
-            std::cmp::Reverse(stats.previous_units),
-            stats.product_id,
-        )
-    });
+pub fn sort_members(stats: &mut Vec<ProductStats>) {
+    // What is compared is small and lies together; the products themselves are moved once.
+    let mut keys: Vec<_> = stats
+        .iter()
+        .zip(0_usize..)
+        .map(|(stats, place)| {
+            let units = (Reverse(stats.sums.units), Reverse(stats.previous_units));
+            (units, stats.product_id, place)
+        })
+        .collect();
+    keys.sort_unstable();
+    let mut unsorted: Vec<Option<ProductStats>> = stats.drain(..).map(Some).collect();
+    let sorted = keys
+        .iter()
+        .filter_map(|(.., place)| unsorted.get_mut(*place)?.take());
+    stats.extend(sorted);
 }
 
-/// The members of a segment as places in `stats`, which [`sort_members`] has sorted; `from` starts the range.
+/// The members of each segment, in the order in which they are named, as places in `stats`, which [`sort_members`] has sorted;
+/// `from` starts the range.
 #[must_use]
 pub fn product_members(
-    segment: ProductSegment,
+    segments: &[ProductSegment],
     stats: &[ProductStats],
     rules: &ProductRules,
     from: Instant,
-) -> Vec<usize> {
-    let pick = |keep: &dyn Fn(&ProductStats) -> bool| -> Vec<usize> {
-        stats
-            .iter()
-            .enumerate()
-            .filter(|(_, stats)| keep(stats))
-            .map(|(place, _)| place)
-            .collect()
-    };
-    let sold = |stats: &ProductStats| stats.sums.units >= rules.minimum_units;
-    let enough =
-        |stats: &ProductStats| stats.sums.units.max(stats.previous_units) >= rules.change_units;
+) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); segments.len()];
+    let mut abc = Abc::new(stats, rules);
+    let mut sellers = 0;
+    for (place, stats) in stats.iter().enumerate() {
+        let class = abc.class(stats);
+        let is_sold = stats.sums.units >= rules.minimum_units;
+        sellers += usize::from(is_sold);
+        for (segment, members) in segments.iter().zip(&mut members) {
+            let is_member = match segment {
+                ProductSegment::BestSellers => is_sold && sellers <= rules.best_sellers,
+                ProductSegment::AbcA | ProductSegment::AbcB | ProductSegment::AbcC => {
+                    class == Some(*segment)
+                }
+                _ => is_member(*segment, stats, rules, from),
+            };
+            if is_member {
+                members.push(place);
+            }
+        }
+    }
+    members
+}
+
+/// Whether a product is in a segment that asks of no other product.
+fn is_member(
+    segment: ProductSegment,
+    stats: &ProductStats,
+    rules: &ProductRules,
+    from: Instant,
+) -> bool {
+    let (units, previous) = (stats.sums.units, stats.previous_units);
+    let is_sold = units >= rules.minimum_units;
+    let can_change = previous > 0 && units.max(previous) >= rules.change_units;
+    let changes_by = |units: i64| can_change && units * 100 >= previous * rules.change_percent;
     match segment {
-        ProductSegment::BestSellers => pick(&sold).into_iter().take(rules.best_sellers).collect(),
-        ProductSegment::Rising => pick(&|stats| {
-            enough(stats)
-                && stats.previous_units > 0
-                && (stats.sums.units - stats.previous_units) * 100
-                    >= stats.previous_units * rules.change_percent
-        }),
-        ProductSegment::Falling => pick(&|stats| {
-            enough(stats)
-                && stats.previous_units > 0
-                && (stats.previous_units - stats.sums.units) * 100
-                    >= stats.previous_units * rules.change_percent
-        }),
-        ProductSegment::New => {
-            pick(&|stats| sold(stats) && stats.first_sold.is_some_and(|first| first >= from))
-        }
-        ProductSegment::Dormant => {
-            pick(&|stats| stats.sums.units == 0 && stats.lifetime_units >= rules.minimum_units)
-        }
-        ProductSegment::Risky => pick(&|stats| {
+        ProductSegment::Rising => changes_by(units - previous),
+        ProductSegment::Falling => changes_by(previous - units),
+        ProductSegment::New => is_sold && stats.first_sold.is_some_and(|first| first >= from),
+        ProductSegment::Dormant => units == 0 && stats.lifetime_units >= rules.minimum_units,
+        ProductSegment::Risky => {
             stats.processed >= rules.risky_processed
                 && stats.approved * 100 < stats.processed * rules.risky_percent
-        }),
-        ProductSegment::Hot => pick(&|stats| sold(stats) && stats.is_hot),
-        ProductSegment::Priority => pick(&|stats| stats.is_priority),
-        ProductSegment::AbcA | ProductSegment::AbcB | ProductSegment::AbcC => {
-            abc(segment, stats, rules)
         }
+        ProductSegment::Hot => is_sold && stats.is_hot,
+        ProductSegment::Priority => stats.is_priority,
+        ProductSegment::BestSellers
+        | ProductSegment::AbcA
+        | ProductSegment::AbcB
+        | ProductSegment::AbcC => false,
     }
 }
 
 /// ABC classes by units: a product belongs to A while the units of the products before it make less than 80 % of all.
-fn abc(segment: ProductSegment, stats: &[ProductStats], rules: &ProductRules) -> Vec<usize> {
-    let all: i64 = stats.iter().map(|stats| stats.sums.units).sum();
-    let mut before = 0;
-    let mut members = Vec::new();
-    for (place, stats) in stats
-        .iter()
-        .enumerate()
-        .filter(|(_, stats)| stats.sums.units > 0)
-    {
-        let class = if before * 100 < all * rules.abc_a_percent {
+struct Abc {
+    all: i64,
+    before: i64,
+    /// In percent, where A and B end.
+    ends: (i64, i64),
+}
+
+impl Abc {
+    fn new(stats: &[ProductStats], rules: &ProductRules) -> Self {
+        Self {
+            all: stats.iter().map(|stats| stats.sums.units).sum(),
+            before: 0,
+            ends: (rules.abc_a_percent, rules.abc_b_percent),
+        }
+    }
+
+    /// The class of the next product, most units first; none where nothing of it was sold.
+    fn class(&mut self, stats: &ProductStats) -> Option<ProductSegment> {
+        let units = stats.sums.units;
+        if units <= 0 {
+            return None;
+        }
+        let is_before = |percent: i64| self.before * 100 < self.all * percent;
+        let class = if is_before(self.ends.0) {
             ProductSegment::AbcA
-        } else if before * 100 < all * rules.abc_b_percent {
+        } else if is_before(self.ends.1) {
             ProductSegment::AbcB
         } else {
             ProductSegment::AbcC
         };
-        before += stats.sums.units;
-        if class == segment {
-            members.push(place);
-        }
+        self.before += units;
+        Some(class)
     }
-    members
 }
 
 #[cfg(test)]
@@ -146,7 +176,7 @@ mod tests {
         ];
         sort_members(&mut stats);
         let rules = ProductRules::default();
-        let of = |segment| product_members(segment, &stats, &rules, Instant::MIN);
+        let of = |segment| product_members(&[segment], &stats, &rules, Instant::MIN).concat();
         assert_eq!(of(ProductSegment::AbcA), [0]);
         assert_eq!(of(ProductSegment::AbcB), [1]);
         assert_eq!(of(ProductSegment::AbcC), [2]);
@@ -165,7 +195,7 @@ mod tests {
         sort_members(&mut stats);
         let rules = ProductRules::default();
         let ids = |segment| -> Vec<u128> {
-            let members = product_members(segment, &stats, &rules, Instant::MIN);
+            let members = product_members(&[segment], &stats, &rules, Instant::MIN).concat();
             members
                 .iter()
                 .map(|place| stats[*place].product_id.as_u128())

@@ -258,17 +258,19 @@ impl ProductSegmentArgs {
         let all =
             segments::products(&request.tx, request.scope, &facts, ranged.previous, &rules).await?;
         let all = Arc::new(all);
-        let divided =
-            page_by(kinds, &page, |(place, _)| (vec![*place], Uuid::nil())).map(|(_, kind)| {
-                let members = all.members(kind);
-                let sums = all.sums(&members);
-                Arc::new(Division {
-                    kind: kind.into(),
-                    all: Arc::clone(&all),
-                    members,
-                    sums,
-                })
-            });
+        let page = page_by(kinds, &page, |(place, _)| (vec![*place], Uuid::nil()));
+        let shown: Vec<ProductSegment> = page.rows.iter().map(|((_, kind), _)| *kind).collect();
+        let mut members = all.members_of(&shown).into_iter();
+        let divided = page.map(|(_, kind)| {
+            let members = members.next().unwrap_or_default();
+            let sums = all.sums(&members);
+            Arc::new(Division {
+                kind: kind.into(),
+                all: Arc::clone(&all),
+                members,
+                sums,
+            })
+        });
         let info = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),

@@ -191,21 +191,27 @@ fn decide(product: &mut Product, chunk: &Chunk, place: usize) {
     product.approved += i64::from(status.counts_as_approved());
 }
 
-/// What all time up to an instant says of each product: what all time says, less what came later.
+/// What all time up to an instant says of each product: what the parts before it say, and what came between.
 fn take_lives(matching: &Matching, names: &Directory, to: i64, known: &mut [Product]) {
-    for (product, life) in known.iter_mut().zip(matching.snapshot.lives(names)) {
-        product.lifetime = life.units;
-        product.first = life.first;
+    let lives = matching.snapshot.lives(names);
+    for (product, first) in known.iter_mut().zip(&lives.firsts) {
+        product.first = *first;
     }
-    matching.each_counted(to, i64::MAX, |chunk, place| {
-        for item in chunk.items(place) {
-            if let Some(product) = known.get_mut(chunk.product(item)) {
-                product.lifetime -= chunk.item_units(item);
+    let (units, start) = lives.before(to);
+    for (product, units) in known.iter_mut().zip(units) {
+        product.lifetime = *units;
+    }
+    for (chunk, is_inside) in matching.snapshot.behind(start, i64::MIN, to) {
+        for place in 0..chunk.len() {
+            let is_in = is_inside || chunk.at(place) < to;
+            if is_in && matching.counts(chunk, place) {
+                for item in chunk.items(place) {
+                    if let Some(product) = known.get_mut(chunk.product(item)) {
+                        product.lifetime += chunk.item_units(item);
+                    }
+                }
             }
         }
-    });
-    for product in known.iter_mut().filter(|product| product.first >= to) {
-        product.lifetime = 0;
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Snapshot {
     pub(super) chunks: Vec<Arc<Chunk>>,
     names: Arc<RwLock<Directory>>,
     firsts: OnceLock<Vec<i64>>,
-    lives: OnceLock<Vec<Life>>,
+    lives: OnceLock<Lives>,
 }
 
 /// What came of reading in all facts.
@@ -37,13 +37,41 @@ pub(super) enum Built {
     },
 }
 
-/// What is known of a product over all time, without declined actions.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
-    /// Units.
-    pub units: i64,
+/// Into how many parts the facts are divided, so that what was sold up to an instant is found from what was sold up to the
+/// part that it lies in.
+const PARTS: usize = 16;
+
+/// What is known of products over all time, without declined actions, by their numbers.
+#[derive(Debug)]
+pub(super) struct Lives {
     /// The first order, µs; [`i64::MAX`] for none.
-    pub first: i64,
+    pub firsts: Vec<i64>,
+    /// The parts, one after the other.
+    parts: Vec<Part>,
+}
+
+/// Chunks that stand together.
+#[derive(Debug)]
+struct Part {
+    /// The first chunk that is not in it or in one before it.
+    end: usize,
+    /// The latest order in it and in those before it, µs.
+    last: i64,
+    /// Units by product, of it and of those before it.
+    units: Vec<i64>,
+}
+
+impl Lives {
+    /// Units by product up to a part that ends before an instant, the latest there is, and the first chunk behind it.
+    pub(super) fn before(&self, to: i64) -> (&[i64], usize) {
+        let part = self.parts.iter().rev().find(|part| part.last < to);
+        part.map_or((&[], 0), |part| (&part.units, part.end))
+    }
+
+    fn bytes(&self) -> usize {
+        let units: usize = self.parts.iter().map(|part| part.units.len()).sum();
+        (self.firsts.len() + units) * 8
+    }
 }
 
 impl Snapshot {
@@ -136,10 +164,7 @@ impl Snapshot {
             .iter()
             .filter(|chunk| seen.insert(Arc::as_ptr(chunk)));
         let derived = self.firsts.get().map_or(0, |firsts| firsts.len() * 8)
-            + self
-                .lives
-                .get()
-                .map_or(0, |lives| lives.len() * size_of::<Life>());
+            + self.lives.get().map_or(0, Lives::bytes);
         own.map(|chunk| chunk.bytes()).sum::<usize>() + derived
     }
 
@@ -150,7 +175,17 @@ impl Snapshot {
 
     /// The chunks with an order from an instant up to but without another, and whether all of their orders are.
     pub(super) fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (&Chunk, bool)> {
-        self.chunks.iter().filter_map(move |chunk| {
+        self.behind(0, from, to)
+    }
+
+    /// Likewise among the chunks from a place on.
+    pub(super) fn behind(
+        &self,
+        start: usize,
+        from: i64,
+        to: i64,
+    ) -> impl Iterator<Item = (&Chunk, bool)> {
+        self.chunks.iter().skip(start).filter_map(move |chunk| {
             let (first, last) = chunk.span();
             let meets = first < to && last >= from;
             meets.then(|| (chunk.as_ref(), first >= from && last < to))
@@ -173,24 +208,36 @@ impl Snapshot {
         })
     }
 
-    /// What is known of each product, by its number; the names as for [`Self::firsts`].
-    pub(super) fn lives(&self, names: &Directory) -> &[Life] {
+    /// What is known of the products; the names as for [`Self::firsts`].
+    pub(super) fn lives(&self, names: &Directory) -> &Lives {
         self.lives.get_or_init(|| {
-            let none = Life {
-                units: 0,
-                first: i64::MAX,
+            let room = names.products.room();
+            let mut lives = Lives {
+                firsts: vec![i64::MAX; room],
+                parts: Vec::new(),
             };
-            let mut lives = vec![none; names.products.room()];
-            for chunk in &self.chunks {
-                for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
-                    let at = chunk.at(place);
-                    for item in chunk.items(place) {
-                        if let Some(life) = lives.get_mut(chunk.product(item)) {
-                            life.units += chunk.item_units(item);
-                            life.first = life.first.min(at);
+            let (mut units, mut last) = (vec![0; room], i64::MIN);
+            let width = self.chunks.len().div_ceil(PARTS).max(1);
+            let mut end = 0;
+            for part in self.chunks.chunks(width) {
+                for chunk in part {
+                    last = last.max(chunk.span().1);
+                    for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
+                        let at = chunk.at(place);
+                        for item in chunk.items(place) {
+                            let product = chunk.product(item);
+                            if let (Some(units), Some(first)) =
+                                (units.get_mut(product), lives.firsts.get_mut(product))
+                            {
+                                *units += chunk.item_units(item);
+                                *first = (*first).min(at);
+                            }
                         }
                     }
                 }
+                end += part.len();
+                let units = units.clone();
+                lives.parts.push(Part { end, last, units });
             }
             lives
         })
