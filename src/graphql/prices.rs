@@ -32,15 +32,15 @@ const FIELDS: &[(&str, &str)] = &[
     ("Query.earnings", "200"),
     ("Query.freshness", "4"),
     ("Query.previewSegment", "500"),
-    ("Query.productSegments", "5000"),
+    ("Query.productSegments", "600"),
     ("Query.products", "450"),
     ("Query.report", "200"),
     ("Query.topSellingCategories", "600"),
-    ("Query.topSellingProducts", "700"),
+    ("Query.topSellingProducts", "400"),
     ("Query.trafficTargets", "700"),
     ("Query.userCohorts", "1500"),
-    ("Query.userSegmentMovement", "3000"),
-    ("Query.userSegments", "1500"),
+    ("Query.userSegmentMovement", "1000"),
+    ("Query.userSegments", "500"),
     ("Query.users", "1000"),
     ("Segment.members", "300"),
     ("Segment.size", "300"),
@@ -83,39 +83,40 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
 /// `productSegments` do; a filter takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "40")),
-    ("ProductFilter.builtInSegment", ("5000", "230")),
+    ("ProductFilter.builtInSegment", ("600", "230")),
     ("ProductFilter.segment", ("100", "150")),
-    ("ProductSegmentRule.builtInSegment", ("5000", "230")),
+    ("ProductSegmentRule.builtInSegment", ("600", "230")),
     ("ProductSegmentRule.metric", ("50", "100")),
     ("ProductSegmentRule.rank", ("50", "100")),
     ("ProductSegmentRule.segment", ("100", "150")),
     ("Query.report(segments:)", ("100", "150")),
     ("Query.segmentOverlap(ids:)", ("100", "150")),
     ("Query.topSellingCategories(filter:)", ("100", "240")),
-    ("UserFilter.builtInSegment", ("1500", "760")),
+    ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),
-    ("UserSegmentRule.builtInSegment", ("1500", "760")),
+    ("UserSegmentRule.builtInSegment", ("500", "760")),
     ("UserSegmentRule.metric", ("50", "100")),
     ("UserSegmentRule.rank", ("50", "100")),
     ("UserSegmentRule.segment", ("100", "150")),
 ];
 
-/// What each thousand actions cost instead where columns in memory hold them: of fields and inputs whose questions they answer,
-/// whatever else is asked of the database for the answer. A condition that only the database can test has the price above.
-const HELD: &[(&str, &str)] = &[
-    ("ProductFilter.builtInSegment", "10"),
-    ("ProductSegmentResult.products", "10"),
-    ("ProductSegmentRule.builtInSegment", "10"),
-    ("Query.productSegments", "10"),
-    ("Query.report", "10"),
-    ("Query.topSellingProducts", "10"),
-    ("Query.userSegmentMovement", "10"),
-    ("Query.userSegments", "10"),
-    ("User.rfm", "10"),
-    ("UserFilter.builtInSegment", "10"),
-    ("UserSegmentResult.topProducts", "10"),
-    ("UserSegmentResult.users", "10"),
-    ("UserSegmentRule.builtInSegment", "10"),
+/// What the database takes beside the thousands that it looks through, and what each thousand costs instead where columns in
+/// memory hold the actions: of fields and inputs whose questions they answer, whatever else the answer asks of the database. A
+/// condition that only the database can test has its own price above.
+const HELD: &[(&str, (&str, &str))] = &[
+    ("ProductFilter.builtInSegment", ("4400", "3")),
+    ("ProductSegmentResult.products", ("0", "1")),
+    ("ProductSegmentRule.builtInSegment", ("4400", "3")),
+    ("Query.productSegments", ("4400", "3")),
+    ("Query.report", ("0", "14")),
+    ("Query.topSellingProducts", ("300", "2")),
+    ("Query.userSegmentMovement", ("2000", "8")),
+    ("Query.userSegments", ("1000", "8")),
+    ("User.rfm", ("1000", "15")),
+    ("UserFilter.builtInSegment", ("1000", "8")),
+    ("UserSegmentResult.topProducts", ("0", "12")),
+    ("UserSegmentResult.users", ("0", "12")),
+    ("UserSegmentRule.builtInSegment", ("1000", "8")),
 ];
 
 /// Entries that plain lists are taken to have.
@@ -146,7 +147,9 @@ directive @scanCost(
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
-  "The points where columns in memory answer; as above where nothing is said."
+  "Points beside them, however few there are."
+  once: String
+  "The points for each thousand where columns in memory answer, with nothing beside them; as above where nothing is said."
   inMemory: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
@@ -276,7 +279,8 @@ fn price_of_input(coordinate: &str) -> String {
 /// The directive of what is looked through, with a blank before it.
 fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
     let mut text = format!(" @scanCost(weight: \"{weight}\"");
-    for (name, value) in [("ifGiven", if_given), ("inMemory", of(HELD, coordinate))] {
+    let (once, held) = of(HELD, coordinate).unzip();
+    for (name, value) in [("once", once), ("ifGiven", if_given), ("inMemory", held)] {
         if let Some(value) = value {
             text.push_str(&format!(", {name}: \"{value}\""));
         }

@@ -417,15 +417,19 @@ fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan
     let times = u64::try_from(times).unwrap_or(u64::MAX);
     Some(Scan {
         fixed: given.weight.unwrap_or_default().saturating_mul(times),
-        weight: given.scan.unwrap_or_default().saturating_mul(times),
-        held: given.held.map(|held| held.saturating_mul(times)),
+        once: given.scan.map_or(0, |scan| scan.once).saturating_mul(times),
+        weight: given
+            .scan
+            .map_or(0, |scan| scan.weight)
+            .saturating_mul(times),
+        held: given.scan.and_then(|scan| scan.held?.checked_mul(times)),
         arguments,
     })
 }
 
 /// What a field has to look through with these arguments.
 fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
-    let cost = info.scan.as_ref()?;
+    let (cost, if_given) = info.scan.as_ref()?;
     let mut arguments = constants(arguments);
     if let Some(window) = info.arguments.iter().find(|known| known.name == *WINDOW)
         && let Some(days) = &window.default
@@ -438,8 +442,9 @@ fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
             .get(name.as_str())
             .is_some_and(|value| *value != ConstValue::Null)
     };
-    cost.if_given.as_ref().is_none_or(given).then_some(Scan {
+    if_given.as_ref().is_none_or(given).then_some(Scan {
         fixed: 0,
+        once: cost.once,
         weight: cost.weight,
         held: cost.held,
         arguments,

@@ -29,6 +29,8 @@ pub(super) struct Part {
 pub struct Scan {
     /// What it costs however few there are, in thousandths of a point.
     pub fixed: u64,
+    /// What comes to that where the database reads them.
+    pub once: u64,
     /// What a thousand actions cost, likewise, where the database reads them.
     pub weight: u64,
     /// What they cost where columns in memory hold them, which can answer that question; none where they never do.
@@ -41,9 +43,12 @@ impl Scan {
     /// What looking through so many actions costs, in thousandths of a point, by who holds them.
     #[must_use]
     pub fn price(&self, actions: u64, is_held: bool) -> u64 {
-        let held = self.held.filter(|_| is_held);
-        let each = held.unwrap_or(self.weight).saturating_mul(actions) / 1_000;
-        self.fixed.saturating_add(each)
+        let (once, each) = match self.held.filter(|_| is_held) {
+            Some(held) => (0, held),
+            None => (self.once, self.weight),
+        };
+        let scanned = each.saturating_mul(actions) / 1_000;
+        self.fixed.saturating_add(once).saturating_add(scanned)
     }
 }
 

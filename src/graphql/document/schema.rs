@@ -141,10 +141,8 @@ pub(super) struct InputValue {
     pub(super) default: Option<ConstValue>,
     /// What answering it costs once, in thousandths of a point, by `@cost`.
     pub(super) weight: Option<u64>,
-    /// What a thousand actions in its period cost, likewise, by `@scanCost`.
-    pub(super) scan: Option<u64>,
-    /// What they cost where columns in memory hold them.
-    pub(super) held: Option<u64>,
+    /// What looking through the actions in its period costs, by `@scanCost`.
+    pub(super) scan: Option<ScanCost>,
 }
 
 impl InputValue {
@@ -163,19 +161,20 @@ pub(super) struct FieldInfo {
     pub(super) weight: Option<u64>,
     /// How long its list is, by `@listSize`.
     pub(super) list: Option<ListSize>,
-    /// What looking through the actions in its range costs, by `@scanCost`.
-    pub(super) scan: Option<ScanCost>,
+    /// What looking through the actions in its range costs, by `@scanCost`, and the argument without which nothing is looked
+    /// through.
+    pub(super) scan: Option<(ScanCost, Option<String>)>,
 }
 
-/// What `@scanCost` says.
-#[derive(Debug)]
+/// What `@scanCost` says, in thousandths of a point.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct ScanCost {
-    /// What a thousand actions cost, in thousandths of a point.
+    /// What a thousand actions cost.
     pub(super) weight: u64,
-    /// What they cost where columns in memory hold them.
+    /// What it costs however few there are.
+    pub(super) once: u64,
+    /// What a thousand actions cost where columns in memory hold them, and nothing else.
     pub(super) held: Option<u64>,
-    /// The argument without which nothing is looked through.
-    pub(super) if_given: Option<String>,
 }
 
 /// What `@listSize` says.

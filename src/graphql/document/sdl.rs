@@ -175,15 +175,22 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
             arguments: texts(&directives, "listSize", "slicingArguments"),
             fields: texts(&directives, "listSize", "sizedFields"),
         }),
-        scan: text(&directives, "scanCost", "weight")
-            .and_then(thousandths)
-            .map(|weight| ScanCost {
-                weight,
-                held: text(&directives, "scanCost", "inMemory").and_then(thousandths),
-                if_given: text(&directives, "scanCost", "ifGiven").map(str::to_owned),
-            }),
+        scan: scan_cost(&directives).map(|cost| {
+            let if_given = text(&directives, "scanCost", "ifGiven");
+            (cost, if_given.map(str::to_owned))
+        }),
     };
     Ok((name, info))
+}
+
+/// What `@scanCost` says.
+fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
+    let weight = |name| text(directives, "scanCost", name).and_then(thousandths);
+    Some(ScanCost {
+        weight: weight("weight")?,
+        once: weight("once").unwrap_or(0),
+        held: weight("inMemory"),
+    })
 }
 
 /// An argument of a directive.
@@ -227,15 +234,12 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
         None
     };
     let directives = parser.directives(true)?;
-    let weight = |directive| text(&directives, directive, "weight").and_then(thousandths);
-    let held = text(&directives, "scanCost", "inMemory").and_then(thousandths);
     Ok(InputValue {
         name,
         ty,
         default,
-        weight: weight("cost"),
-        scan: weight("scanCost"),
-        held,
+        weight: text(&directives, "cost", "weight").and_then(thousandths),
+        scan: scan_cost(&directives),
     })
 }
 
