@@ -349,10 +349,7 @@ pub fn of_segment(segment: Option<&Segment>, failure: Failure) -> Failure {
         return failure;
     }
     let message = format!("{name}{message}");
-    match error.code() {
-        Code::LimitExceeded => Error::limit("segment", message).into(),
-        _ => Error::bad_input("segment", message).into(),
-    }
+    error.reworded("segment", message).into()
 }
 
 /// The request that a field belongs to.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::UserError;
 use crate::access::key::new_id;
 use crate::domain::action::SOURCE;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::id::{self, derive};
 use crate::domain::rule;
 use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
@@ -442,6 +442,11 @@ async fn finish(
 
 /// Why a segment was not written, as a value.
 fn refused(refusal: Refused, field: &str) -> SegmentPayload {
+    let passed = match &refusal {
+        Refused::Full => Some(PassedLimit::of("segments", MAX_SEGMENTS, MAX_SEGMENTS + 1)),
+        Refused::TooLarge(passed, _) | Refused::TooLargeFor(_, passed, _) => *passed,
+        _ => None,
+    };
     let (field, code, message) = match refusal {
         Refused::Missing => (
             "id",
@@ -482,8 +487,8 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             ),
         ),
         Refused::Cycle(way) => return wrong(vec![cycle(&way)]),
-        Refused::TooLarge(excess) => ("rule", Code::LimitExceeded, excess),
-        Refused::TooLargeFor(name, excess) => (
+        Refused::TooLarge(_, excess) => ("rule", Code::LimitExceeded, excess),
+        Refused::TooLargeFor(name, _, excess) => (
             "rule",
             Code::LimitExceeded,
             format!("the segment {name:?} names this one, and would be beyond the limits with the new rule: {excess}"),
@@ -494,7 +499,7 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             format!("these segments name it: {}; change or archive them first", names.join(", ")),
         ),
     };
-    wrong(vec![UserError::new(field, code, message)])
+    wrong(vec![UserError::new(field, code, message).passing(passed)])
 }
 
 async fn prioritise(
@@ -536,8 +541,11 @@ async fn prioritise(
                 "the list would hold {many} products that are not known, at most {MAX_AWAITED} are allowed: list fewer, or \
                  take some of `awaitedProducts` off"
             );
+            let passed = PassedLimit::of("awaitedProducts", MAX_AWAITED, many);
             return Ok(PriorityProductsPayload {
-                user_errors: vec![UserError::new("products", Code::LimitExceeded, message)],
+                user_errors: vec![
+                    UserError::new("products", Code::LimitExceeded, message).passing(Some(passed)),
+                ],
                 ..PriorityProductsPayload::default()
             });
         }

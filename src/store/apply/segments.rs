@@ -3,7 +3,7 @@
 
 use super::super::apart;
 use super::{lock, raise_version};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::rule::{
     Definitions, MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion,
@@ -40,9 +40,9 @@ pub enum Refused {
     /// It would lead back to itself on this way.
     Cycle(Vec<String>),
     /// With what it names it is too large.
-    TooLarge(String),
+    TooLarge(Option<PassedLimit>, String),
     /// A segment that names it, by this name, would be too large or too deep with it.
-    TooLargeFor(String, String),
+    TooLargeFor(String, Option<PassedLimit>, String),
     /// These segments name it.
     Named(Vec<String>),
 }
@@ -357,7 +357,7 @@ async fn check_rule(
 ) -> Result<Option<Refused>, DbErr> {
     let named: Vec<Uuid> = rule.clone().named().into_iter().collect();
     if named.is_empty() {
-        return Ok(rule.size().excess().map(Refused::TooLarge));
+        return Ok(rule.size().excess().map(too_large));
     }
     let all = definitions(tx, publisher, &named).await?;
     let gone = named.iter().filter_map(|id| match all.segment(*id) {
@@ -374,9 +374,13 @@ async fn check_rule(
     }
     let excess = match all.size(rule) {
         Ok(size) => size.excess(),
-        Err(error) => Some(error.message().to_owned()),
+        Err(error) => Some(error),
     };
-    Ok(excess.map(Refused::TooLarge))
+    Ok(excess.map(too_large))
+}
+
+fn too_large(excess: Error) -> Refused {
+    Refused::TooLarge(excess.passed(), excess.message().to_owned())
 }
 
 /// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.
@@ -415,7 +419,8 @@ async fn check_change(
     let unfit = above.into_iter().find_map(|id| {
         let error = all.check_size(id).err()?;
         let name = all.segment(id)?.name.clone();
-        Some(Refused::TooLargeFor(name, error.message().to_owned()))
+        let words = error.message().to_owned();
+        Some(Refused::TooLargeFor(name, error.passed(), words))
     });
     Ok(unfit)
 }
