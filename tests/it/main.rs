@@ -58,6 +58,7 @@ mod tenants;
 mod tokens;
 mod totals;
 mod traffic;
+mod trail;
 mod uploads;
 mod walls;
 mod web;

@@ -112,7 +112,7 @@ impl Asked {
         };
         drop(tx);
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
-        let id = retry_apart(store.clone(), scope, run, chosen, offset, request.now).await?;
+        let id = retry_apart(store.clone(), scope, run, chosen, offset, request.note()?).await?;
         request.renew().await;
         let found = imports::by_ids(&request.tx, request.scope, &[id]).await?;
         Ok(RetryRejectedRecordsPayload {

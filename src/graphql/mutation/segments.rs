@@ -282,7 +282,7 @@ async fn create(
         given,
         members: None,
     };
-    let written = carry_out(store, scope, order).await?;
+    let written = carry_out(store, scope, order, request.note()?).await?;
     let payload = finish(request, written, "name").await?;
     Ok(SegmentPayload {
         warnings,
@@ -302,7 +302,12 @@ async fn put(
         return Ok(refused(Refused::Missing, "id"));
     };
     let order = order(key, expected, request.now);
-    finish(request, carry_out(store, scope, order).await?, "id").await
+    finish(
+        request,
+        carry_out(store, scope, order, request.note()?).await?,
+        "id",
+    )
+    .await
 }
 
 async fn update(
@@ -354,7 +359,7 @@ async fn update(
     if !problems.is_empty() {
         return Ok(wrong(problems));
     }
-    let written = carry_out(store, scope, Order::Update(change)).await?;
+    let written = carry_out(store, scope, Order::Update(change), request.note()?).await?;
     let payload = finish(request, written, "expectedVersion").await?;
     Ok(SegmentPayload {
         warnings,
@@ -419,7 +424,7 @@ async fn freeze(
         given: given.to_owned(),
         members: set,
     };
-    let written = carry_out(store, scope, order).await?;
+    let written = carry_out(store, scope, order, request.note()?).await?;
     finish(request, written, "name").await
 }
 
@@ -533,7 +538,7 @@ async fn prioritise(
         named: named.collect(),
         ids: members.ids,
     };
-    let changed = change_priority(store, scope, change, products, request.now).await?;
+    let changed = change_priority(store, scope, change, products, request.note()?).await?;
     let (changed, awaited) = match changed {
         Ok(changed) => changed,
         Err(TooManyAwaited(many)) => {

@@ -2,7 +2,9 @@
 //! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
 
 use super::super::apart;
+use super::super::audit::write_segment;
 use super::{lock, raise_version};
+use crate::domain::audit::{Act, Note};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::rule::{
@@ -67,6 +69,19 @@ pub struct Change {
     pub now: Instant,
 }
 
+impl Change {
+    /// What of the segment it changes, by the names of the arguments.
+    fn parts(&self) -> Vec<&'static str> {
+        let parts = [
+            ("name", self.name.is_some()),
+            ("description", self.description.is_some()),
+            ("rule", self.rule.is_some()),
+        ];
+        let given = parts.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(name, _)| name).collect()
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Order {
@@ -89,21 +104,38 @@ pub enum Order {
     Restore(Uuid, Option<i32>, Instant),
 }
 
-/// Carries an order out, all of it or nothing.
+/// Carries an order out, all of it or nothing; what is refused, or was so before, leaves nothing in the trail either.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
-pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<Written> {
+pub async fn carry_out(
+    store: Store,
+    scope: WriteScope,
+    order: Order,
+    note: Note,
+) -> Result<Written> {
     apart(async move || match &order {
         Order::Create {
             segment,
             rule,
             given,
             members,
-        } => create(&store, scope, (segment, rule, given), members.as_deref()).await,
-        Order::Update(change) => update(&store, scope, change).await,
-        Order::Archive(id, expected, now) => archive(&store, scope, (*id, *expected), *now).await,
-        Order::Restore(id, expected, now) => restore(&store, scope, (*id, *expected), *now).await,
+        } => {
+            create(
+                &store,
+                (scope, &note),
+                (segment, rule, given),
+                members.as_deref(),
+            )
+            .await
+        }
+        Order::Update(change) => update(&store, (scope, &note), change).await,
+        Order::Archive(id, expected, now) => {
+            archive(&store, (scope, &note), (*id, *expected), *now).await
+        }
+        Order::Restore(id, expected, now) => {
+            restore(&store, (scope, &note), (*id, *expected), *now).await
+        }
     })
     .await
 }
@@ -111,7 +143,7 @@ pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<
 /// Writes a new segment in its first version; of a frozen one, with its members.
 async fn create(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (segment, rule, given): (&Segment, &Rule, &str),
     members: Option<&SegmentSet>,
 ) -> Result<Written> {
@@ -151,6 +183,12 @@ async fn create(
                 Some(set) => take_members(tx, publisher, segment.id, set).await?,
                 None => write_uses(tx, publisher, segment.id, rule).await?,
             }
+            let act = if segment.frozen_at.is_some() {
+                Act::SegmentFrozen
+            } else {
+                Act::SegmentCreated
+            };
+            write_segment(tx, publisher, note, (act, segment, &[])).await?;
             raise_version(tx, publisher, sequence, segment.created_at).await?;
             Ok(Ok(segment.clone()))
         })
@@ -158,7 +196,11 @@ async fn create(
 }
 
 /// Changes a segment, which then has a new version.
-async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Written> {
+async fn update(
+    store: &Store,
+    (scope, note): (WriteScope, &Note),
+    change: &Change,
+) -> Result<Written> {
     let publisher = scope.publisher();
     let text = change
         .rule
@@ -207,6 +249,8 @@ async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Wri
                 text.as_deref().zip(given),
             )
             .await?;
+            let told = (Act::SegmentUpdated, &segment, &*change.parts());
+            write_segment(tx, publisher, note, told).await?;
             raise_version(tx, publisher, sequence, change.now).await?;
             Ok(Ok(segment))
         })
@@ -216,7 +260,7 @@ async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Wri
 /// Puts a segment away, which no other may name.
 async fn archive(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
     now: Instant,
 ) -> Result<Written> {
@@ -238,6 +282,7 @@ async fn archive(
             segment.archived_at = Some(now);
             segment.updated_at = now;
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            write_segment(tx, publisher, note, (Act::SegmentArchived, &segment, &[])).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })
@@ -247,7 +292,7 @@ async fn archive(
 /// Takes a segment back that was put away.
 async fn restore(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
     now: Instant,
 ) -> Result<Written> {
@@ -276,6 +321,7 @@ async fn restore(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            write_segment(tx, publisher, note, (Act::SegmentRestored, &segment, &[])).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })
