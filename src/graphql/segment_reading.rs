@@ -11,7 +11,7 @@ use super::input::reader::{ListedMember, MemberName, Reader, unfit_currencies, u
 use super::input::rule::SegmentRuleInput;
 use super::mutation::UserError;
 use crate::domain::action::SOURCE;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::Code;
 use crate::domain::id::{Kind, derive};
 use crate::domain::rule::{Definitions, Rule, Subject};
 use crate::store::members::{known_ids, known_values};

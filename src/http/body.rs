@@ -37,8 +37,10 @@ pub fn check_type(request: &HttpRequest) -> Result<(), Refusal> {
         ));
     };
     if !value.to_str().is_ok_and(is_json) {
+        // As much of it as tells what was meant: a header can be very long.
+        let shown: String = format!("{value:?}").chars().take(60).collect();
         return Err(refused(format!(
-            "The body's type {value:?} is not accepted: send application/json in UTF-8."
+            "The body's type {shown} is not accepted: send application/json in UTF-8."
         )));
     }
     let coded = request

@@ -115,7 +115,7 @@ fn long_question() -> String {
     let report = |name: &str| {
         format!(
             "{name}: report(range: {{days: {{from: \"2024-01-01\", to: \"2024-04-13\"}}}}, bucket: QUARTER_HOUR, fillGaps: true, \
-             first: 100) {{ nodes {{ values {{ actions rewardTotal {{ amount {{ amount }} }} }} }} totals {{ actions }} }} "
+             first: 100) {{ nodes {{ values {{ actions }} }} totals {{ actions }} }} "
         )
     };
     format!("{{ {} {} {} }}", report("a"), report("b"), report("c"))

@@ -249,7 +249,8 @@ async fn update(
                 text.as_deref().zip(given),
             )
             .await?;
-            let told = (Act::SegmentUpdated, &segment, &*change.parts());
+            let parts = change.parts();
+            let told = (Act::SegmentUpdated, &segment, parts.as_slice());
             write_segment(tx, publisher, note, told).await?;
             raise_version(tx, publisher, sequence, change.now).await?;
             Ok(Ok(segment))
@@ -328,7 +329,7 @@ async fn restore(
         .await
 }
 
-fn broken(error: &crate::domain::error::Error) -> DbErr {
+fn broken(error: &Error) -> DbErr {
     DbErr::Custom(error.to_string())
 }
 
