@@ -38,7 +38,13 @@ fn many(count: usize, one: impl Fn(usize) -> String) -> String {
 }
 
 fn list(count: usize) -> Vec<String> {
-    (0..count).map(|number| number.to_string()).collect()
+    numbers(0, count)
+}
+
+fn numbers(from: usize, count: usize) -> Vec<String> {
+    (from..from + count)
+        .map(|number| number.to_string())
+        .collect()
 }
 
 const EXISTING: &str = "every_limit_can_be_set_and_refuses_by_its_name";
@@ -233,8 +239,8 @@ fn of_documents() -> Vec<(&'static str, How)> {
         (
             "operationRows",
             text(
-                "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { id } } } } } } }",
-                Some("Action.items(first:)"),
+                "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { ordinal } } } } } } }",
+                None,
             ),
         ),
         ("cost", Shown("limits", EXISTING)),
@@ -331,9 +337,11 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
     for _ in 0..12 {
         deep = json!({ "not": deep });
     }
-    let built_in: Vec<Value> = (1..=121)
-        .map(|days| json!({ "builtInSegment": { "kind": "NEW", "period": { "last": { "count": days, "unit": "DAY" } } } }))
-        .collect();
+    // Seventy a filter: one that names more is beyond `filterMetrics` before.
+    let periods = |from: u32| -> Value {
+        let one = |days| json!({ "builtInSegment": { "kind": "NEW", "period": { "last": { "count": days, "unit": "DAY" } } } });
+        json!({ "or": (from..from + 70).map(one).collect::<Vec<_>>() })
+    };
     let users = "query($f: UserFilter) { users(filter: $f) { totalCount } }";
     let of_users = |filter: Value| {
         Asked(
@@ -354,9 +362,12 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
     };
     let quarters =
         "range: {days: {from: \"2024-01-01\", to: \"2024-04-13\"}}, bucket: QUARTER_HOUR";
-    let statement = "query($f: ActionFilter) { report(range: {days: {from: \"2024-01-01\", to: \"2024-04-13\"}}, bucket: QUARTER_HOUR, \
-                     groupBy: [SUBID1], filter: $f, first: 1) { nodes { values { actions } } } }";
-    let named = json!({ "or": (0..4).map(|part| json!({ "orderId": { "in": list(1_000).iter().map(|id| format!("{part}-{id}")).collect::<Vec<_>>() } })).collect::<Vec<_>>() });
+    let by_segments = |segments: &[String], coordinate| {
+        let document = format!(
+            "query($ids: [ID!]) {{ report({range}, groupBy: [USER_SEGMENT], segments: $ids) {{ nodes {{ values {{ actions }} }} }} }}"
+        );
+        Asked(document, json!({ "ids": segments }), Some(coordinate))
+    };
     vec![
         (
             "pages",
@@ -368,8 +379,8 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
         (
             "segmentPages",
             text(
-                "{ segments(first: 251) { nodes { id } } }",
-                Some("Query.segments(first:)"),
+                format!("{{ userSegments({range}, first: 251) {{ nodes {{ size }} }} }}"),
+                Some("Query.userSegments(first:)"),
             ),
         ),
         (
@@ -402,13 +413,7 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
         ),
         (
             "reportSegments",
-            report(
-                &format!(
-                    "groupBy: [USER_SEGMENT], segments: {}",
-                    json!(vec![&ids.segment; 21])
-                ),
-                "Query.report(segments:)",
-            ),
+            by_segments(&ids.long, "Query.report(segments:)"),
         ),
         (
             "reportActions",
@@ -467,11 +472,8 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
         ),
         (
             "statementValues",
-            Asked(
-                statement.to_owned(),
-                json!({ "f": named }),
-                Some("Query.report(filter:)"),
-            ),
+            // The lists of all these segments stand in one statement.
+            by_segments(&ids.long[..20], "Query.report(filter:)"),
         ),
         (
             "segmentTrendPoints",
@@ -488,7 +490,14 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
                 Some("Query.segmentOverlap(ids:)"),
             ),
         ),
-        ("builtInPeriods", of_users(json!({ "or": built_in }))),
+        (
+            "builtInPeriods",
+            Asked(
+                "query($a: UserFilter, $b: UserFilter) { first: users(filter: $a) { totalCount } all: users(filter: $b) { totalCount } }".to_owned(),
+                json!({ "a": periods(1), "b": periods(71) }),
+                Some("Query.users"),
+            ),
+        ),
         (
             "cohortPeriods",
             text(
@@ -510,7 +519,7 @@ fn of_changes(ids: &Ids) -> Vec<(&'static str, How)> {
     };
     let many_times = |id: &str, times: usize| json!({ "users": { "and": vec![json!({ "segment": { "in": [id] } }); times] } });
     let metrics: Vec<Value> = (1..=25).map(metric).collect();
-    let products = "mutation($products: ProductList!) { done: setPriorityProducts(products: $products) { changed ERRORS } }";
+    let products = "mutation($products: ProductList!) { done: addPriorityProducts(products: $products) { changed ERRORS } }";
     let retry = format!(
         "mutation($records: [RetriedRecord!]) {{ done: retryRejectedRecords(run: {:?}, records: $records) {{ run {{ id }} ERRORS }} }}",
         ids.run
@@ -535,7 +544,7 @@ fn of_changes(ids: &Ids) -> Vec<(&'static str, How)> {
             "awaitedProducts",
             Changed(
                 products.to_owned(),
-                json!({ "products": { "externalIds": list(10_001) } }),
+                json!({ "products": { "externalIds": numbers(100_000, 5_002) } }),
             ),
         ),
         (
@@ -553,8 +562,8 @@ fn metric(least: i64) -> Value {
 
 /// What has to be there for some limits to be met.
 struct Ids {
-    /// A segment.
-    segment: String,
+    /// One more segment than a report names, with lists of which a statement takes fewer.
+    long: Vec<String>,
     /// Segments with more metrics together than a filter may name.
     metrics: Vec<String>,
     /// A segment below which there are as many levels as there may be.
@@ -630,7 +639,6 @@ async fn prepared(server: &Running) -> Ids {
         );
     }
     let mut deepest = made(server, "bottom", json!({ "users": metric(1) })).await;
-    let segment = deepest.clone();
     for level in 1..=5 {
         let rule = json!({ "users": { "segment": { "in": [deepest] } } });
         deepest = made(server, &format!("level {level}"), rule).await;
@@ -645,8 +653,22 @@ async fn prepared(server: &Running) -> Ids {
         json!({ "users": { "or": [values, values] } }),
     )
     .await;
+    let mut long = Vec::new();
+    for number in 0..21 {
+        let part = |part: usize| json!({ "user": { "value": { "in": numbers(number * 2_000 + part * 1_000, 900) } } });
+        let rule = json!({ "users": { "or": [part(0), part(1)] } });
+        long.push(made(server, &format!("long {number}"), rule).await);
+    }
+    let known = "mutation($products: ProductList!) { done: setPriorityProducts(products: $products) { changed } }";
+    let known = asked(
+        server,
+        known,
+        &json!({ "products": { "externalIds": numbers(1, 5_000) } }),
+    )
+    .await;
+    assert_eq!(known["data"]["done"]["changed"], 5_000, "{known:#}");
     Ids {
-        segment,
+        long,
         metrics,
         deepest,
         conditions,
