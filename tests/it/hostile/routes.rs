@@ -63,6 +63,22 @@ fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// Whether as many bytes have come as the head announces; whether they are right is checked afterwards.
+fn is_whole(bytes: &[u8], method: &str) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.and_then(|length| length.parse::<usize>().ok());
+    match length {
+        Some(length) => method == "HEAD" || bytes.len() >= end + 4 + length,
+        None => bytes.ends_with(b"\r\n0\r\n\r\n"),
+    }
+}
+
 /// Reads an answer and checks its form: a status, a head, and as many bytes as the head says.
 fn read(name: &str, method: &str, bytes: &[u8]) -> Answer {
     let shown = || String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
@@ -100,7 +116,14 @@ fn sent(server: &Running, (name, method): (&str, &str), bytes: &[u8]) -> Option<
     // The server may hang up before everything is sent.
     let _ = socket.write_all(bytes);
     let mut found = Vec::new();
-    let _ = socket.read_to_end(&mut found);
+    let mut piece = [0; 65_536];
+    // To the end of the answer: after a body that has none, the connection may stay open for a while.
+    while !is_whole(&found, method)
+        && let Ok(count) = socket.read(&mut piece)
+        && count > 0
+    {
+        found.extend_from_slice(&piece[..count]);
+    }
     if found.is_empty() {
         return None;
     }
