@@ -50,6 +50,7 @@ fn numbers(from: usize, count: usize) -> Vec<String> {
 const EXISTING: &str = "every_limit_can_be_set_and_refuses_by_its_name";
 
 /// The limits of documents and variables.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_documents() -> Vec<(&'static str, How)> {
     let aliases = |page: &str| {
         format!(
@@ -317,6 +318,7 @@ fn of_doors() -> Vec<(&'static str, How)> {
 }
 
 /// The limits of lists, filters and reports.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
     let range = "range: {days: {from: \"2024-01-01\", to: \"2024-12-31\"}}";
     let report = |arguments: &str, coordinate| {

@@ -117,8 +117,11 @@ fn list(change: &str, ids: &str) -> String {
     )
 }
 
-/// Every kind of change, with what the trail has to say of it: the act, its subject, and a part of its words.
-async fn changes(server: &Running, ids: &Ids) -> Vec<(&'static str, String, &'static str)> {
+/// What the trail has to say of a change: the act, its subject, and a part of its words.
+type Told = (&'static str, String, &'static str);
+
+/// Every kind of change of a key.
+async fn changes_of_keys(server: &Running) -> Vec<Told> {
     let mut told = Vec::new();
     let made = done(
         server,
@@ -144,6 +147,12 @@ async fn changes(server: &Running, ids: &Ids) -> Vec<(&'static str, String, &'st
         done(server, &format!("{change} {{ userErrors {{ message }} }}")).await;
         told.push((act, key.clone(), words));
     }
+    told
+}
+
+/// Every other kind of change.
+async fn changes(server: &Running, ids: &Ids) -> Vec<Told> {
+    let mut told = changes_of_keys(server).await;
     let made = done(server, &create("Buyers")).await;
     let segment = made["segment"]["id"].as_str().unwrap().to_owned();
     told.push(("SEGMENT_CREATED", segment.clone(), "\"Buyers\", version 1"));
@@ -203,7 +212,7 @@ async fn changes(server: &Running, ids: &Ids) -> Vec<(&'static str, String, &'st
 }
 
 /// What the command line does: there is no other way to it.
-async fn on_the_command_line(server: &Running) -> Vec<(&'static str, String, &'static str)> {
+async fn on_the_command_line(server: &Running) -> Vec<Told> {
     let one = &server.publishers[0];
     let made = secret(&server.store, one, Some("blog"), server.now()).await;
     let prefix = made[3..11].to_owned();
@@ -305,6 +314,36 @@ async fn whatever_is_done_stands_in_the_trail_once_and_is_its_publishers_alone()
     );
 }
 
+fn of_id(change: &str, segment: &str, more: &str) -> String {
+    format!("{change}(id: {segment:?}{more}) {SEGMENT}")
+}
+
+/// Changes that are refused, each for its own reason.
+fn refusals(ids: &Ids, segment: &str) -> Vec<String> {
+    let of_id = |change: &str, more: &str| of_id(change, segment, more);
+    vec![
+        create("BUYERS"),
+        create(""),
+        of_id("updateSegment", ", expectedVersion: 7, name: \"x\""),
+        of_id("archiveSegment", ""),
+        of_id("freezeSegment", ", name: \"Buyers\""),
+        of_id("restoreSegment", ", expectedVersion: 7"),
+        settings(3),
+        link("setDeeplink", ids, ", base: \"http://evil.example/\""),
+        users(ids, 7),
+        list("set", "[\"\"]"),
+        retry(ids, "records: [{ordinal: 9}]"),
+        retry(
+            &Ids {
+                run: ids.space.clone(),
+                space: String::new(),
+                program: String::new(),
+            },
+            "all: true",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn what_is_refused_or_changes_nothing_leaves_no_entry() {
     let server = running("budget_capacity = 0").await;
@@ -323,28 +362,8 @@ async fn what_is_refused_or_changes_nothing_leaves_no_entry() {
     done(&server, &users(&ids, 3)).await;
     done(&server, &list("set", "[\"1\"]")).await;
     let before = trail(&server, 0).await;
-    let of_id = |change: &str, more: &str| format!("{change}(id: {segment:?}{more}) {SEGMENT}");
-    let refused = [
-        create("BUYERS"),
-        create(""),
-        of_id("updateSegment", ", expectedVersion: 7, name: \"x\""),
-        of_id("archiveSegment", ""),
-        of_id("freezeSegment", ", name: \"Buyers\""),
-        of_id("restoreSegment", ", expectedVersion: 7"),
-        settings(3),
-        link("setDeeplink", &ids, ", base: \"http://evil.example/\""),
-        users(&ids, 7),
-        list("set", "[\"\"]"),
-        retry(&ids, "records: [{ordinal: 9}]"),
-        retry(
-            &Ids {
-                run: ids.space.clone(),
-                space: String::new(),
-                program: String::new(),
-            },
-            "all: true",
-        ),
-    ];
+    let of_id = |change: &str, more: &str| of_id(change, segment, more);
+    let refused = refusals(&ids, segment);
     for change in &refused {
         let data = server
             .data(0, &format!("mutation {{ done: {change} }}"))
