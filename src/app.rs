@@ -143,6 +143,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         documents: document_limits(limits),
         door: DoorLimits {
             body_bytes: limits.max_body_bytes,
+            import_bytes: settings.import_max_bytes,
             head_ms: limits.head_deadline_ms,
             body_ms: millis(settings.body_deadline),
             operation_ms: millis(settings.request_deadline),

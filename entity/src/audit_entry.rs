@@ -1,8 +1,8 @@
-//! What an administrator did: written once, never changed.
+//! What was done to keys, segments and settings: written once, never changed.
 
 use sea_orm::entity::prelude::*;
 
-/// What an administrator did: written once, never changed.
+/// What was done to keys, segments and settings: written once, never changed.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "audit_entries")]
@@ -15,11 +15,11 @@ pub struct Model {
     pub id: Uuid,
     /// When, µs since 1970 UTC.
     pub at_us: i64,
-    /// Who, in words: a key's public part, or the command line.
+    /// Who, in words: a key's public part, the subject of a token, or the command line.
     pub actor: String,
     /// What, such as `KEY_CREATED`.
     pub act: String,
-    /// To what: a key's public part.
+    /// To what: the public part of a key or of an address for postbacks, the id of a row, or a name.
     pub subject: String,
     /// What was changed, in words.
     pub detail: String,

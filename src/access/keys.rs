@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::key;
+use crate::domain::audit::{Actor, Note};
 use crate::domain::error::{Error, Result};
 use crate::domain::id::PublisherId;
-use crate::domain::key::{Actor, ApiKey, KeyTerms};
+use crate::domain::key::{ApiKey, KeyTerms};
 use crate::domain::scope::{Credential, Viewer, WriteScope};
 use crate::domain::time::Instant;
-use crate::store::keys::{self, Change, Changed, NewKey, Note};
+use crate::store::keys::{self, Change, Changed, NewKey};
 use crate::store::{ReadTx, Store};
 
 /// The longest that a secret is taken beside the one that took its place.
@@ -23,7 +24,7 @@ pub struct WithSecret {
     pub secret: String,
 }
 
-/// Who administers, and when.
+/// Who administers, or changes what the trail tells of, and when.
 #[derive(Clone, Debug)]
 pub struct Administrator {
     /// Whose keys.
@@ -71,10 +72,14 @@ impl Administrator {
         WriteScope::for_entrance(self.publisher)
     }
 
-    fn note(&self) -> Result<Note<'_>> {
+    /// What the trail says of a change that is made now: a note for each entry.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn note(&self) -> Result<Note> {
         Ok(Note {
             id: self.new_id()?,
-            actor: &self.actor,
+            actor: self.actor.clone(),
             now: self.now,
         })
     }
@@ -96,7 +101,7 @@ impl Administrator {
             hash: &made.hash,
             terms: &terms,
         };
-        keys::insert(store, self.scope(), new, self.note()?).await?;
+        keys::insert(store, self.scope(), new, &self.note()?).await?;
         let key = ApiKey {
             id: new.id,
             prefix: made.prefix.clone(),
@@ -139,7 +144,7 @@ impl Administrator {
             after: terms,
         };
         let change = (key.id, change);
-        keys::change(store, self.scope(), change, force, self.note()?).await
+        keys::change(store, self.scope(), change, force, &self.note()?).await
     }
 
     /// Gives a key another secret; the one before is taken for `overlap` more. None where the key was revoked.
@@ -162,7 +167,7 @@ impl Administrator {
             keep_until,
         };
         let changed =
-            keys::change(store, self.scope(), (key.id, change), false, self.note()?).await?;
+            keys::change(store, self.scope(), (key.id, change), false, &self.note()?).await?;
         Ok((changed == Changed::Done).then(|| WithSecret {
             key: ApiKey {
                 previous_until: Some(keep_until),
@@ -178,7 +183,7 @@ impl Administrator {
     /// When the database fails.
     pub async fn revoke(&self, store: &Store, key: &ApiKey, force: bool) -> Result<Changed> {
         let change = (key.id, Change::Revoked);
-        keys::change(store, self.scope(), change, force, self.note()?).await
+        keys::change(store, self.scope(), change, force, &self.note()?).await
     }
 }
 

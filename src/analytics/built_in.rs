@@ -1,7 +1,7 @@
 //! Who is in built-in segments that conditions name: the divisions of `segments`, of which only the members are kept.
 
 use super::segments::{ProductSegments, UserSegments, divide, products, user_facts};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::rule::{
@@ -170,7 +170,8 @@ pub fn check(periods: usize) -> Result<()> {
         "the request asks for built-in segments of {periods} periods, as of each moment by itself; {MAX_BUILT_IN_PERIODS} \
          are allowed: ask for fewer points of time, or in several requests"
     );
-    Err(Error::limit("builtInSegment", message))
+    let passed = PassedLimit::of("builtInPeriods", MAX_BUILT_IN_PERIODS, periods);
+    Err(Error::limit("builtInSegment", passed, message))
 }
 
 fn user_members(divided: &UserSegments) -> impl Iterator<Item = (BuiltInKind, Vec<Uuid>)> {

@@ -1,7 +1,7 @@
 //! Cohorts: users by the period of their first counted action against the periods since.
 
 use super::sources::lifetimes_answer;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::report::Bucket;
 use crate::domain::report::buckets::divide;
 use crate::domain::sales::FactQuery;
@@ -39,7 +39,8 @@ fn periods(facts: &FactQuery, bucket: Bucket, week_start: WeekStart) -> Result<V
             periods.len(),
             bucket.as_str()
         );
-        return Err(Error::limit("bucket", message));
+        let passed = PassedLimit::of("cohortPeriods", MAX_PERIODS, periods.len());
+        return Err(Error::limit("bucket", passed, message));
     }
     Ok(periods)
 }

@@ -264,7 +264,8 @@ async fn link(store: &Store, publisher: &Publisher, now: Instant) -> Result<(), 
         let base = format!("https://ad.admitad.com/g/{}/", code.simple());
         let template = Template::new(&base, None, &[], &Hosts::default())?;
         let key = (space.id, program.id, DeeplinkSource::ByHand);
-        deeplinks::set(store, scope, key, &template, now).await?;
+        let note = Administrator::command_line(publisher.id, now).note()?;
+        deeplinks::set(store, scope, key, &template, (&program.name, &note)).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `actiongraph key`: makes, lists, changes, rotates and revokes API keys; `actiongraph audit`: what was done to them.
+//! `actiongraph key`: makes, lists, changes, rotates and revokes API keys.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +12,6 @@ use crate::access::keys::{Administrator, LONGEST_OVERLAP};
 use crate::clock::Clock;
 use crate::domain::key::{ApiKey, KeyBudget, KeyTerms};
 use crate::domain::limits::{Limits, SubidLimit};
-use crate::domain::page::PageRequest;
 use crate::domain::scope::{KeyScope, Publisher, WriteScope};
 use crate::domain::time::{Day, Instant, start_of_day};
 use crate::store::keys::{self, Changed, StoredKey};
@@ -159,19 +158,6 @@ pub(super) struct RotateArgs {
     keep: Duration,
     #[command(flatten)]
     one: OneArgs,
-}
-
-/// Flags of `audit`.
-#[derive(Args)]
-pub(super) struct AuditArgs {
-    /// Whose trail
-    #[arg(long, value_name = "NAME")]
-    publisher: String,
-    /// How many entries, the latest first
-    #[arg(long, value_name = "COUNT", default_value = "100")]
-    last: u32,
-    #[command(flatten)]
-    database: Database,
 }
 
 fn scope(text: &str) -> Result<KeyScope, String> {
@@ -510,48 +496,6 @@ fn revoke(args: &OneArgs, output: &Output) -> Outcome {
             _ => "was revoked before",
         };
         output.line(&format!("{prefix} {words}."))?;
-        store.close().await;
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-/// Prints a publisher's trail.
-pub(super) fn audit(args: &AuditArgs, output: &Output) -> Outcome {
-    let settings = args.database.settings()?;
-    block_on(async {
-        let store = open(&settings).await?;
-        store.is_ready().await?;
-        let publisher = publisher(&store, &args.publisher).await?;
-        let scope = WriteScope::for_entrance(publisher.id).read();
-        let page = PageRequest {
-            size: args.last,
-            forward: true,
-            after: None,
-            before: None,
-        };
-        let page = keys::trail(&ReadTx::new(&store), scope, &page).await?;
-        let rows: Vec<Vec<String>> = page
-            .rows
-            .into_iter()
-            .map(|(entry, _)| {
-                vec![
-                    entry.at.to_rfc3339(),
-                    entry.actor.name,
-                    entry.actor.address.unwrap_or_else(|| "-".to_owned()),
-                    entry.act.as_str().to_owned(),
-                    entry.subject,
-                    entry.detail,
-                ]
-            })
-            .collect();
-        if rows.is_empty() {
-            output.note("Nothing was done with keys of this publisher yet.");
-        } else {
-            output.print(&table(
-                &["WHEN", "WHO", "FROM", "WHAT", "KEY", "SINCE THEN"],
-                &rows,
-            ))?;
-        }
         store.close().await;
         Ok(ExitCode::SUCCESS)
     })

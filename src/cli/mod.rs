@@ -5,6 +5,7 @@
 
 mod accounts;
 mod adjustments;
+mod audit;
 mod demo;
 mod demo_data;
 mod documents;
@@ -78,8 +79,8 @@ enum Command {
     /// Make, limit, rotate, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Show what administrators did with keys.
-    Audit(key::AuditArgs),
+    /// Show the trail of what was done to keys, addresses for postbacks, segments and settings.
+    Audit(audit::AuditArgs),
     /// Store what moved the balance and was no action: deductions, fines, payouts.
     #[command(subcommand)]
     Adjustments(adjustments::AdjustmentsCommand),
@@ -175,7 +176,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args, &output),
         Command::Documents(args) => documents::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
-        Command::Audit(args) => key::audit(&args, &output),
+        Command::Audit(args) => audit::run(&args, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),

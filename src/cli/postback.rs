@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::output::{Output, table};
 use super::{Database, Failure, Outcome, block_on, now, open, publisher};
 use crate::access::key;
+use crate::access::keys::Administrator;
 use crate::clock::Clock;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
@@ -95,7 +96,8 @@ fn create(args: &CreateArgs, output: &Output) -> Outcome {
             ad_space: ad_space.filter(|name| !name.is_empty()),
         };
         let scope = WriteScope::for_entrance(publisher.id);
-        postback_secrets::insert(&store, scope, new, now).await?;
+        let who = Administrator::command_line(publisher.id, now);
+        postback_secrets::insert(&store, scope, new, &who.note()?).await?;
         output.note(&told(&publisher.slug));
         output.line(&format!("https://YOUR-HOST/postback/{}", made.secret))?;
         store.close().await;
@@ -184,7 +186,8 @@ fn revoke(args: &RevokeArgs, output: &Output) -> Outcome {
         let mut revoked = false;
         for secret in found {
             let scope = WriteScope::for_entrance(secret.publisher.id);
-            revoked |= postback_secrets::revoke(&store, scope, &secret.prefix, now).await?;
+            let note = Administrator::command_line(secret.publisher.id, now).note()?;
+            revoked |= postback_secrets::revoke(&store, scope, &secret.prefix, &note).await?;
         }
         let words = if revoked {
             "is revoked"

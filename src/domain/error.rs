@@ -62,12 +62,49 @@ impl Code {
     }
 }
 
+/// A limit that was passed, by its name in the root field `limits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassedLimit {
+    /// Its name there.
+    pub name: &'static str,
+    /// How much is allowed.
+    pub maximum: u64,
+    /// How much there was; at least, where counting stopped at the limit. None where nobody counted, as of time.
+    pub value: Option<u64>,
+}
+
+impl PassedLimit {
+    /// A limit, how much it allows, and how much there was.
+    #[must_use]
+    pub fn of(name: &'static str, maximum: impl TryInto<u64>, value: impl TryInto<u64>) -> Self {
+        Self {
+            value: Some(wide(value)),
+            ..Self::uncounted(name, maximum)
+        }
+    }
+
+    /// A limit and how much it allows, where nobody knows how much there would have been.
+    #[must_use]
+    pub fn uncounted(name: &'static str, maximum: impl TryInto<u64>) -> Self {
+        Self {
+            name,
+            maximum: wide(maximum),
+            value: None,
+        }
+    }
+}
+
+fn wide(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
 /// An error with a stable code, a sentence for the caller and, apart from it, a private cause for the log.
 #[derive(Debug)]
 pub struct Error {
     code: Code,
     message: String,
     field: Option<String>,
+    passed: Option<Box<PassedLimit>>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -82,6 +119,7 @@ impl Error {
             code,
             message: message.into(),
             field: None,
+            passed: None,
             cause: None,
         }
     }
@@ -95,12 +133,34 @@ impl Error {
         }
     }
 
-    /// A limit that was passed; the message names the limit, the value and the remedy.
+    /// A limit that was passed, by the argument `field`; the message says what is allowed, what there was, and the
+    /// remedy.
     #[must_use]
-    pub fn limit(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn limit(
+        field: impl Into<String>,
+        passed: PassedLimit,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             field: Some(field.into()),
-            ..Self::new(Code::LimitExceeded, message)
+            ..Self::new(Code::LimitExceeded, message).passing(passed)
+        }
+    }
+
+    /// The same error with the limit that was passed.
+    #[must_use]
+    pub fn passing(mut self, passed: PassedLimit) -> Self {
+        self.passed = Some(Box::new(passed));
+        self
+    }
+
+    /// The same fault of the argument `field`, in other words; its private cause stays behind.
+    #[must_use]
+    pub fn reworded(&self, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: Some(field.into()),
+            passed: self.passed.clone(),
+            ..Self::new(self.code, message)
         }
     }
 
@@ -138,6 +198,12 @@ impl Error {
         self.field.as_deref()
     }
 
+    /// The limit that was passed, if one was.
+    #[must_use]
+    pub fn passed(&self) -> Option<PassedLimit> {
+        self.passed.as_deref().copied()
+    }
+
     /// The private cause, for the log only.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
@@ -160,6 +226,17 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_keeps_its_figures_in_other_words() {
+        let passed = PassedLimit::of("nodes", 100_usize, 101_i64);
+        let error = Error::limit("ids", passed, "101 ids");
+        let told = error.reworded("segment", "segment \"x\": 101 ids");
+        assert_eq!(told.code(), Code::LimitExceeded);
+        assert_eq!(told.field(), Some("segment"));
+        assert_eq!(told.passed(), Some(passed));
+        assert_eq!((passed.maximum, passed.value), (100, Some(101)));
+    }
 
     #[test]
     fn what_the_caller_sees_never_holds_the_cause() {

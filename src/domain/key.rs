@@ -1,6 +1,5 @@
-//! API keys as an administrator sees them: their terms, their times, and the trail of what was done to them.
+//! API keys as an administrator sees them: their terms and their times.
 
-use super::action::words;
 use super::limits::Limits;
 use super::scope::KeyScope;
 use super::text::has_nul;
@@ -152,46 +151,6 @@ impl ApiKey {
     pub fn is_admin(&self, now: Instant) -> bool {
         self.is_active(now) && self.terms.scopes.contains(&KeyScope::Admin)
     }
-}
-
-words! {
-    /// What an administrator did.
-    Act {
-        /// Made a key.
-        KeyCreated = "KEY_CREATED",
-        /// Changed what a key may do or see.
-        KeyUpdated = "KEY_UPDATED",
-        /// Gave a key another secret.
-        KeyRotated = "KEY_ROTATED",
-        /// Revoked a key.
-        KeyRevoked = "KEY_REVOKED",
-    }
-}
-
-/// Who does something, from where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// Who, in words.
-    pub name: String,
-    /// The address that the request came from; none for the command line.
-    pub address: Option<String>,
-}
-
-/// An entry of the trail. There is no way to change or remove one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
-    /// Sorted by time, otherwise random.
-    pub id: Uuid,
-    /// When.
-    pub at: Instant,
-    /// Who, from where.
-    pub actor: Actor,
-    /// What.
-    pub act: Act,
-    /// To what: the public part of a key.
-    pub subject: String,
-    /// What it is now, in words.
-    pub detail: String,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Nothing here is async, does I/O, asks the clock, or knows a database, GraphQL or HTTP.
 
 pub mod action;
+pub mod audit;
 pub mod catalog;
 pub mod clicks;
 pub mod column;

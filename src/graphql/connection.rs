@@ -11,13 +11,15 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::error::Result;
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::Value;
 use crate::domain::page::{Cursor, Page, PageRequest};
 
 /// How large the pages of a list may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimits {
+    /// Their name in `limits`.
+    pub name: &'static str,
     /// Where the caller says nothing.
     pub default: u32,
     /// At most.
@@ -26,17 +28,20 @@ pub struct PageLimits {
 
 /// Pages of entities and of what hangs below them.
 pub const ENTITIES: PageLimits = PageLimits {
+    name: "pages",
     default: 20,
     max: 100,
 };
 /// Pages of segments.
 pub const SEGMENTS: PageLimits = PageLimits {
+    name: "segmentPages",
     default: 100,
     max: 250,
 };
 
 /// Pages of the groups of a report.
 pub const REPORT_GROUPS: PageLimits = PageLimits {
+    name: "reportPages",
     default: 100,
     max: 10_000,
 };
@@ -99,7 +104,8 @@ pub fn size(argument: &'static str, asked: i32, limits: PageLimits) -> Result<u3
             "{argument} is {asked}, the most for one page is {}: ask for {} or fewer and follow the cursors",
             limits.max, limits.max
         );
-        return Err(Error::limit(argument, message).into());
+        let passed = PassedLimit::of(limits.name, limits.max, size);
+        return Err(Error::limit(argument, passed, message).into());
     }
     Ok(size)
 }

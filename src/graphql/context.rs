@@ -14,9 +14,11 @@ use super::loaders::{Entity, Loaders};
 use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
+use crate::access::keys::Administrator;
 use crate::analytics::built_in::{self, Parameters};
 use crate::analytics::traffic;
-use crate::domain::error::{Code, Error};
+use crate::domain::audit::Note;
+use crate::domain::error::Code;
 use crate::domain::page::Page;
 use crate::domain::rule::{
     Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet, Subject,
@@ -307,6 +309,15 @@ impl RequestContext {
         Ok(all.set_of(rule, moment, &found)?)
     }
 
+    /// What the trail says of a change that this request makes: a note for each entry.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn note(&self) -> Result<Note> {
+        let address = self.address.map(|address| address.to_string());
+        Ok(Administrator::caller(&self.viewer, address, self.now).note()?)
+    }
+
     /// What the publisher set of the built-in segments' parameters: one statement for all that ask.
     ///
     /// # Errors
@@ -349,10 +360,7 @@ pub fn of_segment(segment: Option<&Segment>, failure: Failure) -> Failure {
         return failure;
     }
     let message = format!("{name}{message}");
-    match error.code() {
-        Code::LimitExceeded => Error::limit("segment", message).into(),
-        _ => Error::bad_input("segment", message).into(),
-    }
+    error.reworded("segment", message).into()
 }
 
 /// The request that a field belongs to.

@@ -387,7 +387,7 @@ fn failed(error: &Error, bounds: Bounds) -> Reply {
     let cause = error.cause().map(ToString::to_string).unwrap_or_default();
     tracing::warn!(cause, code = error.code().as_str(), "an estimate failed");
     let message: String = error.message().chars().take(bounds.message_chars).collect();
-    let told = Told::request(error.code().as_str(), &message, Vec::new());
+    let told = Told::request(error.code().as_str(), &message, Vec::new()).beyond(error.passed());
     refusal(vec![told], error.code())
 }
 

@@ -11,7 +11,7 @@ use async_graphql::{PathSegment, Pos, ServerError};
 use serde::Serialize;
 
 use super::document::Passed;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::time::TimeError;
 
 /// How many errors a mutation tells of its arguments.
@@ -110,7 +110,15 @@ impl Told {
         }
     }
 
-    /// Names the limit that was passed.
+    /// Names the limit that an error was about, if it was about one.
+    pub(super) fn beyond(mut self, passed: Option<PassedLimit>) -> Self {
+        self.extensions.limit = passed.map(|passed| passed.name);
+        self.extensions.maximum = passed.map(|passed| passed.maximum);
+        self.extensions.value = passed.and_then(|passed| passed.value);
+        self
+    }
+
+    /// Names the limit that was passed before execution.
     pub(super) fn passing(mut self, passed: Option<&Passed>) -> Self {
         if let Some(passed) = passed {
             self.extensions.limit = Some(passed.limit);
@@ -134,7 +142,7 @@ impl Told {
 
     /// Whether it is a limit that a field of the answer passed.
     pub(super) fn is_limit_of_field(&self) -> bool {
-        self.extensions.code == Code::LimitExceeded.as_str() && !self.path.is_empty()
+        self.extensions.limit.is_some() && !self.path.is_empty()
     }
 
     /// Names the field or argument of the schema, which `coordinate` knows by path and argument.
@@ -170,7 +178,7 @@ fn told(error: ServerError, failure: &Error, bounds: Bounds, reference: &str) ->
     } else {
         cut(failure.message(), bounds.message_chars)
     };
-    Told {
+    let told = Told {
         message,
         locations: error.locations,
         path: error.path,
@@ -183,7 +191,8 @@ fn told(error: ServerError, failure: &Error, bounds: Bounds, reference: &str) ->
             coordinate: None,
             reference: internal.then(|| reference.to_owned()),
         },
-    }
+    };
+    told.beyond(failure.passed())
 }
 
 fn log(failure: &Error, reference: &str) {
@@ -290,11 +299,14 @@ mod tests {
 
     #[test]
     fn arguments_are_named_and_messages_cut() {
-        let failure = Failure::from(Error::limit("first", "x".repeat(900)));
+        let passed = PassedLimit::of("pages", 100_u32, 101_u32);
+        let failure = Failure::from(Error::limit("first", passed, "x".repeat(900)));
         let text =
             json(async_graphql::Error::from(failure).into_server_error(Pos { line: 1, column: 2 }));
         assert!(
-            text.contains(r#""code":"LIMIT_EXCEEDED","argument":"first""#),
+            text.contains(
+                r#""code":"LIMIT_EXCEEDED","argument":"first","limit":"pages","maximum":100,"value":101"#
+            ),
             "{text}"
         );
         assert!(text.chars().count() < 500, "{text}");

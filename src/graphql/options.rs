@@ -34,6 +34,8 @@ impl EngineOptions {
 pub struct DoorLimits {
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// Bytes of a file that is sent to be imported.
+    pub import_bytes: u64,
     /// Milliseconds that a request's head may take to arrive.
     pub head_ms: u64,
     /// Milliseconds that a request's body may take to arrive.
@@ -56,6 +58,7 @@ impl Default for DoorLimits {
     fn default() -> Self {
         Self {
             body_bytes: 1_000_000,
+            import_bytes: 1 << 30,
             head_ms: 5_000,
             body_ms: 10_000,
             operation_ms: 10_000,

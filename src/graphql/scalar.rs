@@ -5,7 +5,7 @@ use async_graphql::{InputValueError, InputValueResult, Pos, Scalar, ScalarType, 
 
 use super::document::{Judge, Judges};
 use super::error::{Result, plain};
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::money::{Currency, Excess, SCALE, format_e4, parse_e4};
 use crate::domain::time::{Day, Instant, Zone};
 
@@ -288,7 +288,10 @@ pub fn count(number: i64) -> Result<i32> {
     i32::try_from(number).map_err(|_| {
         let message =
             format!("the count {number} is beyond what an Int holds; ask for a smaller range");
-        Error::new(Code::LimitExceeded, message).into()
+        let passed = PassedLimit::of("counts", i32::MAX, number);
+        Error::new(Code::LimitExceeded, message)
+            .passing(passed)
+            .into()
     })
 }
 

@@ -11,7 +11,7 @@ use super::input::reader::{ListedMember, MemberName, Reader, unfit_currencies, u
 use super::input::rule::SegmentRuleInput;
 use super::mutation::UserError;
 use crate::domain::action::SOURCE;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::Code;
 use crate::domain::id::{Kind, derive};
 use crate::domain::rule::{Definitions, Rule, Subject};
 use crate::store::members::{known_ids, known_values};
@@ -70,9 +70,7 @@ fn beyond(all: &Definitions, rule: &Rule, of: Option<Uuid>) -> Option<UserError>
         return Some(cycle(&way));
     }
     match all.size(rule) {
-        Ok(size) => size
-            .excess()
-            .map(|excess| UserError::new("rule", Code::LimitExceeded, excess)),
+        Ok(size) => size.excess().map(|excess| user_error(&excess.into())),
         Err(error) => Some(user_error(&error.into())),
     }
 }
@@ -88,12 +86,7 @@ pub fn cycle(way: &[String]) -> UserError {
 
 /// An error as a value, with its place as a path.
 pub fn user_error(problem: &Failure) -> UserError {
-    let error: &Error = problem.error();
-    UserError::new(
-        error.field().unwrap_or("rule"),
-        error.code(),
-        error.message(),
-    )
+    UserError::of(problem.error(), "rule")
 }
 
 /// Which of the listed members are not known.

@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 
 use super::accept::{is_utf8, split_outside_quotes};
 use super::error::Refusal;
-use crate::domain::error::Code;
+use crate::domain::error::{Code, PassedLimit};
 
 /// Checks that a body is JSON as it stands.
 ///
@@ -37,8 +37,10 @@ pub fn check_type(request: &HttpRequest) -> Result<(), Refusal> {
         ));
     };
     if !value.to_str().is_ok_and(is_json) {
+        // As much of it as tells what was meant: a header can be very long.
+        let shown: String = format!("{value:?}").chars().take(60).collect();
         return Err(refused(format!(
-            "The body's type {value:?} is not accepted: send application/json in UTF-8."
+            "The body's type {shown} is not accepted: send application/json in UTF-8."
         )));
     }
     let coded = request
@@ -90,8 +92,15 @@ pub async fn read(
         Err(_) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             Code::Timeout,
-            format!("The body was not whole after {} ms.", deadline.as_millis()),
+            format!(
+                "The body was not whole after {} ms: send it faster, or less of it.",
+                deadline.as_millis()
+            ),
         )
+        .passing(PassedLimit::uncounted(
+            "bodyMilliseconds",
+            deadline.as_millis(),
+        ))
         .with(header::CONNECTION, HeaderValue::from_static("close"))),
     }
 }
@@ -111,11 +120,8 @@ async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
 fn too_large(limit: usize, length: u64) -> Refusal {
     let message =
         format!("The body is larger than {limit} bytes: send long lists in several requests.");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message).passing(
-        "bodyBytes",
-        limit as u64,
-        length,
-    )
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
+        .passing(PassedLimit::of("bodyBytes", limit, length))
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::accept::MediaType;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 
 /// The status of a request that failed as a whole with `code`.
 #[must_use]
@@ -39,7 +39,7 @@ pub struct Refusal {
     message: Cow<'static, str>,
     argument: Option<String>,
     reference: Option<String>,
-    passed: Option<Box<(&'static str, u64, u64)>>,
+    passed: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
     media: MediaType,
 }
@@ -54,7 +54,7 @@ impl Refusal {
             message: message.into(),
             argument: None,
             reference: None,
-            passed: None,
+            passed: Map::new(),
             headers: Vec::new(),
             media: MediaType::Json,
         }
@@ -88,6 +88,9 @@ impl Refusal {
         }
         let mut refusal = Self::new(status, error.code(), error.message().to_owned());
         refusal.argument = error.field().map(str::to_owned);
+        if let Some(passed) = error.passed() {
+            refusal = refusal.passing(passed);
+        }
         match error.code() {
             Code::Unauthenticated => {
                 let challenge = HeaderValue::from_static("Bearer realm=\"actiongraph\"");
@@ -103,8 +106,26 @@ impl Refusal {
 
     /// The same answer with the limit that was passed: its name in `limits`, how much is allowed, how much there is.
     #[must_use]
-    pub fn passing(mut self, limit: &'static str, maximum: u64, value: u64) -> Self {
-        self.passed = Some(Box::new((limit, maximum, value)));
+    pub fn passing(mut self, passed: PassedLimit) -> Self {
+        self.passed.insert("limit".to_owned(), json!(passed.name));
+        self.passed
+            .insert("maximum".to_owned(), json!(passed.maximum));
+        if let Some(value) = passed.value {
+            self.passed.insert("value".to_owned(), json!(value));
+        }
+        self
+    }
+
+    /// The same answer with the argument and the limit that an error of GraphQL names in its `extensions`.
+    #[must_use]
+    pub fn as_told(mut self, extensions: &Value) -> Self {
+        let argument = extensions["argument"].as_str();
+        self.argument = argument.map(str::to_owned).or(self.argument);
+        for name in ["limit", "maximum", "value"] {
+            if let Some(told) = extensions.get(name) {
+                self.passed.insert(name.to_owned(), told.clone());
+            }
+        }
         self
     }
 
@@ -168,11 +189,7 @@ impl ResponseError for Refusal {
                 extensions.insert(name.to_owned(), json!(value));
             }
         }
-        if let Some((limit, maximum, value)) = self.passed.as_deref() {
-            extensions.insert("limit".to_owned(), json!(limit));
-            extensions.insert("maximum".to_owned(), json!(maximum));
-            extensions.insert("value".to_owned(), json!(value));
-        }
+        extensions.extend(self.passed.clone());
         let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
         let mut answer = HttpResponse::build(self.status);
         answer.content_type(self.media.content_type());

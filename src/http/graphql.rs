@@ -18,7 +18,7 @@ use super::state::HttpState;
 use super::{assets, body, csrf, params, viewer};
 use crate::access::budget::{Terms, caller_of};
 use crate::access::documents::sha256;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::scope::{Credential, Viewer};
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Outcome, Reply, Spending};
@@ -255,7 +255,9 @@ pub(super) async fn guarded<T>(
                 "The operation was not done after {} ms and was given up: ask for a shorter range or fewer rows.",
                 deadline.as_millis()
             );
-            Err(Refusal::of(&Error::new(Code::Timeout, message), reference))
+            let passed = PassedLimit::uncounted("operationMilliseconds", deadline.as_millis());
+            let error = Error::new(Code::Timeout, message).passing(passed);
+            Err(Refusal::of(&error, reference))
         }
     }
 }

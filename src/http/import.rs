@@ -21,7 +21,7 @@ use super::error::Refusal;
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::records::{ImportRun, RunState};
 use crate::domain::scope::{KeyScope, Viewer, WriteScope};
 use crate::domain::time::{Instant, parse_offset};
@@ -67,8 +67,8 @@ async fn take(
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > most) {
-        return Err(too_large(most));
+    if let Some(length) = announced.filter(|length| *length > most) {
+        return Err(too_large(most, length));
     }
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
@@ -270,15 +270,19 @@ async fn receive(mut payload: Payload, file: &mut File, state: &HttpState) -> Re
             }
             Ok(None) => break,
             Err(_) => {
-                let words = format!("The body came slower than {SLOWEST} bytes a second.");
+                let words = format!(
+                    "The body came slower than {SLOWEST} bytes a second: send it faster, or in parts."
+                );
+                let most = allowed.as_millis();
                 let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, words)
+                    .passing(PassedLimit::uncounted("bodyMilliseconds", most))
                     .with(header::CONNECTION, HeaderValue::from_static("close"));
                 return Err(Broken::Refused(refusal));
             }
         };
         bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if bytes > most {
-            return Err(Broken::Refused(too_large(most)));
+            return Err(Broken::Refused(too_large(most, bytes)));
         }
         file.write_all(&piece).await.map_err(Broken::Disk)?;
     }
@@ -291,11 +295,12 @@ async fn receive(mut payload: Payload, file: &mut File, state: &HttpState) -> Re
     Ok(bytes)
 }
 
-fn too_large(most: u64) -> Refusal {
+fn too_large(most: u64, bytes: u64) -> Refusal {
     let message = format!(
         "The file is larger than {most} bytes: send it in parts, or raise `import_max_bytes` in the server's settings."
     );
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
+        .passing(PassedLimit::of("importBytes", most, bytes))
 }
 
 async fn found(

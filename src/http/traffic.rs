@@ -130,7 +130,9 @@ fn refusal(error: &Value, retry_after: Option<u64>, reference: &str) -> Refusal 
     ];
     let code = known.into_iter().find(|code| code.as_str() == told);
     let refusal = match (code, error["message"].as_str()) {
-        (Some(code), Some(message)) => Refusal::of(&Error::new(code, message), reference),
+        (Some(code), Some(message)) => {
+            Refusal::of(&Error::new(code, message), reference).as_told(&error["extensions"])
+        }
         _ => Refusal::masked(reference),
     };
     match retry_after {

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderValue};
 use uuid::Uuid;
 
 use super::error::Refusal;
-use crate::domain::error::Code;
+use crate::domain::error::{Code, PassedLimit};
 
 /// Counts who is inside.
 #[derive(Debug)]
@@ -58,7 +58,11 @@ impl Turnstile {
                 Code::ServiceUnavailable,
                 words,
             )
-            .passing("concurrentOperations", self.most, inside.all + 1));
+            .passing(PassedLimit::of(
+                "concurrentOperations",
+                self.most,
+                inside.all + 1,
+            )));
         }
         let own = inside.each.entry(caller).or_default();
         if *own >= self.most_each {
@@ -66,7 +70,8 @@ impl Turnstile {
                 "{own} operations of this caller are running, the most at a time. Wait for one of them."
             );
             let refusal = refused(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, words);
-            return Err(refusal.passing("concurrentOperationsPerCaller", self.most_each, *own + 1));
+            let name = "concurrentOperationsPerCaller";
+            return Err(refusal.passing(PassedLimit::of(name, self.most_each, *own + 1)));
         }
         *own += 1;
         inside.all += 1;

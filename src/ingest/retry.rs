@@ -4,13 +4,14 @@
 use super::normalize::NormalizeContext;
 use super::pipeline::{Entrance, run_id};
 use super::raw::RawRecord;
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::Result;
 use crate::domain::records::{ImportRun, RejectedRecord, RunState};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::apply::{Batch, apply};
-use crate::store::imports::{NewRun, begin, finish, resolve};
+use crate::store::imports::{NewRun, begin_told, finish, resolve};
 use crate::store::{Store, apart};
 use uuid::Uuid;
 
@@ -39,8 +40,9 @@ pub async fn retry(
     run: &ImportRun,
     records: Vec<Mended>,
     offset_minutes: i32,
-    now: Instant,
+    note: &Note,
 ) -> Result<Uuid> {
+    let now = note.now;
     let id = run_id(now)?;
     let begun = NewRun {
         id,
@@ -49,7 +51,17 @@ pub async fn retry(
         started_at: now,
         as_of: run.as_of,
     };
-    begin(store, scope, &begun).await?;
+    let corrected = records
+        .iter()
+        .filter(|record| record.text.is_some())
+        .count();
+    let detail = format!(
+        "{} records of {:?}, {corrected} of them corrected",
+        records.len(),
+        run.name
+    );
+    let deed = Deed::to_row(Act::RecordsRetried, run.id, detail);
+    begin_told(store, scope, &begun, (note, &deed)).await?;
     let context = NormalizeContext {
         offset_minutes,
         observed_at: run.as_of,
@@ -75,9 +87,9 @@ pub async fn retry_apart(
     run: ImportRun,
     records: Vec<Mended>,
     offset_minutes: i32,
-    now: Instant,
+    note: Note,
 ) -> Result<Uuid> {
-    apart(async move || retry(&store, scope, &run, records, offset_minutes, now).await).await
+    apart(async move || retry(&store, scope, &run, records, offset_minutes, &note).await).await
 }
 
 /// Writes what is understood; gives how many are not.

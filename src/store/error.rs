@@ -1,8 +1,9 @@
 //! Database errors into the product's: by SQLSTATE on PostgreSQL, by result code on SQLite. Their text goes to the log
 //! only.
 
+use super::sql::MAX_BOUND;
 use super::sync::LEASE_LOST;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 
@@ -14,12 +15,13 @@ pub(super) fn too_long() -> Error {
 }
 
 /// The error of a statement that would bind more values than the databases take.
-pub(super) fn statement_too_large(bound: usize, limit: usize) -> Error {
+pub(super) fn statement_too_large(bound: usize) -> Error {
     let message = format!(
-        "the segments' lists and periods are {bound} values together, {limit} are allowed: ask for fewer at once, or list \
-         fewer values"
+        "the segments' lists and periods are {bound} values together, {MAX_BOUND} are allowed: ask for fewer at once, or \
+         list fewer values"
     );
-    Error::limit("segment", message)
+    let passed = PassedLimit::of("statementValues", MAX_BOUND, bound);
+    Error::limit("segment", passed, message)
 }
 
 /// What a database error means to a caller.

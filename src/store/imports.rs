@@ -1,11 +1,13 @@
 //! Import runs and rejected records: lists, look-ups, freshness, and how a run is begun and ended.
 
+use super::audit;
 use super::connect::Store;
 use super::convert::{instant, to_reject, to_run};
 use super::keyset::{Order, OrderBy, limit};
 use super::listing::{self, IDS, Listing, column, look_ups};
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
+use crate::domain::audit::{Deed, Note};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{Filter, ImportTest, Value};
 use crate::domain::page::{Cursor, Page, PageRequest, SortKey};
@@ -228,6 +230,25 @@ pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()>
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
         .await
         .map(|_| ())
+}
+
+/// Notes that a run begins which somebody asked for, and in the same transaction in the trail that it was.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_told(
+    store: &Store,
+    scope: WriteScope,
+    run: &NewRun,
+    (note, deed): (&Note, &Deed),
+) -> Result<()> {
+    let model = run_row(scope, run);
+    store
+        .write(async |tx| {
+            insert(tx, std::slice::from_ref(&model), Conflict::Fail).await?;
+            audit::write(tx, scope.publisher(), note, deed).await
+        })
+        .await
 }
 
 /// The row of a run that begins.

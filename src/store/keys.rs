@@ -1,23 +1,20 @@
-//! API keys: stored by hash, found by prefix, and the trail of what was done to them. Whatever changes a key writes the
-//! trail in the same transaction.
+//! API keys: stored by hash, found by prefix. Whatever changes a key writes the trail in the same transaction.
 
+use super::audit;
 use super::connect::Store;
 use super::convert::{inconsistent, instant, some_instant};
-use super::keyset::{Order, OrderBy, limit};
-use super::listing::{check_page, column};
 use super::publishers::{PUBLISHER_COLUMNS, to_publisher};
 use super::sql::Sql;
 use super::sql::insert::{Conflict, insert as insert_rows};
 use super::tx::{ReadTx, WriteTx};
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::Value;
 use crate::domain::id::PublisherId;
-use crate::domain::key::{Act, Actor, ApiKey, AuditEntry, KeyBudget, KeyTerms};
+use crate::domain::key::{ApiKey, KeyBudget, KeyTerms};
 use crate::domain::limits::Limits;
-use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::scope::{KeyScope, Publisher, ReadScope, WriteScope};
 use crate::domain::time::Instant;
-use entity::{api_key, audit_entry};
+use entity::api_key;
 use sea_orm::{DbBackend, DbErr, FromQueryResult as _};
 use uuid::Uuid;
 
@@ -47,17 +44,6 @@ pub struct NewKey<'a> {
     pub hash: &'a str,
     /// What was decided about it.
     pub terms: &'a KeyTerms,
-}
-
-/// What the trail says of a change, beside what the change says itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Note<'a> {
-    /// Id of the entry: sorted by time, otherwise random.
-    pub id: Uuid,
-    /// Who does it.
-    pub actor: &'a Actor,
-    /// When.
-    pub now: Instant,
 }
 
 /// What became of a change.
@@ -100,12 +86,7 @@ pub enum Change<'a> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
-    store: &Store,
-    scope: WriteScope,
-    key: NewKey<'_>,
-    note: Note<'_>,
-) -> Result<()> {
+pub async fn insert(store: &Store, scope: WriteScope, key: NewKey<'_>, note: &Note) -> Result<()> {
     let terms = key.terms;
     let model = api_key::Model {
         publisher_id: scope.publisher().0,
@@ -125,11 +106,15 @@ pub async fn insert(
         previous_hash: None,
         limits: print(&terms.limits)?,
     };
-    let entry = entry(scope, note, Act::KeyCreated, key.prefix, terms.words());
+    let deed = Deed {
+        act: Act::KeyCreated,
+        subject: key.prefix.to_owned(),
+        detail: terms.words(),
+    };
     store
         .write(async |tx| {
             insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await?;
-            write_entry(tx, &entry).await
+            audit::write(tx, scope.publisher(), note, &deed).await
         })
         .await
 }
@@ -144,31 +129,6 @@ fn print(limits: &Limits) -> Result<Option<String>> {
         .map_err(Error::internal)
 }
 
-fn entry(
-    scope: WriteScope,
-    note: Note<'_>,
-    act: Act,
-    subject: &str,
-    detail: String,
-) -> audit_entry::Model {
-    audit_entry::Model {
-        publisher_id: scope.publisher().0,
-        id: note.id,
-        at_us: note.now.micros(),
-        actor: note.actor.name.clone(),
-        act: act.as_str().to_owned(),
-        subject: subject.to_owned(),
-        detail,
-        address: note.actor.address.clone(),
-    }
-}
-
-async fn write_entry(tx: &WriteTx, entry: &audit_entry::Model) -> Result<(), DbErr> {
-    insert_rows(tx, std::slice::from_ref(entry), Conflict::Fail)
-        .await
-        .map(|_| ())
-}
-
 /// Changes a key. Unless `force` is set, the last key that administers is left as it is.
 ///
 /// # Errors
@@ -178,7 +138,7 @@ pub async fn change(
     scope: WriteScope,
     (id, change): (Uuid, Change<'_>),
     force: bool,
-    note: Note<'_>,
+    note: &Note,
 ) -> Result<Changed> {
     let limits = match change {
         Change::Terms { after, .. } => print(&after.limits)?,
@@ -223,7 +183,12 @@ pub async fn change(
                 ),
                 Change::Revoked => (Act::KeyRevoked, String::new()),
             };
-            write_entry(tx, &entry(scope, note, act, &held.prefix, detail)).await?;
+            let deed = Deed {
+                act,
+                subject: held.prefix,
+                detail,
+            };
+            audit::write(tx, scope.publisher(), note, &deed).await?;
             Ok(Changed::Done)
         })
         .await
@@ -376,63 +341,4 @@ fn to_api_key(model: api_key::Model) -> Result<ApiKey> {
         previous_until: moment(model.previous_until_us, "previous_until_us")?,
         prefix: model.prefix,
     })
-}
-
-/// One page of the trail, the latest first: one statement.
-///
-/// # Errors
-/// When a cursor does not fit, or the database fails.
-pub async fn trail(tx: &ReadTx, scope: ReadScope, page: &PageRequest) -> Result<Page<AuditEntry>> {
-    check_page(page, 1)?;
-    let key = OrderBy {
-        place: "t.at_us".into(),
-        nullable: false,
-        descending: true,
-        nulls_first: false,
-    };
-    let order = Order::new(vec![key], "t.id");
-    let mut sql = tx.sql();
-    sql.push("SELECT t.* FROM audit_entries t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0);
-    order.write_bounds(page, &mut sql);
-    sql.push(" ORDER BY ");
-    order.reading(page).write(&mut sql);
-    sql.push(" LIMIT ").bind(limit(page));
-    let mut rows = Vec::new();
-    for model in tx.models::<audit_entry::Entity>(sql).await? {
-        let entry = to_entry(model)?;
-        let cursor = Cursor {
-            values: vec![Value::Int(entry.at.micros())],
-            id: entry.id,
-        };
-        rows.push((entry, cursor));
-    }
-    Ok(Page::cut(rows, page))
-}
-
-fn to_entry(model: audit_entry::Model) -> Result<AuditEntry> {
-    const TABLE: &str = "audit_entries";
-    Ok(AuditEntry {
-        at: instant(model.at_us, TABLE, "at_us")?,
-        act: Act::parse(&model.act).ok_or_else(|| inconsistent(TABLE, model.id, "act"))?,
-        id: model.id,
-        actor: Actor {
-            name: model.actor,
-            address: model.address,
-        },
-        subject: model.subject,
-        detail: model.detail,
-    })
-}
-
-/// How many entries the trail has: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn trail_length(tx: &ReadTx, scope: ReadScope) -> Result<i64> {
-    let mut sql = tx.sql();
-    sql.push("SELECT COUNT(*) AS n FROM audit_entries t WHERE t.publisher_id = ")
-        .bind(scope.publisher().0);
-    let rows = tx.rows(sql).await?;
-    rows.first().map_or(Ok(0), |row| column(row, "n"))
 }

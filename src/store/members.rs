@@ -2,8 +2,8 @@
 
 use super::error::statement_too_large;
 use super::listing::{IDS, column};
-use super::sql::Sql;
 use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
+use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::{SegmentSet, SetOf, Subject};
@@ -13,9 +13,6 @@ use crate::domain::totals::{Grain, Total};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// How many values a statement may bind: what SQLite takes, with some room.
-const MAX_BOUND: usize = 32_000;
 
 /// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
 const MAX_LISTED: usize = 500_000;
@@ -222,7 +219,7 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
 
 fn check(sql: &Sql) -> Result<()> {
     if sql.bound() > MAX_BOUND {
-        return Err(statement_too_large(sql.bound(), MAX_BOUND));
+        return Err(statement_too_large(sql.bound()));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod ad_spaces;
 pub mod adjustments;
 mod apart;
 pub mod apply;
+pub mod audit;
 pub mod awaited;
 pub mod balances;
 pub mod categories;

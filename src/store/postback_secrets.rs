@@ -1,5 +1,6 @@
 //! The secrets in the addresses of postbacks: stored by hash, found by prefix.
 
+use super::audit;
 use super::connect::Store;
 use super::convert::{inconsistent, instant};
 use super::listing::column;
@@ -7,6 +8,7 @@ use super::publishers::{PUBLISHER_COLUMNS, to_publisher};
 use super::sql::Sql;
 use super::sql::insert::{Conflict, insert as insert_rows};
 use super::tx::ReadTx;
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::error::{Error, Result};
 use crate::domain::scope::{Publisher, ReadScope, WriteScope};
 use crate::domain::time::Instant;
@@ -58,7 +60,7 @@ pub async fn insert(
     store: &Store,
     scope: WriteScope,
     secret: NewSecret<'_>,
-    now: Instant,
+    note: &Note,
 ) -> Result<()> {
     let model = postback_secret::Model {
         publisher_id: scope.publisher().0,
@@ -67,13 +69,24 @@ pub async fn insert(
         hash: secret.hash.to_owned(),
         label: secret.label.to_owned(),
         ad_space: secret.ad_space.map(str::to_owned),
-        created_at_us: now.micros(),
+        created_at_us: note.now.micros(),
         revoked_at_us: None,
     };
+    let mut detail = secret.label.to_owned();
+    if let Some(name) = secret.ad_space {
+        detail = format!("{detail}; ad space {name:?}");
+    }
+    let deed = Deed {
+        act: Act::PostbackSecretCreated,
+        subject: secret.prefix.to_owned(),
+        detail: detail.trim_start_matches("; ").to_owned(),
+    };
     store
-        .write(async |tx| insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await)
+        .write(async |tx| {
+            insert_rows(tx, std::slice::from_ref(&model), Conflict::Fail).await?;
+            audit::write(tx, scope.publisher(), note, &deed).await
+        })
         .await
-        .map(|_| ())
 }
 
 /// The secrets with a prefix, of any publisher: no publisher leads the look-up, since the secret tells whose it is.
@@ -104,18 +117,27 @@ pub async fn list(store: &Store, scope: ReadScope) -> Result<Vec<StoredSecret>> 
 ///
 /// # Errors
 /// When the database fails.
-pub async fn revoke(store: &Store, scope: WriteScope, prefix: &str, now: Instant) -> Result<bool> {
+pub async fn revoke(store: &Store, scope: WriteScope, prefix: &str, note: &Note) -> Result<bool> {
+    let deed = Deed {
+        act: Act::PostbackSecretRevoked,
+        subject: prefix.to_owned(),
+        detail: String::new(),
+    };
     store
         .write(async |tx| {
             let mut sql = tx.sql();
             sql.push("UPDATE postback_secrets SET revoked_at_us = ")
-                .bind(now.micros());
+                .bind(note.now.micros());
             sql.push(" WHERE publisher_id = ")
                 .bind(scope.publisher().0)
                 .push(" AND prefix = ")
                 .bind(prefix);
             sql.push(" AND revoked_at_us IS NULL");
-            Ok(tx.execute(sql).await? > 0)
+            let is_revoked = tx.execute(sql).await? > 0;
+            if is_revoked {
+                audit::write(tx, scope.publisher(), note, &deed).await?;
+            }
+            Ok(is_revoked)
         })
         .await
 }

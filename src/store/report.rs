@@ -3,10 +3,10 @@
 use super::columns;
 use super::convert::inconsistent;
 use super::listing::column;
-use super::sql::Sql;
 use super::sql::report::{bounded_clicks, bounded_count, is_id, is_none, statement, user_column};
+use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
 use crate::domain::report::plan::{Ask, Part, Plan, Source, What};
@@ -16,8 +16,6 @@ use crate::domain::scope::ReadScope;
 use sea_orm::{DbBackend, QueryResult};
 use uuid::Uuid;
 
-/// How many values a statement may bind: what SQLite takes, with some room.
-const MAX_BOUND: usize = 32_000;
 /// The name of columns in memory in `info.sources`.
 const COLUMNS: &str = "columns";
 
@@ -98,6 +96,7 @@ fn checked(rows: Vec<Row>, is_from_columns: bool) -> Result<Answer> {
     if rows.len() > MAX_ROWS {
         return Err(Error::limit(
             "groupBy",
+            PassedLimit::of("reportRows", MAX_ROWS, rows.len()),
             format!(
                 "the report has more than {MAX_ROWS} groups, counted per currency and, where money is converted, per \
                  day; group by less, filter more or ask for a shorter range"
@@ -116,6 +115,7 @@ async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
     if sql.bound() > MAX_BOUND {
         return Err(Error::limit(
             "filter",
+            PassedLimit::of("statementValues", MAX_BOUND, sql.bound()),
             format!(
                 "the filter's values and the stretches of time are {} together, {MAX_BOUND} are allowed; list fewer \
                  values or ask for longer stretches",

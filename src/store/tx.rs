@@ -5,7 +5,7 @@ use super::connect::{Store, Taker, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
 use super::walls::Walls;
-use crate::domain::error::{Code, Result};
+use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
@@ -288,9 +288,18 @@ impl ReadTx {
         // Not reached by a statement that is dropped: it counts as under way.
         self.reading.running.fetch_sub(1, Ordering::Relaxed);
         match answer {
-            Ok(answer) => answer.map_err(|error| from_db(&error)),
-            Err(_) => Err(too_long()),
+            Ok(answer) => answer.map_err(|error| self.timed(from_db(&error))),
+            Err(_) => Err(self.timed(too_long())),
         }
+    }
+
+    /// An error of a statement, with the time that it may take where that was not enough.
+    fn timed(&self, error: Error) -> Error {
+        if error.code() != Code::Timeout {
+            return error;
+        }
+        let most = self.reading.store.options().read_timeout.as_millis();
+        error.passing(PassedLimit::uncounted("statementMilliseconds", most))
     }
 
     #[expect(

@@ -66,7 +66,10 @@ fn verdict(documents: &Documents, case: &Value) -> (&'static str, String) {
         Ok(_) => ("accept", String::new()),
         Err(errors) => {
             let first = errors.first().expect("a refusal has an error");
+            // A limit of ours that is a rule of graphql-js as well.
+            let passed = first.passed.as_ref().map(|passed| passed.limit);
             let stage = match first.code {
+                "LIMIT_EXCEEDED" if passed == Some("introspectionLists") => "document",
                 "GRAPHQL_PARSE_FAILED" | "GRAPHQL_VALIDATION_FAILED" => "document",
                 "BAD_USER_INPUT" => "request",
                 other => other,

@@ -12,6 +12,7 @@ mod killed;
 mod orders;
 
 use crate::support::server::{Running, running, secret};
+use actiongraph::access::keys::Administrator;
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::format::input::Reading;
 use actiongraph::store::postback_secrets;
@@ -220,8 +221,10 @@ async fn a_wrong_secret_learns_nothing() {
     );
     let scope = WriteScope::for_entrance(server.publishers[0].id);
     let prefix = &revoked[3..11];
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    let note = who.note().unwrap();
     assert!(
-        postback_secrets::revoke(&server.store, scope, prefix, server.now())
+        postback_secrets::revoke(&server.store, scope, prefix, &note)
             .await
             .unwrap()
     );

@@ -11,10 +11,10 @@ mod pieces;
 mod plan;
 mod shape;
 
-pub use plan::plan;
+pub use plan::{MAX_SEGMENTS, plan};
 
 use crate::domain::columns::can_answer;
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::buckets::closing_days;
 use crate::domain::report::measured::FINE;
@@ -191,7 +191,8 @@ impl Reader<'_> {
         let message = format!(
             "the report would read more than {most} actions one by one, because {why}; {remedy}"
         );
-        Err(Error::limit("range", message))
+        let passed = PassedLimit::of("reportActions", most, found);
+        Err(Error::limit("range", passed, message))
     }
 
     /// The rates into a currency, where a question needs them.
@@ -315,6 +316,7 @@ impl Reader<'_> {
             if count_clicks(self.tx, self.scope, slot, stretch, most + 1).await? > most {
                 return Err(Error::limit(
                     "range",
+                    PassedLimit::of("reportActions", most, most + 1),
                     format!(
                         "the report would read more than {most} counts of clicks by SubID {slot}; ask for a shorter \
                          range, or leave that SubID out"

@@ -3,7 +3,7 @@
 use super::pieces::{Pieces, divided, whole};
 use super::shape::default_order;
 use crate::analytics::catalog::{CATALOG, Question, clicks, why_facts};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::limits::Narrowing;
 use crate::domain::page::Direction;
@@ -23,7 +23,7 @@ const BASE_ENDS: i64 = 30;
 const BASE_LASTS: i64 = 360;
 
 /// How many segments a report can be grouped by.
-const MAX_SEGMENTS: usize = 20;
+pub const MAX_SEGMENTS: usize = 20;
 
 /// Plans a report for whoever sees the rows that `narrowing` leaves.
 ///
@@ -181,7 +181,8 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
             "segments names {}, the most is {MAX_SEGMENTS}: ask in several reports",
             request.segments.len()
         );
-        return Err(Error::limit("segments", message));
+        let passed = PassedLimit::of("reportSegments", MAX_SEGMENTS, request.segments.len());
+        return Err(Error::limit("segments", passed, message));
     }
     let unused = request.segments.iter().find(|set| {
         let takes = |by: &Dimension| by.segments_of() == Some(set.subject);

@@ -1,6 +1,6 @@
 //! What is made of the rows that a report read: groups, their order, pages, totals. Pure.
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Value;
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Direction, Page};
@@ -331,9 +331,11 @@ impl Shaping<'_> {
         if self.request.dimensions.is_empty() {
             keys.insert(Vec::new());
         }
-        if keys.len().saturating_mul(self.slots.len()) > MAX_ROWS {
+        let filled = keys.len().saturating_mul(self.slots.len());
+        if filled > MAX_ROWS {
             return Err(Error::limit(
                 "fillGaps",
+                PassedLimit::of("reportRows", MAX_ROWS, filled),
                 format!(
                     "{} keys in {} stretches of time are more than {MAX_ROWS} groups; leave gaps or ask for longer \
                      stretches",

@@ -1,6 +1,6 @@
 //! The five SubIDs: what a link tells the network to hand back with every action.
 
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 
 /// How many characters each SubID may have, by its slot: what the network's page takes, and 120 for the last one.
 pub const LONGEST_SUBIDS: [usize; 5] = [50, 50, 50, 50, 120];
@@ -59,7 +59,13 @@ fn check(name: &str, longest: usize, value: &str) -> Result<()> {
                 ""
             }
         );
-        return Err(Error::limit(field, message));
+        let limit = if longest < LONGEST_SUBIDS[4] {
+            "subidCharacters"
+        } else {
+            "subid4Characters"
+        };
+        let passed = PassedLimit::of(limit, longest, length);
+        return Err(Error::limit(field, passed, message));
     }
     if let Some(wrong) = value.chars().find(|letter| letter.is_control()) {
         let message = format!(

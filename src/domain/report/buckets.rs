@@ -1,7 +1,7 @@
 //! The stretches of time that a report is divided into.
 
 use super::{Bucket, Comparison, MAX_BUCKETS};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::time::{Day, Instant, Span, WeekStart, Zone, day_of, end_of_day, start_of_day};
 use chrono::{
     Datelike as _, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _,
@@ -24,6 +24,7 @@ pub fn divide(span: Span, bucket: Bucket, zone: Zone, week_start: WeekStart) -> 
         if slots.len() == MAX_BUCKETS {
             return Err(Error::limit(
                 "bucket",
+                PassedLimit::of("reportStretches", MAX_BUCKETS, MAX_BUCKETS + 1),
                 format!(
                     "the range has more than {MAX_BUCKETS} stretches of {}; ask for longer ones or a shorter range",
                     bucket.as_str()

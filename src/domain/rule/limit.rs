@@ -1,7 +1,7 @@
 //! How large rules may be, with all that they name, and that no segment leads back to itself.
 
 use super::{Condition, Definitions, InSegments, Measure, Named, Refers, Rule};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::{
     ActionTest, AdSpaceTest, CategoryTest, Filter, ItemTest, Op, ProductTest, ProgramTest, UserTest,
 };
@@ -67,24 +67,39 @@ impl Size {
         }
     }
 
-    /// What of it is beyond the limits, in words.
+    /// What of it is beyond the limits, as an error of the argument `rule`.
     #[must_use]
-    pub fn excess(self) -> Option<String> {
-        self.beyond(MAX_MEASURES).map(|beyond| {
-            format!(
-                "with the segments that it names, the rule has {beyond}: leave some out, or freeze a segment that it names"
-            )
-        })
+    pub fn excess(self) -> Option<Error> {
+        let (passed, beyond) = self.beyond(("segmentMetrics", MAX_MEASURES))?;
+        let message = format!(
+            "with the segments that it names, the rule has {beyond}: leave some out, or freeze a segment that it names"
+        );
+        Some(Error::limit("rule", passed, message))
     }
 
-    /// What of it is beyond the limits of one statement, in words.
-    fn beyond(self, measures: usize) -> Option<String> {
-        let beyond = |found: usize, limit: usize, what: &str| {
-            (found > limit).then(|| format!("{found} {what}; {limit} are allowed"))
-        };
-        beyond(self.tests, MAX_RULE_TESTS, "conditions")
-            .or_else(|| beyond(self.measures, measures, "metrics"))
-            .or_else(|| beyond(self.values, MAX_RULE_VALUES, "values in lists"))
+    /// What of it is beyond the limits of one statement, in words; the limit on what is measured by its name.
+    fn beyond(self, (name, measures): (&'static str, usize)) -> Option<(PassedLimit, String)> {
+        [
+            (
+                "segmentConditions",
+                MAX_RULE_TESTS,
+                self.tests,
+                "conditions",
+            ),
+            (name, measures, self.measures, "metrics"),
+            (
+                "segmentValues",
+                MAX_RULE_VALUES,
+                self.values,
+                "values in lists",
+            ),
+        ]
+        .into_iter()
+        .find(|(_, limit, found, _)| found > limit)
+        .map(|(name, limit, found, what)| {
+            let words = format!("{found} {what}; {limit} are allowed");
+            (PassedLimit::of(name, limit, found), words)
+        })
     }
 }
 
@@ -199,7 +214,8 @@ pub(super) fn too_deep(name: &str) -> Error {
         "segments name each other more than {MAX_SEGMENT_DEPTH} levels deep, down to {name:?}: name it directly, or \
          freeze one of those between"
     );
-    Error::limit("segment", message)
+    let passed = PassedLimit::of("segmentDepth", MAX_SEGMENT_DEPTH, MAX_SEGMENT_DEPTH + 1);
+    Error::limit("segment", passed, message)
 }
 
 impl Definitions {
@@ -212,10 +228,9 @@ impl Definitions {
             return Ok(());
         };
         let size = self.size_of(rule, segment.frozen_at.is_some(), 0)?;
-        let excess = size.excess();
-        excess.map_or(Ok(()), |excess| {
+        size.excess().map_or(Ok(()), |excess| {
             let message = format!("segment {:?}: {excess}", segment.name);
-            Err(Error::limit("segment", message))
+            Err(excess.reworded("segment", message))
         })
     }
 
@@ -234,11 +249,11 @@ impl Definitions {
         });
         let mut all = named.iter().filter_map(|id| self.0.get(id));
         loop {
-            if let Some(beyond) = size.beyond(MAX_FILTER_MEASURES) {
+            if let Some((passed, beyond)) = size.beyond(("filterMetrics", MAX_FILTER_MEASURES)) {
                 let message = format!(
                     "{argument}: the segments that it names have {beyond} together: name fewer, or freeze one of them"
                 );
-                return Err(Error::limit(argument, message));
+                return Err(Error::limit(argument, passed, message));
             }
             let Some((segment, rule)) = all.next() else {
                 return Ok(());

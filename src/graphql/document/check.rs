@@ -11,7 +11,7 @@ use super::ast::{
     Argument, Directive, Document, Field, Fragment, Named, Operation, Selection, SelectionSet,
     Value, base_name,
 };
-use super::error::{Errors, RequestError, shown};
+use super::error::{Errors, LIMIT_EXCEEDED, Passed, RequestError, shown};
 use super::merge;
 use super::schema::{InputValue, Schema, TypeInfo};
 use super::usage;
@@ -396,9 +396,13 @@ impl<'d> Check<'d> {
         if matches!(field.name.node.as_str(), "__schema" | "__type") {
             let mut fragments = HashMap::new();
             if self.lists(field, 0, &mut fragments) {
-                let text =
-                    "Introspection is nested too deeply. Read the whole schema as text instead.";
-                self.errors.invalid(field.pos, text);
+                let most = INTROSPECTION_LISTS - 1;
+                let text = format!(
+                    "Introspection asks for more than {most} lists inside each other. Read the whole schema as text instead."
+                );
+                let passed = Passed::of("introspectionLists", most, INTROSPECTION_LISTS);
+                let error = RequestError::at(LIMIT_EXCEEDED, field.pos, text).passing(passed);
+                self.errors.push(error);
             }
         }
     }

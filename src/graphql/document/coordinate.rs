@@ -6,7 +6,9 @@ use async_graphql::parser::types as out;
 use super::ast::base_name;
 use super::schema::{Schema, TypeInfo};
 
-/// The coordinate of the last field of a path, with an argument if one is to blame.
+/// The coordinate of the last field of a path, or of the argument that is to blame: of the innermost field of the path
+/// that has it, since what a field is given can turn out to be too much further in. An argument can be a place inside one,
+/// with dots between.
 pub(super) fn of_path(
     schema: &Schema,
     written: &out::ExecutableDocument,
@@ -16,26 +18,29 @@ pub(super) fn of_path(
     let (_, operation) = written.operations.iter().next()?;
     let mut set = &operation.node.selection_set.node;
     let mut parent = schema.root(operation.node.ty)?;
+    let argument = argument.map(|place| place.split('.').next().unwrap_or(place));
     let mut found = None;
+    let mut blamed = None;
     for segment in path {
         let PathSegment::Field(key) = segment else {
             continue;
         };
         let (owner, field) = field_named(schema, set, parent, key)?;
         let name = field.name.node.as_str();
-        found = Some(match argument {
-            Some(argument) => format!("{}.{name}({argument}:)", owner.name),
-            None => format!("{}.{name}", owner.name),
-        });
+        found = Some(format!("{}.{name}", owner.name));
         set = &field.selection_set.node;
-        if let Some(ty) = schema
-            .field(owner, name)
-            .and_then(|info| schema.ty(base_name(&info.ty)))
-        {
+        let Some(info) = schema.field(owner, name) else {
+            continue;
+        };
+        let has = |argument: &&str| info.arguments.iter().any(|known| known.name == *argument);
+        if let Some(argument) = argument.filter(has) {
+            blamed = Some(format!("{}.{name}({argument}:)", owner.name));
+        }
+        if let Some(ty) = schema.ty(base_name(&info.ty)) {
             parent = ty;
         }
     }
-    found
+    blamed.or(found)
 }
 
 /// The field that answers under a name, and the type that it belongs to.

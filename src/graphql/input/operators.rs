@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject, InputType, MaybeUndefined};
 
 use super::reader::{Operators, Reader};
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Op, Value};
 use crate::domain::rule::{InSegments, SegmentRef, Subject};
 use crate::graphql::error::Result;
@@ -235,7 +235,7 @@ pub struct SegmentFilter {
 }
 
 /// How many segments one list may name.
-const MAX_NAMED: usize = 20;
+pub const MAX_NAMED: usize = 20;
 
 impl SegmentFilter {
     /// Reads it: segments of a subject.
@@ -262,7 +262,8 @@ impl SegmentFilter {
                         "{place} names {} segments, the most is {MAX_NAMED}: make a segment of them and name that",
                         ids.len()
                     );
-                    return Err(Error::limit(place, message).into());
+                    let passed = PassedLimit::of("filterSegments", MAX_NAMED, ids.len());
+                    return Err(Error::limit(place, passed, message).into());
                 }
                 let mut segments = Vec::with_capacity(ids.len());
                 for (number, id) in ids.iter().enumerate() {

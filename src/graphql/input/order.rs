@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use async_graphql::{Enum, InputObject};
 
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{ActionTest, AdjustmentField, AdjustmentTest, Filter};
 use crate::domain::page::{Direction, MAX_SORT_KEYS, Nulls, SortKey};
 use crate::graphql::error::Result;
@@ -107,10 +107,11 @@ macro_rules! order_input {
 fn check<S: Copy + Eq + Hash>(keys: &[SortKey<S>]) -> Result<()> {
     if keys.len() > MAX_SORT_KEYS {
         let message = format!(
-            "orderBy has {} keys, the most is {MAX_SORT_KEYS}",
+            "orderBy has {} keys, the most is {MAX_SORT_KEYS}: leave the last ones out",
             keys.len()
         );
-        return Err(Error::limit("orderBy", message).into());
+        let passed = PassedLimit::of("orderKeys", MAX_SORT_KEYS, keys.len());
+        return Err(Error::limit("orderBy", passed, message).into());
     }
     let fields: HashSet<S> = keys.iter().map(|key| key.field).collect();
     if fields.len() < keys.len() {

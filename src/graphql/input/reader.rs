@@ -5,7 +5,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
 use crate::domain::money::Currency;
 use crate::domain::rule::{Definitions, Refers, Subject};
@@ -196,7 +196,8 @@ impl Reader {
             let message = format!(
                 "{place} is deeper than the {MAX_DEPTH} levels that a filter may nest: write it flatter"
             );
-            return Err(Error::limit(place, message).into());
+            let passed = PassedLimit::of("filterDepth", MAX_DEPTH, MAX_DEPTH + 1);
+            return Err(Error::limit(place, passed, message).into());
         }
         let outer = std::mem::replace(&mut self.kind, kind);
         self.depth += 1;
@@ -214,9 +215,11 @@ impl Reader {
         self.tests += 1;
         if self.tests > MAX_TESTS {
             let place = self.place();
-            let message =
-                format!("{place}: a filter may hold {MAX_TESTS} conditions, this one holds more");
-            return Err(Error::limit(place, message).into());
+            let message = format!(
+                "{place}: a filter may hold {MAX_TESTS} conditions, this one holds more: leave some out, or name several values in one `in`"
+            );
+            let passed = PassedLimit::of("filterConditions", MAX_TESTS, self.tests);
+            return Err(Error::limit(place, passed, message).into());
         }
         Ok(())
     }
@@ -231,7 +234,8 @@ impl Reader {
             let message = format!(
                 "{place} lists {count} values, the most is {MAX_VALUES}: ask in several requests"
             );
-            return Err(Error::limit(place, message).into());
+            let passed = PassedLimit::of("filterValues", MAX_VALUES, count);
+            return Err(Error::limit(place, passed, message).into());
         }
         self.values.set(self.values.get() + count);
         if self.values.get() > MAX_ALL_VALUES {
@@ -240,7 +244,8 @@ impl Reader {
                 "{place}: the lists of a filter may have {MAX_ALL_VALUES} values together, these have more: ask in \
                  several requests"
             );
-            return Err(Error::limit(place, message).into());
+            let passed = PassedLimit::of("filterAllValues", MAX_ALL_VALUES, self.values.get());
+            return Err(Error::limit(place, passed, message).into());
         }
         Ok(())
     }

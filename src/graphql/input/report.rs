@@ -3,7 +3,7 @@
 
 use async_graphql::InputObject;
 
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::money::{Currency, SCALE, bound_in};
 use crate::domain::page::{Direction, MAX_SORT_KEYS};
 use crate::domain::report;
@@ -123,7 +123,8 @@ pub fn dimensions(given: Option<&[ReportDimension]>) -> Result<Vec<Dimension>> {
             "groupBy has {} dimensions, the most is {MAX_DIMENSIONS}: ask in several reports, or filter by one instead",
             given.len()
         );
-        return Err(Error::limit("groupBy", message).into());
+        let passed = PassedLimit::of("reportDimensions", MAX_DIMENSIONS, given.len());
+        return Err(Error::limit("groupBy", passed, message).into());
     }
     for (place, dimension) in given.iter().enumerate() {
         if given.iter().take(place).any(|other| other == dimension) {
@@ -215,10 +216,11 @@ pub fn having(
     let given = given.unwrap_or_default();
     if given.len() > MAX_HAVING {
         let message = format!(
-            "having has {} conditions, the most is {MAX_HAVING}",
+            "having has {} conditions, the most is {MAX_HAVING}: leave some out",
             given.len()
         );
-        return Err(Error::limit("having", message).into());
+        let passed = PassedLimit::of("reportConditions", MAX_HAVING, given.len());
+        return Err(Error::limit("having", passed, message).into());
     }
     let read = |having: &ReportHaving| {
         let metric = Metric::from(having.metric);
@@ -265,10 +267,11 @@ pub fn order(
     }
     if given.len() > MAX_SORT_KEYS {
         let message = format!(
-            "orderBy has {} keys, the most is {MAX_SORT_KEYS}",
+            "orderBy has {} keys, the most is {MAX_SORT_KEYS}: leave the last ones out",
             given.len()
         );
-        return Err(Error::limit("orderBy", message).into());
+        let passed = PassedLimit::of("orderKeys", MAX_SORT_KEYS, given.len());
+        return Err(Error::limit("orderBy", passed, message).into());
     }
     let mut keys: Vec<report::ReportOrder> = Vec::new();
     for order in given {

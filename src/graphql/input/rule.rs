@@ -10,7 +10,7 @@ use super::filters::{ProductFilter, UserFilter, filter_input};
 use super::operators::{CountryFilter, SegmentFilter};
 use super::range::RangeInput;
 use super::reader::{Conditions, ListedMember, MemberName, Operators as _, Reader};
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::money::bound_in;
 use crate::domain::rule::{
@@ -340,7 +340,8 @@ impl ListReader<'_> {
             let message = format!(
                 "{place} lists {count} members, the most is {MAX_MEMBERS}: make several segments"
             );
-            return Err(Error::limit(place, message).into());
+            let passed = PassedLimit::of("segmentMembers", MAX_MEMBERS, count);
+            return Err(Error::limit(place, passed, message).into());
         }
         members.ids.sort_unstable();
         members.ids.dedup();

@@ -10,7 +10,8 @@ pub mod traffic;
 
 use async_graphql::{MergedObject, SimpleObject};
 
-use crate::domain::error::{Code, Error};
+use super::scalar::BigInt;
+use crate::domain::error::{Code, Error, PassedLimit};
 
 /// Everything that can be changed. It needs POST and a key with the scope that each field names.
 #[derive(Default, MergedObject)]
@@ -31,6 +32,12 @@ pub struct UserError {
     code: String,
     /// What is wrong, and what would be right.
     message: String,
+    /// The limit that was passed, by its name in `limits`; null where it was none.
+    limit: Option<String>,
+    /// How much that limit allows; null where it was none.
+    maximum: Option<BigInt>,
+    /// How much there was, at least where counting stopped at the limit; null where no limit was passed, or nobody counted.
+    value: Option<BigInt>,
 }
 
 impl UserError {
@@ -49,7 +56,20 @@ impl UserError {
             field: field.into_iter().map(str::to_owned).collect(),
             code: code.as_str().to_owned(),
             message: message.into(),
+            limit: None,
+            maximum: None,
+            value: None,
         }
+    }
+
+    /// The same with the limit that was passed, if one was.
+    #[must_use]
+    pub fn passing(mut self, passed: Option<PassedLimit>) -> Self {
+        let told = |number: u64| BigInt(i64::try_from(number).unwrap_or(i64::MAX));
+        self.limit = passed.map(|passed| passed.name.to_owned());
+        self.maximum = passed.map(|passed| told(passed.maximum));
+        self.value = passed.and_then(|passed| passed.value).map(told);
+        self
     }
 
     /// An argument that was refused where its meaning is known; its field, or `field` where it says none.
@@ -59,5 +79,6 @@ impl UserError {
             error.code(),
             error.message(),
         )
+        .passing(error.passed())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::UserError;
-use crate::domain::error::Code;
+use crate::domain::error::{Code, PassedLimit};
 use crate::domain::records;
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::time::parse_offset;
@@ -21,7 +21,7 @@ use crate::ingest::retry::{Mended, retry_apart};
 use crate::store::{ReadTx, imports};
 
 /// How many records one call may name.
-const MAX_RECORDS: usize = 1_000;
+pub const MAX_RECORDS: usize = 1_000;
 
 /// A rejected record, mended or as it is.
 #[derive(Debug, InputObject)]
@@ -112,7 +112,7 @@ impl Asked {
         };
         drop(tx);
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
-        let id = retry_apart(store.clone(), scope, run, chosen, offset, request.now).await?;
+        let id = retry_apart(store.clone(), scope, run, chosen, offset, request.note()?).await?;
         request.renew().await;
         let found = imports::by_ids(&request.tx, request.scope, &[id]).await?;
         Ok(RetryRejectedRecordsPayload {
@@ -142,10 +142,15 @@ impl Asked {
         };
         if named.len() > MAX_RECORDS {
             let message = format!(
-                "{} records are too many; at most {MAX_RECORDS}",
+                "{} records are too many, at most {MAX_RECORDS} are allowed: send them in several requests",
                 named.len()
             );
-            return Ok(Err(wrong(&["records"], Code::LimitExceeded, &message)));
+            let passed = PassedLimit::of("retriedRecords", MAX_RECORDS, named.len());
+            let error = UserError::new("records", Code::LimitExceeded, message);
+            return Ok(Err(RetryRejectedRecordsPayload {
+                run: None,
+                user_errors: vec![error.passing(Some(passed))],
+            }));
         }
         let ordinals: Vec<i32> = named.iter().map(|record| record.ordinal).collect();
         let kept = imports::unresolved(tx, request.scope, run.id, Some(&ordinals)).await?;

@@ -54,12 +54,19 @@ impl SegmentSettingsChange {
         )]
         monetary_currency: MaybeUndefined<CurrencyCode>,
     ) -> Option<Result<UpdateSegmentSettingsPayload>> {
+        let given = [
+            ("products", products.is_some()),
+            ("users", users.is_some()),
+            ("monetaryCurrency", !monetary_currency.is_undefined()),
+        ];
+        let given = given.into_iter().filter(|(_, is_given)| *is_given);
         let change = Change {
             // A number that no version has is a conflict like any other.
             version: i32::try_from(version.0).unwrap_or(-1),
             products: products.unwrap_or_default(),
             users: users.unwrap_or_default(),
             currency: monetary_currency,
+            given: given.map(|(name, _)| name).collect(),
         };
         let done = async { change.run(request(ctx)?).await };
         Some(done.await)
@@ -71,6 +78,8 @@ struct Change {
     products: ProductRulesInput,
     users: UserRulesInput,
     currency: MaybeUndefined<CurrencyCode>,
+    /// Which of them were given.
+    given: Vec<&'static str>,
 }
 
 impl Change {
@@ -112,7 +121,8 @@ impl Change {
         }
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let now = request.now;
-        if !set_segment_settings(store, scope, &settings, self.version, now).await? {
+        let told = (self.given.as_slice(), &request.note()?);
+        if !set_segment_settings(store, scope, &settings, self.version, told).await? {
             return Ok(self.conflict());
         }
         request.renew().await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::UserError;
 use crate::access::key::new_id;
 use crate::domain::action::SOURCE;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::id::{self, derive};
 use crate::domain::rule;
 use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
@@ -282,7 +282,7 @@ async fn create(
         given,
         members: None,
     };
-    let written = carry_out(store, scope, order).await?;
+    let written = carry_out(store, scope, order, request.note()?).await?;
     let payload = finish(request, written, "name").await?;
     Ok(SegmentPayload {
         warnings,
@@ -302,7 +302,12 @@ async fn put(
         return Ok(refused(Refused::Missing, "id"));
     };
     let order = order(key, expected, request.now);
-    finish(request, carry_out(store, scope, order).await?, "id").await
+    finish(
+        request,
+        carry_out(store, scope, order, request.note()?).await?,
+        "id",
+    )
+    .await
 }
 
 async fn update(
@@ -354,7 +359,7 @@ async fn update(
     if !problems.is_empty() {
         return Ok(wrong(problems));
     }
-    let written = carry_out(store, scope, Order::Update(change)).await?;
+    let written = carry_out(store, scope, Order::Update(change), request.note()?).await?;
     let payload = finish(request, written, "expectedVersion").await?;
     Ok(SegmentPayload {
         warnings,
@@ -419,7 +424,7 @@ async fn freeze(
         given: given.to_owned(),
         members: set,
     };
-    let written = carry_out(store, scope, order).await?;
+    let written = carry_out(store, scope, order, request.note()?).await?;
     finish(request, written, "name").await
 }
 
@@ -442,6 +447,11 @@ async fn finish(
 
 /// Why a segment was not written, as a value.
 fn refused(refusal: Refused, field: &str) -> SegmentPayload {
+    let passed = match &refusal {
+        Refused::Full => Some(PassedLimit::of("segments", MAX_SEGMENTS, MAX_SEGMENTS + 1)),
+        Refused::TooLarge(passed, _) | Refused::TooLargeFor(_, passed, _) => *passed,
+        _ => None,
+    };
     let (field, code, message) = match refusal {
         Refused::Missing => (
             "id",
@@ -482,8 +492,8 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             ),
         ),
         Refused::Cycle(way) => return wrong(vec![cycle(&way)]),
-        Refused::TooLarge(excess) => ("rule", Code::LimitExceeded, excess),
-        Refused::TooLargeFor(name, excess) => (
+        Refused::TooLarge(_, excess) => ("rule", Code::LimitExceeded, excess),
+        Refused::TooLargeFor(name, _, excess) => (
             "rule",
             Code::LimitExceeded,
             format!("the segment {name:?} names this one, and would be beyond the limits with the new rule: {excess}"),
@@ -494,7 +504,7 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             format!("these segments name it: {}; change or archive them first", names.join(", ")),
         ),
     };
-    wrong(vec![UserError::new(field, code, message)])
+    wrong(vec![UserError::new(field, code, message).passing(passed)])
 }
 
 async fn prioritise(
@@ -528,7 +538,7 @@ async fn prioritise(
         named: named.collect(),
         ids: members.ids,
     };
-    let changed = change_priority(store, scope, change, products, request.now).await?;
+    let changed = change_priority(store, scope, change, products, request.note()?).await?;
     let (changed, awaited) = match changed {
         Ok(changed) => changed,
         Err(TooManyAwaited(many)) => {
@@ -536,8 +546,11 @@ async fn prioritise(
                 "the list would hold {many} products that are not known, at most {MAX_AWAITED} are allowed: list fewer, or \
                  take some of `awaitedProducts` off"
             );
+            let passed = PassedLimit::of("awaitedProducts", MAX_AWAITED, many);
             return Ok(PriorityProductsPayload {
-                user_errors: vec![UserError::new("products", Code::LimitExceeded, message)],
+                user_errors: vec![
+                    UserError::new("products", Code::LimitExceeded, message).passing(Some(passed)),
+                ],
                 ..PriorityProductsPayload::default()
             });
         }

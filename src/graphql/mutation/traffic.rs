@@ -99,7 +99,7 @@ impl TrafficChanges {
     ) -> Option<Result<SetDeeplinkPayload>> {
         let done = async {
             let request = request(ctx)?;
-            let key = match key_of(request, &ad_space, &program).await? {
+            let (key, program) = match key_of(request, &ad_space, &program).await? {
                 Ok(key) => key,
                 Err(error) => return Ok(not_set(error)),
             };
@@ -114,9 +114,11 @@ impl TrafficChanges {
                 Err(error) => return Ok(not_set(UserError::of(&error, "base"))),
             };
             let scope = WriteScope::for_entrance(request.viewer.publisher.id);
-            let (store, now) = (request.tx.store().clone(), request.now);
-            apart(move || async move { deeplinks::set(&store, scope, key, &template, now).await })
-                .await?;
+            let (store, note) = (request.tx.store().clone(), request.note()?);
+            let set = move || async move {
+                deeplinks::set(&store, scope, key, &template, (&program, &note)).await
+            };
+            apart(set).await?;
             request.renew().await;
             Ok(SetDeeplinkPayload {
                 deeplink: used(request, key).await?,
@@ -135,7 +137,7 @@ impl TrafficChanges {
     ) -> Option<Result<RemoveDeeplinkPayload>> {
         let done = async {
             let request = request(ctx)?;
-            let key = match key_of(request, &ad_space, &program).await? {
+            let (key, program) = match key_of(request, &ad_space, &program).await? {
                 Ok(key) => key,
                 Err(error) => {
                     return Ok(RemoveDeeplinkPayload {
@@ -146,8 +148,10 @@ impl TrafficChanges {
                 }
             };
             let scope = WriteScope::for_entrance(request.viewer.publisher.id);
-            let (store, now) = (request.tx.store().clone(), request.now);
-            let remove = move || async move { deeplinks::remove(&store, scope, key, now).await };
+            let (store, note) = (request.tx.store().clone(), request.note()?);
+            let remove = move || async move {
+                deeplinks::remove(&store, scope, key, (&program, &note)).await
+            };
             let removed = apart(remove).await?;
             request.renew().await;
             Ok(RemoveDeeplinkPayload {
@@ -232,7 +236,9 @@ impl UsersAsked {
         };
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let (store, id) = (store.clone(), held.id);
-        let choose = move || async move { users::choose(&store, scope, id, &rule, &run).await };
+        let note = request.note()?;
+        let choose =
+            move || async move { users::choose(&store, scope, id, (&rule, &run), &note).await };
         let chosen = apart(choose).await?;
         request.renew().await;
         let run = match chosen {
@@ -280,12 +286,12 @@ fn not_set(error: UserError) -> SetDeeplinkPayload {
     }
 }
 
-/// What a template belongs to, if the caller may and both are the publisher's.
+/// What a template belongs to, with the program's name, if the caller may and both are the publisher's.
 async fn key_of(
     request: &Arc<RequestContext>,
     ad_space: &ID,
     program: &ID,
-) -> Result<std::result::Result<deeplinks::DeeplinkKey, UserError>> {
+) -> Result<std::result::Result<(deeplinks::DeeplinkKey, String), UserError>> {
     request.viewer.check(KeyScope::Segments)?;
     // A transaction of its own: the answer's begins behind the writing.
     let tx = ReadTx::new(request.tx.store());
@@ -294,7 +300,7 @@ async fn key_of(
     let space = Kind::AdSpace.key(ad_space);
     let space = space.filter(|id| known.ad_spaces.iter().any(|space| space.id == *id));
     let program = Kind::Program.key(program);
-    let program = program.filter(|id| known.program(*id).is_some());
+    let program = program.and_then(|id| known.program(id));
     let missing = |field: &str, list: &str| {
         let message = format!("there is no such {field}; `{list}` lists them");
         UserError::new(field, Code::NotFound, message)
@@ -302,7 +308,10 @@ async fn key_of(
     Ok(match (space, program) {
         (None, _) => Err(missing("adSpace", "adSpaces")),
         (_, None) => Err(missing("program", "programs")),
-        (Some(space), Some(program)) => Ok((space, program, DeeplinkSource::ByHand)),
+        (Some(space), Some(program)) => Ok((
+            (space, program.id, DeeplinkSource::ByHand),
+            program.name.clone(),
+        )),
     })
 }
 

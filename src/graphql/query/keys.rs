@@ -9,8 +9,10 @@ use crate::domain::scope::KeyScope;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, page_by};
 use crate::graphql::context::request;
 use crate::graphql::error::Result;
-use crate::graphql::types::key::{ApiKey, ApiKeyConnection, AuditEntry, AuditEntryConnection};
-use crate::store::keys::{list, trail, trail_length};
+use crate::graphql::types::audit::{AuditEntry, AuditEntryConnection};
+use crate::graphql::types::key::{ApiKey, ApiKeyConnection};
+use crate::store::audit::{trail, trail_length};
+use crate::store::keys::list;
 
 /// What administrators ask.
 #[derive(Default)]
@@ -59,8 +61,9 @@ impl Keys {
         Some(found.await)
     }
 
-    /// What administrators did with keys, the latest first: written with each change, never changed. For keys with the
-    /// scope ADMIN.
+    /// What was done, the latest first: to keys and addresses for postbacks, templates of links, the users of ad spaces,
+    /// segments, their settings, the list of priority products, and rejected records. Written with each change, never
+    /// changed; what was refused is not in it, and what imports did, their runs tell. For keys with the scope ADMIN.
     async fn audit_trail(
         &self,
         ctx: &Context<'_>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, OneofObject};
 
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::records;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
@@ -63,7 +63,8 @@ impl Lookups {
                 "ids has {} ids, the most is {MAX_NODES}: ask in several requests",
                 ids.len()
             );
-            return Err(Error::limit("ids", message).into());
+            let passed = PassedLimit::of("nodes", MAX_NODES, ids.len());
+            return Err(Error::limit("ids", passed, message).into());
         }
         nodes(request(ctx)?, &ids).await
     }

@@ -1,9 +1,9 @@
-//! API keys and the trail of what was done to them, as administrators see them.
+//! API keys, as administrators see them.
 
-use async_graphql::{Enum, Object, SimpleObject};
+use async_graphql::{Object, SimpleObject};
 
 use super::viewer::{KeyLimits, KeyScope};
-use crate::domain::key::{self, Act, AuditEntry as Entry};
+use crate::domain::key;
 use crate::domain::time::Instant;
 use crate::graphql::connection::connection;
 use crate::graphql::error::Result;
@@ -104,62 +104,4 @@ pub struct KeyBudget {
 connection! {
     /// A page of API keys.
     ApiKeyConnection, ApiKeyEdge of ApiKey
-}
-
-/// What an administrator did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Act")]
-pub enum AuditAct {
-    /// Made a key.
-    KeyCreated,
-    /// Changed what a key may do or see.
-    KeyUpdated,
-    /// Gave a key another secret.
-    KeyRotated,
-    /// Revoked a key.
-    KeyRevoked,
-}
-
-/// An entry of the trail. There is no way to change or remove one.
-#[derive(Clone)]
-pub struct AuditEntry(pub Entry);
-
-/// An entry of the trail of what administrators did. There is no way to change or remove one.
-#[Object]
-impl AuditEntry {
-    /// When.
-    async fn at(&self) -> DateTime {
-        DateTime(self.0.at)
-    }
-
-    /// Who: a key by its public part, or the command line.
-    async fn actor(&self) -> &str {
-        &self.0.actor.name
-    }
-
-    /// The address that the request came from; null for the command line.
-    async fn address(&self) -> Option<&str> {
-        self.0.actor.address.as_deref()
-    }
-
-    /// What.
-    async fn act(&self) -> AuditAct {
-        let act: Act = self.0.act;
-        act.into()
-    }
-
-    /// To which key, by its public part.
-    async fn subject(&self) -> &str {
-        &self.0.subject
-    }
-
-    /// What it is since then, in words; empty where the act says all.
-    async fn detail(&self) -> &str {
-        &self.0.detail
-    }
-}
-
-connection! {
-    /// A page of the trail of what administrators did.
-    AuditEntryConnection, AuditEntryEdge of AuditEntry
 }

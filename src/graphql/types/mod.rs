@@ -8,6 +8,7 @@ pub mod action;
 pub mod action_item;
 pub mod ad_space;
 pub mod affiliate_link;
+pub mod audit;
 pub mod awaited_product;
 pub mod catalogue;
 pub mod category;

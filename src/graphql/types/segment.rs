@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Member;
 use super::report_words::TimeBucket;
 use super::segment_member::SegmentMemberConnection;
-use crate::domain::error::{Code, Error};
+use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::report::buckets::divide;
 use crate::domain::rule;
 use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
@@ -381,7 +381,8 @@ fn ends(
             "the trend would have {} points, at most {MAX_POINTS} are allowed: ask for a longer bucket or a shorter range",
             spans.len()
         );
-        return Err(Error::limit("bucket", message).into());
+        let passed = PassedLimit::of("segmentTrendPoints", MAX_POINTS, spans.len());
+        return Err(Error::limit("bucket", passed, message).into());
     }
     let begun = spans.iter().filter(|span| span.from <= request.now);
     Ok(begun.map(|span| span.to.min(request.now)).collect())

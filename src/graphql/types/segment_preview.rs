@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::segment::{Segment, moment, segments_of};
 use super::segment_member::{SegmentMember, SegmentMemberConnection};
-use crate::domain::error::Error;
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::rule::SegmentSet;
 use crate::graphql::connection::{ENTITIES, PageArgs, size};
 use crate::graphql::context::RequestContext;
@@ -178,7 +178,12 @@ impl SegmentOverlap {
                 "ids names {} segments: lay 2 to {MAX_OVERLAID} over each other",
                 ids.len()
             );
-            return Err(Error::limit("ids", message).into());
+            // Too few is no limit that is passed, but an argument that means nothing.
+            if ids.len() < 2 {
+                return Err(Error::bad_input("ids", message).into());
+            }
+            let passed = PassedLimit::of("overlaidSegments", MAX_OVERLAID, ids.len());
+            return Err(Error::limit("ids", passed, message).into());
         }
         let moment = moment(request, as_of)?;
         let (segments, all) = segments_of(request, "ids", ids).await?;

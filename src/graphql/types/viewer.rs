@@ -3,19 +3,29 @@
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::access::budget::Allowance;
+use crate::analytics::report::MAX_SEGMENTS as MAX_REPORT_SEGMENTS;
+use crate::domain::deeplink::LONGEST_SUBIDS;
 use crate::domain::filter;
 use crate::domain::limits;
 use crate::domain::page::MAX_SORT_KEYS;
 use crate::domain::report::{MAX_BUCKETS, MAX_ROWS};
+use crate::domain::rule;
 use crate::domain::scope;
 use crate::domain::scope::Credential;
+use crate::domain::segment::MAX_PERIODS;
 use crate::domain::time::Day;
 use crate::graphql::EngineOptions;
 use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
 use crate::graphql::document;
 use crate::graphql::error::Result;
+use crate::graphql::input::operators::MAX_NAMED;
 use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
-use crate::graphql::scalar::{CurrencyCode, Date, DateTime, TimeZone, count};
+use crate::graphql::mutation::records::MAX_RECORDS;
+use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime, TimeZone, count};
+use crate::graphql::types::segment::MAX_POINTS;
+use crate::graphql::types::segment_preview::MAX_OVERLAID;
+use crate::store::apply::priority::MAX_AWAITED;
+use crate::store::sql::MAX_BOUND;
 
 /// How a caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -240,7 +250,9 @@ pub struct Limits {
     report_conditions: i32,
     /// Stretches of time that a report is divided into.
     report_stretches: i32,
-    /// Actions that a report reads where no totals answer it.
+    /// Segments that one report names.
+    report_segments: i32,
+    /// Actions, or counts of clicks by SubID, that a report reads where no totals answer it.
     report_actions: i32,
     /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
     /// days where money is converted.
@@ -255,6 +267,44 @@ pub struct Limits {
     filter_conditions: i32,
     /// Values in one list of a filter.
     filter_values: i32,
+    /// Values in all lists of one filter together.
+    filter_all_values: i32,
+    /// Segments in one list of a filter.
+    filter_segments: i32,
+    /// Metrics that the segments which a filter names have together.
+    filter_metrics: i32,
+    /// Values that one statement at the database takes: those of filters, of lists in segments, and of stretches of time.
+    statement_values: i32,
+    /// Segments that a publisher has, those apart that are archived.
+    segments: i32,
+    /// Levels that segments may name each other.
+    segment_depth: i32,
+    /// Conditions of a rule, with those of the segments that it names.
+    segment_conditions: i32,
+    /// Metrics of a rule, with those of the segments that it names.
+    segment_metrics: i32,
+    /// Values in the lists of a rule, with those of the segments that it names.
+    segment_values: i32,
+    /// Members that a rule lists.
+    segment_members: i32,
+    /// Points of one trend of a segment.
+    segment_trend_points: i32,
+    /// Segments that are laid over each other at a time.
+    overlaid_segments: i32,
+    /// Periods that one request divides into built-in segments.
+    built_in_periods: i32,
+    /// Periods that cohorts are made of.
+    cohort_periods: i32,
+    /// Products in the list of priority products that are not known yet.
+    awaited_products: i32,
+    /// Rejected records that are tried again at a time.
+    retried_records: i32,
+    /// Characters of `subid`, `subid1`, `subid2` and `subid3` in an affiliate link.
+    subid_characters: i32,
+    /// Characters of `subid4` in an affiliate link.
+    subid4_characters: i32,
+    /// The largest count that an answer tells as an `Int`.
+    counts: i32,
     /// Bytes of a document.
     document_bytes: i32,
     /// Tokens of a document.
@@ -305,8 +355,10 @@ pub struct Limits {
     errors: i32,
     /// Characters of an error's message.
     error_characters: i32,
-    /// Bytes of a request's body.
+    /// Bytes of a request's body at `/graphql`.
     body_bytes: i32,
+    /// Bytes of a file that is sent to `/import`.
+    import_bytes: BigInt,
     /// Milliseconds that the head of a request may take to arrive.
     head_milliseconds: i32,
     /// Milliseconds that the body of a request may take to arrive.
@@ -360,6 +412,7 @@ impl Limits {
             report_dimensions: size(MAX_DIMENSIONS)?,
             report_conditions: size(MAX_HAVING)?,
             report_stretches: size(MAX_BUCKETS)?,
+            report_segments: size(MAX_REPORT_SEGMENTS)?,
             report_actions: count(options.reports.facts)?,
             report_rows: size(MAX_ROWS)?,
             nodes: size(MAX_NODES)?,
@@ -367,6 +420,25 @@ impl Limits {
             filter_depth: size(filter::MAX_DEPTH)?,
             filter_conditions: size(filter::MAX_TESTS)?,
             filter_values: size(filter::MAX_VALUES)?,
+            filter_all_values: size(filter::MAX_ALL_VALUES)?,
+            filter_segments: size(MAX_NAMED)?,
+            filter_metrics: size(rule::MAX_FILTER_MEASURES)?,
+            statement_values: size(MAX_BOUND)?,
+            segments: count(rule::MAX_SEGMENTS)?,
+            segment_depth: size(rule::MAX_SEGMENT_DEPTH)?,
+            segment_conditions: size(rule::MAX_RULE_TESTS)?,
+            segment_metrics: size(rule::MAX_MEASURES)?,
+            segment_values: size(rule::MAX_RULE_VALUES)?,
+            segment_members: size(rule::MAX_MEMBERS)?,
+            segment_trend_points: size(MAX_POINTS)?,
+            overlaid_segments: size(MAX_OVERLAID)?,
+            built_in_periods: size(rule::MAX_BUILT_IN_PERIODS)?,
+            cohort_periods: size(MAX_PERIODS)?,
+            awaited_products: size(MAX_AWAITED)?,
+            retried_records: size(MAX_RECORDS)?,
+            subid_characters: size(LONGEST_SUBIDS[0])?,
+            subid4_characters: size(LONGEST_SUBIDS[4])?,
+            counts: i32::MAX,
             document_bytes: size(documents.bytes)?,
             document_tokens: size(documents.tokens)?,
             document_nesting: size(documents.nesting)?,
@@ -393,6 +465,7 @@ impl Limits {
             errors: size(documents.errors)?,
             error_characters: size(documents.message_chars)?,
             body_bytes: wide(door.body_bytes)?,
+            import_bytes: BigInt(i64::try_from(door.import_bytes).unwrap_or(i64::MAX)),
             head_milliseconds: wide(door.head_ms)?,
             body_milliseconds: wide(door.body_ms)?,
             operation_milliseconds: wide(door.operation_ms)?,

@@ -1,11 +1,13 @@
 //! Templates of affiliate links, written: in one transaction under the publisher's lock, with a new version of the data.
 
+use super::super::audit;
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{known, program_id};
 use super::{lock, raise_version};
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::deeplink::Template;
 use crate::domain::draft::ProgramRef;
 use crate::domain::error::Result;
@@ -21,7 +23,8 @@ use uuid::Uuid;
 /// What a template belongs to: the ad space, the program, and who gave it.
 pub type DeeplinkKey = (Uuid, Uuid, DeeplinkSource);
 
-/// Stores a template in place of the one that is there; tells whether that changed anything.
+/// Stores a template in place of the one that is there; tells whether that changed anything. The trail calls the program
+/// by its name.
 ///
 /// # Errors
 /// When the database fails, or the ad space or program is not the publisher's.
@@ -30,14 +33,17 @@ pub async fn set(
     scope: WriteScope,
     key: DeeplinkKey,
     template: &Template,
-    now: Instant,
+    (program, note): (&str, &Note),
 ) -> Result<bool> {
-    let publisher = scope.publisher();
+    let (publisher, now) = (scope.publisher(), note.now);
+    let detail = format!("program {program:?}: {}", template.base());
+    let deed = Deed::to_row(Act::DeeplinkSet, key.0, detail);
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
             let is_changed = set_in(tx, publisher, key, template, now).await?;
             if is_changed {
+                audit::write(tx, publisher, note, &deed).await?;
                 raise_version(tx, publisher, sequence, now).await?;
             }
             Ok(is_changed)
@@ -159,9 +165,11 @@ pub async fn remove(
     store: &Store,
     scope: WriteScope,
     (ad_space_id, program_id, source): DeeplinkKey,
-    now: Instant,
+    (program, note): (&str, &Note),
 ) -> Result<bool> {
-    let publisher = scope.publisher();
+    let (publisher, now) = (scope.publisher(), note.now);
+    let detail = format!("program {program:?}");
+    let deed = Deed::to_row(Act::DeeplinkRemoved, ad_space_id, detail);
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
@@ -173,6 +181,7 @@ pub async fn remove(
             sql.push(" AND source = ").bind(source.as_str());
             let is_changed = tx.execute(sql).await? > 0;
             if is_changed {
+                audit::write(tx, publisher, note, &deed).await?;
                 raise_version(tx, publisher, sequence, now).await?;
             }
             Ok(is_changed)

@@ -1,8 +1,9 @@
 //! The part of the write path that the publisher's list of priority products takes. Products that are known carry a mark;
 //! the others wait in a table of their own until an action or a feed brings them.
 
-use super::super::apart;
+use super::super::{apart, audit};
 use super::{lock, raise_version};
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
@@ -68,18 +69,18 @@ pub async fn change_priority(
     scope: WriteScope,
     change: ListChange,
     products: ListedProducts,
-    now: Instant,
+    note: Note,
 ) -> Result<ListChanged> {
-    apart(async move || write(&store, scope, change, (&products, now)).await).await
+    apart(async move || write(&store, scope, change, (&products, &note)).await).await
 }
 
 async fn write(
     store: &Store,
     scope: WriteScope,
     change: ListChange,
-    (products, now): (&ListedProducts, Instant),
+    (products, note): (&ListedProducts, &Note),
 ) -> Result<ListChanged> {
-    let publisher = scope.publisher();
+    let (publisher, now) = (scope.publisher(), note.now);
     let all = products.all();
     store
         .write(async |tx| {
@@ -113,6 +114,17 @@ async fn write(
             let moved = u64::try_from(gone.len() + news.len()).unwrap_or(u64::MAX);
             let changed = moved + mark(tx, publisher, change, &all).await?;
             if changed > 0 {
+                let verb = match change {
+                    ListChange::Set => "set",
+                    ListChange::Add => "added",
+                    ListChange::Remove => "removed",
+                };
+                let deed = Deed {
+                    act: Act::PriorityProductsChanged,
+                    subject: "priorityProducts".to_owned(),
+                    detail: format!("{verb} {}; {changed} changed, {left} awaited", all.len()),
+                };
+                audit::write(tx, publisher, note, &deed).await?;
                 raise_version(tx, publisher, sequence, now).await?;
             }
             Ok(Ok((changed, left)))

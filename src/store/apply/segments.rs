@@ -2,8 +2,10 @@
 //! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
 
 use super::super::apart;
+use super::super::audit::write_segment;
 use super::{lock, raise_version};
-use crate::domain::error::Result;
+use crate::domain::audit::{Act, Note};
+use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::rule::{
     Definitions, MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion,
@@ -40,9 +42,9 @@ pub enum Refused {
     /// It would lead back to itself on this way.
     Cycle(Vec<String>),
     /// With what it names it is too large.
-    TooLarge(String),
+    TooLarge(Option<PassedLimit>, String),
     /// A segment that names it, by this name, would be too large or too deep with it.
-    TooLargeFor(String, String),
+    TooLargeFor(String, Option<PassedLimit>, String),
     /// These segments name it.
     Named(Vec<String>),
 }
@@ -67,6 +69,19 @@ pub struct Change {
     pub now: Instant,
 }
 
+impl Change {
+    /// What of the segment it changes, by the names of the arguments.
+    fn parts(&self) -> Vec<&'static str> {
+        let parts = [
+            ("name", self.name.is_some()),
+            ("description", self.description.is_some()),
+            ("rule", self.rule.is_some()),
+        ];
+        let given = parts.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(name, _)| name).collect()
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub enum Order {
@@ -89,21 +104,38 @@ pub enum Order {
     Restore(Uuid, Option<i32>, Instant),
 }
 
-/// Carries an order out, all of it or nothing.
+/// Carries an order out, all of it or nothing; what is refused, or was so before, leaves nothing in the trail either.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
-pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<Written> {
+pub async fn carry_out(
+    store: Store,
+    scope: WriteScope,
+    order: Order,
+    note: Note,
+) -> Result<Written> {
     apart(async move || match &order {
         Order::Create {
             segment,
             rule,
             given,
             members,
-        } => create(&store, scope, (segment, rule, given), members.as_deref()).await,
-        Order::Update(change) => update(&store, scope, change).await,
-        Order::Archive(id, expected, now) => archive(&store, scope, (*id, *expected), *now).await,
-        Order::Restore(id, expected, now) => restore(&store, scope, (*id, *expected), *now).await,
+        } => {
+            create(
+                &store,
+                (scope, &note),
+                (segment, rule, given),
+                members.as_deref(),
+            )
+            .await
+        }
+        Order::Update(change) => update(&store, (scope, &note), change).await,
+        Order::Archive(id, expected, now) => {
+            archive(&store, (scope, &note), (*id, *expected), *now).await
+        }
+        Order::Restore(id, expected, now) => {
+            restore(&store, (scope, &note), (*id, *expected), *now).await
+        }
     })
     .await
 }
@@ -111,7 +143,7 @@ pub async fn carry_out(store: Store, scope: WriteScope, order: Order) -> Result<
 /// Writes a new segment in its first version; of a frozen one, with its members.
 async fn create(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (segment, rule, given): (&Segment, &Rule, &str),
     members: Option<&SegmentSet>,
 ) -> Result<Written> {
@@ -151,6 +183,12 @@ async fn create(
                 Some(set) => take_members(tx, publisher, segment.id, set).await?,
                 None => write_uses(tx, publisher, segment.id, rule).await?,
             }
+            let act = if segment.frozen_at.is_some() {
+                Act::SegmentFrozen
+            } else {
+                Act::SegmentCreated
+            };
+            write_segment(tx, publisher, note, (act, segment, &[])).await?;
             raise_version(tx, publisher, sequence, segment.created_at).await?;
             Ok(Ok(segment.clone()))
         })
@@ -158,7 +196,11 @@ async fn create(
 }
 
 /// Changes a segment, which then has a new version.
-async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Written> {
+async fn update(
+    store: &Store,
+    (scope, note): (WriteScope, &Note),
+    change: &Change,
+) -> Result<Written> {
     let publisher = scope.publisher();
     let text = change
         .rule
@@ -207,6 +249,9 @@ async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Wri
                 text.as_deref().zip(given),
             )
             .await?;
+            let parts = change.parts();
+            let told = (Act::SegmentUpdated, &segment, parts.as_slice());
+            write_segment(tx, publisher, note, told).await?;
             raise_version(tx, publisher, sequence, change.now).await?;
             Ok(Ok(segment))
         })
@@ -216,7 +261,7 @@ async fn update(store: &Store, scope: WriteScope, change: &Change) -> Result<Wri
 /// Puts a segment away, which no other may name.
 async fn archive(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
     now: Instant,
 ) -> Result<Written> {
@@ -238,6 +283,7 @@ async fn archive(
             segment.archived_at = Some(now);
             segment.updated_at = now;
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            write_segment(tx, publisher, note, (Act::SegmentArchived, &segment, &[])).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })
@@ -247,7 +293,7 @@ async fn archive(
 /// Takes a segment back that was put away.
 async fn restore(
     store: &Store,
-    scope: WriteScope,
+    (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
     now: Instant,
 ) -> Result<Written> {
@@ -276,13 +322,14 @@ async fn restore(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
+            write_segment(tx, publisher, note, (Act::SegmentRestored, &segment, &[])).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })
         .await
 }
 
-fn broken(error: &crate::domain::error::Error) -> DbErr {
+fn broken(error: &Error) -> DbErr {
     DbErr::Custom(error.to_string())
 }
 
@@ -357,7 +404,7 @@ async fn check_rule(
 ) -> Result<Option<Refused>, DbErr> {
     let named: Vec<Uuid> = rule.clone().named().into_iter().collect();
     if named.is_empty() {
-        return Ok(rule.size().excess().map(Refused::TooLarge));
+        return Ok(rule.size().excess().map(too_large));
     }
     let all = definitions(tx, publisher, &named).await?;
     let gone = named.iter().filter_map(|id| match all.segment(*id) {
@@ -374,9 +421,13 @@ async fn check_rule(
     }
     let excess = match all.size(rule) {
         Ok(size) => size.excess(),
-        Err(error) => Some(error.message().to_owned()),
+        Err(error) => Some(error),
     };
-    Ok(excess.map(Refused::TooLarge))
+    Ok(excess.map(too_large))
+}
+
+fn too_large(excess: Error) -> Refused {
+    Refused::TooLarge(excess.passed(), excess.message().to_owned())
 }
 
 /// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.
@@ -415,7 +466,8 @@ async fn check_change(
     let unfit = above.into_iter().find_map(|id| {
         let error = all.check_size(id).err()?;
         let name = all.segment(id)?.name.clone();
-        Some(Refused::TooLargeFor(name, error.message().to_owned()))
+        let words = error.message().to_owned();
+        Some(Refused::TooLargeFor(name, error.passed(), words))
     });
     Ok(unfit)
 }

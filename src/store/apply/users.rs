@@ -5,6 +5,7 @@
 //! with their old users out of the totals, puts them in with their new ones, and moves the task. A process can end
 //! anywhere, several can step at once, and the end is what an import with that choice would have stored.
 
+use super::super::audit;
 use super::super::connect::Store;
 use super::super::imports::{NewRun, run_row};
 use super::super::sql::insert::{Conflict, insert};
@@ -12,8 +13,10 @@ use super::super::tx::{ReadTx, WriteTx};
 use super::dimensions::{self, AdSpaces};
 use super::facts::Facts;
 use super::{lock, raise_version, totals};
+use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
+use crate::domain::limits::slot_name;
 use crate::domain::records::RunState;
 use crate::domain::rule::Subject;
 use crate::domain::scope::WriteScope;
@@ -72,8 +75,8 @@ pub async fn choose(
     store: &Store,
     scope: WriteScope,
     ad_space: Uuid,
-    rule: &UserRule,
-    run: &NewRun,
+    (rule, run): (&UserRule, &NewRun),
+    note: &Note,
 ) -> Result<Chosen> {
     let publisher = scope.publisher();
     let mut row = run_row(scope, run);
@@ -93,6 +96,14 @@ pub async fn choose(
             }
             held.user_subid_slot = rule.slot;
             held.user_space.clone_from(&rule.space);
+            let detail = format!(
+                "{:?}: {}, user space {:?}",
+                held.name,
+                slot_name(u8::try_from(rule.slot).unwrap_or_default()),
+                rule.space
+            );
+            let deed = Deed::to_row(Act::AdSpaceUsersUpdated, ad_space, detail);
+            audit::write(tx, publisher, note, &deed).await?;
             insert(tx, &[held], Conflict::Replace).await?;
             if let Some(before) = task(tx, publisher, ad_space).await?
                 && let Some(run_id) = before.run_id

@@ -4,6 +4,7 @@ use super::api::{PAYLOAD, created, id_of, often, told};
 use crate::support::api::Api;
 use crate::support::drafts::{Shape, at};
 use crate::support::world::{World, block_on};
+use actiongraph::access::keys::Administrator;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::segment::{Scoring, SegmentSettings, Thresholds, UserSettings};
 use actiongraph::store::apply::settings::set_segment_settings;
@@ -145,7 +146,9 @@ fn settings_keep_the_segments_that_people_made_and_one_gone_bad_fails_alone() {
             ..SegmentSettings::default()
         };
         let now = at("2026-07-01T00:00:00Z");
-        let set = set_segment_settings(&world.store, world.write(0), &settings, 0, now).await;
+        let note = Administrator::command_line(world.publishers[0].id, now).note();
+        let told = (["users"].as_slice(), &note.unwrap());
+        let set = set_segment_settings(&world.store, world.write(0), &settings, 0, told).await;
         assert!(set.unwrap());
         let answer = api.answer(query, &json!({})).await;
         let nodes = answer["data"]["segments"]["nodes"].as_array().unwrap();

@@ -150,7 +150,8 @@ pub(crate) async fn secret(
         ad_space,
     };
     let scope = WriteScope::for_entrance(publisher.id);
-    postback_secrets::insert(store, scope, new, now)
+    let who = Administrator::command_line(publisher.id, now);
+    postback_secrets::insert(store, scope, new, &who.note().unwrap())
         .await
         .unwrap();
     made.secret

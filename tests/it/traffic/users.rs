@@ -4,6 +4,7 @@ use crate::support::api::Api;
 use crate::support::drafts::{Maker, Shape, at, instant};
 use crate::support::server::running;
 use crate::support::world::{World, block_on};
+use actiongraph::access::keys::Administrator;
 use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::time::Instant;
@@ -84,7 +85,9 @@ async fn chosen(world: &World, space: Uuid, rule: &UserRule, run: u128) -> Chose
         started_at: now(),
         as_of: now(),
     };
-    choose(&world.store, world.write(0), space, rule, &run)
+    let who = Administrator::command_line(world.publishers[0].id, now());
+    let note = who.note().unwrap();
+    choose(&world.store, world.write(0), space, (rule, &run), &note)
         .await
         .unwrap()
 }
