@@ -3,12 +3,13 @@
 
 use super::api::Api;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// The schema, as introspection tells it, and what to put where it asks for an id or a text.
 pub(crate) struct Asking {
     types: HashMap<String, Value>,
     root: String,
+    mutations: String,
     /// Ids for arguments of the type ID.
     pub ids: Vec<String>,
     /// Texts for arguments of the type String.
@@ -19,6 +20,10 @@ pub(crate) struct Asking {
 const ABOUT: &[&str] = &["dataVersion", "asOf", "rowsRead", "explain", "sources"];
 /// Metrics of what upstream counts by one SubID at a time or by none: they are asked for by themselves.
 const OF_CLICKS: &[&str] = &["clicks", "cr", "ecpc", "epc", "views", "ctr", "ecpm"];
+/// Root fields that lead to one thing at a time, or to things that a list has as well: other ways go first.
+const NARROW: &[&str] = &["node", "nodes", "action", "segment", "freshness"];
+/// How many values an argument below the root is asked with.
+const VALUES_BELOW: usize = 5;
 
 impl Asking {
     /// Reads the schema.
@@ -26,7 +31,7 @@ impl Asking {
         const TYPE: &str =
             "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
         let query = format!(
-            "{{ __schema {{ queryType {{ name }} types {{ kind name isOneOf fields {{ name type {{ {TYPE} }} \
+            "{{ __schema {{ queryType {{ name }} mutationType {{ name }} types {{ kind name isOneOf fields {{ name type {{ {TYPE} }} \
              args {{ name defaultValue type {{ {TYPE} }} }} }} inputFields {{ name defaultValue type {{ {TYPE} }} }} \
              enumValues {{ name }} possibleTypes {{ name }} }} }} }}"
         );
@@ -39,6 +44,7 @@ impl Asking {
         Self {
             types: types.collect(),
             root: schema["queryType"]["name"].as_str().unwrap().to_owned(),
+            mutations: schema["mutationType"]["name"].as_str().unwrap().to_owned(),
             ids: Vec::new(),
             texts: Vec::new(),
         }
@@ -114,6 +120,138 @@ impl Asking {
             for value in self.values(&argument["type"], 0) {
                 let call = self.call(root, &[(name(argument), value)]);
                 asked.push(format!("{{ {call} {below} }}"));
+            }
+        }
+        asked
+    }
+
+    /// The shortest way to every type of object: the fields from the root on.
+    fn ways(&self) -> Vec<(&str, Vec<&Value>)> {
+        let (narrow, wide): (Vec<&Value>, Vec<&Value>) = self
+            .composites(&self.root)
+            .into_iter()
+            .partition(|field| NARROW.contains(&name(field)));
+        let (mut found, mut known) = (Vec::new(), BTreeSet::new());
+        for roots in [wide, narrow] {
+            let mut next: VecDeque<Vec<&Value>> = roots.into_iter().map(|one| vec![one]).collect();
+            while let Some(way) = next.pop_front() {
+                let ty = way
+                    .last()
+                    .map_or(self.root.as_str(), |field| base(&field["type"]));
+                let is_object = self.types[ty]["kind"] == "OBJECT";
+                if !is_object || !known.insert(ty) {
+                    continue;
+                }
+                for field in self.composites(ty) {
+                    let further = way.iter().copied().chain([field]);
+                    next.push_back(further.collect());
+                }
+                found.push((ty, way));
+            }
+        }
+        found
+    }
+
+    /// The types of object that a question can reach.
+    pub(crate) fn reachable(&self) -> BTreeSet<String> {
+        let ways = self.ways().into_iter();
+        ways.map(|(ty, _)| ty.to_owned()).collect()
+    }
+
+    /// The leaves of every type of object that can be reached, by the shortest way to it and by every field that leads to
+    /// it from there.
+    pub(crate) fn every_field(&self) -> Vec<String> {
+        let mut asked = Vec::new();
+        for (ty, way) in self.ways() {
+            asked.push(self.along(&way, &self.own_leaves(ty, &[])));
+            for field in self.composites(ty) {
+                let leaves = self.leaves(base(&field["type"]), &[]);
+                let calls = leaves
+                    .iter()
+                    .map(|leaf| format!("{} {{ {leaf} }}", self.call(field, &[])));
+                asked.extend(calls.map(|call| self.along(&way, &call)));
+            }
+        }
+        asked
+    }
+
+    /// Every field below the root that takes arguments, by the shortest way to it, with each of its arguments in turn,
+    /// each with some values.
+    pub(crate) fn below(&self) -> Vec<String> {
+        let mut asked = Vec::new();
+        for (ty, way) in self.ways() {
+            for field in self.fields(ty) {
+                let of = base(&field["type"]);
+                let below = if self.is_leaf(of) {
+                    String::new()
+                } else {
+                    format!("{{ {} }}", self.shallow(of))
+                };
+                for argument in field["args"].as_array().unwrap() {
+                    let values = self.values(&argument["type"], 0);
+                    // Of a long list others are taken at each place.
+                    let step = values.len().div_ceil(VALUES_BELOW).max(1);
+                    let values = values.into_iter().skip(asked.len() % step).step_by(step);
+                    for value in values {
+                        let call = self.call(field, &[(name(argument), value)]);
+                        asked.push(self.along(&way, &format!("{call} {below}")));
+                    }
+                }
+            }
+        }
+        asked
+    }
+
+    /// A question for something at the end of a way.
+    fn along(&self, way: &[&Value], asked: &str) -> String {
+        let inwards = way.iter().rev();
+        let whole = inwards.fold(asked.to_owned(), |below, field| {
+            format!("{} {{ {below} }}", self.call(field, &[]))
+        });
+        format!("{{ {whole} }}")
+    }
+
+    /// Every mutation that takes an id, with `hole` in each place that one can stand in, and of the arguments that are
+    /// needed beside it what `given` says.
+    pub(crate) fn mutations(
+        &self,
+        hole: &str,
+        given: &dyn Fn(&str, &str) -> String,
+    ) -> Vec<String> {
+        let mut asked = Vec::new();
+        for field in self.fields(&self.mutations) {
+            let payload = base(&field["type"]);
+            let below = self.composites(payload).into_iter().filter_map(|one| {
+                let told = ["userErrors", "warnings"].contains(&name(one));
+                told.then(|| format!("{} {{ field code message }}", name(one)))
+            });
+            let below: Vec<String> = below.collect();
+            let arguments = field["args"].as_array().unwrap();
+            for argument in arguments {
+                let fits = self.values(&argument["type"], 0).into_iter();
+                let mut fits: Vec<String> = fits.filter(|value| value.contains(hole)).collect();
+                if name(argument) == "key" {
+                    fits = vec![json!(hole).to_string()];
+                }
+                for value in fits {
+                    let others = arguments.iter().filter(|other| {
+                        name(other) != name(argument)
+                            && other["type"]["kind"] == "NON_NULL"
+                            && other["defaultValue"].is_null()
+                    });
+                    let mut call: Vec<String> = others
+                        .map(|other| {
+                            format!("{0}: {1}", name(other), given(name(field), name(other)))
+                        })
+                        .collect();
+                    call.push(format!("{}: {value}", name(argument)));
+                    asked.push(format!(
+                        "mutation {{ {}({}) {{ __typename {} }} }}",
+                        name(field),
+                        call.join(", "),
+                        below.join(" ")
+                    ));
+                }
             }
         }
         asked

@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod db;
 pub(crate) mod dice;
 pub(crate) mod drafts;
+pub(crate) mod furnish;
 pub(crate) mod issuer;
 pub(crate) mod naive;
 pub(crate) mod naive_report;

@@ -13,9 +13,11 @@ use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::{Applied, Batch, apply};
 use actiongraph::store::clicks::{self, ClicksBatch};
 use actiongraph::store::columns::ColumnsOptions;
+use actiongraph::store::tables_with_a_rule;
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use actiongraph::worker;
-use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
+use sea_orm::{ColumnTrait, ConnectionTrait as _, Database, DatabaseConnection, EntityTrait};
+use sea_orm::{IdenStatic, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -186,22 +188,13 @@ impl World {
     }
 
     async fn run_all(&self, place: usize, batches: &[Arriving<'_>]) -> (Uuid, Applied) {
-        let number = self.runs.fetch_add(1, Ordering::Relaxed);
-        let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 1_000_000);
         let scope = self.write(place);
-        let run = imports::NewRun {
-            id: Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(number)),
-            entrance: "FILE",
-            name: format!("file {number}"),
-            started_at: now,
-            as_of: now,
-        };
-        imports::begin(&self.store, scope, &run).await.unwrap();
+        let (run, now) = self.begin(place, "FILE", "file", 1_000_000).await;
         let mut all = Applied::default();
         let mut rejected_before = 0;
         for (drafts, deletions, rejects) in batches {
             let batch = Batch {
-                run_id: run.id,
+                run_id: run,
                 drafts,
                 deletions,
                 rejects,
@@ -222,10 +215,33 @@ impl World {
         } else {
             RunState::Succeeded
         };
-        imports::finish(&self.store, scope, run.id, now, (state, None))
+        imports::finish(&self.store, scope, run, now, (state, None))
             .await
             .unwrap();
-        (run.id, all)
+        (run, all)
+    }
+
+    /// Begins a run whose number is the next one, so many microseconds later for each run before it; gives it, and when
+    /// that is.
+    pub(crate) async fn begin(
+        &self,
+        place: usize,
+        entrance: &'static str,
+        name: &str,
+        apart_us: i64,
+    ) -> (Uuid, Instant) {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * apart_us);
+        let run = imports::NewRun {
+            id: Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(number)),
+            entrance,
+            name: format!("{name} {number}"),
+            started_at: now,
+            as_of: now,
+        };
+        let scope = self.write(place);
+        imports::begin(&self.store, scope, &run).await.unwrap();
+        (run.id, now)
     }
 
     /// Brings clicks in as a run of their own, an hour after the one before, from an account whose clock is three hours
@@ -248,19 +264,10 @@ impl World {
         replaces: &Replaced,
         rows: &[ClickDay],
     ) -> Result<(Uuid, Applied), Error> {
-        let number = self.runs.fetch_add(1, Ordering::Relaxed);
-        let now = instant(at("2026-07-01T00:00:00Z").micros() + i64::from(number) * 3_600_000_000);
         let scope = self.write(place);
-        let run = imports::NewRun {
-            id: Uuid::from_u128(0x7000_0000_0000_0000_8000_0000_0000_0000 + u128::from(number)),
-            entrance: "CLICKS",
-            name: format!("clicks {number}"),
-            started_at: now,
-            as_of: now,
-        };
-        imports::begin(&self.store, scope, &run).await.unwrap();
+        let (run, now) = self.begin(place, "CLICKS", "clicks", 3_600_000_000).await;
         let batch = ClicksBatch {
-            run_id: run.id,
+            run_id: run,
             account,
             offset_minutes,
             rows,
@@ -272,10 +279,10 @@ impl World {
             now,
         };
         let applied = clicks::write(&self.store, scope, batch).await?;
-        imports::finish(&self.store, scope, run.id, now, (RunState::Succeeded, None))
+        imports::finish(&self.store, scope, run, now, (RunState::Succeeded, None))
             .await
             .unwrap();
-        Ok((run.id, applied))
+        Ok((run, applied))
     }
 
     /// The rows of a table that belong to publisher `place`, by key.
@@ -325,6 +332,63 @@ impl World {
             user_lifetimes
         );
         text
+    }
+
+    /// All rows that publisher `place` has beside the facts, a line each.
+    pub(crate) async fn dump_of_the_rest(&self, place: usize) -> String {
+        let mut text = String::new();
+        macro_rules! tables {
+            ($($name:ident),+) => {$(
+                for row in self.rows::<entity::$name::Entity>(place).await {
+                    writeln!(text, "{} {row:?}", stringify!($name)).unwrap();
+                }
+            )+};
+        }
+        tables!(
+            action_change,
+            adjustment,
+            api_key,
+            audit_entry,
+            awaited_product,
+            balance,
+            commission_rate,
+            deeplink,
+            feed_offer,
+            import_reject,
+            import_run,
+            postback_secret,
+            publisher_state,
+            segment,
+            segment_member,
+            segment_settings,
+            segment_use,
+            segment_version,
+            sync_account,
+            sync_state
+        );
+        text
+    }
+
+    /// Removes every row of publisher `place` from the database, but the publisher itself: as if it had never done
+    /// anything.
+    pub(crate) async fn erase(&self, place: usize) {
+        let shared = ["publishers", "exchange_rates"];
+        let mut left: Vec<&str> = tables_with_a_rule()
+            .filter(|table| !shared.contains(table))
+            .collect();
+        // Rows that others refer to go after those.
+        for _ in 0..8 {
+            let mut kept = Vec::new();
+            for table in left {
+                let publisher = self.publishers[place].id.0;
+                let delete = format!("DELETE FROM {table} WHERE publisher_id = {publisher}");
+                if self.db.execute_unprepared(&delete).await.is_err() {
+                    kept.push(table);
+                }
+            }
+            left = kept;
+        }
+        assert_eq!(left, [""; 0], "rows of these tables stay");
     }
 
     /// Marks products as hot or as a priority, which no entrance does yet.
