@@ -315,7 +315,7 @@ impl World {
             action_state,
             tombstone,
             click_stat,
-            click_stat,
+            adjustment,
             totals_time,
             totals_channel,
             totals_audience,
