@@ -21,6 +21,7 @@ static ENTRY: LazyLock<fn(&str)> = LazyLock::new(|| {
         "filters" => entries::filter,
         "postbacks" => entries::postback,
         "addresses" => entries::address,
+        "records" => entries::record,
         other => panic!("ACTIONGRAPH_FUZZ names no reader: {other:?}"),
     }
 });

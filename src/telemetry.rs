@@ -3,6 +3,8 @@
 //!
 //! What is worth a line or a count is decided where it happens (`http`, `cli`).
 
+mod entrances;
+
 use std::fmt::Write as _;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +19,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
+
+use entrances::Entrances;
+
+pub use entrances::EntranceGauges;
 
 /// The names of all metrics, without the endings that the format adds (`_total`, `_info`, `_bucket` ...).
 pub mod name {
@@ -48,6 +54,16 @@ pub mod name {
     pub const SYNC_STATE: &str = "actiongraph_sync_state";
     /// Steps of the sync by outcome: `worked`, `failed`, `elsewhere`.
     pub const SYNC_STEPS: &str = "actiongraph_sync_steps";
+    /// When a run of an entrance that is not fetched last brought something in, in Unix seconds; 0 for never.
+    pub const ENTRANCE_SUCCESS: &str = "actiongraph_entrance_last_success_seconds";
+    /// Seconds since the newest state that it brought was observed.
+    pub const ENTRANCE_LAG: &str = "actiongraph_entrance_lag_seconds";
+    /// Seconds that its oldest run waits for its turn; 0 where none waits.
+    pub const ENTRANCE_WAITING: &str = "actiongraph_entrance_waiting_seconds";
+    /// Its runs by state.
+    pub const ENTRANCE_RUNS: &str = "actiongraph_entrance_runs";
+    /// The records of these runs by what became of them.
+    pub const ENTRANCE_RECORDS: &str = "actiongraph_entrance_records";
     /// Bytes that columns of facts take in memory.
     pub const COLUMNS_BYTES: &str = "actiongraph_columns_bytes";
     /// Actions that these columns hold.
@@ -190,6 +206,7 @@ pub struct Metrics {
     drift: Family<Owner, Gauge>,
     verified: Counter,
     sync: Syncs,
+    entrances: Entrances,
     columns: InMemory,
     token_keys: TokenKeys,
 }
@@ -259,6 +276,8 @@ impl Metrics {
         registry.register(name::VERIFIED, help, verified.clone());
         let sync = Syncs::default();
         sync.register(&mut registry);
+        let entrances = Entrances::default();
+        entrances.register(&mut registry);
         let columns = InMemory::default();
         columns.register(&mut registry);
         let token_keys = TokenKeys::default();
@@ -276,6 +295,7 @@ impl Metrics {
             drift,
             verified,
             sync,
+            entrances,
             columns,
             token_keys,
         }
@@ -353,6 +373,11 @@ impl Metrics {
         let outcome = "failed";
         let reads = &self.token_keys.reads;
         reads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// How an entrance of a publisher stands.
+    pub fn entrance(&self, (publisher, entrance): (&str, &str), gauges: &EntranceGauges) {
+        self.entrances.stand((publisher, entrance), gauges);
     }
 
     /// A step of the sync ended.

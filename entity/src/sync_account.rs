@@ -26,6 +26,9 @@ pub struct Model {
     pub failures: i32,
     /// The last fault, for people.
     pub last_error: Option<String>,
+    /// The public half of the credentials that it was last fetched with: by them it is the same account under another
+    /// name. None where it was not fetched since that is noted.
+    pub client_id: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -74,6 +74,26 @@ impl Feed {
         Self::ALL.into_iter().find(|feed| feed.as_str() == text)
     }
 
+    /// The feed of a run, by the name that the sync gives its runs: the account's, a colon and the feed's words, and what
+    /// is more.
+    #[must_use]
+    pub fn of_run(name: &str) -> Option<Self> {
+        // The name of an account holds no colon.
+        let (_, what) = name.split_once(": ")?;
+        Self::ALL
+            .into_iter()
+            .find(|feed| what.starts_with(feed.words()))
+    }
+
+    /// Whether the records that it reads are actions.
+    #[must_use]
+    pub fn is_of_actions(self) -> bool {
+        matches!(
+            self,
+            Self::Status | Self::Recent | Self::Backfill | Self::Nightly
+        )
+    }
+
     /// What it reads, for people.
     #[must_use]
     pub fn words(self) -> &'static str {

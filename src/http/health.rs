@@ -1,5 +1,6 @@
 //! For those who run the server: is it alive, is it ready, what has it done.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -11,9 +12,14 @@ use super::no_such_route;
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::{is_local, viewer};
+use crate::domain::error::Error;
 use crate::domain::policy::MetricsPolicy;
+use crate::domain::records::{RunCounts, RunState};
 use crate::domain::scope::KeyScope;
-use crate::telemetry::ColumnsGauges;
+use crate::domain::time::Instant;
+use crate::store::imports::{self, RunSums};
+use crate::store::{ReadTx, publishers};
+use crate::telemetry::{ColumnsGauges, EntranceGauges};
 
 /// How long the database may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -94,6 +100,7 @@ pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpR
             fallbacks: stats.fallbacks,
         });
     }
+    measure_entrances(&state).await;
     let text = state.metrics.to_text();
     let text = text.map(|text| match whose {
         Some(slug) => only_of(&slug, &text),
@@ -105,6 +112,71 @@ pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpR
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .body(text),
         Err(_) => Refusal::masked(&reference_of(&request)).error_response(),
+    }
+}
+
+/// Measures the entrances that are not fetched, from their runs. A database that does not answer in time leaves what was
+/// measured before: the other counters are worth having just then.
+async fn measure_entrances(state: &HttpState) {
+    let read = async {
+        let tx = ReadTx::new(&state.store);
+        let sums = imports::sums(&tx).await?;
+        drop(tx);
+        Ok::<_, Error>((sums, publishers::list(&state.store).await?))
+    };
+    let (sums, publishers) = match tokio::time::timeout(PATIENCE, read).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) => {
+            tracing::warn!("the entrances could not be measured: {error}");
+            return;
+        }
+        Err(_) => {
+            tracing::warn!("the entrances could not be measured: the database does not answer");
+            return;
+        }
+    };
+    let slugs: HashMap<_, _> = publishers
+        .iter()
+        .map(|publisher| (publisher.id, publisher.slug.as_str()))
+        .collect();
+    let mut entrances: BTreeMap<(&str, &str), Vec<&RunSums>> = BTreeMap::new();
+    for one in &sums {
+        if let Some(slug) = slugs.get(&one.publisher) {
+            let key = (*slug, one.entrance.as_str());
+            entrances.entry(key).or_default().push(one);
+        }
+    }
+    for (names, sums) in entrances {
+        let gauges = gauges(&sums, state.now());
+        state.metrics.entrance(names, &gauges);
+    }
+}
+
+/// The gauges of one entrance, from the sums of its runs by state.
+fn gauges(sums: &[&RunSums], now: Instant) -> EntranceGauges {
+    let since = |at: Instant| ((now.micros() - at.micros()) / 1_000_000).max(0);
+    let seconds = |at: Instant| at.micros() / 1_000_000;
+    let last_success = sums.iter().filter_map(|one| one.last_success).max();
+    let newest = sums.iter().filter_map(|one| one.newest_data).max();
+    let waiting = sums.iter().find(|one| one.state == RunState::Queued);
+    let runs = RunState::ALL.map(|state| {
+        let of_state = sums.iter().filter(|one| one.state == state);
+        (state.as_str(), of_state.map(|one| one.runs).sum())
+    });
+    let count = |of: fn(&RunCounts) -> i64| sums.iter().map(|one| of(&one.counts)).sum::<i64>();
+    EntranceGauges {
+        last_success: last_success.map_or(0, seconds),
+        lag: newest.map(since),
+        waiting: waiting.map_or(0, |one| since(one.oldest)),
+        runs: runs.into(),
+        records: vec![
+            ("inserted", count(|counts| counts.inserted)),
+            ("updated", count(|counts| counts.updated)),
+            ("unchanged", count(|counts| counts.unchanged)),
+            ("stale", count(|counts| counts.stale)),
+            ("deleted", count(|counts| counts.deleted)),
+            ("rejected", count(|counts| counts.rejected)),
+        ],
     }
 }
 

@@ -31,13 +31,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const DEFAULT_OFFSET_MINUTES: i32 = 180;
 
 /// The longest id, word or code, in characters.
-const ID_LIMIT: usize = 200;
+pub(super) const ID_LIMIT: usize = 200;
 /// The longest SubID, in characters; upstream's own limits are 50 and 120.
-const SUBID_LIMIT: usize = 1_000;
+pub(super) const SUBID_LIMIT: usize = 1_000;
 /// The longest name, keyword or comment, in characters.
-const NAME_LIMIT: usize = 2_000;
+pub(super) const NAME_LIMIT: usize = 2_000;
 /// The longest link, in characters.
-const URL_LIMIT: usize = 4_000;
+pub(super) const URL_LIMIT: usize = 4_000;
 /// The longest cart.
 const ITEMS_LIMIT: usize = 1_000;
 /// The most units of one cart item.

@@ -10,6 +10,9 @@ const FIELDS: &[&str] = &[
     "user_agent",
     "user_referer",
     "user_ip",
+    // Links of a program's product feeds hold the account's export code.
+    "xml_link",
+    "csv_link",
 ];
 
 /// The text without the values of the personal fields, and without anything that looks like an IP address.
@@ -55,7 +58,7 @@ fn key_at(text: &str, at: usize) -> Option<usize> {
     let rest = text.as_bytes().get(at..)?;
     if !rest
         .first()
-        .is_some_and(|byte| matches!(byte, b'c' | b'C' | b'u' | b'U' | b'\\'))
+        .is_some_and(|byte| matches!(byte.to_ascii_lowercase(), b'c' | b'u' | b'x' | b'\\'))
     {
         return None;
     }

@@ -143,8 +143,19 @@ pub(super) fn resolve(raw: &mut Raw) -> Vec<AccountSettings> {
         let place = format!("{VARIABLES}*");
         all.extend(account(raw, &place, fields).map(|account| (place, account)));
     }
-    let mut names = BTreeSet::new();
+    let (mut names, mut keys) = (BTreeSet::new(), BTreeMap::new());
     for (place, account) in &all {
+        // By its credentials an account is known that gets another name: two with the same are one.
+        let key = (&account.publisher, &account.client_id);
+        if let Some(first) = keys.insert(key, &account.name)
+            && *first != account.name
+        {
+            let message = format!(
+                "has the client_id of the account {first} of the same publisher, which would be read twice; leave one of \
+                 the two out"
+            );
+            raw.problem(place, message);
+        }
         if !names.insert((&account.publisher, &account.name)) {
             let message = format!(
                 "publisher {} has an account called {} already; give this one another name",
@@ -368,7 +379,8 @@ mod tests {
              base_url = \"http://user:hush@api.example/\"\nutc_offset = \"3\"\nsince = \"last year\"\nsecret = \"hush\"\n\
              [[accounts]]\nclient_secret = \"hush\"\nclient_secret_file = \"/nowhere/hush-file\"\n\
              [[accounts]]\npublisher = \"a\"\nclient_id = \"1\"\nclient_secret = \"hush\"\n\
-             [[accounts]]\npublisher = \"a\"\nclient_id = \"2\"\nclient_secret = \"hush\"\n",
+             [[accounts]]\npublisher = \"a\"\nclient_id = \"2\"\nclient_secret = \"hush\"\n\
+             [[accounts]]\npublisher = \"a\"\nname = \"again\"\nclient_id = \"1\"\nclient_secret = \"hush\"\n",
         );
         let problems: Vec<String> = Settings::resolve(raw)
             .expect_err("there are problems")
@@ -387,6 +399,7 @@ mod tests {
             "accounts[1]: has no client_id",
             "accounts[1].client_secret_file: client_secret is given as well",
             "accounts[3]: publisher a has an account called admitad already",
+            "accounts[4]: has the client_id of the account admitad of the same publisher",
         ] {
             assert!(
                 problems.iter().any(|problem| problem.contains(part)),

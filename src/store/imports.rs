@@ -2,7 +2,7 @@
 
 use super::audit;
 use super::connect::Store;
-use super::convert::{instant, to_reject, to_run};
+use super::convert::{inconsistent, instant, to_reject, to_run};
 use super::keyset::{Order, OrderBy, limit};
 use super::listing::{self, IDS, Listing, column, look_ups};
 use super::sql::insert::{Conflict, insert};
@@ -10,8 +10,9 @@ use super::tx::ReadTx;
 use crate::domain::audit::{Deed, Note};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{Filter, ImportTest, Value};
+use crate::domain::id::PublisherId;
 use crate::domain::page::{Cursor, Page, PageRequest, SortKey};
-use crate::domain::records::{ImportRun, RejectedRecord, RunState};
+use crate::domain::records::{ImportRun, RejectedRecord, RunCounts, RunState};
 use crate::domain::scope::{ReadScope, WriteScope};
 use crate::domain::time::Instant;
 use entity::{import_reject, import_run};
@@ -116,6 +117,93 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
 pub async fn freshness_at_large(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
     let mut all = freshness(&tx.undivided(), scope).await?;
     all.iter_mut().for_each(|one| one.last_run = None);
+    Ok(all)
+}
+
+/// The runs of an entrance of a publisher that ended, or stand, in one way, added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSums {
+    /// The publisher.
+    pub publisher: PublisherId,
+    /// The entrance, such as `FILE`.
+    pub entrance: String,
+    /// How they stand.
+    pub state: RunState,
+    /// How many.
+    pub runs: i64,
+    /// What became of their records.
+    pub counts: RunCounts,
+    /// The start of the oldest.
+    pub oldest: Instant,
+    /// The end of the last one that brought something in.
+    pub last_success: Option<Instant>,
+    /// The newest observation that one brought which has ended.
+    pub newest_data: Option<Instant>,
+}
+
+/// The runs of all publishers that were not fetched, added up by entrance and state: one statement. A run that names
+/// users anew brings no data and is none of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sums(tx: &ReadTx) -> Result<Vec<RunSums>> {
+    // What it is that brought something in is what `freshness` calls so.
+    const GOOD: &str = "CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' AND t.rejected_count < t.read_count THEN ";
+    const COUNTS: [&str; 8] = [
+        "read",
+        "inserted",
+        "updated",
+        "unchanged",
+        "stale",
+        "deleted",
+        "rejected",
+        "rounded",
+    ];
+    let mut sql = tx.sql();
+    sql.push("SELECT t.publisher_id, t.entrance, t.state, COUNT(*) AS runs, MIN(t.started_at_us) AS oldest_us");
+    sql.push(&format!(
+        ", MAX({GOOD} t.finished_at_us END) AS last_success_us, MAX({GOOD} t.as_of_us END) AS newest_us"
+    ));
+    for name in COUNTS {
+        sql.push(&format!(
+            ", CAST(SUM(t.{name}_count) AS bigint) AS {name}_count"
+        ));
+    }
+    sql.push(" FROM import_runs t WHERE t.entrance NOT IN (")
+        .bind(super::sync::API)
+        .push(", ")
+        .bind(super::apply::users::ENTRANCE)
+        .push(") GROUP BY t.publisher_id, t.entrance, t.state");
+    let moment = |micros: Option<i64>| {
+        micros
+            .map(|micros| instant(micros, "import_runs", "finished_at_us"))
+            .transpose()
+    };
+    let mut all = Vec::new();
+    for row in tx.rows(sql).await? {
+        let entrance: String = column(&row, "entrance")?;
+        let state: String = column(&row, "state")?;
+        all.push(RunSums {
+            publisher: PublisherId(column(&row, "publisher_id")?),
+            state: RunState::parse(&state)
+                .ok_or_else(|| inconsistent("import_runs", &entrance, "state"))?,
+            entrance,
+            runs: column(&row, "runs")?,
+            counts: RunCounts {
+                read: column(&row, "read_count")?,
+                inserted: column(&row, "inserted_count")?,
+                updated: column(&row, "updated_count")?,
+                unchanged: column(&row, "unchanged_count")?,
+                stale: column(&row, "stale_count")?,
+                deleted: column(&row, "deleted_count")?,
+                rejected: column(&row, "rejected_count")?,
+                rounded: column(&row, "rounded_count")?,
+            },
+            oldest: instant(column(&row, "oldest_us")?, "import_runs", "started_at_us")?,
+            last_success: moment(column(&row, "last_success_us")?)?,
+            newest_data: moment(column(&row, "newest_us")?)?,
+        });
+    }
     Ok(all)
 }
 

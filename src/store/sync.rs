@@ -4,6 +4,7 @@
 //! lost it can write nothing more: every step looks at the lease in its own transaction ([`write_step`]). What is
 //! fetched, and when, is planned in `ingest::admitad`.
 
+use super::apply::accounts;
 use super::connect::Store;
 use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
@@ -35,6 +36,17 @@ const RETIRED: Condition = Condition::Done;
 const ENDED: &str = "ended by the process that did it (killed, or its machine stopped); what it had stored is kept, \
                      the rest comes with the next run";
 
+/// Who wants to fetch an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Taker<'a> {
+    /// The account, by its name in the configuration.
+    pub account: &'a str,
+    /// The public half of its credentials: by them an account is known that gets another name.
+    pub client_id: &'a str,
+    /// The process that fetches it.
+    pub holder: &'a str,
+}
+
 /// What became of the wish to fetch an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lease {
@@ -48,6 +60,9 @@ pub enum Lease {
 
 /// Takes or renews the lease of an account until `until`; one that has run out is taken over.
 ///
+/// An account is known by its credentials, too: what was fetched with them under another name is this account's, and
+/// while a server fetches it under that name, the lease is that server's.
+///
 /// Whoever takes it anew finds runs that its predecessor left open, which are noted as failed, and tries at once what
 /// had stopped: a person may have mended it.
 ///
@@ -56,13 +71,21 @@ pub enum Lease {
 pub async fn lease(
     store: &Store,
     scope: WriteScope,
-    (account, holder): (&str, &str),
+    taker: Taker<'_>,
     now: Instant,
     until: Instant,
 ) -> Result<Lease> {
     let publisher = scope.publisher();
+    let Taker {
+        account,
+        client_id,
+        holder,
+    } = taker;
     store
         .write(async |tx| {
+            if let Some(until) = accounts::take_over_names(tx, publisher, taker, now).await? {
+                return Ok(Lease::Elsewhere(until));
+            }
             add_account(tx, publisher, account).await?;
             let mut sql = tx.sql();
             sql.push(
@@ -81,6 +104,14 @@ pub async fn lease(
             sql.push("UPDATE sync_accounts SET lease_holder = ")
                 .bind(holder);
             sql.push(", lease_until_us = ").bind(until.micros());
+            // New credentials of an account are noted; those of one that has another name, and gave up nothing, are not.
+            sql.push(", client_id = CASE WHEN EXISTS (SELECT 1 FROM sync_accounts o WHERE o.publisher_id = ")
+                .bind(publisher.0);
+            sql.push(" AND o.account <> ").bind(account);
+            sql.push(" AND o.client_id = ").bind(client_id);
+            sql.push(") THEN client_id ELSE ")
+                .bind(client_id)
+                .push(" END");
             // Whoever fetches it has it configured.
             sql.push(", condition = CASE WHEN condition = ")
                 .bind(RETIRED.as_str())

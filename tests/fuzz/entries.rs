@@ -4,6 +4,7 @@
 //! the tests, and the crate in `fuzz/`, which lets the coverage of the code guide what is tried next. A function panics
 //! where something does not hold.
 
+use actiongraph::domain::draft::Place;
 use actiongraph::domain::filter::Value as FilterValue;
 use actiongraph::domain::money::{Excess, format_e4, parse_e4};
 use actiongraph::domain::page::Cursor;
@@ -17,7 +18,9 @@ use actiongraph::graphql::input::filters::{ProductFilter, UserFilter};
 use actiongraph::graphql::input::range::RangeInput;
 use actiongraph::graphql::input::reader::{Conditions as _, Reader};
 use actiongraph::http::params;
+use actiongraph::ingest::normalize::NormalizeContext;
 use actiongraph::ingest::postback::{Told, read};
+use actiongraph::ingest::raw::RawRecord;
 use async_graphql::{ID, InputType, Value};
 
 /// The moment at which texts are read.
@@ -37,6 +40,25 @@ pub(crate) fn cursor(text: &str) {
             }));
         }
         Err(error) => assert!(error.message().starts_with("after "), "{error}"),
+    }
+}
+
+/// A record of the network's is an action that can be stored, or is refused in a sentence and kept without what cannot be.
+pub(crate) fn record(text: &str) {
+    let record = RawRecord {
+        place: Place::default(),
+        text: text.to_owned(),
+    };
+    let context = NormalizeContext {
+        offset_minutes: 180,
+        observed_at: now(),
+    };
+    match record.draft(&context) {
+        Ok(draft) => {
+            assert!(!draft.external_id.is_empty() && !has_nul(&draft.external_id));
+            assert!(draft.stamp.changed_at <= Instant::MAX && draft.items.len() <= 1_000);
+        }
+        Err(reject) => assert!(!reject.message.is_empty() && !has_nul(&reject.raw)),
     }
 }
 

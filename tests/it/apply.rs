@@ -2,12 +2,10 @@
 
 use crate::support::check::seed;
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape, at};
+use crate::support::drafts::{Maker, Shape, at, item};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::action::{Item, Slot, SlotValue, Standing};
-use actiongraph::domain::draft::{
-    ActionDraft, DraftItem, Place, ProductRef, Reject, RejectReason, action_id,
-};
+use actiongraph::domain::draft::{ActionDraft, DraftItem, Place, Reject, RejectReason, action_id};
 use actiongraph::domain::filter::Filter;
 use actiongraph::domain::page::PageRequest;
 use actiongraph::domain::records::{RunCounts, RunState};
@@ -671,25 +669,7 @@ fn a_batch_of_huge_carts_comes_in() {
         for (number, draft) in drafts.iter_mut().enumerate() {
             draft.external_id = number.to_string();
             draft.items = (0..1_700)
-                .map(|place| DraftItem {
-                    external_id: None,
-                    product: Some(ProductRef {
-                        external_id: Some(format!("{}", number * 10_000 + place)),
-                        name: None,
-                        url: None,
-                        image_url: None,
-                        country: None,
-                    }),
-                    category: None,
-                    amount_e4: 10_000,
-                    reward_e4: 100,
-                    rate_e4: None,
-                    is_percentage: None,
-                    tariff_id: None,
-                    rate_id: None,
-                    units: 1,
-                    ordered_at: None,
-                })
+                .map(|place| item(&format!("{}", number * 10_000 + place)))
                 .collect();
         }
         let world = World::new(1).await;

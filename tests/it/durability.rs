@@ -17,8 +17,9 @@ mod lost;
 mod restarted;
 mod writers;
 
-use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
-use actiongraph::domain::draft::{ActionDraft, CategoryRef, DraftItem, ProductRef, ProgramRef};
+use crate::support::drafts::{item, sale};
+use actiongraph::domain::action::{Slot, SlotValue};
+use actiongraph::domain::draft::{ActionDraft, CategoryRef};
 use actiongraph::domain::error::{Code, Error, Result};
 use actiongraph::domain::filter::Filter;
 use actiongraph::domain::money::Currency;
@@ -45,59 +46,29 @@ fn at(seconds: i64) -> Instant {
 
 /// An action with two items; `version` says how new its state is.
 fn draft(external_id: &str, version: i64) -> ActionDraft {
-    let item = |number: i64| DraftItem {
-        external_id: None,
-        product: Some(ProductRef {
-            external_id: Some(format!("{}", 1000 + number)),
-            name: Some(format!("Cable {number}")),
-            url: None,
-            image_url: None,
-            country: None,
-        }),
-        category: Some(CategoryRef {
-            external_id: "7".to_owned(),
-            name: None,
-        }),
-        amount_e4: 100_000 * number,
-        reward_e4: 7_000 * number,
-        rate_e4: None,
-        is_percentage: None,
-        tariff_id: None,
-        rate_id: None,
-        units: 1,
-        ordered_at: None,
-    };
-    ActionDraft {
-        external_id: external_id.to_owned(),
-        program: ProgramRef {
-            external_id: Some("6115".to_owned()),
-            name: None,
-        },
-        ad_space: None,
-        standing: Standing {
-            status: Status::Pending,
-            raw_status: "pending".to_owned(),
-            paid: false,
-            processed: false,
-            reward_e4: 21_000,
-            currency: Currency::USD,
-            action_type: ActionType::Sale,
-            ordered_at: at(0),
-            status_updated_at: Some(at(version)),
-        },
-        unsaid: BTreeSet::new(),
-        stamp: Stamp {
-            changed_at: at(version),
-            observed_at: at(version),
-        },
-        slots: BTreeMap::from([
-            (Slot::OrderAmount, SlotValue::Number(300_000)),
-            (Slot::Subid1, SlotValue::Text("user-1".to_owned())),
-        ]),
-        items: (1..=ITEMS).map(item).collect(),
-        rounded: 0,
-        receipt: None,
-    }
+    let mut draft = sale(external_id, at(0));
+    draft.standing.reward_e4 = 21_000;
+    draft.standing.status_updated_at = Some(at(version));
+    (draft.stamp.changed_at, draft.stamp.observed_at) = (at(version), at(version));
+    draft.slots = BTreeMap::from([
+        (Slot::OrderAmount, SlotValue::Number(300_000)),
+        (Slot::Subid1, SlotValue::Text("user-1".to_owned())),
+    ]);
+    draft.items = (1..=ITEMS)
+        .map(|number| {
+            let mut item = item(&format!("{}", 1000 + number));
+            if let Some(product) = &mut item.product {
+                product.name = Some(format!("Cable {number}"));
+            }
+            item.category = Some(CategoryRef {
+                external_id: "7".to_owned(),
+                name: None,
+            });
+            (item.amount_e4, item.reward_e4) = (100_000 * number, 7_000 * number);
+            item
+        })
+        .collect();
+    draft
 }
 
 /// A publisher in a store, and an import run to write under.

@@ -2,9 +2,9 @@
 //! order they and the actions arrive. Not here: what the files mean (`ingest::feed`).
 
 use crate::support::api::Api;
-use crate::support::drafts::{Maker, Shape, at};
+use crate::support::drafts::{at, item, sale};
 use crate::support::world::{World, block_on};
-use actiongraph::domain::draft::{ActionDraft, CategoryRef, DraftItem, ProductRef};
+use actiongraph::domain::draft::{ActionDraft, CategoryRef, ProductRef};
 use actiongraph::domain::feed::{CommissionDraft, FeedSource};
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::ingest::adjustments::{LedgerOptions, import_ledger};
@@ -217,38 +217,16 @@ fn a_later_feed_takes_away_what_it_no_longer_has_and_the_hot_mark_with_it() {
 
 /// An action with one product in its cart.
 fn bought(product: &str, name: &str, when: &str) -> ActionDraft {
-    let shape = Shape {
-        drafts: 1,
-        actions: 1,
-        wild: false,
-    };
-    let mut draft = Maker::new(1, shape).drafts().remove(0);
-    draft.external_id = format!("a-{product}");
-    draft.stamp.changed_at = at(when);
-    draft.stamp.observed_at = at(when);
-    draft.standing.ordered_at = at(when);
-    draft.items = vec![DraftItem {
-        external_id: None,
-        product: Some(ProductRef {
-            external_id: Some(product.to_owned()),
-            name: Some(name.to_owned()),
-            url: None,
-            image_url: None,
-            country: None,
-        }),
-        category: Some(CategoryRef {
-            external_id: "990001".to_owned(),
-            name: None,
-        }),
-        amount_e4: 50_000,
-        reward_e4: 5_000,
-        rate_e4: None,
-        is_percentage: None,
-        tariff_id: None,
-        rate_id: None,
-        units: 1,
-        ordered_at: None,
-    }];
+    let mut draft = sale(&format!("a-{product}"), at(when));
+    let mut item = item(product);
+    if let Some(product) = &mut item.product {
+        product.name = Some(name.to_owned());
+    }
+    item.category = Some(CategoryRef {
+        external_id: "990001".to_owned(),
+        name: None,
+    });
+    draft.items = vec![item];
     draft
 }
 

@@ -1,4 +1,5 @@
-//! Random texts for what is read from callers' hands: cursors, ids, times, ranges, filters, postbacks. Each begins from a text of
+//! Random texts for what is read from callers' hands: cursors, ids, times, ranges, filters, postbacks, and for records of
+//! the network. Each begins from a text of
 //! `tests/fuzz/corpus`, where what once failed belongs, and is changed byte by byte; `PROPERTY_CASES` and `PROPERTY_SEED`
 //! say how many and which. `make fuzz` tries the same with the coverage as its guide.
 
@@ -98,4 +99,5 @@ kinds! {
     filters: "filters.txt", entries::filter;
     postbacks: "postbacks.txt", entries::postback;
     addresses: "addresses.txt", entries::address;
+    records: "records.txt", entries::record;
 }

@@ -2,10 +2,10 @@
 //! answers of it. Not here: what the lines of a file mean (`ingest::ledger`).
 
 use crate::support::api::Api;
-use crate::support::drafts::at;
+use crate::support::drafts::{at, sale};
 use crate::support::world::{World, block_on};
-use actiongraph::domain::action::{ActionType, Stamp, Standing, Status};
-use actiongraph::domain::draft::{ActionDraft, AdSpaceRef, ProgramRef};
+use actiongraph::domain::action::Status;
+use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::ledger::Balance;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::time::Instant;
@@ -191,35 +191,12 @@ fn what_cannot_be_read_to_its_end_leaves_nothing_but_a_failed_run() {
 
 /// An action of AliExpress WW that was ordered at a time.
 fn draft(external_id: &str, ordered: &str) -> ActionDraft {
-    let ordered_at = at(ordered);
-    ActionDraft {
-        external_id: external_id.to_owned(),
-        program: ProgramRef {
-            external_id: Some("6115".to_owned()),
-            name: None,
-        },
-        ad_space: None,
-        standing: Standing {
-            status: Status::Approved,
-            raw_status: "approved".to_owned(),
-            paid: false,
-            processed: true,
-            reward_e4: 0,
-            currency: Currency::USD,
-            action_type: ActionType::Sale,
-            ordered_at,
-            status_updated_at: None,
-        },
-        unsaid: std::collections::BTreeSet::new(),
-        stamp: Stamp {
-            changed_at: ordered_at,
-            observed_at: ordered_at,
-        },
-        slots: std::collections::BTreeMap::new(),
-        items: Vec::new(),
-        rounded: 0,
-        receipt: None,
-    }
+    let mut draft = sale(external_id, at(ordered));
+    draft.standing.status = Status::Approved;
+    draft.standing.raw_status = "approved".to_owned();
+    draft.standing.processed = true;
+    draft.standing.reward_e4 = 0;
+    draft
 }
 
 fn actions(ordered: &str) -> Vec<ActionDraft> {

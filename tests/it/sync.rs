@@ -1,8 +1,10 @@
 //! The sync against a fake Admitad, step by step: no test waits for time to pass, a clock of the test's own is moved.
 
+mod accounts;
 mod entrances;
 mod gaps;
 mod killed;
+mod refused;
 mod served;
 
 use crate::support::admitad::{Action, CLIENT_ID, CLIENT_SECRET, FakeAdmitad, Story, Trouble};
@@ -27,9 +29,9 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// A database, a fake upstream, and the clock of both: 2026-03-10 12:00 UTC at first.
-struct Stage {
-    world: World,
-    fake: Arc<FakeAdmitad>,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) fake: Arc<FakeAdmitad>,
     clock: Clock,
 }
 
@@ -54,7 +56,7 @@ impl Stage {
     }
 
     /// Likewise, with actions that change no more.
-    async fn still(seed: u64, actions: usize) -> Self {
+    pub(crate) async fn still(seed: u64, actions: usize) -> Self {
         let (moving, stage) = (Self::with_story(seed, actions).await, Self::new().await);
         let (actions, clicks) = moving
             .fake
@@ -66,15 +68,15 @@ impl Stage {
         stage
     }
 
-    fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         Instant::from_utc(self.clock.now()).unwrap()
     }
 
-    fn pass(&self, seconds: u64) {
+    pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    fn sync(&self) -> Sync {
+    pub(crate) fn sync(&self) -> Sync {
         self.sync_of(0, &setup(&self.fake, CLIENT_SECRET))
     }
 
@@ -112,7 +114,7 @@ impl Stage {
     }
 
     /// Likewise, until the state is a certain one.
-    async fn until(
+    pub(crate) async fn until(
         &self,
         sync: &mut Sync,
         is_reached: impl Fn(&AccountState, Instant) -> bool,
@@ -130,7 +132,7 @@ impl Stage {
     }
 
     /// Asserts that what is stored of publisher 0 is what upstream has now, and that totals are the facts.
-    async fn assert_true(&self) {
+    pub(crate) async fn assert_true(&self) {
         let told = self.fake.world(crate::support::admitad::World::truth);
         assert_same(&stored(&self.world, 0).await, &told);
         assert_eq!(self.world.drift(0).await, Vec::<String>::new());
@@ -149,6 +151,16 @@ fn setup(fake: &FakeAdmitad, secret: &str) -> Setup {
         every: Duration::from_secs(300),
         timeout: Duration::from_secs(30),
     }
+}
+
+/// Asserts that nothing is stored half: each cart is whole, and totals are the facts.
+pub(crate) async fn whole_carts(world: &World) {
+    let facts = world.facts(0).await;
+    for action in facts.actions.values() {
+        let items = usize::try_from(action.items_count).unwrap();
+        assert_eq!(facts.cart(action.id).len(), items, "{action:?}");
+    }
+    assert_eq!(world.drift(0).await, Vec::<String>::new());
 }
 
 /// What is stored of a publisher's actions, by upstream's id: status, reward, order amount, times and cart.

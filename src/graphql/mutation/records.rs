@@ -9,6 +9,7 @@ use super::UserError;
 use crate::domain::error::{Code, PassedLimit};
 use crate::domain::records;
 use crate::domain::scope::{KeyScope, WriteScope};
+use crate::domain::sync::Feed;
 use crate::domain::time::parse_offset;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{MAX_ERRORS, Result};
@@ -50,7 +51,8 @@ pub struct RecordChanges;
 impl RecordChanges {
     /// Reads rejected records of a run once more, as they are or mended, by the way of all records. Those that are
     /// understood now are noted as mended; the same again changes nothing. Runs of a product feed or a ledger hold no
-    /// actions: mend their file and import it again. It needs a key with the scope IMPORT.
+    /// actions: mend their file and import it again. Neither do runs of the sync that read clicks, a balance, commission
+    /// rates, links, programs or ad spaces: those are read again by themselves. It needs a key with the scope IMPORT.
     async fn retry_rejected_records(
         &self,
         ctx: &Context<'_>,
@@ -190,6 +192,12 @@ impl Asked {
 
 /// Why the records of a run cannot be tried again one by one: they are no actions, and would be refused as such for ever.
 fn no_actions(run: &records::ImportRun) -> Option<&'static str> {
+    let is_api = run.entrance == Entrance::Api.as_str();
+    if is_api && Feed::of_run(&run.name).is_some_and(|feed| !feed.is_of_actions()) {
+        return Some(
+            "the run read something else than actions (its name says what), which is read again by itself: the next run takes these records as soon as Admitad sends them in order",
+        );
+    }
     // A feed and a ledger mean something as a whole only: what they lack is gone.
     if run.entrance == Entrance::Feed.as_str() {
         Some(

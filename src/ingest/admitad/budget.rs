@@ -23,7 +23,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// The longest back-off.
 const BACKOFF_LONGEST: Duration = Duration::from_mins(5);
 /// The longest wait that a server can ask for.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_hours(1);
+pub(super) const RETRY_AFTER_LONGEST: Duration = Duration::from_hours(1);
 
 /// What a budget says to one more request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

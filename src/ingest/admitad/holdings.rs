@@ -49,11 +49,19 @@ impl Sync {
                 stalled_e4: row.stalled_e4,
             })
             .collect();
-        let next = complete(&state.feed(Feed::Balance), HOURLY, now);
+        let read = (balances.len() + page.rejects.len(), page.rejects.len());
+        let open = self.run_of_list(Feed::Balance, now).await?;
+        let records = open.took(read.0, &page.rejects);
+        let next = FeedState {
+            run_id: Some(records.run_id),
+            ..complete(&state.feed(Feed::Balance), HOURLY, now)
+        };
         let step = self.moved(Feed::Balance, next);
-        write_balances(&self.store, self.scope, &balances, (Some(&step), now)).await?;
+        let told = Some((records, &step));
+        write_balances(&self.store, self.scope, &balances, (told, now)).await?;
+        self.end(Feed::Balance, now, None).await?;
         let what = Feed::Balance.words().to_owned();
-        Ok(worked(Feed::Balance, what, balances.len()))
+        Ok(worked(Feed::Balance, what, read))
     }
 
     /// Reads what commission some of the products pay that were sold lately: first those that nobody has asked for.
@@ -79,12 +87,15 @@ impl Sync {
         let urls: Vec<String> = urls.into_iter().cloned().collect();
         let mut drafts: Vec<CommissionDraft> =
             due.into_iter().map(|due| unanswered(due, now)).collect();
+        let (mut read, mut rejects) = (0, Vec::new());
         if !urls.is_empty() {
             let page = match self.client.commission_rates(now, &urls).await {
                 Ok(page) => page,
                 Err(fault) => return self.fault(state, Feed::Commissions, &fault, now).await,
             };
             self.answered(state, now).await?;
+            read = page.items.len() + page.rejects.len();
+            rejects = page.rejects;
             for row in page.items {
                 let of_page = |draft: &&mut CommissionDraft| {
                     draft.product.url.as_deref() == Some(row.url.as_str())
@@ -109,10 +120,20 @@ impl Sync {
                 ..of
             }
         };
+        let open = self.run_of_list(Feed::Commissions, now).await?;
+        let records = open.took(read, &rejects);
+        let next = FeedState {
+            run_id: Some(records.run_id),
+            ..next
+        };
         let step = self.moved(Feed::Commissions, next);
-        write_commissions(&self.store, self.scope, &drafts, (Some(&step), now)).await?;
+        let told = Some((records, &step));
+        write_commissions(&self.store, self.scope, &drafts, (told, now)).await?;
+        if is_last {
+            self.end(Feed::Commissions, now, None).await?;
+        }
         let what = Feed::Commissions.words().to_owned();
-        Ok(worked(Feed::Commissions, what, drafts.len()))
+        Ok(worked(Feed::Commissions, what, (read, rejects.len())))
     }
 }
 

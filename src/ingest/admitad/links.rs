@@ -24,7 +24,8 @@ impl Sync {
         let Some((id, number, offset)) = self.next_space(place).await? else {
             let step = self.moved(Feed::Links, complete(&of, DAILY, now));
             sync::step(&self.store, self.scope, &step).await?;
-            return Ok(worked(Feed::Links, Feed::Links.words().to_owned(), 0));
+            self.end(Feed::Links, now, None).await?;
+            return Ok(worked(Feed::Links, Feed::Links.words().to_owned(), (0, 0)));
         };
         let at = PageAt {
             offset,
@@ -43,6 +44,8 @@ impl Sync {
         };
         self.answered(state, now).await?;
         let next = page.next(at);
+        let rejects = page.rejects;
+        let read = page.items.len() + rejects.len();
         let links = page.items.into_iter().filter(|row| row.is_active);
         // A link of another form, or on a host that nobody listed, is no template.
         let templates: Vec<(ProgramRef, Template)> = links
@@ -59,8 +62,11 @@ impl Sync {
             Some(next) => (number, next.offset),
             None => (number.saturating_add(1), 0),
         };
+        let open = self.run_of_list(Feed::Links, now).await?;
+        let records = open.took(read, &rejects);
         let moved = FeedState {
             condition: Condition::Reading,
+            run_id: Some(records.run_id),
             cursor: Some(format!("{}:{}", behind.0, behind.1)),
             last_attempt: Some(now),
             next_run: Some(now),
@@ -72,6 +78,7 @@ impl Sync {
             ad_space: id,
             templates: &templates,
             is_whole: offset == 0 && next.is_none(),
+            records,
             sync: &self.moved(Feed::Links, moved),
             now,
         };
@@ -79,7 +86,7 @@ impl Sync {
         Ok(worked(
             Feed::Links,
             format!("{} of ad space {number}", Feed::Links.words()),
-            templates.len(),
+            (read, rejects.len()),
         ))
     }
 

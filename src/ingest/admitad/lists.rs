@@ -1,9 +1,9 @@
 //! What an account's actions hang on: ad spaces, programs and exchange rates.
 
-use super::plan::{DAILY, Reading, Window};
+use super::plan::DAILY;
 use super::tick::{Outcome, Sync, Work, worked};
 use super::{Fault, PageAt};
-use crate::domain::draft::{AdSpaceRef, ProgramDetails};
+use crate::domain::draft::{AdSpaceRef, ProgramDetails, Reject};
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 struct Listed {
     ad_spaces: Vec<AdSpaceRef>,
     programs: Vec<ProgramDetails>,
-    rejected: usize,
+    rejects: Vec<Reject>,
     rows: u32,
     total: u32,
     next: Option<PageAt>,
@@ -41,19 +41,13 @@ impl Sync {
             Err(fault) => return self.fault(state, feed, &fault, now).await,
         };
         self.answered(state, now).await?;
-        let today = day_at(now, self.pace.offset_minutes);
-        let window = Window::Ordered {
-            from: today,
-            to: today,
-        };
-        let reading = Reading::new(window, now);
-        let open = self.run(feed, &reading, feed.words(), now).await?;
-        open.rejected += i64::try_from(listed.rejected).unwrap_or(i64::MAX);
-        let run_id = open.run_id;
+        let read = usize::try_from(listed.rows).unwrap_or(usize::MAX);
+        let open = self.run_of_list(feed, now).await?;
+        let records = open.took(read, &listed.rejects);
         let mut next = FeedState {
             condition: Condition::Reading,
             cursor: listed.next.map(|next| next.offset.to_string()),
-            run_id: Some(run_id),
+            run_id: Some(records.run_id),
             last_attempt: Some(now),
             next_run: Some(now),
             failures: 0,
@@ -66,12 +60,10 @@ impl Sync {
             next.last_success = Some(now);
             next.next_run = Some(after(now, DAILY));
         }
-        let read = usize::try_from(listed.rows).unwrap_or(usize::MAX);
         let described = Described {
-            run_id,
             ad_spaces: &listed.ad_spaces,
             programs: &listed.programs,
-            records: (read, listed.rejected),
+            records,
             sync: Some(&self.moved(feed, next)),
             now,
         };
@@ -88,7 +80,7 @@ impl Sync {
             inserted: 0,
             updated: 0,
             deleted: 0,
-            rejected: u64::try_from(listed.rejected).unwrap_or(u64::MAX),
+            rejected: u64::try_from(listed.rejects.len()).unwrap_or(u64::MAX),
         }))
     }
 
@@ -102,7 +94,7 @@ impl Sync {
             });
             return Ok(Listed {
                 ad_spaces: ad_spaces.collect(),
-                rejected: page.rejects.len(),
+                rejects: page.rejects,
                 rows: page.rows,
                 total: page.total,
                 next,
@@ -123,7 +115,7 @@ impl Sync {
         });
         Ok(Listed {
             programs: programs.collect(),
-            rejected: page.rejects.len(),
+            rejects: page.rejects,
             rows: page.rows,
             total: page.total,
             next,
@@ -164,7 +156,7 @@ impl Sync {
             next.last_success = Some(now);
             next.next_run = Some(after(now, DAILY));
             sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
-            return Ok(worked(Feed::Rates, Feed::Rates.words().to_owned(), 0));
+            return Ok(worked(Feed::Rates, Feed::Rates.words().to_owned(), (0, 0)));
         };
         let rate = match self.client.rate(now, currency, target, day).await {
             Ok(rate) => rate,
@@ -181,6 +173,6 @@ impl Sync {
         next.next_run = Some(now);
         let step = self.moved(Feed::Rates, next);
         rates::save_step(&self.store, self.scope, &found, &step).await?;
-        Ok(worked(Feed::Rates, what, found.len()))
+        Ok(worked(Feed::Rates, what, (found.len(), 0)))
     }
 }

@@ -220,10 +220,12 @@ pub(super) fn unreadable(body: &str, error: &serde_json::Error) -> Fault {
     } else if start.starts_with('<') {
         "it is a page of HTML, as servers and proxies show on failure".to_owned()
     } else {
+        // Of a text in the place of something else the parser repeats all there is.
+        let said = excerpt(&error.to_string());
         match error.classify() {
             Category::Eof => format!("it ends in the middle, after {} bytes", body.len()),
-            Category::Data => format!("it is not of the expected form ({error})"),
-            Category::Syntax | Category::Io => format!("it is not JSON ({error})"),
+            Category::Data => format!("it is not of the expected form ({said})"),
+            Category::Syntax | Category::Io => format!("it is not JSON ({said})"),
         }
     };
     Fault::Unreadable {

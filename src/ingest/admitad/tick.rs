@@ -5,12 +5,13 @@
 //! memory is only what a restart may lose: the token, the budget of requests, and what the pages of an open read have
 //! named. When to step is the caller's business (`worker`, `cli`), what is due is [`super::plan`]'s.
 
+use super::budget::RETRY_AFTER_LONGEST;
 use super::clicks::Gathered;
 use super::pages::Pages;
-use super::plan::{Ahead, Pace, Reading, Step, chance, plan};
+use super::plan::{Ahead, Pace, Reading, Step, Window, chance, plan};
 use super::{Client, Credentials, Fault, RateBudget, Turn, backoff};
 use crate::domain::deeplink::Hosts;
-use crate::domain::draft::{ActionDraft, Deletion};
+use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
 use crate::domain::scope::{Publisher, WriteScope};
@@ -19,8 +20,9 @@ use crate::domain::sync::{AccountState, Condition, Feed, FeedState, SyncStep, af
 use crate::domain::time::{Day, Instant, day_at};
 use crate::ingest::pipeline::{Entrance, run_id};
 use crate::store::Store;
+use crate::store::apply::ReadRecords;
 use crate::store::imports::{self, NewRun};
-use crate::store::sync::{self, Lease};
+use crate::store::sync::{self, Lease, Taker};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
@@ -128,6 +130,20 @@ pub(super) struct Open {
     pub(super) left_out: Option<String>,
 }
 
+impl Open {
+    /// What a page of a list brought, for the run to count and to keep.
+    pub(super) fn took<'a>(&mut self, read: usize, rejects: &'a [Reject]) -> ReadRecords<'a> {
+        let rejected_before = self.rejected;
+        self.rejected += i64::try_from(rejects.len()).unwrap_or(i64::MAX);
+        ReadRecords {
+            run_id: self.run_id,
+            read,
+            rejects,
+            rejected_before,
+        }
+    }
+}
+
 /// One account's sync.
 #[derive(Debug)]
 pub struct Sync {
@@ -139,6 +155,7 @@ pub struct Sync {
     pub(super) pace: Pace,
     pub(super) hosts: Hosts,
     pub(super) open: BTreeMap<Feed, Open>,
+    client_id: String,
     holder: String,
     budget: RateBudget,
     charged: u64,
@@ -180,6 +197,7 @@ impl Sync {
             },
             hosts: setup.hosts.clone(),
             open: BTreeMap::new(),
+            client_id: setup.client_id.clone(),
             holder: holder.simple().to_string(),
             budget: RateBudget::new(),
             charged: 0,
@@ -247,8 +265,12 @@ impl Sync {
             return Ok(None);
         }
         let until = after(now, LEASE);
-        let names = (self.account.as_str(), self.holder.as_str());
-        match sync::lease(&self.store, self.scope, names, now, until).await? {
+        let taker = Taker {
+            account: &self.account,
+            client_id: &self.client_id,
+            holder: &self.holder,
+        };
+        match sync::lease(&self.store, self.scope, taker, now, until).await? {
             Lease::Elsewhere(until) => {
                 self.open.clear();
                 self.lease_until = Instant::MIN;
@@ -350,6 +372,17 @@ impl Sync {
             .ok_or_else(|| Error::internal("a run that was begun is not there"))
     }
 
+    /// The run of a read that has no window of actions, such as a list or the balance; begun where it is not.
+    pub(super) async fn run_of_list(&mut self, feed: Feed, now: Instant) -> Result<&mut Open> {
+        let today = day_at(now, self.pace.offset_minutes);
+        let window = Window::Ordered {
+            from: today,
+            to: today,
+        };
+        let reading = Reading::new(window, now);
+        self.run(feed, &reading, feed.words(), now).await
+    }
+
     /// Ends the run of a read.
     pub(super) async fn end(
         &mut self,
@@ -400,6 +433,7 @@ impl Sync {
             Fault::Unavailable { .. } => (Some((Condition::Failing, rest(state.failures))), None),
             Fault::RateLimited { .. } => {
                 let rest = fault.retry_after().unwrap_or(LIMITED_REST);
+                let rest = rest.min(RETRY_AFTER_LONGEST);
                 self.budget.rest(now, rest);
                 // Once is nothing to speak of.
                 let condition = if state.failures < 2 {
@@ -451,8 +485,8 @@ impl Sync {
     }
 }
 
-/// A step of one request that read so many rows and no actions.
-pub(super) fn worked(feed: Feed, what: String, read: usize) -> Outcome {
+/// A step of one request that read so many rows and no actions, and refused some of them.
+pub(super) fn worked(feed: Feed, what: String, (read, rejected): (usize, usize)) -> Outcome {
     Outcome::Worked(Work {
         feed,
         what,
@@ -462,6 +496,6 @@ pub(super) fn worked(feed: Feed, what: String, read: usize) -> Outcome {
         inserted: 0,
         updated: 0,
         deleted: 0,
-        rejected: 0,
+        rejected: u64::try_from(rejected).unwrap_or(u64::MAX),
     })
 }

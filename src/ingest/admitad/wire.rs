@@ -10,7 +10,8 @@ use crate::domain::money::{Currency, Excess, parse_e4};
 use crate::domain::report::rates::parse_upstream_rate;
 use crate::domain::secret::Secret;
 use crate::domain::time::Day;
-use crate::ingest::raw::Literal;
+use crate::ingest::normalize::{ID_LIMIT, NAME_LIMIT, SUBID_LIMIT, URL_LIMIT};
+use crate::ingest::raw::{Literal, LiteralError};
 use crate::ingest::refusal::Refusal;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -328,12 +329,28 @@ impl<'a> Fields<'a> {
         let Some(value) = self.0.get(name) else {
             return Ok(None);
         };
-        let text = Literal::of(value)
-            .text()
-            .map_err(|_| bad(name, "is neither a text nor a number"))?;
-        Ok(text
-            .filter(|text| !text.trim().is_empty())
-            .map(std::borrow::Cow::into_owned))
+        let text = Literal::of(value).text().map_err(|error| {
+            bad(
+                name,
+                match error {
+                    LiteralError::Kind => "is neither a text nor a number",
+                    LiteralError::Nul => "holds the character U+0000, which cannot be stored",
+                    LiteralError::Escape => "holds an escape that stands for no character",
+                },
+            )
+        })?;
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let limit = limit_of(name);
+        // Bytes are counted first: characters are never more.
+        if text.len() > limit && text.chars().count() > limit {
+            let length = text.chars().count();
+            let message =
+                format!("the field {name} has {length} characters, at most {limit} are taken");
+            return Err(Refusal::new(RejectReason::TooLong, Some(name), message));
+        }
+        Ok(Some(text.into_owned()))
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, Refusal> {
@@ -414,6 +431,17 @@ impl<'a> Fields<'a> {
                     .ok()
             })
             .collect()
+    }
+}
+
+/// How many characters of a field are taken: as many as the same field of an action may have, so that whatever is read
+/// can be stored and stand in a key.
+fn limit_of(name: &str) -> usize {
+    match name {
+        "id" | "code" | "currency" | "date" | "region" | "status" | "connection_status" => ID_LIMIT,
+        "url" | "site_url" | "image" | "gotolink" | "xml_link" | "csv_link" => URL_LIMIT,
+        subid if subid.starts_with("subid") => SUBID_LIMIT,
+        _ => NAME_LIMIT,
     }
 }
 

@@ -342,7 +342,7 @@ impl<R: Read> JsonReader<R> {
             before_refusal(self);
             return Some(self.broken(malformed(
                 None,
-                "the input ends inside a value; repeat with a whole file".to_owned(),
+                format!("the input ends inside a value; {CUT_OFF}"),
             )));
         }
         self.window.has_failed().then_some(Step::End)
@@ -355,9 +355,7 @@ impl<R: Read> JsonReader<R> {
         if self.recovering || self.window.has_failed() {
             return Step::End;
         }
-        let message = format!(
-            "the input ends {whereabouts}; what came before is read, repeat with a whole file"
-        );
+        let message = format!("the input ends {whereabouts}; {CUT_OFF}");
         self.refuse(0, malformed(None, message))
     }
 
@@ -426,6 +424,10 @@ impl<R: Read> JsonReader<R> {
         }
     }
 }
+
+/// What became of an input that is cut off, and what to do about it.
+const CUT_OFF: &str = "every record before this point is stored, what followed is missing; import the whole file, nothing \
+                       counts twice";
 
 fn foreign(what: &str) -> Refusal {
     malformed(None, format!("here stands {what}; fetch it again"))

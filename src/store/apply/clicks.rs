@@ -6,10 +6,9 @@
 
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, delete, insert};
-use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, count, kept_rejects, lock, log_moved, raise_version};
+use super::{Applied, Counts, end_batch, lock, log_moved, raise_version};
 use crate::domain::clicks::{ClickDay, Replaced, noon};
 use crate::domain::draft::{AdSpaceRef, ProgramRef, Reject};
 use crate::domain::error::{Error, Result};
@@ -132,17 +131,8 @@ async fn write_in(
         rejected: batch.rejects.len(),
         rounded: 0,
     };
-    count(tx, publisher, run, counts).await?;
-    let rejects = kept_rejects(
-        publisher,
-        batch.run_id,
-        batch.rejected_before,
-        batch.rejects,
-    );
-    insert(tx, &rejects, Conflict::Fail).await?;
-    if let Some(step) = batch.sync {
-        write_step(tx, publisher, step).await?;
-    }
+    let refused = (batch.rejects, batch.rejected_before);
+    end_batch(tx, publisher, run, (counts, refused), batch.sync).await?;
     Ok(applied)
 }
 

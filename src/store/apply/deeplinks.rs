@@ -3,10 +3,9 @@
 use super::super::audit;
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, insert};
-use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{known, program_id};
-use super::{lock, raise_version};
+use super::{ReadRecords, lock, raise_version};
 use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::deeplink::Template;
 use crate::domain::draft::ProgramRef;
@@ -99,6 +98,8 @@ pub struct Shown<'a> {
     pub templates: &'a [(ProgramRef, Template)],
     /// Whether these are all: what was shown before, and is not any more, goes.
     pub is_whole: bool,
+    /// The records that said so.
+    pub records: ReadRecords<'a>,
     /// How far a sync has come with them.
     pub sync: &'a SyncStep,
     /// The present.
@@ -132,7 +133,8 @@ pub async fn write_shown(store: &Store, scope: WriteScope, shown: Shown<'_>) -> 
             if is_changed {
                 raise_version(tx, publisher, sequence, shown.now).await?;
             }
-            write_step(tx, publisher, shown.sync).await
+            let sync = Some(shown.sync);
+            shown.records.end(tx, publisher, sync, shown.now).await
         })
         .await
 }

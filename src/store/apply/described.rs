@@ -3,10 +3,9 @@
 
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, insert};
-use super::super::sync::write_step;
 use super::super::tx::WriteTx;
 use super::dimensions::{self, AdSpaces, program_id, program_of};
-use super::{lock, log_moved, raise_version};
+use super::{ReadRecords, lock, log_moved, raise_version};
 use crate::domain::action::SOURCE;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, ProgramRef};
 use crate::domain::error::Result;
@@ -26,14 +25,12 @@ const TAKES_PART: &str = "active";
 /// Descriptions to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Described<'a> {
-    /// The run they belong to.
-    pub run_id: Uuid,
     /// Ad spaces with their ids; one that is known by the name only is merged with its id.
     pub ad_spaces: &'a [AdSpaceRef],
     /// Programs. Those are kept that the publisher has actions of, or takes part in: the network lists all it has.
     pub programs: &'a [ProgramDetails],
-    /// How many records were read and how many of them refused.
-    pub records: (usize, usize),
+    /// The records that said so, and the run they belong to.
+    pub records: ReadRecords<'a>,
     /// How far a sync has come with these rows.
     pub sync: Option<&'a SyncStep>,
     /// The present: when they were observed.
@@ -67,15 +64,13 @@ async fn describe_in(
     let spaces = spaces.add(tx, &news).await?;
     let programs = write_programs(tx, publisher, described).await?;
     let is_changed = spaces.is_changed || programs > 0;
-    let run = (described.run_id, described.now);
+    let run = (described.records.run_id, described.now);
     let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if is_changed {
         raise_version(tx, publisher, sequence, described.now).await?;
     }
-    count(tx, publisher, described).await?;
-    if let Some(step) = described.sync {
-        write_step(tx, publisher, step).await?;
-    }
+    let (sync, now) = (described.sync, described.now);
+    described.records.end(tx, publisher, sync, now).await?;
     Ok(is_changed)
 }
 
@@ -168,25 +163,4 @@ fn tell(row: &mut program::Model, details: &ProgramDetails, now: Instant) {
     text(&details.connection_status, &mut row.connection_status);
     row.hold_days = details.hold_days.or(row.hold_days);
     row.max_hold_days = details.max_hold_days.or(row.max_hold_days);
-}
-
-/// Adds what was read to the run's counters.
-async fn count(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    described: Described<'_>,
-) -> Result<(), DbErr> {
-    let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let (read, refused) = described.records;
-    let mut sql = tx.sql();
-    sql.push("UPDATE import_runs SET read_count = read_count + ")
-        .bind(size(read));
-    sql.push(", rejected_count = rejected_count + ")
-        .bind(size(refused));
-    sql.push(", alive_at_us = ").bind(described.now.micros());
-    sql.push(" WHERE publisher_id = ")
-        .bind(publisher.0)
-        .push(" AND id = ")
-        .bind(described.run_id);
-    tx.execute(sql).await.map(|_| ())
 }

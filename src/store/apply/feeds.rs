@@ -5,7 +5,7 @@
 //! that a write touches.
 
 use super::goods::{SeenProduct, product_id, write_categories, write_products};
-use super::{Applied, Counts, count, kept_rejects, lock, raise_version};
+use super::{Applied, Counts, ReadRecords, count, end_batch, lock, raise_version};
 use crate::domain::draft::Reject;
 use crate::domain::error::Result;
 use crate::domain::feed::{CommissionDraft, FeedSource, OfferDraft};
@@ -16,7 +16,6 @@ use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
-use crate::store::sync::write_step;
 use crate::store::tx::WriteTx;
 use entity::{commission_rate, feed, feed_offer};
 use sea_orm::DbErr;
@@ -145,14 +144,10 @@ async fn count_offers(
         rejected: batch.rejects.len(),
         rounded: rounded.sum(),
     };
-    count(tx, publisher, (batch.run_id, batch.now), counts).await?;
-    let rejects = kept_rejects(
-        publisher,
-        batch.run_id,
-        batch.rejected_before,
-        batch.rejects,
-    );
-    insert(tx, &rejects, Conflict::Fail).await.map(|_| ())
+    let refused = (batch.rejects, batch.rejected_before);
+    let run = (batch.run_id, batch.now);
+    end_batch(tx, publisher, run, (counts, refused), None).await?;
+    Ok(())
 }
 
 /// Notes that a feed came; gives when the newest whole one of its name was taken.
@@ -350,7 +345,8 @@ async fn close_part(
     Ok(deleted)
 }
 
-/// Notes what commission products pay; a newer answer replaces an older one as a whole. Gives how many changed.
+/// Notes what commission products pay; a newer answer replaces an older one as a whole. `told` are the records that said
+/// so and the sync that moves with them. Gives how many changed.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
@@ -358,14 +354,14 @@ pub async fn write_commissions(
     store: &Store,
     scope: WriteScope,
     drafts: &[CommissionDraft],
-    (sync, now): (Option<&SyncStep>, Instant),
+    (told, now): (Option<(ReadRecords<'_>, &SyncStep)>, Instant),
 ) -> Result<i64> {
     let publisher = scope.publisher();
     store
         .write(async |tx| {
             let changed = commissions_in(tx, publisher, drafts, now).await?;
-            if let Some(step) = sync {
-                write_step(tx, publisher, step).await?;
+            if let Some((records, step)) = told {
+                records.end(tx, publisher, Some(step), now).await?;
             }
             Ok(changed)
         })

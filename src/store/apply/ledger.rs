@@ -2,7 +2,7 @@
 //! the counters of its run. Actions and totals are not touched.
 
 use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, count, kept_rejects, lock, log_moved, raise_version};
+use super::{Applied, Counts, ReadRecords, end_batch, lock, log_moved, raise_version};
 use crate::domain::draft::AdSpaceRef;
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
@@ -14,7 +14,6 @@ use crate::domain::time::{DAY_US, Instant};
 use crate::store::Store;
 use crate::store::listing::IDS;
 use crate::store::sql::insert::{Conflict, insert};
-use crate::store::sync::write_step;
 use crate::store::tx::WriteTx;
 use entity::{adjustment, balance};
 use sea_orm::DbErr;
@@ -128,9 +127,9 @@ async fn count_lines(
         rejected: size(input.rejected),
         rounded: i64::try_from(input.rounded).unwrap_or(i64::MAX),
     };
-    count(tx, publisher, (batch.run_id, batch.now), counts).await?;
-    let rejects = kept_rejects(publisher, batch.run_id, 0, &input.rejects);
-    insert(tx, &rejects, Conflict::Fail).await.map(|_| ())
+    let run = (batch.run_id, batch.now);
+    end_batch(tx, publisher, run, (counts, (&input.rejects, 0)), None).await?;
+    Ok(())
 }
 
 async fn known(
@@ -196,7 +195,7 @@ fn is_newer(new: &adjustment::Model, old: &adjustment::Model) -> bool {
 }
 
 /// Notes what the balance of an account was, one row per currency and time at which it had changed. What the same time
-/// said before is replaced.
+/// said before is replaced. `told` are the records that said so and the sync that moves with them.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
@@ -204,7 +203,7 @@ pub async fn write_balances(
     store: &Store,
     scope: WriteScope,
     balances: &[Balance],
-    (sync, now): (Option<&SyncStep>, Instant),
+    (told, now): (Option<(ReadRecords<'_>, &SyncStep)>, Instant),
 ) -> Result<()> {
     let publisher = scope.publisher();
     let rows: BTreeMap<Uuid, balance::Model> = balances
@@ -220,8 +219,8 @@ pub async fn write_balances(
             let sequence = lock(tx, publisher).await?;
             let news = moved(tx, publisher, &rows).await?;
             insert(tx, &news, Conflict::Replace).await?;
-            if let Some(step) = sync {
-                write_step(tx, publisher, step).await?;
+            if let Some((records, step)) = told {
+                records.end(tx, publisher, Some(step), now).await?;
             }
             if news.is_empty() {
                 return Ok(());

@@ -15,6 +15,7 @@
 //! The closure does nothing but read and write through its transaction, so it may run again when another writer was in
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
+pub(super) mod accounts;
 pub mod clicks;
 pub mod deeplinks;
 mod described;
@@ -174,17 +175,9 @@ async fn apply_locked(
             .map(|draft| i64::from(draft.rounded))
             .sum(),
     };
-    let read = count(tx, publisher, (batch.run_id, batch.now), counts).await?;
-    let rejects = kept_rejects(
-        publisher,
-        batch.run_id,
-        batch.rejected_before,
-        batch.rejects,
-    );
-    insert(tx, &rejects, Conflict::Fail).await?;
-    if let Some(step) = batch.sync {
-        write_step(tx, publisher, step).await?;
-    }
+    let refused = (batch.rejects, batch.rejected_before);
+    let run = (batch.run_id, batch.now);
+    let read = end_batch(tx, publisher, run, (counts, refused), batch.sync).await?;
     Ok((applied, read))
 }
 
@@ -216,6 +209,60 @@ async fn raise_version(
         .bind(now.micros());
     sql.push(" WHERE publisher_id = ").bind(publisher.0);
     tx.execute(sql).await.map(|_| ())
+}
+
+/// What a read brought beside its rows: how many records, and which of them were refused, for the run that keeps them.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadRecords<'a> {
+    /// The run.
+    pub run_id: Uuid,
+    /// Records read, those that were refused among them.
+    pub read: usize,
+    /// Records that were refused.
+    pub rejects: &'a [Reject],
+    /// How many of the run were refused before.
+    pub rejected_before: i64,
+}
+
+impl ReadRecords<'_> {
+    /// Notes them with their run, and moves the sync, in the transaction of the rows.
+    async fn end(
+        &self,
+        tx: &WriteTx,
+        publisher: PublisherId,
+        sync: Option<&SyncStep>,
+        now: Instant,
+    ) -> Result<(), DbErr> {
+        let counts = Counts {
+            read: self.read,
+            // What lists say is no action: it is neither inserted nor updated in a run's counters.
+            applied: Applied::default(),
+            rejected: self.rejects.len(),
+            rounded: 0,
+        };
+        let refused = (self.rejects, self.rejected_before);
+        let run = (self.run_id, now);
+        end_batch(tx, publisher, run, (counts, refused), sync).await?;
+        Ok(())
+    }
+}
+
+/// The end of every batch, in the transaction of its rows: its run's counters, the records that were refused, kept
+/// behind those of the run so far, and the step of the sync. Gives how many records the run has read.
+async fn end_batch(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    run: (Uuid, Instant),
+    (counts, (rejects, rejected_before)): (Counts, (&[Reject], i64)),
+    sync: Option<&SyncStep>,
+) -> Result<i64, DbErr> {
+    let read = count(tx, publisher, run, counts).await?;
+    let kept = kept_rejects(publisher, run.0, rejected_before, rejects);
+    insert(tx, &kept, Conflict::Fail).await?;
+    if let Some(step) = sync {
+        write_step(tx, publisher, step).await?;
+    }
+    Ok(read)
 }
 
 /// What a batch adds to its run's counters.

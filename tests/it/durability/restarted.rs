@@ -2,6 +2,7 @@
 
 use super::killed::{ACTIONS, assert_whole_batches, content, export, import, import_to_the_end};
 use super::{eventually, number, outside};
+use crate::support::content::{assert_same_content, assert_verified};
 use crate::support::{fresh_url, is_postgres};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -83,7 +84,8 @@ async fn an_import_outlives_restarts_of_its_database() {
     assert!(output.status.success(), "{told}");
     let db = outside(&cluster.url).await;
     assert_eq!(assert_whole_batches(&db).await, total, "each batch once");
-    assert_eq!(content(&db).await, wanted);
+    assert_same_content(&content(&db).await, &wanted, "restarted");
+    assert_verified(&cluster.url, "restarted");
     let runs = number(
         &db,
         "SELECT COUNT(*) FROM import_runs WHERE state = 'SUCCEEDED'",

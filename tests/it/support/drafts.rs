@@ -8,7 +8,7 @@ use actiongraph::domain::draft::{
 };
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::time::{Day, Instant, Zone, start_of_day};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Texts that a search could trip over.
 pub(crate) const TEXTS: &[&str] = &[
@@ -89,6 +89,62 @@ pub(crate) fn at(text: &str) -> Instant {
 
 pub(crate) fn currency(code: &str) -> Currency {
     Currency::parse(code).unwrap()
+}
+
+/// A plain action of AliExpress WW, on hold: ordered, changed and observed at one time, without a cart; the rest is for a
+/// test to change.
+pub(crate) fn sale(external_id: &str, when: Instant) -> ActionDraft {
+    ActionDraft {
+        external_id: external_id.to_owned(),
+        program: ProgramRef {
+            external_id: Some("6115".to_owned()),
+            name: None,
+        },
+        ad_space: None,
+        standing: Standing {
+            status: Status::Pending,
+            raw_status: "pending".to_owned(),
+            paid: false,
+            processed: false,
+            reward_e4: 5_000,
+            currency: Currency::USD,
+            action_type: ActionType::Sale,
+            ordered_at: when,
+            status_updated_at: None,
+        },
+        unsaid: BTreeSet::new(),
+        stamp: Stamp {
+            changed_at: when,
+            observed_at: when,
+        },
+        slots: BTreeMap::new(),
+        items: Vec::new(),
+        rounded: 0,
+        receipt: None,
+    }
+}
+
+/// A plain cart item: one unit of a product that has nothing but its id.
+pub(crate) fn item(product: &str) -> DraftItem {
+    DraftItem {
+        external_id: None,
+        product: Some(ProductRef {
+            external_id: Some(product.to_owned()),
+            name: None,
+            url: None,
+            image_url: None,
+            country: None,
+        }),
+        category: None,
+        amount_e4: 50_000,
+        reward_e4: 5_000,
+        rate_e4: None,
+        is_percentage: None,
+        tariff_id: None,
+        rate_id: None,
+        units: 1,
+        ordered_at: None,
+    }
 }
 
 /// The first day of the data's four months.
@@ -223,7 +279,7 @@ impl Maker {
             program: self.program(),
             ad_space: self.ad_space(),
             standing,
-            unsaid: std::collections::BTreeSet::new(),
+            unsaid: BTreeSet::new(),
             stamp,
             slots: self.slots(ordered_at),
             items: (0..count).map(|_| self.item()).collect(),

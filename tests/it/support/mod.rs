@@ -7,6 +7,7 @@ pub(crate) mod books;
 pub(crate) mod check;
 pub(crate) mod clicks;
 pub(crate) mod client;
+pub(crate) mod content;
 pub(crate) mod db;
 pub(crate) mod dice;
 pub(crate) mod drafts;

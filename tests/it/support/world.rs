@@ -322,7 +322,7 @@ impl World {
             action_state,
             tombstone,
             click_stat,
-            click_stat,
+            adjustment,
             totals_time,
             totals_channel,
             totals_audience,

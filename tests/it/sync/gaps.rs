@@ -3,8 +3,7 @@
 
 use super::{DAY, HOUR, MINUTE, Stage, asked, commissions, failures, rows, setup, stored};
 use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
-use crate::support::drafts::{Maker, Shape, at};
-use actiongraph::domain::draft::{DraftItem, ProductRef};
+use crate::support::drafts::{at, item, sale};
 use actiongraph::domain::sync::{Condition, Feed, Freshness};
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
 use actiongraph::store::sync;
@@ -278,10 +277,12 @@ async fn a_refused_request_for_status_changes_does_not_slow_them_for_ever() {
     assert_eq!(state.freshness(stage.now()), Freshness::Fresh);
 }
 
-/// The account under another name.
-fn renamed(stage: &Stage) -> Setup {
+/// Another account, whose key is the one that the network takes from now on.
+fn another(stage: &Stage) -> Setup {
+    stage.fake.world(|world| world.client_id = "app-7c20");
     Setup {
         name: "admitad".to_owned(),
+        client_id: "app-7c20".to_owned(),
         ..setup(&stage.fake, CLIENT_SECRET)
     }
 }
@@ -314,7 +315,7 @@ async fn an_account_that_is_configured_no_more_does_not_count() {
     let retired = sync::retire(store, scope, &configured, stage.now()).await;
     assert_eq!(retired.unwrap(), 1);
     assert_eq!(shown(&stage).await, Vec::<String>::new());
-    let mut other = stage.sync_of(0, &renamed(&stage));
+    let mut other = stage.sync_of(0, &another(&stage));
     stage.complete(&mut other).await;
     assert_eq!(shown(&stage).await, ["admitad"]);
     // The network takes two back. What is of an ad space that the account does not tell of may be another account's.
@@ -353,37 +354,16 @@ async fn an_account_that_is_configured_no_more_does_not_count() {
 #[tokio::test]
 async fn a_rate_is_that_of_the_product_that_was_asked_for() {
     let stage = Stage::new().await;
-    let shape = Shape {
-        drafts: 1,
-        actions: 1,
-        wild: false,
-    };
-    let mut draft = Maker::new(1, shape).drafts().remove(0);
-    let when = at("2026-03-09T10:00:00Z");
-    draft.external_id = "a-1".to_owned();
-    draft.stamp.changed_at = when;
-    draft.stamp.observed_at = when;
-    draft.standing.ordered_at = when;
+    let mut draft = sale("a-1", at("2026-03-09T10:00:00Z"));
     // A link that does not tell the id, and one that two products have.
     draft.items = ["777001", "777002"]
-        .map(|id| DraftItem {
-            external_id: None,
-            product: Some(ProductRef {
-                external_id: Some(id.to_owned()),
-                name: Some(format!("Product {id}")),
-                url: Some("https://s.click.example/e/_abc".to_owned()),
-                image_url: None,
-                country: None,
-            }),
-            category: None,
-            amount_e4: 50_000,
-            reward_e4: 5_000,
-            rate_e4: None,
-            is_percentage: None,
-            tariff_id: None,
-            rate_id: None,
-            units: 1,
-            ordered_at: None,
+        .map(|id| {
+            let mut item = item(id);
+            if let Some(product) = &mut item.product {
+                product.name = Some(format!("Product {id}"));
+                product.url = Some("https://s.click.example/e/_abc".to_owned());
+            }
+            item
         })
         .to_vec();
     stage.world.apply(0, &[draft]).await;

@@ -9,7 +9,7 @@ use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::time::Instant;
 use actiongraph::store::apply::users::{Chosen, Stepped, UserRule, choose, step, waiting};
-use actiongraph::store::apply::{Described, describe};
+use actiongraph::store::apply::{Described, ReadRecords, describe};
 use actiongraph::store::imports::{self, NewRun};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -52,10 +52,14 @@ async fn world() -> (World, Uuid) {
         .await
         .unwrap();
     let described = Described {
-        run_id: run.id,
         ad_spaces: &spaces,
         programs: &[],
-        records: (3, 0),
+        records: ReadRecords {
+            run_id: run.id,
+            read: 3,
+            rejects: &[],
+            rejected_before: 0,
+        },
         sync: None,
         now: run.started_at,
     };

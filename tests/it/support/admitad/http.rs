@@ -254,6 +254,7 @@ fn send(
 ) -> std::io::Result<bool> {
     let mut location = None;
     let mut is_cut = false;
+    let mut bytes = None;
     match trouble {
         Some(Trouble::HangUp | Trouble::Lost) => return Ok(false),
         Some(Trouble::Hold) => {
@@ -267,6 +268,10 @@ fn send(
                 status,
                 &format!("<h1>Bad gateway</h1> {head} from 198.51.100.7"),
             );
+        }
+        Some(Trouble::Answer { status, kind, body }) => {
+            (reply.status, reply.kind) = (status, kind);
+            bytes = Some(body);
         }
         Some(Trouble::Cut) => is_cut = true,
         Some(Trouble::Half) => {
@@ -282,7 +287,7 @@ fn send(
         }
         Some(Trouble::Status(..) | Trouble::Repeat | Trouble::WrongPage) | None => {}
     }
-    let mut body = reply.body.into_bytes();
+    let mut body = bytes.unwrap_or_else(|| reply.body.into_bytes());
     let mut head = format!(
         "HTTP/1.1 {} X\r\nContent-Type: {}\r\n",
         reply.status, reply.kind

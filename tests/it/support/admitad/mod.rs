@@ -16,6 +16,6 @@ mod story;
 mod world;
 
 pub(crate) use http::{FakeAdmitad, Request};
-pub(crate) use rows::{Action, Clicks};
+pub(crate) use rows::{Action, Clicks, SECOND_SPACE};
 pub(crate) use story::Story;
 pub(crate) use world::{CLIENT_ID, CLIENT_SECRET, Trouble, World};

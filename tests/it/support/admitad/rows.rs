@@ -65,6 +65,9 @@ pub(crate) const AD_SPACES: [(i64, &str); 3] = [
     (2003, "Кэшбэк"),
 ];
 
+/// The ad space of a second account.
+pub(crate) const SECOND_SPACE: (i64, &str) = (2004, "Second blog");
+
 /// What a program pays in.
 pub(crate) fn currency_of(program: i64) -> &'static str {
     let known = PROGRAMS.iter().find(|(id, ..)| *id == program);
@@ -117,6 +120,7 @@ impl Action {
             known.map_or_else(String::new, |(_, name)| (*name).to_owned())
         };
         let programs = PROGRAMS.map(|(id, name, _)| (id, name));
+        let spaces = [&AD_SPACES[..], &[SECOND_SPACE]].concat();
         let fields: Vec<(&str, String)> = vec![
             ("id", self.id.to_string()),
             ("action_id", self.id.to_string()),
@@ -124,7 +128,7 @@ impl Action {
             ("tariff_id", "11".to_owned()),
             ("advcampaign_id", self.program.to_string()),
             ("advcampaign_name", text(&name(&programs, self.program))),
-            ("website_name", text(&name(&AD_SPACES, self.ad_space))),
+            ("website_name", text(&name(&spaces, self.ad_space))),
             ("click_user_ip", text("203.0.113.9")),
             ("click_user_referer", text("https://blog.example/post-1")),
             ("click_country_code", json!(self.country).to_string()),
@@ -278,8 +282,8 @@ pub(super) fn link_rows(ad_space: &str) -> Vec<String> {
     PROGRAMS.iter().map(row).collect()
 }
 
-/// The ad spaces, as `/websites/` has them.
-pub(super) fn ad_space_rows() -> Vec<String> {
+/// Ad spaces, as `/websites/` has them.
+pub(super) fn ad_space_rows(spaces: &[(i64, &str)]) -> Vec<String> {
     let row = |(id, name): &(i64, &str)| {
         json!({
             "id": id, "name": name, "status": "active", "kind": "website",
@@ -287,7 +291,7 @@ pub(super) fn ad_space_rows() -> Vec<String> {
         })
         .to_string()
     };
-    AD_SPACES.iter().map(row).collect()
+    spaces.iter().map(row).collect()
 }
 
 /// A JSON text.

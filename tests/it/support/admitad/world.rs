@@ -1,7 +1,7 @@
 //! The state behind the fake Admitad, and what it answers: tokens, rights, the limit of requests, filters, pages.
 
 use super::http::{Reply, Request};
-use super::rows::{Action, Clicks, Sums, ad_space_rows, link_rows, program_rows};
+use super::rows::{AD_SPACES, Action, Clicks, Sums, ad_space_rows, link_rows, program_rows};
 use super::story::Story;
 use actiongraph::clock::Clock;
 use base64::Engine as _;
@@ -40,6 +40,12 @@ const ORDERS: [&str; 8] = [
 pub(crate) enum Trouble {
     /// This status and body instead of an answer; with `Retry-After`.
     Status(u16, &'static str, Option<u64>),
+    /// These bytes instead of an answer, as what they are said to be; headers may follow the content type.
+    Answer {
+        status: u16,
+        kind: &'static str,
+        body: Vec<u8>,
+    },
     /// A page of HTML of that status, which repeats the request's head.
     Html(u16),
     /// Half the bytes, then the connection ends.
@@ -81,7 +87,11 @@ pub(crate) struct World {
     pub skew: TimeDelta,
     pub actions: BTreeMap<i64, Action>,
     pub clicks: Vec<Clicks>,
-    /// The scopes that the account's key has.
+    /// The account's ad spaces: id and name.
+    pub ad_spaces: Vec<(i64, &'static str)>,
+    /// The id of the account's key.
+    pub client_id: &'static str,
+    /// The scopes that it has.
     pub scopes: Vec<&'static str>,
     /// Whether the refusal of a scope names it.
     pub names_refused_scopes: bool,
@@ -112,6 +122,8 @@ impl World {
             skew: TimeDelta::zero(),
             actions: BTreeMap::new(),
             clicks: Vec::new(),
+            ad_spaces: AD_SPACES.to_vec(),
+            client_id: CLIENT_ID,
             scopes: SCOPES.to_vec(),
             names_refused_scopes: true,
             token_life: TimeDelta::days(7),
@@ -209,7 +221,9 @@ impl World {
             Some(Trouble::Status(status, body, retry_after)) => {
                 Reply::json(*status, (*body).to_owned()).retry_after(*retry_after)
             }
-            Some(Trouble::Html(_) | Trouble::HangUp | Trouble::SendOn(_)) => Reply::html(502, ""),
+            Some(
+                Trouble::Html(_) | Trouble::Answer { .. } | Trouble::HangUp | Trouble::SendOn(_),
+            ) => Reply::html(502, ""),
             _ => {
                 let answer = self.routed(request, trouble.as_ref());
                 answer.unwrap_or_else(|refusal| refusal)
@@ -247,7 +261,7 @@ impl World {
             }
             ("GET", "/websites/") => {
                 self.allowed(request, "websites")?;
-                page(request, ad_space_rows(), trouble)
+                page(request, ad_space_rows(&self.ad_spaces), trouble)
             }
             ("GET", "/currencies/") => {
                 self.allowed(request, "public_data")?;
@@ -288,11 +302,11 @@ impl World {
     fn token(&mut self, request: &Request) -> Result<Reply, Reply> {
         let form: BTreeMap<String, String> = request.form().into_iter().collect();
         let field = |name: &str| form.get(name).map_or("", String::as_str);
-        let pair = format!("{CLIENT_ID}:{CLIENT_SECRET}");
+        let pair = format!("{}:{CLIENT_SECRET}", self.client_id);
         let basic = base64::engine::general_purpose::STANDARD.encode(pair);
         let is_known = request.header("authorization") == format!("Basic {basic}");
         let scopes: Vec<String> = match field("grant_type") {
-            _ if !is_known || field("client_id") != CLIENT_ID => {
+            _ if !is_known || field("client_id") != self.client_id => {
                 let head = request.header("authorization");
                 let said = format!("Client not found: {head}");
                 return Err(Reply::json(401, error("invalid_client", &said, 1)));

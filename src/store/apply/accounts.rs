@@ -1,0 +1,147 @@
+//! An account of the network that goes by another name in the configuration than before: what is stored of it under the
+//! old name becomes the new one's, in one transaction under the publisher's lock. Otherwise the same clicks and the same
+//! balance would stand there once more, as another account's.
+//!
+//! Lines of the ledger keep the name that they were imported under: whoever imports them names the account.
+
+use super::super::sync::Taker;
+use super::super::tx::WriteTx;
+use super::{lock, raise_version};
+use crate::domain::id::PublisherId;
+use crate::domain::time::Instant;
+use entity::sync_account;
+use sea_orm::{DbBackend, DbErr};
+
+/// Takes over what is stored of the account under other names; until when another server fetches it under one of them,
+/// if one does.
+pub(in crate::store) async fn take_over_names(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    taker: Taker<'_>,
+    now: Instant,
+) -> Result<Option<Instant>, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT a.* FROM sync_accounts a WHERE a.publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND (a.account = ").bind(taker.account);
+    sql.push(" OR a.client_id = ").bind(taker.client_id);
+    sql.push(") ORDER BY a.account");
+    if tx.backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE");
+    }
+    let rows = tx.models::<sync_account::Entity>(sql).await?;
+    let is_another = |row: &sync_account::Model| {
+        let known = row.client_id.as_deref();
+        row.account == taker.account && known.is_some_and(|known| known != taker.client_id)
+    };
+    // The name was another's, or the credentials are new: what is stored under it is not to be mixed with something else.
+    if rows.iter().any(is_another) {
+        return Ok(None);
+    }
+    for row in rows {
+        let is_same = row.client_id.as_deref() == Some(taker.client_id);
+        if row.account == taker.account || !is_same {
+            continue;
+        }
+        let until = Instant::from_micros(row.lease_until_us).unwrap_or(now);
+        let is_held = row.lease_holder.is_some_and(|held| held != taker.holder);
+        if is_held && until > now {
+            return Ok(Some(until));
+        }
+        rename(tx, publisher, (&row.account, taker.account), now).await?;
+    }
+    Ok(None)
+}
+
+/// Gives `new` what is stored of `old`, and forgets `old`. Where `new` was fetched before, as by a version that took a
+/// renamed account for another one, what it has read stays and takes the place of what `old` had of it.
+async fn rename(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    (old, new): (&str, &str),
+    now: Instant,
+) -> Result<(), DbErr> {
+    let sequence = lock(tx, publisher).await?;
+    rename_state(tx, publisher, (old, new)).await?;
+    rename_clicks(tx, publisher, (old, new)).await?;
+    rename_balances(tx, publisher, (old, new)).await?;
+    raise_version(tx, publisher, sequence, now).await
+}
+
+/// How far it has come: where the new name has come anywhere, it goes on from there.
+async fn rename_state(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    (old, new): (&str, &str),
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT 1 AS one FROM sync_states WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND account = ").bind(new);
+    let is_new = tx.rows(sql).await?.is_empty();
+    for table in ["sync_accounts", "sync_states"] {
+        // A row of the new name that has read nothing yet is in the way; of two that have, the old one's goes.
+        let gone = if is_new { new } else { old };
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM ").push(table);
+        sql.push(" WHERE publisher_id = ").bind(publisher.0);
+        sql.push(" AND account = ").bind(gone);
+        tx.execute(sql).await?;
+        let mut sql = tx.sql();
+        sql.push("UPDATE ")
+            .push(table)
+            .push(" SET account = ")
+            .bind(new);
+        sql.push(" WHERE publisher_id = ").bind(publisher.0);
+        sql.push(" AND account = ").bind(old);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Clicks are read from the newest day back, so the new name has all days from its first one on.
+async fn rename_clicks(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    (old, new): (&str, &str),
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM click_stats WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND account = ").bind(old);
+    sql.push(
+        " AND click_day >= (SELECT MIN(n.click_day) FROM click_stats n WHERE n.publisher_id = ",
+    )
+    .bind(publisher.0);
+    sql.push(" AND n.slot = click_stats.slot AND n.account = ")
+        .bind(new)
+        .push(")");
+    tx.execute(sql).await?;
+    let mut sql = tx.sql();
+    sql.push("UPDATE click_stats SET account = ").bind(new);
+    sql.push(" WHERE publisher_id = ").bind(publisher.0);
+    sql.push(" AND account = ").bind(old);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// What the balance was at a time that both names tell of stays as the new one has it.
+async fn rename_balances(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    (old, new): (&str, &str),
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM balances WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND account = ").bind(old);
+    sql.push(" AND EXISTS (SELECT 1 FROM balances n WHERE n.publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND n.account = ").bind(new);
+    sql.push(" AND n.currency = balances.currency AND n.observed_at_us = balances.observed_at_us)");
+    tx.execute(sql).await?;
+    let mut sql = tx.sql();
+    sql.push("UPDATE balances SET account = ").bind(new);
+    sql.push(" WHERE publisher_id = ").bind(publisher.0);
+    sql.push(" AND account = ").bind(old);
+    tx.execute(sql).await.map(|_| ())
+}
