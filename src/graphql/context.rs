@@ -19,7 +19,8 @@ use crate::analytics::traffic;
 use crate::domain::error::{Code, Error};
 use crate::domain::page::Page;
 use crate::domain::rule::{
-    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet, Subject,
+    Asked, AskedWhen, BuiltIn, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet,
+    Subject,
 };
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
@@ -305,6 +306,32 @@ impl RequestContext {
         let asked = all.asked_by(&mut rule.clone(), moment);
         let found = self.found(asked).await?;
         Ok(all.set_of(rule, moment, &found)?)
+    }
+
+    /// Built-in segments as of a moment, as sets beside those that someone defined: each has a name for messages and an id
+    /// that is its own among them, and no segment's.
+    ///
+    /// # Errors
+    /// When the members cannot be looked up.
+    pub async fn built_in_sets(
+        &self,
+        given: &[(BuiltIn, String)],
+        moment: Moment,
+    ) -> Result<Vec<Arc<SegmentSet>>> {
+        let asked = given.iter().map(|(one, _)| one.asked(moment.at, moment.zone));
+        let found = self.found(asked.collect()).await?;
+        let none = Definitions::default();
+        let sets = (1_u128..).zip(given).map(|(number, (one, name))| {
+            let rule = Rule::from(one.clone());
+            let set = Arc::unwrap_or_clone(none.set_of(&rule, moment, &found)?);
+            Ok(Arc::new(SegmentSet {
+                // Ids of segments are of another form: these are too small to be one.
+                id: Uuid::from_u128(number),
+                name: name.clone(),
+                ..set
+            }))
+        });
+        sets.collect()
     }
 
     /// What the publisher set of the built-in segments' parameters: one statement for all that ask.

@@ -45,6 +45,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.members", "300"),
     ("Segment.size", "300"),
     ("Segment.trend", "300"),
+    ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
     ("UserSegmentResult.users", "100"),
 ];
@@ -71,6 +72,7 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("Segment.members", ("150", None)),
     ("Segment.size", ("150", None)),
     ("Segment.trend", ("1500", None)),
+    ("SegmentSizeAt.metrics", ("1600", None)),
     ("User.rfm", ("760", None)),
     ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
@@ -83,6 +85,8 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
 /// `productSegments` do; a filter takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "40")),
+    ("BuiltInSegmentInput.products", ("5000", "230")),
+    ("BuiltInSegmentInput.users", ("1500", "760")),
     ("ProductFilter.builtInSegment", ("5000", "230")),
     ("ProductFilter.segment", ("100", "150")),
     ("ProductSegmentRule.builtInSegment", ("5000", "230")),

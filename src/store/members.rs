@@ -15,10 +15,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many values a statement may bind: what SQLite takes, with some room.
-const MAX_BOUND: usize = 32_000;
+pub(super) const MAX_BOUND: usize = 32_000;
 
-/// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
-const MAX_LISTED: usize = 500_000;
+/// How many ids of built-in segments a statement about several sets lists: what takes some tens of megabytes.
+pub(super) const MAX_LISTED: usize = 500_000;
 
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;

@@ -218,8 +218,26 @@ fn the_dearest_reads_are_charged_for_what_they_look_through() {
             150,
         ),
         (
+            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size } } }",
+            1_500,
+        ),
+        (
+            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
+            3_100,
+        ),
+        (
             "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
             450,
+        ),
+        (
+            "{ segmentOverlap(ids: [\"a\"], builtInSegments: [{users: {kind: NEW, period: {last: {count: 9, unit: DAY}}}}]) { \
+             union } }",
+            910,
+        ),
+        (
+            "{ report(RANGE, builtInSegments: [{users: {kind: NEW, period: {preset: LAST_MONTH}}}, \
+             {products: {kind: RISING, period: {preset: LAST_MONTH}}}]) { nodes { values { actions } } } }",
+            1_050,
         ),
         (
             "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",

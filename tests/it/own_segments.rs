@@ -3,6 +3,8 @@
 mod api;
 mod built_in;
 mod changes;
+mod everywhere;
+mod over_time;
 mod stories;
 
 use crate::support::check::{check, seed};

@@ -4,7 +4,8 @@
 //! condition is written as SQL or tested: [`BuiltIn::asked`] says what is to be looked up, and [`super::Refers::put`] puts
 //! it in its place. Nothing that is looked up depends on a rule, so nothing can lead back to itself.
 
-use super::Subject;
+use super::{Condition, Rule, Subject};
+use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::money::Currency;
 use crate::domain::segment::{ProductSegment, UserSegment};
 use crate::domain::time::{Instant, Range, Span, WeekStart, Zone};
@@ -138,6 +139,23 @@ impl BuiltIn {
                 previous: cut(previous),
                 zone,
             },
+        }
+    }
+}
+
+impl From<BuiltIn> for Rule {
+    /// The rule that lets exactly its members in.
+    fn from(built_in: BuiltIn) -> Self {
+        let built_in = Box::new(built_in);
+        match built_in.kind.subject() {
+            Subject::Users => {
+                let test = Filter::Test(UserTest::BuiltIn(built_in));
+                Self::Users(Filter::Test(Condition::Own(test)))
+            }
+            Subject::Products => {
+                let test = Filter::Test(ProductTest::BuiltIn(built_in));
+                Self::Products(Filter::Test(Condition::Own(test)))
+            }
         }
     }
 }

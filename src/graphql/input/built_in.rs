@@ -1,6 +1,6 @@
 //! Built-in segments as conditions of filters and rules.
 
-use async_graphql::{InputObject, MaybeUndefined};
+use async_graphql::{InputObject, MaybeUndefined, OneofObject};
 
 use super::range::RangeInput;
 use super::reader::Reader;
@@ -41,6 +41,41 @@ pub struct BuiltInProductSegment {
     /// When, by the order's instant, in the publisher's time zone. It ends with now, or with the moment that a segment
     /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time.
     period: RangeInput,
+}
+
+/// A built-in segment over a period, in exactly one of two ways: wherever segments are laid over each other or divide a report.
+#[derive(Clone, Debug, OneofObject)]
+pub enum BuiltInSegmentInput {
+    /// One of users.
+    Users(BuiltInUserSegment),
+    /// One of products.
+    Products(BuiltInProductSegment),
+}
+
+/// Reads built-in segments that an argument lists, in their order.
+///
+/// # Errors
+/// When one cannot be accepted, or is named twice.
+pub fn list(given: &[BuiltInSegmentInput], reader: &mut Reader) -> Result<Vec<BuiltIn>> {
+    let mut all: Vec<BuiltIn> = Vec::with_capacity(given.len());
+    for (number, one) in given.iter().enumerate() {
+        reader.item(number, |reader| {
+            let read = match one {
+                BuiltInSegmentInput::Users(one) => reader.field("users", |reader| one.read(reader)),
+                BuiltInSegmentInput::Products(one) => {
+                    reader.field("products", |reader| one.read(reader))
+                }
+            };
+            let read = read?;
+            if read.as_ref().is_some_and(|read| all.contains(read)) {
+                let message = "the built-in segment is named twice: name it once";
+                return Err(reader.refuse(message).into());
+            }
+            all.extend(read);
+            Ok(())
+        })?;
+    }
+    Ok(all)
 }
 
 /// A period that is kept as it is given.

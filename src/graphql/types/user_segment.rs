@@ -7,6 +7,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::Member;
+use super::built_in_segment::user_segment_name;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::sales::{Money, amounts};
@@ -56,14 +57,7 @@ impl UserSegmentResult {
 
     /// Its name for people; segments by country carry the country's code, those by device the device's class.
     async fn name(&self) -> String {
-        let name = UserSegmentKind::from(self.division.kind).name();
-        match (self.division.kind, &self.division.origin) {
-            (UserSegment::Country | UserSegment::Device, Some(origin)) => {
-                format!("{name} {origin}")
-            }
-            (UserSegment::Country | UserSegment::Device, None) => format!("{name} unknown"),
-            _ => name.to_owned(),
-        }
+        user_segment_name(self.division.kind, self.division.origin.as_deref())
     }
 
     /// The country of a segment by country; null for users whose latest action names none, and for all other segments.
