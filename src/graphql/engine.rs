@@ -14,7 +14,7 @@ use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
 use super::error::{Bounds, Told, tell};
-use super::estimate::Estimates;
+use super::estimate::{Estimates, UsualDays};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
@@ -247,7 +247,14 @@ impl Engine {
                 Ok(days) => days,
                 Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
             };
-            let actions = |scan: &Scan| (scan.clone(), days.scanned(scan, context));
+            let usual = match UsualDays::of(&scans, context).await {
+                Ok(usual) => usual,
+                Err(failure) => {
+                    let bounds = context.limits.bounds();
+                    return Err(Box::new(failed(failure.error(), bounds)));
+                }
+            };
+            let actions = |scan: &Scan| (scan.clone(), days.scanned(scan, context, usual));
             scanned = scans.into_iter().map(actions).collect();
         }
         let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);

@@ -79,6 +79,21 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("UserSegmentResult.users", ("380", None)),
 ];
 
+/// Whose period stands in for a range that a field or an input of a built-in segment does not name: that of the publisher's
+/// settings.
+const USUAL: &[(&str, &str)] = &[
+    ("BuiltInSegmentInput.products", "PRODUCTS"),
+    ("BuiltInSegmentInput.users", "USERS"),
+    ("ProductFilter.builtInSegment", "PRODUCTS"),
+    ("ProductSegmentRule.builtInSegment", "PRODUCTS"),
+    ("Query.productSegments", "PRODUCTS"),
+    ("Query.userSegmentMovement", "USERS_TWICE"),
+    ("Query.userSegments", "USERS"),
+    ("User.rfm", "USERS"),
+    ("UserFilter.builtInSegment", "USERS"),
+    ("UserSegmentRule.builtInSegment", "USERS"),
+];
+
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
 /// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
@@ -132,6 +147,8 @@ directive @scanCost(
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
+  "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
+  usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 "#;
@@ -247,11 +264,19 @@ fn parts(words: &str) -> (&str, &str, &str) {
     }
 }
 
+/// The argument of `@scanCost` that says whose period stands in, with a comma before it.
+fn usual(coordinate: &str) -> String {
+    let usual = of(USUAL, coordinate);
+    usual.map_or_else(String::new, |usual| format!(", usual: \"{usual}\""))
+}
+
 /// The directives of an argument or an input's field, each with a blank before it.
 fn price_of_input(coordinate: &str) -> String {
     let price = of(INPUTS, coordinate);
-    let price = price
-        .map(|(once, each)| format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\")"));
+    let usual = usual(coordinate);
+    let price = price.map(|(once, each)| {
+        format!(" @cost(weight: \"{once}\") @scanCost(weight: \"{each}\"{usual})")
+    });
     price.unwrap_or_default()
 }
 
@@ -288,12 +313,13 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
     if let Some(weight) = of(FIELDS, &coordinate) {
         text.push_str(&format!(" @cost(weight: \"{weight}\")"));
     }
-    match of(SCANS, &coordinate) {
-        Some((weight, Some(argument))) => text.push_str(&format!(
-            " @scanCost(weight: \"{weight}\", ifGiven: \"{argument}\")"
-        )),
-        Some((weight, None)) => text.push_str(&format!(" @scanCost(weight: \"{weight}\")")),
-        None => {}
+    if let Some((weight, argument)) = of(SCANS, &coordinate) {
+        let argument = argument.map(|argument| format!(", ifGiven: \"{argument}\""));
+        let argument = argument.unwrap_or_default();
+        let usual = usual(&coordinate);
+        text.push_str(&format!(
+            " @scanCost(weight: \"{weight}\"{argument}{usual})"
+        ));
     }
     text
 }

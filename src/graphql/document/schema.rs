@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{OperationType, Type};
 use async_graphql::{Name, Value as ConstValue};
 
+use super::plan::UsualPeriod;
 use super::sdl;
 
 /// What every schema has, whether or not its SDL says so.
@@ -143,6 +144,8 @@ pub(super) struct InputValue {
     pub(super) weight: Option<u64>,
     /// What a thousand actions in its period cost, likewise, by `@scanCost`.
     pub(super) scan: Option<u64>,
+    /// Whose period stands in for one that is not given, likewise.
+    pub(super) usual: Option<UsualPeriod>,
 }
 
 impl InputValue {
@@ -172,6 +175,8 @@ pub(super) struct ScanCost {
     pub(super) weight: u64,
     /// The argument without which nothing is looked through.
     pub(super) if_given: Option<String>,
+    /// Whose period stands in for a range that is not given.
+    pub(super) usual: Option<UsualPeriod>,
 }
 
 /// What `@listSize` says.

@@ -11,6 +11,7 @@ use super::cost::thousandths;
 use super::error::RequestError;
 use super::gate::{self, Kind};
 use super::parse::{Parsed, Parser};
+use super::plan::UsualPeriod;
 use super::schema::{
     BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, ListSize, ScanCost, TypeForm,
     TypeInfo,
@@ -180,6 +181,7 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
             .map(|weight| ScanCost {
                 weight,
                 if_given: text(&directives, "scanCost", "ifGiven").map(str::to_owned),
+                usual: usual(&directives),
             }),
     };
     Ok((name, info))
@@ -233,7 +235,12 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
         default,
         weight: weight("cost"),
         scan: weight("scanCost"),
+        usual: usual(&directives),
     })
+}
+
+fn usual(directives: &[Directive]) -> Option<UsualPeriod> {
+    text(directives, "scanCost", "usual").and_then(UsualPeriod::parse)
 }
 
 fn has(directives: &[Directive], name: &str) -> bool {

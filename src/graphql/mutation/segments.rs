@@ -486,6 +486,13 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             Code::LimitExceeded,
             format!("the segment {name:?} names this one, and would be beyond the limits with the new rule: {excess}"),
         ),
+        Refused::Unscored(currency, why) => (
+            "rule",
+            Code::Conflict,
+            format!(
+                "the rule asks for a built-in segment in {currency}, and the publisher's settings do not go with it: {why}"
+            ),
+        ),
         Refused::Named(names) => (
             "id",
             Code::Conflict,

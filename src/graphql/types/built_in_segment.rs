@@ -9,7 +9,7 @@ use super::segment::SegmentSubject;
 use super::words::{ProductSegmentKind, UserSegmentKind};
 use crate::domain::rule::{BuiltIn, BuiltInKind, SegmentSet, Subject};
 use crate::domain::segment::UserSegment;
-use crate::domain::time::{Instant, Span, WeekStart};
+use crate::domain::time::{Instant, Span};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::built_in::{BuiltInSegmentInput, list};
@@ -46,7 +46,7 @@ impl BuiltInSegment {
             from: Instant::MIN,
             to: at,
         };
-        let period = built_in.period.resolve(at, zone, WeekStart::default());
+        let period = built_in.resolved(at, zone);
         let span = period.map_or(all, |period| period.current);
         let (user_kind, product_kind, origin) = match &built_in.kind {
             BuiltInKind::Users { kind, origin } => (Some(*kind), None, origin.clone()),
@@ -117,6 +117,7 @@ pub async fn built_in_of(
     if let Some(problem) = problems.into_iter().next() {
         return Err(Failure::from(problem));
     }
+    let read = request.complete_all(read).await?;
     let named: Vec<(BuiltIn, String)> = read
         .into_iter()
         .map(|one| {

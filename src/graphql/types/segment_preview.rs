@@ -183,7 +183,10 @@ async fn changed(request: &RequestContext, of: Option<&ID>) -> Result<Option<Seg
 }
 
 /// A rule that was read, unless it cannot be the new one of a segment because it is of another subject.
-fn of_its_subject(read: ReadRule, of: Option<&Segment>) -> std::result::Result<ReadRule, Vec<UserError>> {
+fn of_its_subject(
+    read: ReadRule,
+    of: Option<&Segment>,
+) -> std::result::Result<ReadRule, Vec<UserError>> {
     match of {
         Some(segment) if segment.subject != read.rule.subject() => {
             Err(vec![of_another_subject(segment)])

@@ -310,8 +310,8 @@ fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
 
 /// What a caller asks of user segments.
 pub struct UserSegmentArgs {
-    /// When.
-    pub range: RangeInput,
+    /// When; the period of the parameters without.
+    pub range: Option<RangeInput>,
     /// How the range is meant.
     pub how: RangeArgs,
     /// Which segments; all without.
@@ -335,15 +335,16 @@ impl UserSegmentArgs {
         &self,
         request: &Arc<RequestContext>,
     ) -> Result<UserSegmentResultConnection> {
-        let ranged = self.how.ranged(self.range, request)?;
+        let currency = self.currency.map(|currency| currency.0);
+        let rules = user_rules(self.rules.as_ref(), currency, request).await?;
+        let usual = || RangeInput::last_days(rules.period_days);
+        let ranged = self.how.ranged(self.range.unwrap_or_else(usual), request)?;
         let facts = FactQuery::counted(
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;
-        let currency = self.currency.map(|currency| currency.0);
-        let rules = user_rules(self.rules.as_ref(), currency, request).await?;
         let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(
             request,

@@ -15,7 +15,8 @@ use actiongraph::store::clicks::{self, ClicksBatch};
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use actiongraph::worker;
-use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic, Iterable};
+use sea_orm::{ColumnTrait, Database, DatabaseConnection, EntityTrait, IdenStatic};
+use sea_orm::{IntoActiveModel, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -350,6 +351,20 @@ impl World {
             .filter(entity::action::Column::PublisherId.eq(self.publishers[place].id.0))
             .filter(entity::action::Column::Id.is_in(ids.iter().copied()))
             .exec(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// Stores settings of the built-in segments past the checks of the write path, as an older server could have.
+    pub(crate) async fn store_segment_settings(&self, place: usize, parameters: &str) {
+        let row = entity::segment_settings::Model {
+            publisher_id: self.publishers[place].id.0,
+            version: 1,
+            parameters: parameters.to_owned(),
+            changed_at_us: 0,
+        };
+        entity::segment_settings::Entity::insert(row.into_active_model())
+            .exec_without_returning(&self.db)
             .await
             .unwrap();
     }
