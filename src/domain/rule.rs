@@ -12,12 +12,14 @@
 //! | `list` | members as people list them: identifiers, links, CSV |
 //! | `refer` | which segments a rule names, and putting them in their places |
 //! | `limit` | how large rules may be, and that no segment leads back to itself |
+//! | `scored` | whether settings go with the currencies that a rule asks for |
 //! | `sentence` | a rule in words |
 
 mod built_in;
 mod limit;
 mod list;
 mod refer;
+mod scored;
 mod sentence;
 
 pub use built_in::{Asked, AskedWhen, BuiltIn, BuiltInKind, BuiltInMembers, Found};
@@ -27,6 +29,7 @@ pub use limit::{
 };
 pub use list::{Listed, name_of, read_list};
 pub use refer::{Definitions, Moment, Named, Refers};
+pub use scored::Unfit;
 pub use sentence::Described;
 
 use super::action::words;

@@ -21,7 +21,8 @@ use crate::domain::audit::Note;
 use crate::domain::error::Code;
 use crate::domain::page::Page;
 use crate::domain::rule::{
-    Asked, AskedWhen, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet, Subject,
+    Asked, AskedWhen, BuiltIn, Definitions, Found, Moment, Refers, Rule, Segment, SegmentSet,
+    Subject,
 };
 use crate::domain::scope::{ReadScope, Viewer};
 use crate::domain::time::Instant;
@@ -168,7 +169,10 @@ impl RequestContext {
         wanted.sort_unstable();
         wanted.dedup();
         if !wanted.is_empty() {
-            let read = store::definitions::load(&self.tx, self.scope, &wanted).await?;
+            let mut read = store::definitions::load(&self.tx, self.scope, &wanted).await?;
+            for rule in read.rules_mut() {
+                self.complete(rule).await?;
+            }
             held.1.extend(wanted);
             held.0.extend(read);
         }
@@ -233,11 +237,35 @@ impl RequestContext {
             .collect())
     }
 
+    /// Gives built-in segments that are named without a period the one that the publisher has set.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn complete(&self, refers: &mut (dyn Refers + Send)) -> Result<()> {
+        if refers.is_incomplete() {
+            refers.complete(&self.segment_settings().await?.settings);
+        }
+        Ok(())
+    }
+
+    /// Likewise built-in segments by themselves.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn complete_all(&self, mut all: Vec<BuiltIn>) -> Result<Vec<BuiltIn>> {
+        if all.iter().any(|one| one.period.is_none()) {
+            let settings = self.segment_settings().await?.settings;
+            all.iter_mut().for_each(|one| one.complete(&settings));
+        }
+        Ok(all)
+    }
+
     /// Puts the segments that a filter names in their places, as of now.
     ///
     /// # Errors
     /// When one is not there or too large, or the members of a built-in one cannot be looked up.
     pub async fn fill_in(&self, all: &Definitions, refers: &mut (dyn Refers + Send)) -> Result<()> {
+        self.complete(refers).await?;
         let moment = self.moment(self.now);
         let asked = all.asked_by(refers, moment);
         let found = self.found(asked).await?;
@@ -304,9 +332,48 @@ impl RequestContext {
         rule: &Rule,
         moment: Moment,
     ) -> Result<Arc<SegmentSet>> {
+        let mut rule = rule.clone();
+        self.complete(&mut rule).await?;
         let asked = all.asked_by(&mut rule.clone(), moment);
         let found = self.found(asked).await?;
-        Ok(all.set_of(rule, moment, &found)?)
+        Ok(all.set_of(&rule, moment, &found)?)
+    }
+
+    /// Built-in segments as of a moment, as sets beside those that someone defined: each has a name for messages and an id
+    /// that is its own among them, and no segment's.
+    ///
+    /// # Errors
+    /// When the members cannot be looked up.
+    pub async fn built_in_sets(
+        &self,
+        given: &[(BuiltIn, String)],
+        moment: Moment,
+    ) -> Result<Vec<Arc<SegmentSet>>> {
+        let asked = given
+            .iter()
+            .map(|(one, _)| one.asked(moment.at, moment.zone));
+        let found = self.found(asked.collect()).await?;
+        let none = Definitions::default();
+        let sets = (1_u128..).zip(given).map(|(number, (one, name))| {
+            let rule = Rule::from(one.clone());
+            let set = Arc::unwrap_or_clone(none.set_of(&rule, moment, &found)?);
+            Ok(Arc::new(SegmentSet {
+                // Ids of segments are of another form: these are too small to be one.
+                id: Uuid::from_u128(number),
+                name: name.clone(),
+                ..set
+            }))
+        });
+        sets.collect()
+    }
+
+    /// How many days questions of product and of user segments look back over that name no period: as the publisher has
+    /// set it, else the defaults. One statement for all that ask.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn usual_days(&self) -> Result<(i64, i64)> {
+        Ok(self.segment_settings().await?.settings.usual_days())
     }
 
     /// What the trail says of a change that this request makes: a note for each entry.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::{InputType, Name, Value};
 
 use super::context::RequestContext;
-use super::document::{Scan, WINDOW};
+use super::document::{Scan, UsualPeriod, WINDOW};
 use super::input::range::{RangeArgs, RangeInput};
 use super::scalar::{DateTime, TimeZone};
 use crate::domain::error::Result;
@@ -79,8 +79,8 @@ impl Days {
 
     /// Actions that a scan looks through. For a key with limits they are a figure of the calendar: what it is told and charged
     /// says nothing of the rows that it does not see, and how many it sees would have to be counted first.
-    pub(super) fn scanned(&self, scan: &Scan, request: &RequestContext) -> u64 {
-        let spans = match spans(scan, request) {
+    pub(super) fn scanned(&self, scan: &Scan, request: &RequestContext, usual: UsualDays) -> u64 {
+        let spans = match spans(scan, request, usual) {
             Spans::All => vec![None],
             Spans::These(spans) => spans.into_iter().map(Some).collect(),
         };
@@ -125,6 +125,30 @@ pub(super) fn are_held(request: &RequestContext) -> bool {
         && columns.is_some_and(|columns| columns.are_held(request.scope.publisher()))
 }
 
+/// How many days questions of built-in segments look back over that name no period.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UsualDays {
+    products: i64,
+    users: i64,
+}
+
+impl UsualDays {
+    /// What the publisher has set, where a scan asks for it: one statement, which the question itself needs as well.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn of(
+        scans: &[&Scan],
+        request: &RequestContext,
+    ) -> super::error::Result<Self> {
+        if scans.iter().all(|scan| scan.usual.is_none()) {
+            return Ok(Self::default());
+        }
+        let (products, users) = request.usual_days().await?;
+        Ok(Self { products, users })
+    }
+}
+
 /// What a scan looks through.
 enum Spans {
     /// All actions that there are.
@@ -134,23 +158,28 @@ enum Spans {
 }
 
 /// The stretches of time that a scan's field is about: those of its range, or the windows before two points in time.
-fn spans(scan: &Scan, request: &RequestContext) -> Spans {
+fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
     let argument = |name: &str| {
         let value = scan.arguments.get(&Name::new(name)).cloned();
         value.filter(|value| *value != Value::Null)
     };
-    if let Some(days) = argument(WINDOW) {
+    let two = scan.usual == Some(UsualPeriod::UsersTwice);
+    let window = argument(WINDOW).or_else(|| two.then(|| Value::from(usual.users)));
+    if let Some(days) = window {
         let at = |name| match argument(name) {
             Some(value) => <DateTime as InputType>::parse(Some(value)).ok(),
             None => None,
         };
         return Spans::These(windows((at("from"), at("to")), &days, request.now));
     }
-    let Some(range) = argument("range") else {
-        return Spans::All;
-    };
-    let Ok(range) = <RangeInput as InputType>::parse(Some(range)) else {
-        return Spans::These(Vec::new());
+    let range = match (argument("range"), scan.usual) {
+        (Some(range), _) => match <RangeInput as InputType>::parse(Some(range)) {
+            Ok(range) => range,
+            Err(_) => return Spans::These(Vec::new()),
+        },
+        (None, Some(UsualPeriod::Products)) => RangeInput::last_days(usual.products),
+        (None, Some(_)) => RangeInput::last_days(usual.users),
+        (None, None) => return Spans::All,
     };
     let args = RangeArgs {
         zone: argument("timeZone").and_then(|zone| <TimeZone as InputType>::parse(Some(zone)).ok()),

@@ -45,6 +45,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.members", "300"),
     ("Segment.size", "300"),
     ("Segment.trend", "300"),
+    ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
     ("UserSegmentResult.users", "100"),
 ];
@@ -71,10 +72,26 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("Segment.members", ("150", None)),
     ("Segment.size", ("150", None)),
     ("Segment.trend", ("1500", None)),
+    ("SegmentSizeAt.metrics", ("1600", None)),
     ("User.rfm", ("760", None)),
     ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
     ("UserSegmentResult.users", ("380", None)),
+];
+
+/// Whose period stands in for a range that a field or an input of a built-in segment does not name: that of the publisher's
+/// settings.
+const USUAL: &[(&str, &str)] = &[
+    ("BuiltInSegmentInput.products", "PRODUCTS"),
+    ("BuiltInSegmentInput.users", "USERS"),
+    ("ProductFilter.builtInSegment", "PRODUCTS"),
+    ("ProductSegmentRule.builtInSegment", "PRODUCTS"),
+    ("Query.productSegments", "PRODUCTS"),
+    ("Query.userSegmentMovement", "USERS_TWICE"),
+    ("Query.userSegments", "USERS"),
+    ("User.rfm", "USERS"),
+    ("UserFilter.builtInSegment", "USERS"),
+    ("UserSegmentRule.builtInSegment", "USERS"),
 ];
 
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
@@ -83,6 +100,8 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
 /// `productSegments` do; a filter takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "40")),
+    ("BuiltInSegmentInput.products", ("600", "230")),
+    ("BuiltInSegmentInput.users", ("500", "760")),
     ("ProductFilter.builtInSegment", ("600", "230")),
     ("ProductFilter.segment", ("100", "150")),
     ("ProductSegmentRule.builtInSegment", ("600", "230")),
@@ -104,6 +123,8 @@ const INPUTS: &[(&str, (&str, &str))] = &[
 /// memory hold the actions: of fields and inputs whose questions they answer, whatever else the answer asks of the database. A
 /// condition that only the database can test has its own price above.
 const HELD: &[(&str, (&str, &str))] = &[
+    ("BuiltInSegmentInput.products", ("4400", "3")),
+    ("BuiltInSegmentInput.users", ("1000", "8")),
     ("ProductFilter.builtInSegment", ("4400", "3")),
     ("ProductSegmentResult.products", ("0", "1")),
     ("ProductSegmentRule.builtInSegment", ("4400", "3")),
@@ -151,6 +172,8 @@ directive @scanCost(
   once: String
   "The points for each thousand where columns in memory answer, with nothing beside them; as above where nothing is said."
   inMemory: String
+  "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
+  usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 "#;
@@ -280,7 +303,12 @@ fn price_of_input(coordinate: &str) -> String {
 fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
     let mut text = format!(" @scanCost(weight: \"{weight}\"");
     let (once, held) = of(HELD, coordinate).unzip();
-    for (name, value) in [("once", once), ("ifGiven", if_given), ("inMemory", held)] {
+    for (name, value) in [
+        ("once", once),
+        ("ifGiven", if_given),
+        ("inMemory", held),
+        ("usual", of(USUAL, coordinate)),
+    ] {
         if let Some(value) = value {
             text.push_str(&format!(", {name}: \"{value}\""));
         }

@@ -13,7 +13,7 @@ use super::mutation::UserError;
 use crate::domain::action::SOURCE;
 use crate::domain::error::Code;
 use crate::domain::id::{Kind, derive};
-use crate::domain::rule::{Definitions, Rule, Subject};
+use crate::domain::rule::{Definitions, Rule, Segment, Subject};
 use crate::store::members::{known_ids, known_values};
 
 /// A rule that was read.
@@ -73,6 +73,15 @@ fn beyond(all: &Definitions, rule: &Rule, of: Option<Uuid>) -> Option<UserError>
         Ok(size) => size.excess().map(|excess| user_error(&excess.into())),
         Err(error) => Some(user_error(&error.into())),
     }
+}
+
+/// That a rule cannot be the new one of a segment, because it is of another subject.
+pub fn of_another_subject(segment: &Segment) -> UserError {
+    let message = format!(
+        "the segment is one of {}, which no change makes one of another subject: create a new one",
+        segment.subject.as_str()
+    );
+    UserError::new("rule", Code::BadUserInput, message)
 }
 
 /// That a rule leads back to its segment, on a way.

@@ -109,7 +109,7 @@ pub(super) fn write_definitions(publisher: PublisherId, ids: &[Uuid], sql: &mut 
         .bind(publisher.0);
 }
 
-/// The definitions in the rows of [`write_definitions`].
+/// The definitions in the rows of [`write_definitions`] or [`write_live`].
 pub(super) fn to_definitions(rows: &[QueryResult]) -> Result<Definitions> {
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
@@ -134,23 +134,15 @@ pub async fn load(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Definit
     to_definitions(&tx.rows(sql).await?)
 }
 
-/// The segments that are evaluated whenever they are asked for, neither archived nor frozen, with their rules: one
-/// statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn live(tx: &ReadTx, scope: ReadScope) -> Result<Definitions> {
-    if tx.is_limited() {
-        return Ok(Definitions::default());
-    }
-    let mut sql = tx.sql();
+/// Appends the query for the segments that are evaluated whenever they are asked for, neither archived nor frozen, with their
+/// rules.
+pub(super) fn write_live(publisher: PublisherId, sql: &mut Sql) {
     sql.push(
         "SELECT t.*, v.rule FROM segments t JOIN segment_versions v ON v.publisher_id = t.publisher_id \
          AND v.segment_id = t.id AND v.version = t.version WHERE t.publisher_id = ",
     )
-    .bind(scope.publisher().0)
+    .bind(publisher.0)
     .push(" AND t.archived_at_us IS NULL AND t.frozen_at_us IS NULL");
-    to_definitions(&tx.rows(sql).await?)
 }
 
 /// The versions of segments, the latest first: one statement.

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many ids of built-in segments a statement of [`sizes`] lists: what takes some tens of megabytes.
-const MAX_LISTED: usize = 500_000;
+/// How many ids of built-in segments a statement about several sets lists: what takes some tens of megabytes.
+pub(super) const MAX_LISTED: usize = 500_000;
 
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;

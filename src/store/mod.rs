@@ -37,6 +37,7 @@ pub mod publishers;
 pub mod rates;
 pub mod report;
 pub mod sales;
+pub mod segment_metrics;
 pub mod segment_settings;
 pub mod segments;
 pub mod sql;

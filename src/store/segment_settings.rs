@@ -81,6 +81,8 @@ struct ProductJson {
     abc_a_percent: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     abc_b_percent: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period_days: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +98,8 @@ struct UserJson {
     scoring: Option<ScoringJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     high_value: Option<HighValueJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period_days: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -135,6 +139,7 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
             risky_percent: products.risky_percent,
             abc_a_percent: products.abc_a_percent,
             abc_b_percent: products.abc_b_percent,
+            period_days: products.period_days,
         },
         users: UserJson {
             currency: users.currency.map(word),
@@ -156,12 +161,14 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
                     currency: word(currency),
                 },
             }),
+            period_days: users.period_days,
         },
     };
     serde_json::to_string(&json).map_err(Error::internal)
 }
 
-fn read(text: &str) -> Option<SegmentSettings> {
+/// Settings as they were stored; none for what another version of the server wrote.
+pub(super) fn read(text: &str) -> Option<SegmentSettings> {
     let json: Json = serde_json::from_str(text).ok()?;
     if json.form != FORM {
         return None;
@@ -205,6 +212,7 @@ fn read(text: &str) -> Option<SegmentSettings> {
             risky_percent: products.risky_percent,
             abc_a_percent: products.abc_a_percent,
             abc_b_percent: products.abc_b_percent,
+            period_days: products.period_days,
         },
         users: UserSettings {
             currency: currency.ok()?,
@@ -212,6 +220,7 @@ fn read(text: &str) -> Option<SegmentSettings> {
             minimum_actions: users.minimum_actions,
             scoring,
             high_value,
+            period_days: users.period_days,
         },
     })
 }
@@ -226,6 +235,7 @@ mod tests {
             products: ProductSettings {
                 best_sellers: Some(7),
                 abc_b_percent: Some(99),
+                period_days: Some(14),
                 ..ProductSettings::default()
             },
             users: UserSettings {
@@ -242,6 +252,7 @@ mod tests {
                     e4: 5,
                     currency: Currency::USD,
                 }),
+                period_days: Some(365),
             },
         };
         let mut percents = all;

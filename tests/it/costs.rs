@@ -1,6 +1,6 @@
 //! What fields cost, as the schema says it: every list has a size, and what is published is what is charged.
 
-use actiongraph::graphql::document::{DocumentLimits, Documents, Scan};
+use actiongraph::graphql::document::{DocumentLimits, Documents, Scan, UsualPeriod};
 use actiongraph::graphql::sdl;
 use serde_json::{Map, Value};
 
@@ -219,8 +219,26 @@ fn the_dearest_reads_are_charged_for_what_they_look_through() {
             150,
         ),
         (
+            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size } } }",
+            1_500,
+        ),
+        (
+            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
+            3_100,
+        ),
+        (
             "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
             450,
+        ),
+        (
+            "{ segmentOverlap(ids: [\"a\"], builtInSegments: [{users: {kind: NEW, period: {last: {count: 9, unit: DAY}}}}]) { \
+             union } }",
+            910,
+        ),
+        (
+            "{ report(RANGE, builtInSegments: [{users: {kind: NEW, period: {preset: LAST_MONTH}}}, \
+             {products: {kind: RISING, period: {preset: LAST_MONTH}}}]) { nodes { values { actions } } } }",
+            1_050,
         ),
         (
             "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",
@@ -252,11 +270,11 @@ fn the_dearest_reads_are_charged_for_what_they_look_through() {
         let difference = points(&query, &none, 11_000) - points(&query, &none, 1_000);
         assert_eq!(difference, 10 * a_thousand, "{query}");
     }
-    // A movement divides two windows, and so says their length where nobody gave one.
+    // A movement divides two windows, and what names no period is as long as the publisher has set.
     let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();
     let query = "{ userSegmentMovement { moved } }";
     let prepared = documents.prepare(query, None, &Map::new()).unwrap();
     let scans = prepared.plan.scans();
     assert_eq!(scans.len(), 1);
-    assert_eq!(scans[0].arguments["days"].to_string(), "90");
+    assert_eq!(scans[0].usual, Some(UsualPeriod::UsersTwice));
 }

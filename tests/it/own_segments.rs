@@ -3,6 +3,10 @@
 mod api;
 mod built_in;
 mod changes;
+mod everywhere;
+mod filters;
+mod over_time;
+mod periods;
 mod stories;
 
 use crate::support::check::{check, seed};

@@ -93,6 +93,7 @@ fn rules() -> BoxedStrategy<ProductRules> {
             risky_percent: risky,
             abc_a_percent: a,
             abc_b_percent: b,
+            ..ProductRules::default()
         },
     );
     prop_oneof![1 => Just(ProductRules::default()), 2 => small].boxed()
@@ -584,6 +585,7 @@ fn user_rules() -> BoxedStrategy<UserRules> {
                             currency: other,
                         }
                     },
+                    ..UserRules::of(currency)
                 }
             },
         )

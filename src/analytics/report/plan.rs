@@ -162,7 +162,7 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
             .count();
         if many == 0 {
             let message = format!(
-                "the report is grouped by {}, but segments names none of {}: say which, at most {MAX_SEGMENTS}",
+                "the report is grouped by {}, but segments and builtInSegments name none of {}: say which, at most {MAX_SEGMENTS}",
                 by.as_str(),
                 subject.as_str()
             );
@@ -178,7 +178,7 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
     }
     if request.segments.len() > MAX_SEGMENTS {
         let message = format!(
-            "segments names {}, the most is {MAX_SEGMENTS}: ask in several reports",
+            "segments and builtInSegments name {}, the most is {MAX_SEGMENTS}: ask in several reports",
             request.segments.len()
         );
         let passed = PassedLimit::of("reportSegments", MAX_SEGMENTS, request.segments.len());

@@ -4,10 +4,11 @@
 //! condition is written as SQL or tested: [`BuiltIn::asked`] says what is to be looked up, and [`super::Refers::put`] puts
 //! it in its place. Nothing that is looked up depends on a rule, so nothing can lead back to itself.
 
-use super::Subject;
+use super::{Condition, Rule, Subject};
+use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::money::Currency;
-use crate::domain::segment::{ProductSegment, UserSegment};
-use crate::domain::time::{Instant, Range, Span, WeekStart, Zone};
+use crate::domain::segment::{ProductSegment, SegmentSettings, UserSegment};
+use crate::domain::time::{Instant, Period, Range, Span, Unit, WeekStart, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,8 +46,9 @@ impl BuiltInKind {
 pub struct BuiltIn {
     /// Which.
     pub kind: BuiltInKind,
-    /// The period.
-    pub period: Range,
+    /// The period; without one the days that the publisher has set, which [`Self::complete`] puts in its place. It is stored
+    /// as it was given.
+    pub period: Option<Range>,
     /// The currency of amounts; as the publisher set it without one.
     pub currency: Option<Currency>,
     /// Who is in it at the moment of asking: put in its place by [`super::Refers::put`], never stored.
@@ -106,7 +108,36 @@ impl BuiltInMembers {
 /// Members that were looked up.
 pub type Found = HashMap<Asked, Arc<BuiltInMembers>>;
 
+/// The last so many days.
+fn last_days(days: i64) -> Range {
+    Range::Last {
+        count: u32::try_from(days).unwrap_or(u32::MAX),
+        unit: Unit::Day,
+        whole_units: false,
+    }
+}
+
 impl BuiltIn {
+    /// Gives it the period that the publisher has set, where it names none.
+    pub fn complete(&mut self, settings: &SegmentSettings) {
+        self.period.get_or_insert_with(|| {
+            let (products, users) = settings.usual_days();
+            last_days(match self.kind.subject() {
+                Subject::Products => products,
+                Subject::Users => users,
+            })
+        });
+    }
+
+    /// The period at a moment; none where it would begin before 1970.
+    #[must_use]
+    pub fn resolved(&self, at: Instant, zone: Zone) -> Option<Period> {
+        let mut complete = self.clone();
+        complete.complete(&SegmentSettings::default());
+        let range = complete.period?;
+        range.resolve(at, zone, WeekStart::default()).ok()
+    }
+
     /// What is to be looked up at a moment.
     #[must_use]
     pub fn asked(&self, at: Instant, zone: Zone) -> Asked {
@@ -119,9 +150,9 @@ impl BuiltIn {
             to: at,
         };
         // A period that would begin before 1970 is all time, with nothing before it.
-        let period = self.period.resolve(at, zone, WeekStart::default());
-        let (span, previous) =
-            period.map_or((all, start), |period| (period.current, period.previous));
+        let (span, previous) = self
+            .resolved(at, zone)
+            .map_or((all, start), |period| (period.current, period.previous));
         let cut = |span: Span| {
             let to = span.to.min(at);
             Span {
@@ -142,6 +173,23 @@ impl BuiltIn {
     }
 }
 
+impl From<BuiltIn> for Rule {
+    /// The rule that lets exactly its members in.
+    fn from(built_in: BuiltIn) -> Self {
+        let built_in = Box::new(built_in);
+        match built_in.kind.subject() {
+            Subject::Users => {
+                let test = Filter::Test(UserTest::BuiltIn(built_in));
+                Self::Users(Filter::Test(Condition::Own(test)))
+            }
+            Subject::Products => {
+                let test = Filter::Test(ProductTest::BuiltIn(built_in));
+                Self::Products(Filter::Test(Condition::Own(test)))
+            }
+        }
+    }
+}
+
 impl AskedWhen {
     /// The facts that are read: the first action and the first sale ever are looked for among all.
     #[must_use]
@@ -156,7 +204,7 @@ impl AskedWhen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::{DAY_US, Unit};
+    use crate::domain::time::{DAY_US, Preset};
 
     fn instant(day: i64) -> Instant {
         Instant::nearest(day * DAY_US)
@@ -168,10 +216,33 @@ mod tests {
                 kind: UserSegment::New,
                 origin: None,
             },
-            period,
+            period: Some(period),
             currency: None,
             members: None,
         }
+    }
+
+    #[test]
+    fn without_a_period_it_has_the_one_that_is_set() {
+        let mut one = BuiltIn {
+            period: None,
+            ..new_users(Range::Preset(Preset::Today))
+        };
+        let days = |one: &BuiltIn| {
+            let when = one.asked(instant(1_000), Zone::UTC).when;
+            (when.end.micros() - when.facts.from.micros()) / DAY_US
+        };
+        assert_eq!(days(&one), 90);
+        let mut settings = SegmentSettings::default();
+        settings.users.period_days = Some(14);
+        one.complete(&settings);
+        assert_eq!(days(&one), 14);
+        settings.users.period_days = Some(7);
+        one.complete(&settings);
+        assert_eq!(days(&one), 14, "what is given stays");
+        one.kind = BuiltInKind::Products(ProductSegment::Rising);
+        one.period = None;
+        assert_eq!(days(&one), 30);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::domain::filter::{
     ImportTest, ItemTest, Op, ProductTest, ProgramTest, UserTest, Value,
 };
 use crate::domain::id::PublisherId;
+use crate::domain::segment::SegmentSettings;
 use crate::domain::time::{Instant, Span, Zone};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -50,6 +51,24 @@ pub trait Refers {
             }
         });
         found
+    }
+
+    /// Whether a built-in segment is named without a period.
+    fn is_incomplete(&mut self) -> bool {
+        let mut found = false;
+        self.each(&mut |named| {
+            found |= matches!(named, Named::BuiltIn(built_in) if built_in.period.is_none());
+        });
+        found
+    }
+
+    /// Gives built-in segments that are named without a period the one that the publisher has set.
+    fn complete(&mut self, settings: &SegmentSettings) {
+        self.each(&mut |named| {
+            if let Named::BuiltIn(built_in) = named {
+                built_in.complete(settings);
+            }
+        });
     }
 
     /// Puts segments in their places, as of a moment, and the moment in its own.
@@ -238,6 +257,11 @@ impl Definitions {
     /// All segments with their rules.
     pub fn each(&self) -> impl Iterator<Item = (&Segment, &Rule)> {
         self.0.values().map(|(segment, rule)| (segment, rule))
+    }
+
+    /// All rules, to be completed.
+    pub fn rules_mut(&mut self) -> impl Iterator<Item = &mut Rule> {
+        self.0.values_mut().map(|(_, rule)| rule)
     }
 
     /// A segment.

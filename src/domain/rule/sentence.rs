@@ -142,7 +142,10 @@ impl Told for BuiltIn {
             }
         }
         text.push(' ');
-        text.push_str(&period(Some(self.period)));
+        match self.period {
+            Some(_) => text.push_str(&period(self.period)),
+            None => text.push_str("in the period that is set"),
+        }
         if let Some(currency) = self.currency {
             text.push_str(&format!(", by amounts in {currency}"));
         }

@@ -110,7 +110,7 @@ fn built_in() -> impl Strategy<Value = BuiltIn> {
     (kind, origin, range(), any::<bool>()).prop_map(|(kind, origin, period, is_in_currency)| {
         BuiltIn {
             kind: BuiltInKind::Users { kind, origin },
-            period: period.unwrap_or(Range::Preset(crate::domain::time::Preset::Today)),
+            period,
             currency: is_in_currency.then_some(Currency::USD),
             members: None,
         }
@@ -178,11 +178,11 @@ proptest! {
 fn the_stored_form_of_a_built_in_segment_is_this_text() {
     let one = BuiltIn {
         kind: BuiltInKind::Products(ProductSegment::AbcA),
-        period: Range::Last {
+        period: Some(Range::Last {
             count: 90,
             unit: Unit::Day,
             whole_units: false,
-        },
+        }),
         currency: None,
         members: None,
     };

@@ -13,8 +13,8 @@ mod users;
 pub use cohorts::{Cohort, CohortPeriod, CohortRow, MAX_PERIODS, cohorts};
 pub use movement::{Movement, Mover, Step, movement};
 pub use parameters::{
-    CUTS, Cuts, HighValue, MonetaryMetric, Problem, ProductRules, ProductSettings, Scoring,
-    SegmentSettings, Thresholds, UserRules, UserSettings,
+    CUTS, Cuts, HighValue, MAX_PERIOD_DAYS, MonetaryMetric, Problem, ProductRules, ProductSettings,
+    Scoring, SegmentSettings, Thresholds, UserRules, UserSettings,
 };
 pub use products::{ProductStats, product_members, sort_members};
 pub use users::{Rfm, UserStats, high_value, rfm_scores, sort_users};

@@ -14,6 +14,9 @@ pub const CUTS: usize = 4;
 /// Largest count or number of days that a parameter can be.
 const LARGEST: i64 = 2_147_483_647;
 
+/// The longest period, in days.
+pub const MAX_PERIOD_DAYS: i64 = 3_660;
+
 words! {
     /// What a user's amounts are.
     MonetaryMetric {
@@ -54,6 +57,8 @@ pub struct ProductRules {
     pub abc_a_percent: i64,
     /// Cumulative share at which B ends.
     pub abc_b_percent: i64,
+    /// Local days that a question without a range looks back over.
+    pub period_days: i64,
 }
 
 impl Default for ProductRules {
@@ -67,6 +72,7 @@ impl Default for ProductRules {
             risky_percent: 50,
             abc_a_percent: 80,
             abc_b_percent: 95,
+            period_days: 30,
         }
     }
 }
@@ -119,6 +125,9 @@ impl Default for HighValue {
     }
 }
 
+/// Days that a question of user segments without a range looks back over, where nothing was set.
+const USER_DAYS: i64 = 90;
+
 /// The parameters of the user segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserRules {
@@ -132,6 +141,8 @@ pub struct UserRules {
     pub scoring: Scoring,
     /// Who is of high value.
     pub high_value: HighValue,
+    /// Local days that a question without a range looks back over.
+    pub period_days: i64,
 }
 
 impl UserRules {
@@ -144,6 +155,7 @@ impl UserRules {
             minimum_actions: 1,
             scoring: Scoring::default(),
             high_value: HighValue::default(),
+            period_days: USER_DAYS,
         }
     }
 
@@ -173,6 +185,8 @@ pub struct ProductSettings {
     pub abc_a_percent: Option<i64>,
     /// [`ProductRules::abc_b_percent`].
     pub abc_b_percent: Option<i64>,
+    /// [`ProductRules::period_days`].
+    pub period_days: Option<i64>,
 }
 
 /// What was set of the user segments' parameters; what was not has its default.
@@ -188,6 +202,8 @@ pub struct UserSettings {
     pub scoring: Option<Scoring>,
     /// [`UserRules::high_value`].
     pub high_value: Option<HighValue>,
+    /// [`UserRules::period_days`].
+    pub period_days: Option<i64>,
 }
 
 /// What was set of all parameters.
@@ -197,6 +213,18 @@ pub struct SegmentSettings {
     pub products: ProductSettings,
     /// Of the user segments.
     pub users: UserSettings,
+}
+
+impl SegmentSettings {
+    /// How many days questions of product and of user segments look back over that name no period.
+    #[must_use]
+    pub fn usual_days(&self) -> (i64, i64) {
+        let products = self.products.period_days;
+        (
+            products.unwrap_or_else(|| ProductRules::default().period_days),
+            self.users.period_days.unwrap_or(USER_DAYS),
+        )
+    }
 }
 
 /// What is wrong with a parameter.
@@ -260,6 +288,7 @@ impl ProductSettings {
             risky_percent: self.risky_percent.unwrap_or(default.risky_percent),
             abc_a_percent: self.abc_a_percent.unwrap_or(default.abc_a_percent),
             abc_b_percent: self.abc_b_percent.unwrap_or(default.abc_b_percent),
+            period_days: self.period_days.unwrap_or(default.period_days),
         };
         let mut checked = Checked(Vec::new());
         checked.within("bestSellers", sellers, (1, 10_000));
@@ -271,6 +300,7 @@ impl ProductSettings {
         checked.within("abcAPercent", rules.abc_a_percent, (1, 100));
         let from = rules.abc_a_percent.clamp(1, 100);
         checked.within("abcBPercent", rules.abc_b_percent, (from, 100));
+        checked.within("periodDays", rules.period_days, (1, MAX_PERIOD_DAYS));
         if checked.0.is_empty() {
             Ok(rules)
         } else {
@@ -297,6 +327,7 @@ impl UserSettings {
             minimum_actions: self.minimum_actions.unwrap_or(1),
             scoring,
             high_value: self.high_value.unwrap_or_default(),
+            period_days: self.period_days.unwrap_or(USER_DAYS),
         };
         checked.within("minimumActions", rules.minimum_actions, (1, LARGEST));
         match scoring {
@@ -316,6 +347,7 @@ impl UserSettings {
             ),
             HighValue::TopPercent(_) | HighValue::Amount { .. } => {}
         }
+        checked.within("periodDays", rules.period_days, (1, MAX_PERIOD_DAYS));
         if checked.0.is_empty() {
             Ok(rules)
         } else {
@@ -368,11 +400,12 @@ mod tests {
             best_sellers: Some(0),
             risky_percent: Some(101),
             abc_a_percent: Some(96),
+            period_days: Some(0),
             ..ProductSettings::default()
         };
         assert_eq!(
             places(products.rules().unwrap_err()),
-            ["bestSellers", "riskyPercent", "abcBPercent"]
+            ["bestSellers", "riskyPercent", "abcBPercent", "periodDays"]
         );
         let users = UserSettings {
             currency: Some(Currency::USD),
@@ -384,6 +417,7 @@ mod tests {
                 currency: Currency::parse("RUB").unwrap(),
             })),
             high_value: Some(HighValue::TopPercent(0)),
+            period_days: Some(MAX_PERIOD_DAYS + 1),
             ..UserSettings::default()
         };
         assert_eq!(
@@ -393,7 +427,8 @@ mod tests {
                 "scoring.thresholds.recencyDays",
                 "scoring.thresholds.amounts",
                 "scoring.thresholds.currency",
-                "highValue.topPercent"
+                "highValue.topPercent",
+                "periodDays"
             ]
         );
     }

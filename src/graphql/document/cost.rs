@@ -13,7 +13,7 @@ use async_graphql_value::Value;
 use super::DocumentLimits;
 use super::ast::base_name;
 use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
-use super::plan::{Part, Plan, Scan};
+use super::plan::{Part, Plan, Scan, UsualPeriod};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 
 /// Parts of a point.
@@ -75,7 +75,10 @@ pub(super) fn count<'a>(
                 rows: 1,
                 page: None,
                 depth: 1,
-                range: &[],
+                range: Looked {
+                    arguments: &[],
+                    usual: None,
+                },
             };
             let set = &operation.node.selection_set.node;
             counter.set(set, root, from, &mut plan.parts);
@@ -141,17 +144,26 @@ struct From<'a> {
     /// The page, directly inside a connection.
     page: Option<Page<'a>>,
     depth: u64,
-    /// The arguments of the nearest field with a range or a filter.
-    range: &'a Arguments,
+    /// What the nearest field with a range or a filter is about.
+    range: Looked<'a>,
+}
+
+/// Which actions a field is about.
+#[derive(Clone, Copy)]
+struct Looked<'a> {
+    /// Its arguments.
+    arguments: &'a Arguments,
+    /// The period that stands in for a range that they do not hold.
+    usual: Option<UsualPeriod>,
 }
 
 type Arguments = [(Positioned<Name>, Positioned<Value>)];
 
-/// The input that names segments in lists, each of which is looked up.
-const SEGMENTS: &str = "SegmentFilter";
-
 /// The argument that says how many days a field looks back, where it has no range.
 pub const WINDOW: &str = "days";
+
+/// The input that names segments in lists, each of which is looked up.
+const SEGMENTS: &str = "SegmentFilter";
 
 impl<'a> Counter<'a> {
     /// Counts a set; says whether it selects the entries of the connection it stands in.
@@ -204,14 +216,16 @@ impl<'a> Counter<'a> {
             .ty(base_name(&info.ty))
             .filter(|ty| ty.is_composite());
         let default = ty.map_or(0, |ty| ty.weight.unwrap_or(OBJECT));
-        let is_ranged = field
-            .arguments
-            .iter()
-            .any(|(name, _)| name.node == *"range" || name.node == *"filter")
-            || info.arguments.iter().any(|known| known.name == *WINDOW);
+        let usual = info.scan.as_ref().and_then(|(cost, _)| cost.usual);
+        let mut given = field.arguments.iter();
+        let is_ranged = usual.is_some()
+            || given.any(|(name, _)| name.node == *"range" || name.node == *"filter");
         let from = From {
             range: if is_ranged {
-                &field.arguments
+                Looked {
+                    arguments: &field.arguments,
+                    usual: usual.filter(|_| !names_period(&field.arguments)),
+                }
             } else {
                 from.range
             },
@@ -250,7 +264,7 @@ impl<'a> Counter<'a> {
     }
 
     /// Adds what has to be looked through for a value: conditions that ask for it stand in inputs, at any depth.
-    fn scans_in(&self, value: &Value, given: &InputValue, range: &Arguments, into: &mut Vec<Scan>) {
+    fn scans_in(&self, value: &Value, given: &InputValue, range: Looked<'_>, into: &mut Vec<Scan>) {
         if let Value::List(items) = value {
             items
                 .iter()
@@ -388,7 +402,7 @@ fn is_list(info: &FieldInfo) -> bool {
 
 /// What has to be looked through because of a value: in its own period, where it names one, else in the range of the field; once
 /// for each entry where it is a list or names segments, and once where it is not.
-fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan> {
+fn scans_of(value: &Value, given: &InputValue, range: Looked<'_>) -> Option<Scan> {
     let is_priced = given.scan.is_some() || given.weight.is_some();
     let times = match value {
         Value::Null => 0,
@@ -410,9 +424,12 @@ fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan
         Value::Object(fields) => fields.get("period").cloned().and_then(Value::into_const),
         _ => None,
     };
-    let arguments = match period {
-        Some(period) => IndexMap::from_iter([(Name::new("range"), period)]),
-        None => constants(range),
+    let period = period.filter(|period| *period != ConstValue::Null);
+    let usual = given.scan.and_then(|scan| scan.usual);
+    let (arguments, usual) = match (period, usual) {
+        (Some(period), _) => (IndexMap::from_iter([(Name::new("range"), period)]), None),
+        (None, Some(usual)) => (IndexMap::new(), Some(usual)),
+        (None, None) => (constants(range.arguments), range.usual),
     };
     let times = u64::try_from(times).unwrap_or(u64::MAX);
     Some(Scan {
@@ -424,19 +441,22 @@ fn scans_of(value: &Value, given: &InputValue, range: &Arguments) -> Option<Scan
             .saturating_mul(times),
         held: given.scan.and_then(|scan| scan.held?.checked_mul(times)),
         arguments,
+        usual,
+    })
+}
+
+/// Whether a field's arguments say how far it looks back.
+fn names_period(arguments: &Arguments) -> bool {
+    let mut arguments = arguments.iter();
+    arguments.any(|(name, value)| {
+        (name.node == *"range" || name.node == *WINDOW) && value.node != Value::Null
     })
 }
 
 /// What a field has to look through with these arguments.
-fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
+fn scan(info: &FieldInfo, range: Looked<'_>) -> Option<Scan> {
     let (cost, if_given) = info.scan.as_ref()?;
-    let mut arguments = constants(arguments);
-    if let Some(window) = info.arguments.iter().find(|known| known.name == *WINDOW)
-        && let Some(days) = &window.default
-        && !arguments.contains_key(WINDOW)
-    {
-        arguments.insert(window.name.clone(), days.clone());
-    }
+    let arguments = constants(range.arguments);
     let given = |name: &String| {
         arguments
             .get(name.as_str())
@@ -448,6 +468,7 @@ fn scan(info: &FieldInfo, arguments: &Arguments) -> Option<Scan> {
         weight: cost.weight,
         held: cost.held,
         arguments,
+        usual: range.usual,
     })
 }
 

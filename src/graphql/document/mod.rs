@@ -54,7 +54,7 @@ pub use error::{
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
-pub use plan::{Failed, Plan, Scan};
+pub use plan::{Failed, Plan, Scan, UsualPeriod};
 pub use scalars::{Judge, Judges};
 
 use ast::{Document, Operation};

@@ -24,6 +24,29 @@ pub(super) struct Part {
     pub(super) parts: Vec<Part>,
 }
 
+/// The period that the publisher has set for questions that name none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsualPeriod {
+    /// Of product segments.
+    Products,
+    /// Of user segments.
+    Users,
+    /// Of user segments, as the length of two windows.
+    UsersTwice,
+}
+
+impl UsualPeriod {
+    /// Reads the word of the schema.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "PRODUCTS" => Some(Self::Products),
+            "USERS" => Some(Self::Users),
+            "USERS_TWICE" => Some(Self::UsersTwice),
+            _ => None,
+        }
+    }
+}
+
 /// Actions that a field has to look through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
@@ -37,6 +60,8 @@ pub struct Scan {
     pub held: Option<u64>,
     /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
     pub arguments: IndexMap<Name, ConstValue>,
+    /// The period that is looked through where they name none; all time without.
+    pub usual: Option<UsualPeriod>,
 }
 
 impl Scan {

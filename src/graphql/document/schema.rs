@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{OperationType, Type};
 use async_graphql::{Name, Value as ConstValue};
 
+use super::plan::UsualPeriod;
 use super::sdl;
 
 /// What every schema has, whether or not its SDL says so.
@@ -175,6 +176,8 @@ pub(super) struct ScanCost {
     pub(super) once: u64,
     /// What a thousand actions cost where columns in memory hold them, and nothing else.
     pub(super) held: Option<u64>,
+    /// Whose period stands in for a range or a period that is not given.
+    pub(super) usual: Option<UsualPeriod>,
 }
 
 /// What `@listSize` says.

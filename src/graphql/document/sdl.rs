@@ -11,6 +11,7 @@ use super::cost::thousandths;
 use super::error::RequestError;
 use super::gate::{self, Kind};
 use super::parse::{Parsed, Parser};
+use super::plan::UsualPeriod;
 use super::schema::{
     BuiltIn, DirectiveInfo, FieldInfo, InputInfo, InputValue, ListSize, ScanCost, TypeForm,
     TypeInfo,
@@ -190,6 +191,7 @@ fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
         weight: weight("weight")?,
         once: weight("once").unwrap_or(0),
         held: weight("inMemory"),
+        usual: text(directives, "scanCost", "usual").and_then(UsualPeriod::parse),
     })
 }
 

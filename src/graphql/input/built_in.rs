@@ -1,6 +1,6 @@
 //! Built-in segments as conditions of filters and rules.
 
-use async_graphql::{InputObject, MaybeUndefined};
+use async_graphql::{InputObject, MaybeUndefined, OneofObject};
 
 use super::range::RangeInput;
 use super::reader::Reader;
@@ -20,8 +20,9 @@ pub struct BuiltInUserSegment {
     /// Which segment. Nobody is in UNATTRIBUTED.
     kind: UserSegmentKind,
     /// When, by the order's instant, in the publisher's time zone. It ends with now, or with the moment that a segment
-    /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time.
-    period: RangeInput,
+    /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time. Without it the days up to
+    /// now that the publisher has set when it is asked (`segmentSettings`), else 90.
+    period: Option<RangeInput>,
     /// The currency of the monetary score and of HIGH_VALUE; as the publisher set it unless given. Refused with segments
     /// that know no amounts.
     currency: Option<CurrencyCode>,
@@ -39,8 +40,44 @@ pub struct BuiltInProductSegment {
     /// Which segment.
     kind: ProductSegmentKind,
     /// When, by the order's instant, in the publisher's time zone. It ends with now, or with the moment that a segment
-    /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time.
-    period: RangeInput,
+    /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time. Without it the days up to
+    /// now that the publisher has set when it is asked (`segmentSettings`), else 30.
+    period: Option<RangeInput>,
+}
+
+/// A built-in segment over a period, in exactly one of two ways: wherever segments are laid over each other or divide a report.
+#[derive(Clone, Debug, OneofObject)]
+pub enum BuiltInSegmentInput {
+    /// One of users.
+    Users(BuiltInUserSegment),
+    /// One of products.
+    Products(BuiltInProductSegment),
+}
+
+/// Reads built-in segments that an argument lists, in their order.
+///
+/// # Errors
+/// When one cannot be accepted, or is named twice.
+pub fn list(given: &[BuiltInSegmentInput], reader: &mut Reader) -> Result<Vec<BuiltIn>> {
+    let mut all: Vec<BuiltIn> = Vec::with_capacity(given.len());
+    for (number, one) in given.iter().enumerate() {
+        reader.item(number, |reader| {
+            let read = match one {
+                BuiltInSegmentInput::Users(one) => reader.field("users", |reader| one.read(reader)),
+                BuiltInSegmentInput::Products(one) => {
+                    reader.field("products", |reader| one.read(reader))
+                }
+            };
+            let read = read?;
+            if read.as_ref().is_some_and(|read| all.contains(read)) {
+                let message = "the built-in segment is named twice: name it once";
+                return Err(reader.refuse(message).into());
+            }
+            all.extend(read);
+            Ok(())
+        })?;
+    }
+    Ok(all)
 }
 
 /// A period that is kept as it is given.
@@ -62,7 +99,9 @@ impl BuiltInUserSegment {
     fn read(&self, reader: &mut Reader) -> Result<Option<BuiltIn>> {
         reader.test()?;
         let kind = UserSegment::from(self.kind);
-        let period = reader.field("period", |reader| period(self.period, reader));
+        let period = reader.field("period", |reader| {
+            self.period.map(|given| period(given, reader)).transpose()
+        });
         let period = reader.keep(period)?;
         let currency = reader.field("currency", |reader| self.currency(kind, reader));
         let currency = reader.keep(currency)?.flatten();
@@ -129,7 +168,9 @@ fn origin(
 impl BuiltInProductSegment {
     fn read(&self, reader: &mut Reader) -> Result<Option<BuiltIn>> {
         reader.test()?;
-        let period = reader.field("period", |reader| period(self.period, reader));
+        let period = reader.field("period", |reader| {
+            self.period.map(|given| period(given, reader)).transpose()
+        });
         Ok(reader.keep(period)?.map(|period| BuiltIn {
             kind: BuiltInKind::Products(self.kind.into()),
             period,

@@ -133,6 +133,16 @@ pub enum RangeInput {
 }
 
 impl RangeInput {
+    /// The last so many days.
+    pub fn last_days(days: i64) -> Self {
+        Self::Last(LastInput {
+            // More than there are is refused as more than there can be.
+            count: i32::try_from(days).unwrap_or(i32::MAX),
+            unit: TimeUnit::Day,
+            whole_units: false,
+        })
+    }
+
     /// The range that is meant, without its instants.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub struct ProductRulesInput {
     abc_a_percent: MaybeUndefined<i32>,
     /// Cumulative share of units, in percent, at which class B ends; not below class A, at most 100, 95 by default.
     abc_b_percent: MaybeUndefined<i32>,
+    /// Local days up to now that a question without a range looks back over; 1 to 3660, 30 by default.
+    period_days: MaybeUndefined<i32>,
 }
 
 impl ProductRulesInput {
@@ -53,6 +55,7 @@ impl ProductRulesInput {
         number(&self.risky_percent, &mut settings.risky_percent);
         number(&self.abc_a_percent, &mut settings.abc_a_percent);
         number(&self.abc_b_percent, &mut settings.abc_b_percent);
+        number(&self.period_days, &mut settings.period_days);
     }
 }
 
@@ -111,6 +114,9 @@ pub struct UserRulesInput {
     scoring: MaybeUndefined<RfmScoringInput>,
     /// Who is of high value.
     high_value: MaybeUndefined<HighValueInput>,
+    /// Local days up to now that a question without a range looks back over, and the length of the windows of
+    /// `userSegmentMovement`; 1 to 3660, 90 by default.
+    period_days: MaybeUndefined<i32>,
 }
 
 impl UserRulesInput {
@@ -137,6 +143,8 @@ impl UserRulesInput {
             },
         });
         high_value.update_to(&mut settings.high_value);
+        let days = self.period_days.map_value(i64::from);
+        days.update_to(&mut settings.period_days);
         problems
     }
 }

@@ -1,24 +1,21 @@
 //! The parameters of the built-in segments are set.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, MaybeUndefined, Object, SimpleObject};
 
 use super::UserError;
 use crate::domain::error::Code;
-use crate::domain::money::Currency;
-use crate::domain::rule::{Named, Refers as _, Subject};
+use crate::domain::rule::Unfit;
 use crate::domain::scope::{KeyScope, WriteScope};
-use crate::domain::segment::{Problem, UserSettings};
+use crate::domain::segment::Problem;
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{MAX_ERRORS, Result};
 use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
 use crate::graphql::scalar::{BigInt, CurrencyCode};
 use crate::graphql::types::segment_parameters::SegmentSettings;
 use crate::store::ReadTx;
-use crate::store::apply::settings::set_segment_settings;
-use crate::store::definitions;
+use crate::store::apply::settings::{SettingsChange, SettingsRefused, set_segment_settings};
 use crate::store::segment_settings::{StoredSettings, segment_settings};
 
 /// What became of a change of the parameters.
@@ -90,7 +87,6 @@ impl Change {
         if stored.version != self.version {
             return Ok(self.conflict());
         }
-        let before = stored.settings.users;
         let mut settings = stored.settings;
         let mut user_errors = Vec::new();
         let mut wrong = |argument: &str, problems: Vec<Problem>| {
@@ -110,20 +106,21 @@ impl Change {
         if let Err(problems) = settings.users.rules(request.viewer.publisher.currency) {
             wrong("users", problems);
         }
-        if user_errors.is_empty() {
-            user_errors = unfit(request, (&before, &settings.users)).await?;
-        }
         if !user_errors.is_empty() {
-            return Ok(UpdateSegmentSettingsPayload {
-                settings: None,
-                user_errors,
-            });
+            return Ok(refused(user_errors));
         }
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let now = request.now;
+        let change = SettingsChange {
+            before: stored,
+            after: settings,
+            main: request.viewer.publisher.currency,
+        };
         let told = (self.given.as_slice(), &request.note()?);
-        if !set_segment_settings(store, scope, &settings, self.version, told).await? {
-            return Ok(self.conflict());
+        match set_segment_settings(store, scope, change, told).await? {
+            Ok(()) => {}
+            Err(SettingsRefused::Moved) => return Ok(self.conflict()),
+            Err(SettingsRefused::Unfit(all)) => return Ok(refused(unfit(all))),
         }
         request.renew().await;
         let stored = StoredSettings {
@@ -145,49 +142,32 @@ impl Change {
             "the settings are no longer those of version {}: read `segmentSettings` again and repeat the change",
             self.version
         );
-        UpdateSegmentSettingsPayload {
-            settings: None,
-            user_errors: vec![UserError::new("version", Code::Conflict, message)],
-        }
+        refused(vec![UserError::new("version", Code::Conflict, message)])
+    }
+}
+
+fn refused(user_errors: Vec<UserError>) -> UpdateSegmentSettingsPayload {
+    UpdateSegmentSettingsPayload {
+        settings: None,
+        user_errors,
     }
 }
 
 /// What is wrong with settings for the segments that people made and that could be evaluated before: conditions on
 /// built-in segments in a currency that the new settings do not go with.
-async fn unfit(
-    request: &RequestContext,
-    (before, after): (&UserSettings, &UserSettings),
-) -> Result<Vec<UserError>> {
-    let main = request.viewer.publisher.currency;
-    let rules = |settings: &UserSettings, currency: Currency| {
-        let mut settings = *settings;
-        settings.currency = Some(currency);
-        settings.rules(main)
-    };
-    let all = definitions::live(&ReadTx::new(request.tx.store()), request.scope).await?;
-    let mut found = Vec::new();
-    for (segment, rule) in all.each() {
-        let mut currencies = BTreeSet::new();
-        rule.clone().each(&mut |named| {
-            if let Named::BuiltIn(built_in) = named
-                && built_in.kind.subject() == Subject::Users
-            {
-                currencies.extend(built_in.currency);
-            }
-        });
-        for currency in currencies {
-            if let (Ok(_), Err(problems)) = (rules(before, currency), rules(after, currency)) {
-                found.extend(problems.into_iter().map(|problem| {
-                    let field = std::iter::once("users").chain(problem.place);
-                    let message = format!(
-                        "the segment {:?} asks for a built-in segment in {currency}: {}; change or archive it first",
-                        segment.name, problem.message
-                    );
-                    UserError::at(field, Code::Conflict, message)
-                }));
-            }
-        }
-    }
-    found.truncate(MAX_ERRORS);
-    Ok(found)
+fn unfit(all: Vec<Unfit>) -> Vec<UserError> {
+    let all = all.into_iter().take(MAX_ERRORS).map(|unfit| {
+        let Unfit {
+            segment,
+            currency,
+            problem,
+        } = unfit;
+        let field = std::iter::once("users").chain(problem.place);
+        let message = format!(
+            "the segment {segment:?} asks for a built-in segment in {currency}: {}; change or archive it first",
+            problem.message
+        );
+        UserError::at(field, Code::Conflict, message)
+    });
+    all.collect()
 }

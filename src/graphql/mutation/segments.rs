@@ -24,7 +24,9 @@ use crate::graphql::error::{Failure, MAX_ERRORS, Result};
 use crate::graphql::id::Kind;
 use crate::graphql::input::reader::{MemberName, Reader};
 use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
-use crate::graphql::segment_reading::{ReadRule, cycle, read_rule, unknown, user_error};
+use crate::graphql::segment_reading::{
+    ReadRule, cycle, of_another_subject, read_rule, unknown, user_error,
+};
 use crate::graphql::siblings::alone;
 use crate::graphql::types::segment::Segment;
 use crate::store::Store;
@@ -343,11 +345,7 @@ async fn update(
     if let Some((rule, given)) = rule {
         match read_rule(request, rule, Some(key)).await? {
             Ok(read) if read.rule.subject() != segment.subject => {
-                let message = format!(
-                    "the segment is one of {}, which no change makes one of another subject: create a new one",
-                    segment.subject.as_str()
-                );
-                problems.push(UserError::new("rule", Code::BadUserInput, message));
+                problems.push(of_another_subject(&segment));
             }
             Ok(read) => {
                 warnings = read.warnings;
@@ -497,6 +495,13 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             "rule",
             Code::LimitExceeded,
             format!("the segment {name:?} names this one, and would be beyond the limits with the new rule: {excess}"),
+        ),
+        Refused::Unscored(currency, why) => (
+            "rule",
+            Code::Conflict,
+            format!(
+                "the rule asks for a built-in segment in {currency}, and the publisher's settings do not go with it: {why}"
+            ),
         ),
         Refused::Named(names) => (
             "id",

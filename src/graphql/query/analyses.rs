@@ -140,7 +140,10 @@ impl Analyses {
     async fn product_segments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(
+            desc = "When; the days up to now of `periodDays` in `rules`, else of the publisher's setting, else 30, unless given."
+        )]
+        range: Option<RangeInput>,
         #[graphql(desc = "Which segments; all unless given.")] segments: Option<
             Vec<ProductSegmentKind>,
         >,
@@ -189,7 +192,10 @@ impl Analyses {
     async fn user_segments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(
+            desc = "When; the days up to now of `periodDays` in `rules`, else of the publisher's setting, else 90, unless given."
+        )]
+        range: Option<RangeInput>,
         #[graphql(desc = "Which segments; all unless given.")] segments: Option<
             Vec<UserSegmentKind>,
         >,

@@ -49,10 +49,9 @@ impl Customers {
         )]
         to: Option<DateTime>,
         #[graphql(
-            desc = "The length of both windows, in days of 24 hours; 1 to 3660.",
-            default = 90
+            desc = "The length of both windows, in days of 24 hours; 1 to 3660. `periodDays` of `rules`, else of the publisher's setting, else 90, unless given."
         )]
-        days: i32,
+        days: Option<i32>,
         #[graphql(
             desc = "The currency of the monetary score; the publisher's setting, else its main one, unless given."
         )]

@@ -5,6 +5,7 @@
     reason = "a field has the arguments that the schema gives it"
 )]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, Value};
@@ -23,6 +24,7 @@ use crate::graphql::connection::{Count, PageArgs, REPORT_GROUPS, Slice};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::action_filter::{ActionFilter, only_currency};
+use crate::graphql::input::built_in::BuiltInSegmentInput;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::reader::filter as read_filter;
 use crate::graphql::input::report::{
@@ -32,6 +34,8 @@ use crate::graphql::input::report::{
 use crate::graphql::report_selection::Selected;
 use crate::graphql::scalar::{CurrencyCode, TimeZone};
 use crate::graphql::siblings::page_of_siblings;
+use crate::graphql::types::built_in_segment::{AskedBuiltIn, BuiltInSegment, built_in_of};
+use crate::graphql::types::drill_down::BuiltInGiven;
 use crate::graphql::types::info::{AggregateInfo, InfoOf};
 use crate::graphql::types::metric::{MetricDefinition, definitions};
 use crate::graphql::types::report::{Answered, Asked, Grouped, ReportConnection, ReportRow};
@@ -60,6 +64,10 @@ impl Reports {
             desc = "The segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, at most 20 together."
         )]
         segments: Option<Vec<ID>>,
+        #[graphql(
+            desc = "Built-in segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, beside `segments`, at most 20 together with these; each has the members that `userSegments` or `productSegments` lists over its period, whatever the report's range."
+        )]
+        built_in_segments: Option<Vec<BuiltInSegmentInput>>,
         #[graphql(
             desc = "Divides by time as well, into stretches of this length in the time zone; not divided by time unless given."
         )]
@@ -113,6 +121,7 @@ impl Reports {
             },
             group_by,
             segments,
+            built_in_segments,
             bucket,
             filter,
             having,
@@ -143,6 +152,7 @@ struct ReportArgs {
     how: RangeArgs,
     group_by: Option<Vec<ReportDimension>>,
     segments: Option<Vec<ID>>,
+    built_in_segments: Option<Vec<BuiltInSegmentInput>>,
     bucket: Option<TimeBucket>,
     filter: Option<ActionFilter>,
     having: Option<Vec<ReportHaving>>,
@@ -168,6 +178,9 @@ impl ReportArgs {
         };
         let (mut asked, order) = self.request(request, filter, currencies, &selected)?;
         asked.segments = self.segments(request).await?;
+        let built_in = self.built_in(request).await?;
+        let sets = built_in.iter().map(|one| Arc::clone(&one.set));
+        asked.segments.extend(sets);
         let report = run(&request.tx, request.scope, &asked, request.limits.reports).await?;
         let span = asked.range.span;
         let compared = match Comparison::from(self.compare_with) {
@@ -193,6 +206,8 @@ impl ReportArgs {
         let asked = Arc::new(Asked {
             dimensions: asked.dimensions,
             segments: asked.segments,
+            built_in_given: given_built_in(ctx, &built_in)?,
+            built_in: by_set(built_in),
             span,
             filter: given_filter(ctx)?,
             currencies,
@@ -218,6 +233,12 @@ impl ReportArgs {
         let moment = request.moment(request.now);
         let ids: Vec<Uuid> = segments.iter().map(|segment| segment.id).collect();
         request.sets(&all, &ids, &[moment]).await
+    }
+
+    /// The built-in segments that the report is divided by, as of now.
+    async fn built_in(&self, request: &RequestContext) -> Result<Vec<AskedBuiltIn>> {
+        let given = self.built_in_segments.as_deref();
+        built_in_of(request, BUILT_IN, given, request.now).await
     }
 
     /// What the engine is asked but segments, and the fingerprint of the order.
@@ -254,8 +275,9 @@ impl ReportArgs {
             .map_or_else(time::WeekStart::default, Into::into);
         let converted = currencies.converted;
         let segments = self.segments.as_deref().unwrap_or_default();
+        let built_in = self.built_in_segments.as_deref().unwrap_or_default();
         let order_of_pages = fingerprint(&format!(
-            "report {dimensions:?} {segments:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
+            "report {dimensions:?} {segments:?} {built_in:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
         ));
         let mut page = self.page.request(REPORT_GROUPS, order_of_pages)?;
         if !selected.rows {
@@ -283,14 +305,52 @@ impl ReportArgs {
     }
 }
 
-/// The argument `filter` as it was given, with the values of variables.
-fn given_filter(ctx: &Context<'_>) -> Result<Option<Map<String, Json>>> {
-    let unreadable = || Failure::internal("the filter of a report cannot be read twice");
+/// The argument of built-in segments.
+const BUILT_IN: &str = "builtInSegments";
+
+/// An argument as it was given, with the values of variables.
+fn given(ctx: &Context<'_>, argument: &str) -> Result<Json> {
     let arguments = ctx.field().arguments().map_err(|_| unreadable())?;
-    let given = arguments.into_iter().find(|(name, _)| name == "filter");
-    match given.map_or(Value::Null, |(_, value)| value).into_json() {
-        Ok(Json::Object(filter)) => Ok(Some(filter)),
-        Ok(Json::Null) => Ok(None),
+    let given = arguments.into_iter().find(|(name, _)| name == argument);
+    let given = given.map_or(Value::Null, |(_, value)| value);
+    given.into_json().map_err(|_| unreadable())
+}
+
+fn unreadable() -> Failure {
+    Failure::internal("an argument of a report cannot be read twice")
+}
+
+/// The argument `filter` as it was given.
+fn given_filter(ctx: &Context<'_>) -> Result<Option<Map<String, Json>>> {
+    match given(ctx, "filter")? {
+        Json::Object(filter) => Ok(Some(filter)),
+        Json::Null => Ok(None),
         _ => Err(unreadable()),
     }
+}
+
+/// The built-in segments as they were given, by the ids of their sets: what stands in `users` or in `products` is what a
+/// filter takes.
+fn given_built_in(ctx: &Context<'_>, all: &[AskedBuiltIn]) -> Result<BuiltInGiven> {
+    let list = match given(ctx, BUILT_IN)? {
+        Json::Array(list) => list,
+        Json::Null => Vec::new(),
+        // One that stands for a list of itself.
+        one => vec![one],
+    };
+    let mut found = BuiltInGiven::with_capacity(all.len());
+    for (one, given) in all.iter().zip(list) {
+        let condition = match given {
+            Json::Object(way) => way.into_iter().map(|(_, condition)| condition).next(),
+            _ => None,
+        };
+        let condition = condition.ok_or_else(unreadable)?;
+        found.insert(one.set.id, condition);
+    }
+    Ok(found)
+}
+
+fn by_set(all: Vec<AskedBuiltIn>) -> HashMap<Uuid, BuiltInSegment> {
+    let all = all.into_iter();
+    all.map(|one| (one.set.id, one.segment)).collect()
 }

@@ -16,13 +16,15 @@ use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
+use crate::graphql::input::built_in::BuiltInSegmentInput;
 use crate::graphql::input::order::SegmentOrder;
 use crate::graphql::input::rule::SegmentRuleInput;
 use crate::graphql::scalar::DateTime;
 use crate::graphql::siblings::alone;
 use crate::graphql::types::awaited_product::AwaitedProductConnection;
 use crate::graphql::types::segment::{Segment, SegmentConnection, SegmentState, SegmentSubject};
-use crate::graphql::types::segment_preview::{SegmentOverlap, SegmentPreview};
+use crate::graphql::types::segment_overlap::SegmentOverlap;
+use crate::graphql::types::segment_preview::SegmentPreview;
 use crate::store;
 use crate::store::keyset::order_fingerprint;
 
@@ -129,12 +131,19 @@ impl Segments {
         ctx: &Context<'_>,
         #[graphql(desc = "The rule.")] rule: SegmentRuleInput,
         #[graphql(
+            desc = "The segment whose new rule it would be: what `updateSegment` refuses of it is a problem here as well, such as a rule that leads back to its segment. The rule of a new one unless given."
+        )]
+        segment: Option<ID>,
+        #[graphql(
             desc = "As of then: what was ordered later does not count. Statuses and names are today's. Now unless given."
         )]
         as_of: Option<DateTime>,
         #[graphql(desc = "How many members to show, at most 100.", default = 10)] sample_size: i32,
     ) -> Option<Result<SegmentPreview>> {
-        let found = async { SegmentPreview::of(request(ctx)?, &rule, as_of, sample_size).await };
+        let found = async {
+            let rule = (&rule, segment.as_ref());
+            SegmentPreview::of(request(ctx)?, rule, as_of, sample_size).await
+        };
         Some(found.await)
     }
 
@@ -142,12 +151,22 @@ impl Segments {
     async fn segment_overlap(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The segments, 2 to 8, all of users or all of products.")] ids: Vec<ID>,
+        #[graphql(
+            desc = "The segments: with `builtInSegments` 2 to 8, all of users or all of products."
+        )]
+        ids: Option<Vec<ID>>,
+        #[graphql(
+            desc = "Built-in segments, behind `ids`; each has the members that `userSegments` or `productSegments` lists over its period."
+        )]
+        built_in_segments: Option<Vec<BuiltInSegmentInput>>,
         #[graphql(desc = "As of then, as `size` of a segment; now unless given.")] as_of: Option<
             DateTime,
         >,
     ) -> Option<Result<SegmentOverlap>> {
-        let found = async { SegmentOverlap::of(request(ctx)?, &ids, as_of).await };
+        let found = async {
+            let ids = ids.as_deref().unwrap_or_default();
+            SegmentOverlap::of(request(ctx)?, (ids, built_in_segments.as_deref()), as_of).await
+        };
         Some(found.await)
     }
 }

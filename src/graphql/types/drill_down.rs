@@ -1,6 +1,7 @@
 //! What lists the actions of a group: the report's own filter and what the group's key says, and the range, as values
 //! that a client passes back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
@@ -84,6 +85,9 @@ impl Conditions {
     }
 }
 
+/// The built-in segments of a report by the ids of their sets, each as a filter takes it.
+pub type BuiltInGiven = HashMap<Uuid, Json>;
+
 /// What a category level's key needs to know of its category.
 pub type LevelOf<'a> = &'a dyn Fn(Uuid) -> Option<i32>;
 
@@ -94,6 +98,7 @@ pub fn filter_of(
     key: &[(Dimension, &KeyPart)],
     level_of: LevelOf<'_>,
     segments: &[Arc<SegmentSet>],
+    built_in: &BuiltInGiven,
 ) -> Option<ActionFilterValue> {
     let mut filter = Conditions(base.cloned().unwrap_or_default());
     let mut item = Conditions::default();
@@ -103,10 +108,10 @@ pub fn filter_of(
             let own = segments.iter().filter(|set| set.subject == subject);
             let all: Vec<Uuid> = own.map(|set| set.id).collect();
             if subject == Subject::Users {
-                in_segment(&mut filter, "user", part, &all);
+                in_segment(&mut filter, "user", part, (&all, built_in));
             } else {
                 of_items = true;
-                in_segment(&mut item, "product", part, &all);
+                in_segment(&mut item, "product", part, (&all, built_in));
             }
         } else if dimension.is_of_items() {
             of_items = true;
@@ -153,10 +158,26 @@ fn of_action(filter: &mut Conditions, dimension: Dimension, part: &KeyPart) -> O
 }
 
 /// A condition on the segment that a user or a product is in; without it, that it is in none of all.
-fn in_segment(filter: &mut Conditions, field: &str, part: &KeyPart, all: &[Uuid]) {
+fn in_segment(
+    filter: &mut Conditions,
+    field: &str,
+    part: &KeyPart,
+    (all, built_in): (&[Uuid], &BuiltInGiven),
+) {
     let named = |ids: &[Uuid]| {
-        let ids: Vec<String> = ids.iter().map(|id| Kind::Segment.id(*id).0).collect();
-        json!({ "segment": { "in": ids } })
+        let defined = ids.iter().filter(|id| !built_in.contains_key(*id));
+        let defined: Vec<String> = defined.map(|id| Kind::Segment.id(*id).0).collect();
+        let given = ids.iter().filter_map(|id| built_in.get(id));
+        let given = given.map(|given| json!({ "builtInSegment": given }));
+        let defined = (!defined.is_empty()).then(|| json!({ "segment": { "in": defined } }));
+        let mut either: Vec<Json> = defined.into_iter().chain(given).collect();
+        match either.pop() {
+            Some(only) if either.is_empty() => only,
+            last => {
+                either.extend(last);
+                json!({ "or": either })
+            }
+        }
     };
     match part {
         KeyPart::Id(id) => filter.add(field, named(&[*id])),
@@ -248,8 +269,12 @@ mod tests {
             set(7, Subject::Users),
             set(8, Subject::Users),
             set(9, Subject::Products),
+            set(10, Subject::Products),
         ];
-        filter_of(base.as_ref(), &key, &level, &segments).map(|filter| Json::Object(filter.0))
+        let rising = (Uuid::from_u128(10), json!({ "kind": "RISING" }));
+        let built_in = BuiltInGiven::from([rising]);
+        filter_of(base.as_ref(), &key, &level, &segments, &built_in)
+            .map(|filter| Json::Object(filter.0))
     }
 
     fn set(id: u128, subject: Subject) -> Arc<SegmentSet> {
@@ -271,9 +296,14 @@ mod tests {
         ];
         let expected = json!({
             "user": { "segment": { "in": [id(7)] } },
-            "items": { "some": { "not": { "product": { "segment": { "in": [id(9)] } } } } },
+            "items": { "some": { "not": { "product": { "or": [
+                { "segment": { "in": [id(9)] } }, { "builtInSegment": { "kind": "RISING" } },
+            ] } } } },
         });
         assert_eq!(filter(None, &key), Some(expected));
+        let rising = (Dimension::ProductSegment, KeyPart::Id(Uuid::from_u128(10)));
+        let expected = json!({ "items": { "some": { "product": { "builtInSegment": { "kind": "RISING" } } } } });
+        assert_eq!(filter(None, &[rising]), Some(expected));
         let none = filter(None, &[(Dimension::UserSegment, KeyPart::None)]);
         let expected = json!({ "not": { "user": { "segment": { "in": [id(7), id(8)] } } } });
         assert_eq!(none, Some(expected));

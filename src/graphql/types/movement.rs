@@ -18,7 +18,7 @@ use crate::analytics::segments::UserSegments;
 use crate::domain::error::Error;
 use crate::domain::page::{Page, PageRequest, fingerprint};
 use crate::domain::sales::{AxisRange, DateAxis as Axis, FactQuery};
-use crate::domain::segment::{Mover, Step, UserRules, UserSegment};
+use crate::domain::segment::{MAX_PERIOD_DAYS, Mover, Step, UserRules, UserSegment};
 use crate::domain::time::{DAY_US, Instant, Span};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
@@ -29,9 +29,6 @@ use crate::graphql::input::reader::filter;
 use crate::graphql::input::rules::{UserRulesInput, user_rules};
 use crate::graphql::scalar::{CurrencyCode, DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
-
-/// The longest window, in days.
-const MAX_DAYS: i32 = 3_660;
 
 /// Both windows, and who went where.
 struct Compared {
@@ -334,8 +331,8 @@ pub struct MovementArgs {
     pub from: Option<DateTime>,
     /// The later date; the present without.
     pub to: Option<DateTime>,
-    /// The length of the windows.
-    pub days: i32,
+    /// The length of the windows; the period of the parameters without.
+    pub days: Option<i32>,
     /// The currency of the monetary score.
     pub currency: Option<CurrencyCode>,
     /// The parameters of the segments.
@@ -354,9 +351,10 @@ impl MovementArgs {
     /// # Errors
     /// When an argument is not acceptable or the store fails.
     pub async fn movement(&self, request: &Arc<RequestContext>) -> Result<UserSegmentMovement> {
-        let spans = self.spans(request.now)?;
         let currency = self.currency.map(|currency| currency.0);
         let rules: UserRules = user_rules(self.rules.as_ref(), currency, request).await?;
+        let days = self.days.map_or(rules.period_days, i64::from);
+        let spans = self.spans(days, request.now)?;
         let filter = filter("filter", self.filter.as_ref(), request).await?;
         let zone = self
             .zone
@@ -375,13 +373,13 @@ impl MovementArgs {
         })
     }
 
-    fn spans(&self, now: Instant) -> Result<(Span, Span)> {
-        if !(1..=MAX_DAYS).contains(&self.days) {
-            let message = format!("days is {}: it must be from 1 to {MAX_DAYS}", self.days);
+    fn spans(&self, days: i64, now: Instant) -> Result<(Span, Span)> {
+        if !(1..=MAX_PERIOD_DAYS).contains(&days) {
+            let message = format!("days is {days}: it must be from 1 to {MAX_PERIOD_DAYS}");
             return Err(Error::bad_input("days", message).into());
         }
         let before = |to: Instant| {
-            let from = to.micros() - i64::from(self.days) * DAY_US;
+            let from = to.micros() - days * DAY_US;
             Instant::from_micros(from).unwrap_or(Instant::MIN)
         };
         let to = self.to.map_or(now, |to| to.0);

@@ -214,8 +214,8 @@ fn members(segment: &Division, page: &PageRequest) -> crate::domain::page::Page<
 
 /// What a caller asks of product segments.
 pub struct ProductSegmentArgs {
-    /// When.
-    pub range: RangeInput,
+    /// When; the period of the parameters without.
+    pub range: Option<RangeInput>,
     /// How the range is meant.
     pub how: RangeArgs,
     /// Which segments; all without.
@@ -237,12 +237,13 @@ impl ProductSegmentArgs {
         &self,
         request: &Arc<RequestContext>,
     ) -> Result<ProductSegmentResultConnection> {
-        let ranged = self.how.ranged(self.range, request)?;
+        let rules = product_rules(self.rules.as_ref(), request).await?;
+        let usual = || RangeInput::last_days(rules.period_days);
+        let ranged = self.how.ranged(self.range.unwrap_or_else(usual), request)?;
         let facts = FactQuery::counted(
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
-        let rules = product_rules(self.rules.as_ref(), request).await?;
         let order = fingerprint("productSegments");
         let page = self.page.request(SEGMENTS, order)?;
         let wanted = |kind: &&ProductSegment| {

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::Member;
 use super::ad_space::AdSpace;
+use super::built_in_segment::BuiltInSegment;
 use super::category::Category;
-use super::drill_down::{ActionFilterValue, RangeValue, filter_of};
+use super::drill_down::{ActionFilterValue, BuiltInGiven, RangeValue, filter_of};
 use super::product::Product;
 use super::program::Program;
 use super::report_info::{ReportInfo, TimeSpan};
@@ -43,8 +44,12 @@ use crate::graphql::siblings::{Group, by_key};
 pub struct Asked {
     /// What groups are divided by.
     pub dimensions: Vec<Dimension>,
-    /// The segments that dimensions of segments divide by.
+    /// The segments that dimensions of segments divide by, the built-in ones among them.
     pub segments: Vec<Arc<SegmentSet>>,
+    /// The built-in ones, by the ids of their sets.
+    pub built_in: HashMap<Uuid, BuiltInSegment>,
+    /// Likewise, as they were given.
+    pub built_in_given: BuiltInGiven,
     /// The range.
     pub span: Span,
     /// The report's own filter, as it was given.
@@ -80,6 +85,16 @@ impl Grouped {
             KeyPart::Id(id) => Some(*id),
             KeyPart::None | KeyPart::Text(_) => None,
         }
+    }
+
+    /// The segment that someone defined of the row's key.
+    fn defined(&self, dimension: Dimension) -> Option<Uuid> {
+        let id = self.id(dimension)?;
+        (!self.asked.built_in.contains_key(&id)).then_some(id)
+    }
+
+    fn built_in(&self, dimension: Dimension) -> Option<BuiltInSegment> {
+        self.asked.built_in.get(&self.id(dimension)?).cloned()
     }
 
     fn text(&self, dimension: Dimension) -> Option<&str> {
@@ -200,6 +215,7 @@ impl ReportRow {
             &key,
             &level,
             &asked.segments,
+            &asked.built_in_given,
         ))
     }
 }
@@ -406,18 +422,30 @@ impl ReportKey {
         Ok(word.map(Into::into))
     }
 
-    /// The segment that the users are in; null for users in none of the report's segments.
+    /// The segment that the users are in, of `segments`; null for users in none of the report's segments, and for the group
+    /// of a built-in one.
     async fn user_segment(&self, ctx: &Context<'_>) -> Option<Result<Segment>> {
-        let key = |row: &Grouped| row.id(Dimension::UserSegment);
+        let key = |row: &Grouped| row.defined(Dimension::UserSegment);
         let found = async { self.0.related(request(ctx)?, "userSegment", key).await };
         found.await.transpose()
     }
 
-    /// The segment that the products are in; null for products in none of the report's segments.
+    /// The segment that the products are in, of `segments`; null for products in none of the report's segments, and for the
+    /// group of a built-in one.
     async fn product_segment(&self, ctx: &Context<'_>) -> Option<Result<Segment>> {
-        let key = |row: &Grouped| row.id(Dimension::ProductSegment);
+        let key = |row: &Grouped| row.defined(Dimension::ProductSegment);
         let found = async { self.0.related(request(ctx)?, "productSegment", key).await };
         found.await.transpose()
+    }
+
+    /// The built-in segment that the users are in, of `builtInSegments`; null for all other groups.
+    async fn built_in_user_segment(&self) -> Option<BuiltInSegment> {
+        self.0.built_in(Dimension::UserSegment)
+    }
+
+    /// The built-in segment that the products are in, of `builtInSegments`; null for all other groups.
+    async fn built_in_product_segment(&self) -> Option<BuiltInSegment> {
+        self.0.built_in(Dimension::ProductSegment)
     }
 
     /// How many of the report's actions the users have in the range.

@@ -18,11 +18,10 @@ use uuid::Uuid;
 use super::Member;
 use super::report_words::TimeBucket;
 use super::segment_member::SegmentMemberConnection;
-use crate::domain::error::{Code, Error, PassedLimit};
-use crate::domain::report::buckets::divide;
+use super::segment_trend::{SegmentPoint, stretches, trend_of};
+use crate::domain::error::{Code, Error};
 use crate::domain::rule;
 use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
-use crate::domain::time;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::{RequestContext, of_segment, request};
 use crate::graphql::error::{Failure, Result};
@@ -32,9 +31,6 @@ use crate::graphql::loaders::Entity as _;
 use crate::graphql::scalar::{DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, by_key};
 use crate::store::{definitions, members};
-
-/// How many points a trend may have: each is the segment, evaluated as of then.
-pub const MAX_POINTS: usize = 60;
 
 /// What a segment is a set of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -116,7 +112,10 @@ async fn versions(segment: &Segment, request: &Arc<RequestContext>) -> Result<Ar
 }
 
 /// The definitions of a segment and of all that were listed with it.
-async fn defined(segment: &Segment, request: &Arc<RequestContext>) -> Result<Arc<Definitions>> {
+pub(super) async fn defined(
+    segment: &Segment,
+    request: &Arc<RequestContext>,
+) -> Result<Arc<Definitions>> {
     let load = |group: Arc<Group<rule::Segment>>| async move {
         let all = request
             .definitions(group.all().map(|segment| segment.id))
@@ -275,8 +274,8 @@ impl Segment {
         Some(found.await)
     }
 
-    /// Its size as of the end of each stretch of time of a range, at most 60: what was ordered later does not count,
-    /// statuses and names are today's.
+    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch. What
+    /// was ordered later does not count, statuses and names are today's.
     async fn trend(
         &self,
         ctx: &Context<'_>,
@@ -287,7 +286,7 @@ impl Segment {
         #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
             WeekStart,
         >,
-    ) -> Option<Result<Vec<SegmentSizeAt>>> {
+    ) -> Option<Result<Vec<SegmentPoint>>> {
         let how = RangeArgs {
             axis: None,
             zone: time_zone,
@@ -295,36 +294,18 @@ impl Segment {
         };
         let found = async {
             let request = request(ctx)?;
-            let ends = ends(request, (range, how), bucket)?;
+            let spans = stretches(request, (range, how), bucket)?;
             let all = defined(self, request).await?;
-            let load = |group: Arc<Group<rule::Segment>>| {
-                let ends = ends.clone();
-                async move {
-                    let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                    let moments: Vec<Moment> =
-                        ends.iter().map(|end| request.moment(*end)).collect();
-                    sizes_of_each(request, &all, &ids, &moments).await
-                }
-            };
-            let trends: Arc<Sizes> = self.batch("trend", &ends, load).await?;
-            ends.iter()
-                .zip(of(&trends, self.key())?)
-                .map(|(at, size)| {
-                    Ok(SegmentSizeAt {
-                        at: DateTime(*at),
-                        size: count(size)?,
-                    })
-                })
-                .collect()
+            trend_of(self, request, &all, spans).await
         };
         Some(found.await)
     }
 }
 
 /// Sizes of segments at moments, or what is wrong with a segment.
-type Sizes = HashMap<Uuid, Result<Vec<i64>>>;
+pub(super) type Sizes = HashMap<Uuid, Result<Vec<i64>>>;
 
-fn of(sizes: &Sizes, id: Uuid) -> Result<Vec<i64>> {
+pub(super) fn of(sizes: &Sizes, id: Uuid) -> Result<Vec<i64>> {
     sizes.get(&id).cloned().unwrap_or_else(|| Ok(Vec::new()))
 }
 
@@ -333,7 +314,7 @@ fn of(sizes: &Sizes, id: Uuid) -> Result<Vec<i64>> {
 ///
 /// # Errors
 /// When the store fails.
-async fn sizes_of_each(
+pub(super) async fn sizes_of_each(
     request: &RequestContext,
     all: &Definitions,
     ids: &[Uuid],
@@ -358,34 +339,6 @@ async fn sizes_of_each(
         found.insert(*id, sizes);
     }
     Ok(found)
-}
-
-/// The ends of the stretches of time of a range, none of them later than now.
-fn ends(
-    request: &RequestContext,
-    (range, how): (RangeInput, RangeArgs),
-    bucket: TimeBucket,
-) -> Result<Vec<time::Instant>> {
-    let ranged = how.ranged(range, request)?;
-    let week_start = how
-        .week_start
-        .map_or_else(time::WeekStart::default, Into::into);
-    let spans = divide(
-        ranged.range.span,
-        bucket.into(),
-        ranged.range.zone,
-        week_start,
-    )?;
-    if spans.len() > MAX_POINTS {
-        let message = format!(
-            "the trend would have {} points, at most {MAX_POINTS} are allowed: ask for a longer bucket or a shorter range",
-            spans.len()
-        );
-        let passed = PassedLimit::of("segmentTrendPoints", MAX_POINTS, spans.len());
-        return Err(Error::limit("bucket", passed, message).into());
-    }
-    let begun = spans.iter().filter(|span| span.from <= request.now);
-    Ok(begun.map(|span| span.to.min(request.now)).collect())
 }
 
 connection! {
@@ -419,15 +372,6 @@ impl SegmentVersionInfo {
             created_at: DateTime(version.created_at),
         })
     }
-}
-
-/// A segment's size as of a point in time.
-#[derive(Clone, Copy, Debug, SimpleObject)]
-pub struct SegmentSizeAt {
-    /// The end of the stretch of time; now, for the one that is running.
-    at: DateTime,
-    /// Number of members.
-    size: i32,
 }
 
 /// Segments by their ids, in the order given, all of which must be there, not archived and of one subject.

@@ -29,6 +29,8 @@ pub struct ProductSegmentParameters {
     abc_a_percent: i32,
     /// Cumulative share of units, in percent, at which class B ends.
     abc_b_percent: i32,
+    /// Local days that a question without a range looks back over.
+    period_days: i32,
 }
 
 impl ProductSegmentParameters {
@@ -46,6 +48,7 @@ impl ProductSegmentParameters {
             risky_percent: count(rules.risky_percent)?,
             abc_a_percent: count(rules.abc_a_percent)?,
             abc_b_percent: count(rules.abc_b_percent)?,
+            period_days: count(rules.period_days)?,
         })
     }
 }
@@ -78,6 +81,8 @@ pub struct UserSegmentParameters {
     high_value_percent: Option<i32>,
     /// The amount from which on a user is of high value; null where a percent decides.
     high_value_amount: Option<Money>,
+    /// Local days that a question without a range looks back over, and the length of the windows of `userSegmentMovement`.
+    period_days: i32,
 }
 
 impl UserSegmentParameters {
@@ -115,6 +120,7 @@ impl UserSegmentParameters {
             thresholds,
             high_value_percent,
             high_value_amount,
+            period_days: count(rules.period_days)?,
         })
     }
 }

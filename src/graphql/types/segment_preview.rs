@@ -1,22 +1,21 @@
-//! What a rule would be, and how segments overlap: nothing is saved.
+//! What a rule would be as a segment: nothing is saved.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
-use uuid::Uuid;
 
-use super::segment::{Segment, moment, segments_of};
+use super::segment::moment;
 use super::segment_member::{SegmentMember, SegmentMemberConnection};
-use crate::domain::error::{Error, PassedLimit};
-use crate::domain::rule::SegmentSet;
+use crate::domain::error::Error;
+use crate::domain::rule::{Segment, SegmentSet};
 use crate::graphql::connection::{ENTITIES, PageArgs, size};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
+use crate::graphql::id::Kind;
 use crate::graphql::input::rule::SegmentRuleInput;
 use crate::graphql::mutation::UserError;
 use crate::graphql::scalar::{BigInt, DateTime, count};
-use crate::graphql::segment_reading::{ReadRule, read_rule};
+use crate::graphql::segment_reading::{ReadRule, of_another_subject, read_rule};
 use crate::store::members;
 
 /// How long evaluating a segment takes, as far as one can say.
@@ -103,13 +102,19 @@ impl SegmentPreview {
     /// When another argument is not acceptable, or the store fails.
     pub async fn of(
         request: &Arc<RequestContext>,
-        rule: &SegmentRuleInput,
+        (rule, of): (&SegmentRuleInput, Option<&ID>),
         as_of: Option<DateTime>,
         sample_size: i32,
     ) -> Result<Self> {
         let sample_size = size("sampleSize", sample_size, ENTITIES)?;
         let moment = moment(request, as_of)?;
-        let read = match read_rule(request, rule, None).await? {
+        let of = changed(request, of).await?;
+        let own = of.as_ref().map(|segment| segment.id);
+        let read = match read_rule(request, rule, own).await? {
+            Ok(read) => of_its_subject(read, of.as_ref()),
+            Err(problems) => Err(problems),
+        };
+        let read = match read {
             Ok(read) => read,
             Err(problems) => {
                 return Ok(Self {
@@ -153,128 +158,39 @@ impl SegmentPreview {
     }
 }
 
-/// How many segments can be laid over each other.
-pub const MAX_OVERLAID: usize = 8;
-
-/// How segments overlap.
-pub struct SegmentOverlap {
-    segments: Vec<Segment>,
-    /// How many are in exactly which, as bits.
-    masks: BTreeMap<i64, i64>,
-}
-
-impl SegmentOverlap {
-    /// Lays segments over each other.
-    ///
-    /// # Errors
-    /// When an argument is not acceptable or the store fails.
-    pub async fn of(
-        request: &Arc<RequestContext>,
-        ids: &[ID],
-        as_of: Option<DateTime>,
-    ) -> Result<Self> {
-        if !(2..=MAX_OVERLAID).contains(&ids.len()) {
-            let message = format!(
-                "ids names {} segments: lay 2 to {MAX_OVERLAID} over each other",
-                ids.len()
-            );
-            // Too few is no limit that is passed, but an argument that means nothing.
-            if ids.len() < 2 {
-                return Err(Error::bad_input("ids", message).into());
-            }
-            let passed = PassedLimit::of("overlaidSegments", MAX_OVERLAID, ids.len());
-            return Err(Error::limit("ids", passed, message).into());
+/// The segment whose new rule is previewed, if it is one's.
+///
+/// # Errors
+/// When there is none with this id, or its rule cannot be changed.
+async fn changed(request: &RequestContext, of: Option<&ID>) -> Result<Option<Segment>> {
+    let Some(id) = of else {
+        return Ok(None);
+    };
+    let key = Kind::Segment.key(id);
+    let all = request.definitions(key).await?;
+    let found = key.and_then(|key| all.segment(key)).cloned();
+    let why = match &found {
+        None => "there is no such segment; `segments` lists them",
+        Some(segment) if segment.archived_at.is_some() => {
+            "the segment is archived: restore it first"
         }
-        let moment = moment(request, as_of)?;
-        let (segments, all) = segments_of(request, "ids", ids).await?;
-        let subject = segments.first().map(|segment| segment.subject);
-        if let Some(other) = segments
-            .iter()
-            .position(|segment| Some(segment.subject) != subject)
-        {
-            let place = format!("ids.{other}");
-            let message = format!(
-                "{place}: users and products have nothing in common: name segments of one of them"
-            );
-            return Err(Error::bad_input(place, message).into());
+        Some(segment) if segment.frozen_at.is_some() => {
+            "the segment is frozen, its members stay as they are: name the one that it was frozen from"
         }
-        let ids: Vec<Uuid> = segments.iter().map(|segment| segment.id).collect();
-        let sets = request.sets(&all, &ids, &[moment]).await?;
-        let masks = members::overlaps(&request.tx, &sets).await?;
-        Ok(Self { segments, masks })
-    }
-
-    /// How many are in those whose masks satisfy `is`.
-    fn sum(&self, is: impl Fn(i64) -> bool) -> Result<i32> {
-        let found = self.masks.iter().filter(|(mask, _)| is(**mask));
-        count(found.map(|(_, many)| many).sum())
-    }
+        Some(_) => return Ok(found),
+    };
+    Err(Error::bad_input("segment", format!("segment: {why}")).into())
 }
 
-/// How segments overlap.
-#[Object]
-impl SegmentOverlap {
-    /// Each segment, in the order asked for.
-    async fn segments(&self) -> Result<Vec<OverlaidSegment>> {
-        let segments = self.segments.iter().enumerate();
-        segments
-            .map(|(place, segment)| {
-                let bit = 1_i64 << place;
-                Ok(OverlaidSegment {
-                    segment: segment.clone(),
-                    size: self.sum(|mask| mask & bit != 0)?,
-                    only_in: self.sum(|mask| mask == bit)?,
-                })
-            })
-            .collect()
-    }
-
-    /// Each two of them.
-    async fn pairs(&self) -> Result<Vec<SegmentPair>> {
-        let mut pairs = Vec::new();
-        for (first, one) in self.segments.iter().enumerate() {
-            for (second, other) in self.segments.iter().enumerate().skip(first + 1) {
-                let bits = (1_i64 << first) | (1_i64 << second);
-                pairs.push(SegmentPair {
-                    one: one.clone(),
-                    other: other.clone(),
-                    both: self.sum(|mask| mask & bits == bits)?,
-                });
-            }
+/// A rule that was read, unless it cannot be the new one of a segment because it is of another subject.
+fn of_its_subject(
+    read: ReadRule,
+    of: Option<&Segment>,
+) -> std::result::Result<ReadRule, Vec<UserError>> {
+    match of {
+        Some(segment) if segment.subject != read.rule.subject() => {
+            Err(vec![of_another_subject(segment)])
         }
-        Ok(pairs)
+        _ => Ok(read),
     }
-
-    /// How many are in at least one of them.
-    async fn union(&self) -> Result<i32> {
-        self.sum(|_| true)
-    }
-
-    /// How many are in all of them.
-    async fn intersection(&self) -> Result<i32> {
-        let all = (1_i64 << self.segments.len()) - 1;
-        self.sum(|mask| mask == all)
-    }
-}
-
-/// A segment that was laid over others.
-#[derive(Clone, SimpleObject)]
-pub struct OverlaidSegment {
-    /// The segment.
-    segment: Segment,
-    /// How many members it has.
-    size: i32,
-    /// How many of them are in none of the others.
-    only_in: i32,
-}
-
-/// Two segments that were laid over each other.
-#[derive(Clone, SimpleObject)]
-pub struct SegmentPair {
-    /// The one.
-    one: Segment,
-    /// The other.
-    other: Segment,
-    /// How many are in both.
-    both: i32,
 }

@@ -82,7 +82,10 @@ impl User {
     async fn rfm(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(
+            desc = "When; the days up to now of `periodDays` in `rules`, else of the publisher's setting, else 90, unless given."
+        )]
+        range: Option<RangeInput>,
         #[graphql(
             desc = "The currency of the monetary score; the publisher's setting, else its main one, unless given."
         )]
@@ -104,9 +107,10 @@ impl User {
         };
         let found = async {
             let request = request(ctx)?;
-            let facts = facts(range, how, filter.as_ref(), request).await?;
             let currency = currency.map(|code| code.0);
             let rules = user_rules(rules.as_ref(), currency, request).await?;
+            let range = range.unwrap_or_else(|| RangeInput::last_days(rules.period_days));
+            let facts = facts(range, how, filter.as_ref(), request).await?;
             rfm_of(self, &facts, &rules, request).await
         };
         found.await.transpose()

@@ -7,6 +7,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::Member;
+use super::built_in_segment::user_segment_name;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::sales::{Money, amounts};
@@ -56,14 +57,7 @@ impl UserSegmentResult {
 
     /// Its name for people; segments by country carry the country's code, those by device the device's class.
     async fn name(&self) -> String {
-        let name = UserSegmentKind::from(self.division.kind).name();
-        match (self.division.kind, &self.division.origin) {
-            (UserSegment::Country | UserSegment::Device, Some(origin)) => {
-                format!("{name} {origin}")
-            }
-            (UserSegment::Country | UserSegment::Device, None) => format!("{name} unknown"),
-            _ => name.to_owned(),
-        }
+        user_segment_name(self.division.kind, self.division.origin.as_deref())
     }
 
     /// The country of a segment by country; null for users whose latest action names none, and for all other segments.
@@ -316,8 +310,8 @@ fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
 
 /// What a caller asks of user segments.
 pub struct UserSegmentArgs {
-    /// When.
-    pub range: RangeInput,
+    /// When; the period of the parameters without.
+    pub range: Option<RangeInput>,
     /// How the range is meant.
     pub how: RangeArgs,
     /// Which segments; all without.
@@ -341,15 +335,16 @@ impl UserSegmentArgs {
         &self,
         request: &Arc<RequestContext>,
     ) -> Result<UserSegmentResultConnection> {
-        let ranged = self.how.ranged(self.range, request)?;
+        let currency = self.currency.map(|currency| currency.0);
+        let rules = user_rules(self.rules.as_ref(), currency, request).await?;
+        let usual = || RangeInput::last_days(rules.period_days);
+        let ranged = self.how.ranged(self.range.unwrap_or_else(usual), request)?;
         let facts = FactQuery::counted(
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
         let order = fingerprint("userSegments");
         let page = self.page.request(SEGMENTS, order)?;
-        let currency = self.currency.map(|currency| currency.0);
-        let rules = user_rules(self.rules.as_ref(), currency, request).await?;
         let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(
             request,

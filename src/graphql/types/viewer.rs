@@ -22,8 +22,8 @@ use crate::graphql::input::operators::MAX_NAMED;
 use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
 use crate::graphql::mutation::records::MAX_RECORDS;
 use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime, TimeZone, count};
-use crate::graphql::types::segment::MAX_POINTS;
-use crate::graphql::types::segment_preview::MAX_OVERLAID;
+use crate::graphql::types::segment_overlap::MAX_OVERLAID;
+use crate::graphql::types::segment_trend::MAX_POINTS;
 use crate::store::apply::priority::MAX_AWAITED;
 use crate::store::sql::MAX_BOUND;
 

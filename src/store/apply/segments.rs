@@ -7,13 +7,16 @@ use super::{lock, raise_version};
 use crate::domain::audit::{Act, Note};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
+use crate::domain::money::Currency;
 use crate::domain::rule::{
     Definitions, MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion,
 };
 use crate::domain::scope::WriteScope;
+use crate::domain::segment::SegmentSettings;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::definitions::{name_key, to_definitions, to_segment, write_definitions};
+use crate::store::segment_settings::read as read_settings;
 use crate::store::sql::insert::{Conflict, insert};
 use crate::store::sql::segment::write_set;
 use crate::store::tx::WriteTx;
@@ -47,6 +50,8 @@ pub enum Refused {
     TooLargeFor(String, Option<PassedLimit>, String),
     /// These segments name it.
     Named(Vec<String>),
+    /// It asks for a built-in segment in a currency that the publisher's settings do not go with, which this says.
+    Unscored(Currency, String),
 }
 
 /// What became of a write.
@@ -172,6 +177,11 @@ async fn create(
             {
                 return Ok(Err(refused));
             }
+            if segment.frozen_at.is_none()
+                && let Some(refused) = check_settings(tx, publisher, rule).await?
+            {
+                return Ok(Err(refused));
+            }
             insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
             insert(
                 tx,
@@ -236,6 +246,9 @@ async fn update(
             }
             if let Some((rule, _)) = &change.rule {
                 if let Some(refused) = check_change(tx, publisher, &segment, rule).await? {
+                    return Ok(Err(refused));
+                }
+                if let Some(refused) = check_settings(tx, publisher, rule).await? {
                     return Ok(Err(refused));
                 }
                 write_uses(tx, publisher, segment.id, rule).await?;
@@ -428,6 +441,41 @@ async fn check_rule(
 
 fn too_large(excess: Error) -> Refused {
     Refused::TooLarge(excess.passed(), excess.message().to_owned())
+}
+
+/// Why a rule does not go with the publisher's settings as they are under the lock.
+async fn check_settings(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    rule: &Rule,
+) -> Result<Option<Refused>, DbErr> {
+    if rule.scored_in().is_empty() {
+        return Ok(None);
+    }
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT p.currency, t.parameters FROM publishers p LEFT JOIN segment_settings t ON t.publisher_id = ",
+    )
+    .bind(publisher.0)
+    .push(" WHERE p.id = ")
+    .bind(publisher.0);
+    let rows = tx.rows(sql).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbErr::RecordNotFound("publishers".into()))?;
+    let main: String = row.try_get("", "currency")?;
+    let main = Currency::parse(&main).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let set: Option<String> = row.try_get("", "parameters")?;
+    let settings = match set {
+        None => SegmentSettings::default(),
+        Some(text) => read_settings(&text)
+            .ok_or_else(|| DbErr::Custom("stored segment settings cannot be read".to_owned()))?,
+    };
+    let unfit = rule
+        .unfit_settings(&settings.users, main)
+        .into_iter()
+        .next();
+    Ok(unfit.map(|(currency, problem)| Refused::Unscored(currency, problem.message)))
 }
 
 /// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.

@@ -15,7 +15,7 @@ use crate::domain::rule::{
     BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
     Subject, Take, Threshold,
 };
-use crate::domain::time::{DAY_US, Instant, Zone};
+use crate::domain::time::{DAY_US, Instant, Span, Zone};
 use sea_orm::DbBackend;
 use std::collections::BTreeSet;
 
@@ -84,6 +84,45 @@ pub(in crate::store) fn write_each(set: &SegmentSet, sql: &mut Sql) {
             }
         }
     }
+}
+
+/// Appends a query for what the members of a set did in a stretch of time, declined actions left out: a row for each
+/// `currency` with `actions`, `units`, `amount` and `reward`, and in `users` how many users these are who are in no row of an
+/// earlier currency, so that users add up. Of products, units and money are those of their cart items.
+pub(in crate::store) fn write_done(set: &SegmentSet, span: Span, sql: &mut Sql) {
+    let of_items = set.subject == Subject::Products;
+    let (actions, units, amount, reward) = if of_items {
+        (
+            "COUNT(DISTINCT a.id)",
+            "i.units",
+            "i.amount_e4",
+            "i.reward_e4",
+        )
+    } else {
+        ("COUNT(*)", "a.units", "a.order_amount_e4", "a.reward_e4")
+    };
+    let id = key(set.subject);
+    sql.push(
+        "SELECT d.currency, CAST(SUM(d.actions) AS bigint) AS actions, CAST(SUM(d.units) AS bigint) AS units, \
+         CAST(SUM(d.amount) AS bigint) AS amount, CAST(SUM(d.reward) AS bigint) AS reward, \
+         COUNT(CASE WHEN d.place = 1 THEN d.user_id END) AS users FROM (SELECT a.user_id, a.currency, ",
+    )
+    .push(&format!(
+        "{actions} AS actions, COALESCE(SUM({units}), 0) AS units, COALESCE(SUM({amount}), 0) AS amount, \
+         COALESCE(SUM({reward}), 0) AS reward, row_number() OVER (PARTITION BY a.user_id ORDER BY a.currency) AS place FROM "
+    ));
+    write_from(of_items, sql);
+    sql.push(" WHERE a.publisher_id = ")
+        .bind(set.publisher.0)
+        .push(" AND a.ordered_at_us >= ")
+        .bind(span.from.micros())
+        .push(" AND a.ordered_at_us < ")
+        .bind(span.to.micros())
+        .push(" AND ")
+        .push(&is_counted("a"))
+        .push(&format!(" AND {id} IN ("));
+    write_set(set, sql);
+    sql.push(") GROUP BY a.user_id, a.currency) d GROUP BY d.currency");
 }
 
 /// The table of a subject.

@@ -19,7 +19,7 @@ const SHAPE: Shape = Shape {
 };
 
 /// A world with marked products and devices.
-async fn world(seed: u64) -> World {
+pub(super) async fn world(seed: u64) -> World {
     let world = World::rich(seed, SHAPE).await;
     let facts = world.facts(0).await;
     let hot: Vec<Uuid> = facts.products.keys().copied().step_by(3).collect();
@@ -36,7 +36,7 @@ async fn world(seed: u64) -> World {
 }
 
 /// A period that has something in it, more often than not.
-fn period(dice: &mut Dice) -> Value {
+pub(super) fn period(dice: &mut Dice) -> Value {
     let count = 1 + dice.below(150);
     let day = |dice: &mut Dice| format!("2026-{:02}-{:02}", 1 + dice.below(6), 1 + dice.below(28));
     let (one, other) = (day(dice), day(dice));
@@ -53,7 +53,7 @@ fn period(dice: &mut Dice) -> Value {
 }
 
 /// Settings that little data gets many members from.
-async fn set_rules(api: &Api, version: i64, dice: &mut Dice) {
+pub(super) async fn set_rules(api: &Api, version: i64, dice: &mut Dice) {
     let scoring = if dice.percent(50) {
         json!({ "percentiles": [10 + dice.below(20), 35 + dice.below(10), 50 + dice.below(20), 75 + dice.below(20)] })
     } else {
@@ -94,7 +94,7 @@ fn ids(nodes: &Value, at: &str) -> BTreeSet<String> {
 }
 
 /// What a caller is told of the built-in segments of users over a period: conditions with the members that are listed.
-async fn listed_users(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>)> {
+pub(super) async fn listed_users(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>)> {
     let query = "query($range: RangeInput!) { userSegments(range: $range, first: 90) { nodes { kind country device size \
                  users(first: 100) { nodes { user { id } } } } } }";
     let data = api.data(query, &json!({ "range": period })).await;
@@ -125,7 +125,7 @@ async fn listed_users(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>
     listed
 }
 
-async fn listed_products(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>)> {
+pub(super) async fn listed_products(api: &Api, period: &Value) -> Vec<(Value, BTreeSet<String>)> {
     let query = "query($range: RangeInput!) { productSegments(range: $range) { nodes { kind size \
                  products(first: 100) { nodes { product { id } } } } } }";
     let data = api.data(query, &json!({ "range": period })).await;
@@ -242,7 +242,7 @@ async fn compare(api: &Api, dice: &mut Dice, periods: usize) -> BTreeSet<String>
     seen
 }
 
-const WRITES: &[KeyScope] = &[KeyScope::Read, KeyScope::Segments];
+pub(super) const WRITES: &[KeyScope] = &[KeyScope::Read, KeyScope::Segments];
 
 #[test]
 fn conditions_find_those_that_are_listed() {

@@ -1,14 +1,21 @@
 //! What becomes of segments when what they stand on changes: those that name them or are named, versions, settings.
 
 use super::api::{PAYLOAD, created, id_of, often, told};
+use super::plain;
 use crate::support::api::Api;
 use crate::support::drafts::{Shape, at};
 use crate::support::world::{World, block_on};
 use actiongraph::access::keys::Administrator;
 use actiongraph::domain::money::Currency;
-use actiongraph::domain::segment::{Scoring, SegmentSettings, Thresholds, UserSettings};
-use actiongraph::store::apply::settings::set_segment_settings;
+use actiongraph::domain::rule::{BuiltIn, BuiltInKind, Rule, Subject};
+use actiongraph::domain::segment::{
+    Scoring, SegmentSettings, Thresholds, UserSegment, UserSettings,
+};
+use actiongraph::store::apply::segments::{Change, Order, Refused, carry_out};
+use actiongraph::store::apply::settings::{SettingsChange, SettingsRefused, set_segment_settings};
+use actiongraph::store::segment_settings::{StoredSettings, segment_settings};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const SHAPE: Shape = Shape {
     drafts: 260,
@@ -131,25 +138,11 @@ fn settings_keep_the_segments_that_people_made_and_one_gone_bad_fails_alone() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("\"In dollars\""), "{message}");
 
-        // Settings that came in beside the check, as by two that are faster than each other.
-        let thresholds = Thresholds {
-            recency_days: [1, 2, 3, 4],
-            actions: [1, 2, 3, 4],
-            amounts_e4: [1, 2, 3, 4],
-            currency: Currency::parse("RUB").unwrap(),
-        };
-        let settings = SegmentSettings {
-            users: UserSettings {
-                scoring: Some(Scoring::Thresholds(thresholds)),
-                ..UserSettings::default()
-            },
-            ..SegmentSettings::default()
-        };
-        let now = at("2026-07-01T00:00:00Z");
-        let note = Administrator::command_line(world.publishers[0].id, now).note();
-        let told = (["users"].as_slice(), &note.unwrap());
-        let set = set_segment_settings(&world.store, world.write(0), &settings, 0, told).await;
-        assert!(set.unwrap());
+        // Settings that an older server let in.
+        let thresholds = r#"{"recency_days":[1,2,3,4],"actions":[1,2,3,4],"amounts_e4":[1,2,3,4],"currency":"RUB"}"#;
+        let users = format!(r#"{{"scoring":{{"thresholds":{thresholds}}}}}"#);
+        let stored = format!(r#"{{"form":1,"products":{{}},"users":{users}}}"#);
+        world.store_segment_settings(0, &stored).await;
         let answer = api.answer(query, &json!({})).await;
         let nodes = answer["data"]["segments"]["nodes"].as_array().unwrap();
         let of = |name: &str| nodes.iter().find(|node| node["name"] == name).unwrap();
@@ -210,5 +203,164 @@ fn a_segment_is_put_away_taken_back_and_frozen_in_the_version_that_is_expected()
         assert_eq!(restored["segment"]["state"], "LIVE");
         let taken = created(&api, "sold", sold(1)).await;
         assert_eq!(told(&taken), [("name".to_owned(), "CONFLICT".to_owned())]);
+    });
+}
+
+/// The checks of the doors are repeated under the publisher's lock: what comes in between, as by two that are faster than each
+/// other, is refused there.
+#[test]
+fn settings_and_segments_that_do_not_go_together_are_refused_under_the_lock() {
+    block_on(async {
+        let world = World::rich(65, SHAPE).await;
+        let now = at("2026-07-01T00:00:00Z");
+        let roubles = Thresholds {
+            recency_days: [1, 2, 3, 4],
+            actions: [1, 2, 3, 4],
+            amounts_e4: [1, 2, 3, 4],
+            currency: Currency::parse("RUB").unwrap(),
+        };
+        let change = |before: StoredSettings, scoring: Option<Scoring>| SettingsChange {
+            before,
+            after: SegmentSettings {
+                users: UserSettings {
+                    scoring,
+                    ..UserSettings::default()
+                },
+                ..SegmentSettings::default()
+            },
+            main: Currency::USD,
+            now,
+        };
+        let written = async |change: SettingsChange| {
+            let scope = world.write(0);
+            set_segment_settings(&world.store, scope, change)
+                .await
+                .unwrap()
+        };
+        let stored = async || segment_settings(&world.tx(), world.read(0)).await.unwrap();
+        let champions = |currency: &str| {
+            Rule::from(BuiltIn {
+                kind: BuiltInKind::Users {
+                    kind: UserSegment::Champions,
+                    origin: None,
+                },
+                period: None,
+                currency: Some(Currency::parse(currency).unwrap()),
+                members: None,
+            })
+        };
+        let create = async |number: u128, currency: &str| {
+            let order = Order::Create {
+                segment: plain(number, Subject::Users),
+                rule: champions(currency),
+                given: "{}".to_owned(),
+                members: None,
+            };
+            let scope = world.write(0);
+            carry_out(world.store.clone(), scope, order).await.unwrap()
+        };
+
+        assert!(create(1, "USD").await.is_ok());
+        let none = StoredSettings::default();
+        let refused = written(change(none, Some(Scoring::Thresholds(roubles)))).await;
+        let Err(SettingsRefused::Unfit(unfit)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!((unfit.len(), unfit[0].segment.as_str()), (1, "segment 1"));
+        assert_eq!(
+            unfit[0].problem.place,
+            ["scoring", "thresholds", "currency"]
+        );
+        assert_eq!(stored().await, none);
+
+        let archived = Order::Archive(Uuid::from_u128(1), None, now);
+        let archived = carry_out(world.store.clone(), world.write(0), archived).await;
+        assert!(archived.unwrap().is_ok());
+        assert_eq!(
+            written(change(none, Some(Scoring::Thresholds(roubles)))).await,
+            Ok(())
+        );
+        assert_eq!(
+            written(change(none, None)).await,
+            Err(SettingsRefused::Moved)
+        );
+        let refused = create(2, "USD").await;
+        assert!(
+            matches!(refused, Err(Refused::Unscored(Currency::USD, _))),
+            "{refused:?}"
+        );
+        let fits = create(3, "RUB").await.unwrap();
+        let update = Order::Update(Change {
+            id: fits.id,
+            expected: 1,
+            name: None,
+            description: None,
+            rule: Some((champions("EUR"), "{}".to_owned())),
+            now,
+        });
+        let refused = carry_out(world.store.clone(), world.write(0), update)
+            .await
+            .unwrap();
+        assert!(matches!(refused, Err(Refused::Unscored(..))), "{refused:?}");
+        assert_eq!(written(change(stored().await, None)).await, Ok(()));
+        assert!(create(4, "EUR").await.is_ok());
+    });
+}
+
+/// A preview of a segment's new rule says what `updateSegment` would: that it leads back, and that it is of another subject.
+#[test]
+fn a_preview_of_a_change_sees_what_the_change_would_be_refused_for() {
+    block_on(async {
+        let world = World::rich(66, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let bottom = id_of(&api, "bottom", often(1)).await;
+        let middle = id_of(&api, "middle", by(&bottom)).await;
+        let top = id_of(&api, "top", by(&middle)).await;
+        let other = id_of(&api, "other", often(2)).await;
+        let query = "query($id: ID, $rule: SegmentRuleInput!) { it: previewSegment(segment: $id, rule: $rule) { size \
+                     problems { field code message } } }";
+        let preview = async |id: Option<&str>, rule: Value| {
+            let variables = json!({ "id": id, "rule": rule });
+            api.data(query, &variables).await["it"].take()
+        };
+        for (id, named) in [
+            (&bottom, &top),
+            (&bottom, &middle),
+            (&middle, &top),
+            (&top, &top),
+        ] {
+            let seen = preview(Some(id), by(named)).await;
+            assert_eq!(seen["size"], Value::Null, "{seen:#}");
+            let refused = changed(&api, id, by(named)).await;
+            assert_eq!(seen["problems"], refused["userErrors"], "{seen:#}");
+            assert_eq!(seen["problems"][0]["field"], json!(["rule"]), "{seen:#}");
+            let message = seen["problems"][0]["message"].as_str().unwrap();
+            assert!(
+                message.contains("leads back to its own segment"),
+                "{message}"
+            );
+        }
+        // The same rules are those of any other segment.
+        for (id, named) in [
+            (None, &top),
+            (Some(top.as_str()), &other),
+            (Some(other.as_str()), &top),
+        ] {
+            let seen = preview(id, by(named)).await;
+            assert_eq!(seen["problems"], json!([]), "{seen:#}");
+            assert!(seen["size"].is_i64(), "{seen:#}");
+        }
+        let sold = json!({ "products": { "metric": { "metric": "UNITS", "atLeast": 2 } } });
+        let seen = preview(Some(&other), sold.clone()).await;
+        let refused = changed(&api, &other, sold).await;
+        assert_eq!(seen["problems"], refused["userErrors"], "{seen:#}");
+        assert_eq!(seen["problems"].as_array().unwrap().len(), 1, "{seen:#}");
+        let variables = json!({ "id": "x", "rule": often(1) });
+        let answer = api.answer(query, &variables).await;
+        let error = &answer["errors"][0]["extensions"];
+        assert_eq!(
+            (&error["code"], &error["argument"]),
+            (&json!("BAD_USER_INPUT"), &json!("segment"))
+        );
     });
 }

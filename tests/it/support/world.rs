@@ -17,7 +17,7 @@ use actiongraph::store::tables_with_a_rule;
 use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
 use actiongraph::worker;
 use sea_orm::{ColumnTrait, ConnectionTrait as _, Database, DatabaseConnection, EntityTrait};
-use sea_orm::{IdenStatic, Iterable};
+use sea_orm::{IdenStatic, IntoActiveModel, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -414,6 +414,20 @@ impl World {
             .filter(entity::action::Column::PublisherId.eq(self.publishers[place].id.0))
             .filter(entity::action::Column::Id.is_in(ids.iter().copied()))
             .exec(&self.db)
+            .await
+            .unwrap();
+    }
+
+    /// Stores settings of the built-in segments past the checks of the write path, as an older server could have.
+    pub(crate) async fn store_segment_settings(&self, place: usize, parameters: &str) {
+        let row = entity::segment_settings::Model {
+            publisher_id: self.publishers[place].id.0,
+            version: 1,
+            parameters: parameters.to_owned(),
+            changed_at_us: 0,
+        };
+        entity::segment_settings::Entity::insert(row.into_active_model())
+            .exec_without_returning(&self.db)
             .await
             .unwrap();
     }
