@@ -240,7 +240,7 @@ pub struct Limits {
     report_conditions: i32,
     /// Stretches of time that a report is divided into.
     report_stretches: i32,
-    /// Actions that a report reads where no totals answer it.
+    /// Actions that a report, a top list or `trafficTargets` reads one by one where no totals answer it.
     report_actions: i32,
     /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
     /// days where money is converted.
