@@ -1,13 +1,17 @@
 //! Top sellers: ranked groups, their sums in any span, and the totals that shares are of.
 
+use super::catalog::{Question, why_facts};
+use super::report::fact_limit::FactLimit;
 use super::sources;
 use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::page::Page;
+use crate::domain::report::{Dimension, ReportLimits};
 use crate::domain::sales::{
     AxisRange, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
 };
 use crate::domain::scope::ReadScope;
+use crate::domain::totals::Source;
 use crate::store::ReadTx;
 use crate::store::columns::sales as columns;
 use crate::store::sales::{self, Actions, Groups};
@@ -15,6 +19,91 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 pub use crate::store::sales::products_in;
+
+/// What to do about a ranking that would read too many facts.
+pub const REMEDY: &str = "ask for a shorter range, or leave that out";
+
+/// Refuses to rank or sum up groups of which no total has so many facts that reading them one by one is too much: up to two
+/// statements, none where a total has all but the ends of the range.
+///
+/// # Errors
+/// When there are too many, or the database fails.
+pub async fn check_groups(
+    tx: &ReadTx,
+    scope: ReadScope,
+    (facts, group): (&FactQuery, SalesGroup),
+    limits: ReportLimits,
+) -> Result<()> {
+    let dimension = match group {
+        SalesGroup::Product => Some(Dimension::Product),
+        SalesGroup::CategoryLevel1 => Some(Dimension::CategoryLevel1),
+        SalesGroup::CategoryLevel2 => Some(Dimension::CategoryLevel2),
+        SalesGroup::CategoryOwn => Some(Dimension::CategoryOwn),
+        SalesGroup::User => None,
+    };
+    let source = sources::of_group(scope, facts, group);
+    let dimensions: Vec<Dimension> = dimension.into_iter().collect();
+    let why = why(scope, facts, &dimensions);
+    let limit = limit(tx, scope, limits);
+    limit.check(facts.range, &source, &why, REMEDY).await
+}
+
+/// Likewise of totals of actions; the remedy is told.
+///
+/// # Errors
+/// When there are too many, or the database fails.
+pub async fn check_actions(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    limits: ReportLimits,
+    remedy: &str,
+) -> Result<()> {
+    let source = sources::of_actions(scope, Some(&facts.range), &facts.filter);
+    let why = why(scope, facts, &[]);
+    let limit = limit(tx, scope, limits);
+    limit.check(facts.range, &source, &why, remedy).await
+}
+
+/// Likewise of the products within groups, which no total has; not again where the groups themselves are read from the
+/// facts.
+///
+/// # Errors
+/// When there are too many, or the database fails.
+pub async fn check_products_in(
+    tx: &ReadTx,
+    scope: ReadScope,
+    (facts, group): (&FactQuery, SalesGroup),
+    limits: ReportLimits,
+) -> Result<()> {
+    if sources::of_group(scope, facts, group) == Source::Facts {
+        return Ok(());
+    }
+    let why = "no total is kept by category and product together";
+    limit(tx, scope, limits)
+        .check(facts.range, &Source::Facts, why, REMEDY)
+        .await
+}
+
+fn limit(tx: &ReadTx, scope: ReadScope, limits: ReportLimits) -> FactLimit<'_> {
+    FactLimit {
+        tx,
+        scope,
+        limits,
+        reader: "the ranking",
+    }
+}
+
+/// Why no total has what is counted by some dimensions.
+fn why(scope: ReadScope, facts: &FactQuery, dimensions: &[Dimension]) -> String {
+    why_facts(&Question {
+        axis: facts.range.axis,
+        dimensions,
+        filter: &facts.filter,
+        narrowing: scope.narrowing(),
+        measures: &[],
+    })
+}
 
 /// One page of ranked groups with their sums: one statement, none where columns in memory answer.
 ///

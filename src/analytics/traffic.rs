@@ -1,10 +1,11 @@
 //! Where traffic goes: a publisher's templates of links, and the products worth sending traffic to.
 
-use super::sources;
+use super::{sources, top};
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::records::{AdSpace, Program};
+use crate::domain::report::ReportLimits;
 use crate::domain::sales::{FactQuery, SalesGroup};
 use crate::domain::scope::{Publisher, ReadScope};
 use crate::domain::time::{DAY_US, Instant, Span};
@@ -78,9 +79,7 @@ pub async fn base_rate(
     currency: Currency,
     now: Instant,
 ) -> Result<BaseRate> {
-    let end = now.micros() - BASE_ENDS * DAY_US;
-    let span = Span::of_micros(end - BASE_LASTS * DAY_US, end);
-    let range = facts.range.with_span(span);
+    let range = facts.range.with_span(base_span(now));
     let source = sources::of_actions(scope, Some(&range), &facts.filter);
     let actions = Actions {
         range: Some(&range),
@@ -91,17 +90,42 @@ pub async fn base_rate(
     sales::base_rate(tx, scope, &actions, currency).await
 }
 
-/// How targets are found: the currency is the given one, else that of the program that traffic goes through, else the
-/// publisher's main one. One statement.
+fn base_span(now: Instant) -> Span {
+    let end = now.micros() - BASE_ENDS * DAY_US;
+    Span::of_micros(end - BASE_LASTS * DAY_US, end)
+}
+
+/// Refuses a list that would read too many facts one by one: of its range, or of the days that its base rate is of. Up to
+/// four statements, none where totals have all but the ends of the ranges.
 ///
 /// # Errors
-/// When the database fails.
+/// When there are too many, or the database fails.
+async fn check(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    now: Instant,
+    limits: ReportLimits,
+) -> Result<()> {
+    top::check_groups(tx, scope, (facts, SalesGroup::Product), limits).await?;
+    let remedy = format!(
+        "leave that out: what is on hold is expected by {BASE_LASTS} days of orders, whatever the range"
+    );
+    let base = facts.in_span(base_span(now));
+    top::check_actions(tx, scope, &base, limits, &remedy).await
+}
+
+/// How targets are found: the currency is the given one, else that of the program that traffic goes through, else the
+/// publisher's main one. One statement, and those of the check before it.
+///
+/// # Errors
+/// When too many facts would have to be read one by one, or the database fails.
 pub async fn plan(
     tx: &ReadTx,
     (publisher, scope): (&Publisher, ReadScope),
     request: TargetRequest,
     program: Option<&Program>,
-    now: Instant,
+    (now, limits): (Instant, ReportLimits),
 ) -> Result<TargetPlan> {
     let own = program.and_then(|program| program.currency);
     let currency = request.currency.or(own).unwrap_or(publisher.currency);
@@ -111,6 +135,7 @@ pub async fn plan(
         filter: request.filter,
         without_declined: false,
     };
+    check(tx, scope, &facts, now, limits).await?;
     let base = base_rate(tx, scope, &facts, currency, now).await?;
     Ok(TargetPlan {
         query: TargetQuery {
@@ -152,20 +177,21 @@ pub async fn target_count(tx: &ReadTx, scope: ReadScope, query: &TargetQuery) ->
     sales::target_count(tx, scope, query, &source_of(scope, &query.facts)).await
 }
 
-/// What was sold of products in another span: one statement.
+/// What was sold of products in another span: one statement, and those that see whether it may be read.
 ///
 /// # Errors
-/// When the database fails.
+/// When too many facts would have to be read one by one, or the database fails.
 pub async fn units_in(
     tx: &ReadTx,
     scope: ReadScope,
     query: &TargetQuery,
     span: Span,
-    products: &[Uuid],
+    (products, limits): (&[Uuid], ReportLimits),
 ) -> Result<HashMap<Uuid, i64>> {
     let query = TargetQuery {
         facts: query.facts.in_span(span),
         ..query.clone()
     };
+    top::check_groups(tx, scope, (&query.facts, SalesGroup::Product), limits).await?;
     sales::target_units(tx, scope, &query, &source_of(scope, &query.facts), products).await
 }

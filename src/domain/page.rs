@@ -42,7 +42,7 @@ pub struct SortKey<F> {
 pub const MAX_SORT_KEYS: usize = 5;
 
 /// Where a page starts: the sort values and the id of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// The sort values, in the order's sequence.
     pub values: Vec<Value>,
@@ -129,12 +129,21 @@ impl<T> Page<T> {
         place: impl Fn(&T) -> Cursor,
         compare: impl Fn(&Cursor, &Cursor) -> std::cmp::Ordering,
     ) -> Self {
+        let placed = all.into_iter().map(|row| {
+            let cursor = place(&row);
+            (row, cursor)
+        });
+        Self::of_placed(placed, request, compare)
+    }
+
+    /// Likewise, through rows that come with their cursors.
+    pub fn of_placed(
+        all: impl IntoIterator<Item = (T, Cursor)>,
+        request: &PageRequest,
+        compare: impl Fn(&Cursor, &Cursor) -> std::cmp::Ordering,
+    ) -> Self {
         let mut rows: Vec<(T, Cursor)> = all
             .into_iter()
-            .map(|row| {
-                let cursor = place(&row);
-                (row, cursor)
-            })
             .filter(|(_, cursor)| {
                 request
                     .after

@@ -14,7 +14,7 @@ pub struct EngineOptions {
     pub documents: DocumentLimits,
     /// What the door allows.
     pub door: DoorLimits,
-    /// What a report may read.
+    /// What a report or a ranking may read.
     pub reports: ReportLimits,
     /// What the configuration says of affiliate links.
     pub links: Arc<LinkSettings>,

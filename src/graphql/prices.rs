@@ -97,7 +97,7 @@ const USUAL: &[(&str, &str)] = &[
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
 /// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
-/// `productSegments` do; a filter takes top categories from totals to facts; no index helps to look into a comment.
+/// `productSegments` do; a filter or another axis takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "40")),
     ("BuiltInSegmentInput.products", ("600", "230")),
@@ -110,6 +110,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("ProductSegmentRule.segment", ("100", "150")),
     ("Query.report(segments:)", ("100", "150")),
     ("Query.segmentOverlap(ids:)", ("100", "150")),
+    ("Query.topSellingCategories(dateAxis:)", ("100", "240")),
     ("Query.topSellingCategories(filter:)", ("100", "240")),
     ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),

@@ -10,15 +10,25 @@ use super::scalar::CurrencyCode;
 use super::types::metric::metric_of;
 use crate::domain::money::Currency;
 use crate::domain::report::Wanted;
-use crate::domain::report::metric::Metric;
+use crate::domain::report::metric::{Additivity, Metric};
 
-/// What is selected of a report.
+/// What is selected of a report. Metrics are in the table's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selected {
-    /// All metrics, in the table's order.
+    /// Metrics of the rows; also those of running sums, shares and changes.
     pub metrics: BTreeSet<Metric>,
-    /// What is wanted beside the rows.
-    pub wanted: Wanted,
+    /// Metrics of the rows in the period that is compared with; also those of changes.
+    pub of_compared: BTreeSet<Metric>,
+    /// Metrics of the totals; also those of shares.
+    pub of_totals: BTreeSet<Metric>,
+    /// Metrics of the totals less the page.
+    pub of_others: BTreeSet<Metric>,
+    /// Whether the number of groups is.
+    pub groups: bool,
+    /// Whether running sums are.
+    pub running: bool,
+    /// Whether the plan and its statements are.
+    pub explain: bool,
     /// Whether rows are, or where their page stands.
     pub rows: bool,
     /// Whether they are compared.
@@ -64,19 +74,15 @@ impl Selected {
                     }
                 }
                 "pageInfo" => selected.rows = true,
-                "totalCount" => selected.wanted.groups = true,
-                "totals" => {
-                    selected.wanted.totals = true;
-                    selected.values(part);
-                }
+                "totalCount" => selected.groups = true,
+                "totals" => selected.of_totals.extend(metrics_of(part)),
                 "others" => {
                     selected.rows = true;
-                    selected.wanted.others = true;
-                    selected.values(part);
+                    selected.of_others.extend(metrics_of(part));
                 }
                 "info" => {
                     let mut parts = part.selection_set();
-                    selected.wanted.explain |= parts.any(|part| part.name() == "explain");
+                    selected.explain |= parts.any(|part| part.name() == "explain");
                 }
                 _ => {}
             }
@@ -84,26 +90,55 @@ impl Selected {
         Ok(selected)
     }
 
+    /// All metrics that are selected somewhere.
+    pub fn all_metrics(&self) -> BTreeSet<Metric> {
+        let parts = [
+            &self.metrics,
+            &self.of_compared,
+            &self.of_totals,
+            &self.of_others,
+        ];
+        parts.into_iter().flatten().copied().collect()
+    }
+
+    /// What is wanted beside the values of the rows.
+    pub fn wanted(&self) -> Wanted {
+        let list = |metrics: &BTreeSet<Metric>| metrics.iter().copied().collect();
+        Wanted {
+            groups: self.groups,
+            compared: list(&self.of_compared),
+            totals: list(&self.of_totals),
+            others: list(&self.of_others),
+            running: self.running,
+            explain: self.explain,
+        }
+    }
+
     fn row(&mut self, row: SelectionField<'_>) -> Result<()> {
         self.rows = true;
         for part in row.selection_set() {
             match part.name() {
-                "values" => self.values(part),
+                "values" => self.metrics.extend(metrics_of(part)),
                 "compared" => {
                     self.compared = true;
-                    self.values(part);
+                    self.of_compared.extend(metrics_of(part));
                 }
                 "running" => {
-                    self.wanted.running = true;
-                    self.values(part);
+                    self.running = true;
+                    // What does not add up is null there, and need not be known.
+                    let sums = metrics_of(part)
+                        .into_iter()
+                        .filter(|metric| metric.definition().additivity == Additivity::Additive);
+                    self.metrics.extend(sums);
                 }
                 "share" => {
-                    self.wanted.totals = true;
-                    self.look(Relation::Share, &part)?;
+                    let metric = self.look(Relation::Share, &part)?;
+                    self.of_totals.insert(metric);
                 }
                 "change" => {
                     self.compared = true;
-                    self.look(Relation::Change, &part)?;
+                    let metric = self.look(Relation::Change, &part)?;
+                    self.of_compared.insert(metric);
                 }
                 _ => {}
             }
@@ -111,7 +146,8 @@ impl Selected {
         Ok(())
     }
 
-    fn look(&mut self, relation: Relation, field: &SelectionField<'_>) -> Result<()> {
+    /// Notes what a row is put in relation to; gives the metric.
+    fn look(&mut self, relation: Relation, field: &SelectionField<'_>) -> Result<Metric> {
         let unreadable = || Failure::internal("an argument of a selected field cannot be read");
         let arguments = field.arguments().map_err(|_| unreadable())?;
         let text = |name: &str| {
@@ -134,12 +170,12 @@ impl Selected {
         if !self.looks.contains(&look) {
             self.looks.push(look);
         }
-        Ok(())
+        Ok(metric)
     }
+}
 
-    fn values(&mut self, values: SelectionField<'_>) {
-        let fields = values.selection_set();
-        self.metrics
-            .extend(fields.filter_map(|field| metric_of(field.name())));
-    }
+/// The metrics that are selected of values.
+fn metrics_of(values: SelectionField<'_>) -> Vec<Metric> {
+    let fields = values.selection_set();
+    fields.filter_map(|field| metric_of(field.name())).collect()
 }

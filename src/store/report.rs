@@ -13,7 +13,8 @@ use crate::domain::report::plan::{Ask, Part, Plan, Source, What};
 use crate::domain::report::{Dimension, KeyPart, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
-use sea_orm::{DbBackend, QueryResult};
+use sea_orm::{DbBackend, QueryResult, TryGetable};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The name of columns in memory in `info.sources`.
@@ -124,15 +125,21 @@ async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
         ));
     }
     let rows = tx.rows(sql).await?;
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let names = Names::of(first);
     if let (What::Sums(measures), Some(currencies)) = (&ask.what, &ask.per_user) {
+        let keys = names.keys(ask)?;
         let rows = rows
             .iter()
-            .map(|row| of_users(ask, row, measures, currencies));
+            .map(|row| of_users(ask, (row, &keys), measures, currencies));
         return Ok(rows.collect::<Result<Vec<_>>>()?.concat());
     }
+    let columns = Columns::of(ask, &names)?;
     let mut found: Vec<Row> = rows
         .iter()
-        .map(|row| to_row(ask, row))
+        .map(|row| columns.row(ask, row))
         .collect::<Result<_>>()?;
     if ask.top.is_some() {
         // Each row tells how many were read for all of them.
@@ -150,11 +157,11 @@ async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
 /// A row of users by what they are, as a row for each currency; the first holds what has none.
 fn of_users(
     ask: &Ask,
-    row: &QueryResult,
+    (row, keys): (&QueryResult, &[usize]),
     measures: &[Measure],
     currencies: &[Currency],
 ) -> Result<Vec<Row>> {
-    let key = key(ask, row)?;
+    let key = key(ask, row, keys)?;
     let of_currency = |(number, currency): (usize, &Currency)| {
         let value =
             |place| user_column(number, place, measures).map_or(Ok(0), |name| column(row, &name));
@@ -170,58 +177,106 @@ fn of_users(
     currencies.iter().enumerate().map(of_currency).collect()
 }
 
-/// The key of a row.
-fn key(ask: &Ask, row: &QueryResult) -> Result<Vec<KeyPart>> {
-    let dimensions = ask.dimensions.iter().enumerate();
+/// The columns of an answer by their names.
+struct Names(HashMap<String, usize>);
+
+impl Names {
+    fn of(row: &QueryResult) -> Self {
+        Self(row.column_names().into_iter().zip(0..).collect())
+    }
+
+    fn place(&self, name: &str) -> Result<usize> {
+        let place = self.0.get(name).copied();
+        place.ok_or_else(|| Error::internal(format!("the rows of a report have no column {name}")))
+    }
+
+    /// The columns of the key's parts.
+    fn keys(&self, ask: &Ask) -> Result<Vec<usize>> {
+        let names = (0..ask.dimensions.len()).map(|place| format!("k{place}"));
+        names.map(|name| self.place(&name)).collect()
+    }
+}
+
+/// Where the columns of an answer stand: looked up once for all rows, of which a year of days has thousands.
+struct Columns {
+    /// Part and name of the piece.
+    piece: Option<(usize, usize)>,
+    day: Option<usize>,
+    currency: Option<usize>,
+    keys: Vec<usize>,
+    rows_read: usize,
+    values: Vec<usize>,
+}
+
+impl Columns {
+    fn of(ask: &Ask, names: &Names) -> Result<Self> {
+        let (values, is_of_sums) = match &ask.what {
+            What::Sums(measures) => (measures.len() + 1, true),
+            What::Users => (1, false),
+            What::ConversionLag | What::ValidationLag | What::Clicks => (2, false),
+        };
+        let place = |is_there: bool, name| is_there.then(|| names.place(name)).transpose();
+        let part = place(ask.tells_pieces(), "part")?;
+        Ok(Self {
+            piece: part.zip(place(ask.tells_pieces(), "piece")?),
+            day: place(is_of_sums && ask.per_day, "utc_day")?,
+            currency: place(is_of_sums, "currency")?,
+            keys: names.keys(ask)?,
+            rows_read: names.place("rows_read")?,
+            values: (0..values)
+                .map(|place| names.place(&format!("s{place}")))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    fn row(&self, ask: &Ask, row: &QueryResult) -> Result<Row> {
+        let piece = match self.piece {
+            Some((part, piece)) => {
+                let part: i32 = at(row, part)?;
+                (usize::try_from(part).unwrap_or(0), at(row, piece)?)
+            }
+            None => (0, 0),
+        };
+        let day = self.day.map(|place| at::<i64>(row, place)).transpose()?;
+        let currency = self.currency.map(|place| at::<String>(row, place));
+        Ok(Row {
+            piece,
+            day: day.map(|day| i32::try_from(day).unwrap_or(i32::MAX)),
+            currency: currency
+                .transpose()?
+                .map(|code| {
+                    Currency::parse(&code).map_err(|_| inconsistent("actions", code, "currency"))
+                })
+                .transpose()?,
+            key: key(ask, row, &self.keys)?,
+            rows_read: at(row, self.rows_read)?,
+            values: self
+                .values
+                .iter()
+                .map(|place| at(row, *place))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// The value of a row at a place.
+fn at<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T> {
+    row.try_get_by_index(place).map_err(Error::internal)
+}
+
+/// The key of a row, whose parts stand at these places.
+fn key(ask: &Ask, row: &QueryResult, places: &[usize]) -> Result<Vec<KeyPart>> {
+    let dimensions = ask.dimensions.iter().zip(places);
     dimensions
-        .map(|(place, dimension)| key_part(ask, row, place, *dimension))
+        .map(|(dimension, place)| key_part(ask, row, *place, *dimension))
         .collect()
 }
 
-fn to_row(ask: &Ask, row: &QueryResult) -> Result<Row> {
-    let sums = match &ask.what {
-        What::Sums(measures) => Some(measures.len() + 1),
-        _ => None,
-    };
-    let piece = if ask.tells_pieces() {
-        let part: i32 = column(row, "part")?;
-        (usize::try_from(part).unwrap_or(0), column(row, "piece")?)
-    } else {
-        (0, 0)
-    };
-    let day = (sums.is_some() && ask.per_day)
-        .then(|| column::<i64>(row, "utc_day"))
-        .transpose()?;
-    let currency = sums
-        .map(|_| column::<String>(row, "currency"))
-        .transpose()?;
-    let values = match (&ask.what, sums) {
-        (_, Some(count)) => count,
-        (What::Users, _) => 1,
-        _ => 2,
-    };
-    Ok(Row {
-        piece,
-        day: day.map(|day| i32::try_from(day).unwrap_or(i32::MAX)),
-        currency: currency
-            .map(|code| {
-                Currency::parse(&code).map_err(|_| inconsistent("actions", code, "currency"))
-            })
-            .transpose()?,
-        key: key(ask, row)?,
-        rows_read: column(row, "rows_read")?,
-        values: (0..values)
-            .map(|place| column(row, &format!("s{place}")))
-            .collect::<Result<_>>()?,
-    })
-}
-
 fn key_part(ask: &Ask, row: &QueryResult, place: usize, dimension: Dimension) -> Result<KeyPart> {
-    let name = format!("k{place}");
     let part = if is_id(dimension) {
-        column::<Option<Uuid>>(row, &name)?.map_or(KeyPart::None, KeyPart::Id)
+        at::<Option<Uuid>>(row, place)?.map_or(KeyPart::None, KeyPart::Id)
     } else {
-        column::<Option<String>>(row, &name)?.map_or(KeyPart::None, KeyPart::Text)
+        at::<Option<String>>(row, place)?.map_or(KeyPart::None, KeyPart::Text)
     };
     // A total has words for none, because no part of its key can be missing.
     if ask.fills_keys() && is_none(&part) {

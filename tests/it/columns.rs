@@ -5,17 +5,17 @@
 use crate::support::api::Api;
 use crate::support::check::seed;
 use crate::support::drafts::{Maker, Shape, at};
+use crate::support::report_requests::{first, orders, report_of};
 use crate::support::server::running;
 use crate::support::world::{World, block_on};
 use actiongraph::analytics::{report, segments};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::money::Currency;
-use actiongraph::domain::page::PageRequest;
 use actiongraph::domain::report::metric::Metric;
-use actiongraph::domain::report::{Bucket, Dimension, Report, ReportLimits, ReportRequest, Wanted};
-use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy};
+use actiongraph::domain::report::{Bucket, Dimension, Report, ReportLimits, ReportRequest};
+use actiongraph::domain::sales::{AxisRange, FactQuery, RankBy};
 use actiongraph::domain::segment::{ProductRules, UserRules};
-use actiongraph::domain::time::{Span, WeekStart, Zone};
+use actiongraph::domain::time::Span;
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Recorder};
 use actiongraph::worker;
@@ -29,41 +29,19 @@ const SHAPE: Shape = Shape {
 };
 
 fn all_time() -> AxisRange {
-    AxisRange {
-        axis: DateAxis::Ordered,
-        span: Span {
-            from: at("2026-01-01T00:00:00Z"),
-            to: at("2027-01-01T00:00:00Z"),
-        },
-        zone: Zone::UTC,
-    }
+    orders("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z", "UTC")
 }
 
 /// A report that no total can answer, because none knows how many items an action has.
 fn request(dimensions: &[Dimension], metrics: &[Metric], bucket: Option<Bucket>) -> ReportRequest {
     let any = Op::Gte(Value::Int(0));
     ReportRequest {
-        range: all_time(),
-        previous: all_time().span,
         filter: Filter::Test(ActionTest::Field(ActionField::ItemsCount, any)),
         dimensions: dimensions.to_vec(),
-        segments: Vec::new(),
         bucket,
-        week_start: WeekStart::Monday,
         metrics: metrics.to_vec(),
-        wanted: Wanted::default(),
-        having: Vec::new(),
-        order: Vec::new(),
-        page: PageRequest {
-            size: 10_000,
-            forward: true,
-            after: None,
-            before: None,
-        },
-        currency: None,
-        compare: None,
-        fill_gaps: false,
-        now: at("2026-07-01T00:00:00Z"),
+        page: first(10_000),
+        ..report_of(all_time())
     }
 }
 
@@ -291,7 +269,7 @@ fn a_question_of_columns_sends_one_statement_and_says_so() {
             None,
         );
         asked.wanted.explain = true;
-        asked.wanted.totals = true;
+        asked.wanted.totals.clone_from(&asked.metrics);
         let found = report::run(&world.tx(), world.read(0), &asked, ReportLimits::default())
             .await
             .unwrap();

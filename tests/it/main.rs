@@ -47,6 +47,7 @@ mod paging;
 mod parity;
 mod plans;
 mod postbacks;
+mod rankings;
 mod report_api;
 mod reports;
 mod sales;

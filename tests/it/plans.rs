@@ -3,8 +3,9 @@
 //! `UPDATE_GOLDEN=1` writes them. Citus runs PostgreSQL's statements; what is checked beyond is that each table in them
 //! is cut by the publisher.
 
-use crate::support::drafts::{at, currency};
+use crate::support::drafts::currency;
 use crate::support::naive_segment;
+use crate::support::report_requests::{first, orders, report_of};
 use crate::support::statement::tables;
 use actiongraph::analytics::report;
 use actiongraph::domain::filter::{
@@ -12,51 +13,20 @@ use actiongraph::domain::filter::{
 };
 use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::limits::Narrowing;
-use actiongraph::domain::page::{Direction, PageRequest};
+use actiongraph::domain::page::Direction;
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::plan::Plan;
 use actiongraph::domain::report::{
-    Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest, Wanted,
+    Bucket, Comparison, Dimension, Having, OrderKey, ReportOrder, ReportRequest, Wanted,
 };
 use actiongraph::domain::sales::{AxisRange, DateAxis};
 use actiongraph::domain::scope::WriteScope;
-use actiongraph::domain::time::{Span, WeekStart, Zone};
 use actiongraph::store::report::{Dialect, statements};
 use std::path::Path;
 
-/// A request for everything of a stretch of time.
+/// A request for the actions of a stretch of time.
 fn request(from: &str, to: &str, zone: &str) -> ReportRequest {
-    let span = Span {
-        from: at(from),
-        to: at(to),
-    };
-    ReportRequest {
-        range: AxisRange {
-            axis: DateAxis::Ordered,
-            span,
-            zone: Zone::parse(zone).unwrap(),
-        },
-        previous: Span::of_micros(span.from.micros() - span.micros(), span.from.micros()),
-        filter: Filter::default(),
-        dimensions: Vec::new(),
-        segments: Vec::new(),
-        bucket: None,
-        week_start: WeekStart::Monday,
-        metrics: vec![Metric::Actions],
-        wanted: Wanted::default(),
-        having: Vec::new(),
-        order: Vec::new(),
-        page: PageRequest {
-            size: 100,
-            forward: true,
-            after: None,
-            before: None,
-        },
-        currency: None,
-        compare: None,
-        fill_gaps: false,
-        now: at("2026-07-01T00:00:00Z"),
-    }
+    report_of(orders(from, to, zone))
 }
 
 fn most(metric: Metric, code: Option<&str>) -> Vec<ReportOrder> {
@@ -64,15 +34,6 @@ fn most(metric: Metric, code: Option<&str>) -> Vec<ReportOrder> {
         key: OrderKey::Metric(metric, code.map(currency)),
         direction: Direction::Desc,
     }]
-}
-
-fn page(size: u32) -> PageRequest {
-    PageRequest {
-        size,
-        forward: true,
-        after: None,
-        before: None,
-    }
 }
 
 /// Requests by name, each of which shows another way to an answer.
@@ -87,7 +48,7 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                 dimensions: vec![Dimension::CategoryLevel1],
                 metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
                 order: most(Metric::Units, None),
-                page: page(10),
+                page: first(10),
                 ..quarter()
             },
         ),
@@ -110,13 +71,76 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
             },
         ),
         (
+            "categories-by-local-days",
+            ReportRequest {
+                dimensions: vec![Dimension::CategoryLevel1],
+                bucket: Some(Bucket::Day),
+                metrics: vec![Metric::Units],
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-15T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
+            "products-by-local-days",
+            ReportRequest {
+                dimensions: vec![Dimension::Product],
+                bucket: Some(Bucket::Day),
+                metrics: vec![Metric::Units],
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-15T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
+            "categories-over-90-local-days-compared",
+            ReportRequest {
+                dimensions: vec![Dimension::CategoryLevel1],
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                wanted: Wanted {
+                    compared: vec![Metric::Units],
+                    ..Wanted::default()
+                },
+                order: most(Metric::Units, None),
+                page: first(10),
+                compare: Some(Comparison::PreviousPeriod),
+                ..request(
+                    "2026-04-01T18:30:00Z",
+                    "2026-06-30T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
+            "products-over-30-local-days-compared",
+            ReportRequest {
+                dimensions: vec![Dimension::Product],
+                metrics: vec![Metric::Actions, Metric::Units, Metric::Reward],
+                wanted: Wanted {
+                    compared: vec![Metric::Units],
+                    ..Wanted::default()
+                },
+                order: most(Metric::Units, None),
+                compare: Some(Comparison::YearBefore),
+                ..request(
+                    "2026-05-31T18:30:00Z",
+                    "2026-06-30T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
             "products-by-reward-with-totals",
             ReportRequest {
                 dimensions: vec![Dimension::Product],
                 metrics: vec![Metric::Reward],
                 wanted: Wanted {
-                    totals: true,
-                    others: true,
+                    totals: vec![Metric::Reward],
+                    others: vec![Metric::Reward],
                     ..Wanted::default()
                 },
                 order: most(Metric::Reward, Some("USD")),
@@ -192,7 +216,47 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                     Metric::ApprovalRate,
                 ],
                 compare: Some(Comparison::PreviousPeriod),
+                wanted: Wanted {
+                    compared: vec![Metric::ApprovedReward],
+                    ..Wanted::default()
+                },
                 ..quarter()
+            },
+        ),
+        (
+            "rows-totals-and-others-of-different-metrics",
+            ReportRequest {
+                dimensions: vec![Dimension::Country],
+                metrics: vec![Metric::Actions, Metric::ValidationLag],
+                wanted: Wanted {
+                    compared: vec![Metric::DeclinedActions],
+                    totals: vec![Metric::Users, Metric::Reward],
+                    // Users do not add up, so that nothing is left of them beside a page.
+                    others: vec![Metric::Users, Metric::Units],
+                    ..Wanted::default()
+                },
+                having: vec![Having {
+                    metric: Metric::ApprovedActions,
+                    currency: None,
+                    at_least: Some(1),
+                    at_most: None,
+                }],
+                order: most(Metric::OrderAmount, Some("USD")),
+                compare: Some(Comparison::YearBefore),
+                ..quarter()
+            },
+        ),
+        (
+            "totals-alone-converted",
+            ReportRequest {
+                dimensions: vec![Dimension::AdSpace],
+                bucket: Some(Bucket::Week),
+                wanted: Wanted {
+                    totals: vec![Metric::Reward, Metric::ConversionLag],
+                    ..Wanted::default()
+                },
+                currency: Some(currency("EUR")),
+                ..request("2026-05-04T00:00:00Z", "2026-06-01T00:00:00Z", "UTC")
             },
         ),
         (
@@ -216,6 +280,10 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                 metrics: vec![Metric::OrderAmount, Metric::AverageOrderAmount],
                 currency: Some(currency("EUR")),
                 compare: Some(Comparison::YearBefore),
+                wanted: Wanted {
+                    compared: vec![Metric::OrderAmount],
+                    ..Wanted::default()
+                },
                 ..request(
                     "2026-01-01T05:00:00Z",
                     "2026-07-01T04:00:00Z",
@@ -241,8 +309,8 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                     Op::Contains("Blog".to_owned()),
                 )))),
                 wanted: Wanted {
-                    totals: true,
-                    others: true,
+                    totals: vec![Metric::Clicks, Metric::Ctr, Metric::Cr, Metric::Ecpc],
+                    others: vec![Metric::Clicks],
                     ..Wanted::default()
                 },
                 ..quarter()
@@ -278,7 +346,7 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
                 segments: naive_segment::some_sets(PublisherId(1))[2..].to_vec(),
                 metrics: vec![Metric::Units],
                 wanted: Wanted {
-                    totals: true,
+                    totals: vec![Metric::Units],
                     ..Wanted::default()
                 },
                 ..quarter()

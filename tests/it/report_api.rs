@@ -480,6 +480,25 @@ fn only_what_is_selected_is_computed() {
         assert!(compared.len() > counts.len(), "{}", text(&compared));
         let change = sent("nodes { change(of: ACTIONS) { ratio } }").await;
         assert_eq!(change, compared);
+
+        // What one part of a report selects, no other part computes.
+        let sorted = |parts: &[&[String]]| {
+            let mut all = parts.concat();
+            all.sort_unstable();
+            all
+        };
+        let found = sent("nodes { values { actions } } totals { users }").await;
+        let of_totals = sent("totals { users }").await;
+        assert_eq!(sorted(&[&found]), sorted(&[&counts, &of_totals]));
+        let found = sent("nodes { values { users } } totals { actions }").await;
+        let of_totals = sent("totals { actions }").await;
+        assert_eq!(sorted(&[&found]), sorted(&[&users, &of_totals]));
+        let found = sent("nodes { values { users } compared { actions } }").await;
+        assert_eq!(sorted(&[&found, &counts]), sorted(&[&users, &compared]));
+        let found = sent("nodes { values { actions } running { users actions } } totalCount");
+        assert_eq!(found.await, running, "users do not add up");
+        let others = sent("nodes { values { actions } } others { users actions }").await;
+        is_silent(&others, "user_id");
     });
 }
 

@@ -7,6 +7,7 @@ use crate::support::drafts::{Shape, TEXTS, USERS, ZONES, at, currency, instant};
 use crate::support::naive_report::{Answer, CLICKS, Naive, Name, WHOLE};
 use crate::support::naive_segment;
 use crate::support::queries::{self, Pools};
+use crate::support::report_requests::{first, report_of};
 use crate::support::world::{Facts, Reads, World, runtime};
 use actiongraph::analytics::report;
 use actiongraph::domain::error::Code;
@@ -14,7 +15,7 @@ use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
-use actiongraph::domain::report::metric::{Metric, Unit};
+use actiongraph::domain::report::metric::{Metric, Unit, Values};
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportLimits,
@@ -275,6 +276,14 @@ fn weighted_flag(percent: u32) -> BoxedStrategy<bool> {
     (0..100u32).prop_map(move |dice| dice < percent).boxed()
 }
 
+/// The metrics of another part of a report than its rows: mostly some of all, whatever the rows have.
+fn beside(metrics: &[Metric], percent: u32) -> BoxedStrategy<Vec<Metric>> {
+    let some = subsequence(metrics.to_vec(), 0..metrics.len());
+    (weighted_flag(percent), some)
+        .prop_map(|(is_wanted, some)| if is_wanted { some } else { Vec::new() })
+        .boxed()
+}
+
 /// A request with the segments that its dimensions take. Their groups overlap, so nothing is summed up over them.
 fn with_segments(mut request: ReportRequest) -> ReportRequest {
     let subjects: Vec<Subject> = request
@@ -287,7 +296,7 @@ fn with_segments(mut request: ReportRequest) -> ReportRequest {
         .segments
         .retain(|set| subjects.contains(&set.subject));
     if !subjects.is_empty() {
-        request.wanted.others = false;
+        request.wanted.others.clear();
         request.wanted.running = false;
     }
     request
@@ -319,12 +328,7 @@ fn requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     key,
                     direction: Direction::Desc,
                 }],
-                page: PageRequest {
-                    size,
-                    forward: true,
-                    after: None,
-                    before: None,
-                },
+                page: first(size),
                 currency: None,
                 compare: None,
                 ..request
@@ -404,7 +408,12 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                 });
             (
                 (Just(dimensions), Just(bucket), range, filter),
-                subsequence(metrics.clone(), 0..metrics.len()),
+                (
+                    subsequence(metrics.clone(), 0..metrics.len()),
+                    beside(&metrics, 50),
+                    beside(&metrics, 80),
+                    beside(&metrics, 60),
+                ),
                 (
                     prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(having, 1..3)],
                     prop_oneof![
@@ -423,12 +432,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
         .prop_flat_map(|parts| {
             let page = (1u32..40, any::<bool>());
             let ahead = (0i64..90, 1i64..100);
-            let wanted = (
-                weighted_flag(50),
-                weighted_flag(40),
-                weighted_flag(80),
-                weighted_flag(60),
-            );
+            let wanted = (weighted_flag(50), weighted_flag(40));
             (Just(parts), ahead, page, wanted)
         })
         .prop_flat_map(move |parts| (Just(parts), week_start.clone()))
@@ -437,13 +441,13 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                 (
                     (
                         (dimensions, bucket, range, filter),
-                        metrics,
+                        (metrics, compared, totals, others),
                         (having, order),
                         (code, compare, fill_gaps),
                     ),
                     (ahead, length),
                     (size, forward),
-                    (groups, running, totals, others),
+                    (groups, running),
                 ),
                 week_start,
             )| {
@@ -459,16 +463,15 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     }
                 };
                 ReportRequest {
-                    range,
                     previous,
                     filter,
                     dimensions,
-                    segments: Vec::new(),
                     bucket,
                     week_start,
                     metrics,
                     wanted: Wanted {
                         groups,
+                        compared,
                         totals,
                         others,
                         running,
@@ -477,15 +480,13 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     having,
                     order,
                     page: PageRequest {
-                        size,
                         forward,
-                        after: None,
-                        before: None,
+                        ..first(size)
                     },
                     currency: code.map(currency),
                     compare,
                     fill_gaps,
-                    now: at("2026-07-01T00:00:00Z"),
+                    ..report_of(range)
                 }
             },
         )
@@ -577,23 +578,16 @@ fn compare(
             prop_assert_eq!(&row.running, &expected.running, "up to {:?}", row.key);
             names.push((time, row.key.clone()));
         }
-        prop_assert_eq!(report.totals.is_some(), request.wanted.totals);
-        if let Some(totals) = &report.totals {
-            prop_assert_eq!(&totals.values, &expected.totals, "totals");
-            prop_assert_eq!(
-                &totals.compared,
-                &expected.compared_totals,
-                "totals compared"
-            );
-        }
-        prop_assert_eq!(report.others.is_some(), request.wanted.others);
-        if request.currency.is_none() && request.wanted.others {
+        prop_assert_eq!(&report.totals, &expected.totals, "totals");
+        if request.wanted.others.is_empty() || request.currency.is_some() {
             // Where money is converted, the difference of rounded amounts is not the rounded difference.
-            prop_assert_eq!(
-                report.others.as_ref(),
-                Some(&naive.others(&expected.totals, &names)),
-                "others"
-            );
+            let metrics = |values: &Values| -> Vec<Metric> {
+                values.0.iter().map(|(metric, _)| *metric).collect()
+            };
+            prop_assert_eq!(metrics(&report.others), metrics(&expected.all), "others");
+        } else {
+            let others = naive.others(&expected.all, &names);
+            prop_assert_eq!(&report.others, &others, "others");
         }
     }
     Ok(())
@@ -668,18 +662,10 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) 
         let expected = naive.answer();
         compare(&request, &naive, &expected, &found)?;
         note(&seen, &request, &found[0]);
-        if request.currency.is_some() && !request.metrics.is_empty() {
-            let asked = |metric: &Metric| {
-                matches!(
-                    metric.definition().unit,
-                    Unit::Money | Unit::RatioPerCurrency
-                )
-            };
-            if request.metrics.iter().any(asked) {
-                let missing = found[0].missing_rates.iter();
-                let missing: Vec<_> = missing.map(|rate| (rate.from, rate.day)).collect();
-                prop_assert_eq!(missing, expected.missing.into_iter().collect::<Vec<_>>());
-            }
+        if request.currency.is_some() {
+            let missing = found[0].missing_rates.iter();
+            let missing: Vec<_> = missing.map(|rate| (rate.from, rate.day)).collect();
+            prop_assert_eq!(missing, expected.missing.into_iter().collect::<Vec<_>>());
         }
         Ok(())
     });
@@ -722,32 +708,19 @@ fn divided(
 ) -> ReportRequest {
     let (now, zone) = (at(now), Zone::parse(zone).unwrap());
     let period = range.resolve(now, zone, WeekStart::Monday).unwrap();
+    let range = AxisRange {
+        axis: DateAxis::Ordered,
+        span: period.current,
+        zone,
+    };
     ReportRequest {
-        range: AxisRange {
-            axis: DateAxis::Ordered,
-            span: period.current,
-            zone,
-        },
         previous: period.previous,
-        filter: Filter::default(),
         dimensions,
-        segments: Vec::new(),
         bucket: Some(bucket),
-        week_start: WeekStart::Monday,
         metrics: vec![Metric::Actions, Metric::Units],
-        wanted: Wanted::default(),
-        having: Vec::new(),
-        order: Vec::new(),
-        page: PageRequest {
-            size: 10_000,
-            forward: true,
-            after: None,
-            before: None,
-        },
-        currency: None,
-        compare: None,
-        fill_gaps: false,
+        page: first(10_000),
         now,
+        ..report_of(range)
     }
 }
 
@@ -869,8 +842,8 @@ fn stretches_are_compared_with_their_counterparts() {
             let mut request = divided(range, (now, zone), bucket, dimensions);
             request.metrics = vec![Metric::Actions, Metric::Users, Metric::Reward];
             request.compare = Some(comparison);
+            request.wanted.compared.clone_from(&request.metrics);
             request.fill_gaps = true;
-            request.wanted.totals = true;
             let found = walk(&runtime, &world, &request, 1).unwrap();
             let naive = Naive {
                 facts: &facts,
@@ -883,8 +856,8 @@ fn stretches_are_compared_with_their_counterparts() {
                 let compared = rows.filter_map(|(row, _)| row.compared.as_ref());
                 let actions = compared.filter_map(|values| values.order(Metric::Actions, None));
                 let sum: i64 = actions.sum();
-                let totals = found[0].totals.as_ref().unwrap().compared.as_ref().unwrap();
-                assert_eq!(Some(sum), totals.order(Metric::Actions, None), "{range:?}");
+                let all = naive.actions_compared_with();
+                assert_eq!(sum, i64::try_from(all).unwrap(), "{range:?}");
                 counted += sum;
             }
         }

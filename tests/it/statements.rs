@@ -66,7 +66,7 @@ const SHAPES: &[(&str, usize, &str)] = &[
     ),
     (
         "top categories with products",
-        6,
+        7,
         "query($first: Int) { topSellingCategories(range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
          first: $first) { totals { units } nodes { rank share change { ratio } category { name } \
          products(first: 3) { nodes { units product { name } } } } } }",
@@ -125,7 +125,7 @@ const SHAPES: &[(&str, usize, &str)] = &[
     ),
     (
         "a report by products, with what it hangs on",
-        6,
+        5,
         "query($first: Int) { report(first: $first, range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}, \
          groupBy: [PRODUCT]) { totalCount totals { units } nodes { filter values { units } share(of: UNITS) \
          change(of: UNITS) { ratio } key { product { name category { name } } } } } }",

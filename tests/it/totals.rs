@@ -1,5 +1,7 @@
 //! Totals equal the facts after every step, whatever arrives; what differs is found, and rebuilt.
 
+mod rebuilt;
+
 use crate::columns;
 use crate::support::check::seed;
 use crate::support::dice::Dice;

@@ -2,38 +2,38 @@
 //!
 //! A request becomes a [`plan`] without a database; each question of it is one statement; what comes back is shaped in
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
-//! for and one for clicks; as many again for the totals, and all of that once more where periods are compared; and one
-//! each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
+//! for and one for clicks; as many for what is asked for of the totals, and of the groups of a period that is compared with;
+//! and one each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
 //! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
 //! and by themselves where that is too many.
 
+mod check;
+pub(super) mod fact_limit;
 mod pieces;
 mod plan;
 mod shape;
 
-pub use plan::{MAX_SEGMENTS, plan};
+pub use check::MAX_SEGMENTS;
+pub use plan::plan;
 
 use crate::domain::columns::can_answer;
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
-use crate::domain::report::buckets::closing_days;
 use crate::domain::report::measured::FINE;
 use crate::domain::report::measured::{Base, Bases, Measured, round};
 use crate::domain::report::metric::Standing;
 use crate::domain::report::plan::{Ask, PeriodPlan, Plan, Source};
 use crate::domain::report::rates::Rates;
-use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest, ReportRow};
-use crate::domain::sales::{AxisRange, DateAxis};
+use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest};
+use crate::domain::sales::AxisRange;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::columns::report::currencies;
 use crate::store::rates::of_currency;
-use crate::store::report::{
-    Answer, Dialect, count_clicks, count_facts, explained, from_columns, from_tables,
-};
+use crate::store::report::{Answer, Dialect, count_clicks, explained, from_columns, from_tables};
+use fact_limit::FactLimit;
 use shape::{Exchange, Gatherer, Groups, Shaping};
-use std::collections::BTreeSet;
 
 /// Answers a report.
 ///
@@ -49,10 +49,15 @@ pub async fn run(
     let mut reader = Reader {
         tx,
         scope,
+        limit: FactLimit {
+            tx,
+            scope,
+            limits,
+            reader: "the report",
+        },
         reading: Reading::default(),
         from_columns: 0,
         uncounted: Vec::new(),
-        limits,
         forced: plan.forced.join(", and "),
     };
     reader.prepare(&mut plan).await?;
@@ -65,34 +70,19 @@ pub async fn run(
     let mut exchange = reader.exchange(&plan, request.currency).await?;
     let groups = current.groups.finish(&mut exchange);
     let totals = totals_of(current.totals, &mut exchange);
-    let compared = compared.map(|period| {
-        (
-            period.groups.finish(&mut exchange),
-            totals_of(period.totals, &mut exchange),
-        )
-    });
+    let compared = compared.map(|period| period.groups.finish(&mut exchange));
     let shaping = Shaping {
         request,
         slots: &plan.current.slots,
         bases: &bases,
     };
-    let shaped = shaping.shape(groups, compared.as_ref().map(|(groups, _)| groups))?;
+    let shaped = shaping.shape(groups, compared.as_ref())?;
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
-    let wanted = request.wanted;
-    let others = wanted.others.then(|| {
-        let mut rest = totals.clone();
-        rest.add(&shaped.page_sums, -1);
-        rest.sums(&request.metrics, over_items)
-    });
-    let totals = wanted.totals.then(|| ReportRow {
-        time: request.bucket.map(|_| request.range.span),
-        key: Vec::new(),
-        values: totals.values(&request.metrics, &bases),
-        compared: compared
-            .as_ref()
-            .map(|(_, totals)| totals.values(&request.metrics, &bases)),
-        running: None,
-    });
+    let wanted = &request.wanted;
+    let mut rest = totals.clone();
+    rest.add(&shaped.page_sums, -1);
+    let others = rest.sums(&wanted.others, over_items);
+    let totals = totals.values(&wanted.totals, &bases);
     let explain = if wanted.explain {
         let texts = explained(&plan, scope, Dialect::of(tx));
         let from_columns = match reader.from_columns {
@@ -130,13 +120,13 @@ fn totals_of(gathered: Gatherer, exchange: &mut Exchange) -> Measured {
 struct Reader<'a> {
     tx: &'a ReadTx,
     scope: ReadScope,
+    /// What may be read.
+    limit: FactLimit<'a>,
     reading: Reading,
     /// How many questions columns in memory have answered.
     from_columns: usize,
     /// Ranges whose facts were not counted, because columns are expected to answer.
     uncounted: Vec<AxisRange>,
-    /// What may be read.
-    limits: ReportLimits,
     /// Why facts are read one by one, in words.
     forced: String,
 }
@@ -174,25 +164,12 @@ impl Reader<'_> {
         }
         let uncounted = self.uncounted.iter().position(|range| *range == ask.range);
         if let Some(place) = uncounted.filter(|_| ask.reads_facts()) {
-            let (found, _) = self.count(ask.range).await?;
+            let (found, _) = self.limit.count(ask.range).await?;
             let remedy = "ask for a shorter range, or leave that out";
-            self.limit_facts(found, &self.forced, remedy)?;
+            self.limit.refuse(found, &self.forced, remedy)?;
             self.uncounted.swap_remove(place);
         }
         from_tables(self.tx, self.scope, ask).await
-    }
-
-    /// Refuses to read more facts than are allowed; says why they would be read, and what to do about it.
-    fn limit_facts(&self, found: i64, why: &str, remedy: &str) -> Result<()> {
-        let most = self.limits.facts;
-        if found <= most {
-            return Ok(());
-        }
-        let message = format!(
-            "the report would read more than {most} actions one by one, because {why}; {remedy}"
-        );
-        let passed = PassedLimit::of("reportActions", most, found);
-        Err(Error::limit("range", passed, message))
     }
 
     /// The rates into a currency, where a question needs them.
@@ -235,20 +212,20 @@ impl Reader<'_> {
         for period in periods.into_iter().flatten() {
             let asks: Vec<&Ask> = period.groups.iter().chain(&period.totals).collect();
             self.limit_ends(&asks).await?;
-            let held = self.limit(&asks, remedy).await?;
+            let held = self.check(&asks, remedy).await?;
             period.fill(&held);
         }
         if let Some(base) = &plan.base {
             let remedy = "leave out expectedReward, which rests on 360 days whatever the range, or what no total is kept by";
             self.limit_ends(&[base]).await?;
-            self.limit(&[base], remedy).await?;
+            self.check(&[base], remedy).await?;
         }
         Ok(())
     }
 
     /// Refuses questions about one range that would read more of its facts than are allowed; gives the currencies of the
     /// facts, as far as they were looked for.
-    async fn limit(&mut self, asks: &[&Ask], remedy: &str) -> Result<Vec<Currency>> {
+    async fn check(&mut self, asks: &[&Ask], remedy: &str) -> Result<Vec<Currency>> {
         let mut of_facts = asks.iter().filter(|ask| ask.reads_facts());
         let Some(range) = of_facts.clone().next().map(|ask| ask.range) else {
             return Ok(Vec::new());
@@ -265,8 +242,8 @@ impl Reader<'_> {
         if is_short {
             return Ok(Vec::new());
         }
-        let (found, currencies) = self.count(range).await?;
-        self.limit_facts(found, &self.forced, remedy)?;
+        let (found, currencies) = self.limit.count(range).await?;
+        self.limit.refuse(found, &self.forced, remedy)?;
         Ok(currencies)
     }
 
@@ -285,12 +262,11 @@ impl Reader<'_> {
             return Ok(());
         }
         // That many are rarely in the whole range, which totals tell at once.
-        let (found, _) = self.count(ask.range).await?;
-        if found <= self.limits.facts {
+        let (found, _) = self.limit.count(ask.range).await?;
+        if found <= self.limit.limits.facts {
             return Ok(());
         }
-        let limit = self.limits.facts + 1;
-        let found = count_facts(self.tx, self.scope, ask.range.axis, &ends, limit).await?;
+        let found = self.limit.count_in(ask.range.axis, &ends).await?;
         let why = format!(
             "stretches of time in {} begin or end inside the cells of {}",
             ask.range.zone.name(),
@@ -298,7 +274,7 @@ impl Reader<'_> {
         );
         let remedy =
             "ask for a shorter range, for longer stretches of time, or with timeZone: \"UTC\"";
-        self.limit_facts(found, &why, remedy)
+        self.limit.refuse(found, &why, remedy)
     }
 
     /// Refuses a report that would read more counts of clicks by SubID than are allowed: there can be as many as users.
@@ -312,7 +288,7 @@ impl Reader<'_> {
             });
             let Some((slot, span)) = found else { continue };
             let stretch = (span.from.micros(), span.to.micros());
-            let most = self.limits.facts;
+            let most = self.limit.limits.facts;
             if count_clicks(self.tx, self.scope, slot, stretch, most + 1).await? > most {
                 return Err(Error::limit(
                     "range",
@@ -325,37 +301,5 @@ impl Reader<'_> {
             }
         }
         Ok(())
-    }
-
-    /// How many actions lie in a range, or at least more than are allowed; and in which currencies, on the axis of
-    /// orders.
-    async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
-        if range.axis == DateAxis::Ordered {
-            let asked = plan::count(range, self.scope.narrowing());
-            let rows = match from_columns(self.tx, self.scope, &asked).await? {
-                Some(answer) => answer.rows,
-                None => from_tables(self.tx, self.scope, &asked).await?.rows,
-            };
-            let found = rows.iter().filter_map(|row| row.values.first()).sum();
-            let currencies: BTreeSet<Currency> =
-                rows.iter().filter_map(|row| row.currency).collect();
-            return Ok((found, currencies.into_iter().collect()));
-        }
-        let stretch = match range.axis {
-            DateAxis::Closed => closing_days(range.span, range.zone),
-            _ => Some((range.span.from.micros(), range.span.to.micros())),
-        };
-        let Some(stretch) = stretch else {
-            return Ok((0, Vec::new()));
-        };
-        let found = count_facts(
-            self.tx,
-            self.scope,
-            range.axis,
-            &[stretch],
-            self.limits.facts + 1,
-        )
-        .await?;
-        Ok((found, Vec::new()))
     }
 }

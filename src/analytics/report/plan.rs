@@ -1,17 +1,17 @@
 //! From a request to its plan: which questions, to which sources. Pure.
 
+use super::check::check;
 use super::pieces::{Pieces, divided, whole};
 use super::shape::default_order;
 use crate::analytics::catalog::{CATALOG, Question, clicks, why_facts};
-use crate::domain::error::{Error, PassedLimit, Result};
+use crate::domain::error::Result;
 use crate::domain::filter::Filter;
 use crate::domain::limits::Narrowing;
 use crate::domain::page::Direction;
 use crate::domain::report::buckets::{closing_days, divide, earlier};
-use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit};
+use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit, adds_up};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
-use crate::domain::rule::Subject;
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Span};
 use crate::domain::totals::{Grain, Total, cover};
@@ -22,36 +22,55 @@ const BASE_ENDS: i64 = 30;
 /// How long that stretch is, in days.
 const BASE_LASTS: i64 = 360;
 
-/// How many segments a report can be grouped by.
-pub const MAX_SEGMENTS: usize = 20;
-
 /// Plans a report for whoever sees the rows that `narrowing` leaves.
 ///
 /// # Errors
 /// When the request contradicts itself, or would be divided into too many stretches of time.
 pub fn plan(request: &ReportRequest, narrowing: Narrowing) -> Result<Plan> {
     check(request)?;
-    let metrics = metrics(request);
     let planner = Planner {
         request,
         narrowing,
-        clicks: clicks_of(request, narrowing, &metrics)?,
-        metrics,
+        clicks: clicks_of(request, narrowing)?,
         over_items: request.dimensions.iter().any(|by| by.is_of_items()),
     };
     planner.plan()
 }
 
-/// The metrics that a report measures: those asked for, and those that it is ordered and cut by.
-pub(super) fn metrics(request: &ReportRequest) -> Vec<Metric> {
+/// All metrics that a report measures somewhere.
+pub(super) fn metrics(request: &ReportRequest) -> BTreeSet<Metric> {
+    let wanted = &request.wanted;
+    let beside = wanted.compared.iter().chain(&wanted.totals);
+    let beside = beside.chain(&wanted.others).copied();
+    let mut all = metrics_of_groups(request);
+    all.extend(beside);
+    all
+}
+
+/// The metrics that are measured of each group: those asked for, those that the list is ordered and cut by, and those that
+/// the page is taken off the totals of.
+fn metrics_of_groups(request: &ReportRequest) -> BTreeSet<Metric> {
     let ordered = request.order.iter().filter_map(|order| match order.key {
         OrderKey::Metric(metric, _) => Some(metric),
         OrderKey::Dimension(_) | OrderKey::Time => None,
     });
     let had = request.having.iter().map(|having| having.metric);
     let asked = request.metrics.iter().copied();
-    let all: BTreeSet<Metric> = asked.chain(ordered).chain(had).collect();
-    all.into_iter().collect()
+    let taken_off = metrics_of_others(request);
+    asked.chain(ordered).chain(had).chain(taken_off).collect()
+}
+
+/// The metrics that are measured of all facts: those asked for, and those that the page is taken off.
+fn metrics_of_totals(request: &ReportRequest) -> BTreeSet<Metric> {
+    let asked = request.wanted.totals.iter().copied();
+    asked.chain(metrics_of_others(request)).collect()
+}
+
+/// What is asked for of the totals less the page, as far as it adds up: the rest is not answered.
+fn metrics_of_others(request: &ReportRequest) -> impl Iterator<Item = Metric> {
+    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
+    let asked = request.wanted.others.iter().copied();
+    asked.filter(move |metric| adds_up(*metric, over_items))
 }
 
 /// Whether a metric is of money, in a currency each.
@@ -63,13 +82,9 @@ pub(super) fn is_of_money(metric: Metric) -> bool {
 }
 
 /// Where clicks and views are read: decided once for a report, so that its rows add up to its totals.
-fn clicks_of(
-    request: &ReportRequest,
-    narrowing: Narrowing,
-    metrics: &[Metric],
-) -> Result<Option<Source>> {
+fn clicks_of(request: &ReportRequest, narrowing: Narrowing) -> Result<Option<Source>> {
     let mut measures = Vec::new();
-    for metric in metrics.iter().map(|metric| metric.definition()) {
+    for metric in metrics(request).iter().map(|metric| metric.definition()) {
         measures.extend(metric.of_clicks().then_some(Measure::Clicks));
         measures.extend(metric.of_views().then_some(Measure::Views));
     }
@@ -86,129 +101,10 @@ fn clicks_of(
     clicks(&question, request.bucket).map(Some)
 }
 
-fn check(request: &ReportRequest) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    for dimension in &request.dimensions {
-        if !seen.insert(*dimension) {
-            let word = dimension.as_str();
-            return Err(Error::bad_input(
-                "groupBy",
-                format!("{word} is listed twice; list each dimension once"),
-            ));
-        }
-    }
-    check_segments(request)?;
-    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
-    for metric in metrics(request) {
-        let definition = metric.definition();
-        if over_items && !definition.of_items && !definition.of_clicks() {
-            return Err(Error::bad_input(
-                "groupBy",
-                format!(
-                    "{} is a metric of whole actions; it cannot be asked for by product or category",
-                    metric.as_str()
-                ),
-            ));
-        }
-    }
-    let needs_currency = |field: &str, metric: Metric| {
-        Error::bad_input(
-            field,
-            format!(
-                "{} has a value in each currency; name the currency to go by",
-                metric.as_str()
-            ),
-        )
-    };
-    for having in &request.having {
-        if is_of_money(having.metric) && having.currency.is_none() {
-            return Err(needs_currency("having", having.metric));
-        }
-    }
-    for order in &request.order {
-        match order.key {
-            OrderKey::Metric(metric, None) if is_of_money(metric) => {
-                return Err(needs_currency("orderBy", metric));
-            }
-            OrderKey::Dimension(dimension) if !request.dimensions.contains(&dimension) => {
-                let word = dimension.as_str();
-                return Err(Error::bad_input(
-                    "orderBy",
-                    format!("the report is not grouped by {word}; add it to groupBy"),
-                ));
-            }
-            OrderKey::Time if request.bucket.is_none() => {
-                return Err(Error::bad_input(
-                    "orderBy",
-                    "the report is not divided by time; add a bucket",
-                ));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Segments and the dimensions that take them go together, and what adds up needs groups that do not overlap.
-fn check_segments(request: &ReportRequest) -> Result<()> {
-    for by in &request.dimensions {
-        let Some(subject) = by.segments_of() else {
-            continue;
-        };
-        let many = request
-            .segments
-            .iter()
-            .filter(|set| set.subject == subject)
-            .count();
-        if many == 0 {
-            let message = format!(
-                "the report is grouped by {}, but segments and builtInSegments name none of {}: say which, at most {MAX_SEGMENTS}",
-                by.as_str(),
-                subject.as_str()
-            );
-            return Err(Error::bad_input("segments", message));
-        }
-        if many > 1 && (request.wanted.others || request.wanted.running) {
-            let message = format!(
-                "{many} segments can overlap, and an action counts in each, so neither others nor running sums mean \
-                 anything: leave them out, or group by one segment"
-            );
-            return Err(Error::bad_input("segments", message));
-        }
-    }
-    if request.segments.len() > MAX_SEGMENTS {
-        let message = format!(
-            "segments and builtInSegments name {}, the most is {MAX_SEGMENTS}: ask in several reports",
-            request.segments.len()
-        );
-        let passed = PassedLimit::of("reportSegments", MAX_SEGMENTS, request.segments.len());
-        return Err(Error::limit("segments", passed, message));
-    }
-    let unused = request.segments.iter().find(|set| {
-        let takes = |by: &Dimension| by.segments_of() == Some(set.subject);
-        !request.dimensions.iter().any(takes)
-    });
-    if let Some(set) = unused {
-        let word = set.subject.as_str();
-        let dimension = match set.subject {
-            Subject::Users => Dimension::UserSegment,
-            Subject::Products => Dimension::ProductSegment,
-        };
-        let message = format!(
-            "the segment {:?} is one of {word}, which the report is not grouped by: add {} to groupBy, or filter by it",
-            set.name,
-            dimension.as_str()
-        );
-        return Err(Error::bad_input("segments", message));
-    }
-    Ok(())
-}
-
 /// A request being planned.
 struct Planner<'a> {
     request: &'a ReportRequest,
     narrowing: Narrowing,
-    metrics: Vec<Metric>,
     /// Where clicks and views are read, if there is a metric of them.
     clicks: Option<Source>,
     over_items: bool,
@@ -221,6 +117,17 @@ struct Topic<'a> {
     slots: &'a [Span],
     dimensions: &'a [Dimension],
     item_sums: bool,
+    /// Whether sums are of single days, because they are converted.
+    per_day: bool,
+}
+
+/// Part of a report: how its facts are divided, and what is measured of the groups.
+struct Division<'a> {
+    range: AxisRange,
+    slots: &'a [Span],
+    dimensions: &'a [Dimension],
+    item_sums: bool,
+    metrics: BTreeSet<Metric>,
 }
 
 impl Planner<'_> {
@@ -240,9 +147,9 @@ impl Planner<'_> {
             let slots = earlier(&slots, (range, span), comparison, zone);
             (request.range.with_span(span), slots)
         });
-        let current = self.period(request.range, slots, &mut forced);
-        let compared = compared.map(|(range, slots)| self.period(range, slots, &mut forced));
-        let base = self.metrics.contains(&Metric::ExpectedReward).then(|| {
+        let current = self.current(slots, &mut forced);
+        let compared = compared.map(|(range, slots)| self.compared(range, slots, &mut forced));
+        let base = metrics(request).contains(&Metric::ExpectedReward).then(|| {
             let end = request.now.micros() - BASE_ENDS * DAY_US;
             let topic = Topic {
                 what: What::Sums(vec![
@@ -255,11 +162,9 @@ impl Planner<'_> {
                 slots: &[],
                 dimensions: &[],
                 item_sums: false,
-            };
-            Ask {
                 per_day: false,
-                ..self.ask(topic, &mut forced)
-            }
+            };
+            self.ask(topic, &mut forced)
         });
         Ok(Plan {
             current,
@@ -269,34 +174,32 @@ impl Planner<'_> {
         })
     }
 
-    /// The questions about a range that is divided into these stretches, if it is.
-    fn period(
-        &self,
-        range: AxisRange,
-        slots: Vec<Span>,
-        forced: &mut BTreeSet<String>,
-    ) -> PeriodPlan {
+    /// The questions about the range, which is divided into these stretches, if it is.
+    fn current(&self, slots: Vec<Span>, forced: &mut BTreeSet<String>) -> PeriodPlan {
         let request = self.request;
+        let range = request.range;
         if range.span.is_empty() {
             return PeriodPlan::default();
         }
-        let wanted = request.wanted;
         let mut totals = Vec::new();
-        if wanted.totals || wanted.others {
-            let all = self.asks(range, &[], &[], self.over_items, forced);
-            // Only what adds up has others.
-            let adds_up = |ask: &Ask| matches!(ask.what, What::Sums(_) | What::Clicks);
-            totals = all
-                .into_iter()
-                .filter(|ask| wanted.totals || adds_up(ask))
-                .collect();
+        let of_totals = metrics_of_totals(request);
+        if !of_totals.is_empty() {
+            let division = Division {
+                range,
+                slots: &[],
+                dimensions: &[],
+                item_sums: self.over_items,
+                metrics: of_totals,
+            };
+            totals = self.asks(division, forced);
         }
-        let alone = request.page.size == 0 && !wanted.groups && !wanted.others;
-        let mut groups = if alone {
-            Vec::new()
-        } else {
-            self.asks(range, &slots, &request.dimensions, false, forced)
-        };
+        let wanted = &request.wanted;
+        let alone = request.page.size == 0 && !wanted.groups && wanted.others.is_empty();
+        let mut groups = Vec::new();
+        if !alone {
+            let metrics = metrics_of_groups(request);
+            groups = self.groups(range, &slots, metrics, forced);
+        }
         let top = self.top(&groups);
         if let (Some(top), Some(ask)) = (top, groups.first_mut()) {
             ask.top = Some(top);
@@ -308,17 +211,47 @@ impl Planner<'_> {
         }
     }
 
-    /// The questions about the groups of a period: the sums first, then what does not add up, each by itself.
-    fn asks(
+    /// The questions about the period that is compared with: about its groups, by what is asked for of them.
+    fn compared(
+        &self,
+        range: AxisRange,
+        slots: Vec<Span>,
+        forced: &mut BTreeSet<String>,
+    ) -> PeriodPlan {
+        let asked: BTreeSet<Metric> = self.request.wanted.compared.iter().copied().collect();
+        if range.span.is_empty() || asked.is_empty() || self.request.page.size == 0 {
+            return PeriodPlan::default();
+        }
+        PeriodPlan {
+            groups: self.groups(range, &slots, asked, forced),
+            totals: Vec::new(),
+            slots,
+        }
+    }
+
+    fn groups(
         &self,
         range: AxisRange,
         slots: &[Span],
-        dimensions: &[Dimension],
-        item_sums: bool,
+        metrics: BTreeSet<Metric>,
         forced: &mut BTreeSet<String>,
     ) -> Vec<Ask> {
-        let needs: BTreeSet<Measure> = self
-            .metrics
+        let division = Division {
+            range,
+            slots,
+            dimensions: &self.request.dimensions,
+            item_sums: false,
+            metrics,
+        };
+        self.asks(division, forced)
+    }
+
+    /// The questions about the groups of a division: the sums first, then what does not add up, each by itself.
+    fn asks(&self, division: Division<'_>, forced: &mut BTreeSet<String>) -> Vec<Ask> {
+        let metrics = &division.metrics;
+        let of_money = metrics.iter().any(|metric| is_of_money(*metric));
+        let per_day = self.request.currency.is_some() && of_money;
+        let needs: BTreeSet<Measure> = metrics
             .iter()
             .flat_map(|metric| metric.definition().needs)
             .copied()
@@ -330,59 +263,38 @@ impl Planner<'_> {
             Measure::ValidationLag => Some(What::ValidationLag),
             _ => None,
         });
+        let topic = |what| Topic {
+            per_day: per_day && matches!(what, What::Sums(_)),
+            what,
+            range: division.range,
+            slots: division.slots,
+            dimensions: division.dimensions,
+            item_sums: division.item_sums,
+        };
         let mut asks = Vec::new();
-        if self.is_by_user(range, slots, dimensions) {
+        if is_by_user(&division) && !per_day {
             // Users are counted in the same statement.
             let counted = needs.contains(&Measure::Users).then_some(Measure::Users);
-            let topic = Topic {
-                what: What::Sums(sums.iter().copied().chain(counted).collect()),
-                range,
-                slots,
-                dimensions,
-                item_sums,
-            };
+            let what = What::Sums(sums.iter().copied().chain(counted).collect());
             asks.push(Ask {
                 per_user: Some(Vec::new()),
-                ..self.ask(topic, forced)
+                ..self.ask(topic(what), forced)
             });
         }
         let rest = others.filter(|what| asks.is_empty() || *what != What::Users);
         let first = asks.is_empty().then_some(What::Sums(sums));
-        let clicks = self.clicks.map(|_| What::Clicks);
+        let of_clicks = metrics.iter().any(|metric| metric.definition().of_clicks());
+        let clicks = of_clicks.then_some(What::Clicks);
         let rest: Vec<What> = first.into_iter().chain(clicks).chain(rest).collect();
-        for what in rest {
-            let topic = Topic {
-                what,
-                range,
-                slots,
-                dimensions,
-                item_sums,
-            };
-            asks.push(self.ask(topic, forced));
-        }
+        asks.extend(rest.into_iter().map(|what| self.ask(topic(what), forced)));
         asks
-    }
-
-    /// Whether facts are summed up by user first: where nothing but what users are divides them.
-    fn is_by_user(&self, range: AxisRange, slots: &[Span], dimensions: &[Dimension]) -> bool {
-        let of_users = |by: &Dimension| matches!(by, Dimension::UserAge | Dimension::UserFrequency);
-        range.axis == DateAxis::Ordered
-            && slots.is_empty()
-            && !dimensions.is_empty()
-            && dimensions.iter().all(of_users)
-            && !self.is_per_day()
-    }
-
-    /// Whether sums are of single days, because they are converted.
-    fn is_per_day(&self) -> bool {
-        self.request.currency.is_some() && self.metrics.iter().any(|metric| is_of_money(*metric))
     }
 
     /// The largest groups alone, where a page needs no others.
     fn top(&self, asks: &[Ask]) -> Option<Top> {
         let request = self.request;
         let page = &request.page;
-        let wanted = request.wanted;
+        let wanted = &request.wanted;
         let plain = request.bucket.is_none()
             // Few groups are quicker summed up at once.
             && request.dimensions.iter().any(|by| has_many_values(*by))
@@ -423,8 +335,7 @@ impl Planner<'_> {
 
     /// A question with its source: the smallest total that fits, else the facts.
     fn ask(&self, topic: Topic<'_>, forced: &mut BTreeSet<String>) -> Ask {
-        let per_day = matches!(topic.what, What::Sums(_)) && self.is_per_day();
-        let (source, pieces) = self.source(&topic, per_day, forced);
+        let (source, pieces) = self.source(&topic, forced);
         Ask {
             what: topic.what,
             source,
@@ -438,19 +349,14 @@ impl Planner<'_> {
                 self.request.segments.clone()
             },
             item_sums: topic.item_sums,
-            per_day,
+            per_day: topic.per_day,
             filter: self.request.filter.clone(),
             top: None,
             per_user: None,
         }
     }
 
-    fn source(
-        &self,
-        topic: &Topic<'_>,
-        per_day: bool,
-        forced: &mut BTreeSet<String>,
-    ) -> (Source, Pieces) {
+    fn source(&self, topic: &Topic<'_>, forced: &mut BTreeSet<String>) -> (Source, Pieces) {
         let measures: Vec<Measure> = match (&topic.what, self.clicks) {
             (What::Clicks, source) => {
                 return (source.unwrap_or(Source::Clicks(None)), facts(topic));
@@ -473,7 +379,7 @@ impl Planner<'_> {
                 .grains()
                 .iter()
                 .copied()
-                .filter(|grain| !per_day || *grain <= Grain::Day)
+                .filter(|grain| !topic.per_day || *grain <= Grain::Day)
                 .collect();
             if let Some(pieces) = cells(topic, self.request.bucket, &grains) {
                 return (Source::Total(entry.total), pieces);
@@ -489,6 +395,15 @@ impl Planner<'_> {
         };
         (source, facts(topic))
     }
+}
+
+/// Whether facts are summed up by user first: where nothing but what users are divides them.
+fn is_by_user(division: &Division<'_>) -> bool {
+    let of_users = |by: &Dimension| matches!(by, Dimension::UserAge | Dimension::UserFrequency);
+    division.range.axis == DateAxis::Ordered
+        && division.slots.is_empty()
+        && !division.dimensions.is_empty()
+        && division.dimensions.iter().all(of_users)
 }
 
 /// Whether a publisher's actions can have very many values of a dimension.

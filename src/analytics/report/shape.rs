@@ -5,9 +5,7 @@ use crate::domain::filter::Value;
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Direction, Page};
 use crate::domain::report::measured::{Bases, FINE, Measured, MoneySums};
-use crate::domain::report::metric::{
-    Additivity, Measure, Metric, MetricValue, Quantiles, Standing, Unit, adds_up,
-};
+use crate::domain::report::metric::{Measure, Metric, MetricValue, Quantiles, Standing};
 use crate::domain::report::plan::{Ask, What};
 use crate::domain::report::rates::Rates;
 use crate::domain::report::{
@@ -42,37 +40,33 @@ struct Gathered {
     money: BTreeMap<(Currency, Option<i32>), DaySums>,
 }
 
-/// Gathers rows into groups.
+/// Gathers rows into groups. A year of days has thousands of rows of a few keys, so keys are numbered.
 #[derive(Default)]
 pub(super) struct Gatherer {
-    groups: HashMap<Name, Gathered>,
+    keys: HashMap<Vec<KeyPart>, usize>,
+    /// By stretch of time and number of the key.
+    groups: HashMap<(Option<usize>, usize), Gathered>,
 }
 
 impl Gatherer {
     /// Takes in the answer to a question; questions about sums come first.
     pub(super) fn take(&mut self, ask: &Ask, rows: Vec<Row>) {
-        for row in rows {
-            let whole = [(None, 1)];
-            let divided: Vec<(Option<usize>, i8)>;
-            let places: &[(Option<usize>, i8)] = if ask.tells_pieces() {
-                let known = ask.places.get(&row.piece);
-                divided = known
-                    .into_iter()
-                    .flatten()
-                    .map(|(slot, times)| (Some(*slot), *times))
-                    .collect();
-                &divided
-            } else {
-                &whole
-            };
-            for (slot, times) in places {
-                self.add(ask, &row, *slot, *times);
+        for mut row in rows {
+            let key = std::mem::take(&mut row.key);
+            let fresh = self.keys.len();
+            let key = *self.keys.entry(key).or_insert(fresh);
+            if !ask.tells_pieces() {
+                self.add(ask, &row, (None, key), 1);
+                continue;
+            }
+            let places = ask.places.get(&row.piece);
+            for (slot, times) in places.into_iter().flatten() {
+                self.add(ask, &row, (Some(*slot), key), *times);
             }
         }
     }
 
-    fn add(&mut self, ask: &Ask, row: &Row, slot: Option<usize>, times: i8) {
-        let name = (slot, row.key.clone());
+    fn add(&mut self, ask: &Ask, row: &Row, name: (Option<usize>, usize), times: i8) {
         let value = |place: usize| row.values.get(place).copied().unwrap_or(0);
         let What::Sums(measures) = &ask.what else {
             // Facts of a group that has none of the counted ones would be a fault of a total.
@@ -128,7 +122,13 @@ impl Gatherer {
     /// The groups that have an action, a click or a view, with their money converted where it is to be and can be.
     pub(super) fn finish(self, exchange: &mut Exchange) -> Groups {
         let mut groups = Groups::new();
-        for (name, gathered) in self.groups {
+        let mut keys = vec![Vec::new(); self.keys.len()];
+        for (key, number) in self.keys {
+            if let Some(held) = keys.get_mut(number) {
+                *held = key;
+            }
+        }
+        for ((slot, key), gathered) in self.groups {
             let mut measured = gathered.measured;
             let actions = measured.actions.first().copied().unwrap_or(0);
             if [actions, measured.clicks, measured.views] == [0; 3] {
@@ -142,7 +142,8 @@ impl Gatherer {
                     held.add(&sums, 1);
                 }
             }
-            groups.insert(name, measured);
+            let key = keys.get(key).cloned().unwrap_or_default();
+            groups.insert((slot, key), measured);
         }
         groups
     }
@@ -256,13 +257,13 @@ impl Shaping<'_> {
         let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         self.check_cursors(order.len())?;
         let running = self.running(&lines);
-        let lines: Vec<(usize, Line)> = lines.into_iter().enumerate().collect();
-        let page = Page::of_all(
-            lines,
-            &self.request.page,
-            |(_, line)| line.place.clone(),
-            |one, other| compare(one, other, &order),
-        );
+        let lines = lines.into_iter().enumerate().map(|(number, mut line)| {
+            let place = std::mem::take(&mut line.place);
+            ((number, line), place)
+        });
+        let page = Page::of_placed(lines, &self.request.page, |one, other| {
+            compare(one, other, &order)
+        });
         let mut page_sums = Measured::default();
         for ((_, line), _) in &page.rows {
             page_sums.add(&line.measured, 1);
@@ -275,7 +276,7 @@ impl Shaping<'_> {
                 // A stretch and the one that it is compared with have the same place.
                 let name = (line.slot, line.key.clone());
                 let found = groups.get(&name).unwrap_or(&none);
-                found.values(&self.request.metrics, self.bases)
+                found.values(&self.request.wanted.compared, self.bases)
             }),
             running: running
                 .get(number)
@@ -421,28 +422,17 @@ impl Shaping<'_> {
     }
 }
 
-/// By time, then downwards by the first metric that is a count and adds up.
+/// By time, then by the number of actions, the most first: it is known of each group, whatever is asked for.
 pub(super) fn default_order(request: &ReportRequest) -> Vec<ReportOrder> {
-    let over_items = request.dimensions.iter().any(|by| by.is_of_items());
-    let counts = |metric: &&Metric| {
-        let definition = metric.definition();
-        definition.unit == Unit::Count
-            && definition.additivity == Additivity::Additive
-            && (adds_up(**metric, over_items) || over_items)
-    };
     let time = request.bucket.map(|_| ReportOrder {
         key: OrderKey::Time,
         direction: Direction::Asc,
     });
-    let metric = request
-        .metrics
-        .iter()
-        .find(counts)
-        .map(|metric| ReportOrder {
-            key: OrderKey::Metric(*metric, None),
-            direction: Direction::Desc,
-        });
-    time.into_iter().chain(metric).collect()
+    let actions = ReportOrder {
+        key: OrderKey::Metric(Metric::Actions, None),
+        direction: Direction::Desc,
+    };
+    time.into_iter().chain([actions]).collect()
 }
 
 fn key_value(part: &KeyPart) -> Value {

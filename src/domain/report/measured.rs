@@ -79,65 +79,81 @@ impl Measured {
         }
     }
 
-    /// The sums of each currency shown.
-    fn shown(&self) -> BTreeMap<Currency, MoneySums> {
-        let mut shown: BTreeMap<Currency, MoneySums> = BTreeMap::new();
-        for ((currency, _), sums) in &self.money {
-            shown.entry(*currency).or_default().add(sums, 1);
+    /// What is added up over the money of each currency shown, in the order of their codes; `add` is told the currency of
+    /// the facts as well.
+    fn shown<S: Default>(&self, add: impl Fn(&mut S, Currency, &MoneySums)) -> Vec<(Currency, S)> {
+        let mut shown: Vec<(Currency, S)> = Vec::new();
+        // Those that are shown in one currency follow each other.
+        for ((currency, own), sums) in &self.money {
+            if shown.last().is_none_or(|(held, _)| held != currency) {
+                shown.push((*currency, S::default()));
+            }
+            if let Some((_, sum)) = shown.last_mut() {
+                add(sum, *own, sums);
+            }
         }
         shown
     }
 
     fn amounts(&self, of: impl Fn(&MoneySums) -> i128) -> MetricValue {
-        let shown = self.shown();
-        let money = shown.iter().map(|(currency, sums)| Money {
-            e4: round(of(sums), FINE),
-            currency: *currency,
+        let shown = self.shown(|sum: &mut i128, _, sums| *sum += of(sums));
+        let money = shown.into_iter().map(|(currency, sum)| Money {
+            e4: round(sum, FINE),
+            currency,
         });
         MetricValue::Money(money.collect())
     }
 
     /// Sums divided by counts; nothing in a currency that has none.
     fn averages(&self, of: impl Fn(&MoneySums) -> (i128, i64)) -> MetricValue {
-        let shown = self.shown();
-        let money = shown.iter().filter_map(|(currency, sums)| {
+        let shown = self.shown(|held: &mut (i128, i64), _, sums| {
             let (sum, count) = of(sums);
-            (count > 0).then(|| Money {
-                e4: round(sum, FINE * i128::from(count)),
-                currency: *currency,
-            })
+            held.0 += sum;
+            held.1 += count;
+        });
+        let counted = shown.into_iter().filter(|(_, (_, count))| *count > 0);
+        let money = counted.map(|(currency, (sum, count))| Money {
+            e4: round(sum, FINE * i128::from(count)),
+            currency,
         });
         MetricValue::Money(money.collect())
     }
 
     /// Reward that is on hold or approved, so many times, per click or view; nothing without any.
     fn earned(&self, times: i128, count: i64) -> MetricValue {
-        let of = |sums: &MoneySums, standing: Standing| at(&sums.reward, standing.place());
-        self.averages(|sums| {
-            let sum = of(sums, Standing::Pending) + of(sums, Standing::Approved);
-            (sum.saturating_mul(times), count)
-        })
+        let shown = self.shown(|sum: &mut i128, _, sums| {
+            *sum += at(&sums.reward, Standing::Pending.place());
+            *sum += at(&sums.reward, Standing::Approved.place());
+        });
+        let money = shown.into_iter().filter(|_| count > 0);
+        let money = money.map(|(currency, sum)| Money {
+            e4: round(sum.saturating_mul(times), FINE * i128::from(count)),
+            currency,
+        });
+        MetricValue::Money(money.collect())
     }
 
     fn effective_rates(&self) -> MetricValue {
         let any = Standing::Any.place();
-        let shown = self.shown();
-        let rates = shown.iter().map(|(currency, sums)| {
-            let [amount, reward] =
-                [&sums.order_amount, &sums.reward].map(|sums| round(at(sums, any), FINE));
-            (*currency, ratio(reward, amount))
+        let shown = self.shown(|held: &mut [i128; 2], _, sums| {
+            let [amount, reward] = held;
+            *amount += at(&sums.order_amount, any);
+            *reward += at(&sums.reward, any);
+        });
+        let rates = shown.into_iter().map(|(currency, sums)| {
+            let [amount, reward] = sums.map(|sum| round(sum, FINE));
+            (currency, ratio(reward, amount))
         });
         MetricValue::Ratios(rates.collect())
     }
 
     fn expected(&self, bases: &Bases) -> MetricValue {
-        let mut shown: BTreeMap<Currency, i128> = BTreeMap::new();
-        for ((currency, own), sums) in &self.money {
+        let shown = self.shown(|sum: &mut i128, own, sums| {
             let [approved, pending] = [Standing::Approved, Standing::Pending]
                 .map(|standing| at(&sums.reward, standing.place()));
-            let hope = bases.0.get(own).map_or(0, |base| base.part_of(pending));
-            *shown.entry(*currency).or_default() += approved + hope;
-        }
+            let hope = bases.0.get(&own).map_or(0, |base| base.part_of(pending));
+            *sum += approved + hope;
+        });
         let money = shown.into_iter().map(|(currency, sum)| Money {
             e4: round(sum, FINE),
             currency,

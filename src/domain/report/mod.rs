@@ -26,10 +26,10 @@ pub const MAX_BUCKETS: usize = 10_000;
 /// How many rows an answer of the database may have for one report: groups, times their currencies, times the days
 /// where money is converted.
 pub const MAX_ROWS: usize = 200_000;
-/// How many actions a report may read where no total answers it.
+/// How many actions a report or a ranking may read where no total answers it.
 pub const MAX_FACTS: i64 = 2_000_000;
 
-/// What a report may read.
+/// What a report or a ranking may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportLimits {
     /// Actions one by one, and likewise counts of clicks by SubID.
@@ -196,16 +196,19 @@ pub enum KeyPart {
     Text(String),
 }
 
-/// What is asked for beside the groups. What nobody asked for is not computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is asked for beside the values of the groups, each part with metrics of its own, once each and in the table's
+/// order. What nobody asked for is not computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// How many groups there are.
     pub groups: bool,
-    /// The totals; also where shares are asked for.
-    pub totals: bool,
-    /// The totals less the page.
-    pub others: bool,
-    /// Running sums.
+    /// Metrics of the groups in the period that is compared with, if one is ([`ReportRequest::compare`]).
+    pub compared: Vec<Metric>,
+    /// Metrics of the totals; also those that shares are of.
+    pub totals: Vec<Metric>,
+    /// Metrics of the totals less the page.
+    pub others: Vec<Metric>,
+    /// Running sums of the groups' metrics.
     pub running: bool,
     /// The plan and its statements.
     pub explain: bool,
@@ -271,15 +274,15 @@ pub struct ReportRequest {
     pub bucket: Option<Bucket>,
     /// The first day of weeks.
     pub week_start: WeekStart,
-    /// What is answered, each once, in the table's order. Metrics of [`ReportRequest::having`] and
-    /// [`ReportRequest::order`] need not be among them.
+    /// What is answered of each group, each once, in the table's order. Metrics of [`ReportRequest::having`],
+    /// [`ReportRequest::order`] and [`ReportRequest::wanted`] need not be among them.
     pub metrics: Vec<Metric>,
     /// What is answered beside the groups.
     pub wanted: Wanted,
     /// Which groups stay.
     pub having: Vec<Having>,
-    /// The order; where empty, by time, then downwards by the first metric that is a count and adds up. Ties by time and
-    /// key, groups without a value last.
+    /// The order; where empty, by time, then by the number of actions, the most first. Ties by time and key, groups without
+    /// a value last.
     pub order: Vec<ReportOrder>,
     /// The page.
     pub page: PageRequest,
@@ -338,11 +341,11 @@ pub struct Report {
     pub page: super::page::Page<ReportRow>,
     /// How many groups there are after `having`, if that was asked for.
     pub groups: Option<i64>,
-    /// All facts of the report, whatever `having` and page, if they were asked for. Over dimensions of cart items:
+    /// All facts of the report, whatever `having` and page: what was asked for of them. Over dimensions of cart items:
     /// money as the items say, actions whether they have items or not.
-    pub totals: Option<ReportRow>,
-    /// The totals less this page, if they were asked for: only what adds up ([`metric::adds_up`]).
-    pub others: Option<Values>,
+    pub totals: Values,
+    /// The totals less this page: what was asked for of them and adds up ([`metric::adds_up`]).
+    pub others: Values,
     /// Where it was read.
     pub reading: Reading,
     /// Which rates are missing; amounts that need them are answered in their own currency.

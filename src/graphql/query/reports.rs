@@ -167,7 +167,7 @@ impl ReportArgs {
     async fn report(&self, ctx: &Context<'_>) -> Result<ReportConnection> {
         let request = request(ctx)?;
         let selected = Selected::of(ctx.field())?;
-        if selected.wanted.explain {
+        if selected.explain {
             request.viewer.check_explain()?;
         }
         let filter = read_filter("filter", self.filter.as_ref(), request).await?;
@@ -268,7 +268,10 @@ impl ReportArgs {
             OrderKey::Dimension(_) | OrderKey::Time => None,
         });
         let others = others.chain(having.iter().map(|having| having.metric));
-        check_metrics(selected.metrics.iter().copied().chain(others), &dimensions)?;
+        check_metrics(
+            selected.all_metrics().into_iter().chain(others),
+            &dimensions,
+        )?;
         let week_start = self
             .how
             .week_start
@@ -292,7 +295,7 @@ impl ReportArgs {
             bucket,
             week_start,
             metrics: selected.metrics.iter().copied().collect(),
-            wanted: selected.wanted,
+            wanted: selected.wanted(),
             having,
             order,
             page,

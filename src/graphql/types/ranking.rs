@@ -23,7 +23,7 @@ use crate::domain::sales::{
 use crate::domain::time::Span;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, size};
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::error::{Failure, Result};
+use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter as read_filter;
@@ -121,14 +121,36 @@ pub struct Ranking {
     query: SalesQuery,
     previous: Span,
     totals: OnceCell<Result<Totals>>,
+    /// Whether columns in memory give the page: then nothing was read of the facts, nor counted.
+    by_columns: bool,
     info: AggregateInfo,
 }
 
 impl Ranking {
+    /// Refuses to read too many facts for the groups of a range.
+    async fn check(&self, facts: &FactQuery) -> Result<()> {
+        let (tx, scope) = (&self.request.tx, self.request.scope);
+        let limits = self.request.limits.reports;
+        Ok(top::check_groups(tx, scope, (facts, self.query.group), limits).await?)
+    }
+
+    async fn group_count(&self) -> Result<i64> {
+        if self.by_columns {
+            self.check(&self.query.facts).await?;
+        }
+        let (query, request) = (&self.query, &self.request);
+        let (facts, group, by) = (&query.facts, query.group, query.by);
+        Ok(top::group_count(&request.tx, request.scope, facts, group, by).await?)
+    }
+
     async fn totals(&self) -> Result<Totals> {
         let read = || async {
-            let totals = top::totals(&self.request.tx, self.request.scope, &self.query.facts).await;
-            totals.map_err(Failure::from)
+            let (facts, tx, scope) = (&self.query.facts, &self.request.tx, self.request.scope);
+            if self.by_columns {
+                let limits = self.request.limits.reports;
+                top::check_actions(tx, scope, facts, limits, top::REMEDY).await?;
+            }
+            Ok(top::totals(tx, scope, facts).await?)
         };
         self.totals.get_or_init(read).await.clone()
     }
@@ -181,33 +203,33 @@ impl RankingArgs {
             by,
             page,
         };
-        let rows = top::ranked(&request.tx, request.scope, &query).await?;
-        let asked = (Arc::clone(request), query.clone());
-        let count = Count::ask(move || {
-            let (request, query) = asked.clone();
-            async move {
-                let (tx, scope) = (&request.tx, request.scope);
-                Ok(top::group_count(tx, scope, &query.facts, query.group, query.by).await?)
-            }
-        });
-        let source = if sources::columns_rank(&request.tx, request.scope, &query).await? {
+        let by_columns = sources::columns_rank(&request.tx, request.scope, &query).await?;
+        let source = if by_columns {
             AggregateSource::Columns
         } else {
             AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group))
         };
         let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()), source);
-        let request = Arc::clone(request);
         let ranking = Arc::new(Ranking {
-            request,
+            request: Arc::clone(request),
             query,
             previous,
             totals: OnceCell::new(),
+            by_columns,
             info,
         });
+        if !by_columns {
+            ranking.check(&ranking.query.facts).await?;
+        }
+        let rows = top::ranked(&request.tx, request.scope, &ranking.query).await?;
+        let asked = Arc::clone(&ranking);
         Ok(Ranked {
             page: page_of_siblings(rows.map(Arc::new)),
             order,
-            count,
+            count: Count::ask(move || {
+                let ranking = Arc::clone(&asked);
+                async move { ranking.group_count().await }
+            }),
             ranking,
         })
     }
@@ -271,6 +293,7 @@ async fn change(row: &Member<SalesRow>, ranking: &Arc<Ranking>) -> Result<Change
         let keys: Vec<Option<Uuid>> = group.all().map(|row| row.key).collect();
         let (request, query) = (&ranking.request, &ranking.query);
         let before = query.facts.in_span(ranking.previous);
+        ranking.check(&before).await?;
         Ok(top::sums_of(&request.tx, request.scope, &before, query.group, &keys).await?)
     };
     let before: Arc<HashMap<Option<Uuid>, Sums>> = row.batch("previous", &(), load).await?;
@@ -558,16 +581,11 @@ impl TopProducts {
         let load = |group: Arc<Group<SalesRow>>| async move {
             let keys: Vec<Option<Uuid>> = group.all().map(|row| row.key).collect();
             let (request, query) = (&ranking.request, &ranking.query);
-            let (tx, scope) = (&request.tx, request.scope);
-            let lists = top::products_in(
-                tx,
-                scope,
-                &query.facts,
-                (query.group, &keys),
-                query.by,
-                first + 1,
-            )
-            .await?;
+            let (tx, scope, facts) = (&request.tx, request.scope, &query.facts);
+            let (group, limits) = (query.group, request.limits.reports);
+            top::check_products_in(tx, scope, (facts, group), limits).await?;
+            let within = (group, keys.as_slice());
+            let lists = top::products_in(tx, scope, facts, within, query.by, first + 1).await?;
             Ok(firsts(lists, first))
         };
         let lists: Arc<Firsts<Option<Uuid>>> = row.batch("products", &first, load).await?;

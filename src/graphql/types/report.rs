@@ -56,10 +56,10 @@ pub struct Asked {
     pub filter: Option<Map<String, Json>>,
     /// In which currencies money is looked at.
     pub currencies: Currencies,
-    /// All facts of the report, where something needs them.
-    pub totals: Option<report::ReportRow>,
-    /// The totals less the page, where they are selected.
-    pub others: Option<Values>,
+    /// What is asked for of all facts of the report.
+    pub totals: Values,
+    /// Likewise of the totals less the page.
+    pub others: Values,
 }
 
 /// A row, and what it is a row of.
@@ -163,12 +163,12 @@ impl ReportRow {
 
     fn share(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<f64>> {
         let currency = self.currency(of, given)?;
-        let totals = self.0.asked.totals.as_ref().map(|totals| &totals.values);
+        let totals = &self.0.asked.totals;
         let values = &self.0.row.values;
-        if self.lacks_rate(values, of) || totals.is_some_and(|totals| self.lacks_rate(totals, of)) {
+        if self.lacks_rate(values, of) || self.lacks_rate(totals, of) {
             return Ok(None);
         }
-        let base = totals.and_then(|totals| totals.order(of, currency));
+        let base = totals.order(of, currency);
         let part = values.order(of, currency);
         Ok(ratio(part.unwrap_or(0), base.unwrap_or(0)))
     }
@@ -471,13 +471,12 @@ connection! {
         /// The metrics of all actions of the report, whatever `having` and page. By product or category amounts and units
         /// are those of the cart items, counts are of all actions.
         async fn totals(&self) -> Option<ReportValues> {
-            let totals = self.more.asked.totals.as_ref()?;
-            Some(ReportValues(totals.values.clone()))
+            Some(ReportValues(self.more.asked.totals.clone()))
         }
 
         /// The totals less this page: all other groups as one. Metrics that do not add up are null.
         async fn others(&self) -> Option<ReportValues> {
-            self.more.asked.others.clone().map(ReportValues)
+            Some(ReportValues(self.more.asked.others.clone()))
         }
 
         /// How fresh and how complete these numbers are, and where they were read.

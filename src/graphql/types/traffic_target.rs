@@ -135,7 +135,8 @@ impl TrafficTargetArgs {
         let chosen = links.program_for(&self.destination.question(&none, request));
         let program = chosen.and_then(|program| links.program(program.id));
         let publisher = (&request.viewer.publisher, request.scope);
-        let plan = targets::plan(&request.tx, publisher, asked, chosen, request.now).await?;
+        let bounds = (request.now, request.limits.reports);
+        let plan = targets::plan(&request.tx, publisher, asked, chosen, bounds).await?;
         let order = fingerprint(&format!("trafficTargets {}", plan.query.currency));
         let page = self.page.request(ENTITIES, order)?;
         let rows = targets::targets(&request.tx, request.scope, &plan.query, &page).await?;
@@ -204,7 +205,8 @@ impl TrafficTarget {
             let ids: Vec<Uuid> = group.all().map(|row| row.product_id).collect();
             let (request, plan) = (&list.request, &list.plan);
             let (tx, scope) = (&request.tx, request.scope);
-            Ok(targets::units_in(tx, scope, &plan.query, plan.previous, &ids).await?)
+            let asked = (ids.as_slice(), request.limits.reports);
+            Ok(targets::units_in(tx, scope, &plan.query, plan.previous, asked).await?)
         };
         let before: Arc<HashMap<Uuid, i64>> = self.row.batch("previous", &(), load).await?;
         Ok(before.get(&self.row.product_id).copied().unwrap_or(0))

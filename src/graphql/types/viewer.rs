@@ -252,7 +252,8 @@ pub struct Limits {
     report_stretches: i32,
     /// Segments that one report names.
     report_segments: i32,
-    /// Actions, or counts of clicks by SubID, that a report reads where no totals answer it.
+    /// Actions that a report, a top list or `trafficTargets` reads one by one where no totals answer it; counts of clicks by SubID
+    /// that a report reads.
     report_actions: i32,
     /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
     /// days where money is converted.

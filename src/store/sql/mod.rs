@@ -92,6 +92,18 @@ impl Sql {
         self.push(" IN ").bind_all(ids.iter().chain(more).copied())
     }
 
+    /// Appends the test whether a column holds one of these numbers: on PostgreSQL bound as one value, so that the text is
+    /// the same, and quickly read, for thousands of them.
+    pub fn among_numbers(&mut self, column: &str, numbers: impl Iterator<Item = i64>) -> &mut Self {
+        self.push(column);
+        if self.backend == DbBackend::Postgres {
+            let numbers = numbers.map(Value::from).collect();
+            let numbers = Value::Array(ArrayType::BigInt, Some(Box::new(numbers)));
+            return self.push(" = ANY(").bind(numbers).push(")");
+        }
+        self.push(" IN ").bind_all(numbers)
+    }
+
     /// Appends a query for these ids, which are bound as one value, however many they are.
     pub fn listed(&mut self, ids: &[Uuid]) -> &mut Self {
         self.listed += ids.len();

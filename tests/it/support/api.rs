@@ -5,7 +5,9 @@ use super::world::World;
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
-use actiongraph::graphql::{Call, Engine, GraphqlRequest, Introspection, Method, Reply};
+use actiongraph::graphql::{
+    Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Reply,
+};
 use actiongraph::store::Recorder;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -22,9 +24,14 @@ pub(crate) struct Api {
 impl Api {
     /// A caller with the key of publisher `place`; the present is 1 July 2026.
     pub(crate) fn of(world: &World, place: usize) -> Self {
+        Self::with(world, place, EngineOptions::default())
+    }
+
+    /// Likewise, with other limits.
+    pub(crate) fn with(world: &World, place: usize, options: EngineOptions) -> Self {
         let statements = Recorder::default();
         Self {
-            engine: Engine::new(world.store.recorded(&statements)).unwrap(),
+            engine: Engine::with(world.store.recorded(&statements), options).unwrap(),
             viewer: Viewer {
                 publisher: world.publishers[place].clone(),
                 credential: Credential::LoopbackDemo,

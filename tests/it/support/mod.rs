@@ -17,6 +17,7 @@ pub(crate) mod naive;
 pub(crate) mod naive_report;
 pub(crate) mod naive_segment;
 pub(crate) mod queries;
+pub(crate) mod report_requests;
 pub(crate) mod server;
 pub(crate) mod statement;
 pub(crate) mod world;

@@ -49,7 +49,8 @@ pub(crate) struct Row {
 pub(crate) struct Answer {
     pub rows: Vec<Row>,
     pub totals: Values,
-    pub compared_totals: Option<Values>,
+    /// What is asked for of the totals less the page, as far as it adds up, of all facts.
+    pub all: Values,
     /// Currency and first day.
     pub missing: BTreeMap<Currency, i32>,
 }
@@ -321,22 +322,17 @@ impl<'a> Naive<'a> {
         let request = self.request;
         let mut missing = BTreeMap::new();
         let slots = self.slots(&request.range);
-        let mut groups = self.groups(&request.range, &slots);
+        let needed = self.needed();
+        let mut groups = self.groups(&request.range, &slots, &needed);
         if request.fill_gaps {
             self.fill(&mut groups);
         }
-        let before = request.compare.map(|comparison| {
-            let span = match comparison {
-                Comparison::PreviousPeriod => request.previous,
-                Comparison::YearBefore => request.range.span.year_before(request.range.zone),
-            };
-            request.range.with_span(span)
-        });
+        let before = self.before();
+        let asked_before = &request.wanted.compared;
         let slots_before = before
             .map(|range| self.slots_before(&slots, range.span))
             .unwrap_or_default();
-        let groups_before = before.map(|range| self.groups(&range, &slots_before));
-        let needed = self.needed();
+        let groups_before = before.map(|range| self.groups(&range, &slots_before, asked_before));
         let place_of: BTreeMap<(i64, i64), usize> = slots
             .iter()
             .enumerate()
@@ -361,7 +357,7 @@ impl<'a> Naive<'a> {
                 let group = groups.get(&name).filter(|_| !lost).cloned();
                 self.values(
                     &group.unwrap_or_default(),
-                    &request.metrics,
+                    asked_before,
                     self.over_items(),
                     &mut missing,
                 )
@@ -373,13 +369,13 @@ impl<'a> Naive<'a> {
         if let Some(groups) = &groups_before {
             // A rate can be missed by a group that is not shown.
             for group in groups.values() {
-                self.values(group, &needed, self.over_items(), &mut missing);
+                self.values(group, asked_before, self.over_items(), &mut missing);
             }
         }
         rows.sort_by(|one, other| {
             self.compare((one.0, one.1, &one.3), (other.0, other.1, &other.3))
         });
-        let additive = self.additive();
+        let additive = self.additive(&request.metrics);
         let mut sum = Group::default();
         let rows = rows
             .into_iter()
@@ -402,39 +398,35 @@ impl<'a> Naive<'a> {
                 }
             });
         let rows = rows.collect();
-        let all = |range: &AxisRange| {
-            let clicks = self.clicks(range);
-            Group {
-                actions: self
-                    .matching(range)
-                    .map(|action| (action.id, action))
-                    .collect(),
-                items: Vec::new(),
-                clicks: clicks.iter().map(|(_, row)| row.clicks).sum(),
-                views: clicks.iter().filter_map(|(_, row)| row.views).sum(),
-            }
-        };
-        let wanted = request.wanted.totals || request.wanted.others;
-        let mut totals = |range: &AxisRange| {
-            if wanted {
-                self.totals(&all(range), &mut missing)
-            } else {
-                Values::default()
-            }
-        };
-        let compared_totals = before.map(|range| totals(&range));
+        let others = self.additive(&request.wanted.others);
         Answer {
             rows,
-            totals: totals(&request.range),
-            compared_totals,
+            totals: self.totals(&request.wanted.totals, &mut missing),
+            all: self.totals(&others, &mut missing),
             missing,
         }
+    }
+
+    /// The period that is compared with.
+    fn before(&self) -> Option<AxisRange> {
+        let request = self.request;
+        let span = match request.compare? {
+            Comparison::PreviousPeriod => request.previous,
+            Comparison::YearBefore => request.range.span.year_before(request.range.zone),
+        };
+        Some(request.range.with_span(span))
+    }
+
+    /// How many actions the period has that is compared with.
+    pub(crate) fn actions_compared_with(&self) -> usize {
+        let before = self.before();
+        before.map_or(0, |range| self.matching(&range).count())
     }
 
     /// What remains of the totals beside some rows.
     pub(crate) fn others(&self, totals: &Values, page: &[Name]) -> Values {
         let range = &self.request.range;
-        let groups = self.groups(range, &self.slots(range));
+        let groups = self.groups(range, &self.slots(range), &self.needed());
         let mut missing = BTreeMap::new();
         let mut of_page = Group::default();
         for name in page {
@@ -442,7 +434,7 @@ impl<'a> Naive<'a> {
                 of_page.take(group);
             }
         }
-        let additive = self.additive();
+        let additive = self.additive(&self.request.wanted.others);
         let page = self.values(&of_page, &additive, self.over_items(), &mut missing);
         let less = additive.iter().map(|metric| {
             let value = match (totals.get(*metric).unwrap(), page.get(*metric).unwrap()) {
@@ -470,7 +462,7 @@ impl<'a> Naive<'a> {
         Values(less.collect())
     }
 
-    /// The metrics that are asked for, ordered by or cut by.
+    /// The metrics of groups that are asked for, ordered by, cut by, or taken off the totals.
     fn needed(&self) -> Vec<Metric> {
         let request = self.request;
         let mut needed = request.metrics.clone();
@@ -479,6 +471,10 @@ impl<'a> Naive<'a> {
             OrderKey::Metric(metric, _) => Some(metric),
             _ => None,
         }));
+        if request.order.is_empty() {
+            needed.push(Metric::Actions);
+        }
+        needed.extend(self.additive(&request.wanted.others));
         needed.sort_unstable();
         needed.dedup();
         needed
@@ -497,8 +493,8 @@ impl<'a> Naive<'a> {
         })
     }
 
-    /// The metrics asked for whose values add up over groups.
-    fn additive(&self) -> Vec<Metric> {
+    /// Those of some metrics whose values add up over groups.
+    fn additive(&self, metrics: &[Metric]) -> Vec<Metric> {
         let counts = [
             Metric::Actions,
             Metric::PendingActions,
@@ -522,7 +518,7 @@ impl<'a> Naive<'a> {
             Metric::Epc,
             Metric::Ecpm,
         ];
-        let metrics = self.request.metrics.iter().copied();
+        let metrics = metrics.iter().copied();
         metrics
             .filter(|metric| {
                 !(never.contains(metric) || self.over_items() && counts.contains(metric))
@@ -537,9 +533,9 @@ impl<'a> Naive<'a> {
         })
     }
 
-    /// The counts of clicks that the report counts, each as an action that has of an action what a count knows.
-    fn clicks(&self, range: &AxisRange) -> Vec<(Action, &'a Clicks)> {
-        if !self.needed().iter().any(|metric| CLICKS.contains(metric)) {
+    /// The counts of clicks that some metrics count, each as an action that has of an action what a count knows.
+    fn clicks(&self, range: &AxisRange, metrics: &[Metric]) -> Vec<(Action, &'a Clicks)> {
+        if !metrics.iter().any(|metric| CLICKS.contains(metric)) {
             return Vec::new();
         }
         let subids = [
@@ -640,7 +636,13 @@ impl<'a> Naive<'a> {
         edges.windows(2).map(|pair| (pair[0], pair[1])).collect()
     }
 
-    fn groups(&self, range: &AxisRange, slots: &[(i64, i64)]) -> BTreeMap<Name, Group<'a>> {
+    /// The groups that have an action or, where one of the metrics counts these, a click or a view.
+    fn groups(
+        &self,
+        range: &AxisRange,
+        slots: &[(i64, i64)],
+        metrics: &[Metric],
+    ) -> BTreeMap<Name, Group<'a>> {
         let slot_of = |at: i64| {
             let found = slots.iter().find(|(from, to)| (*from..*to).contains(&at));
             found.copied()
@@ -696,7 +698,7 @@ impl<'a> Naive<'a> {
                 }
             }
         }
-        for (action, row) in self.clicks(range) {
+        for (action, row) in self.clicks(range, metrics) {
             let time = slot_of(row.noon_us);
             let part = |by: &Dimension| self.key(&action, None, *by, range, &of_user);
             let key = self.request.dimensions.iter().map(part).collect();
@@ -803,21 +805,7 @@ impl<'a> Naive<'a> {
             .collect();
         if order.is_empty() {
             order.push((OrderKey::Time, Direction::Asc));
-            let counts = [
-                Metric::Actions,
-                Metric::PendingActions,
-                Metric::ApprovedActions,
-                Metric::DeclinedActions,
-                Metric::Units,
-                Metric::Clicks,
-                Metric::Views,
-            ];
-            let first = self
-                .request
-                .metrics
-                .iter()
-                .find(|metric| counts.contains(metric));
-            order.extend(first.map(|first| (OrderKey::Metric(*first, None), Direction::Desc)));
+            order.push((OrderKey::Metric(Metric::Actions, None), Direction::Desc));
         }
         for (key, direction) in order {
             let pair = [one, other].map(|(time, parts, values)| match key {
@@ -846,14 +834,24 @@ impl<'a> Naive<'a> {
     }
 
     /// The values of all facts: over items, their money and units, and all actions.
-    fn totals(&self, group: &Group<'a>, missing: &mut BTreeMap<Currency, i32>) -> Values {
-        let mut group = group.clone();
+    fn totals(&self, metrics: &[Metric], missing: &mut BTreeMap<Currency, i32>) -> Values {
+        let range = &self.request.range;
+        let clicks = self.clicks(range, metrics);
+        let mut group = Group {
+            actions: self
+                .matching(range)
+                .map(|action| (action.id, action))
+                .collect(),
+            items: Vec::new(),
+            clicks: clicks.iter().map(|(_, row)| row.clicks).sum(),
+            views: clicks.iter().filter_map(|(_, row)| row.views).sum(),
+        };
         for action in group.actions.values() {
             for item in self.facts.cart(action.id) {
                 group.items.push((action, item));
             }
         }
-        self.values(&group, &self.request.metrics, self.over_items(), missing)
+        self.values(&group, metrics, self.over_items(), missing)
     }
 
     fn values(

@@ -320,8 +320,8 @@ impl Writer<'_> {
             }
             sql.push(" AND t.grain = ").bind(grain.number());
             if part.beat().is_some() {
-                sql.push(" AND t.cell IN ")
-                    .bind_all(runs.iter().flat_map(|(from, to)| *from..*to));
+                let cells = runs.iter().flat_map(|(from, to)| *from..*to);
+                sql.push(" AND ").among_numbers("t.cell", cells);
             } else {
                 sql.push(" AND t.cell >= p.lo AND t.cell < p.hi");
             }

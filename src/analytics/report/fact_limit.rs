@@ -1,0 +1,118 @@
+//! How many facts a question may read one by one: what would be read is counted by totals first, and what is too much is
+//! refused with its reason and a remedy.
+
+use super::plan::count;
+use crate::domain::error::{Error, PassedLimit, Result};
+use crate::domain::money::Currency;
+use crate::domain::report::ReportLimits;
+use crate::domain::report::buckets::closing_days;
+use crate::domain::sales::{AxisRange, DateAxis};
+use crate::domain::scope::ReadScope;
+use crate::domain::time::Span;
+use crate::domain::totals::{Grain, Source};
+use crate::store::ReadTx;
+use crate::store::report::{count_facts, from_columns, from_tables};
+use std::collections::BTreeSet;
+
+/// What may be read in a transaction.
+#[derive(Clone, Copy)]
+pub(in crate::analytics) struct FactLimit<'a> {
+    /// The transaction.
+    pub tx: &'a ReadTx,
+    /// Whose rows.
+    pub scope: ReadScope,
+    /// How many of them.
+    pub limits: ReportLimits,
+    /// What reads them, as in "the report".
+    pub reader: &'static str,
+}
+
+impl FactLimit<'_> {
+    /// Refuses to read more facts than are allowed; says why they would be read, and what to do about it.
+    ///
+    /// # Errors
+    /// When these are too many.
+    pub(in crate::analytics) fn refuse(&self, found: i64, why: &str, remedy: &str) -> Result<()> {
+        let (most, reader) = (self.limits.facts, self.reader);
+        if found <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "{reader} would read more than {most} actions one by one (limits.reportActions), because {why}; {remedy}"
+        );
+        let passed = PassedLimit::of("reportActions", most, found);
+        Err(Error::limit("range", passed, message))
+    }
+
+    /// How many actions lie in a range, or at least more than are allowed; and in which currencies, on the axis of
+    /// orders. One statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
+        if range.axis == DateAxis::Ordered {
+            let asked = count(range, self.scope.narrowing());
+            let rows = match from_columns(self.tx, self.scope, &asked).await? {
+                Some(answer) => answer.rows,
+                None => from_tables(self.tx, self.scope, &asked).await?.rows,
+            };
+            let found = rows.iter().filter_map(|row| row.values.first()).sum();
+            let currencies: BTreeSet<Currency> =
+                rows.iter().filter_map(|row| row.currency).collect();
+            return Ok((found, currencies.into_iter().collect()));
+        }
+        let stretch = match range.axis {
+            DateAxis::Closed => closing_days(range.span, range.zone),
+            _ => Some((range.span.from.micros(), range.span.to.micros())),
+        };
+        let Some(stretch) = stretch else {
+            return Ok((0, Vec::new()));
+        };
+        Ok((self.count_in(range.axis, &[stretch]).await?, Vec::new()))
+    }
+
+    /// How many actions lie in stretches of an axis, or at least more than are allowed: one statement.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn count_in(&self, axis: DateAxis, stretches: &[(i64, i64)]) -> Result<i64> {
+        let limit = self.limits.facts + 1;
+        count_facts(self.tx, self.scope, axis, stretches, limit).await
+    }
+
+    /// Refuses sums of which a source leaves more than is allowed to the facts: all of them, or the ends of the range that
+    /// no cell of a total covers. What lies within a day is not counted. Up to two statements.
+    ///
+    /// # Errors
+    /// When these are too many, or the database fails.
+    pub(in crate::analytics) async fn check(
+        &self,
+        range: AxisRange,
+        source: &Source,
+        why: &str,
+        remedy: &str,
+    ) -> Result<()> {
+        let whole = [range.span];
+        let (spans, total) = match source {
+            Source::Facts => (whole.as_slice(), None),
+            Source::Total(total, cover) => (cover.ragged.as_slice(), Some(total)),
+        };
+        if spans.iter().map(Span::micros).sum::<i64>() <= Grain::Day.micros() {
+            return Ok(());
+        }
+        let (found, _) = self.count(range).await?;
+        let Some(total) = total.filter(|_| found > self.limits.facts) else {
+            return self.refuse(found, why, remedy);
+        };
+        let ends: Vec<(i64, i64)> = spans
+            .iter()
+            .map(|span| (span.from.micros(), span.to.micros()))
+            .collect();
+        let found = self.count_in(range.axis, &ends).await?;
+        let why = format!(
+            "the range begins and ends inside the cells of {}",
+            total.table()
+        );
+        self.refuse(found, &why, "ask for whole days with timeZone: \"UTC\"")
+    }
+}

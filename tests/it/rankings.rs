@@ -1,0 +1,321 @@
+//! Rankings: the statements that they send, as files in `tests/golden/rankings`, and how many actions they may read.
+//!
+//! A run writes and compares the statements of its own database; Citus runs PostgreSQL's. `UPDATE_GOLDEN=1` writes them.
+
+use crate::support::api::Api;
+use crate::support::check::seed;
+use crate::support::drafts::{Shape, currency};
+use crate::support::is_postgres;
+use crate::support::report_requests::{first, orders};
+use crate::support::statement::tables;
+use crate::support::world::{World, block_on};
+use actiongraph::analytics::{sources, top};
+use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::report::ReportLimits;
+use actiongraph::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery};
+use actiongraph::domain::time::{DAY_US, Span};
+use actiongraph::graphql::EngineOptions;
+use actiongraph::store::{ReadTx, Recorder};
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use uuid::Uuid;
+
+/// Rankings by name, each of which shows another way to an answer: over 90 or 30 local days, whose first and last UTC day
+/// is ragged, or over UTC days.
+fn rankings() -> Vec<(&'static str, SalesQuery)> {
+    let quarter = (
+        "2026-04-01T18:30:00Z",
+        "2026-06-30T18:30:00Z",
+        "Asia/Kolkata",
+    );
+    let month = (
+        "2026-05-31T18:30:00Z",
+        "2026-06-30T18:30:00Z",
+        "Asia/Kolkata",
+    );
+    let utc = ("2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z", "UTC");
+    let reward = RankBy::Reward(currency("USD"));
+    let of = |range: (&str, &str, &str), group, by| SalesQuery {
+        facts: FactQuery::counted(orders(range.0, range.1, range.2), Filter::default()),
+        group,
+        by,
+        page: first(10),
+    };
+    let mut filtered = of(month, SalesGroup::CategoryLevel1, RankBy::Actions);
+    let country = ActionTest::Field(ActionField::Country, Op::Eq(Value::from("RU")));
+    filtered.facts.filter = Filter::Test(country);
+    vec![
+        (
+            "categories-by-local-days",
+            of(quarter, SalesGroup::CategoryLevel1, RankBy::Units),
+        ),
+        (
+            "categories-of-level-2-by-local-days",
+            of(quarter, SalesGroup::CategoryLevel2, reward),
+        ),
+        (
+            "categories-in-utc",
+            of(utc, SalesGroup::CategoryOwn, RankBy::Units),
+        ),
+        ("categories-of-a-country", filtered),
+        (
+            "products-by-local-days",
+            of(month, SalesGroup::Product, RankBy::Units),
+        ),
+        (
+            "products-by-reward-and-local-days",
+            of(month, SalesGroup::Product, reward),
+        ),
+    ]
+}
+
+/// What a ranking sends, by what it is asked for.
+async fn sent(world: &World, query: &SalesQuery) -> Vec<(&'static str, Vec<String>)> {
+    let recorder = Recorder::default();
+    let tx = ReadTx::new(&world.store.recorded(&recorder));
+    let (scope, facts, group) = (world.read(0), &query.facts, query.group);
+    let mut all = Vec::new();
+    top::ranked(&tx, scope, query).await.unwrap();
+    all.push(("the page", recorder.take()));
+    let span = facts.range.span;
+    let before = Span::of_micros(span.from.micros() - span.micros(), span.from.micros());
+    let mut keys = vec![Some(Uuid::from_u128(1)), Some(Uuid::from_u128(2))];
+    keys.extend((group != SalesGroup::Product).then_some(None));
+    top::sums_of(&tx, scope, &facts.in_span(before), group, &keys)
+        .await
+        .unwrap();
+    all.push(("its groups in the period before", recorder.take()));
+    top::group_count(&tx, scope, facts, group, query.by)
+        .await
+        .unwrap();
+    all.push(("how many groups there are", recorder.take()));
+    top::totals(&tx, scope, facts).await.unwrap();
+    all.push(("totals", recorder.take()));
+    all
+}
+
+#[test]
+fn statements_of_rankings_are_those_of_the_files() {
+    block_on(async {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/rankings");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whoever changes statements on purpose says so; the product's settings have nothing to do with it"
+        )]
+        let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+        let world = World::new(1).await;
+        let mut wrong = Vec::new();
+        for (name, query) in rankings() {
+            let source = sources::of_group(world.read(0), &query.facts, query.group);
+            let mut text = String::new();
+            for (what, statements) in sent(&world, &query).await {
+                assert!(
+                    !statements.is_empty(),
+                    "{name}: nothing was sent for {what}"
+                );
+                for statement in &statements {
+                    for alias in tables(statement) {
+                        assert!(
+                            statement.contains(&format!("{alias}.publisher_id")),
+                            "{name}: nothing says whose rows {alias} has:\n{statement}"
+                        );
+                    }
+                }
+                text.push_str(&format!("-- {what}\n{}\n\n", statements.join("\n\n")));
+            }
+            let files: &[&str] = if is_postgres() {
+                &["postgres.sql", "citus.sql"]
+            } else {
+                &["sqlite.sql"]
+            };
+            let plan = format!("{:#?}\n{source:#?}\n", query);
+            let statements = files
+                .iter()
+                .map(|file| (*file, text.trim_end().to_owned() + "\n"));
+            for (file, text) in statements.chain([("plan.txt", plan)]) {
+                let path = folder.join(name).join(file);
+                if update {
+                    std::fs::create_dir_all(folder.join(name)).unwrap();
+                    std::fs::write(&path, &text).unwrap();
+                }
+                let golden = std::fs::read_to_string(&path).unwrap_or_default();
+                if golden != text {
+                    wrong.push(format!("{name}/{file}: is now\n{text}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+const SHAPE: Shape = Shape {
+    drafts: 300,
+    actions: 220,
+    wild: false,
+};
+
+/// A caller whose questions may read so many actions.
+fn reading(world: &World, facts: i64) -> Api {
+    let options = EngineOptions {
+        reports: ReportLimits { facts },
+        ..EngineOptions::default()
+    };
+    Api::with(world, 0, options)
+}
+
+/// The message of the one refusal in an answer.
+fn refusal(answer: &Json) -> String {
+    let errors = answer["errors"].as_array();
+    let errors = errors.unwrap_or_else(|| panic!("it was answered: {answer:#}"));
+    assert_eq!(errors.len(), 1, "{answer:#}");
+    assert_eq!(
+        errors[0]["extensions"]["code"], "LIMIT_EXCEEDED",
+        "{answer:#}"
+    );
+    errors[0]["message"].as_str().unwrap().to_owned()
+}
+
+const SPRING: &str = "range: {days: {from: \"2026-02-01\", to: \"2026-05-31\"}}";
+const DAY: &str = "range: {days: {from: \"2026-04-01\", to: \"2026-04-01\"}}";
+const RU: &str = "filter: {country: {eq: \"RU\"}}";
+
+#[test]
+fn a_ranking_that_would_read_too_many_actions_is_refused_with_a_remedy() {
+    block_on(async {
+        let world = World::rich(seed() + 41, SHAPE).await;
+        let all = i64::try_from(world.facts(0).await.actions.len()).unwrap();
+        let (few, many) = (reading(&world, 2), reading(&world, all));
+        for (query, words) in [
+            (
+                format!("{{ topSellingCategories({SPRING}, {RU}) {{ nodes {{ rank }} }} }}"),
+                ["the ranking would read", "shorter range"],
+            ),
+            (
+                format!(
+                    "{{ topSellingProducts({SPRING}, dateAxis: CLICKED) {{ nodes {{ rank }} }} }}"
+                ),
+                ["CLICKED", "shorter range"],
+            ),
+            (
+                format!(
+                    "{{ topSellingCategories({SPRING}) {{ nodes {{ products(first: 1) {{ nodes {{ units }} }} }} }} }}"
+                ),
+                ["category and product", "shorter range"],
+            ),
+            (
+                format!(
+                    "{{ trafficTargets({SPRING}, {RU}, minOrders: 1) {{ nodes {{ rank }} }} }}"
+                ),
+                ["the ranking would read", "shorter range"],
+            ),
+            // What is expected rests on 360 days, also where the range is one.
+            (
+                format!("{{ trafficTargets({DAY}, dateAxis: CLOSED) {{ nodes {{ rank }} }} }}"),
+                ["CLOSED", "360 days"],
+            ),
+        ] {
+            let message = match few.answer(&query, &json!({})).await {
+                // Each category of the page says that its products cannot be read.
+                answer if query.contains("products(") => {
+                    let errors = answer["errors"].as_array().unwrap();
+                    errors[0]["message"].as_str().unwrap().to_owned()
+                }
+                answer => refusal(&answer),
+            };
+            for word in words
+                .into_iter()
+                .chain(["more than 2 actions", "limits.reportActions"])
+            {
+                assert!(message.contains(word), "{word}: {message}");
+            }
+            many.data(&query, &json!({})).await;
+        }
+        let told = few.data("{ limits { reportActions } }", &json!({})).await;
+        assert_eq!(told["limits"]["reportActions"], 2);
+        // What totals answer is not limited, and a day is always read.
+        for query in [
+            format!(
+                "{{ topSellingCategories({SPRING}) {{ totalCount totals {{ units }} nodes {{ share change {{ ratio }} }} }} }}"
+            ),
+            format!(
+                "{{ topSellingProducts({SPRING}, filter: {{currency: {{eq: \"USD\"}}}}) {{ totalCount nodes {{ change {{ ratio }} }} }} }}"
+            ),
+            format!(
+                "{{ trafficTargets({SPRING}, minOrders: 1) {{ totalCount nodes {{ trend {{ ratio }} }} }} }}"
+            ),
+            format!(
+                "{{ topSellingCategories({DAY}, {RU}) {{ totalCount nodes {{ change {{ ratio }} }} }} }}"
+            ),
+        ] {
+            few.data(&query, &json!({})).await;
+        }
+    });
+}
+
+/// The period that a ranking is compared with counts by itself.
+#[test]
+fn the_period_before_is_limited_as_well() {
+    block_on(async {
+        let world = World::rich(seed() + 42, SHAPE).await;
+        let facts = world.facts(0).await;
+        let first = orders("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "UTC");
+        let start = first.span.from.micros();
+        let within = |from: i64, to: i64| {
+            let at = facts.actions.values().map(|action| action.ordered_at_us);
+            let found = at.filter(|at| (from..to).contains(at)).count();
+            i64::try_from(found).unwrap()
+        };
+        let month = 30 * DAY_US;
+        let (from, now) = (1..180)
+            .map(|day| start + day * DAY_US)
+            .map(|from| (from, within(from, from + month)))
+            .find(|(from, now)| *now > 5 && within(from - month, *from) > *now)
+            .unwrap();
+        let span = Span::of_micros(from, from + month);
+        let range = json!({ "range": { "between": {
+            "from": span.from.to_string(), "to": span.to.to_string() } } });
+        let api = reading(&world, now);
+        let ask = async |fields: &str| {
+            let query = format!(
+                "query($range: RangeInput!) {{ topSellingCategories(range: $range, filter: {{country: {{isNull: false}}}}, first: 1) {{ nodes {{ {fields} }} }} }}"
+            );
+            api.answer(&query, &range).await
+        };
+        let answer = ask("rank share").await;
+        assert_eq!(answer.get("errors"), None, "{answer:#}");
+        let shown = answer["data"]["topSellingCategories"]["nodes"].as_array();
+        assert_eq!(shown.unwrap().len(), 1);
+        let message = refusal(&ask("rank change { ratio }").await);
+        assert!(
+            message.contains(&format!("more than {now} actions")),
+            "{message}"
+        );
+    });
+}
+
+/// Columns in memory give a page without reading actions one by one; what they do not give is limited.
+#[test]
+fn a_page_of_columns_is_not_limited() {
+    block_on(async {
+        let world = World::rich(seed() + 43, SHAPE).await.in_columns().await;
+        let api = reading(&world, 2);
+        let filter = "filter: {items: {some: {units: {gte: 1}}}}";
+        let ask = async |fields: &str| {
+            let query = format!("{{ topSellingProducts({SPRING}, {filter}) {{ {fields} }} }}");
+            api.answer(&query, &json!({})).await
+        };
+        let answer = ask("info { source } nodes { rank units }").await;
+        assert_eq!(answer.get("errors"), None, "{answer:#}");
+        assert_eq!(
+            answer["data"]["topSellingProducts"]["info"]["source"],
+            "COLUMNS"
+        );
+        for fields in ["totalCount", "totals { units }"] {
+            let message = refusal(&ask(fields).await);
+            assert!(
+                message.contains("more than 2 actions"),
+                "{fields}: {message}"
+            );
+        }
+    });
+}
