@@ -61,8 +61,8 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
     ("Query.previewSegment", ("150", None)),
-    ("Query.productSegments", ("230", None)),
-    ("Query.report", ("60", None)),
+    ("Query.productSegments", ("200", None)),
+    ("Query.report", ("150", None)),
     ("Query.topSellingCategories", ("1", None)),
     ("Query.topSellingProducts", ("240", None)),
     ("Query.trafficTargets", ("240", None)),
@@ -100,11 +100,11 @@ const USUAL: &[(&str, &str)] = &[
 /// `productSegments` do; a filter or another axis takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "40")),
-    ("BuiltInSegmentInput.products", ("600", "230")),
+    ("BuiltInSegmentInput.products", ("600", "200")),
     ("BuiltInSegmentInput.users", ("500", "760")),
-    ("ProductFilter.builtInSegment", ("600", "230")),
+    ("ProductFilter.builtInSegment", ("600", "200")),
     ("ProductFilter.segment", ("100", "150")),
-    ("ProductSegmentRule.builtInSegment", ("600", "230")),
+    ("ProductSegmentRule.builtInSegment", ("600", "200")),
     ("ProductSegmentRule.metric", ("50", "100")),
     ("ProductSegmentRule.rank", ("50", "100")),
     ("ProductSegmentRule.segment", ("100", "150")),
@@ -124,12 +124,12 @@ const INPUTS: &[(&str, (&str, &str))] = &[
 /// memory hold the actions: of fields and inputs whose questions they answer, whatever else the answer asks of the database. A
 /// condition that only the database can test has its own price above.
 const HELD: &[(&str, (&str, &str))] = &[
-    ("BuiltInSegmentInput.products", ("4400", "3")),
+    ("BuiltInSegmentInput.products", ("6000", "3")),
     ("BuiltInSegmentInput.users", ("1000", "8")),
-    ("ProductFilter.builtInSegment", ("4400", "3")),
+    ("ProductFilter.builtInSegment", ("6000", "3")),
     ("ProductSegmentResult.products", ("0", "1")),
-    ("ProductSegmentRule.builtInSegment", ("4400", "3")),
-    ("Query.productSegments", ("4400", "3")),
+    ("ProductSegmentRule.builtInSegment", ("6000", "3")),
+    ("Query.productSegments", ("6000", "3")),
     ("Query.report", ("0", "14")),
     ("Query.topSellingProducts", ("300", "2")),
     ("Query.userSegmentMovement", ("2000", "8")),

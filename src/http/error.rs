@@ -39,7 +39,8 @@ pub struct Refusal {
     message: Cow<'static, str>,
     argument: Option<String>,
     reference: Option<String>,
-    passed: Map<String, Value>,
+    /// What the answer says of the limit; few have any, and a map in each would make all of them large.
+    passed: Option<Box<Map<String, Value>>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     media: MediaType,
 }
@@ -54,7 +55,7 @@ impl Refusal {
             message: message.into(),
             argument: None,
             reference: None,
-            passed: Map::new(),
+            passed: None,
             headers: Vec::new(),
             media: MediaType::Json,
         }
@@ -107,11 +108,11 @@ impl Refusal {
     /// The same answer with the limit that was passed: its name in `limits`, how much is allowed, how much there is.
     #[must_use]
     pub fn passing(mut self, passed: PassedLimit) -> Self {
-        self.passed.insert("limit".to_owned(), json!(passed.name));
-        self.passed
-            .insert("maximum".to_owned(), json!(passed.maximum));
+        let told = self.passed.get_or_insert_default();
+        told.insert("limit".to_owned(), json!(passed.name));
+        told.insert("maximum".to_owned(), json!(passed.maximum));
         if let Some(value) = passed.value {
-            self.passed.insert("value".to_owned(), json!(value));
+            told.insert("value".to_owned(), json!(value));
         }
         self
     }
@@ -123,7 +124,8 @@ impl Refusal {
         self.argument = argument.map(str::to_owned).or(self.argument);
         for name in ["limit", "maximum", "value"] {
             if let Some(told) = extensions.get(name) {
-                self.passed.insert(name.to_owned(), told.clone());
+                let passed = self.passed.get_or_insert_default();
+                passed.insert(name.to_owned(), told.clone());
             }
         }
         self
@@ -189,7 +191,9 @@ impl ResponseError for Refusal {
                 extensions.insert(name.to_owned(), json!(value));
             }
         }
-        extensions.extend(self.passed.clone());
+        if let Some(passed) = &self.passed {
+            extensions.extend(passed.as_ref().clone());
+        }
         let body = json!({ "errors": [{ "message": self.message, "extensions": extensions }] });
         let mut answer = HttpResponse::build(self.status);
         answer.content_type(self.media.content_type());

@@ -2,10 +2,10 @@
 
 use super::error::statement_too_large;
 use super::listing::column;
-use super::members::{MAX_BOUND, MAX_LISTED};
+use super::members::MAX_LISTED;
 use super::sales::currency_of;
-use super::sql::Sql;
 use super::sql::segment::write_done;
+use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::SegmentSet;
@@ -37,7 +37,7 @@ pub async fn done(tx: &ReadTx, asked: &[(Arc<SegmentSet>, Span)]) -> Result<Vec<
         let mut own = sql.fresh();
         write_done(set, *span, &mut own);
         if own.bound() > MAX_BOUND {
-            return Err(statement_too_large(own.bound(), MAX_BOUND));
+            return Err(statement_too_large(own.bound()));
         }
         let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
         if waiting == AT_ONCE || waiting > 0 && is_full {

@@ -181,94 +181,97 @@ fn points(query: &str, variables: &Value, actions: u64) -> u64 {
     prepared.plan.requested(&price) / 1_000
 }
 
+/// Questions, and what each costs for a thousand actions.
+const DEAR: &[(&str, u64)] = &[
+    ("{ userSegments(RANGE) { nodes { size } } }", 760),
+    ("{ userCohorts(RANGE) { cohorts { size } } }", 760),
+    ("{ userSegmentMovement(days: 30) { moved } }", 760),
+    (
+        "{ users(first: 20) { nodes { rfm(RANGE) { recency } } } }",
+        760,
+    ),
+    (
+        "{ topSellingProducts(RANGE, first: 1) { nodes { rank } } }",
+        240,
+    ),
+    (
+        "{ trafficTargets(RANGE, first: 1) { nodes { rank } } }",
+        240,
+    ),
+    (
+        "{ topSellingCategories(RANGE, first: 1) { nodes { rank } } }",
+        1,
+    ),
+    (
+        "{ topSellingCategories(RANGE, first: 1, filter: {country: {eq: \"RU\"}}) { nodes { rank } } }",
+        241,
+    ),
+    (
+        "{ previewSegment(rule: {users: {clickCountry: {eq: \"RU\"}}}) { size } }",
+        150,
+    ),
+    ("{ segments(first: 5) { nodes { size } } }", 150),
+    (
+        "{ segment(id: \"x\") { members(first: 1) { nodes { user { id } } } } }",
+        150,
+    ),
+    (
+        "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size } } }",
+        1_500,
+    ),
+    (
+        "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
+        3_100,
+    ),
+    (
+        "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
+        450,
+    ),
+    (
+        "{ segmentOverlap(ids: [\"a\"], builtInSegments: [{users: {kind: NEW, period: {last: {count: 9, unit: DAY}}}}]) { \
+             union } }",
+        910,
+    ),
+    (
+        "{ report(RANGE, builtInSegments: [{users: {kind: NEW, period: {preset: LAST_MONTH}}}, \
+             {products: {kind: RISING, period: {preset: LAST_MONTH}}}]) { nodes { values { actions } } } }",
+        1_050,
+    ),
+    (
+        "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",
+        450,
+    ),
+    (
+        "{ users(first: 1, filter: {segment: {notIn: []}}) { nodes { id } } }",
+        0,
+    ),
+    (
+        "{ report(RANGE, segments: [\"a\", \"b\"]) { nodes { values { actions } } } }",
+        450,
+    ),
+    (
+        "{ actions(first: 1, filter: {comment: {contains: \"x\"}}) { nodes { id } } }",
+        40,
+    ),
+    (
+        "{ categories(first: 20) { nodes { sales(RANGE) { units } } } }",
+        10,
+    ),
+    (
+        "{ users(first: 20) { nodes { sales(RANGE) { units } } } }",
+        10,
+    ),
+];
+
 /// What reads most costs most: by the thousand actions, beside the sibling that was measured.
 #[test]
 fn the_dearest_reads_are_charged_for_what_they_look_through() {
     const RANGE: &str = "range: {last: {count: 90, unit: DAY}}";
-    for (query, a_thousand) in [
-        ("{ userSegments(RANGE) { nodes { size } } }", 760),
-        ("{ userCohorts(RANGE) { cohorts { size } } }", 760),
-        ("{ userSegmentMovement(days: 30) { moved } }", 760),
-        (
-            "{ users(first: 20) { nodes { rfm(RANGE) { recency } } } }",
-            760,
-        ),
-        (
-            "{ topSellingProducts(RANGE, first: 1) { nodes { rank } } }",
-            240,
-        ),
-        (
-            "{ trafficTargets(RANGE, first: 1) { nodes { rank } } }",
-            240,
-        ),
-        (
-            "{ topSellingCategories(RANGE, first: 1) { nodes { rank } } }",
-            1,
-        ),
-        (
-            "{ topSellingCategories(RANGE, first: 1, filter: {country: {eq: \"RU\"}}) { nodes { rank } } }",
-            241,
-        ),
-        (
-            "{ previewSegment(rule: {users: {clickCountry: {eq: \"RU\"}}}) { size } }",
-            150,
-        ),
-        ("{ segments(first: 5) { nodes { size } } }", 150),
-        (
-            "{ segment(id: \"x\") { members(first: 1) { nodes { user { id } } } } }",
-            150,
-        ),
-        (
-            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size } } }",
-            1_500,
-        ),
-        (
-            "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
-            3_100,
-        ),
-        (
-            "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
-            450,
-        ),
-        (
-            "{ segmentOverlap(ids: [\"a\"], builtInSegments: [{users: {kind: NEW, period: {last: {count: 9, unit: DAY}}}}]) { \
-             union } }",
-            910,
-        ),
-        (
-            "{ report(RANGE, builtInSegments: [{users: {kind: NEW, period: {preset: LAST_MONTH}}}, \
-             {products: {kind: RISING, period: {preset: LAST_MONTH}}}]) { nodes { values { actions } } } }",
-            1_050,
-        ),
-        (
-            "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",
-            450,
-        ),
-        (
-            "{ users(first: 1, filter: {segment: {notIn: []}}) { nodes { id } } }",
-            0,
-        ),
-        (
-            "{ report(RANGE, segments: [\"a\", \"b\"]) { nodes { values { actions } } } }",
-            360,
-        ),
-        (
-            "{ actions(first: 1, filter: {comment: {contains: \"x\"}}) { nodes { id } } }",
-            40,
-        ),
-        (
-            "{ categories(first: 20) { nodes { sales(RANGE) { units } } } }",
-            10,
-        ),
-        (
-            "{ users(first: 20) { nodes { sales(RANGE) { units } } } }",
-            10,
-        ),
-    ] {
+    for (query, a_thousand) in DEAR {
         let query = query.replace("RANGE", RANGE);
         let none = Value::Null;
         let difference = points(&query, &none, 11_000) - points(&query, &none, 1_000);
-        assert_eq!(difference, 10 * a_thousand, "{query}");
+        assert_eq!(difference, 10 * *a_thousand, "{query}");
     }
     // A movement divides two windows, and what names no period is as long as the publisher has set.
     let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();

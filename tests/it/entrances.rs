@@ -82,6 +82,46 @@ async fn metrics(server: &Running) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// Brings something in through each entrance, good and bad; one file waits elsewhere, one is being read.
+async fn bring(server: &Running) {
+    let action = |id: u64, payment: Value| {
+        json!({"action_id": id, "advcampaign_id": 6115, "status": "pending", "currency": "USD", "payment": payment,
+            "action_date": "2024-03-05 13:30:00"})
+    };
+    let two = json!([action(1, json!("1.50")), action(2, Value::Null)]);
+    upload(server, 0, &two, ago(server, 600)).await;
+    upload(
+        server,
+        1,
+        &json!([action(3, json!("1.50"))]),
+        ago(server, 60),
+    )
+    .await;
+    feed(server, ago(server, 7_200)).await;
+    postback(server, "900000001", "1.89").await;
+    postback(server, "900000002", "many").await;
+    // One waits on a server that is not there.
+    let scope = WriteScope::for_entrance(server.publishers[1].id);
+    let waits = Upload {
+        scope,
+        run_id: Uuid::from_u128(6),
+        name: "elsewhere.json".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: ago(server, 90),
+    };
+    enqueue(&server.store, &waits, 10).await.unwrap();
+    // And one goes on.
+    let run = NewRun {
+        id: Uuid::from_u128(7),
+        entrance: "FILE",
+        name: "june.json".to_owned(),
+        started_at: server.now(),
+        as_of: server.now(),
+    };
+    begin(&server.store, scope, &run).await.unwrap();
+}
+
 #[tokio::test]
 async fn each_entrance_has_its_runs_records_last_success_and_lag() {
     let folder = tempfile::tempdir().unwrap();
@@ -94,42 +134,7 @@ async fn each_entrance_has_its_runs_records_last_success_and_lag() {
             .any(|line| line.starts_with("actiongraph_entrance_") && line.contains("publisher=")),
         "nothing has come in: {told:#?}"
     );
-    let action = |id: u64, payment: Value| {
-        json!({"action_id": id, "advcampaign_id": 6115, "status": "pending", "currency": "USD", "payment": payment,
-            "action_date": "2024-03-05 13:30:00"})
-    };
-    let two = json!([action(1, json!("1.50")), action(2, Value::Null)]);
-    upload(&server, 0, &two, ago(&server, 600)).await;
-    upload(
-        &server,
-        1,
-        &json!([action(3, json!("1.50"))]),
-        ago(&server, 60),
-    )
-    .await;
-    feed(&server, ago(&server, 7_200)).await;
-    postback(&server, "900000001", "1.89").await;
-    postback(&server, "900000002", "many").await;
-    // One waits on a server that is not there.
-    let scope = WriteScope::for_entrance(server.publishers[1].id);
-    let waits = Upload {
-        scope,
-        run_id: Uuid::from_u128(6),
-        name: "elsewhere.json".to_owned(),
-        as_of: None,
-        offset_minutes: 0,
-        queued_at: ago(&server, 90),
-    };
-    enqueue(&server.store, &waits, 10).await.unwrap();
-    // And one goes on.
-    let run = NewRun {
-        id: Uuid::from_u128(7),
-        entrance: "FILE",
-        name: "june.json".to_owned(),
-        started_at: server.now(),
-        as_of: server.now(),
-    };
-    begin(&server.store, scope, &run).await.unwrap();
+    bring(&server).await;
 
     let told = metrics(&server).await;
     let success = server.now().micros() / 1_000_000;

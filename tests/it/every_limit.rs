@@ -353,9 +353,7 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
         )
     };
     let link = |slot: &str, length: usize| {
-        let document = format!(
-            "query($subids: SubidsInput) {{ products(first: 1) {{ nodes {{ affiliateLink(subids: $subids) {{ url }} }} }} }}"
-        );
+        let document = "query($subids: SubidsInput) { products(first: 1) { nodes { affiliateLink(subids: $subids) { url } } } }".to_owned();
         Asked(
             document,
             json!({ "subids": { slot: "x".repeat(length) } }),

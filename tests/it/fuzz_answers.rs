@@ -120,7 +120,7 @@ fn damaged(dice: &mut Dice, texts: &[Vec<u8>]) -> Vec<u8> {
 fn trouble(dice: &mut Dice, body: Vec<u8>) -> Trouble {
     Trouble::Answer {
         status: *dice.pick(&STATUSES),
-        kind: *dice.pick(&KINDS),
+        kind: dice.pick::<&str>(&KINDS),
         body,
     }
 }

@@ -43,9 +43,13 @@ fn resident() -> u64 {
 }
 
 /// By how much two rounds of so many requests grew the process, in bytes; the figure of docs/SECURITY.md is printed.
+#[expect(
+    clippy::print_stderr,
+    reason = "a figure for people, which nextest shows on request"
+)]
 fn grown(what: &str, requests: usize, before: u64) -> u64 {
     let grown = resident().saturating_sub(before);
-    println!(
+    eprintln!(
         "hostile {what}: {requests} requests a round; two rounds grew the process by {} KiB, {} KiB are allowed",
         grown >> 10,
         GROWTH >> 10

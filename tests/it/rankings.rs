@@ -128,7 +128,7 @@ fn statements_of_rankings_are_those_of_the_files() {
             } else {
                 &["sqlite.sql"]
             };
-            let plan = format!("{:#?}\n{source:#?}\n", query);
+            let plan = format!("{query:#?}\n{source:#?}\n");
             let statements = files
                 .iter()
                 .map(|file| (*file, text.trim_end().to_owned() + "\n"));

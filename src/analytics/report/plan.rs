@@ -191,7 +191,7 @@ impl Planner<'_> {
                 item_sums: self.over_items,
                 metrics: of_totals,
             };
-            totals = self.asks(division, forced);
+            totals = self.asks(&division, forced);
         }
         let wanted = &request.wanted;
         let alone = request.page.size == 0 && !wanted.groups && wanted.others.is_empty();
@@ -243,11 +243,11 @@ impl Planner<'_> {
             item_sums: false,
             metrics,
         };
-        self.asks(division, forced)
+        self.asks(&division, forced)
     }
 
     /// The questions about the groups of a division: the sums first, then what does not add up, each by itself.
-    fn asks(&self, division: Division<'_>, forced: &mut BTreeSet<String>) -> Vec<Ask> {
+    fn asks(&self, division: &Division<'_>, forced: &mut BTreeSet<String>) -> Vec<Ask> {
         let metrics = &division.metrics;
         let of_money = metrics.iter().any(|metric| is_of_money(*metric));
         let per_day = self.request.currency.is_some() && of_money;
@@ -272,7 +272,7 @@ impl Planner<'_> {
             item_sums: division.item_sums,
         };
         let mut asks = Vec::new();
-        if is_by_user(&division) && !per_day {
+        if is_by_user(division) && !per_day {
             // Users are counted in the same statement.
             let counted = needs.contains(&Measure::Users).then_some(Measure::Users);
             let what = What::Sums(sums.iter().copied().chain(counted).collect());

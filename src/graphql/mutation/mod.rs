@@ -29,11 +29,11 @@ pub struct UserError {
     /// The argument at fault, from the outside in.
     field: Vec<String>,
     /// A stable code.
-    code: String,
+    code: &'static str,
     /// What is wrong, and what would be right.
     message: String,
     /// The limit that was passed, by its name in `limits`; null where it was none.
-    limit: Option<String>,
+    limit: Option<&'static str>,
     /// How much that limit allows; null where it was none.
     maximum: Option<BigInt>,
     /// How much there was, at least where counting stopped at the limit; null where no limit was passed, or nobody counted.
@@ -54,7 +54,7 @@ impl UserError {
     ) -> Self {
         Self {
             field: field.into_iter().map(str::to_owned).collect(),
-            code: code.as_str().to_owned(),
+            code: code.as_str(),
             message: message.into(),
             limit: None,
             maximum: None,
@@ -66,7 +66,7 @@ impl UserError {
     #[must_use]
     pub fn passing(mut self, passed: Option<PassedLimit>) -> Self {
         let told = |number: u64| BigInt(i64::try_from(number).unwrap_or(i64::MAX));
-        self.limit = passed.map(|passed| passed.name.to_owned());
+        self.limit = passed.map(|passed| passed.name);
         self.maximum = passed.map(|passed| told(passed.maximum));
         self.value = passed.and_then(|passed| passed.value).map(told);
         self

@@ -151,7 +151,7 @@ impl SegmentPoint {
                 .await?;
             let own = known.get(&self.segment.key()).cloned();
             let own = own.unwrap_or_else(|| Ok(Vec::new()))?;
-            SegmentMetrics::of(own.get(self.place).cloned().unwrap_or_default())
+            SegmentMetrics::of(own.get(self.place).unwrap_or(&Done::default()))
         };
         Some(found.await)
     }
@@ -213,7 +213,7 @@ pub struct SegmentMetrics {
 }
 
 impl SegmentMetrics {
-    fn of(done: Done) -> Result<Self> {
+    fn of(done: &Done) -> Result<Self> {
         Ok(Self {
             actions: count(done.sums.actions)?,
             users: count(done.users)?,

@@ -1,25 +1,24 @@
 //! The part of the write path that segments take: under the publisher's lock, so that names stay unique, no segment leads
 //! back to itself and of two changes of one version only the first is taken. A version, once written, never changes.
 
+mod check;
+
 use super::super::apart;
 use super::super::audit::write_segment;
 use super::{lock, raise_version};
 use crate::domain::audit::{Act, Note};
-use crate::domain::error::{Error, PassedLimit, Result};
+use crate::domain::error::{PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::rule::{
-    Definitions, MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion,
-};
+use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion};
 use crate::domain::scope::WriteScope;
-use crate::domain::segment::SegmentSettings;
 use crate::domain::time::Instant;
 use crate::store::Store;
-use crate::store::definitions::{name_key, to_definitions, to_segment, write_definitions};
-use crate::store::segment_settings::read as read_settings;
+use crate::store::definitions::{name_key, to_segment};
 use crate::store::sql::insert::{Conflict, insert};
 use crate::store::sql::segment::write_set;
 use crate::store::tx::WriteTx;
+use check::{broken, check_change, check_name, check_rule, definitions};
 use entity::{segment, segment_use, segment_version};
 use sea_orm::{DbBackend, DbErr};
 use std::sync::Arc;
@@ -177,11 +176,6 @@ async fn create(
             {
                 return Ok(Err(refused));
             }
-            if segment.frozen_at.is_none()
-                && let Some(refused) = check_settings(tx, publisher, rule).await?
-            {
-                return Ok(Err(refused));
-            }
             insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
             insert(
                 tx,
@@ -246,9 +240,6 @@ async fn update(
             }
             if let Some((rule, _)) = &change.rule {
                 if let Some(refused) = check_change(tx, publisher, &segment, rule).await? {
-                    return Ok(Err(refused));
-                }
-                if let Some(refused) = check_settings(tx, publisher, rule).await? {
                     return Ok(Err(refused));
                 }
                 write_uses(tx, publisher, segment.id, rule).await?;
@@ -342,10 +333,6 @@ async fn restore(
         .await
 }
 
-fn broken(error: &Error) -> DbErr {
-    DbErr::Custom(error.to_string())
-}
-
 async fn read(tx: &WriteTx, publisher: PublisherId, id: Uuid) -> Result<Option<Segment>, DbErr> {
     let mut sql = tx.sql();
     sql.push("SELECT t.* FROM segments t WHERE t.publisher_id = ")
@@ -380,144 +367,6 @@ async fn count(tx: &WriteTx, publisher: PublisherId) -> Result<i64, DbErr> {
     .bind(publisher.0);
     let rows = tx.rows(sql).await?;
     rows.first().map_or(Ok(0), |row| row.try_get("", "n"))
-}
-
-async fn check_name(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    segment: &Segment,
-) -> Result<Option<Refused>, DbErr> {
-    let mut sql = tx.sql();
-    sql.push("SELECT t.id FROM segments t WHERE t.publisher_id = ")
-        .bind(publisher.0)
-        .push(" AND t.name_key = ")
-        .bind(name_key(segment))
-        .push(" AND t.id <> ")
-        .bind(segment.id);
-    let is_taken = !tx.rows(sql).await?.is_empty();
-    Ok(is_taken.then_some(Refused::NameTaken))
-}
-
-async fn definitions(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    ids: &[Uuid],
-) -> Result<Definitions, DbErr> {
-    let mut sql = tx.sql();
-    write_definitions(publisher, ids, &mut sql);
-    to_definitions(&tx.rows(sql).await?).map_err(|error| broken(&error))
-}
-
-/// Why a rule cannot be that of a segment, as all segments are under the lock.
-async fn check_rule(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    id: Uuid,
-    rule: &Rule,
-) -> Result<Option<Refused>, DbErr> {
-    let named: Vec<Uuid> = rule.clone().named().into_iter().collect();
-    if named.is_empty() {
-        return Ok(rule.size().excess().map(too_large));
-    }
-    let all = definitions(tx, publisher, &named).await?;
-    let gone = named.iter().filter_map(|id| match all.segment(*id) {
-        None => Some(id.to_string()),
-        Some(segment) if segment.archived_at.is_some() => Some(segment.name.clone()),
-        Some(_) => None,
-    });
-    let gone: Vec<String> = gone.collect();
-    if !gone.is_empty() {
-        return Ok(Some(Refused::NamesArchived(gone)));
-    }
-    if let Some(way) = all.cycle(id, rule) {
-        return Ok(Some(Refused::Cycle(way)));
-    }
-    let excess = match all.size(rule) {
-        Ok(size) => size.excess(),
-        Err(error) => Some(error),
-    };
-    Ok(excess.map(too_large))
-}
-
-fn too_large(excess: Error) -> Refused {
-    Refused::TooLarge(excess.passed(), excess.message().to_owned())
-}
-
-/// Why a rule does not go with the publisher's settings as they are under the lock.
-async fn check_settings(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    rule: &Rule,
-) -> Result<Option<Refused>, DbErr> {
-    if rule.scored_in().is_empty() {
-        return Ok(None);
-    }
-    let mut sql = tx.sql();
-    sql.push(
-        "SELECT p.currency, t.parameters FROM publishers p LEFT JOIN segment_settings t ON t.publisher_id = ",
-    )
-    .bind(publisher.0)
-    .push(" WHERE p.id = ")
-    .bind(publisher.0);
-    let rows = tx.rows(sql).await?;
-    let row = rows
-        .first()
-        .ok_or_else(|| DbErr::RecordNotFound("publishers".into()))?;
-    let main: String = row.try_get("", "currency")?;
-    let main = Currency::parse(&main).map_err(|error| DbErr::Custom(error.to_string()))?;
-    let set: Option<String> = row.try_get("", "parameters")?;
-    let settings = match set {
-        None => SegmentSettings::default(),
-        Some(text) => read_settings(&text)
-            .ok_or_else(|| DbErr::Custom("stored segment settings cannot be read".to_owned()))?,
-    };
-    let unfit = rule
-        .unfit_settings(&settings.users, main)
-        .into_iter()
-        .next();
-    Ok(unfit.map(|(currency, problem)| Refused::Unscored(currency, problem.message)))
-}
-
-/// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.
-async fn check_change(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    segment: &Segment,
-    rule: &Rule,
-) -> Result<Option<Refused>, DbErr> {
-    if let Some(refused) = check_rule(tx, publisher, segment.id, rule).await? {
-        return Ok(Some(refused));
-    }
-    let mut sql = tx.sql();
-    sql.push("WITH RECURSIVE up(id) AS (SELECT u.segment_id FROM segment_uses u WHERE u.publisher_id = ")
-        .bind(publisher.0)
-        .push(" AND u.used_id = ")
-        .bind(segment.id)
-        .push(" UNION SELECT u.segment_id FROM up n JOIN segment_uses u ON u.used_id = n.id AND u.publisher_id = ")
-        .bind(publisher.0)
-        .push(") SELECT t.id FROM up n JOIN segments t ON t.id = n.id WHERE t.publisher_id = ")
-        .bind(publisher.0)
-        // One that is archived is checked when it is restored.
-        .push(" AND t.archived_at_us IS NULL ORDER BY t.name_key");
-    let rows = tx.rows(sql).await?;
-    let above: Vec<Uuid> = rows
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect::<Result<_, DbErr>>()?;
-    if above.is_empty() {
-        return Ok(None);
-    }
-    let named = rule.clone().named().into_iter();
-    let ids: Vec<Uuid> = above.iter().copied().chain(named).collect();
-    let mut all = definitions(tx, publisher, &ids).await?;
-    all.extend(Definitions::new([(segment.clone(), rule.clone())]));
-    let unfit = above.into_iter().find_map(|id| {
-        let error = all.check_size(id).err()?;
-        let name = all.segment(id)?.name.clone();
-        let words = error.message().to_owned();
-        Some(Refused::TooLargeFor(name, error.passed(), words))
-    });
-    Ok(unfit)
 }
 
 /// The names of the segments that name another one and are not archived.

@@ -206,6 +206,33 @@ fn a_segment_is_put_away_taken_back_and_frozen_in_the_version_that_is_expected()
     });
 }
 
+fn champions(currency: &str) -> Rule {
+    Rule::from(BuiltIn {
+        kind: BuiltInKind::Users {
+            kind: UserSegment::Champions,
+            origin: None,
+        },
+        period: None,
+        currency: Some(Currency::parse(currency).unwrap()),
+        members: None,
+    })
+}
+
+/// Settings that score users so, in the place of others.
+fn change(before: StoredSettings, scoring: Option<Scoring>) -> SettingsChange {
+    SettingsChange {
+        before,
+        after: SegmentSettings {
+            users: UserSettings {
+                scoring,
+                ..UserSettings::default()
+            },
+            ..SegmentSettings::default()
+        },
+        main: Currency::USD,
+    }
+}
+
 /// The checks of the doors are repeated under the publisher's lock: what comes in between, as by two that are faster than each
 /// other, is refused there.
 #[test]
@@ -219,36 +246,18 @@ fn settings_and_segments_that_do_not_go_together_are_refused_under_the_lock() {
             amounts_e4: [1, 2, 3, 4],
             currency: Currency::parse("RUB").unwrap(),
         };
-        let change = |before: StoredSettings, scoring: Option<Scoring>| SettingsChange {
-            before,
-            after: SegmentSettings {
-                users: UserSettings {
-                    scoring,
-                    ..UserSettings::default()
-                },
-                ..SegmentSettings::default()
-            },
-            main: Currency::USD,
-            now,
+        let note = || {
+            Administrator::command_line(world.publishers[0].id, now)
+                .note()
+                .unwrap()
         };
         let written = async |change: SettingsChange| {
             let scope = world.write(0);
-            set_segment_settings(&world.store, scope, change)
+            set_segment_settings(&world.store, scope, change, (&["users"], &note()))
                 .await
                 .unwrap()
         };
         let stored = async || segment_settings(&world.tx(), world.read(0)).await.unwrap();
-        let champions = |currency: &str| {
-            Rule::from(BuiltIn {
-                kind: BuiltInKind::Users {
-                    kind: UserSegment::Champions,
-                    origin: None,
-                },
-                period: None,
-                currency: Some(Currency::parse(currency).unwrap()),
-                members: None,
-            })
-        };
         let create = async |number: u128, currency: &str| {
             let order = Order::Create {
                 segment: plain(number, Subject::Users),
@@ -257,7 +266,9 @@ fn settings_and_segments_that_do_not_go_together_are_refused_under_the_lock() {
                 members: None,
             };
             let scope = world.write(0);
-            carry_out(world.store.clone(), scope, order).await.unwrap()
+            carry_out(world.store.clone(), scope, order, note())
+                .await
+                .unwrap()
         };
 
         assert!(create(1, "USD").await.is_ok());
@@ -274,7 +285,7 @@ fn settings_and_segments_that_do_not_go_together_are_refused_under_the_lock() {
         assert_eq!(stored().await, none);
 
         let archived = Order::Archive(Uuid::from_u128(1), None, now);
-        let archived = carry_out(world.store.clone(), world.write(0), archived).await;
+        let archived = carry_out(world.store.clone(), world.write(0), archived, note()).await;
         assert!(archived.unwrap().is_ok());
         assert_eq!(
             written(change(none, Some(Scoring::Thresholds(roubles)))).await,
@@ -298,7 +309,7 @@ fn settings_and_segments_that_do_not_go_together_are_refused_under_the_lock() {
             rule: Some((champions("EUR"), "{}".to_owned())),
             now,
         });
-        let refused = carry_out(world.store.clone(), world.write(0), update)
+        let refused = carry_out(world.store.clone(), world.write(0), update, note())
             .await
             .unwrap();
         assert!(matches!(refused, Err(Refused::Unscored(..))), "{refused:?}");

@@ -16,10 +16,11 @@ use uuid::Uuid;
 fn often_before(facts: &Facts, least: usize, at: i64) -> BTreeSet<Uuid> {
     let mut actions: BTreeMap<Uuid, usize> = BTreeMap::new();
     for action in facts.actions.values() {
-        if action.status != "DECLINED" && action.ordered_at_us < at {
-            if let Some(user) = action.user_id {
-                *actions.entry(user).or_default() += 1;
-            }
+        if action.status != "DECLINED"
+            && action.ordered_at_us < at
+            && let Some(user) = action.user_id
+        {
+            *actions.entry(user).or_default() += 1;
         }
     }
     let often = actions.into_iter().filter(|(_, many)| *many >= least);

@@ -20,8 +20,9 @@ use actiongraph::domain::traffic::DeeplinkSource;
 use actiongraph::ingest::adjustments::{LedgerOptions, import_ledger};
 use actiongraph::store::apply::feeds::{FeedBatch, write_commissions, write_offers};
 use actiongraph::store::apply::ledger::write_balances;
-use actiongraph::store::apply::{Described, deeplinks, describe};
+use actiongraph::store::apply::{Described, ReadRecords, deeplinks, describe};
 use actiongraph::store::postback_secrets::{self, NewSecret};
+use actiongraph::store::sync::Taker;
 use actiongraph::store::{imports, rates, sync};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -122,7 +123,8 @@ pub(crate) async fn templates(
                 );
                 let key = (space.id, program.unwrap().id, source);
                 let (store, scope) = (&world.store, world.write(place));
-                deeplinks::set(store, scope, key, &template, at(NOW))
+                let note = who(world, place).note().unwrap();
+                deeplinks::set(store, scope, key, &template, ("a program", &note))
                     .await
                     .unwrap();
             }
@@ -240,12 +242,20 @@ async fn ledger(world: &World, place: usize, mark: &str) {
         .unwrap();
 }
 
+/// Whoever sits at the server's own command line.
+fn who(world: &World, place: usize) -> Administrator {
+    Administrator::command_line(world.publishers[place].id, at(NOW))
+}
+
 async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
     let (store, scope, holder) = (&world.store, world.write(place), "server");
     let (now, until) = (at(NOW), at("2026-07-09T00:00:00Z"));
-    sync::lease(store, scope, (mark, holder), now, until)
-        .await
-        .unwrap();
+    let taker = Taker {
+        account: mark,
+        client_id: mark,
+        holder,
+    };
+    sync::lease(store, scope, taker, now, until).await.unwrap();
     let step = SyncStep {
         account: mark.to_owned(),
         holder: holder.to_owned(),
@@ -284,11 +294,16 @@ async fn described(world: &World, place: usize, mark: &str) {
         max_hold_days: Some(43),
     };
     let (run_id, now) = world.begin(place, "API", mark, 1_000_000).await;
-    let described = Described {
+    let records = ReadRecords {
         run_id,
+        read: 1,
+        rejects: &[],
+        rejected_before: 0,
+    };
+    let described = Described {
         ad_spaces: &[],
         programs: &[program],
-        records: (1, 0),
+        records,
         sync: None,
         now,
     };
@@ -362,7 +377,7 @@ async fn keys(world: &World, place: usize, mark: &str) -> Vec<String> {
             ..KeyTerms::default()
         },
     ];
-    let who = Administrator::command_line(world.publishers[place].id, at(NOW));
+    let who = who(world, place);
     let mut prefixes = Vec::new();
     for terms in terms {
         let made = who.create(&world.store, terms).await.unwrap();
@@ -376,7 +391,7 @@ async fn keys(world: &World, place: usize, mark: &str) -> Vec<String> {
         ad_space: Some(mark),
     };
     let scope = world.write(place);
-    postback_secrets::insert(&world.store, scope, secret, at(NOW))
+    postback_secrets::insert(&world.store, scope, secret, &who.note().unwrap())
         .await
         .unwrap();
     prefixes
