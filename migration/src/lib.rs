@@ -28,6 +28,7 @@ mod m20261129_000014_deeplinks;
 mod m20261129_000017_keys;
 mod m20261129_000018_awaited_products;
 mod m20261130_000001_account_identity;
+mod m20261130_000002_marked_products;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000017_keys::Migration),
             Box::new(m20261129_000018_awaited_products::Migration),
             Box::new(m20261130_000001_account_identity::Migration),
+            Box::new(m20261130_000002_marked_products::Migration),
         ]
     }
 }

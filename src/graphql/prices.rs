@@ -99,7 +99,7 @@ const USUAL: &[(&str, &str)] = &[
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
 /// `productSegments` do; a filter or another axis takes top categories from totals to facts; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
-    ("ActionFilter.comment", ("0", "40")),
+    ("ActionFilter.comment", ("0", "100")),
     ("BuiltInSegmentInput.products", ("600", "200")),
     ("BuiltInSegmentInput.users", ("500", "760")),
     ("ProductFilter.builtInSegment", ("600", "200")),
@@ -304,6 +304,7 @@ fn price_of_input(coordinate: &str) -> String {
 fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
     let mut text = format!(" @scanCost(weight: \"{weight}\"");
     let (once, held) = of(HELD, coordinate).unzip();
+    let once = once.filter(|once| *once != "0");
     for (name, value) in [
         ("once", once),
         ("ifGiven", if_given),

@@ -251,7 +251,7 @@ const DEAR: &[(&str, u64)] = &[
     ),
     (
         "{ actions(first: 1, filter: {comment: {contains: \"x\"}}) { nodes { id } } }",
-        40,
+        100,
     ),
     (
         "{ categories(first: 20) { nodes { sales(RANGE) { units } } } }",

@@ -45,7 +45,7 @@ async fn upload(server: &Running, place: usize, actions: &Value, as_of: Instant)
 /// A feed as the command line brings it in, in a process of its own.
 async fn feed(server: &Running, observed_at: Instant) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"id,name,price,url\n1,Cable,1.50,https://aliexpress.ru/item/1.html\n2,Lamp,much,https://aliexpress.ru/item/2.html\n")
+    file.write_all(b"id,name,price,currencyId,url\n1,Cable,1.50,USD,https://aliexpress.ru/item/1.html\n2,Lamp,much,USD,https://aliexpress.ru/item/2.html\n")
         .unwrap();
     let source = FeedSource {
         name: "hot".to_owned(),

@@ -78,9 +78,12 @@ impl Ahead {
 
     /// A window was refused.
     pub fn refused(&mut self) {
-        // Refused right after a shorter margin was tried: the longer one is needed.
-        self.proved = self.proved.saturating_add(1);
-        self.steps = (self.steps + 1).min(MOST_AHEAD);
+        // Refused right after a shorter margin was tried: the longer one is needed. Refused with the longest as well, it was
+        // something else, which says nothing of clocks.
+        if self.steps < MOST_AHEAD {
+            self.proved = self.proved.saturating_add(1);
+            self.steps += 1;
+        }
         self.went_well = 0;
     }
 

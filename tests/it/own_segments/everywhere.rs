@@ -267,7 +267,7 @@ fn they_are_refused_at_their_places() {
                 "BAD_USER_INPUT",
                 "builtInSegments.1",
             ),
-            (overlap, json!([new]), "LIMIT_EXCEEDED", "ids"),
+            (overlap, json!([new]), "BAD_USER_INPUT", "ids"),
         ] {
             let answer = api.answer(query, &json!({ "given": given })).await;
             let error = &answer["errors"][0]["extensions"];

@@ -233,6 +233,7 @@ async fn balanced(stage: &Stage) -> Vec<String> {
         .into_iter()
         .map(|row| row.account)
         .collect();
+    all.sort_unstable();
     all.dedup();
     all
 }

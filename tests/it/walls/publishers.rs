@@ -25,8 +25,9 @@ const MORE: &[&str] = &[
      info { missingRates { __typename from to } } } }",
     "{ apiKeys { nodes { label limits { adSpaces subids { __typename values } } } } }",
     "{ segmentOverlap(ids: [\"OFTEN\", \"LISTED\"]) { __typename segments { __typename size } pairs { __typename } } }",
+    "{ segmentOverlap(ids: [\"OFTEN\"], builtInSegments: [{users: {kind: NEW}}]) { segments { builtIn { __typename name } } } }",
     "{ segments { nodes { name sentence members { nodes { reasons { __typename condition actual } } } \
-     trend(range: {days: {from: \"2026-03-01\", to: \"2026-06-30\"}}, bucket: MONTH) { __typename size } } } }",
+     trend(range: {days: {from: \"2026-03-01\", to: \"2026-06-30\"}}, bucket: MONTH) { __typename size metrics { __typename actions } } } } }",
     "{ previewSegment(rule: {users: {segment: {in: [\"OFTEN\"]}}}) { size sample { user { value } } \
      cost { __typename actionsRead } } }",
     "{ products { nodes { affiliateLink(adSpace: \"SPACE\") { url explanation warnings { __typename message } } } } }",

@@ -158,6 +158,11 @@ fn a_margin_that_a_refusal_made_longer_goes_back() {
         assert_eq!(ahead.steps(), 2, "no longer than the overlap makes up for");
     }
     assert_eq!(waits, [12, 24, 48, 96, 192, 288, 288]);
+    // What is refused whatever the margin has nothing to do with clocks, however often it happens.
+    let mut ahead = Ahead::default();
+    (0..100).for_each(|_| ahead.refused());
+    assert_eq!((wait(&mut ahead), wait(&mut ahead)), (12, 12));
+    assert_eq!(ahead.steps(), 0);
 }
 
 #[test]
