@@ -235,7 +235,7 @@ const DEAR: &[(&str, u64)] = &[
     (
         "{ report(RANGE, builtInSegments: [{users: {kind: NEW, period: {preset: LAST_MONTH}}}, \
              {products: {kind: RISING, period: {preset: LAST_MONTH}}}]) { nodes { values { actions } } } }",
-        1_050,
+        1_110,
     ),
     (
         "{ users(first: 1, filter: {segment: {in: [\"a\", \"b\"], notIn: [\"c\"]}}) { nodes { id } } }",
