@@ -243,7 +243,7 @@ impl Engine {
         let scans = plan.scans();
         let mut scanned = Vec::new();
         if !scans.is_empty() {
-            let days = match self.0.estimates.days(context).await {
+            let (days, changes) = match self.0.estimates.days(context).await {
                 Ok(days) => days,
                 Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
             };
@@ -254,7 +254,7 @@ impl Engine {
                     return Err(Box::new(failed(failure.error(), bounds)));
                 }
             };
-            let are_held = are_held(context);
+            let are_held = are_held(context, changes);
             let look = |scan: &Scan| {
                 let looked = Scanned {
                     actions: days.scanned(scan, context, usual),

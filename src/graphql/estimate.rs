@@ -12,6 +12,7 @@ use super::input::range::{RangeArgs, RangeInput};
 use super::scalar::{DateTime, TimeZone};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
+use crate::domain::segment::SegmentSettings;
 use crate::domain::time::{DAY_US, Instant, Span};
 use crate::store::{self, ReadTx, Store};
 
@@ -31,6 +32,8 @@ pub(super) struct Estimates {
 #[derive(Clone)]
 struct Known {
     version: i64,
+    /// The last number of the change log.
+    changes: i64,
     looked: Instant,
     days: Arc<Days>,
 }
@@ -118,11 +121,11 @@ pub(super) fn is_plain(scan: &Scan) -> bool {
     given.all(|(name, _)| PLAIN.contains(&name.as_str()))
 }
 
-/// Whether columns in memory hold the facts that a request is about.
-pub(super) fn are_held(request: &RequestContext) -> bool {
+/// Whether columns in memory hold the facts that a request is about, up to a number of the change log.
+pub(super) fn are_held(request: &RequestContext, changes: i64) -> bool {
+    let publisher = request.scope.publisher();
     let columns = request.tx.store().columns();
-    !request.tx.is_limited()
-        && columns.is_some_and(|columns| columns.are_held(request.scope.publisher()))
+    !request.tx.is_limited() && columns.is_some_and(|columns| columns.are_held(publisher, changes))
 }
 
 /// How many days questions of built-in segments look back over that name no period.
@@ -163,6 +166,7 @@ fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
         let value = scan.arguments.get(&Name::new(name)).cloned();
         value.filter(|value| *value != Value::Null)
     };
+    let usual = asked_days(argument("rules"), usual);
     let two = scan.usual == Some(UsualPeriod::UsersTwice);
     let window = argument(WINDOW).or_else(|| two.then(|| Value::from(usual.users)));
     if let Some(days) = window {
@@ -187,6 +191,27 @@ fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
     };
     let ranged = args.ranged(range, request);
     Spans::These(ranged.into_iter().map(|ranged| ranged.range.span).collect())
+}
+
+/// How many days questions look back over whose `rules` say it: a number of them, or with null the default.
+fn asked_days(rules: Option<Value>, usual: UsualDays) -> UsualDays {
+    let Some(Value::Object(rules)) = rules else {
+        return usual;
+    };
+    match rules.get("periodDays") {
+        Some(Value::Number(days)) => {
+            let days = days.as_i64().unwrap_or(0);
+            UsualDays {
+                products: days,
+                users: days,
+            }
+        }
+        Some(Value::Null) => {
+            let (products, users) = SegmentSettings::default().usual_days();
+            UsualDays { products, users }
+        }
+        _ => usual,
+    }
 }
 
 /// The windows of so many days before two points in time: now unless given, and that many days earlier.
@@ -239,30 +264,32 @@ impl Estimates {
         }
     }
 
-    /// The days of the publisher that a request is about.
+    /// The days of the publisher that a request is about, and the last number of its change log.
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn days(&self, request: &RequestContext) -> Result<Arc<Days>> {
+    pub(super) async fn days(&self, request: &RequestContext) -> Result<(Arc<Days>, i64)> {
         if request.tx.is_limited() {
             // It is charged by the calendar.
-            return Ok(Arc::default());
+            return Ok((Arc::default(), 0));
         }
         let (publisher, now) = (request.scope.publisher(), request.now);
         let known = self.known().get(&publisher).cloned();
         if let Some(known) = &known
             && (0..FRESH_US).contains(&(now.micros() - known.looked.micros()))
         {
-            return Ok(Arc::clone(&known.days));
+            return Ok((Arc::clone(&known.days), known.changes));
         }
         let tx = ReadTx::new(&self.store);
-        let version = store::state(&tx, request.scope).await?.data_version;
+        let state = store::state(&tx, request.scope).await?;
+        let (version, changes) = (state.data_version, state.change_seq);
         let days = match known {
             Some(known) if known.version == version => known.days,
             _ => Arc::new(Days::new(store::days::actions(&tx, request.scope).await?)),
         };
         let entry = Known {
             version,
+            changes,
             looked: now,
             days: Arc::clone(&days),
         };
@@ -271,7 +298,7 @@ impl Estimates {
             all.clear();
         }
         all.insert(publisher, entry);
-        Ok(days)
+        Ok((days, changes))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PublisherId, Known>> {
@@ -299,6 +326,25 @@ mod tests {
         assert_eq!(unseen(span(10, 40)), 30 * 128);
         assert_eq!(unseen(span(0, 100_000)), 365 * 128);
         assert_eq!(unseen(None), 365 * 128);
+    }
+
+    #[test]
+    fn rules_say_how_far_a_question_looks_back() {
+        let usual = UsualDays {
+            products: 7,
+            users: 14,
+        };
+        let asked = |rules: serde_json::Value| {
+            let asked = asked_days(Value::from_json(rules).ok(), usual);
+            (asked.products, asked.users)
+        };
+        assert_eq!(
+            asked(serde_json::json!({"periodDays": 3660})),
+            (3_660, 3_660)
+        );
+        assert_eq!(asked(serde_json::json!({"periodDays": null})), (30, 90));
+        assert_eq!(asked(serde_json::json!({"minimumActions": 2})), (7, 14));
+        assert_eq!(asked(serde_json::json!(null)), (7, 14));
     }
 
     #[test]

@@ -56,10 +56,19 @@ const FIELDS: &[(&str, &str)] = &[
 const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("ActionConnection.totalCount", ("40", Some("filter"))),
     ("ActionConnection.totals", ("70", Some("filter"))),
+    ("AggregateInfo.cartCoverage", ("15", Some("filter"))),
+    ("AggregateInfo.rowsRead", ("15", Some("filter"))),
+    ("AggregateInfo.unprocessedShare", ("15", Some("filter"))),
     ("Category.sales", ("10", None)),
     ("CategorySales.products", ("550", None)),
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
+    ("ProductSales.change", ("60", None)),
+    ("ProductSales.share", ("20", None)),
+    ("ProductSalesConnection.others", ("20", None)),
+    ("ProductSalesConnection.totalCount", ("120", None)),
+    ("ProductSalesConnection.totals", ("70", Some("filter"))),
+    ("ProductSalesConnection.unattributed", ("20", None)),
     ("Query.previewSegment", ("150", None)),
     ("Query.productSegments", ("200", None)),
     ("Query.report", ("150", None)),
@@ -69,6 +78,8 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("Query.userCohorts", ("760", None)),
     ("Query.userSegmentMovement", ("760", None)),
     ("Query.userSegments", ("760", None)),
+    ("ReportValues.conversionLag", ("150", None)),
+    ("ReportValues.validationLag", ("150", None)),
     ("Segment.members", ("150", None)),
     ("Segment.size", ("150", None)),
     ("Segment.trend", ("1500", None)),
@@ -109,6 +120,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("ProductSegmentRule.rank", ("50", "100")),
     ("ProductSegmentRule.segment", ("100", "150")),
     ("Query.report(segments:)", ("100", "150")),
+    ("Segment.trend(range:)", ("0", "150")),
     ("Query.segmentOverlap(ids:)", ("100", "150")),
     ("Query.topSellingCategories(dateAxis:)", ("100", "240")),
     ("Query.topSellingCategories(filter:)", ("100", "240")),
@@ -140,6 +152,10 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserSegmentResult.users", ("0", "12")),
     ("UserSegmentRule.builtInSegment", ("1000", "8")),
 ];
+
+/// Inputs for which all actions are looked through, whatever stands in them: a segment over time is evaluated over the periods of
+/// its own rule.
+const WHOLE: &[&str] = &["Segment.trend(range:)"];
 
 /// Entries that plain lists are taken to have.
 const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
@@ -173,6 +189,8 @@ directive @scanCost(
   once: String
   "The points for each thousand where columns in memory answer, with nothing beside them; as above where nothing is said."
   inMemory: String
+  "Whether all actions are looked through, whatever the range."
+  whole: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
   usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -315,7 +333,11 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
             text.push_str(&format!(", {name}: \"{value}\""));
         }
     }
-    text.push(')');
+    text.push_str(if WHOLE.contains(&coordinate) {
+        ", whole: true)"
+    } else {
+        ")"
+    });
     text
 }
 

@@ -147,7 +147,9 @@ pub struct RunSums {
 /// # Errors
 /// When the database fails.
 pub async fn sums(tx: &ReadTx) -> Result<Vec<RunSums>> {
-    // What it is that brought something in is what `freshness` calls so.
+    // What it is that brought something in, and something new, is what `freshness` calls so.
+    const NEW: &str =
+        "CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') AND t.rejected_count < t.read_count THEN ";
     const GOOD: &str = "CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' AND t.rejected_count < t.read_count THEN ";
     const COUNTS: [&str; 8] = [
         "read",
@@ -162,7 +164,7 @@ pub async fn sums(tx: &ReadTx) -> Result<Vec<RunSums>> {
     let mut sql = tx.sql();
     sql.push("SELECT t.publisher_id, t.entrance, t.state, COUNT(*) AS runs, MIN(t.started_at_us) AS oldest_us");
     sql.push(&format!(
-        ", MAX({GOOD} t.finished_at_us END) AS last_success_us, MAX({GOOD} t.as_of_us END) AS newest_us"
+        ", MAX({GOOD} t.finished_at_us END) AS last_success_us, MAX({NEW} t.as_of_us END) AS newest_us"
     ));
     for name in COUNTS {
         sql.push(&format!(

@@ -183,6 +183,21 @@ fn points(query: &str, variables: &Value, actions: u64) -> u64 {
 
 /// Questions, and what each costs for a thousand actions.
 const DEAR: &[(&str, u64)] = &[
+    // Of the page, and of all groups.
+    (
+        "{ topSellingProducts(RANGE, first: 1) { totalCount } }",
+        240 + 120,
+    ),
+    // Sums, and a median that only the database finds.
+    (
+        "{ report(RANGE) { totals { conversionLag { median } } } }",
+        150 + 150,
+    ),
+    // Points in the range, each of which is a segment of all actions.
+    (
+        "{ segment(id: \"x\") { trend(RANGE, bucket: WEEK) { size } } }",
+        1_500 + 150,
+    ),
     ("{ userSegments(RANGE) { nodes { size } } }", 760),
     ("{ userCohorts(RANGE) { cohorts { size } } }", 760),
     ("{ userSegmentMovement(days: 30) { moved } }", 760),

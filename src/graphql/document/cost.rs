@@ -427,6 +427,7 @@ fn scans_of(value: &Value, given: &InputValue, range: Looked<'_>) -> Option<Scan
     let period = period.filter(|period| *period != ConstValue::Null);
     let usual = given.scan.and_then(|scan| scan.usual);
     let (arguments, usual) = match (period, usual) {
+        _ if given.scan.is_some_and(|scan| scan.is_whole) => (IndexMap::new(), None),
         (Some(period), _) => (IndexMap::from_iter([(Name::new("range"), period)]), None),
         (None, Some(usual)) => (IndexMap::new(), Some(usual)),
         (None, None) => (constants(range.arguments), range.usual),

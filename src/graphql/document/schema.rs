@@ -176,6 +176,8 @@ pub(super) struct ScanCost {
     pub(super) once: u64,
     /// What a thousand actions cost where columns in memory hold them, and nothing else.
     pub(super) held: Option<u64>,
+    /// Whether all actions are looked through, whatever the range.
+    pub(super) is_whole: bool,
     /// Whose period stands in for a range or a period that is not given.
     pub(super) usual: Option<UsualPeriod>,
 }

@@ -191,6 +191,10 @@ fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
         weight: weight("weight")?,
         once: weight("once").unwrap_or(0),
         held: weight("inMemory"),
+        is_whole: matches!(
+            argument(directives, "scanCost", "whole"),
+            Some(Value::Boolean(true))
+        ),
         usual: text(directives, "scanCost", "usual").and_then(UsualPeriod::parse),
     })
 }

@@ -96,7 +96,9 @@ impl Sync {
             self.answered(state, now).await?;
             read = page.items.len() + page.rejects.len();
             rejects = page.rejects;
+            let mut answered: BTreeSet<String> = BTreeSet::new();
             for row in page.items {
+                answered.insert(row.url.clone());
                 let of_page = |draft: &&mut CommissionDraft| {
                     draft.product.url.as_deref() == Some(row.url.as_str())
                 };
@@ -105,6 +107,11 @@ impl Sync {
                     draft.hot_rate_e4 = row.hot_percent_e4;
                     draft.is_hot = row.is_hot;
                 }
+            }
+            // Of what a refused record was about, what is known stays: nobody knows which product that was.
+            if !rejects.is_empty() {
+                let is_answered = |url: &String| answered.contains(url);
+                drafts.retain(|draft| draft.product.url.as_ref().is_some_and(is_answered));
             }
         }
         let next = if is_last {

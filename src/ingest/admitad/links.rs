@@ -31,15 +31,18 @@ impl Sync {
             offset,
             ..PageAt::FIRST
         };
-        let page = match self.client.links(now, number, at).await {
-            Ok(page) => page,
-            // An ad space that the network does not tell of keeps nothing from the others.
-            Err(Fault::Refused { .. }) => Page {
-                items: Vec::new(),
-                rejects: Vec::new(),
-                rows: 0,
-                total: 0,
-            },
+        let (page, is_answered) = match self.client.links(now, number, at).await {
+            Ok(page) => (page, true),
+            // An ad space that the network does not tell of keeps nothing from the others, and what is known of it.
+            Err(Fault::Refused { .. }) => {
+                let nothing = Page {
+                    items: Vec::new(),
+                    rejects: Vec::new(),
+                    rows: 0,
+                    total: 0,
+                };
+                (nothing, false)
+            }
             Err(fault) => return self.fault(state, Feed::Links, &fault, now).await,
         };
         self.answered(state, now).await?;
@@ -77,7 +80,8 @@ impl Sync {
         let shown = Shown {
             ad_space: id,
             templates: &templates,
-            is_whole: offset == 0 && next.is_none(),
+            // What a refused record was about is not gone.
+            is_whole: is_answered && offset == 0 && next.is_none() && rejects.is_empty(),
             records,
             sync: &self.moved(Feed::Links, moved),
             now,

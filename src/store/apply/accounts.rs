@@ -99,7 +99,7 @@ async fn rename_state(
     Ok(())
 }
 
-/// Clicks are read from the newest day back, so the new name has all days from its first one on.
+/// Days that both names have stay as the new one has read them.
 async fn rename_clicks(
     tx: &WriteTx,
     publisher: PublisherId,
@@ -109,13 +109,14 @@ async fn rename_clicks(
     sql.push("DELETE FROM click_stats WHERE publisher_id = ")
         .bind(publisher.0);
     sql.push(" AND account = ").bind(old);
+    // By slot, day and account, as the key has them: whoever looked for the account alone would read all clicks for each.
+    sql.push(" AND EXISTS (SELECT 1 FROM click_stats n WHERE n.publisher_id = ")
+        .bind(publisher.0);
     sql.push(
-        " AND click_day >= (SELECT MIN(n.click_day) FROM click_stats n WHERE n.publisher_id = ",
+        " AND n.slot = click_stats.slot AND n.click_day = click_stats.click_day AND n.account = ",
     )
-    .bind(publisher.0);
-    sql.push(" AND n.slot = click_stats.slot AND n.account = ")
-        .bind(new)
-        .push(")");
+    .bind(new)
+    .push(")");
     tx.execute(sql).await?;
     let mut sql = tx.sql();
     sql.push("UPDATE click_stats SET account = ").bind(new);

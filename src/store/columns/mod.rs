@@ -171,11 +171,16 @@ impl Columns {
         Arc::clone(lock(&self.held).entry(publisher.0).or_default())
     }
 
-    /// Whether a publisher's facts are held, as of now or not long ago: a look, nothing is asked for.
+    /// Whether a publisher's facts are held up to a number of the change log, or a question could catch up with it: a look,
+    /// nothing is asked for.
     #[must_use]
-    pub fn are_held(&self, publisher: PublisherId) -> bool {
+    pub fn are_held(&self, publisher: PublisherId, seq: i64) -> bool {
         let held = lock(&self.held).get(&publisher.0).cloned();
-        held.is_some_and(|held| !lock(&held.kept).snapshots.is_empty())
+        held.is_some_and(|held| match held.at_hand(seq) {
+            AtHand::Exact(_) => true,
+            AtHand::Older(one) => seq - one.seq <= AT_ONCE,
+            AtHand::Nothing => false,
+        })
     }
 
     /// What columns take and did.

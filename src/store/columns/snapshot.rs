@@ -37,9 +37,11 @@ pub(super) enum Built {
     },
 }
 
-/// Into how many parts the facts are divided, so that what was sold up to an instant is found from what was sold up to the
-/// part that it lies in.
-const PARTS: usize = 16;
+/// Into how many parts the facts are divided at most, so that what was sold up to an instant is found from what was sold up to
+/// the part that it lies in.
+const MOST_PARTS: usize = 16;
+/// How many numbers all parts have together at most: 16 MiB, whatever the number of products.
+const PART_NUMBERS: usize = 2 << 20;
 
 /// What is known of products over all time, without declined actions, by their numbers.
 #[derive(Debug)]
@@ -217,7 +219,8 @@ impl Snapshot {
                 parts: Vec::new(),
             };
             let (mut units, mut last) = (vec![0; room], i64::MIN);
-            let width = self.chunks.len().div_ceil(PARTS).max(1);
+            let parts = (PART_NUMBERS / room).clamp(1, MOST_PARTS);
+            let width = self.chunks.len().div_ceil(parts).max(1);
             let mut end = 0;
             for part in self.chunks.chunks(width) {
                 for chunk in part {

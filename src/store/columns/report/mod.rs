@@ -15,6 +15,7 @@ use crate::domain::report::metric::{Measure, Standing};
 use crate::domain::report::plan::{Ask, Source, Top, What};
 use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::scope::ReadScope;
+use crate::domain::time::DAY_US;
 use crate::domain::totals::Total;
 use keys::{Divider, Key, Of};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -44,7 +45,10 @@ pub(in crate::store) async fn answer(
 ) -> Result<Option<Vec<Row>>> {
     if !can_answer(ask) {
         let is_of_facts = |source| matches!(source, Source::Facts | Source::Items);
-        let reads_much = is_of_facts(ask.source) || ask.source == Source::Total(Total::Product);
+        // What a total leaves of the facts at the ends of stretches is read there.
+        let ends: i64 = ask.ends().iter().map(|(from, to)| to - from).sum();
+        let reads_much =
+            is_of_facts(ask.source) || ask.source == Source::Total(Total::Product) || ends > DAY_US;
         if reads_much {
             tx.note_left();
         }
