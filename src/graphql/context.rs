@@ -367,15 +367,6 @@ impl RequestContext {
         sets.collect()
     }
 
-    /// How many days questions of product and of user segments look back over that name no period: as the publisher has
-    /// set it, else the defaults. One statement for all that ask.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn usual_days(&self) -> Result<(i64, i64)> {
-        Ok(self.segment_settings().await?.settings.usual_days())
-    }
-
     /// What the trail says of a change that this request makes: a note for each entry.
     ///
     /// # Errors

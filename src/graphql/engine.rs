@@ -14,7 +14,7 @@ use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
 use super::error::{Bounds, Told, tell};
-use super::estimate::{Estimates, UsualDays, are_held, is_plain};
+use super::estimate::{Estimates, are_held, is_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
@@ -247,8 +247,8 @@ impl Engine {
                 Ok(days) => days,
                 Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
             };
-            let usual = match UsualDays::of(&scans, context).await {
-                Ok(usual) => usual,
+            let settings = match settings_for(&scans, context).await {
+                Ok(settings) => settings,
                 Err(failure) => {
                     let bounds = context.limits.bounds();
                     return Err(Box::new(failed(failure.error(), bounds)));
@@ -257,7 +257,7 @@ impl Engine {
             let are_held = are_held(context, changes);
             let look = |scan: &Scan| {
                 let looked = Scanned {
-                    actions: days.scanned(scan, context, usual),
+                    actions: days.scanned(scan, context, settings),
                     is_held: are_held && is_plain(scan),
                 };
                 (scan.clone(), looked)

@@ -9,6 +9,7 @@ use async_graphql::{InputType, Name, Value};
 use super::context::RequestContext;
 use super::document::{Scan, UsualPeriod, WINDOW};
 use super::input::range::{RangeArgs, RangeInput};
+use super::input::rules::{ProductRulesInput, UserRulesInput};
 use super::scalar::{DateTime, TimeZone};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
@@ -82,8 +83,13 @@ impl Days {
 
     /// Actions that a scan looks through. For a key with limits they are a figure of the calendar: what it is told and charged
     /// says nothing of the rows that it does not see, and how many it sees would have to be counted first.
-    pub(super) fn scanned(&self, scan: &Scan, request: &RequestContext, usual: UsualDays) -> u64 {
-        let spans = match spans(scan, request, usual) {
+    pub(super) fn scanned(
+        &self,
+        scan: &Scan,
+        request: &RequestContext,
+        settings: SegmentSettings,
+    ) -> u64 {
+        let spans = match spans(scan, request, settings) {
             Spans::All => vec![None],
             Spans::These(spans) => spans.into_iter().map(Some).collect(),
         };
@@ -128,28 +134,19 @@ pub(super) fn are_held(request: &RequestContext, changes: i64) -> bool {
     !request.tx.is_limited() && columns.is_some_and(|columns| columns.are_held(publisher, changes))
 }
 
-/// How many days questions of built-in segments look back over that name no period.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct UsualDays {
-    products: i64,
-    users: i64,
-}
-
-impl UsualDays {
-    /// What the publisher has set, where a scan asks for it: one statement, which the question itself needs as well.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) async fn of(
-        scans: &[&Scan],
-        request: &RequestContext,
-    ) -> super::error::Result<Self> {
-        if scans.iter().all(|scan| scan.usual.is_none()) {
-            return Ok(Self::default());
-        }
-        let (products, users) = request.usual_days().await?;
-        Ok(Self { products, users })
+/// What the publisher has set of the built-in segments, where a scan asks for their periods: one statement, which the question
+/// itself needs as well.
+///
+/// # Errors
+/// When the store fails.
+pub(super) async fn settings_for(
+    scans: &[&Scan],
+    request: &RequestContext,
+) -> super::error::Result<SegmentSettings> {
+    if scans.iter().all(|scan| scan.usual.is_none()) {
+        return Ok(SegmentSettings::default());
     }
+    Ok(request.segment_settings().await?.settings)
 }
 
 /// What a scan looks through.
@@ -161,14 +158,14 @@ enum Spans {
 }
 
 /// The stretches of time that a scan's field is about: those of its range, or the windows before two points in time.
-fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
+fn spans(scan: &Scan, request: &RequestContext, settings: SegmentSettings) -> Spans {
     let argument = |name: &str| {
         let value = scan.arguments.get(&Name::new(name)).cloned();
         value.filter(|value| *value != Value::Null)
     };
-    let usual = asked_days(argument("rules"), usual);
+    let (products, users) = usual_days(argument("rules"), scan.usual, settings);
     let two = scan.usual == Some(UsualPeriod::UsersTwice);
-    let window = argument(WINDOW).or_else(|| two.then(|| Value::from(usual.users)));
+    let window = argument(WINDOW).or_else(|| two.then(|| Value::from(users)));
     if let Some(days) = window {
         let at = |name| match argument(name) {
             Some(value) => <DateTime as InputType>::parse(Some(value)).ok(),
@@ -181,8 +178,8 @@ fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
             Ok(range) => range,
             Err(_) => return Spans::These(Vec::new()),
         },
-        (None, Some(UsualPeriod::Products)) => RangeInput::last_days(usual.products),
-        (None, Some(_)) => RangeInput::last_days(usual.users),
+        (None, Some(UsualPeriod::Products)) => RangeInput::last_days(products),
+        (None, Some(_)) => RangeInput::last_days(users),
         (None, None) => return Spans::All,
     };
     let args = RangeArgs {
@@ -193,25 +190,27 @@ fn spans(scan: &Scan, request: &RequestContext, usual: UsualDays) -> Spans {
     Spans::These(ranged.into_iter().map(|ranged| ranged.range.span).collect())
 }
 
-/// How many days questions look back over whose `rules` say it: a number of them, or with null the default.
-fn asked_days(rules: Option<Value>, usual: UsualDays) -> UsualDays {
-    let Some(Value::Object(rules)) = rules else {
-        return usual;
-    };
-    match rules.get("periodDays") {
-        Some(Value::Number(days)) => {
-            let days = days.as_i64().unwrap_or(0);
-            UsualDays {
-                products: days,
-                users: days,
+/// How many days questions of product and of user segments look back over that name no period: the same parameters laid on the
+/// same settings as where they are answered. Rules that cannot be read change nothing; their question is refused.
+fn usual_days(
+    rules: Option<Value>,
+    usual: Option<UsualPeriod>,
+    mut settings: SegmentSettings,
+) -> (i64, i64) {
+    match usual.filter(|_| rules.is_some()) {
+        Some(UsualPeriod::Products) => {
+            if let Ok(rules) = <ProductRulesInput as InputType>::parse(rules) {
+                rules.onto(&mut settings.products);
             }
         }
-        Some(Value::Null) => {
-            let (products, users) = SegmentSettings::default().usual_days();
-            UsualDays { products, users }
+        Some(UsualPeriod::Users | UsualPeriod::UsersTwice) => {
+            if let Ok(rules) = <UserRulesInput as InputType>::parse(rules) {
+                rules.onto(&mut settings.users);
+            }
         }
-        _ => usual,
+        None => {}
     }
+    settings.usual_days()
 }
 
 /// The windows of so many days before two points in time: now unless given, and that many days earlier.
@@ -330,21 +329,24 @@ mod tests {
 
     #[test]
     fn rules_say_how_far_a_question_looks_back() {
-        let usual = UsualDays {
-            products: 7,
-            users: 14,
+        let mut settings = SegmentSettings::default();
+        (settings.products.period_days, settings.users.period_days) = (Some(7), Some(14));
+        let asked = |usual, rules: serde_json::Value| {
+            usual_days(Value::from_json(rules).ok(), Some(usual), settings)
         };
-        let asked = |rules: serde_json::Value| {
-            let asked = asked_days(Value::from_json(rules).ok(), usual);
-            (asked.products, asked.users)
-        };
-        assert_eq!(
-            asked(serde_json::json!({"periodDays": 3660})),
-            (3_660, 3_660)
-        );
-        assert_eq!(asked(serde_json::json!({"periodDays": null})), (30, 90));
-        assert_eq!(asked(serde_json::json!({"minimumActions": 2})), (7, 14));
-        assert_eq!(asked(serde_json::json!(null)), (7, 14));
+        use UsualPeriod::{Products, Users, UsersTwice};
+        let days = |days: i32| serde_json::json!({ "periodDays": days });
+        assert_eq!(asked(Products, days(3_660)), (3_660, 14));
+        assert_eq!(asked(Users, days(3_660)), (7, 3_660));
+        assert_eq!(asked(UsersTwice, days(3_660)), (7, 3_660));
+        let none = || serde_json::json!({ "periodDays": null });
+        assert_eq!(asked(Products, none()), (30, 14));
+        assert_eq!(asked(Users, none()), (7, 90));
+        for rules in ["{\"minimumActions\": 2}", "{\"periodDays\": \"x\"}", "null"] {
+            let rules: serde_json::Value = serde_json::from_str(rules).unwrap();
+            assert_eq!(asked(Users, rules), (7, 14));
+        }
+        assert_eq!(usual_days(None, Some(Users), settings), (7, 14));
     }
 
     #[test]
