@@ -20,6 +20,9 @@ use uuid::Uuid;
 
 pub use crate::store::sales::products_in;
 
+/// What reads the facts of top sellers.
+pub const RANKING: &str = "the ranking";
+
 /// What to do about a ranking that would read too many facts.
 pub const REMEDY: &str = "ask for a shorter range, or leave that out";
 
@@ -48,7 +51,7 @@ pub async fn check_groups(
     limit.check(facts.range, &source, &why, REMEDY).await
 }
 
-/// Likewise of totals of actions; the remedy is told.
+/// Likewise of totals of actions, for what reads them, as in "the ranking"; the remedy is told.
 ///
 /// # Errors
 /// When there are too many, or the database fails.
@@ -57,11 +60,14 @@ pub async fn check_actions(
     scope: ReadScope,
     facts: &FactQuery,
     limits: ReportLimits,
-    remedy: &str,
+    (reader, remedy): (&'static str, &str),
 ) -> Result<()> {
     let source = sources::of_actions(scope, Some(&facts.range), &facts.filter);
     let why = why(scope, facts, &[]);
-    let limit = limit(tx, scope, limits);
+    let limit = FactLimit {
+        reader,
+        ..limit(tx, scope, limits)
+    };
     limit.check(facts.range, &source, &why, remedy).await
 }
 
@@ -90,7 +96,7 @@ fn limit(tx: &ReadTx, scope: ReadScope, limits: ReportLimits) -> FactLimit<'_> {
         tx,
         scope,
         limits,
-        reader: "the ranking",
+        reader: RANKING,
     }
 }
 

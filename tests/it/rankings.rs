@@ -310,7 +310,7 @@ fn a_page_of_columns_is_not_limited() {
             answer["data"]["topSellingProducts"]["info"]["source"],
             "COLUMNS"
         );
-        for fields in ["totalCount", "totals { units }"] {
+        for fields in ["totalCount", "totals { units }", "info { rowsRead }"] {
             let message = refusal(&ask(fields).await);
             assert!(
                 message.contains("more than 2 actions"),

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
 use crate::analytics::sources::{columns_answer, lifetimes_answer};
-use crate::analytics::{FactsInfo, facts_info, list_info};
+use crate::analytics::{FactsInfo, facts_info, list_info, top};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::sales::{AxisRange, FactQuery};
 use crate::domain::scope::ReadScope;
@@ -61,12 +61,18 @@ impl AggregateInfo {
     /// How complete the facts are, read once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When no total has them and there are too many to be read one by one, whatever gave the rest of the answer; when the
+    /// store fails.
     pub async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
             let read = match self.of.as_ref() {
-                InfoOf::Facts(facts) => facts_info(tx, scope, facts).await,
+                InfoOf::Facts(facts) => {
+                    let limits = self.request.limits.reports;
+                    let told = ("info", top::REMEDY);
+                    top::check_actions(tx, scope, facts, limits, told).await?;
+                    facts_info(tx, scope, facts).await
+                }
                 InfoOf::List(range, filter) => list_info(tx, scope, range.as_ref(), filter).await,
             };
             read.map_err(Failure::from)

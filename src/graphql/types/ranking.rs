@@ -148,7 +148,8 @@ impl Ranking {
             let (facts, tx, scope) = (&self.query.facts, &self.request.tx, self.request.scope);
             if self.by_columns {
                 let limits = self.request.limits.reports;
-                top::check_actions(tx, scope, facts, limits, top::REMEDY).await?;
+                let told = (top::RANKING, top::REMEDY);
+                top::check_actions(tx, scope, facts, limits, told).await?;
             }
             Ok(top::totals(tx, scope, facts).await?)
         };
