@@ -1,6 +1,7 @@
 //! Where traffic goes: templates and links through the API, products worth sending traffic to against a plain
 //! computation, files of them, and what names the users of an ad space.
 
+mod partners;
 mod users;
 
 use crate::support::api::Api;
