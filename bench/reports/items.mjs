@@ -44,7 +44,9 @@ export function script(item) {
 export function variables(item, k) {
   const { us, ue } = numbers(item, k);
   const instant = (micros) => new Date(micros / 1000).toISOString().replace(".000Z", "Z");
-  return { from: instant(us), to: instant(ue) };
+  // For questions of what happened lately within it.
+  const lately = instant(ue - 30 * DAY_US);
+  return { from: instant(us), lately, to: instant(ue) };
 }
 
 // --- SQL -------------------------------------------------------------------------------------------------------------

@@ -92,6 +92,26 @@ export const userSegments = () =>
   `${CART} JOIN m ON m.user_id = a.user_id WHERE ${IN_RANGE} AND ${COUNTED} AND i.product_id IS NOT NULL GROUP BY m.kind, i.product_id), ` +
   `r AS (SELECT b.*, row_number() OVER (PARTITION BY kind ORDER BY units DESC, product_id) AS spot FROM b) ${FIVE}`;
 
+/** Consumer electronics: category 44 of AliExpress, and what lies below it. */
+const ELECTRONICS = [44, 629, 100000305, 100000306, 100000308, 100000310, 200003803];
+
+const QUIET_BUYERS =
+  '{ users: { clickCountry: { eq: "PL" }, and: [ { metric: { metric: ACTIONS, atLeast: 2, period: { between: { from: $from, to: $to } }, ' +
+  `items: { category: { externalId: { in: [${ELECTRONICS.map((id) => `"${id}"`)}] } } } } }, ` +
+  "{ metric: { metric: ACTIONS, atMost: 0, period: { between: { from: $lately, to: $to } } } } ] } }";
+
+/** The same by hand. */
+const quietBuyers = () =>
+  "WITH bought AS (SELECT a.user_id FROM actions a " +
+  `WHERE ${IN_RANGE} AND ${COUNTED} AND a.user_id IS NOT NULL AND EXISTS (SELECT 1 FROM action_items i ` +
+  "JOIN products p ON p.publisher_id = i.publisher_id AND p.id = i.product_id JOIN categories c ON c.publisher_id = p.publisher_id AND c.id = p.category_id " +
+  `WHERE i.publisher_id = a.publisher_id AND i.action_id = a.id AND c.external_id IN (${ELECTRONICS.map((id) => `'${id}'`)})) ` +
+  "GROUP BY a.user_id HAVING COUNT(*) >= 2 AND MAX(a.ordered_at_us) < :ue - 30 * 86400000000), " +
+  "latest AS (SELECT a.user_id, a.country, row_number() OVER (PARTITION BY a.user_id ORDER BY a.ordered_at_us DESC, a.id DESC) AS spot FROM actions a " +
+  `WHERE a.publisher_id = :pub AND a.ordered_at_us < :ue AND ${COUNTED} AND a.user_id IN (SELECT user_id FROM bought)) ` +
+  "SELECT COUNT(*) AS size FROM latest l WHERE l.spot = 1 AND l.country = 'PL' AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = :pub " +
+  `AND a.user_id = l.user_id AND a.ordered_at_us >= :ue - 30 * 86400000000 AND a.ordered_at_us < :ue AND ${COUNTED})`;
+
 /** Rows as SQL has them: a segment with its own sums and one of its products. */
 const rows = (kind, sold, money) => (segment, products) =>
   products.map(({ units, product }) => [
@@ -136,5 +156,12 @@ export const segmentItems = ({ over, recent, operation, range, money: reward, mo
         )(segment, segment.topProducts.nodes),
       ),
     facts: userSegments,
+  },
+  q9: {
+    title: "Size of a segment of one's own: from Poland, bought electronics twice in 90 days and nothing in 30",
+    ranges: over,
+    query: `query OwnSegment($from: DateTime!, $lately: DateTime!, $to: DateTime!) { previewSegment(rule: ${QUIET_BUYERS}, asOf: $to, sampleSize: 0) { size } }`,
+    answer: (data) => (data.previewSegment.size > 0 ? [[data.previewSegment.size]] : []),
+    facts: quietBuyers,
   },
 });
