@@ -5,7 +5,7 @@ use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::rule::{
-    Asked, AskedWhen, BuiltInKind, BuiltInMembers, Found, MAX_BUILT_IN_PERIODS, Subject,
+    Asked, AskedWhen, BuiltInKind, Found, MAX_BUILT_IN_PERIODS, MemberIds, Subject,
 };
 use crate::domain::sales::{AxisRange, DateAxis, FactQuery};
 use crate::domain::scope::ReadScope;
@@ -86,7 +86,7 @@ fn keep(
             }
             *room -= members.len();
         }
-        found.insert(one, Arc::new(BuiltInMembers::new(members)));
+        found.insert(one, Arc::new(MemberIds::new(members)));
     }
     // Where nobody comes from, nobody is.
     for one in wanted {

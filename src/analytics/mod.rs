@@ -6,6 +6,7 @@
 pub mod built_in;
 mod catalog;
 pub mod cohorts;
+pub mod members;
 pub mod movement;
 pub mod report;
 pub mod segments;

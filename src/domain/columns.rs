@@ -5,6 +5,7 @@ use super::filter::{ActionField, ActionTest, Filter, ItemField, ItemTest};
 use super::report::Dimension;
 use super::report::metric::Measure;
 use super::report::plan::{Ask, Part, Source, What};
+use super::rule::{Measure as RuleMeasure, Rule};
 use super::sales::{DateAxis, FactQuery};
 use super::totals::Total;
 
@@ -31,13 +32,36 @@ fn tests(test: &ActionTest) -> bool {
                 | ActionField::ItemsCount
         ),
         ActionTest::Program(_) | ActionTest::AdSpace(_) | ActionTest::User(_) => true,
-        ActionTest::Items(_, filter) => !filter.mentions(&|test: &ItemTest| {
-            matches!(
-                test,
-                ItemTest::Field(ItemField::TariffId | ItemField::ProductCountry, _)
-            )
-        }),
+        ActionTest::Items(_, filter) => can_test_items(filter),
     }
+}
+
+/// Whether columns can tell which cart items pass a filter.
+#[must_use]
+pub fn can_test_items(filter: &Filter<ItemTest>) -> bool {
+    !filter.mentions(&|test: &ItemTest| {
+        matches!(
+            test,
+            ItemTest::Field(ItemField::TariffId | ItemField::ProductCountry, _)
+        )
+    })
+}
+
+/// Whether columns hold what a rule measures.
+#[must_use]
+pub fn can_measure(measure: &RuleMeasure) -> bool {
+    can_test(&measure.actions) && measure.items.as_ref().is_none_or(can_test_items)
+}
+
+/// Whether columns tell everything that a rule asks of the facts, of everybody whom it can let in.
+#[must_use]
+pub fn can_tell(rule: &Rule) -> bool {
+    let holds = |condition: Option<&RuleMeasure>| condition.is_none_or(can_measure);
+    let are_held = match rule {
+        Rule::Users(tree) => tree.tests().all(|test| holds(test.measure())),
+        Rule::Products(tree) => tree.tests().all(|test| holds(test.measure())),
+    };
+    are_held && !(rule.is_measured() && rule.may_hold_of_nothing())
 }
 
 /// Whether columns hold the facts of a query: on the axis of orders, by what they can test.

@@ -9,6 +9,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `built_in` | built-in segments as conditions |
+//! | `nothing` | what a rule asks of the facts, and says of who has none |
 //! | `list` | members as people list them: identifiers, links, CSV |
 //! | `refer` | which segments a rule names, and putting them in their places |
 //! | `limit` | how large rules may be, and that no segment leads back to itself |
@@ -18,11 +19,12 @@
 mod built_in;
 mod limit;
 mod list;
+mod nothing;
 mod refer;
 mod scored;
 mod sentence;
 
-pub use built_in::{Asked, AskedWhen, BuiltIn, BuiltInKind, BuiltInMembers, Found};
+pub use built_in::{Asked, AskedWhen, BuiltIn, BuiltInKind, Found, MemberIds};
 pub use limit::{
     MAX_BUILT_IN_PERIODS, MAX_FILTER_MEASURES, MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS,
     MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, Size,
@@ -337,6 +339,8 @@ pub struct SegmentSet {
     pub subject: Subject,
     /// Who is in it.
     pub of: SetOf,
+    /// Its members, where they were looked up: then nobody asks the rule.
+    pub members: Option<Arc<MemberIds>>,
 }
 
 /// Who is in a segment at a moment.

@@ -16,6 +16,7 @@ use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
 use crate::access::keys::Administrator;
 use crate::analytics::built_in::{self, Parameters};
+use crate::analytics::members::LookedUp;
 use crate::analytics::traffic;
 use crate::domain::audit::Note;
 use crate::domain::error::Code;
@@ -75,6 +76,7 @@ pub struct RequestContext {
     state: Once<Result<DataState>>,
     /// Segments that were read, and which were looked for.
     definitions: Mutex<(Definitions, HashSet<Uuid>)>,
+    looked_up: Mutex<LookedUp>,
     settings: Once<Result<StoredSettings>>,
     built_in: Mutex<BuiltInFound>,
 }
@@ -111,6 +113,7 @@ impl RequestContext {
             allowance,
             state: Once::default(),
             definitions: Mutex::default(),
+            looked_up: Mutex::default(),
             settings: Once::default(),
             built_in: Mutex::default(),
         })
@@ -188,6 +191,7 @@ impl RequestContext {
         self.settings.forget().await;
         *self.definitions.lock().await = Default::default();
         *self.built_in.lock().await = BuiltInFound::default();
+        *self.looked_up.lock().await = LookedUp::default();
     }
 
     /// The parameters of the built-in segments that conditions name: what the publisher set.
@@ -269,7 +273,15 @@ impl RequestContext {
         let moment = self.moment(self.now);
         let asked = all.asked_by(refers, moment);
         let found = self.found(asked).await?;
-        Ok(all.fill_in(refers, moment, &found)?)
+        all.fill_in(refers, moment, &found)?;
+        let mut looked_up = self.looked_up.lock().await;
+        Ok(looked_up.named(&self.tx, self.scope, refers).await?)
+    }
+
+    /// A set with its members, where columns in memory tell them.
+    async fn with_members(&self, set: Arc<SegmentSet>) -> Result<Arc<SegmentSet>> {
+        let mut looked_up = self.looked_up.lock().await;
+        Ok(looked_up.look_up(&self.tx, self.scope, &set).await?)
     }
 
     /// Segments as of moments, one after the other: each of them at all moments.
@@ -313,8 +325,11 @@ impl RequestContext {
                     Err(failure) if is_of_input(failure) => self.found(asked).await?,
                     Err(failure) => return Err(failure.clone()),
                 };
-                let set = |moment: &Moment| Ok(all.set(*id, *moment, &found)?);
-                moments.iter().map(set).collect()
+                let mut own = Vec::with_capacity(moments.len());
+                for moment in moments {
+                    own.push(self.with_members(all.set(*id, *moment, &found)?).await?);
+                }
+                Ok(own)
             };
             let own: Result<Vec<Arc<SegmentSet>>> = own.await;
             sets.push(own.map_err(|failure| of_segment(all.segment(*id), failure)));
@@ -336,7 +351,7 @@ impl RequestContext {
         self.complete(&mut rule).await?;
         let asked = all.asked_by(&mut rule.clone(), moment);
         let found = self.found(asked).await?;
-        Ok(all.set_of(&rule, moment, &found)?)
+        self.with_members(all.set_of(&rule, moment, &found)?).await
     }
 
     /// Built-in segments as of a moment, as sets beside those that someone defined: each has a name for messages and an id

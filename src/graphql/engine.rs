@@ -14,7 +14,7 @@ use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
 use super::error::{Bounds, Told, tell};
-use super::estimate::{Estimates, are_held, is_plain, settings_for};
+use super::estimate::{Estimates, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
@@ -255,14 +255,15 @@ impl Engine {
                 }
             };
             let are_held = are_held(context, changes);
-            let look = |scan: &Scan| {
+            let plain = are_plain(&scans, context.now);
+            let look = |(scan, is_plain): (&Scan, bool)| {
                 let looked = Scanned {
                     actions: days.scanned(scan, context, settings),
-                    is_held: are_held && is_plain(scan),
+                    is_held: are_held && is_plain,
                 };
                 (scan.clone(), looked)
             };
-            scanned = scans.into_iter().map(look).collect();
+            scanned = scans.into_iter().zip(plain).map(look).collect();
         }
         let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
         if let Some(passed) = bill.too_much() {

@@ -8,9 +8,13 @@ use async_graphql::{InputType, Name, Value};
 
 use super::context::RequestContext;
 use super::document::{Scan, UsualPeriod, WINDOW};
+use super::input::action_filter::ActionFilter;
 use super::input::range::{RangeArgs, RangeInput};
+use super::input::reader::{Conditions as _, Reader};
+use super::input::rule::SegmentRuleInput;
 use super::input::rules::{ProductRulesInput, UserRulesInput};
 use super::scalar::{DateTime, TimeZone};
+use crate::domain::columns::{can_tell, can_test};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::segment::SegmentSettings;
@@ -104,27 +108,67 @@ impl Days {
     }
 }
 
-/// Arguments with which a question stays one that columns in memory answer.
+/// Arguments with which a question stays one that columns in memory answer, whatever they say.
 const PLAIN: &[&str] = &[
+    "asOf",
     "by",
     "currency",
     "days",
     "first",
     "from",
+    "ids",
     "range",
+    "rule",
     "rules",
+    "sampleSize",
+    "segment",
     "segments",
     "timeZone",
     "to",
     "weekStart",
 ];
 
-/// Whether columns in memory answer a question like that of a scan, as far as its arguments say: not every filter and no other
-/// axis of time is theirs. What is wrongly taken for dear is given back.
-pub(super) fn is_plain(scan: &Scan) -> bool {
-    let given = scan.arguments.iter();
-    let mut given = given.filter(|(_, value)| **value != Value::Null);
-    given.all(|(name, _)| PLAIN.contains(&name.as_str()))
+/// For each scan whether columns in memory answer a question like its own, as far as its arguments say: not every filter, not
+/// every rule and no other axis of time is theirs. What is wrongly taken for dear is given back.
+pub(super) fn are_plain(scans: &[&Scan], now: Instant) -> Vec<bool> {
+    // What a rule measures has a price of its own, which does not know the rest of the rule. Many of its scans name the same one.
+    let mut rules: Vec<&Value> = scans
+        .iter()
+        .filter_map(|scan| given(scan, "rule"))
+        .collect();
+    rules.dedup();
+    let are_told = rules.into_iter().all(|rule| tells_columns(rule, now));
+    let is_plain = |scan: &&Scan| {
+        are_told
+            && scan.arguments.iter().all(|(name, value)| {
+                *value == Value::Null
+                    || match name.as_str() {
+                        "filter" => tests_columns(value, now),
+                        other => PLAIN.contains(&other),
+                    }
+            })
+    };
+    scans.iter().map(is_plain).collect()
+}
+
+/// An argument that is not null.
+fn given<'a>(scan: &'a Scan, name: &str) -> Option<&'a Value> {
+    let value = scan.arguments.get(&Name::new(name));
+    value.filter(|value| **value != Value::Null)
+}
+
+/// Whether columns can test a filter of actions: the same reading as where it is answered. One that cannot be read is none.
+fn tests_columns(filter: &Value, now: Instant) -> bool {
+    let given = <ActionFilter as InputType>::parse(Some(filter.clone())).ok();
+    let read = given.and_then(|given| given.read(&mut Reader::new("filter", now)).ok());
+    read.is_some_and(|filter| can_test(&filter))
+}
+
+/// Whether columns tell who is in a rule, likewise.
+fn tells_columns(rule: &Value, now: Instant) -> bool {
+    let given = <SegmentRuleInput as InputType>::parse(Some(rule.clone())).ok();
+    let read = given.and_then(|given| given.read(&mut Reader::new("rule", now)).ok());
+    read.flatten().is_some_and(|rule| can_tell(&rule))
 }
 
 /// Whether columns in memory hold the facts that a request is about, up to a number of the change log.
@@ -159,10 +203,7 @@ enum Spans {
 
 /// The stretches of time that a scan's field is about: those of its range, or the windows before two points in time.
 fn spans(scan: &Scan, request: &RequestContext, settings: SegmentSettings) -> Spans {
-    let argument = |name: &str| {
-        let value = scan.arguments.get(&Name::new(name)).cloned();
-        value.filter(|value| *value != Value::Null)
-    };
+    let argument = |name: &str| given(scan, name).cloned();
     let (products, users) = usual_days(argument("rules"), scan.usual, settings);
     let two = scan.usual == Some(UsualPeriod::UsersTwice);
     let window = argument(WINDOW).or_else(|| two.then(|| Value::from(users)));

@@ -1,12 +1,13 @@
 //! Who is in segments: sizes, overlaps, and why. Lists of members are lists of users or products with a filter.
 
+use super::columns::rules;
 use super::error::statement_too_large;
 use super::listing::{IDS, column};
 use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
 use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
-use crate::domain::rule::{SegmentSet, SetOf, Subject};
+use crate::domain::rule::{MemberIds, SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use crate::domain::totals::{Grain, Total};
@@ -20,12 +21,22 @@ pub(super) const MAX_LISTED: usize = 500_000;
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: one statement for up to 200 sets, as long as the values in them, and the members of
-/// built-in segments that they name, are few enough for one.
+/// How many members each set has: none for those whose members were looked up, one statement for up to 200 others, as long as
+/// the values in them, and the members of built-in segments that they name, are few enough for one.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
 pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
+    let asked: Vec<&Arc<SegmentSet>> = sets.iter().filter(|set| set.members.is_none()).collect();
+    let mut counted = count(tx, &asked).await?.into_iter();
+    let size = |set: &Arc<SegmentSet>| match &set.members {
+        Some(members) => i64::try_from(members.ids().len()).unwrap_or(i64::MAX),
+        None => counted.next().unwrap_or_default(),
+    };
+    Ok(sets.iter().map(size).collect())
+}
+
+async fn count(tx: &ReadTx, sets: &[&Arc<SegmentSet>]) -> Result<Vec<i64>> {
     let mut all = Vec::with_capacity(sets.len());
     let (mut sql, mut waiting) = (tx.sql(), 0);
     for set in sets {
@@ -62,11 +73,26 @@ async fn counted(tx: &ReadTx, sql: Sql, sets: usize) -> Result<Vec<i64>> {
     Ok(sizes)
 }
 
-/// How many members are in exactly which of up to 31 sets, as bits from the first set on: one statement.
+/// How many members are in exactly which of up to 31 sets, as bits from the first set on: one statement, none where the members
+/// of all were looked up.
 ///
 /// # Errors
 /// When the sets are too large for one statement, or the database fails.
 pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<i64, i64>> {
+    let known: Option<Vec<&Arc<MemberIds>>> = sets.iter().map(|set| set.members.as_ref()).collect();
+    if let Some(known) = known {
+        let mut masks: HashMap<Uuid, i64> = HashMap::new();
+        for (place, members) in known.into_iter().enumerate() {
+            for id in members.ids() {
+                *masks.entry(*id).or_default() |= 1 << place;
+            }
+        }
+        let mut counts = BTreeMap::new();
+        for mask in masks.into_values() {
+            *counts.entry(mask).or_default() += 1;
+        }
+        return Ok(counts);
+    }
     let mut sql = tx.sql();
     sql.push("SELECT CAST(g.mask AS bigint) AS mask, COUNT(*) AS n FROM (SELECT u.id, SUM(u.bit) AS mask FROM (");
     for (place, set) in sets.iter().enumerate() {
@@ -106,18 +132,23 @@ pub struct Explained {
     pub measured: Vec<Option<Measured>>,
 }
 
-/// Why users or products are in a set, or not: one statement, and one for each condition that measures something.
+/// Why users or products are in a set, or not: one statement, and one for each condition that measures something; where
+/// columns in memory tell all that it measures, those of its own fields and of lists.
 ///
 /// # Errors
 /// When the set is too large for one statement, or the database fails.
 pub async fn explain(
     tx: &ReadTx,
+    scope: ReadScope,
     set: &SegmentSet,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Explained>> {
     let SetOf::Rule { rule, .. } = &set.of else {
         return Ok(HashMap::new());
     };
+    if let Some(explained) = rules::explain(tx, scope, set, ids).await? {
+        return Ok(explained);
+    }
     let conditions = rule.conditions().len();
     let mut sql = tx.sql();
     sql.push("SELECT x.id");

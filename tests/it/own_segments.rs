@@ -14,6 +14,7 @@ use crate::support::drafts::{COUNTRIES, CURRENCIES, Shape, USERS, at, instant};
 use crate::support::naive_segment;
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, World, runtime};
+use actiongraph::analytics::members::LookedUp;
 use actiongraph::domain::filter::{Filter, ProductTest, UserTest};
 use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::money::Currency;
@@ -23,11 +24,13 @@ use actiongraph::domain::rule::{
     Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
 };
 use actiongraph::domain::time::{Instant, Range, Unit, Zone};
-use actiongraph::store::members::{overlaps, sizes};
+use actiongraph::store::members::{explain, overlaps, sizes};
 use actiongraph::store::products::{self, ProductSort};
 use actiongraph::store::users::{self, UserSort};
+use actiongraph::store::{ReadTx, Store};
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -253,13 +256,22 @@ async fn listed(world: &World, set: &Arc<SegmentSet>, inside: bool) -> BTreeSet<
     }
 }
 
-fn agree(subject: Subject) {
+/// Rules against a plain computation; where columns are in memory, these tell who is in most of them, and why.
+fn agree(subject: Subject, in_columns: bool) {
     let runtime = runtime();
-    let (world, facts): (World, Facts) = runtime.block_on(async {
+    let (world, by_sql, facts): (World, Store, Facts) = runtime.block_on(async {
         let world = World::rich(seed(), SHAPE).await;
         let facts = world.facts(0).await;
-        (world, facts)
+        let by_sql = world.store.clone();
+        let world = if in_columns {
+            world.in_columns().await
+        } else {
+            world
+        };
+        (world, by_sql, facts)
     });
+    let scope = world.read(0);
+    let told = Cell::new(0);
     let pools = Pools::of(&facts);
     let publisher = world.publishers[0].id;
     let start = at("2026-03-01T00:00:00Z").micros();
@@ -272,6 +284,23 @@ fn agree(subject: Subject) {
         |(rule, at, zone)| {
             let set = placed(&rule, publisher, at, Zone::parse(zone).unwrap());
             let expected = naive_segment::members(&facts, &set);
+            let looked_up = async {
+                let tx = world.tx();
+                LookedUp::default().look_up(&tx, scope, &set).await.unwrap()
+            };
+            let set = runtime.block_on(looked_up);
+            if let Some(members) = &set.members {
+                told.set(told.get() + 1);
+                let ids: Vec<Uuid> = expected.iter().copied().collect();
+                prop_assert_eq!(members.ids(), &ids, "{}", rule.sentence());
+                let some = &ids[..ids.len().min(7)];
+                let (columns, sql) = runtime.block_on(async {
+                    let columns = explain(&world.tx(), scope, &set, some).await.unwrap();
+                    let sql = ReadTx::new(&by_sql);
+                    (columns, explain(&sql, scope, &set, some).await.unwrap())
+                });
+                prop_assert_eq!(columns, sql, "{}", rule.sentence());
+            }
             let (inside, outside, size) = runtime.block_on(async {
                 let size = sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap();
                 (
@@ -316,16 +345,31 @@ fn agree(subject: Subject) {
         met.get("some").copied().unwrap_or_default() > 60 || met.values().sum::<usize>() < 200,
         "the rules say little: {met:?}"
     );
+    let told = told.get();
+    assert!(
+        in_columns && (told > 60 || met.values().sum::<usize>() < 200) || told == 0,
+        "columns told {told} of {met:?}"
+    );
 }
 
 #[test]
 fn users_of_a_rule_are_those_that_it_lets_in() {
-    agree(Subject::Users);
+    agree(Subject::Users, false);
 }
 
 #[test]
 fn products_of_a_rule_are_those_that_it_lets_in() {
-    agree(Subject::Products);
+    agree(Subject::Products, false);
+}
+
+#[test]
+fn users_of_a_rule_are_the_same_by_columns() {
+    agree(Subject::Users, true);
+}
+
+#[test]
+fn products_of_a_rule_are_the_same_by_columns() {
+    agree(Subject::Products, true);
 }
 
 /// Sets laid over each other count each member once, in exactly the sets that it is in.
@@ -347,7 +391,18 @@ fn overlaps_are_those_of_the_sets() {
             }),
         ))));
         let now = at("2026-07-01T00:00:00Z");
-        let rules = [country(COUNTRIES[0]), often, country(COUNTRIES[1])];
+        let twice = Rule::Users(Filter::Test(Condition::Threshold(Threshold {
+            measure: Measure {
+                metric: Metric::Actions,
+                currency: None,
+                period: None,
+                actions: Filter::default(),
+                items: None,
+            },
+            at_least: Some(2),
+            at_most: None,
+        })));
+        let rules = [country(COUNTRIES[0]), often, country(COUNTRIES[1]), twice];
         let sets: Vec<_> = rules
             .iter()
             .map(|rule| placed(rule, publisher, now, Zone::UTC))
@@ -356,19 +411,39 @@ fn overlaps_are_those_of_the_sets() {
             .iter()
             .map(|set| naive_segment::members(&facts, set))
             .collect();
-        let mut expected = BTreeMap::new();
-        for id in facts.users.keys() {
-            let bits = members
-                .iter()
-                .enumerate()
-                .filter(|(_, set)| set.contains(id));
-            let mask: i64 = bits.map(|(place, _)| 1 << place).sum();
-            if mask != 0 {
-                *expected.entry(mask).or_insert(0_i64) += 1;
+        let laid_over = |members: &[&BTreeSet<Uuid>]| {
+            let mut expected = BTreeMap::new();
+            for id in facts.users.keys() {
+                let bits = members.iter().enumerate();
+                let bits = bits.filter(|(_, set)| set.contains(id));
+                let mask: i64 = bits.map(|(place, _)| 1 << place).sum();
+                if mask != 0 {
+                    *expected.entry(mask).or_insert(0_i64) += 1;
+                }
             }
-        }
-        assert!(expected.len() > 2, "{expected:?}");
+            assert!(expected.len() > 2, "{expected:?}");
+            expected
+        };
+        let expected = laid_over(&members.iter().collect::<Vec<_>>());
         assert_eq!(overlaps(&world.tx(), &sets).await.unwrap(), expected);
+
+        // The same where columns tell the members, of all of them or of some.
+        let world = world.in_columns().await;
+        let (tx, scope) = (world.tx(), world.read(0));
+        let mut looked_up = Vec::new();
+        for set in &sets {
+            looked_up.push(LookedUp::default().look_up(&tx, scope, set).await.unwrap());
+        }
+        let told = looked_up.iter().map(|set| set.members.is_some());
+        let told: Vec<bool> = told.collect();
+        assert_eq!(told, [true, false, true, true], "one names a segment alone");
+        assert_eq!(overlaps(&tx, &looked_up).await.unwrap(), expected);
+        let known = [0, 2, 3];
+        let expected = laid_over(&known.map(|place| &members[place]));
+        let sets_known = known.map(|place| Arc::clone(&looked_up[place]));
+        let before = tx.statements();
+        assert_eq!(overlaps(&tx, &sets_known).await.unwrap(), expected);
+        assert_eq!(tx.statements(), before);
         let numbers = sizes(&world.tx(), &sets).await.unwrap();
         let lengths: Vec<i64> = members
             .iter()

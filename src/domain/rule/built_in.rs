@@ -53,7 +53,7 @@ pub struct BuiltIn {
     pub currency: Option<Currency>,
     /// Who is in it at the moment of asking: put in its place by [`super::Refers::put`], never stored.
     #[serde(skip)]
-    pub members: Option<Arc<BuiltInMembers>>,
+    pub members: Option<Arc<MemberIds>>,
 }
 
 /// What is to be looked up for a condition at a moment.
@@ -80,11 +80,11 @@ pub struct AskedWhen {
     pub zone: Zone,
 }
 
-/// The members of a built-in segment, by id.
+/// The members of a segment that were looked up, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BuiltInMembers(Vec<Uuid>);
+pub struct MemberIds(Vec<Uuid>);
 
-impl BuiltInMembers {
+impl MemberIds {
     /// Members in any order.
     #[must_use]
     pub fn new(mut ids: Vec<Uuid>) -> Self {
@@ -106,7 +106,7 @@ impl BuiltInMembers {
 }
 
 /// Members that were looked up.
-pub type Found = HashMap<Asked, Arc<BuiltInMembers>>;
+pub type Found = HashMap<Asked, Arc<MemberIds>>;
 
 /// The last so many days.
 fn last_days(days: i64) -> Range {
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn members_are_found_in_any_order() {
         let id = Uuid::from_u128;
-        let members = BuiltInMembers::new(vec![id(3), id(1), id(2)]);
+        let members = MemberIds::new(vec![id(3), id(1), id(2)]);
         assert_eq!(members.ids(), [id(1), id(2), id(3)]);
         assert!(members.has(&id(2)) && !members.has(&id(4)));
     }

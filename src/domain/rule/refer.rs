@@ -337,6 +337,7 @@ impl Definitions {
                 at: moment.at,
                 zone: moment.zone,
             },
+            members: None,
         }))
     }
 
@@ -353,6 +354,7 @@ impl Definitions {
                 publisher: moment.publisher,
                 subject: segment.subject,
                 of: SetOf::Frozen,
+                members: None,
             };
             Some((id, Arc::new(set)))
         };
@@ -410,6 +412,7 @@ impl Definitions {
             publisher: moment.publisher,
             subject: segment.subject,
             of,
+            members: None,
         }))
     }
 }

@@ -219,7 +219,7 @@ impl<'a> Counter<'a> {
         let usual = info.scan.as_ref().and_then(|(cost, _)| cost.usual);
         let mut given = field.arguments.iter();
         let is_ranged = usual.is_some()
-            || given.any(|(name, _)| name.node == *"range" || name.node == *"filter");
+            || given.any(|(name, _)| ["range", "filter", "rule"].contains(&name.node.as_str()));
         let from = From {
             range: if is_ranged {
                 Looked {

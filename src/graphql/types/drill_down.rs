@@ -284,6 +284,7 @@ mod tests {
             publisher: PublisherId(1),
             subject,
             of: SetOf::Frozen,
+            members: None,
         })
     }
 

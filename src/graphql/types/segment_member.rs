@@ -66,7 +66,7 @@ impl SegmentMember {
             let Some(first) = group.all().next() else {
                 return Ok(HashMap::new());
             };
-            let explained = members::explain(&request.tx, &first.set, &ids).await?;
+            let explained = members::explain(&request.tx, request.scope, &first.set, &ids).await?;
             let told = built_in_told(request, &first.set, ids).await?;
             let why = explained.into_iter().map(|(id, explained)| {
                 let told = told.iter().map(|(number, told)| (*number, told.of(id)));

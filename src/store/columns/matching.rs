@@ -4,6 +4,7 @@
 //! the same SQL as everywhere; what comes back are the ids that satisfy it.
 
 use super::super::listing::column;
+use super::super::sql::Sql;
 use super::super::sql::filter::{Condition, write_filter};
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
@@ -16,7 +17,7 @@ use crate::domain::filter::{
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
     UserField, UserTest, Value,
 };
-use crate::domain::rule::BuiltInMembers;
+use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -64,13 +65,13 @@ enum Test {
 
 /// A condition on a cart item.
 #[derive(Clone, Debug)]
-enum Item {
+pub(super) enum Item {
     Product(Vec<bool>),
     Category(Vec<bool>),
     Value(ItemField, Op),
 }
 
-fn is_in(set: &[bool], place: usize) -> bool {
+pub(super) fn is_in(set: &[bool], place: usize) -> bool {
     set.get(place).copied().unwrap_or(false)
 }
 
@@ -129,6 +130,8 @@ pub(super) struct Matching {
     /// Whether every action passes.
     is_all: bool,
     without_declined: bool,
+    /// Which cart items are looked at; all without one.
+    items: Option<Filter<Item>>,
 }
 
 impl Matching {
@@ -164,7 +167,20 @@ impl Matching {
             is_all,
             snapshot,
             without_declined,
+            items: None,
         }))
+    }
+
+    /// Looks at these cart items alone.
+    pub(super) fn only_items(&mut self, items: Filter<Item>) {
+        self.items = Some(items);
+    }
+
+    /// Whether a cart item is looked at.
+    pub(super) fn item_passes(&self, chunk: &Chunk, item: usize) -> bool {
+        self.items
+            .as_ref()
+            .is_none_or(|filter| filter.matches(&|test: &Item| test.holds(chunk, item)))
     }
 
     /// Whether every action that was not declined counts, and no other.
@@ -209,11 +225,20 @@ enum OfId {
     /// It compares so.
     Compared(Op),
     /// It is one of these.
-    Listed(Arc<BuiltInMembers>),
+    Listed(Arc<MemberIds>),
+    /// Whether it is to be in one of these, else in none.
+    Within(bool, Vec<Arc<MemberIds>>),
 }
 
 fn by(op: &Op) -> OfId {
     OfId::Compared(op.clone())
+}
+
+/// Membership in segments whose members were all looked up.
+fn within(named: &InSegments) -> Option<OfId> {
+    let members = |one: &SegmentRef| one.set.as_ref()?.members.clone();
+    let all: Option<Vec<_>> = named.segments.iter().map(members).collect();
+    Some(OfId::Within(named.inside, all?))
 }
 
 impl OfId {
@@ -221,20 +246,21 @@ impl OfId {
         match self {
             Self::Compared(op) => op.holds(&Value::Id(*id)),
             Self::Listed(members) => members.has(id),
+            Self::Within(inside, all) => all.iter().any(|members| members.has(id)) == *inside,
         }
     }
 }
 
 /// Who looks up what a filter needs.
-struct Asking<'a> {
-    tx: &'a ReadTx,
-    scope: ReadScope,
-    snapshot: &'a Arc<Snapshot>,
+pub(super) struct Asking<'a> {
+    pub tx: &'a ReadTx,
+    pub scope: ReadScope,
+    pub snapshot: &'a Arc<Snapshot>,
 }
 
 impl Asking<'_> {
     /// The same tree of other tests.
-    fn tree<'f, T: Sync, U: Send>(
+    pub(super) fn tree<'f, T: Sync, U: Send>(
         &'f self,
         filter: &'f Filter<T>,
         test: &'f (impl Fn(&'f T) -> BoxFuture<'f, Result<U>> + Sync),
@@ -267,7 +293,7 @@ impl Asking<'_> {
             let (column, set) = match test {
                 ActionTest::Field(field, op) => return Ok(self.field(*field, op)),
                 ActionTest::Items(quantifier, filter) => {
-                    let filter = self.tree(filter, &|test| self.item(test)).await?;
+                    let filter = self.items(filter).await?;
                     return Ok(Test::Items(*quantifier, filter));
                 }
                 ActionTest::Program(filter) => {
@@ -286,41 +312,47 @@ impl Asking<'_> {
                             .await?,
                     )
                 }
-                ActionTest::User(filter) => {
-                    let of = |test: &UserTest| match test {
-                        UserTest::Field(UserField::Id, op) => Some(by(op)),
-                        UserTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
-                        _ => None,
-                    };
-                    (
-                        Named::User,
-                        self.related("users", filter, of, |names| &names.users)
-                            .await?,
-                    )
-                }
+                ActionTest::User(filter) => (Named::User, self.users(filter).await?),
             };
             Ok(Test::Named(column, set))
         }
         .boxed()
     }
 
+    /// The numbers of the users that pass a filter.
+    pub(super) async fn users(&self, filter: &Filter<UserTest>) -> Result<Vec<bool>> {
+        let of = |test: &UserTest| match test {
+            UserTest::Field(UserField::Id, op) => Some(by(op)),
+            UserTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
+            UserTest::Segment(named) => within(named),
+            UserTest::Field(..) => None,
+        };
+        self.related("users", filter, of, |names| &names.users)
+            .await
+    }
+
+    /// The numbers of the products that pass a filter.
+    pub(super) async fn products(&self, filter: &Filter<ProductTest>) -> Result<Vec<bool>> {
+        let of = |test: &ProductTest| match test {
+            ProductTest::Field(ProductField::Id, op) => Some(by(op)),
+            ProductTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
+            ProductTest::Segment(named) => within(named),
+            ProductTest::Field(..) | ProductTest::Category(_) => None,
+        };
+        self.related("products", filter, of, |names| &names.products)
+            .await
+    }
+
+    /// The same filter of cart items, with what it needs looked up.
+    pub(super) async fn items(&self, filter: &Filter<ItemTest>) -> Result<Filter<Item>> {
+        self.tree(filter, &|test| self.item(test)).await
+    }
+
     fn item<'f>(&'f self, test: &'f ItemTest) -> BoxFuture<'f, Result<Item>> {
         async move {
             Ok(match test {
                 ItemTest::Field(field, op) => Item::Value(*field, op.clone()),
-                ItemTest::Product(filter) => {
-                    let of = |test: &ProductTest| match test {
-                        ProductTest::Field(ProductField::Id, op) => Some(by(op)),
-                        ProductTest::BuiltIn(built_in) => {
-                            built_in.members.clone().map(OfId::Listed)
-                        }
-                        _ => None,
-                    };
-                    Item::Product(
-                        self.related("products", filter, of, |names| &names.products)
-                            .await?,
-                    )
-                }
+                ItemTest::Product(filter) => Item::Product(self.products(filter).await?),
                 ItemTest::Category(filter) => {
                     let of =
                         |test: &CategoryTest| (test.0 == CategoryField::Id).then(|| by(&test.1));
@@ -384,13 +416,24 @@ impl Asking<'_> {
             };
             return Ok(names(&self.snapshot.names()).which(false, is));
         }
+        self.listed(table, |sql| write_filter(filter, "x", sql), names)
+            .await
+    }
+
+    /// The numbers of the rows `x` of a table that satisfy what is written of them: one statement.
+    pub(super) async fn listed(
+        &self,
+        table: &str,
+        write: impl FnOnce(&mut Sql),
+        names: fn(&Directory) -> &Names<Uuid>,
+    ) -> Result<Vec<bool>> {
         let mut sql = self.tx.sql();
         sql.push(&format!(
             "SELECT x.id FROM {table} x WHERE x.publisher_id = "
         ))
         .bind(self.scope.publisher().0);
         sql.push(" AND ");
-        write_filter(filter, "x", &mut sql);
+        write(&mut sql);
         let rows = self.tx.rows(sql).await?;
         let directory = self.snapshot.names();
         let names = names(&directory);

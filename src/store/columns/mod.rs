@@ -16,6 +16,7 @@ mod load;
 mod matching;
 mod names;
 pub mod report;
+pub mod rules;
 pub mod sales;
 pub mod segments;
 mod snapshot;

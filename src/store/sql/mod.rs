@@ -104,13 +104,13 @@ impl Sql {
         self.push(" IN ").bind_all(numbers)
     }
 
-    /// Appends a query for these ids, which are bound as one value, however many they are.
+    /// Appends a query for these ids, in the column `id`, which are bound as one value, however many they are.
     pub fn listed(&mut self, ids: &[Uuid]) -> &mut Self {
         self.listed += ids.len();
         if self.backend == DbBackend::Postgres {
             let ids = ids.iter().map(|id| Value::from(*id)).collect();
             let ids = Value::Array(ArrayType::Uuid, Some(Box::new(ids)));
-            return self.push("SELECT UNNEST(").bind(ids).push(")");
+            return self.push("SELECT UNNEST(").bind(ids).push(") AS id");
         }
         let mut list = String::with_capacity(2 + 35 * ids.len());
         for id in ids {
@@ -121,7 +121,7 @@ impl Sql {
             list.push('"');
         }
         list.push_str(if ids.is_empty() { "[]" } else { "]" });
-        self.push("SELECT unhex(j.value) FROM json_each(")
+        self.push("SELECT unhex(j.value) AS id FROM json_each(")
             .bind(list)
             .push(") j")
     }

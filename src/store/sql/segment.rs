@@ -21,15 +21,32 @@ use std::collections::BTreeSet;
 
 /// When, where and of what a set is.
 #[derive(Clone, Copy)]
-struct Place {
+pub(in crate::store) struct Place {
     publisher: PublisherId,
-    subject: Subject,
+    /// Of what.
+    pub subject: Subject,
     at: Instant,
     zone: Zone,
 }
 
+impl Place {
+    /// Of a set, at its moment, in its zone.
+    pub(in crate::store) fn of(set: &SegmentSet, at: Instant, zone: Zone) -> Self {
+        Self {
+            publisher: set.publisher,
+            subject: set.subject,
+            at,
+            zone,
+        }
+    }
+}
+
 /// Appends a query for the ids of a segment's members, each once, in the column `id`.
 pub(in crate::store) fn write_set(set: &SegmentSet, sql: &mut Sql) {
+    if let Some(members) = &set.members {
+        sql.listed(members.ids());
+        return;
+    }
     match &set.of {
         SetOf::Frozen => {
             sql.push("SELECT m.member_id AS id FROM segment_members m WHERE m.publisher_id = ")
@@ -38,12 +55,7 @@ pub(in crate::store) fn write_set(set: &SegmentSet, sql: &mut Sql) {
                 .bind(set.id);
         }
         SetOf::Rule { rule, at, zone } => {
-            let place = Place {
-                publisher: set.publisher,
-                subject: set.subject,
-                at: *at,
-                zone: *zone,
-            };
+            let place = Place::of(set, *at, *zone);
             sql.push("SELECT x.id FROM ")
                 .push(table(set.subject))
                 .push(" x WHERE x.publisher_id = ")
@@ -61,12 +73,7 @@ pub(in crate::store) fn write_each(set: &SegmentSet, sql: &mut Sql) {
     let SetOf::Rule { rule, at, zone } = &set.of else {
         return;
     };
-    let place = Place {
-        publisher: set.publisher,
-        subject: set.subject,
-        at: *at,
-        zone: *zone,
-    };
+    let place = Place::of(set, *at, *zone);
     let mut each = |number: usize, write: &dyn Fn(&mut Sql)| {
         sql.push(", CASE WHEN ");
         write(sql);
@@ -185,7 +192,11 @@ fn write_rule(rule: &Rule, place: Place, sql: &mut Sql) {
 }
 
 /// Appends a condition on the row `x`.
-fn write_condition<T: Write>(condition: &Condition<T>, place: Place, sql: &mut Sql) {
+pub(in crate::store) fn write_condition<T: Write>(
+    condition: &Condition<T>,
+    place: Place,
+    sql: &mut Sql,
+) {
     match condition {
         Condition::Own(filter) => write_filter(filter, "x", sql),
         Condition::ClickCountry(op) => write_country(op, place, sql),
@@ -428,12 +439,7 @@ pub(in crate::store) fn write_actual(
     let SetOf::Rule { rule, at, zone } = &set.of else {
         return None;
     };
-    let place = Place {
-        publisher: set.publisher,
-        subject: set.subject,
-        at: *at,
-        zone: *zone,
-    };
+    let place = Place::of(set, *at, *zone);
     match rule {
         Rule::Users(filter) => write_measures(filter.tests().nth(number)?, place, ids, sql),
         Rule::Products(filter) => write_measures(filter.tests().nth(number)?, place, ids, sql),

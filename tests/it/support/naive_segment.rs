@@ -315,6 +315,7 @@ pub(crate) fn some_sets(publisher: PublisherId) -> Vec<Arc<SegmentSet>> {
                 at: at("2026-06-15T00:00:00Z"),
                 zone: Zone::UTC,
             },
+            members: None,
         })
     });
     sets.collect()
