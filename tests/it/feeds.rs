@@ -332,20 +332,13 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
                 ],
             )
             .await;
-        let due = async || {
-            commissions::due(
-                &world.tx(),
-                world.read(0),
-                at("2026-03-01T00:00:00Z"),
-                at("2026-03-20T00:00:00Z"),
-                10,
-            )
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|due| due.url)
-            .collect::<Vec<_>>()
+        let part = async |part: (u32, u32)| {
+            let (sold, asked) = (at("2026-03-01T00:00:00Z"), at("2026-03-20T00:00:00Z"));
+            let due = commissions::due(&world.tx(), world.read(0), sold, asked, part).await;
+            let due = due.unwrap().into_iter();
+            due.map(|due| due.url).collect::<Vec<_>>()
         };
+        let due = async || part((0, 10)).await;
         let mut asked = due().await;
         asked.sort();
         assert_eq!(asked, [link("1"), link("2")], "sold lately, with a link");
@@ -368,6 +361,8 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
         );
         assert_eq!(hot(&world).await, ["1"]);
         assert_eq!(due().await, [link("2"), link("1")]);
+        assert_eq!(part((1, 10)).await, [link("1")]);
+        assert_eq!(part((0, 1)).await, [link("2")]);
         let query = "{ products(filter: {externalId: {in: [\"1\", \"2\"]}}, orderBy: [{field: EXTERNAL_ID, direction: ASC}]) { \
                      nodes { externalId isHot commissionRate hotCommissionRate \
                      offers { feed affiliateUrl price { amount currency } oldPrice { amount } vendor available isHot } } } }";
