@@ -271,6 +271,7 @@ async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
             failures: 3,
             last_error: Some(mark.to_owned()),
         },
+        named: Vec::new(),
     };
     sync::step(store, scope, &step).await.unwrap();
     let state = AccountState {
