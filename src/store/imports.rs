@@ -5,6 +5,7 @@ use super::connect::Store;
 use super::convert::{inconsistent, instant, to_reject, to_run};
 use super::keyset::{Order, OrderBy, limit};
 use super::listing::{self, IDS, Listing, column, look_ups};
+use super::sql::Sql;
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::audit::{Deed, Note};
@@ -400,6 +401,49 @@ pub async fn begin_again(
             .push(" AND id = ")
             .bind(run);
             tx.execute(sql).await.map(|_| ())
+        })
+        .await
+}
+
+/// Removes rejected records of runs that ended before `until`, at most `most`; gives how many. The runs and their counts
+/// stay. Where there is nothing to remove nothing is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_rejects(
+    store: &Store,
+    scope: WriteScope,
+    until: Instant,
+    most: u32,
+) -> Result<u64> {
+    let old = |sql: &mut Sql, most: u32| {
+        sql.push(
+            "SELECT j.run_id, j.ordinal FROM import_runs r JOIN import_rejects j ON j.publisher_id = r.publisher_id \
+             AND j.run_id = r.id WHERE r.publisher_id = ",
+        )
+        .bind(scope.publisher().0);
+        // No run ends before it starts, and by its start it is found.
+        sql.push(" AND r.started_at_us < ").bind(until.micros());
+        sql.push(" AND r.finished_at_us < ").bind(until.micros());
+        sql.push(" AND r.rejected_count > 0 LIMIT ")
+            .bind(i64::from(most));
+    };
+    let tx = ReadTx::new(store);
+    let mut sql = tx.sql();
+    old(&mut sql, 1);
+    if tx.rows(sql).await?.is_empty() {
+        return Ok(0);
+    }
+    drop(tx);
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM import_rejects WHERE publisher_id = ")
+                .bind(scope.publisher().0)
+                .push(" AND (run_id, ordinal) IN (");
+            old(&mut sql, most);
+            sql.push(")");
+            tx.execute(sql).await
         })
         .await
 }

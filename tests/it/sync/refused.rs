@@ -6,6 +6,7 @@ use crate::support::admitad::{Request, Trouble, World};
 use crate::support::api::Api;
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::sync::{Condition, Feed};
+use actiongraph::worker::upkeep;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -130,6 +131,24 @@ async fn what_is_refused_of_lists_and_balances_is_kept_with_its_reason() {
     assert_eq!(rejected(&api).await.len(), runs.len());
     let open = stage.world.rows::<entity::import_run::Entity>(0).await;
     assert!(open.iter().all(|run| run.state != "RUNNING"), "{open:?}");
+    // They are kept like those of files, and no longer.
+    let kept = std::time::Duration::from_secs(90 * DAY);
+    let forget = async || upkeep::forget_rejects(&stage.world.store, kept, stage.now()).await;
+    let held = async || {
+        stage
+            .world
+            .rows::<entity::import_reject::Entity>(0)
+            .await
+            .len()
+    };
+    let before = held().await;
+    assert!(!forget().await.unwrap());
+    assert_eq!(held().await, before);
+    stage.pass(91 * DAY);
+    while forget().await.unwrap() {}
+    assert_eq!(held().await, 0);
+    let told = rejected(&api).await;
+    assert_eq!(told.len(), runs.len(), "their runs still count them");
 }
 
 /// A page of an ad space's links: one program has another link now, one cannot be read, one is left out.
