@@ -39,6 +39,7 @@ use crate::ingest::uploads::Uploads;
 use crate::settings::{JwtSettings, KeysAt, LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
 use crate::store::columns::ColumnsOptions;
+use crate::store::tally::Tally;
 use crate::telemetry::Metrics;
 use crate::worker;
 use crate::worker::Upkeep;
@@ -275,6 +276,7 @@ impl App {
             )),
             clock: parts.clock,
             metrics: parts.metrics,
+            tally: Tally::default(),
             options: http_options(settings),
             schema: Bytes::from(graphql::sdl()),
             demo: parts.demo,
