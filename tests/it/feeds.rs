@@ -2,7 +2,7 @@
 //! order they and the actions arrive. Not here: what the files mean (`ingest::feed`).
 
 use crate::support::api::Api;
-use crate::support::drafts::{at, item, sale};
+use crate::support::drafts::{at, item_called, sale};
 use crate::support::world::{World, block_on};
 use actiongraph::domain::draft::{ActionDraft, CategoryRef, ProductRef};
 use actiongraph::domain::feed::{CommissionDraft, FeedSource};
@@ -218,10 +218,7 @@ fn a_later_feed_takes_away_what_it_no_longer_has_and_the_hot_mark_with_it() {
 /// An action with one product in its cart.
 fn bought(product: &str, name: &str, when: &str) -> ActionDraft {
     let mut draft = sale(&format!("a-{product}"), at(when));
-    let mut item = item(product);
-    if let Some(product) = &mut item.product {
-        product.name = Some(name.to_owned());
-    }
+    let mut item = item_called(product, name);
     item.category = Some(CategoryRef {
         external_id: "990001".to_owned(),
         name: None,

@@ -3,7 +3,7 @@
 
 use super::{DAY, HOUR, MINUTE, Stage, asked, commissions, failures, rows, setup, stored};
 use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
-use crate::support::drafts::{at, item, sale};
+use crate::support::drafts::{at, item_called, sale};
 use actiongraph::domain::sync::{Condition, Feed, Freshness};
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
 use actiongraph::store::sync;
@@ -355,9 +355,8 @@ async fn a_rate_is_that_of_the_product_that_was_asked_for() {
     // A link that does not tell the id, and one that two products have.
     draft.items = ["777001", "777002"]
         .map(|id| {
-            let mut item = item(id);
+            let mut item = item_called(id, &format!("Product {id}"));
             if let Some(product) = &mut item.product {
-                product.name = Some(format!("Product {id}"));
                 product.url = Some("https://s.click.example/e/_abc".to_owned());
             }
             item
