@@ -39,8 +39,10 @@ use crate::ingest::uploads::Uploads;
 use crate::settings::{JwtSettings, KeysAt, LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
 use crate::store::columns::ColumnsOptions;
+use crate::store::tally::Tally;
 use crate::telemetry::Metrics;
 use crate::worker;
+use crate::worker::Upkeep;
 use crate::worker::sync::Measured;
 use tokio::sync::watch;
 
@@ -73,7 +75,7 @@ pub struct App {
     reading: Reading,
     serving: Serving,
     shutdown: Duration,
-    verify_every: Option<Duration>,
+    upkeep: Upkeep,
     columns_warm_up: bool,
     syncs: Vec<Sync>,
 }
@@ -274,6 +276,7 @@ impl App {
             )),
             clock: parts.clock,
             metrics: parts.metrics,
+            tally: Tally::default(),
             options: http_options(settings),
             schema: Bytes::from(graphql::sdl()),
             demo: parts.demo,
@@ -289,7 +292,10 @@ impl App {
             },
             serving: Serving::of(settings),
             shutdown: settings.shutdown,
-            verify_every: settings.verify_every,
+            upkeep: Upkeep {
+                verify_every: settings.verify_every,
+                rejects_kept: settings.rejects_kept,
+            },
             columns_warm_up: settings.columns.warm_up,
             syncs: parts.syncs,
         })
@@ -312,12 +318,7 @@ impl App {
     {
         let state = self.state;
         let beside = state.clone();
-        let work = worker::run(
-            &beside.store,
-            &beside.clock,
-            &beside.metrics,
-            self.verify_every,
-        );
+        let work = worker::run(&beside.store, &beside.clock, &beside.metrics, self.upkeep);
         // Requests that finish after the server was told to stop wait for their postbacks, too.
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);

@@ -121,6 +121,8 @@ pub struct Settings {
     pub shutdown: Duration,
     /// The pause between two slices of totals that are verified in the background; none for never.
     pub verify_every: Option<Duration>,
+    /// How long rejected records are kept after their run has ended; none for ever.
+    pub rejects_kept: Option<Duration>,
     /// The pause between two reads of what is new in the accounts of the network; none for never.
     pub sync_every: Option<Duration>,
     /// The accounts of the network that are fetched.
@@ -385,6 +387,9 @@ impl Settings {
             verify_every: Some(raw.whole("verify_seconds").unwrap_or(600))
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
+            rejects_kept: Some(raw.whole("rejects_days").unwrap_or(90))
+                .filter(|days| *days > 0)
+                .map(|days| Duration::from_secs(days * 86_400)),
             sync_every: Some(raw.whole("sync_seconds").unwrap_or(300))
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),

@@ -18,6 +18,7 @@
     reason = "what `#[sea_orm::model]` writes can begin transactions; nobody here calls it"
 )]
 
+pub mod account_action;
 pub mod action;
 pub mod action_change;
 pub mod action_item;

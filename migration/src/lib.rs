@@ -29,6 +29,7 @@ mod m20261129_000017_keys;
 mod m20261129_000018_awaited_products;
 mod m20261130_000001_account_identity;
 mod m20261130_000002_marked_products;
+mod m20261130_000003_account_actions;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000018_awaited_products::Migration),
             Box::new(m20261130_000001_account_identity::Migration),
             Box::new(m20261130_000002_marked_products::Migration),
+            Box::new(m20261130_000003_account_actions::Migration),
         ]
     }
 }
@@ -111,6 +113,7 @@ mod tests {
                 .chain([
                     m20261129_000017_keys::TABLE,
                     m20261129_000018_awaited_products::TABLE,
+                    m20261130_000003_account_actions::TABLE,
                 ]);
             for table in tables {
                 let made = format!("table {table}: CREATE TABLE");

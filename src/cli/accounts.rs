@@ -73,7 +73,9 @@ async fn retire(
             .accounts
             .iter()
             .filter(|account| account.publisher == slug);
-        let names: Vec<String> = of_it.map(|account| account.name.clone()).collect();
+        let names: Vec<(String, String)> = of_it
+            .map(|account| (account.name.clone(), account.client_id.clone()))
+            .collect();
         let scope = WriteScope::for_entrance(publisher.id);
         let retired = sync::retire(store, scope, &names, now).await?;
         if retired > 0 {

@@ -221,6 +221,8 @@ pub struct SyncStep {
     pub feed: Feed,
     /// How far it has come now.
     pub state: FeedState,
+    /// The actions that were named by the account's own read, where that is noted.
+    pub named: Vec<Uuid>,
 }
 
 /// How fresh an entrance's data are.

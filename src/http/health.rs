@@ -17,7 +17,7 @@ use crate::domain::policy::MetricsPolicy;
 use crate::domain::records::{RunCounts, RunState};
 use crate::domain::scope::KeyScope;
 use crate::domain::time::Instant;
-use crate::store::imports::{self, RunSums};
+use crate::store::tally::RunSums;
 use crate::store::{ReadTx, publishers};
 use crate::telemetry::{ColumnsGauges, EntranceGauges};
 
@@ -120,7 +120,7 @@ pub async fn metrics(request: HttpRequest, state: web::Data<HttpState>) -> HttpR
 async fn measure_entrances(state: &HttpState) {
     let read = async {
         let tx = ReadTx::new(&state.store);
-        let sums = imports::sums(&tx).await?;
+        let sums = state.tally.look(&tx, state.now()).await?;
         drop(tx);
         Ok::<_, Error>((sums, publishers::list(&state.store).await?))
     };

@@ -18,6 +18,7 @@ use crate::graphql::Engine;
 use crate::ingest::inbox::Inbox;
 use crate::ingest::uploads::Uploads;
 use crate::store::Store;
+use crate::store::tally::Tally;
 use crate::telemetry::Metrics;
 
 /// How HTTP behaves.
@@ -71,6 +72,8 @@ pub struct HttpState {
     pub clock: Clock,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Adds up the runs of entrances that are not fetched.
+    pub tally: Tally,
     /// How HTTP behaves.
     pub options: HttpOptions,
     /// The schema as text.

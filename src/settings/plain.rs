@@ -116,6 +116,15 @@ pub(super) const KEYS: &[Key] = &[
         "Pause between two reads of what is new in the accounts of the network; 0 for never.",
     ),
     key(
+        "rejects_days",
+        Kind::Whole {
+            least: 0,
+            most: 36_500,
+        },
+        "90",
+        "How many days rejected records are kept after their run has ended; 0 for ever.",
+    ),
+    key(
         "import_max_bytes",
         Kind::Whole {
             least: 1_000,

@@ -48,7 +48,7 @@ pub async fn of_products(
 }
 
 /// The products with a link that were ordered since `sold_since`, whose commission was not asked for since `asked_before`:
-/// those never asked for first, then the longest ago; at most `limit`. One statement.
+/// those never asked for first, then the longest ago; behind the first `skipped` at most `limit`. One statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -57,7 +57,7 @@ pub async fn due(
     scope: ReadScope,
     sold_since: Instant,
     asked_before: Instant,
-    limit: u32,
+    (skipped, limit): (u32, u32),
 ) -> Result<Vec<Due>> {
     let mut sql = tx.sql();
     sql.push(
@@ -75,7 +75,9 @@ pub async fn due(
     .push(") AND COALESCE(c.observed_at_us, 0) < ")
     .bind(asked_before.micros())
     .push(" ORDER BY COALESCE(c.observed_at_us, 0), p.id LIMIT ")
-    .bind(i64::from(limit));
+    .bind(i64::from(limit))
+    .push(" OFFSET ")
+    .bind(i64::from(skipped));
     tx.rows(sql)
         .await?
         .iter()

@@ -2,21 +2,21 @@
 
 use super::audit;
 use super::connect::Store;
-use super::convert::{inconsistent, instant, to_reject, to_run};
+use super::convert::{some_instant, to_reject, to_run};
 use super::keyset::{Order, OrderBy, limit};
 use super::listing::{self, IDS, Listing, column, look_ups};
+use super::sql::Sql;
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::audit::{Deed, Note};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{Filter, ImportTest, Value};
-use crate::domain::id::PublisherId;
 use crate::domain::page::{Cursor, Page, PageRequest, SortKey};
-use crate::domain::records::{ImportRun, RejectedRecord, RunCounts, RunState};
+use crate::domain::records::{ImportRun, RejectedRecord, RunState};
 use crate::domain::scope::{ReadScope, WriteScope};
 use crate::domain::time::Instant;
 use entity::{import_reject, import_run};
-use sea_orm::FromQueryResult as _;
+use sea_orm::{FromQueryResult as _, QueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ look_ups!(Runs, ImportRun, ImportTest, ImportSort);
 pub struct Freshness {
     /// The entrance, such as `FILE`.
     pub entrance: String,
-    /// End of the last run that brought something in.
+    /// End of the last run that went well.
     pub last_success: Option<Instant>,
     /// The last run.
     pub last_run: Option<ImportRun>,
@@ -72,37 +72,43 @@ pub struct Freshness {
     pub newest_data: Option<Instant>,
 }
 
+/// When the last of some runs ended that went well: a file without a record is a success, one of nothing but rejects is not.
+pub(super) const LAST_SUCCESS: &str = "MAX(CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' \
+    AND t.rejected_count < t.read_count THEN t.finished_at_us END)";
+
+/// When the newest was observed of what they took in. A run without a single such record says nothing about any state.
+pub(super) const NEWEST: &str = "MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') \
+    AND t.rejected_count < t.read_count THEN t.as_of_us END)";
+
+/// A moment that a statement found among runs, if any.
+pub(super) fn moment(row: &QueryResult, name: &str) -> Result<Option<Instant>> {
+    some_instant(column(row, name)?, "import_runs", name)
+}
+
 /// How fresh each entrance is, by name: one statement. A run without a single record that was taken in, such as an
-/// empty file or the error page of a proxy, says nothing about any state and makes no data fresher.
+/// empty file or the error page of a proxy, makes no data fresher.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
     let mut sql = tx.sql();
-    sql.push(
+    sql.push(&format!(
         "SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY t.entrance ORDER BY t.started_at_us DESC, t.id DESC) \
-         AS place, MAX(CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' AND t.rejected_count < t.read_count \
-         THEN t.finished_at_us END) OVER (PARTITION BY t.entrance) AS last_success_us, \
-         MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') AND t.rejected_count < t.read_count THEN t.as_of_us END) \
-         OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = ",
-    );
+         AS place, {LAST_SUCCESS} OVER (PARTITION BY t.entrance) AS last_success_us, \
+         {NEWEST} OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = "
+    ));
     sql.bind(scope.publisher().0)
         // A run that names users anew brings no data.
         .push(") w WHERE place = 1 AND entrance <> ")
         .bind(super::apply::users::ENTRANCE)
         .push(" ORDER BY entrance");
-    let moment = |micros: Option<i64>| {
-        micros
-            .map(|micros| instant(micros, "import_runs", "finished_at_us"))
-            .transpose()
-    };
     let mut all = Vec::new();
     for row in tx.rows(sql).await? {
         let run = to_run(import_run::Model::from_query_result(&row, "").map_err(Error::internal)?)?;
         all.push(Freshness {
             entrance: run.entrance.clone(),
-            last_success: moment(column(&row, "last_success_us")?)?,
-            newest_data: moment(column(&row, "newest_us")?)?,
+            last_success: moment(&row, "last_success_us")?,
+            newest_data: moment(&row, "newest_us")?,
             last_run: Some(run),
         });
     }
@@ -117,95 +123,6 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
 pub async fn freshness_at_large(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
     let mut all = freshness(&tx.undivided(), scope).await?;
     all.iter_mut().for_each(|one| one.last_run = None);
-    Ok(all)
-}
-
-/// The runs of an entrance of a publisher that ended, or stand, in one way, added up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunSums {
-    /// The publisher.
-    pub publisher: PublisherId,
-    /// The entrance, such as `FILE`.
-    pub entrance: String,
-    /// How they stand.
-    pub state: RunState,
-    /// How many.
-    pub runs: i64,
-    /// What became of their records.
-    pub counts: RunCounts,
-    /// The start of the oldest.
-    pub oldest: Instant,
-    /// The end of the last one that brought something in.
-    pub last_success: Option<Instant>,
-    /// The newest observation that one brought which has ended.
-    pub newest_data: Option<Instant>,
-}
-
-/// The runs of all publishers that were not fetched, added up by entrance and state: one statement. A run that names
-/// users anew brings no data and is none of them.
-///
-/// # Errors
-/// When the database fails.
-pub async fn sums(tx: &ReadTx) -> Result<Vec<RunSums>> {
-    // What it is that brought something in, and something new, is what `freshness` calls so.
-    const NEW: &str =
-        "CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') AND t.rejected_count < t.read_count THEN ";
-    const GOOD: &str = "CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' AND t.rejected_count < t.read_count THEN ";
-    const COUNTS: [&str; 8] = [
-        "read",
-        "inserted",
-        "updated",
-        "unchanged",
-        "stale",
-        "deleted",
-        "rejected",
-        "rounded",
-    ];
-    let mut sql = tx.sql();
-    sql.push("SELECT t.publisher_id, t.entrance, t.state, COUNT(*) AS runs, MIN(t.started_at_us) AS oldest_us");
-    sql.push(&format!(
-        ", MAX({GOOD} t.finished_at_us END) AS last_success_us, MAX({NEW} t.as_of_us END) AS newest_us"
-    ));
-    for name in COUNTS {
-        sql.push(&format!(
-            ", CAST(SUM(t.{name}_count) AS bigint) AS {name}_count"
-        ));
-    }
-    sql.push(" FROM import_runs t WHERE t.entrance NOT IN (")
-        .bind(super::sync::API)
-        .push(", ")
-        .bind(super::apply::users::ENTRANCE)
-        .push(") GROUP BY t.publisher_id, t.entrance, t.state");
-    let moment = |micros: Option<i64>| {
-        micros
-            .map(|micros| instant(micros, "import_runs", "finished_at_us"))
-            .transpose()
-    };
-    let mut all = Vec::new();
-    for row in tx.rows(sql).await? {
-        let entrance: String = column(&row, "entrance")?;
-        let state: String = column(&row, "state")?;
-        all.push(RunSums {
-            publisher: PublisherId(column(&row, "publisher_id")?),
-            state: RunState::parse(&state)
-                .ok_or_else(|| inconsistent("import_runs", &entrance, "state"))?,
-            entrance,
-            runs: column(&row, "runs")?,
-            counts: RunCounts {
-                read: column(&row, "read_count")?,
-                inserted: column(&row, "inserted_count")?,
-                updated: column(&row, "updated_count")?,
-                unchanged: column(&row, "unchanged_count")?,
-                stale: column(&row, "stale_count")?,
-                deleted: column(&row, "deleted_count")?,
-                rejected: column(&row, "rejected_count")?,
-                rounded: column(&row, "rounded_count")?,
-            },
-            oldest: instant(column(&row, "oldest_us")?, "import_runs", "started_at_us")?,
-            last_success: moment(column(&row, "last_success_us")?)?,
-            newest_data: moment(column(&row, "newest_us")?)?,
-        });
-    }
     Ok(all)
 }
 
@@ -400,6 +317,49 @@ pub async fn begin_again(
             .push(" AND id = ")
             .bind(run);
             tx.execute(sql).await.map(|_| ())
+        })
+        .await
+}
+
+/// Removes rejected records of runs that ended before `until`, at most `most`; gives how many. The runs and their counts
+/// stay. Where there is nothing to remove nothing is written.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_rejects(
+    store: &Store,
+    scope: WriteScope,
+    until: Instant,
+    most: u32,
+) -> Result<u64> {
+    let old = |sql: &mut Sql, most: u32| {
+        sql.push(
+            "SELECT j.run_id, j.ordinal FROM import_runs r JOIN import_rejects j ON j.publisher_id = r.publisher_id \
+             AND j.run_id = r.id WHERE r.publisher_id = ",
+        )
+        .bind(scope.publisher().0);
+        // No run ends before it starts, and by its start it is found.
+        sql.push(" AND r.started_at_us < ").bind(until.micros());
+        sql.push(" AND r.finished_at_us < ").bind(until.micros());
+        sql.push(" AND r.rejected_count > 0 LIMIT ")
+            .bind(i64::from(most));
+    };
+    let tx = ReadTx::new(store);
+    let mut sql = tx.sql();
+    old(&mut sql, 1);
+    if tx.rows(sql).await?.is_empty() {
+        return Ok(0);
+    }
+    drop(tx);
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM import_rejects WHERE publisher_id = ")
+                .bind(scope.publisher().0)
+                .push(" AND (run_id, ordinal) IN (");
+            old(&mut sql, most);
+            sql.push(")");
+            tx.execute(sql).await
         })
         .await
 }

@@ -44,6 +44,7 @@ pub mod sql;
 mod state;
 mod statistics;
 pub mod sync;
+pub mod tally;
 pub mod totals;
 mod tx;
 pub mod uploads;

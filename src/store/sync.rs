@@ -4,7 +4,7 @@
 //! lost it can write nothing more: every step looks at the lease in its own transaction ([`write_step`]). What is
 //! fetched, and when, is planned in `ingest::admitad`.
 
-use super::apply::accounts;
+use super::apply::{accounts, claims};
 use super::connect::Store;
 use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
@@ -20,7 +20,6 @@ use crate::domain::time::Instant;
 use entity::{sync_account, sync_state};
 use sea_orm::{DbBackend, DbErr};
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// The entrance of what is fetched.
 pub const API: &str = "API";
@@ -30,7 +29,7 @@ pub(super) const LEASE_LOST: &str = "the lease of the account is another server'
 
 /// How an account stands that is configured no more. Its rows stay: configured again it goes on where it was, and what it
 /// brought is not taken for what another account has lost.
-const RETIRED: Condition = Condition::Done;
+pub(super) const RETIRED: Condition = Condition::Done;
 
 /// What is noted with a run whose process is gone.
 const ENDED: &str = "ended by the process that did it (killed, or its machine stopped); what it had stored is kept, \
@@ -61,7 +60,8 @@ pub enum Lease {
 /// Takes or renews the lease of an account until `until`; one that has run out is taken over.
 ///
 /// An account is known by its credentials, too: what was fetched with them under another name is this account's, and
-/// while a server fetches it under that name, the lease is that server's.
+/// while a server fetches it under that name, the lease is that server's. What another account left under this one's name
+/// is put aside until that account comes for it.
 ///
 /// Whoever takes it anew finds runs that its predecessor left open, which are noted as failed, and tries at once what
 /// had stopped: a person may have mended it.
@@ -104,14 +104,8 @@ pub async fn lease(
             sql.push("UPDATE sync_accounts SET lease_holder = ")
                 .bind(holder);
             sql.push(", lease_until_us = ").bind(until.micros());
-            // New credentials of an account are noted; those of one that has another name, and gave up nothing, are not.
-            sql.push(", client_id = CASE WHEN EXISTS (SELECT 1 FROM sync_accounts o WHERE o.publisher_id = ")
-                .bind(publisher.0);
-            sql.push(" AND o.account <> ").bind(account);
-            sql.push(" AND o.client_id = ").bind(client_id);
-            sql.push(") THEN client_id ELSE ")
-                .bind(client_id)
-                .push(" END");
+            // New credentials of an account are noted.
+            sql.push(", client_id = ").bind(client_id);
             // Whoever fetches it has it configured.
             sql.push(", condition = CASE WHEN condition = ")
                 .bind(RETIRED.as_str())
@@ -214,22 +208,25 @@ pub(super) async fn write_step(
         failures: i32::try_from(state.failures).unwrap_or(i32::MAX),
         last_error: state.last_error.clone(),
     };
-    insert(tx, &[row], Conflict::Replace).await.map(|_| ())
+    insert(tx, &[row], Conflict::Replace).await?;
+    claims::note(tx, publisher, &step.account, &step.named).await
 }
 
 /// Retires the accounts of a publisher that are not configured, unless some other server fetches them just now; gives how
-/// many.
+/// many. `configured` are names and the public halves of credentials: where a name has passed from one configured account
+/// to another, what is stored under it is put aside for its own first.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn retire(
     store: &Store,
     scope: WriteScope,
-    configured: &[String],
+    configured: &[(String, String)],
     now: Instant,
 ) -> Result<u64> {
     store
         .write(async |tx| {
+            accounts::free_names(tx, scope.publisher(), configured, now).await?;
             let mut sql = tx.sql();
             sql.push("UPDATE sync_accounts SET condition = ")
                 .bind(RETIRED.as_str());
@@ -241,50 +238,36 @@ pub async fn retire(
             sql.push(" AND (lease_holder IS NULL OR lease_until_us <= ")
                 .bind(now.micros())
                 .push(")");
-            for name in configured {
+            for (name, client_id) in configured {
                 sql.push(" AND account <> ").bind(name.as_str());
+                // What waits for its account under another name is not left alone.
+                sql.push(" AND (client_id IS NULL OR client_id <> ")
+                    .bind(client_id.as_str())
+                    .push(")");
             }
             tx.execute(sql).await
         })
         .await
 }
 
-/// Which accounts a publisher has besides one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Others {
-    /// None that has to be thought of.
-    None,
-    /// One that is configured no more.
-    Retired,
-    /// One that is fetched.
-    Fetched,
-}
-
-/// Which accounts a publisher has besides `name`; those that are configured no more count if they were tried since
+/// Whether a publisher has accounts besides `name`; those that are configured no more count if they were tried since
 /// `since`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn others(
+pub async fn has_others(
     store: &Store,
     scope: WriteScope,
     name: &str,
     since: Instant,
-) -> Result<Others> {
-    let mut found = Others::None;
-    for account in every_account(&ReadTx::new(store), scope.read()).await? {
-        if account.account == name {
-            continue;
-        }
-        if account.condition != RETIRED {
-            return Ok(Others::Fetched);
-        }
+) -> Result<bool> {
+    let all = every_account(&ReadTx::new(store), scope.read()).await?;
+    let mut others = all.iter().filter(|account| account.account != name);
+    let counts = |account: &AccountState| {
         let mut tried = account.feeds.values().filter_map(|feed| feed.last_attempt);
-        if tried.any(|at| at >= since) {
-            found = Others::Retired;
-        }
-    }
-    Ok(found)
+        account.condition != RETIRED || tried.any(|at| at >= since)
+    };
+    Ok(others.any(counts))
 }
 
 /// The accounts of a publisher with their feeds, by name, but for those that are configured no more: two statements.
@@ -297,11 +280,11 @@ pub async fn accounts(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>
     Ok(all)
 }
 
-/// The accounts of a publisher with their feeds, by name: two statements.
+/// The accounts of a publisher with their feeds, by name, those that are configured no more among them: two statements.
 ///
 /// # Errors
 /// When the database fails.
-async fn every_account(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
+pub async fn every_account(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
     let mut sql = tx.sql();
     sql.push("SELECT a.* FROM sync_accounts a WHERE a.publisher_id = ")
         .bind(scope.publisher().0);
@@ -339,14 +322,12 @@ pub async fn account(store: &Store, scope: WriteScope, name: &str) -> Result<Acc
 pub struct Known {
     /// Its id at the network.
     pub external_id: String,
-    /// Where it was brought about.
-    pub ad_space_id: Option<Uuid>,
     /// When its state was observed.
     pub observed_at: Instant,
 }
 
 /// The actions ordered in `[from, to)`, by their ids at the network: what a complete read of that time must name, where it
-/// was observed before. One statement.
+/// was observed before; of one account alone those that it has named. One statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -354,20 +335,28 @@ pub async fn actions_between(
     store: &Store,
     scope: WriteScope,
     (from, to): (Instant, Instant),
+    account: Option<&str>,
 ) -> Result<Vec<Known>> {
     let tx = ReadTx::new(store);
     let mut sql = tx.sql();
-    sql.push("SELECT t.external_id, t.ad_space_id, t.observed_at_us FROM actions t WHERE t.publisher_id = ")
+    sql.push("SELECT t.external_id, t.observed_at_us FROM actions t WHERE t.publisher_id = ")
         .bind(scope.publisher().0);
     sql.push(" AND t.ordered_at_us >= ")
         .bind(from.micros())
         .push(" AND t.ordered_at_us < ")
-        .bind(to.micros())
-        .push(" ORDER BY t.external_id");
+        .bind(to.micros());
+    if let Some(account) = account {
+        sql.push(
+            " AND EXISTS (SELECT 1 FROM account_actions c WHERE c.publisher_id = t.publisher_id \
+             AND c.action_id = t.id AND c.account = ",
+        )
+        .bind(account)
+        .push(")");
+    }
+    sql.push(" ORDER BY t.external_id");
     let known = |row| {
         Ok(Known {
             external_id: column(row, "external_id")?,
-            ad_space_id: column(row, "ad_space_id")?,
             observed_at: instant(column(row, "observed_at_us")?, "actions", "observed_at_us")?,
         })
     };

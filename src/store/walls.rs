@@ -78,6 +78,7 @@ const RULES: &[(&str, Rule)] = &[
     ("feeds", Rule::Undivided("Product feeds")),
     ("sync_accounts", Rule::Undivided("Accounts")),
     ("sync_states", Rule::Undivided("Accounts")),
+    ("account_actions", Rule::Undivided("Accounts")),
     ("totals_tasks", Rule::Undivided("Tasks of totals")),
     ("user_tasks", Rule::Undivided("Tasks of users")),
     ("api_keys", Rule::Undivided("API keys")),

@@ -31,7 +31,7 @@ struct EntranceRecords {
 /// How an entrance of a publisher stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntranceGauges {
-    /// When a run last brought something in, in Unix seconds; 0 for never.
+    /// When a run last ended well, in Unix seconds; 0 for never.
     pub last_success: i64,
     /// Seconds since the newest state that a run brought was observed; none where there is none.
     pub lag: Option<i64>,
@@ -55,7 +55,7 @@ pub(super) struct Entrances {
 
 impl Entrances {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "When a run of an entrance last brought something in, in Unix seconds";
+        let help = "When a run of an entrance last ended well, in Unix seconds";
         registry.register(name::ENTRANCE_SUCCESS, help, self.success.clone());
         let help = "Seconds since the newest state that an entrance brought was observed";
         registry.register(name::ENTRANCE_LAG, help, self.lag.clone());

@@ -24,11 +24,24 @@ use imports::{Reader, Reads};
 /// The pause between two looks for runs whose process is gone.
 const ROUNDS: Duration = Duration::from_secs(600);
 
-/// Goes on for as long as it is asked to; `verify_every` is the pause between two slices of totals, none for never.
-pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: Option<Duration>) {
+/// The pause between two looks for rejected records that are kept no longer.
+const KEEPING: Duration = Duration::from_secs(3_600);
+
+/// How what is done in the background is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Upkeep {
+    /// The pause between two slices of totals; none for never.
+    pub verify_every: Option<Duration>,
+    /// How long rejected records are kept; none for ever.
+    pub rejects_kept: Option<Duration>,
+}
+
+/// Goes on for as long as it is asked to.
+pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, upkeep: Upkeep) {
     futures::join!(
-        verify(store, clock, metrics, verify_every),
+        verify(store, clock, metrics, upkeep.verify_every),
         end_silent_runs(store, clock),
+        forget_rejects(store, clock, upkeep.rejects_kept),
         name_users(store, clock),
         keep_statistics(store)
     );
@@ -45,6 +58,25 @@ async fn verify(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: O
             Err(error) => {
                 let cause = error.cause().map(ToString::to_string);
                 tracing::warn!(cause, "a slice of totals could not be verified: {error}");
+            }
+        }
+    }
+}
+
+/// Removes rejected records that are kept no longer, step by step.
+async fn forget_rejects(store: &Store, clock: &Clock, kept: Option<Duration>) {
+    let Some(kept) = kept else {
+        return std::future::pending().await;
+    };
+    loop {
+        match upkeep::forget_rejects(store, kept, present(clock)).await {
+            // There is more.
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => tokio::time::sleep(KEEPING).await,
+            Err(error) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(cause, "old rejected records could not be removed: {error}");
+                tokio::time::sleep(KEEPING).await;
             }
         }
     }

@@ -8,13 +8,16 @@ use crate::domain::scope::WriteScope;
 use crate::domain::sync::before;
 use crate::domain::time::Instant;
 use crate::store::totals::{Checked, verify_next};
-use crate::store::{Store, publishers, sync};
+use crate::store::{Store, imports, publishers, sync};
 use crate::telemetry::Metrics;
 
 /// After how long without a sign of life a run's process is taken for gone: a batch of records takes seconds.
 const SILENCE: Duration = Duration::from_secs(900);
 /// How long runs of the sync are kept that brought nothing.
 const IDLE_KEPT: Duration = Duration::from_secs(3 * 86_400);
+
+/// How many rejected records one step removes at most: with their raw texts, a few megabytes.
+const FORGOTTEN: u32 = 1_000;
 
 /// Verifies one slice: of the publisher whose totals were looked at longest ago, the one behind the last. Nothing where
 /// there is no publisher with facts.
@@ -62,4 +65,20 @@ pub async fn end_silent_runs(store: &Store, now: Instant) -> Result<u64> {
         sync::forget_idle_runs(store, scope, before(now, IDLE_KEPT)).await?;
     }
     Ok(ended)
+}
+
+/// Removes a thousand rejected records at most, of one publisher, whose runs ended longer ago than they are `kept`; tells
+/// whether there may be more. What runs say of themselves stays.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_rejects(store: &Store, kept: Duration, now: Instant) -> Result<bool> {
+    for publisher in publishers::list(store).await? {
+        let scope = WriteScope::for_entrance(publisher.id);
+        let until = before(now, kept);
+        if imports::forget_rejects(store, scope, until, FORGOTTEN).await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -17,7 +17,7 @@ mod lost;
 mod restarted;
 mod writers;
 
-use crate::support::drafts::{item, sale};
+use crate::support::drafts::{item_called, sale};
 use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::draft::{ActionDraft, CategoryRef};
 use actiongraph::domain::error::{Code, Error, Result};
@@ -56,10 +56,8 @@ fn draft(external_id: &str, version: i64) -> ActionDraft {
     ]);
     draft.items = (1..=ITEMS)
         .map(|number| {
-            let mut item = item(&format!("{}", 1000 + number));
-            if let Some(product) = &mut item.product {
-                product.name = Some(format!("Cable {number}"));
-            }
+            let product = format!("{}", 1000 + number);
+            let mut item = item_called(&product, &format!("Cable {number}"));
             item.category = Some(CategoryRef {
                 external_id: "7".to_owned(),
                 name: None,

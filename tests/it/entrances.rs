@@ -6,16 +6,25 @@
     reason = "a test: what it can't do, it can't go on without"
 )]
 
+use crate::support::drafts::at;
+use crate::support::is_postgres;
 use crate::support::server::{Running, running};
+use crate::support::world::World;
 use actiongraph::domain::feed::FeedSource;
+use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::feed::import_feed;
 use actiongraph::ingest::pipeline::Progress;
-use actiongraph::store::imports::{NewRun, begin};
+use actiongraph::store::Recorder;
+use actiongraph::store::imports::{NewRun, begin, finish};
+use actiongraph::store::tally::Tally;
 use actiongraph::store::uploads::{Upload, enqueue};
+use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 use uuid::Uuid;
 
 struct Unseen;
@@ -181,4 +190,208 @@ async fn each_entrance_has_its_runs_records_last_success_and_lag() {
         !told.iter().any(|line| line.starts_with(&lag)),
         "a run that has brought nothing yet makes nothing fresh"
     );
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_success_that_brings_nothing_newer() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!("import_directory = {:?}\n", folder.path());
+    let server = running(&settings).await;
+    let first = json!([{"action_id": 1, "advcampaign_id": 6115, "status": "pending", "currency": "USD", "payment": "1.50",
+        "action_date": "2024-03-05 13:30:00"}]);
+    let known = ago(&server, 600);
+    upload(&server, 0, &first, known).await;
+    let brought = server.now();
+    server.clock.advance(Duration::from_secs(3_600));
+    upload(&server, 0, &json!([]), server.now()).await;
+
+    let query = json!({"query": "{ freshness { entrance state lastSuccessAt newestDataAt lagSeconds lastError lastRun { state \
+        counts { read rejected } } } }"});
+    let request = server.client.post(server.at("/graphql")).json(&query);
+    let answer = request.bearer_auth(&server.keys[0]).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let told = json!([{
+        "entrance": "UPLOAD", "state": "ON_DEMAND", "lastSuccessAt": server.now().to_rfc3339(),
+        "newestDataAt": known.to_rfc3339(), "lagSeconds": 4_200, "lastError": null,
+        "lastRun": { "state": "SUCCEEDED", "counts": { "read": 0, "rejected": 0 } },
+    }]);
+    assert_eq!(answer["data"]["freshness"], told, "{answer:#}");
+    assert!(brought < server.now());
+
+    let told = metrics(&server).await;
+    let labels = "publisher=\"one\",entrance=\"UPLOAD\"";
+    for (name, value) in [
+        ("last_success_seconds", server.now().micros() / 1_000_000),
+        ("lag_seconds", 4_200),
+    ] {
+        let line = format!("actiongraph_entrance_{name}{{{labels}}} {value}");
+        assert!(told.contains(&line), "{line} in {told:#?}");
+    }
+    // One whose records are all refused is none.
+    server.clock.advance(Duration::from_secs(60));
+    upload(&server, 0, &json!([{"action_id": 2}]), server.now()).await;
+    let told = metrics(&server).await;
+    let success = server.now().micros() / 1_000_000 - 60;
+    for (name, value) in [("last_success_seconds", success), ("lag_seconds", 4_260)] {
+        let line = format!("actiongraph_entrance_{name}{{{labels}}} {value}");
+        assert!(told.contains(&line), "{line} in {told:#?}");
+    }
+}
+
+/// The runs by publisher, entrance and state, as a look has them.
+async fn look(
+    world: &World,
+    tally: &Tally,
+    now: Instant,
+) -> BTreeMap<(usize, String, &'static str), i64> {
+    let sums = tally.look(&world.tx(), now).await.unwrap();
+    let place = |of| {
+        world
+            .publishers
+            .iter()
+            .position(|one| one.id == of)
+            .unwrap()
+    };
+    sums.into_iter()
+        .map(|one| {
+            (
+                (place(one.publisher), one.entrance, one.state.as_str()),
+                one.runs,
+            )
+        })
+        .collect()
+}
+
+async fn run(
+    world: &World,
+    place: usize,
+    number: u128,
+    when: Instant,
+    ended: Option<RunState>,
+) -> Uuid {
+    let run = NewRun {
+        id: Uuid::from_u128(number),
+        entrance: "FILE",
+        name: "day.json".to_owned(),
+        started_at: when,
+        as_of: when,
+    };
+    let (store, scope) = (&world.store, world.write(place));
+    begin(store, scope, &run).await.unwrap();
+    if let Some(state) = ended {
+        finish(store, scope, run.id, when, (state, None))
+            .await
+            .unwrap();
+    }
+    run.id
+}
+
+#[tokio::test]
+async fn a_scrape_reads_the_runs_of_the_last_days_and_not_every_run() {
+    let mut world = World::new(2).await;
+    let day = |day: i64| {
+        let first = at("2026-01-01T00:00:00Z").micros();
+        Instant::from_micros(first + day * 86_400_000_000).unwrap()
+    };
+    let mut number = 0;
+    for place in [0, 1] {
+        for since in 0..40 {
+            number += 1;
+            run(&world, place, number, day(since), Some(RunState::Succeeded)).await;
+        }
+    }
+    let (now, tally) = (day(40), Tally::default());
+    let file = |place, state, runs| ((place, "FILE".to_owned(), state), runs);
+    let all = BTreeMap::from([file(0, "SUCCEEDED", 40), file(1, "SUCCEEDED", 40)]);
+    assert_eq!(look(&world, &tally, now).await, all);
+    // What has settled is not read again, what has not is: they differ now behind the store's back.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what the store does not read is changed behind its back"
+    )]
+    let db = Database::connect(&world.url).await.unwrap();
+    db.execute_unprepared("UPDATE import_runs SET state = 'FAILED'")
+        .await
+        .unwrap();
+    let recorder = Recorder::default();
+    let plain = world.store.clone();
+    world.store = plain.recorded(&recorder);
+    let told = BTreeMap::from([
+        file(0, "SUCCEEDED", 38),
+        file(0, "FAILED", 2),
+        file(1, "SUCCEEDED", 38),
+        file(1, "FAILED", 2),
+    ]);
+    assert_eq!(look(&world, &tally, now).await, told);
+    let statements = recorder.take();
+    assert_eq!(statements.len(), 2, "{statements:#?}");
+    world.store = plain;
+    if !is_postgres() {
+        for text in statements {
+            let explain = format!("EXPLAIN QUERY PLAN {text}");
+            let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), explain));
+            let rows = rows.await.unwrap();
+            let plan: Vec<String> = rows
+                .iter()
+                .map(|row| row.try_get("", "detail").unwrap())
+                .collect();
+            let by_index = "SEARCH t USING INDEX ix_import_runs_started_at_us_id (publisher_id=? AND started_at_us>?)";
+            assert!(plan.iter().any(|step| step == by_index), "{plan:#?}");
+        }
+    }
+    // They settle as time goes on, each once.
+    for since in 41..50 {
+        assert_eq!(look(&world, &tally, day(since)).await, told);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_for_long_is_counted_once_and_as_it_ended() {
+    let world = World::new(1).await;
+    let now = at("2026-01-20T00:00:00Z");
+    let tally = Tally::default();
+    let slow = run(&world, 0, 1, at("2026-01-02T00:00:00Z"), None).await;
+    run(
+        &world,
+        0,
+        2,
+        at("2026-01-03T00:00:00Z"),
+        Some(RunState::Partial),
+    )
+    .await;
+    let of = |states: &[(&'static str, i64)]| {
+        let all = states
+            .iter()
+            .map(|(state, runs)| ((0, "FILE".to_owned(), *state), *runs));
+        all.collect::<BTreeMap<_, _>>()
+    };
+    for _ in 0..2 {
+        let told = look(&world, &tally, now).await;
+        assert_eq!(told, of(&[("RUNNING", 1), ("PARTIAL", 1)]));
+    }
+    let (store, scope) = (&world.store, world.write(0));
+    finish(store, scope, slow, now, (RunState::Succeeded, None))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let told = look(&world, &tally, now).await;
+        assert_eq!(told, of(&[("SUCCEEDED", 1), ("PARTIAL", 1)]));
+    }
+    // A clock that was put back loses nothing, and counts nothing twice.
+    run(
+        &world,
+        0,
+        3,
+        at("2026-01-20T00:00:00Z"),
+        Some(RunState::Failed),
+    )
+    .await;
+    let all = of(&[("SUCCEEDED", 1), ("PARTIAL", 1), ("FAILED", 1)]);
+    for now in [
+        "2026-01-30T00:00:00Z",
+        "2026-01-10T00:00:00Z",
+        "2026-01-21T00:00:00Z",
+    ] {
+        assert_eq!(look(&world, &tally, at(now)).await, all);
+    }
 }

@@ -2,7 +2,7 @@
 //! order they and the actions arrive. Not here: what the files mean (`ingest::feed`).
 
 use crate::support::api::Api;
-use crate::support::drafts::{at, item, sale};
+use crate::support::drafts::{at, item_called, sale};
 use crate::support::world::{World, block_on};
 use actiongraph::domain::draft::{ActionDraft, CategoryRef, ProductRef};
 use actiongraph::domain::feed::{CommissionDraft, FeedSource};
@@ -218,10 +218,7 @@ fn a_later_feed_takes_away_what_it_no_longer_has_and_the_hot_mark_with_it() {
 /// An action with one product in its cart.
 fn bought(product: &str, name: &str, when: &str) -> ActionDraft {
     let mut draft = sale(&format!("a-{product}"), at(when));
-    let mut item = item(product);
-    if let Some(product) = &mut item.product {
-        product.name = Some(name.to_owned());
-    }
+    let mut item = item_called(product, name);
     item.category = Some(CategoryRef {
         external_id: "990001".to_owned(),
         name: None,
@@ -332,20 +329,13 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
                 ],
             )
             .await;
-        let due = async || {
-            commissions::due(
-                &world.tx(),
-                world.read(0),
-                at("2026-03-01T00:00:00Z"),
-                at("2026-03-20T00:00:00Z"),
-                10,
-            )
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|due| due.url)
-            .collect::<Vec<_>>()
+        let part = async |part: (u32, u32)| {
+            let (sold, asked) = (at("2026-03-01T00:00:00Z"), at("2026-03-20T00:00:00Z"));
+            let due = commissions::due(&world.tx(), world.read(0), sold, asked, part).await;
+            let due = due.unwrap().into_iter();
+            due.map(|due| due.url).collect::<Vec<_>>()
         };
+        let due = async || part((0, 10)).await;
         let mut asked = due().await;
         asked.sort();
         assert_eq!(asked, [link("1"), link("2")], "sold lately, with a link");
@@ -368,6 +358,8 @@ fn commission_rates_mark_hot_products_and_are_asked_for_the_oldest_first() {
         );
         assert_eq!(hot(&world).await, ["1"]);
         assert_eq!(due().await, [link("2"), link("1")]);
+        assert_eq!(part((1, 10)).await, [link("1")]);
+        assert_eq!(part((0, 1)).await, [link("2")]);
         let query = "{ products(filter: {externalId: {in: [\"1\", \"2\"]}}, orderBy: [{field: EXTERNAL_ID, direction: ASC}]) { \
                      nodes { externalId isHot commissionRate hotCommissionRate \
                      offers { feed affiliateUrl price { amount currency } oldPrice { amount } vendor available isHot } } } }";

@@ -50,6 +50,7 @@ mod postbacks;
 mod rankings;
 mod report_api;
 mod reports;
+mod retention;
 mod sales;
 mod schema;
 mod schema_drift;

@@ -2,11 +2,11 @@
 
 use crate::support::check::{check, seed};
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape};
+use crate::support::drafts::{Maker, Shape, rejects};
 use crate::support::naive;
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, World, runtime};
-use actiongraph::domain::draft::{Place, Reject, RejectReason};
+use actiongraph::domain::draft::Place;
 use actiongraph::domain::error::{Code, Result};
 use actiongraph::domain::filter::{Filter, Value};
 use actiongraph::domain::page::{Cursor, Direction, Nulls, Page, PageRequest, SortKey};
@@ -511,22 +511,6 @@ fn products_of_categories_are_walked_once_each_with_those_of_the_categories_belo
         )?;
         alike(&found, &under(one))
     });
-}
-
-fn rejects(from: u32, count: u32) -> Vec<Reject> {
-    let reject = |number| Reject {
-        place: Place {
-            page: number / 10,
-            index: number % 10,
-            byte: u64::from(number) * 100,
-            line: u64::from(number),
-        },
-        reason: RejectReason::BadValue,
-        field: Some("payment".to_owned()),
-        message: format!("record {number}"),
-        raw: "{}".to_owned(),
-    };
-    (from..from + count).map(reject).collect()
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn entity<E: EntityTrait + EntityName + Default>(backend: DbBackend, shapes: &mu
 /// What the entities say.
 fn entities(backend: DbBackend) -> Shapes {
     let mut shapes = Shapes::new();
+    entity::<entity::account_action::Entity>(backend, &mut shapes);
     entity::<entity::action::Entity>(backend, &mut shapes);
     entity::<entity::action_change::Entity>(backend, &mut shapes);
     entity::<entity::action_item::Entity>(backend, &mut shapes);

@@ -128,8 +128,8 @@ impl SourceFreshness {
         self.state().into()
     }
 
-    /// When a run last succeeded, all or in part; of an account, when the current actions were last read completely.
-    /// Null where none has.
+    /// When a run last succeeded, all or in part or without a single record; of an account, when the current actions were
+    /// last read completely. Null where none has.
     async fn last_success_at(&self) -> Option<DateTime> {
         self.last_success.map(DateTime)
     }

@@ -96,7 +96,8 @@ impl ImportRun {
         self.error.as_deref()
     }
 
-    /// The records that were rejected and kept, in their order; at most 10000 of a run are kept, `counts` has them all.
+    /// The records that were rejected and kept, in their order; at most 10000 of a run are kept, for as long as the server
+    /// is told to; `counts` has them all.
     async fn rejected_records(
         &self,
         ctx: &Context<'_>,

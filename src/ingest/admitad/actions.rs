@@ -4,18 +4,16 @@ use super::pages::{Named, OVERLAP, Verdict};
 use super::plan::{Reading, Window, finished};
 use super::tick::{Outcome, Sync, Work};
 use super::{ActionsBy, ActionsOrder, ActionsQuery, Page, PageAt, backoff};
-use crate::domain::draft::{ActionDraft, Deletion, Reject};
+use crate::domain::draft::{ActionDraft, Deletion, Reject, action_id};
 use crate::domain::error::Result;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after, before};
 use crate::domain::time::Instant;
 use crate::ingest::normalize::NormalizeContext;
 use crate::ingest::raw::RawRecord;
 use crate::store::apply::{Applied, Batch, apply};
-use crate::store::sync::{Known, Others, actions_between, others};
-use std::collections::HashSet;
+use crate::store::sync::{actions_between, has_others};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How many missing actions of a slice are asked for one by one in a night; more are left for the next.
 const ASKED_FOR: usize = 300;
@@ -98,7 +96,13 @@ impl Sync {
         let mut next = self.after_page(state, feed, &reading, &verdict, now);
         next.run_id = Some(run_id);
         let error = next.last_error.clone();
-        let step = self.moved(feed, next);
+        let mut step = self.moved(feed, next);
+        if self.has_others(now).await? {
+            let publisher = self.scope.publisher();
+            let named = brought.named.records.iter();
+            let ids = named.filter_map(|(id, _)| id.as_ref());
+            step.named = ids.map(|id| action_id(publisher, id)).collect();
+        }
         let batch = Batch {
             run_id,
             drafts: &brought.drafts,
@@ -178,34 +182,16 @@ impl Sync {
         let Some(orders) = reading.window.orders(self.pace.offset_minutes) else {
             return Ok(false);
         };
-        // Of several accounts of one publisher none can say of an action that it is nobody's.
-        let others = others(
-            &self.store,
-            self.scope,
-            &self.account,
-            before(now, REMEMBERED),
-        )
-        .await?;
-        if others == Others::Fetched {
-            return Ok(false);
-        }
-        let known = actions_between(&self.store, self.scope, orders).await?;
+        // Of several accounts of one publisher each can miss what it has named itself, and nothing else.
+        let account = self.account.as_str();
+        let of = self.has_others(now).await?.then_some(account);
+        let known = actions_between(&self.store, self.scope, orders, of).await?;
         let Some(open) = self.open.get_mut(&feed) else {
             return Ok(false);
         };
-        // What another account brought that is configured no more is not to go with it; what a renamed one brought is
-        // this one's: an ad space is of one account, and those that this read names are this account's.
-        let own: HashSet<Uuid> = known
-            .iter()
-            .filter(|action| open.pages.has(&action.external_id))
-            .filter_map(|action| action.ad_space_id)
-            .collect();
-        let is_own = |action: &Known| {
-            others == Others::None || action.ad_space_id.is_some_and(|id| own.contains(&id))
-        };
         open.missing = known
             .into_iter()
-            .filter(|action| action.observed_at < reading.begun && is_own(action))
+            .filter(|action| action.observed_at < reading.begun)
             .map(|action| action.external_id)
             // The network is asked for numbers; an action of another name came from elsewhere.
             .filter(|id| !open.pages.has(id) && id.parse::<i64>().is_ok())
@@ -213,6 +199,12 @@ impl Sync {
             .collect();
         open.is_read = !open.missing.is_empty();
         Ok(open.is_read)
+    }
+
+    /// Whether the publisher has other accounts, or had one lately that is configured no more.
+    async fn has_others(&self, now: Instant) -> Result<bool> {
+        let since = before(now, REMEMBERED);
+        has_others(&self.store, self.scope, &self.account, since).await
     }
 
     /// Asks for the next action that a re-read did not name: it may have moved to another day. After the last, what is

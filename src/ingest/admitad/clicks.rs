@@ -100,7 +100,9 @@ impl Sync {
         let before = state.feed(Feed::Clicks);
         let since = self.pace.since;
         let today = day_at(now, self.pace.offset_minutes);
-        let pairs = clicked(&self.store, self.scope).await?;
+        let mut pairs = clicked(&self.store, self.scope).await?;
+        let others = self.others_spaces().await?;
+        pairs.retain(|(_, ad_space)| !others.contains(ad_space));
         let known = before
             .watermark
             .map(|at| day_at(at, self.pace.offset_minutes));

@@ -71,15 +71,12 @@ impl Sync {
         now: Instant,
     ) -> Result<Outcome> {
         let of = state.feed(Feed::Commissions);
-        let round: u32 = of
-            .cursor
-            .as_deref()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let (round, passed_by) = of.cursor.as_deref().and_then(parse).unwrap_or_default();
         let (sold_since, asked_before) = (before(now, SOLD), before(now, KNOWN));
         let tx = ReadTx::new(&self.store);
         let scope = self.scope.read();
-        let due = commissions::due(&tx, scope, sold_since, asked_before, PRODUCTS).await?;
+        let part = (passed_by, PRODUCTS);
+        let due = commissions::due(&tx, scope, sold_since, asked_before, part).await?;
         drop(tx);
         let is_last = due.len() < PRODUCTS as usize || round + 1 >= ROUNDS;
         // Several products may lead to one page.
@@ -87,7 +84,7 @@ impl Sync {
         let urls: Vec<String> = urls.into_iter().cloned().collect();
         let mut drafts: Vec<CommissionDraft> =
             due.into_iter().map(|due| unanswered(due, now)).collect();
-        let (mut read, mut rejects) = (0, Vec::new());
+        let (mut read, mut rejects, mut unread) = (0, Vec::new(), 0);
         if !urls.is_empty() {
             let page = match self.client.commission_rates(now, &urls).await {
                 Ok(page) => page,
@@ -108,10 +105,12 @@ impl Sync {
                     draft.is_hot = row.is_hot;
                 }
             }
-            // Of what a refused record was about, what is known stays: nobody knows which product that was.
+            // Of what a refused record was about, what is known stays: nobody knows which product that was. It is asked for
+            // again tomorrow; today the others have their turn.
             if !rejects.is_empty() {
-                let is_answered = |url: &String| answered.contains(url);
+                let (all, is_answered) = (drafts.len(), |url: &String| answered.contains(url));
                 drafts.retain(|draft| draft.product.url.as_ref().is_some_and(is_answered));
+                unread = u32::try_from(all - drafts.len()).unwrap_or(PRODUCTS);
             }
         }
         let next = if is_last {
@@ -119,7 +118,7 @@ impl Sync {
         } else {
             FeedState {
                 condition: Condition::Reading,
-                cursor: Some((round + 1).to_string()),
+                cursor: Some(format!("{}:{}", round + 1, passed_by + unread)),
                 last_attempt: Some(now),
                 next_run: Some(now),
                 failures: 0,
@@ -142,6 +141,12 @@ impl Sync {
         let what = Feed::Commissions.words().to_owned();
         Ok(worked(Feed::Commissions, what, (read, rejects.len())))
     }
+}
+
+/// Where a pass over the products stands: how many rounds it had, and how many products of which nothing could be read.
+fn parse(cursor: &str) -> Option<(u32, u32)> {
+    let (round, passed_by) = cursor.split_once(':')?;
+    Some((round.parse().ok()?, passed_by.parse().ok()?))
 }
 
 /// A product of which nothing is known even after asking, so that the next ones are asked for.

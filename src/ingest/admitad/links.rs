@@ -97,9 +97,11 @@ impl Sync {
     /// The ad space that a read goes on with, its number, and from which row on; none behind the last.
     async fn next_space(&self, place: Option<Place>) -> Result<Option<(Uuid, u64, u32)>> {
         let all = ad_spaces::all(&ReadTx::new(&self.store), self.scope.read()).await?;
+        let others = self.others_spaces().await?;
         let (from, offset) = place.unwrap_or((0, 0));
         let numbered = all.iter().filter_map(|space| {
-            let number: u64 = space.external_id.as_deref()?.parse().ok()?;
+            let id = space.external_id.as_deref()?;
+            let number: u64 = id.parse().ok().filter(|_| !others.contains(id))?;
             (number >= from).then_some((number, space.id))
         });
         let next = numbered.min();

@@ -9,8 +9,9 @@ use crate::domain::money::Currency;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
 use crate::domain::time::{Day, Instant, day_at, start_of_day_at};
 use crate::store::apply::{Described, describe};
-use crate::store::{rates, sync};
-use std::collections::BTreeMap;
+use crate::store::{ReadTx, rates, sync};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A page of a list, whatever it lists.
 #[derive(Default)]
@@ -23,7 +24,62 @@ struct Listed {
     next: Option<PageAt>,
 }
 
+/// Where a read of the ad spaces stands, and of which the account has told, as it is stored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Spaces {
+    /// From which row on it goes on; none where it begins.
+    next: Option<u32>,
+    /// The network's ids of those that this read has named so far.
+    named: BTreeSet<String>,
+    /// Those of the last whole read.
+    whole: BTreeSet<String>,
+}
+
+impl Spaces {
+    fn of(cursor: Option<&str>) -> Self {
+        cursor
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// How it stands behind a page.
+    fn after(mut self, offset: u32, listed: &Listed) -> Self {
+        if offset == 0 {
+            self.named.clear();
+        }
+        let ids = listed.ad_spaces.iter();
+        self.named
+            .extend(ids.filter_map(|space| space.external_id.clone()));
+        self.next = listed.next.map(|next| next.offset);
+        if self.next.is_none() {
+            self.whole = std::mem::take(&mut self.named);
+        }
+        self
+    }
+}
+
+/// From which row on a read of ad spaces or programs goes on.
+pub(super) fn offset(cursor: Option<&str>) -> u32 {
+    let number = cursor.and_then(|text| text.parse().ok());
+    number.or(Spaces::of(cursor).next).unwrap_or(0)
+}
+
 impl Sync {
+    /// The ad spaces, by the network's ids, that other accounts of the publisher tell of and this one does not: the
+    /// network would tell this one nothing of them.
+    pub(super) async fn others_spaces(&self) -> Result<BTreeSet<String>> {
+        let all = sync::every_account(&ReadTx::new(&self.store), self.scope.read()).await?;
+        let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for account in all {
+            let of = account.feed(Feed::AdSpaces);
+            let told = Spaces::of(of.cursor.as_deref()).whole;
+            let is_own = account.account == self.account;
+            (if is_own { &mut own } else { &mut others }).extend(told);
+        }
+        others.retain(|space| !own.contains(space));
+        Ok(others)
+    }
+
     /// Reads a page of ad spaces or programs.
     pub(super) async fn list(
         &mut self,
@@ -44,15 +100,22 @@ impl Sync {
         let read = usize::try_from(listed.rows).unwrap_or(usize::MAX);
         let open = self.run_of_list(feed, now).await?;
         let records = open.took(read, &listed.rejects);
+        let of = state.feed(feed);
+        let cursor = if feed == Feed::AdSpaces {
+            let spaces = Spaces::of(of.cursor.as_deref()).after(offset, &listed);
+            serde_json::to_string(&spaces).ok()
+        } else {
+            listed.next.map(|next| next.offset.to_string())
+        };
         let mut next = FeedState {
             condition: Condition::Reading,
-            cursor: listed.next.map(|next| next.offset.to_string()),
+            cursor,
             run_id: Some(records.run_id),
             last_attempt: Some(now),
             next_run: Some(now),
             failures: 0,
             last_error: None,
-            ..state.feed(feed)
+            ..of
         };
         if listed.next.is_none() {
             next.condition = Condition::Waiting;

@@ -14,6 +14,7 @@
 //! The back-fill begins with the newest month because those are the figures that people look at first; nothing depends
 //! on the order. What changes behind its back is seen by the feed of status changes, whose first window begins before it.
 
+use super::lists::offset;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after, before};
 use crate::domain::time::{Day, Instant, day_at, start_of_day_at};
 use serde::{Deserialize, Serialize};
@@ -219,10 +220,7 @@ fn due_at(pace: &Pace, state: &AccountState, feed: Feed, now: Instant) -> Option
 
 fn step(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Step {
     match feed {
-        Feed::AdSpaces | Feed::Programs => {
-            let offset = state.cursor.as_deref().and_then(|text| text.parse().ok());
-            Step::List(feed, offset.unwrap_or(0))
-        }
+        Feed::AdSpaces | Feed::Programs => Step::List(feed, offset(state.cursor.as_deref())),
         Feed::Rates => Step::Rate,
         Feed::Clicks => Step::Clicks,
         Feed::Balance => Step::Balance,

@@ -333,6 +333,7 @@ impl Sync {
             holder: self.holder.clone(),
             feed,
             state,
+            named: Vec::new(),
         }
     }
 

@@ -6,14 +6,14 @@
 
 use super::super::sync::Taker;
 use super::super::tx::WriteTx;
-use super::{lock, raise_version};
+use super::{claims, lock, raise_version};
 use crate::domain::id::PublisherId;
 use crate::domain::time::Instant;
 use entity::sync_account;
 use sea_orm::{DbBackend, DbErr};
 
-/// Takes over what is stored of the account under other names; until when another server fetches it under one of them,
-/// if one does.
+/// Takes over what is stored of the account under other names, and puts aside what is stored of another account under
+/// this one; until when another server fetches one of them, if one does.
 pub(in crate::store) async fn take_over_names(
     tx: &WriteTx,
     publisher: PublisherId,
@@ -30,27 +30,89 @@ pub(in crate::store) async fn take_over_names(
         sql.push(" FOR UPDATE");
     }
     let rows = tx.models::<sync_account::Entity>(sql).await?;
-    let is_another = |row: &sync_account::Model| {
+    let (under_name, elsewhere): (Vec<_>, Vec<_>) =
+        rows.iter().partition(|row| row.account == taker.account);
+    let is_anothers = |row: &&sync_account::Model| {
         let known = row.client_id.as_deref();
-        row.account == taker.account && known.is_some_and(|known| known != taker.client_id)
+        known.is_some_and(|known| known != taker.client_id)
     };
-    // The name was another's, or the credentials are new: what is stored under it is not to be mixed with something else.
-    if rows.iter().any(is_another) {
+    let anothers = under_name.into_iter().find(is_anothers);
+    if elsewhere.is_empty() {
+        if anothers.is_some() {
+            // New credentials: what stands behind them may be something else.
+            claims::forget(tx, publisher, taker.account).await?;
+        }
         return Ok(None);
     }
-    for row in rows {
-        let is_same = row.client_id.as_deref() == Some(taker.client_id);
-        if row.account == taker.account || !is_same {
-            continue;
-        }
+    for row in elsewhere.iter().copied().chain(anothers) {
         let until = Instant::from_micros(row.lease_until_us).unwrap_or(now);
-        let is_held = row.lease_holder.is_some_and(|held| held != taker.holder);
-        if is_held && until > now {
+        let is_held = row.lease_holder.as_deref();
+        if is_held.is_some_and(|held| held != taker.holder) && until > now {
             return Ok(Some(until));
         }
+    }
+    if let Some(row) = anothers {
+        put_aside(tx, publisher, row, now).await?;
+    }
+    for row in elsewhere {
         rename(tx, publisher, (&row.account, taker.account), now).await?;
     }
     Ok(None)
+}
+
+/// Frees a name for the account that has it now: what is stored under it stays under one that no configuration can have,
+/// until its own account comes for it under whichever name that has. So accounts can pass names along, or swap them, and
+/// whoever comes first keeps the other from nothing.
+async fn put_aside(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    row: &sync_account::Model,
+    now: Instant,
+) -> Result<(), DbErr> {
+    let of = row.client_id.as_deref().unwrap_or_default();
+    let aside = format!("{} ({of})", row.account);
+    rename(tx, publisher, (&row.account, &aside), now).await?;
+    let mut sql = tx.sql();
+    sql.push(
+        "UPDATE sync_accounts SET lease_holder = NULL, lease_until_us = 0 WHERE publisher_id = ",
+    )
+    .bind(publisher.0);
+    sql.push(" AND account = ").bind(aside);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// Puts aside what is stored under names that the configuration gives to other accounts than before, where their own
+/// accounts have other names now; but for those that a server fetches.
+pub(in crate::store) async fn free_names(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    configured: &[(String, String)],
+    now: Instant,
+) -> Result<(), DbErr> {
+    let mut sql = tx.sql();
+    sql.push("SELECT a.* FROM sync_accounts a WHERE a.publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND (a.lease_holder IS NULL OR a.lease_until_us <= ")
+        .bind(now.micros())
+        .push(") ORDER BY a.account");
+    if tx.backend() == DbBackend::Postgres {
+        sql.push(" FOR UPDATE");
+    }
+    for row in tx.models::<sync_account::Entity>(sql).await? {
+        let Some(known) = row.client_id.as_deref() else {
+            continue;
+        };
+        let is_anothers = configured
+            .iter()
+            .any(|(name, client_id)| *name == row.account && client_id != known);
+        let is_elsewhere = configured
+            .iter()
+            .any(|(name, client_id)| *name != row.account && client_id == known);
+        if is_anothers && is_elsewhere {
+            put_aside(tx, publisher, &row, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives `new` what is stored of `old`, and forgets `old`. Where `new` was fetched before, as by a version that took a
@@ -65,6 +127,7 @@ async fn rename(
     rename_state(tx, publisher, (old, new)).await?;
     rename_clicks(tx, publisher, (old, new)).await?;
     rename_balances(tx, publisher, (old, new)).await?;
+    claims::rename(tx, publisher, (old, new)).await?;
     raise_version(tx, publisher, sequence, now).await
 }
 

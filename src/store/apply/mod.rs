@@ -16,6 +16,7 @@
 //! its way. Nothing else in the project writes facts; `store::totals` can rebuild the totals from them.
 
 pub(super) mod accounts;
+pub(super) mod claims;
 pub mod clicks;
 pub mod deeplinks;
 mod described;
@@ -131,9 +132,10 @@ async fn apply_locked(
     batch: Batch<'_>,
 ) -> Result<(Applied, i64), DbErr> {
     let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
-    let mut facts = facts::Facts::load(tx, publisher, batch.drafts, batch.deletions).await?;
+    let deletions = claims::gone(tx, publisher, batch.sync, batch.deletions).await?;
+    let mut facts = facts::Facts::load(tx, publisher, batch.drafts, &deletions).await?;
     let mut applied = facts.merge(publisher, batch.drafts, &spaces);
-    applied.deleted = facts.delete(publisher, batch.deletions);
+    applied.deleted = facts.delete(publisher, &deletions);
     let users = facts.users(publisher, batch.drafts, &spaces);
     let mut is_changed = spaces.is_changed | facts.wrote_anything();
     let programs = batch.drafts.iter();

@@ -4,7 +4,8 @@
 use super::dice::Dice;
 use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
 use actiongraph::domain::draft::{
-    ActionDraft, AdSpaceRef, CategoryRef, DraftItem, ProductRef, ProgramRef,
+    ActionDraft, AdSpaceRef, CategoryRef, DraftItem, Place, ProductRef, ProgramRef, Reject,
+    RejectReason,
 };
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::time::{Day, Instant, Zone, start_of_day};
@@ -145,6 +146,32 @@ pub(crate) fn item(product: &str) -> DraftItem {
         units: 1,
         ordered_at: None,
     }
+}
+
+/// Likewise, of a product with a name.
+pub(crate) fn item_called(product: &str, name: &str) -> DraftItem {
+    let mut item = item(product);
+    if let Some(product) = &mut item.product {
+        product.name = Some(name.to_owned());
+    }
+    item
+}
+
+/// Records of a page that were refused, by their numbers.
+pub(crate) fn rejects(from: u32, count: u32) -> Vec<Reject> {
+    let reject = |number| Reject {
+        place: Place {
+            page: number / 10,
+            index: number % 10,
+            byte: u64::from(number) * 100,
+            line: u64::from(number),
+        },
+        reason: RejectReason::BadValue,
+        field: Some("payment".to_owned()),
+        message: format!("record {number}"),
+        raw: "{}".to_owned(),
+    };
+    (from..from + count).map(reject).collect()
 }
 
 /// The first day of the data's four months.

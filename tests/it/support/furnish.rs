@@ -2,11 +2,11 @@
 //! texts they have.
 
 use super::api::Api;
-use super::drafts::{at, currency};
+use super::drafts::{at, currency, rejects as refused};
 use super::world::World;
 use actiongraph::access::keys::Administrator;
 use actiongraph::domain::deeplink::Template;
-use actiongraph::domain::draft::{Place, ProductRef, ProgramDetails, Reject, RejectReason};
+use actiongraph::domain::draft::{ProductRef, ProgramDetails};
 use actiongraph::domain::feed::{CommissionDraft, FeedSource, OfferDraft};
 use actiongraph::domain::key::{KeyBudget, KeyTerms};
 use actiongraph::domain::ledger::Balance;
@@ -187,20 +187,11 @@ pub(crate) async fn papers(world: &World, place: usize, mark: &str) -> Papers {
 }
 
 async fn rejects(world: &World, place: usize, mark: &str) -> Uuid {
-    let rejects: Vec<Reject> = (0..3)
-        .map(|index| Reject {
-            place: Place {
-                page: 1,
-                index,
-                byte: u64::from(index) * 100,
-                line: 1,
-            },
-            reason: RejectReason::BadValue,
-            field: Some("payment".to_owned()),
-            message: format!("{mark} {index}"),
-            raw: format!("{{\"comment\":\"{mark}\"}}"),
-        })
-        .collect();
+    let mut rejects = refused(0, 3);
+    for (index, reject) in rejects.iter_mut().enumerate() {
+        reject.message = format!("{mark} {index}");
+        reject.raw = format!("{{\"comment\":\"{mark}\"}}");
+    }
     world.run(place, &[(&[], &rejects)]).await.0
 }
 
@@ -271,6 +262,7 @@ async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
             failures: 3,
             last_error: Some(mark.to_owned()),
         },
+        named: Vec::new(),
     };
     sync::step(store, scope, &step).await.unwrap();
     let state = AccountState {

@@ -7,6 +7,7 @@ use crate::support::admitad::{
     Action, CLIENT_ID, CLIENT_SECRET, Clicks, FakeAdmitad, SECOND_SPACE, Trouble,
 };
 use crate::support::api::Api;
+use crate::support::drafts::{at, sale};
 use crate::support::world::World;
 use actiongraph::domain::sync::{Condition, Feed, Freshness};
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
@@ -14,7 +15,7 @@ use actiongraph::store::sync;
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The public half of the second account's key.
@@ -97,6 +98,24 @@ fn truth(fake: &FakeAdmitad) -> Vec<String> {
     fake.world(crate::support::admitad::World::truth)
 }
 
+/// The actions that the network was asked for by their ids.
+fn asked_for(fake: &FakeAdmitad) -> Vec<String> {
+    let log = fake.log();
+    let ids = log.iter().filter_map(|request| request.one("action_id"));
+    ids.map(str::to_owned).collect()
+}
+
+/// The ids of the actions that are stored of publisher 0.
+async fn ids(stage: &Stage) -> BTreeSet<i64> {
+    let stored = stored(&stage.world, 0).await;
+    stored.keys().map(|id| id.parse().unwrap()).collect()
+}
+
+/// The network takes actions back.
+fn take_back(fake: &FakeAdmitad, ids: &[i64]) {
+    fake.world(|world| world.actions.retain(|id, _| !ids.contains(id)));
+}
+
 /// The clicks by day of each account of publisher 0.
 async fn clicks_by_account(stage: &Stage) -> BTreeMap<String, i64> {
     let mut sums = BTreeMap::new();
@@ -141,8 +160,9 @@ async fn two_accounts_of_a_publisher_are_each_complete_and_take_nothing_from_eac
     assert_eq!(of(&held, "main"), [60 * 18_900]);
     assert_eq!(of(&held, "second"), [40 * 40_000]);
 
-    // What each takes back or corrects at night does nothing to the other's rows: neither account can tell that an action
-    // it does not name is nobody's, so both stay.
+    // What each takes back or corrects at night does nothing to the other's rows, nor to what came in otherwise.
+    let of_a_file = sale("77", at("2026-02-03T10:00:00Z"));
+    stage.world.apply(0, &[of_a_file]).await;
     for (fake, id) in [(&stage.fake, 3), (&other, 1_003)] {
         fake.world(|world| {
             world.actions.remove(&id);
@@ -152,11 +172,38 @@ async fn two_accounts_of_a_publisher_are_each_complete_and_take_nothing_from_eac
         world.actions.remove(&5);
     });
     other.world(|world| world.clicks = vec![clicks(SECOND_SPACE.0, 9)]);
+    for fake in [&*stage.fake, &other, &foreign] {
+        fake.take_log();
+    }
     stage.pass(DAY);
     side_by_side(&stage, &mut syncs).await;
-    assert_same(&stored(&stage.world, 0).await, &both);
-    // Of a publisher with one account it goes.
+    let both = [truth(&stage.fake), truth(&other)].concat();
+    let mut left = stored(&stage.world, 0).await;
+    assert!(left.remove("77").is_some());
+    assert_same(&left, &both);
     assert_same(&stored(&stage.world, 1).await, &truth(&foreign));
+    // Nobody was asked for what is another's.
+    for (fake, others) in [
+        (&stage.fake, &["2004"][..]),
+        (&other, &["2001", "2002", "2003"]),
+    ] {
+        let log = fake.log();
+        let spaces = log.iter().filter_map(|request| {
+            let path = request.path.strip_prefix("/advcampaigns/website/");
+            request
+                .one("website")
+                .or(path.map(|path| path.trim_end_matches('/')))
+        });
+        let spaces: BTreeSet<&str> = spaces.collect();
+        assert!(!spaces.is_empty());
+        assert!(
+            others.iter().all(|space| !spaces.contains(space)),
+            "{spaces:?}"
+        );
+    }
+    assert_eq!(asked_for(&stage.fake), ["3"]);
+    assert_eq!(asked_for(&other), ["1003"]);
+    assert_eq!(asked_for(&foreign), ["5"]);
     let told = sums([("main", 8 + 10), ("second", 9)]);
     assert_eq!(clicks_by_account(&stage).await, told);
     for place in [0, 1] {
@@ -313,16 +360,8 @@ async fn clicks_that_a_renamed_account_had_counted_twice_count_once_when_it_is_k
 
 #[tokio::test]
 async fn a_name_that_was_another_accounts_does_not_mix_the_two() {
-    let stage = first().await;
-    let other = second(&stage);
-    let mut syncs = [
-        stage.sync(),
-        stage.sync_of(0, &setup_of(&other, "second", SECOND)),
-    ];
-    side_by_side(&stage, &mut syncs).await;
-    for sync in &mut syncs {
-        sync.release(stage.now()).await.unwrap();
-    }
+    let (stage, other, syncs) = both().await;
+    stop(&stage, syncs).await;
     // "second" is the name of the first account now; what is stored under it was read from the second one.
     let mut taken = stage.sync_of(0, &setup_of(&stage.fake, "second", CLIENT_ID));
     // Long enough for the lease to be renewed.
@@ -330,6 +369,206 @@ async fn a_name_that_was_another_accounts_does_not_mix_the_two() {
         stage.drive(&mut taken).await;
         stage.pass(HOUR + MINUTE);
     }
-    assert_eq!(clicks_by_account(&stage).await["main"], 18);
-    assert_eq!(balanced(&stage).await, ["main", "second"]);
+    let aside = "second (app-7c20)";
+    let told = sums([("second", 18), (aside, 19)]);
+    assert_eq!(clicks_by_account(&stage).await, told);
+    assert_eq!(balanced(&stage).await, ["second", aside]);
+    // What was put aside is there when its own account comes, under any name.
+    let mut back = stage.sync_of(0, &setup_of(&other, "third", SECOND));
+    stage.drive(&mut back).await;
+    let told = sums([("second", 18), ("third", 19)]);
+    assert_eq!(clicks_by_account(&stage).await, told);
+    let state = back.state().await.unwrap();
+    assert_eq!(state.feed(Feed::Backfill).condition, Condition::Done);
+}
+
+/// Two accounts that were read completely, the second one's network in which something is done first, and a night later,
+/// so that each has named all of its own.
+async fn both_with(change: impl FnOnce(&FakeAdmitad)) -> (Stage, Arc<FakeAdmitad>, [Sync; 2]) {
+    let stage = first().await;
+    let other = second(&stage);
+    change(&other);
+    let mut syncs = [
+        stage.sync(),
+        stage.sync_of(0, &setup_of(&other, "second", SECOND)),
+    ];
+    side_by_side(&stage, &mut syncs).await;
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    (stage, other, syncs)
+}
+
+async fn both() -> (Stage, Arc<FakeAdmitad>, [Sync; 2]) {
+    both_with(|_| {}).await
+}
+
+async fn stop(stage: &Stage, syncs: [Sync; 2]) {
+    for mut sync in syncs {
+        sync.release(stage.now()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn names_that_move_along_or_are_swapped_starve_nobody() {
+    for (names, comes_first) in [(["second", "third"], 0), (["second", "main"], 1)] {
+        let (stage, other, mut syncs) = both().await;
+        // While a server still has the old names, whoever wants one waits.
+        stage.pass(HOUR);
+        side_by_side(&stage, &mut syncs).await;
+        let setups = [
+            setup_of(&stage.fake, names[0], CLIENT_ID),
+            setup_of(&other, names[1], SECOND),
+        ];
+        let mut moved = setups.each_ref().map(|setup| stage.sync_of(0, setup));
+        for sync in &mut moved {
+            let outcome = sync.tick(stage.now()).await.unwrap();
+            assert!(matches!(outcome, Outcome::Elsewhere(_)), "{outcome:?}");
+        }
+        stop(&stage, syncs).await;
+        stage.fake.take_log();
+        other.take_log();
+        stage.pass(HOUR);
+        moved[comes_first].tick(stage.now()).await.unwrap();
+        side_by_side(&stage, &mut moved).await;
+        let told = sums([(names[0], 18), (names[1], 19)]);
+        assert_eq!(clicks_by_account(&stage).await, told, "{names:?}");
+        for (sync, fake) in moved.iter().zip([&*stage.fake, &other]) {
+            let state = sync.state().await.unwrap();
+            assert_eq!(state.freshness(stage.now()), Freshness::Fresh, "{names:?}");
+            // It goes on where it was.
+            assert!(asked(fake, "/statistics/actions/") <= 4, "{names:?}");
+        }
+        // And each still knows what is its own.
+        take_back(&stage.fake, &[3]);
+        take_back(&other, &[1_003]);
+        stage.pass(DAY);
+        side_by_side(&stage, &mut moved).await;
+        let all = [truth(&stage.fake), truth(&other)].concat();
+        assert_same(&stored(&stage.world, 0).await, &all);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_a_new_account_gets_leaves_the_old_one_what_it_had() {
+    let (stage, other, syncs) = both().await;
+    stop(&stage, syncs).await;
+    // A third account is called as the second one was, which is called "shop" now.
+    let third = FakeAdmitad::start(stage.clock.clone());
+    third.world(|world| {
+        world.client_id = "app-0003";
+        world.put((2_001..=2_010).map(|id| Action::sale(id, "2026-02-07 10:00:00")));
+    });
+    let setups = [
+        setup(&stage.fake, CLIENT_SECRET),
+        setup_of(&third, "second", "app-0003"),
+        setup_of(&other, "shop", SECOND),
+    ];
+    let configured = setups
+        .each_ref()
+        .map(|setup| (setup.name.clone(), setup.client_id.clone()));
+    let (store, scope) = (&stage.world.store, stage.world.write(0));
+    let retired = sync::retire(store, scope, &configured, stage.now()).await;
+    assert_eq!(retired.unwrap(), 0, "all are configured");
+    let mut syncs = setups.each_ref().map(|setup| stage.sync_of(0, setup));
+    stage.pass(HOUR + MINUTE);
+    other.take_log();
+    side_by_side(&stage, &mut syncs).await;
+    // The new one is read from its beginning, the old one goes on where it was.
+    let all = [truth(&stage.fake), truth(&other), truth(&third)].concat();
+    assert_same(&stored(&stage.world, 0).await, &all);
+    assert_eq!(shown(&stage).await, ["main", "second", "shop"]);
+    let told = sums([("main", 18), ("second", 0), ("shop", 19)]);
+    assert_eq!(clicks_by_account(&stage).await, told);
+    assert!(asked(&other, "/statistics/actions/") <= 4);
+}
+
+#[tokio::test]
+async fn an_account_under_another_name_still_takes_back_its_own_and_nothing_else() {
+    let (stage, other, syncs) = both().await;
+    stop(&stage, syncs).await;
+    let mut syncs = [
+        stage.sync(),
+        stage.sync_of(0, &setup_of(&other, "shop", SECOND)),
+    ];
+    // Before the new name has read anything of its own.
+    take_back(&other, &[1_003, 1_017]);
+    take_back(&stage.fake, &[3]);
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    let all = [truth(&stage.fake), truth(&other)].concat();
+    assert_same(&stored(&stage.world, 0).await, &all);
+    assert_eq!(stage.world.drift(0).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_account_that_is_configured_no_more_takes_nothing_with_it() {
+    let (stage, other, syncs) = both().await;
+    let before = ids(&stage).await;
+    stop(&stage, syncs).await;
+    let (store, scope) = (&stage.world.store, stage.world.write(0));
+    let configured = [("main".to_owned(), CLIENT_ID.to_owned())];
+    let retired = sync::retire(store, scope, &configured, stage.now()).await;
+    assert_eq!(retired.unwrap(), 1);
+    take_back(&other, &[1_003]);
+    take_back(&stage.fake, &[3]);
+    let mut sync = stage.sync();
+    for _ in 0..3 {
+        stage.pass(DAY);
+        stage.drive(&mut sync).await;
+    }
+    let mut left = before;
+    left.remove(&3);
+    assert_eq!(ids(&stage).await, left);
+    // Configured again, it takes back what is gone.
+    let mut syncs = [sync, stage.sync_of(0, &setup_of(&other, "second", SECOND))];
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    left.remove(&1_003);
+    assert_eq!(ids(&stage).await, left);
+}
+
+#[tokio::test]
+async fn what_two_accounts_name_stays_for_as_long_as_one_does() {
+    // Two keys of one account, or an ad space that has moved to another account.
+    let (stage, other, mut syncs) = both_with(|other| {
+        other.world(|world| world.put((1..=5).map(|id| Action::sale(id, &day(id)))));
+    })
+    .await;
+    let mut wanted = ids(&stage).await;
+    take_back(&stage.fake, &[2, 3]);
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    assert_eq!(ids(&stage).await, wanted, "the second one still names them");
+    take_back(&other, &[3]);
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    wanted.remove(&3);
+    assert_eq!(ids(&stage).await, wanted);
+}
+
+#[tokio::test]
+async fn new_credentials_under_an_old_name_take_nothing_back() {
+    let (stage, _other, syncs) = both().await;
+    let before = ids(&stage).await;
+    stop(&stage, syncs).await;
+    // Another account altogether, by a slip of the hand.
+    let third = FakeAdmitad::start(stage.clock.clone());
+    third.world(|world| {
+        world.client_id = "app-0003";
+        world.put([Action::sale(2_001, "2026-03-11 10:00:00")]);
+    });
+    let mut sync = stage.sync_of(0, &setup_of(&third, "second", "app-0003"));
+    for _ in 0..2 {
+        stage.pass(DAY);
+        stage.drive(&mut sync).await;
+    }
+    let mut wanted = before;
+    wanted.insert(2_001);
+    assert_eq!(ids(&stage).await, wanted);
+    // What it names itself, it takes back.
+    take_back(&third, &[2_001]);
+    stage.pass(DAY);
+    stage.drive(&mut sync).await;
+    wanted.remove(&2_001);
+    assert_eq!(ids(&stage).await, wanted);
 }

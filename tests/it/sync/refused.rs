@@ -2,11 +2,13 @@
 //! API, and in nobody's way.
 
 use super::{DAY, HOUR, MINUTE, Stage, balances, commissions, failures};
-use crate::support::admitad::Trouble;
+use crate::support::admitad::{Request, Trouble, World};
 use crate::support::api::Api;
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::sync::{Condition, Feed};
+use actiongraph::worker::upkeep;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What Admitad answers to each request, a sound record and one that is none.
 const ANSWERS: [(&str, &str); 5] = [
@@ -129,4 +131,192 @@ async fn what_is_refused_of_lists_and_balances_is_kept_with_its_reason() {
     assert_eq!(rejected(&api).await.len(), runs.len());
     let open = stage.world.rows::<entity::import_run::Entity>(0).await;
     assert!(open.iter().all(|run| run.state != "RUNNING"), "{open:?}");
+    // They are kept like those of files, and no longer.
+    let kept = std::time::Duration::from_secs(90 * DAY);
+    let forget = async || upkeep::forget_rejects(&stage.world.store, kept, stage.now()).await;
+    let held = async || {
+        stage
+            .world
+            .rows::<entity::import_reject::Entity>(0)
+            .await
+            .len()
+    };
+    let before = held().await;
+    assert!(!forget().await.unwrap());
+    assert_eq!(held().await, before);
+    stage.pass(91 * DAY);
+    while forget().await.unwrap() {}
+    assert_eq!(held().await, 0);
+    let told = rejected(&api).await;
+    assert_eq!(told.len(), runs.len(), "their runs still count them");
+}
+
+/// A page of an ad space's links: one program has another link now, one cannot be read, one is left out.
+fn links(ad_space: &str, with_refused: bool) -> Value {
+    let link = |of: &str| {
+        json!(format!(
+            "https://ad.admitad.com/g/code{ad_space}of{of}/?i=4"
+        ))
+    };
+    let readable = json!({"id": 25_179, "gotolink": link("25179"), "connection_status": "active"});
+    let refused = json!({"id": 25_179, "gotolink": {"none": 1}, "connection_status": "active"});
+    json!({"results": [
+        {"id": 6115, "gotolink": link("6115new"), "connection_status": "active"},
+        if with_refused { refused } else { readable },
+    ]})
+}
+
+/// The rates of the products that are asked for: of the first one nothing that can be read, of the second one nothing.
+fn rates(request: &Request) -> Value {
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let urls = body["urls"].as_array().unwrap().iter().enumerate();
+    let rows = urls.filter(|(place, _)| *place != 1).map(|(place, url)| {
+        let rate = if place == 0 { "lots" } else { "9.99" };
+        json!({"url": url, "commission_rate": rate, "hot_commission_rate": null, "is_hot": false})
+    });
+    json!({"commission_rates": rows.collect::<Vec<_>>()})
+}
+
+/// What each list answers from now on: a good record that says something new, one that is refused, and some say nothing
+/// of what they told before.
+fn refuse(request: &Request, world: &mut World) {
+    let path = request.path.trim_matches('/').to_owned();
+    let body = match path.as_str() {
+        "websites" => json!({"results": [
+            {"id": 2001, "name": "My blog"}, {"id": 2002, "name": {"none": 1}}, {"id": 2005, "name": "One more"},
+        ]}),
+        "advcampaigns" => json!({"results": [
+            {"id": 6115, "name": "AliExpress WW", "connection_status": "active", "currency": "USD", "max_hold_time": 61},
+            {"id": 25_179, "name": "AliExpress RU&CIS NEW", "connection_status": "pending", "currency": "roubles"},
+        ]}),
+        "aliexpress/commission_rates" => rates(request),
+        path => match path.strip_prefix("advcampaigns/website/") {
+            Some(space) => links(space, true),
+            None => return,
+        },
+    };
+    let (status, kind) = (200, "application/json");
+    let body = body.to_string().into_bytes();
+    world.trouble(&path, Trouble::Answer { status, kind, body });
+}
+
+/// The stored links by ad space and program, as Admitad calls them.
+async fn shown(stage: &Stage) -> BTreeMap<(String, String), String> {
+    let spaces = stage.world.rows::<entity::ad_space::Entity>(0).await;
+    let programs = stage.world.rows::<entity::program::Entity>(0).await;
+    let links = stage.world.rows::<entity::deeplink::Entity>(0).await;
+    let named = links.into_iter().map(|link| {
+        let space = spaces.iter().find(|row| row.id == link.ad_space_id);
+        let program = programs.iter().find(|row| row.id == link.program_id);
+        let id = |id: Option<String>| id.unwrap_or_default();
+        let space = id(space.unwrap().external_id.clone());
+        let program = id(program.unwrap().external_id.clone());
+        ((space, program), link.base)
+    });
+    named.collect()
+}
+
+#[tokio::test]
+async fn a_refused_record_takes_nothing_away_and_keeps_nothing_from_the_good_ones() {
+    let stage = Stage::still(9, 1_000).await;
+    let mut sync = stage.sync();
+    stage.complete(&mut sync).await;
+    stage.drive(&mut sync).await;
+    let links_before = shown(&stage).await;
+    assert_eq!(links_before.len(), 3 * 3);
+    let programs_before = stage.world.rows::<entity::program::Entity>(0).await;
+    let spaces_before = stage.world.rows::<entity::ad_space::Entity>(0).await;
+    stage.fake.world(|world| world.before_each(refuse));
+    // A week later products are asked for again, too.
+    stage.pass(8 * DAY);
+    let rates_before: BTreeMap<_, _> = commissions(&stage)
+        .await
+        .into_iter()
+        .map(|row| (row.product_id, row))
+        .collect();
+    stage.fake.take_log();
+    let outcomes = stage.drive(&mut sync).await;
+    assert_eq!(failures(&outcomes), Vec::<&str>::new());
+
+    // Links: what is told anew is taken, what is refused or not told stays.
+    let mut wanted = links_before.clone();
+    for space in ["2001", "2002", "2003", "2005"] {
+        let base = format!("https://ad.admitad.com/g/code{space}of6115new/");
+        wanted.insert((space.to_owned(), "6115".to_owned()), base);
+    }
+    assert_eq!(shown(&stage).await, wanted);
+    // Programs and ad spaces likewise.
+    let programs = stage.world.rows::<entity::program::Entity>(0).await;
+    assert_eq!(programs.len(), programs_before.len());
+    for (now, before) in programs.iter().zip(&programs_before) {
+        if now.external_id.as_deref() == Some("6115") {
+            assert_eq!((before.max_hold_days, now.max_hold_days), (None, Some(61)));
+        } else {
+            assert_eq!(now, before);
+        }
+    }
+    let spaces = stage.world.rows::<entity::ad_space::Entity>(0).await;
+    let name = |rows: &[entity::ad_space::Model], id: &str| {
+        let row = rows
+            .iter()
+            .find(|row| row.external_id.as_deref() == Some(id));
+        row.map(|row| row.name.clone())
+    };
+    assert_eq!(name(&spaces, "2005").as_deref(), Some("One more"));
+    for id in ["2001", "2002", "2003"] {
+        assert_eq!(name(&spaces, id), name(&spaces_before, id));
+    }
+    assert_eq!(spaces.len(), spaces_before.len() + 1);
+    // Rates: whatever was not answered in an answer with a refused record stays; the others are those that were told.
+    let requests = stage.fake.take_log();
+    let requests: Vec<Vec<String>> = requests
+        .iter()
+        .filter(|request| request.path == "/aliexpress/commission_rates/")
+        .map(|request| {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            serde_json::from_value(body["urls"].clone()).unwrap()
+        })
+        .collect();
+    assert!(requests.len() > 1, "{}", requests.len());
+    let mut asked: Vec<&String> = requests.iter().flatten().collect();
+    let unread: Vec<&String> = requests
+        .iter()
+        .flat_map(|urls| urls.iter().take(2))
+        .collect();
+    let products = stage.world.rows::<entity::product::Entity>(0).await;
+    for row in commissions(&stage).await {
+        let product = products.iter().find(|product| product.id == row.product_id);
+        let url = product.unwrap().url.as_ref().unwrap();
+        match rates_before.get(&row.product_id) {
+            Some(before) if unread.contains(&url) || !asked.contains(&url) => {
+                assert!(before.rate_e4.is_some());
+                assert_eq!(&row, before);
+            }
+            _ => assert_eq!(row.rate_e4, Some(99_900), "{url}"),
+        }
+    }
+    assert_eq!(commissions(&stage).await.len(), rates_before.len());
+    // None is asked for twice: one that can never be read keeps the others from nothing.
+    let count = asked.len();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), count);
+
+    // Read without a fault, what is not told any more is gone.
+    stage.fake.world(|world| {
+        world.before_each(|request, world| {
+            let path = request.path.trim_matches('/').to_owned();
+            if let Some(space) = path.strip_prefix("advcampaigns/website/") {
+                let body = links(space, false).to_string().into_bytes();
+                let (status, kind) = (200, "application/json");
+                world.trouble(&path, Trouble::Answer { status, kind, body });
+            }
+        });
+    });
+    stage.pass(DAY + MINUTE);
+    stage.drive(&mut sync).await;
+    wanted.retain(|(space, program), _| program != "14289" && space != "2005");
+    let mut told = shown(&stage).await;
+    told.retain(|(space, _), _| space != "2005");
+    assert_eq!(told, wanted);
 }
