@@ -65,3 +65,4 @@ mod trail;
 mod uploads;
 mod walls;
 mod web;
+mod written;
