@@ -26,7 +26,7 @@ use crate::domain::error::{Code, Error, Result};
 use crate::domain::report::ReportLimits;
 use crate::domain::scope::Publisher;
 use crate::graphql::document::DocumentLimits;
-use crate::graphql::{self, DoorLimits, Engine, EngineOptions};
+use crate::graphql::{self, DoorLimits, Engine, EngineOptions, Writing};
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::turnstile::Turnstile;
 use crate::http::{observe::observe, routes, tls};
@@ -157,6 +157,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         },
         reports: ReportLimits::default(),
         links: Arc::new(settings.links.clone()),
+        writing: Writing::default(),
     }
 }
 

@@ -148,9 +148,10 @@ pub struct PageInfo {
     end_cursor: Option<String>,
 }
 
-/// A page of rows with their cursors as text.
+/// A page of rows of a list.
 pub struct Slice<N> {
-    rows: Vec<(N, String)>,
+    rows: Vec<(N, Cursor)>,
+    order: u32,
     has_next: bool,
     has_previous: bool,
 }
@@ -159,11 +160,8 @@ impl<N> Slice<N> {
     /// A page of a list in the order with this fingerprint.
     pub fn new(page: Page<N>, order: u32) -> Self {
         Self {
-            rows: page
-                .rows
-                .into_iter()
-                .map(|(row, cursor)| (row, cursor.encode(order)))
-                .collect(),
+            rows: page.rows,
+            order,
             has_next: page.has_next,
             has_previous: page.has_previous,
         }
@@ -175,8 +173,9 @@ impl<N> Slice<N> {
     }
 
     /// The rows with their cursors.
-    pub fn edges(&self) -> impl Iterator<Item = (&N, &str)> {
-        self.rows.iter().map(|(row, cursor)| (row, cursor.as_str()))
+    pub fn edges(&self) -> impl Iterator<Item = (&N, String)> {
+        let rows = self.rows.iter();
+        rows.map(|(row, cursor)| (row, cursor.encode(self.order)))
     }
 
     /// Where the page stands.
@@ -184,9 +183,13 @@ impl<N> Slice<N> {
         PageInfo {
             has_next_page: self.has_next,
             has_previous_page: self.has_previous,
-            start_cursor: self.rows.first().map(|(_, cursor)| cursor.clone()),
-            end_cursor: self.rows.last().map(|(_, cursor)| cursor.clone()),
+            start_cursor: self.cursor(self.rows.first()),
+            end_cursor: self.cursor(self.rows.last()),
         }
+    }
+
+    fn cursor(&self, row: Option<&(N, Cursor)>) -> Option<String> {
+        row.map(|(_, cursor)| cursor.encode(self.order))
     }
 }
 
@@ -232,11 +235,17 @@ impl Count {
 }
 
 /// Makes a connection's types: the connection with `edges`, `nodes`, `pageInfo`, `totalCount` and further fields, and
-/// its edge. `with` is what the further fields need; they find it in `self.more`.
+/// its edge. `with` is what the further fields need; they find it in `self.more`. `in` is what holds the rows: `Vec` unless
+/// said otherwise, [`Rows`](super::written::Rows) where node and edge are written at once.
 macro_rules! connection {
     ($(#[$($doc:tt)*])* $name:ident, $edge:ident of $node:ty, with $more:ty { $($fields:tt)* }) => {
         $crate::graphql::connection::connection! {
-            @make [$(#[$($doc)*])*] $name, $edge, $node,
+            $(#[$($doc)*])* $name, $edge of $node, in Vec, with $more { $($fields)* }
+        }
+    };
+    ($(#[$($doc:tt)*])* $name:ident, $edge:ident of $node:ty, in $rows:ident, with $more:ty { $($fields:tt)* }) => {
+        $crate::graphql::connection::connection! {
+            @make [$(#[$($doc)*])*] $name, $edge, $node, $rows,
             [
                 /// What further fields need.
                 pub more: $more,
@@ -245,9 +254,9 @@ macro_rules! connection {
         }
     };
     ($(#[$($doc:tt)*])* $name:ident, $edge:ident of $node:ty) => {
-        $crate::graphql::connection::connection! { @make [$(#[$($doc)*])*] $name, $edge, $node, [] [] }
+        $crate::graphql::connection::connection! { @make [$(#[$($doc)*])*] $name, $edge, $node, Vec, [] [] }
     };
-    (@make [$($doc:tt)*] $name:ident, $edge:ident, $node:ty, [$($more:tt)*] [$($fields:tt)*]) => {
+    (@make [$($doc:tt)*] $name:ident, $edge:ident, $node:ty, $rows:ident, [$($more:tt)*] [$($fields:tt)*]) => {
         $($doc)*
         pub struct $name {
             /// The page.
@@ -261,12 +270,12 @@ macro_rules! connection {
         #[async_graphql::Object]
         impl $name {
             /// The rows of this page with their cursors.
-            async fn edges(&self) -> Vec<$edge> {
+            async fn edges(&self) -> $rows<$edge> {
                 self.slice.edges().map(|(node, cursor)| $edge::new(node, cursor)).collect()
             }
 
             /// The rows of this page.
-            async fn nodes(&self) -> Vec<$node> {
+            async fn nodes(&self) -> $rows<$node> {
                 self.slice.nodes().cloned().collect()
             }
 
@@ -291,8 +300,8 @@ macro_rules! connection {
 
         impl $edge {
             /// A row with its cursor.
-            pub fn new(node: &$node, cursor: &str) -> Self {
-                Self { node: node.clone(), cursor: cursor.to_owned() }
+            pub fn new(node: &$node, cursor: String) -> Self {
+                Self { node: node.clone(), cursor }
             }
         }
 

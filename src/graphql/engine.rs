@@ -18,6 +18,7 @@ use super::estimate::{Estimates, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
+use super::written::json;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
@@ -205,7 +206,8 @@ impl Engine {
             watch.done();
             return estimate(&bill, operation_name, cost.nodes);
         }
-        let mut running = Request::new("").variables(variables).data(context);
+        let mut running = Request::new("").variables(variables);
+        running = running.data(context).data(self.0.options.writing);
         running.set_parsed_query(document);
         if let Some(name) = &operation_name {
             running = running.operation_name(name);
@@ -344,22 +346,17 @@ impl Engine {
                 told.locate(|path, argument| documents.coordinate(&again.document, path, argument));
             });
         }
-        bytes(&Answer {
-            errors,
-            data: response.data,
-            extensions: Extensions { cost },
-        })
+        let extensions = Extensions { cost };
+        bytes(|body| answer(body, &errors, &response.data, &extensions))
     }
 }
 
 /// The answer to a caller who asked for the estimate alone.
 fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -> Reply {
     let cost = bill.costs(None, rows, 0);
-    let body = bytes(&Answer {
-        errors: Vec::new(),
-        data: async_graphql::Value::Null,
-        extensions: Extensions { cost },
-    });
+    let extensions = Extensions { cost };
+    let data = async_graphql::Value::Null;
+    let body = bytes(|body| answer(body, &[], &data, &extensions));
     Reply {
         body,
         outcome: Outcome::Complete,
@@ -399,13 +396,25 @@ fn failed(error: &Error, bounds: Bounds) -> Reply {
     refusal(vec![told], error.code())
 }
 
-/// An answer to an execution; errors come first, so that whoever reads it by eye sees them.
-#[derive(Serialize)]
-struct Answer {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Told>,
-    data: async_graphql::Value,
-    extensions: Extensions,
+/// Writes an answer to an execution; errors come first, so that whoever reads it by eye sees them.
+fn answer(
+    body: &mut Vec<u8>,
+    errors: &[Told],
+    data: &async_graphql::Value,
+    extensions: &Extensions,
+) -> serde_json::Result<()> {
+    body.push(b'{');
+    if !errors.is_empty() {
+        body.extend_from_slice(b"\"errors\":");
+        serde_json::to_writer(&mut *body, errors)?;
+        body.push(b',');
+    }
+    body.extend_from_slice(b"\"data\":");
+    json(data, body)?;
+    body.extend_from_slice(b",\"extensions\":");
+    serde_json::to_writer(&mut *body, extensions)?;
+    body.push(b'}');
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -433,7 +442,7 @@ fn refused(errors: &[RequestError]) -> Reply {
 
 fn refusal(errors: Vec<Told>, code: Code) -> Reply {
     Reply {
-        body: bytes(&Refusal { errors }),
+        body: bytes(|body| serde_json::to_writer(body, &Refusal { errors })),
         outcome: Outcome::RequestError { code },
         operation_name: None,
         statements: 0,
@@ -449,7 +458,7 @@ fn by_get(operation_name: Option<String>) -> Reply {
         message,
         Vec::new(),
     )];
-    let body = bytes(&Refusal { errors });
+    let body = bytes(|body| serde_json::to_writer(body, &Refusal { errors }));
     Reply {
         body,
         outcome: Outcome::MutationByGet,
@@ -475,9 +484,9 @@ fn code_of(code: &str) -> Code {
         .unwrap_or(Code::ValidationFailed)
 }
 
-fn bytes(answer: &impl Serialize) -> Vec<u8> {
+fn bytes(write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> Vec<u8> {
     let mut body = Vec::with_capacity(4096);
-    if let Err(error) = serde_json::to_writer(&mut body, answer) {
+    if let Err(error) = write(&mut body) {
         // Names and values are texts and numbers, which always can be written; an answer must go out all the same.
         tracing::error!(%error, "an answer could not be written");
         body.clear();

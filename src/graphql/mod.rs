@@ -16,6 +16,7 @@
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
 //! | `segment_reading` | a rule of a segment, or all that is wrong with it |
+//! | `written` | rows of plain values as JSON, without the framework's walk |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
 //! | `links` | the templates of affiliate links, once per request |
 //! | `error` | how an error reaches a client |
@@ -43,8 +44,9 @@ mod schema;
 pub mod segment_reading;
 pub mod siblings;
 pub mod types;
+pub mod written;
 
 pub use document::Hides;
 pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
-pub use options::{DoorLimits, EngineOptions, Introspection, Spending};
+pub use options::{DoorLimits, EngineOptions, Introspection, Spending, Writing};
 pub use schema::sdl;

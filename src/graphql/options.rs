@@ -18,6 +18,18 @@ pub struct EngineOptions {
     pub reports: ReportLimits,
     /// What the configuration says of affiliate links.
     pub links: Arc<LinkSettings>,
+    /// How answers are written.
+    pub writing: Writing,
+}
+
+/// How answers are written; they are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writing {
+    /// Rows of plain values at once.
+    #[default]
+    AtOnce,
+    /// Field by field, as the framework does it: what the other is compared with.
+    ByField,
 }
 
 impl EngineOptions {

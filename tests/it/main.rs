@@ -66,3 +66,4 @@ mod trail;
 mod uploads;
 mod walls;
 mod web;
+mod written;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, PathSegment, Value as ConstValue};
 
+use crate::graphql::written::Tally;
+
 /// What an operation's cost is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -115,6 +117,17 @@ impl Part {
         }
     }
 
+    /// What objects cost that were written at once, where `met` of those they hang on have some.
+    fn written(&self, tally: &Tally<'_>, met: u64, price: &impl Fn(&Scan) -> u64) -> u64 {
+        let own = self.scanned(price).saturating_mul(met);
+        let own = own.saturating_add(self.weight.saturating_mul(tally.entries));
+        self.parts.iter().fold(own, |sum, part| {
+            let below = tally.below(&part.key);
+            let below = below.map_or(0, |tally| part.written(&tally, tally.met, price));
+            sum.saturating_add(below)
+        })
+    }
+
     fn scanned(&self, price: &impl Fn(&Scan) -> u64) -> u64 {
         let scans = self.scans.iter();
         scans.fold(0_u64, |sum, scan| sum.saturating_add(price(scan)))
@@ -180,6 +193,16 @@ fn used(parts: &[Part], data: &ConstValue, failed: &Failed, price: &impl Fn(&Sca
     let mut scanned = vec![false; parts.len()];
     let mut sum = 0_u64;
     walk(data, &mut |object| {
+        // Where objects were written at once, no field of them ended in an error.
+        if let Some(written) = Tally::of(object) {
+            for (part, scanned) in parts.iter().zip(&mut scanned) {
+                if let Some(tally) = written.below(&part.key) {
+                    let met = u64::from(!std::mem::replace(scanned, true));
+                    sum = sum.saturating_add(part.written(&tally, met, price));
+                }
+            }
+            return;
+        }
         for (part, scanned) in parts.iter().zip(&mut scanned) {
             let Some(value) = object.get(&part.key) else {
                 continue;
@@ -227,6 +250,7 @@ fn entries(value: &ConstValue) -> u64 {
     match value {
         ConstValue::List(items) => items.iter().map(entries).sum(),
         ConstValue::Null => 0,
+        ConstValue::Object(object) => Tally::of(object).map_or(1, |written| written.entries),
         _ => 1,
     }
 }

@@ -1,5 +1,8 @@
 //! What the metrics of reports are: the table that computes them, as the API tells it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use async_graphql::Object;
 
 use super::report_words::{
@@ -26,8 +29,11 @@ pub fn field_name(metric: Metric) -> String {
 
 /// The metric that a field of `ReportValues` holds.
 pub fn metric_of(field: &str) -> Option<Metric> {
-    let mut all = Metric::ALL.iter().copied();
-    all.find(|metric| field_name(*metric) == field)
+    static NAMES: LazyLock<HashMap<String, Metric>> = LazyLock::new(|| {
+        let all = Metric::ALL.iter();
+        all.map(|metric| (field_name(*metric), *metric)).collect()
+    });
+    NAMES.get(field).copied()
 }
 
 /// All definitions, in the order of the table.

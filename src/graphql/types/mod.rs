@@ -30,6 +30,7 @@ pub mod program;
 pub mod ranking;
 pub mod report;
 pub mod report_info;
+pub mod report_key;
 pub mod report_values;
 pub mod report_words;
 pub mod rfm;

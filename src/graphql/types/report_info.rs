@@ -9,6 +9,7 @@ use crate::domain::report::{MissingRate as Missing, Reading};
 use crate::domain::time::{Day, Span};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime};
+use crate::graphql::written::{Plain, Slot, Slow, Written};
 
 /// A stretch of time.
 #[derive(Clone, Copy, Debug, SimpleObject)]
@@ -24,6 +25,16 @@ impl From<Span> for TimeSpan {
         Self {
             from: DateTime(span.from),
             to: DateTime(span.to),
+        }
+    }
+}
+
+impl Plain for TimeSpan {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        match field.name() {
+            "from" => field.scalar(&self.from),
+            "to" => field.scalar(&self.to),
+            _ => Err(Slow),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use async_graphql::{Object, SimpleObject};
 
-use super::sales::{Money, amounts};
+use super::metric::metric_of;
+use super::sales::{Amount, Money, amounts};
+use crate::domain::money::Currency;
 use crate::domain::report::metric::{Metric, MetricValue, Quantiles, Values};
 use crate::graphql::error::Result;
 use crate::graphql::scalar::{CurrencyCode, count};
+use crate::graphql::written::{Plain, Slot, Slow, Written};
 
 /// A ratio in one currency.
 #[derive(Clone, Copy, Debug, SimpleObject)]
@@ -14,6 +17,25 @@ pub struct CurrencyRatio {
     currency: CurrencyCode,
     /// The ratio, to six decimals; null where its base is 0.
     ratio: Option<f64>,
+}
+
+impl CurrencyRatio {
+    fn new((currency, ratio): &(Currency, Option<f64>)) -> Self {
+        Self {
+            currency: CurrencyCode(*currency),
+            ratio: *ratio,
+        }
+    }
+}
+
+impl Plain for CurrencyRatio {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        match field.name() {
+            "currency" => field.scalar(&self.currency),
+            "ratio" => field.maybe(self.ratio, Slot::float),
+            _ => Err(Slow),
+        }
+    }
 }
 
 /// How long something took, over many actions: percentiles by nearest rank.
@@ -31,6 +53,16 @@ impl Lag {
             median: count(lag.median)?,
             p90: count(lag.p90)?,
         })
+    }
+}
+
+impl Plain for Lag {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        match field.name() {
+            "median" => field.int(self.median),
+            "p90" => field.int(self.p90),
+            _ => Err(Slow),
+        }
     }
 }
 
@@ -64,11 +96,7 @@ impl ReportValues {
         let MetricValue::Ratios(ratios) = self.0.get(metric)? else {
             return None;
         };
-        let told = ratios.iter().map(|(currency, ratio)| CurrencyRatio {
-            currency: CurrencyCode(*currency),
-            ratio: *ratio,
-        });
-        Some(told.collect())
+        Some(ratios.iter().map(CurrencyRatio::new).collect())
     }
 
     fn lag(&self, metric: Metric) -> Option<Result<Lag>> {
@@ -76,6 +104,42 @@ impl ReportValues {
             MetricValue::Quantiles(lag) => lag.map(Lag::new),
             _ => None,
         }
+    }
+}
+
+/// The metrics of a group, to be written as [`ReportValues`].
+#[derive(Clone, Copy)]
+pub struct PlainValues<'a>(pub &'a Values);
+
+impl PlainValues<'_> {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// Where one of them does not fit.
+    pub fn write(self, field: Slot<'_, '_>) -> Written {
+        field.object_of::<ReportValues>(|metric| self.metric(metric))
+    }
+
+    fn metric(self, field: Slot<'_, '_>) -> Written {
+        let metric = metric_of(field.name()).ok_or(Slow)?;
+        match self.0.get(metric) {
+            None | Some(MetricValue::Quantiles(None)) => field.null(),
+            Some(MetricValue::Count(number)) => field.int(count(*number).map_err(|_| Slow)?),
+            Some(MetricValue::Money(money)) => {
+                field.list(money.iter().map(|money| Amount::from(*money)))
+            }
+            Some(MetricValue::Ratio(ratio)) => field.maybe(*ratio, Slot::float),
+            Some(MetricValue::Ratios(ratios)) => field.list(ratios.iter().map(CurrencyRatio::new)),
+            Some(MetricValue::Quantiles(Some(lag))) => {
+                field.object(&Lag::new(*lag).map_err(|_| Slow)?)
+            }
+        }
+    }
+}
+
+impl Plain for ReportValues {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        PlainValues(&self.0).metric(field)
     }
 }
 

@@ -8,21 +8,42 @@ use crate::domain::report::metric::Unit;
 use crate::domain::sales::{RankBy, Sums, ratio};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{CurrencyCode, Decimal, count};
+use crate::graphql::written::{Plain, Ready, Slot, Slow, Written};
 
 /// An amount in one currency.
 #[derive(Clone, Copy, Debug, SimpleObject)]
-pub struct Money {
+#[graphql(name = "Money")]
+pub struct Amount {
     /// The amount, in units of the currency (not cents).
     amount: Decimal,
     /// The currency.
     currency: CurrencyCode,
 }
 
-impl From<money::Money> for Money {
+/// An amount as fields answer it: of all objects the most frequent one.
+pub type Money = Ready<Amount>;
+
+impl From<money::Money> for Amount {
     fn from(money: money::Money) -> Self {
         Self {
             amount: Decimal::new(money.e4, money.currency.minor_digits()),
             currency: CurrencyCode(money.currency),
+        }
+    }
+}
+
+impl From<money::Money> for Money {
+    fn from(money: money::Money) -> Self {
+        Self(money.into())
+    }
+}
+
+impl Plain for Amount {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        match field.name() {
+            "amount" => field.scalar(&self.amount),
+            "currency" => field.scalar(&self.currency),
+            _ => Err(Slow),
         }
     }
 }
@@ -143,6 +164,17 @@ pub struct Change {
     absolute: Decimal,
     /// The absolute change divided by the previous value, so 0.5 is growth by half; null where there was nothing before.
     ratio: Option<f64>,
+}
+
+impl Plain for Change {
+    fn write(&self, field: Slot<'_, '_>) -> Written {
+        match field.name() {
+            "previous" => field.scalar(&self.previous),
+            "absolute" => field.scalar(&self.absolute),
+            "ratio" => field.maybe(self.ratio, Slot::float),
+            _ => Err(Slow),
+        }
+    }
 }
 
 impl Change {

@@ -2,6 +2,7 @@
 //! its type. A field that is added is asked for without anybody having to remember it.
 
 use super::api::Api;
+use super::dice::Dice;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -257,6 +258,22 @@ impl Asking {
         asked
     }
 
+    /// A question at random for what `call`, a root field that answers objects of `ty`, is asked: any fields under any
+    /// names, some of them twice, in fragments of both kinds, with and without conditions.
+    pub(crate) fn drawn(&self, dice: &mut Dice, call: &str, ty: &str, depth: usize) -> String {
+        let mut drawing = Drawing {
+            asking: self,
+            dice,
+            fragments: Vec::new(),
+            names: 0,
+        };
+        let set = drawing.set(ty, depth);
+        format!(
+            "query($yes: Boolean! = true, $no: Boolean!) {{ {call} {{ {set} }} __typename @include(if: $yes) @skip(if: $no) }} {}",
+            drawing.fragments.join(" ")
+        )
+    }
+
     /// Leaves, and the leaves of everything one and two levels down, without clicks.
     fn shallow(&self, ty: &str) -> String {
         let mut text = self.leaves(ty, OF_CLICKS).swap_remove(0);
@@ -436,6 +453,93 @@ impl Asking {
             other => panic!("say here what a value of the scalar {other} looks like"),
         };
         values.iter().map(|value| (*value).to_owned()).collect()
+    }
+}
+
+/// A question that is being drawn.
+struct Drawing<'a> {
+    asking: &'a Asking,
+    dice: &'a mut Dice,
+    fragments: Vec<String>,
+    names: usize,
+}
+
+impl Drawing<'_> {
+    /// A name that was not given yet.
+    fn name(&mut self, kind: &str) -> String {
+        self.names += 1;
+        format!("{kind}{}", self.names)
+    }
+
+    fn set(&mut self, ty: &str, depth: usize) -> String {
+        let items = (0..1 + self.dice.below(5)).map(|_| self.item(ty, depth));
+        items.collect::<Vec<_>>().join(" ")
+    }
+
+    fn item(&mut self, ty: &str, depth: usize) -> String {
+        const CONDITIONS: [&str; 7] = [
+            "@include(if: true)",
+            "@skip(if: false)",
+            "@skip(if: true)",
+            "@include(if: $yes)",
+            "@include(if: $no)",
+            "@skip(if: $no)",
+            "@include(if: $yes) @skip(if: $no)",
+        ];
+        let condition = self.dice.maybe(20, &CONDITIONS).unwrap_or_default();
+        match self.dice.below(if depth > 0 { 12 } else { 9 }) {
+            0 => format!("__typename {condition}"),
+            1 => format!("{}: __typename {condition}", self.name("t")),
+            9 => format!("... {condition} {{ {} }}", self.set(ty, depth - 1)),
+            10 => format!("... on {ty} {condition} {{ {} }}", self.set(ty, depth - 1)),
+            11 => {
+                let (name, set) = (self.name("F"), self.set(ty, depth - 1));
+                self.fragments
+                    .push(format!("fragment {name} on {ty} {{ {set} }}"));
+                let further = self.dice.maybe(30, &[format!(" ...{name}")]);
+                format!("...{name} {condition}{}", further.unwrap_or_default())
+            }
+            _ => self.field(ty, depth, condition),
+        }
+    }
+
+    fn field(&mut self, ty: &str, depth: usize, condition: &str) -> String {
+        let asking = self.asking;
+        let fits = |field: &&Value| {
+            let name = name(field);
+            let is_leaf = asking.is_leaf(base(&field["type"]));
+            (is_leaf || depth > 0) && name != "explain" && !OF_CLICKS.contains(&name)
+        };
+        let fields: Vec<&Value> = asking.fields(ty).into_iter().filter(fits).collect();
+        if fields.is_empty() {
+            return "__typename".to_owned();
+        }
+        let field = *self.dice.pick(&fields);
+        let arguments = field["args"].as_array().unwrap();
+        let mut given = Vec::new();
+        for argument in arguments {
+            let is_needed =
+                argument["type"]["kind"] == "NON_NULL" && argument["defaultValue"].is_null();
+            if is_needed || (name(argument) != "last" && self.dice.percent(40)) {
+                let values = asking.values(&argument["type"], 0);
+                given.push((name(argument), self.dice.pick(&values).clone()));
+            }
+        }
+        let call = asking.call(field, &given);
+        // What has arguments, or has them elsewhere, is another field each time.
+        let alias = if arguments.is_empty() && self.dice.percent(70) {
+            String::new()
+        } else {
+            format!("{}: ", self.name("a"))
+        };
+        let of = base(&field["type"]);
+        if asking.is_leaf(of) {
+            return format!("{alias}{call} {condition}");
+        }
+        format!(
+            "{alias}{call} {condition} {{ {} }}",
+            self.set(of, depth - 1)
+        )
     }
 }
 
