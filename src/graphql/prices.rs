@@ -155,6 +155,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Segment.members", ("0", "5")),
     ("Segment.size", ("0", "5")),
     ("Segment.trend", ("0", "50")),
+    ("Segment.trend(range:)", ("0", "5")),
     ("User.rfm", ("1000", "15")),
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),

@@ -24,14 +24,14 @@ use actiongraph::domain::rule::{
     Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
 };
 use actiongraph::domain::time::{Instant, Range, Unit, Zone};
-use actiongraph::store::members::{explain, overlaps, sizes};
+use actiongraph::store::members::{Explained, explain, overlaps, sizes};
 use actiongraph::store::products::{self, ProductSort};
 use actiongraph::store::users::{self, UserSort};
 use actiongraph::store::{ReadTx, Store};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -256,21 +256,40 @@ async fn listed(world: &World, set: &Arc<SegmentSet>, inside: bool) -> BTreeSet<
     }
 }
 
+/// A set with its members, as far as columns tell them.
+async fn looked_up(world: &World, set: &Arc<SegmentSet>) -> Arc<SegmentSet> {
+    let (tx, scope) = (world.tx(), world.read(0));
+    LookedUp::default().look_up(&tx, scope, set).await.unwrap()
+}
+
+type Reasons = HashMap<Uuid, Explained>;
+
+/// Why some are in a set: by columns, and by SQL.
+async fn explained_twice(
+    (world, by_sql): (&World, &Store),
+    set: &SegmentSet,
+    ids: &[Uuid],
+) -> (Reasons, Reasons) {
+    let scope = world.read(0);
+    let columns = explain(&world.tx(), scope, set, ids).await.unwrap();
+    let sql = explain(&ReadTx::new(by_sql), scope, set, ids).await;
+    (columns, sql.unwrap())
+}
+
+/// A world, the same without columns, and its facts.
+async fn world_of(in_columns: bool) -> (World, Store, Facts) {
+    let mut world = World::rich(seed(), SHAPE).await;
+    let (facts, by_sql) = (world.facts(0).await, world.store.clone());
+    if in_columns {
+        world = world.in_columns().await;
+    }
+    (world, by_sql, facts)
+}
+
 /// Rules against a plain computation; where columns are in memory, these tell who is in most of them, and why.
 fn agree(subject: Subject, in_columns: bool) {
     let runtime = runtime();
-    let (world, by_sql, facts): (World, Store, Facts) = runtime.block_on(async {
-        let world = World::rich(seed(), SHAPE).await;
-        let facts = world.facts(0).await;
-        let by_sql = world.store.clone();
-        let world = if in_columns {
-            world.in_columns().await
-        } else {
-            world
-        };
-        (world, by_sql, facts)
-    });
-    let scope = world.read(0);
+    let (world, by_sql, facts) = runtime.block_on(world_of(in_columns));
     let told = Cell::new(0);
     let pools = Pools::of(&facts);
     let publisher = world.publishers[0].id;
@@ -284,21 +303,14 @@ fn agree(subject: Subject, in_columns: bool) {
         |(rule, at, zone)| {
             let set = placed(&rule, publisher, at, Zone::parse(zone).unwrap());
             let expected = naive_segment::members(&facts, &set);
-            let looked_up = async {
-                let tx = world.tx();
-                LookedUp::default().look_up(&tx, scope, &set).await.unwrap()
-            };
-            let set = runtime.block_on(looked_up);
+            let set = runtime.block_on(looked_up(&world, &set));
             if let Some(members) = &set.members {
                 told.set(told.get() + 1);
                 let ids: Vec<Uuid> = expected.iter().copied().collect();
                 prop_assert_eq!(members.ids(), &ids, "{}", rule.sentence());
                 let some = &ids[..ids.len().min(7)];
-                let (columns, sql) = runtime.block_on(async {
-                    let columns = explain(&world.tx(), scope, &set, some).await.unwrap();
-                    let sql = ReadTx::new(&by_sql);
-                    (columns, explain(&sql, scope, &set, some).await.unwrap())
-                });
+                let both = explained_twice((&world, &by_sql), &set, some);
+                let (columns, sql) = runtime.block_on(both);
                 prop_assert_eq!(columns, sql, "{}", rule.sentence());
             }
             let (inside, outside, size) = runtime.block_on(async {
@@ -329,12 +341,10 @@ fn agree(subject: Subject, in_columns: bool) {
             prop_assert!(outside.is_disjoint(&inside));
             let read = Rule::from_text(&rule.to_text().unwrap()).unwrap();
             prop_assert_eq!(&read, &rule);
-            let kind = if inside.is_empty() {
-                "none"
-            } else if outside.is_empty() {
-                "all"
-            } else {
-                "some"
+            let kind = match (inside.is_empty(), outside.is_empty()) {
+                (true, _) => "none",
+                (false, true) => "all",
+                (false, false) => "some",
             };
             *met.borrow_mut().entry(kind).or_default() += 1;
             Ok(())
@@ -429,18 +439,18 @@ fn overlaps_are_those_of_the_sets() {
 
         // The same where columns tell the members, of all of them or of some.
         let world = world.in_columns().await;
-        let (tx, scope) = (world.tx(), world.read(0));
-        let mut looked_up = Vec::new();
+        let tx = world.tx();
+        let mut with_members = Vec::new();
         for set in &sets {
-            looked_up.push(LookedUp::default().look_up(&tx, scope, set).await.unwrap());
+            with_members.push(looked_up(&world, set).await);
         }
-        let told = looked_up.iter().map(|set| set.members.is_some());
+        let told = with_members.iter().map(|set| set.members.is_some());
         let told: Vec<bool> = told.collect();
         assert_eq!(told, [true, false, true, true], "one names a segment alone");
-        assert_eq!(overlaps(&tx, &looked_up).await.unwrap(), expected);
+        assert_eq!(overlaps(&tx, &with_members).await.unwrap(), expected);
         let known = [0, 2, 3];
         let expected = laid_over(&known.map(|place| &members[place]));
-        let sets_known = known.map(|place| Arc::clone(&looked_up[place]));
+        let sets_known = known.map(|place| Arc::clone(&with_members[place]));
         let before = tx.statements();
         assert_eq!(overlaps(&tx, &sets_known).await.unwrap(), expected);
         assert_eq!(tx.statements(), before);

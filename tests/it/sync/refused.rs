@@ -47,6 +47,40 @@ async fn rejected(api: &Api) -> Vec<Value> {
     std::mem::take(runs)
 }
 
+/// They are no actions: trying them again as such is refused with what will become of them.
+async fn cannot_be_retried(api: &Api, run: &Value, what: &str) {
+    let mutation = format!(
+        "mutation {{ retryRejectedRecords(run: {}, all: true) {{ run {{ id }} userErrors {{ field code message }} }} }}",
+        run["id"]
+    );
+    let told = api.data(&mutation, &json!({})).await["retryRejectedRecords"].clone();
+    assert_eq!(told["run"], json!(null), "{what}");
+    assert_eq!(told["userErrors"][0]["code"], "BAD_USER_INPUT");
+    let message = told["userErrors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("read again by itself"), "{message}");
+}
+
+/// Rejected records are kept like those of files, and no longer; their runs stay.
+async fn are_forgotten_in_time(stage: &Stage, api: &Api, runs: usize) {
+    let kept = std::time::Duration::from_secs(90 * DAY);
+    let forget = async || upkeep::forget_rejects(&stage.world.store, kept, stage.now()).await;
+    let held = async || {
+        stage
+            .world
+            .rows::<entity::import_reject::Entity>(0)
+            .await
+            .len()
+    };
+    let before = held().await;
+    assert!(!forget().await.unwrap());
+    assert_eq!(held().await, before);
+    stage.pass(91 * DAY);
+    while forget().await.unwrap() {}
+    assert_eq!(held().await, 0);
+    let told = rejected(api).await;
+    assert_eq!(told.len(), runs, "their runs still count them");
+}
+
 #[tokio::test]
 async fn what_is_refused_of_lists_and_balances_is_kept_with_its_reason() {
     let stage = Stage::still(9, 300).await;
@@ -100,16 +134,7 @@ async fn what_is_refused_of_lists_and_balances_is_kept_with_its_reason() {
             !first["raw"].as_str().unwrap().contains("f00d"),
             "{first:#}"
         );
-        // They are no actions: trying them again as such is refused with what will become of them.
-        let mutation = format!(
-            "mutation {{ retryRejectedRecords(run: {}, all: true) {{ run {{ id }} userErrors {{ field code message }} }} }}",
-            run["id"]
-        );
-        let told = api.data(&mutation, &json!({})).await["retryRejectedRecords"].clone();
-        assert_eq!(told["run"], json!(null), "{what}");
-        assert_eq!(told["userErrors"][0]["code"], "BAD_USER_INPUT");
-        let message = told["userErrors"][0]["message"].as_str().unwrap();
-        assert!(message.contains("read again by itself"), "{message}");
+        cannot_be_retried(&api, run, what).await;
     }
     // The sound records beside them came in, and nothing stopped.
     let held = balances(&stage).await;
@@ -131,24 +156,7 @@ async fn what_is_refused_of_lists_and_balances_is_kept_with_its_reason() {
     assert_eq!(rejected(&api).await.len(), runs.len());
     let open = stage.world.rows::<entity::import_run::Entity>(0).await;
     assert!(open.iter().all(|run| run.state != "RUNNING"), "{open:?}");
-    // They are kept like those of files, and no longer.
-    let kept = std::time::Duration::from_secs(90 * DAY);
-    let forget = async || upkeep::forget_rejects(&stage.world.store, kept, stage.now()).await;
-    let held = async || {
-        stage
-            .world
-            .rows::<entity::import_reject::Entity>(0)
-            .await
-            .len()
-    };
-    let before = held().await;
-    assert!(!forget().await.unwrap());
-    assert_eq!(held().await, before);
-    stage.pass(91 * DAY);
-    while forget().await.unwrap() {}
-    assert_eq!(held().await, 0);
-    let told = rejected(&api).await;
-    assert_eq!(told.len(), runs.len(), "their runs still count them");
+    are_forgotten_in_time(&stage, &api, runs.len()).await;
 }
 
 /// A page of an ad space's links: one program has another link now, one cannot be read, one is left out.
@@ -216,6 +224,34 @@ async fn shown(stage: &Stage) -> BTreeMap<(String, String), String> {
     named.collect()
 }
 
+/// What an ad space is called.
+fn name(rows: &[entity::ad_space::Model], id: &str) -> Option<String> {
+    let mut rows = rows.iter();
+    let row = rows.find(|row| row.external_id.as_deref() == Some(id));
+    row.map(|row| row.name.clone())
+}
+
+/// The links that each request for rates named.
+fn rates_asked_for(stage: &Stage) -> Vec<Vec<String>> {
+    let requests = stage.fake.take_log().into_iter();
+    let requests = requests.filter(|request| request.path == "/aliexpress/commission_rates/");
+    let urls = requests.map(|request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        serde_json::from_value(body["urls"].clone()).unwrap()
+    });
+    urls.collect()
+}
+
+/// Answers a request for links with few of them, all of them sound.
+fn tell_few_links(request: &Request, world: &mut World) {
+    let path = request.path.trim_matches('/').to_owned();
+    if let Some(space) = path.strip_prefix("advcampaigns/website/") {
+        let body = links(space, false).to_string().into_bytes();
+        let (status, kind) = (200, "application/json");
+        world.trouble(&path, Trouble::Answer { status, kind, body });
+    }
+}
+
 #[tokio::test]
 async fn a_refused_record_takes_nothing_away_and_keeps_nothing_from_the_good_ones() {
     let stage = Stage::still(9, 1_000).await;
@@ -256,27 +292,13 @@ async fn a_refused_record_takes_nothing_away_and_keeps_nothing_from_the_good_one
         }
     }
     let spaces = stage.world.rows::<entity::ad_space::Entity>(0).await;
-    let name = |rows: &[entity::ad_space::Model], id: &str| {
-        let row = rows
-            .iter()
-            .find(|row| row.external_id.as_deref() == Some(id));
-        row.map(|row| row.name.clone())
-    };
     assert_eq!(name(&spaces, "2005").as_deref(), Some("One more"));
     for id in ["2001", "2002", "2003"] {
         assert_eq!(name(&spaces, id), name(&spaces_before, id));
     }
     assert_eq!(spaces.len(), spaces_before.len() + 1);
     // Rates: whatever was not answered in an answer with a refused record stays; the others are those that were told.
-    let requests = stage.fake.take_log();
-    let requests: Vec<Vec<String>> = requests
-        .iter()
-        .filter(|request| request.path == "/aliexpress/commission_rates/")
-        .map(|request| {
-            let body: Value = serde_json::from_slice(&request.body).unwrap();
-            serde_json::from_value(body["urls"].clone()).unwrap()
-        })
-        .collect();
+    let requests = rates_asked_for(&stage);
     assert!(requests.len() > 1, "{}", requests.len());
     let mut asked: Vec<&String> = requests.iter().flatten().collect();
     let unread: Vec<&String> = requests
@@ -303,16 +325,7 @@ async fn a_refused_record_takes_nothing_away_and_keeps_nothing_from_the_good_one
     assert_eq!(asked.len(), count);
 
     // Read without a fault, what is not told any more is gone.
-    stage.fake.world(|world| {
-        world.before_each(|request, world| {
-            let path = request.path.trim_matches('/').to_owned();
-            if let Some(space) = path.strip_prefix("advcampaigns/website/") {
-                let body = links(space, false).to_string().into_bytes();
-                let (status, kind) = (200, "application/json");
-                world.trouble(&path, Trouble::Answer { status, kind, body });
-            }
-        });
-    });
+    stage.fake.world(|world| world.before_each(tell_few_links));
     stage.pass(DAY + MINUTE);
     stage.drive(&mut sync).await;
     wanted.retain(|(space, program), _| program != "14289" && space != "2005");
