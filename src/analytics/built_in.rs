@@ -1,6 +1,6 @@
 //! Who is in built-in segments that conditions name: the divisions of `segments`, of which only the members are kept.
 
-use super::segments::{ProductSegments, UserSegments, divide, products, user_facts};
+use super::segments::{ProductSegments, UserSegments, divided, products, user_facts};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
@@ -128,7 +128,7 @@ pub async fn find(
                     } else {
                         known.clone()
                     };
-                    let divided = divide(own, scored(&when), &rules);
+                    let divided = divided(own, scored(&when), &rules).await?;
                     let all = user_members(&divided).map(|(kind, members)| {
                         let one = Asked {
                             kind,
@@ -213,7 +213,7 @@ pub async fn explain(
         BuiltInKind::Users { kind, origin } => {
             let rules = parameters.of_users(asked.currency)?;
             let known = user_facts(tx, scope, &facts(when)).await?;
-            let divided = divide(known, scored(when), &rules);
+            let divided = divided(known, scored(when), &rules).await?;
             let told = users_told(&divided, *kind, ids);
             Ok((kind.needed(origin.as_deref(), &rules), told))
         }

@@ -1,7 +1,7 @@
 //! The built-in segments of products and users, evaluated over the counted facts of a range.
 
 use super::sources::lifetimes_answer;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
@@ -10,10 +10,12 @@ use crate::domain::segment::{
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
-use crate::store::columns::segments::{self as columns, Buyers};
+use crate::store::columns::buyers::{Buyers, products_of_users};
+use crate::store::columns::segments as columns;
 use crate::store::lifetimes;
 use crate::store::segments::{UserFacts, UserProduct, product_stats, user_products, user_stats};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The segments of products over one range.
@@ -106,9 +108,10 @@ pub struct UserSegments {
 }
 
 impl UserSegments {
-    /// The users of each segment of the list.
-    fn buyers(&self) -> Buyers {
-        let lists = self.list.iter().map(|segment| {
+    /// The users of some segments of the list, by their places there.
+    fn buyers(&self, of: &[usize]) -> Buyers {
+        let named = of.iter().filter_map(|place| self.list.get(*place));
+        let lists = named.map(|segment| {
             let is_nobody = segment.kind == UserSegment::Unattributed;
             (is_nobody, segment.members.clone())
         });
@@ -130,7 +133,7 @@ pub async fn users(
     rules: &UserRules,
 ) -> Result<UserSegments> {
     let found = user_facts(tx, scope, facts).await?;
-    Ok(divide(found, facts.range.span, rules))
+    divided(found, facts.range.span, rules).await
 }
 
 /// What is known of users for their segments: two statements.
@@ -149,63 +152,92 @@ pub(super) async fn user_facts(
     })
 }
 
-/// The kinds that are one segment each, members or not.
-const SINGLE: fn(&UserSegment) -> bool = |kind| {
-    !matches!(
-        kind,
-        UserSegment::Country | UserSegment::Device | UserSegment::Unattributed
-    )
-};
+/// Divides users into segments, beside the threads that answer.
+///
+/// # Errors
+/// When it is broken off.
+pub(super) async fn divided(
+    found: UserFacts,
+    range: Span,
+    rules: &UserRules,
+) -> Result<UserSegments> {
+    let rules = *rules;
+    let divided = tokio::task::spawn_blocking(move || divide(found, range, &rules));
+    divided.await.map_err(Error::internal)
+}
+
+/// A segment while users are divided.
+#[derive(Default)]
+struct Division {
+    sums: Sums,
+    members: Vec<usize>,
+}
+
+impl Division {
+    fn add(&mut self, place: usize, user: &UserStats) {
+        self.sums.add(&user.sums);
+        self.members.push(place);
+    }
+
+    fn told(self, kind: UserSegment, origin: Option<Arc<str>>) -> UserSegmentResult {
+        UserSegmentResult {
+            kind,
+            origin: origin.as_deref().map(str::to_owned),
+            sums: self.sums,
+            size: i64::try_from(self.members.len()).unwrap_or(i64::MAX),
+            members: self.members,
+        }
+    }
+}
 
 /// Divides users into segments: pure. Recency is measured from the end of `range`.
-pub(super) fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
+fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
     let mut users = found.users;
     sort_users(&mut users);
     let scores = rfm_scores(&users, rules, range.to);
     let valued = high_value(&users, rules);
-    let single = UserSegment::ALL.iter().copied().filter(SINGLE);
-    let mut members: BTreeMap<(UserSegment, Option<String>), Vec<usize>> =
-        single.map(|kind| ((kind, None), Vec::new())).collect();
+    // Those that are one segment each by their places in `UserSegment::ALL`, the others by where users come from.
+    let mut single: Vec<Division> = UserSegment::ALL
+        .iter()
+        .map(|_| Division::default())
+        .collect();
+    let (mut countries, mut devices) = (BTreeMap::new(), BTreeMap::new());
     for (place, ((user, score), valued)) in users.iter().zip(&scores).zip(valued).enumerate() {
         let age = if user.first_at >= range.from {
             UserSegment::New
         } else {
             UserSegment::Returning
         };
-        let own = [
-            Some((age, None)),
-            score.map(|score| (score.segment(), None)),
-            valued.then_some((UserSegment::HighValue, None)),
-            Some((UserSegment::Country, user.country.clone())),
-            Some((UserSegment::Device, user.device.clone())),
+        let kinds = [
+            Some(age),
+            score.map(Rfm::segment),
+            valued.then_some(UserSegment::HighValue),
         ];
-        for key in own.into_iter().flatten() {
-            members.entry(key).or_default().push(place);
+        for kind in kinds.into_iter().flatten() {
+            if let Some(division) = single.get_mut(kind as usize) {
+                division.add(place, user);
+            }
+        }
+        for (divisions, origin) in [
+            (&mut countries, &user.country),
+            (&mut devices, &user.device),
+        ] {
+            let division: &mut Division = divisions.entry(origin.clone()).or_default();
+            division.add(place, user);
         }
     }
-    let mut list: Vec<UserSegmentResult> = members
-        .into_iter()
-        .map(|((kind, origin), members)| {
-            let mut sums = Sums::default();
-            for user in members.iter().filter_map(|place| users.get(*place)) {
-                sums.add(&user.sums);
-            }
-            UserSegmentResult {
-                kind,
-                origin,
-                sums,
-                size: i64::try_from(members.len()).unwrap_or(i64::MAX),
-                members,
-            }
-        })
-        .collect();
-    list.push(UserSegmentResult {
-        kind: UserSegment::Unattributed,
-        origin: None,
-        sums: found.unattributed,
-        size: 0,
-        members: Vec::new(),
-    });
+    let mut list = Vec::new();
+    for (kind, division) in UserSegment::ALL.iter().copied().zip(single) {
+        match kind {
+            UserSegment::Country => list.extend(told(kind, std::mem::take(&mut countries))),
+            UserSegment::Device => list.extend(told(kind, std::mem::take(&mut devices))),
+            UserSegment::Unattributed => list.push(UserSegmentResult {
+                sums: found.unattributed.clone(),
+                ..division.told(kind, None)
+            }),
+            _ => list.push(division.told(kind, None)),
+        }
+    }
     UserSegments {
         list,
         users,
@@ -214,7 +246,17 @@ pub(super) fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSe
     }
 }
 
-/// The top products of each segment in `segments.list`, ranked within it: one statement.
+/// The segments of a kind, in the order of where their users come from, those of nowhere first.
+fn told(
+    kind: UserSegment,
+    divisions: BTreeMap<Option<Arc<str>>, Division>,
+) -> impl Iterator<Item = UserSegmentResult> {
+    divisions
+        .into_iter()
+        .map(move |(origin, division)| division.told(kind, origin))
+}
+
+/// The first products of some segments, named by their places in the list, each ranked within it: one statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -222,42 +264,36 @@ pub async fn user_segment_products(
     tx: &ReadTx,
     scope: ReadScope,
     facts: &FactQuery,
-    segments: &UserSegments,
-    by: RankBy,
-    first: usize,
+    (segments, of): (&UserSegments, &[usize]),
+    (by, first): (RankBy, usize),
 ) -> Result<Vec<Vec<SalesRow>>> {
-    let buyers = || segments.buyers();
-    let asked = (by, first);
-    if let Some(ranked) = columns::products_of_users(tx, scope, facts, buyers, asked).await? {
+    let buyers = || segments.buyers(of);
+    if let Some(ranked) = products_of_users(tx, scope, facts, buyers, (by, first)).await? {
         return Ok(ranked);
     }
     let bought = user_products(tx, scope, facts).await?;
-    Ok(rank_bought(&bought, segments, by, first))
+    Ok(rank_bought(&bought, &segments.buyers(of), by, first))
 }
 
 fn rank_bought(
     bought: &[UserProduct],
-    segments: &UserSegments,
+    buyers: &Buyers,
     by: RankBy,
     first: usize,
 ) -> Vec<Vec<SalesRow>> {
-    let mut of_user: HashMap<Option<Uuid>, Vec<usize>> = HashMap::new();
-    for (entry, segment) in segments.list.iter().enumerate() {
-        if segment.kind == UserSegment::Unattributed {
-            of_user.entry(None).or_default().push(entry);
+    let mut on: HashMap<Option<Uuid>, Vec<usize>> = HashMap::new();
+    for (list, (is_nobody, members)) in buyers.lists.iter().enumerate() {
+        if *is_nobody {
+            on.entry(None).or_default().push(list);
         }
-        for user in segment
-            .members
-            .iter()
-            .filter_map(|place| segments.users.get(*place))
-        {
-            of_user.entry(Some(user.user_id)).or_default().push(entry);
+        for user in members.iter().filter_map(|place| buyers.users.get(*place)) {
+            on.entry(Some(*user)).or_default().push(list);
         }
     }
-    let mut sums: Vec<HashMap<Uuid, Sums>> = vec![HashMap::new(); segments.list.len()];
+    let mut sums: Vec<HashMap<Uuid, Sums>> = vec![HashMap::new(); buyers.lists.len()];
     for row in bought {
-        for entry in of_user.get(&row.user_id).into_iter().flatten() {
-            let Some(sums) = sums.get_mut(*entry) else {
+        for list in on.get(&row.user_id).into_iter().flatten() {
+            let Some(sums) = sums.get_mut(*list) else {
                 continue;
             };
             let product = sums.entry(row.product_id).or_default();

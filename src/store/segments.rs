@@ -14,6 +14,7 @@ use crate::domain::segment::{ProductStats, UserStats};
 use crate::domain::time::{Day, Instant, Span, Zone, start_of_day};
 use sea_orm::QueryResult;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The column of an axis.
@@ -225,8 +226,8 @@ pub(super) async fn finish_users(
             sums: entry.sums,
             first_at: axis_instant(facts.range.axis, facts.range.zone, first)?,
             last_at: axis_instant(facts.range.axis, facts.range.zone, last)?,
-            country: origin.country,
-            device: origin.device,
+            country: origin.country.map(Arc::from),
+            device: origin.device.map(Arc::from),
         });
     }
     Ok(found)

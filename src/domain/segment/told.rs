@@ -82,8 +82,8 @@ impl UserSegment {
         let at = |instant: Instant| instant.to_rfc3339();
         match self {
             Self::New | Self::Returning => format!("the first action {}", at(user.first_at)),
-            Self::Country => user.country.clone().unwrap_or_else(|| "unknown".to_owned()),
-            Self::Device => user.device.clone().unwrap_or_else(|| "unknown".to_owned()),
+            Self::Country => user.country.as_deref().unwrap_or("unknown").to_owned(),
+            Self::Device => user.device.as_deref().unwrap_or("unknown").to_owned(),
             Self::Unattributed => "a user".to_owned(),
             Self::HighValue => money(user, rules.high_value.metric(rules)),
             _ => {

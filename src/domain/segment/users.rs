@@ -3,6 +3,7 @@
 use super::{Cuts, HighValue, Scoring, UserRules, UserSegment};
 use crate::domain::sales::Sums;
 use crate::domain::time::{DAY_US, Instant};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What is known of a user for its segments: only users with a counted action in the range.
@@ -17,9 +18,9 @@ pub struct UserStats {
     /// Last counted action in the range.
     pub last_at: Instant,
     /// Click country of that action.
-    pub country: Option<String>,
+    pub country: Option<Arc<str>>,
     /// Device class of that action.
-    pub device: Option<String>,
+    pub device: Option<Arc<str>>,
 }
 
 /// A user's RFM scores, 1 to 5.
@@ -56,7 +57,8 @@ impl Rfm {
 
 /// Sorts as members are listed: most actions first, then the latest, ties by id.
 pub fn sort_users(users: &mut [UserStats]) {
-    users.sort_by_key(|user| {
+    // Keys are sorted apart from what they belong to, which is large.
+    users.sort_by_cached_key(|user| {
         (
             std::cmp::Reverse(user.sums.actions),
             std::cmp::Reverse(user.last_at),

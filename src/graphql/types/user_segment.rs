@@ -153,16 +153,17 @@ async fn top_products(
     let asked = usize::try_from(first)
         .unwrap_or(usize::MAX)
         .saturating_add(1);
-    let load = |_: Arc<Group<Segment>>| async move {
+    let load = |group: Arc<Group<Segment>>| async move {
         let Divided {
             request,
             facts,
             all,
         } = divided.as_ref();
+        let of: Vec<usize> = group.all().map(|segment| segment.place).collect();
+        let (tx, asked) = (&request.tx, (by, asked));
         let lists =
-            segments::user_segment_products(&request.tx, request.scope, facts, all, by, asked)
-                .await?;
-        Ok(firsts(lists.into_iter().enumerate().collect(), first))
+            segments::user_segment_products(tx, request.scope, facts, (all, &of), asked).await?;
+        Ok(firsts(of.into_iter().zip(lists).collect(), first))
     };
     let lists: Arc<Firsts<usize>> = segment.batch("topProducts", &(by, first), load).await?;
     Ok(TopProducts::of(&lists, &segment.place))
@@ -237,12 +238,16 @@ impl SegmentUser {
 
     /// The country of the click of the latest action.
     async fn country(&self) -> Option<CountryCode> {
-        self.stats.country.clone().map(CountryCode)
+        self.stats
+            .country
+            .as_deref()
+            .map(str::to_owned)
+            .map(CountryCode)
     }
 
     /// The class of device of the latest action, such as mobile; null where no postback told it.
     async fn device(&self) -> Option<String> {
-        self.stats.device.clone()
+        self.stats.device.as_deref().map(str::to_owned)
     }
 
     /// Score 1 to 5 by the latest action: 5 for the most recent fifth of users, unless the rules say otherwise. Null for

@@ -11,6 +11,7 @@
 //! The first question about a publisher that is worth it asks for its columns and is answered by SQL; a worker reads
 //! them in meanwhile ([`Columns::build_next`]).
 
+pub mod buyers;
 mod chunk;
 mod load;
 mod matching;

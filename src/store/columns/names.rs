@@ -44,6 +44,11 @@ impl<K: Clone + Eq + Hash> Names<K> {
         self.list.get(place.checked_sub(1)?)
     }
 
+    /// The names, by their numbers from 1.
+    pub(super) fn all(&self) -> impl Iterator<Item = &K> {
+        self.list.iter()
+    }
+
     /// How many numbers there are, 0 for none among them.
     pub(super) fn room(&self) -> usize {
         self.list.len() + 1

@@ -177,10 +177,7 @@ impl Ranking {
         currencies: &[(usize, Currency)],
         name: impl Fn(usize) -> Option<Uuid>,
     ) -> Vec<SalesRow> {
-        let currency = by.currency().and_then(|code| {
-            let found = currencies.iter().find(|(_, other)| *other == code);
-            found.map(|(place, _)| *place)
-        });
+        let currency = place_of(by, currencies);
         let order = |(metric, key, _): &(i64, Uuid, usize)| (std::cmp::Reverse(*metric), *key);
         let mut ranked: Vec<(i64, Uuid, usize)> = self
             .touched
@@ -195,24 +192,36 @@ impl Ranking {
             ranked.truncate(first);
         }
         ranked.sort_unstable_by_key(order);
-        let mut held = (0, None);
-        let rows = (1i64..).zip(&ranked).map(|(place, (metric, key, group))| {
-            if held.1 != Some(*metric) {
-                held = (place, Some(*metric));
-            }
-            SalesRow {
-                key: (!key.is_nil()).then_some(*key),
-                rank: held.0,
-                metric: *metric,
-                sums: self.tally.sums(*group, currencies),
-            }
-        });
-        let rows = rows.collect();
+        let rows = rows(&ranked, |group| self.tally.sums(group, currencies));
         for group in self.touched.drain(..) {
             self.tally.clear(group);
         }
         rows
     }
+}
+
+/// The place of the currency of a ranking; none for a ranking without one, and where nothing has it.
+pub(super) fn place_of(by: RankBy, currencies: &[(usize, Currency)]) -> Option<usize> {
+    let code = by.currency()?;
+    let found = currencies.iter().find(|(_, other)| *other == code);
+    found.map(|(place, _)| *place)
+}
+
+/// Rows with competition ranks of groups in their order: what each is ranked by, its name, nil for none, and its number.
+pub(super) fn rows(ranked: &[(i64, Uuid, usize)], sums: impl Fn(usize) -> Sums) -> Vec<SalesRow> {
+    let mut held = (0, None);
+    let rows = (1i64..).zip(ranked).map(|(place, (metric, key, group))| {
+        if held.1 != Some(*metric) {
+            held = (place, Some(*metric));
+        }
+        SalesRow {
+            key: (!key.is_nil()).then_some(*key),
+            rank: held.0,
+            metric: *metric,
+            sums: sums(*group),
+        }
+    });
+    rows.collect()
 }
 
 /// The first page of products or users by their sales; nothing where there are no columns that can tell, or another page

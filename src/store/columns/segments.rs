@@ -7,17 +7,18 @@ use super::super::segments::{UserFacts, nothing_known};
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
 use super::matching::Matching;
-use super::names::Directory;
-use super::sales::{Ranking, Tally};
+use super::names::{Directory, Names};
+use super::sales::Tally;
 use crate::domain::action::Status;
 use crate::domain::columns::can_count;
 use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
-use crate::domain::sales::{CurrencySums, FactQuery, RankBy, SalesRow, Sums};
+use crate::domain::sales::{CurrencySums, FactQuery, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{ProductStats, UserStats};
 use crate::domain::time::Span;
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Whether columns answer a query in this transaction: they hold what it asks, and are there.
@@ -281,6 +282,12 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
         }
     });
     let currencies = names.currencies_in_order();
+    // One text for all who come from the same place.
+    let texts = |names: &Names<String>| -> Vec<Arc<str>> {
+        names.all().map(|name| Arc::from(name.as_str())).collect()
+    };
+    let (countries, devices) = (texts(&names.countries), texts(&names.devices));
+    let text = |texts: &[Arc<str>], place: usize| texts.get(place.checked_sub(1)?).cloned();
     let mut found = UserFacts {
         unattributed: tally.sums(0, &currencies),
         users: Vec::new(),
@@ -294,106 +301,11 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
             sums: tally.sums(place, &currencies),
             first_at: instant(user.first, "actions", "ordered_at_us")?,
             last_at: instant(user.last.0, "actions", "ordered_at_us")?,
-            country: names.countries.name(user.country).cloned(),
-            device: names.devices.name(user.device).cloned(),
+            country: text(&countries, user.country),
+            device: text(&devices, user.device),
         });
     }
     Ok(found)
-}
-
-/// Who is asked about: users, and lists of them by their places.
-#[derive(Clone, Debug)]
-pub struct Buyers {
-    /// The users.
-    pub users: Vec<Uuid>,
-    /// For each list whether it is that of the facts without a user, and else its users by their places.
-    pub lists: Vec<(bool, Vec<usize>)>,
-}
-
-/// The first products of each list of users, ranked within it; nothing where there are no columns that can tell. As many
-/// statements as the filter has conditions on related rows.
-///
-/// # Errors
-/// When the database fails.
-pub async fn products_of_users(
-    tx: &ReadTx,
-    scope: ReadScope,
-    facts: &FactQuery,
-    buyers: impl FnOnce() -> Buyers,
-    (by, first): (RankBy, usize),
-) -> Result<Option<Vec<Vec<SalesRow>>>> {
-    if !can_count(facts) {
-        tx.note_left();
-        return Ok(None);
-    }
-    let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
-        return Ok(None);
-    };
-    let (buyers, range) = (buyers(), facts.range.span);
-    let ranked = tokio::task::spawn_blocking(move || bought(&matching, range, &buyers, by, first));
-    ranked.await.map_err(Error::internal).map(Some)
-}
-
-fn bought(
-    matching: &Matching,
-    range: Span,
-    buyers: &Buyers,
-    by: RankBy,
-    first: usize,
-) -> Vec<Vec<SalesRow>> {
-    let names = matching.snapshot.names();
-    // The lists that each user is on, by the user's number; 0 is nobody.
-    let mut on: Vec<Vec<u32>> = vec![Vec::new(); names.users.room()];
-    let numbers: Vec<Option<usize>> = buyers
-        .users
-        .iter()
-        .map(|user| names.users.find(user))
-        .collect();
-    for (list, (is_nobody, places)) in (0u32..).zip(&buyers.lists) {
-        let numbers = places.iter().filter_map(|place| *numbers.get(*place)?);
-        for number in numbers.chain(is_nobody.then_some(0)) {
-            if let Some(on) = on.get_mut(number) {
-                on.push(list);
-            }
-        }
-    }
-    let (from, to) = (range.from.micros(), range.to.micros());
-    // List by list, so that the sums of all products of one list lie together.
-    let mut rows: Vec<Vec<(u32, u32)>> = vec![Vec::new(); buyers.lists.len()];
-    let chunks: Vec<(&Chunk, bool)> = matching.snapshot.between(from, to).collect();
-    for (number, (chunk, is_inside)) in (0u32..).zip(&chunks) {
-        for (spot, place) in (0u32..).zip(0..chunk.len()) {
-            let is_in = *is_inside || (from..to).contains(&chunk.at(place));
-            if !is_in || !matching.counts(chunk, place) || !matching.passes(chunk, place) {
-                continue;
-            }
-            for list in on.get(chunk.user(place)).into_iter().flatten() {
-                if let Some(rows) = usize::try_from(*list)
-                    .ok()
-                    .and_then(|list| rows.get_mut(list))
-                {
-                    rows.push((number, spot));
-                }
-            }
-        }
-    }
-    let mut ranking = Ranking::new(names.products.room(), names.currencies.room());
-    let currencies: Vec<(usize, Currency)> = names.currencies_in_order();
-    rows.iter()
-        .map(|rows| {
-            for (number, spot) in rows {
-                let chunk = usize::try_from(*number)
-                    .ok()
-                    .and_then(|number| chunks.get(number));
-                if let (Some((chunk, _)), Ok(place)) = (chunk, usize::try_from(*spot)) {
-                    ranking.add_cart(chunk, place);
-                }
-            }
-            ranking.take(by, first, &currencies, |place| {
-                names.products.name(place).copied()
-            })
-        })
-        .collect()
 }
 
 /// Sums as the domain has them, from a row of each currency.

@@ -1,0 +1,301 @@
+//! What the users of several lists bought most, each list ranked by itself, from columns.
+//!
+//! What a list's products are ranked by is summed list by list, in the room of one number for each product, which stays
+//! in the processor's caches; all other sums are taken afterwards, of the few products that come first.
+
+use super::super::tx::ReadTx;
+use super::chunk::Chunk;
+use super::matching::Matching;
+use super::names::{Directory, Names};
+use super::sales::{Tally, place_of, rows};
+use crate::domain::columns::can_count;
+use crate::domain::error::{Error, Result};
+use crate::domain::sales::{FactQuery, RankBy, SalesRow};
+use crate::domain::scope::ReadScope;
+use crate::domain::time::Span;
+use std::cmp::Reverse;
+use uuid::Uuid;
+
+/// How many numbers of products are noted before those of the same product are added up: 32 MiB.
+const MOST_NOTED: usize = 2 << 20;
+/// What stands for no number at all: no sum of facts is as low.
+const NOTHING: i64 = i64::MIN;
+
+/// Who is asked about: users, and lists of them by their places.
+#[derive(Clone, Debug)]
+pub struct Buyers {
+    /// The users.
+    pub users: Vec<Uuid>,
+    /// For each list whether it is that of the facts without a user, and else its users by their places.
+    pub lists: Vec<(bool, Vec<usize>)>,
+}
+
+/// The first products of each list of users, ranked within it; nothing where there are no columns that can tell. As many
+/// statements as the filter has conditions on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn products_of_users(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    buyers: impl FnOnce() -> Buyers,
+    (by, first): (RankBy, usize),
+) -> Result<Option<Vec<Vec<SalesRow>>>> {
+    if !can_count(facts) {
+        tx.note_left();
+        return Ok(None);
+    }
+    let Some(matching) = Matching::of_query(tx, scope, facts).await? else {
+        return Ok(None);
+    };
+    let (buyers, range) = (buyers(), facts.range.span);
+    let ranked = tokio::task::spawn_blocking(move || bought(&matching, range, &buyers, by, first));
+    ranked.await.map_err(Error::internal).map(Some)
+}
+
+fn bought(
+    matching: &Matching,
+    range: Span,
+    buyers: &Buyers,
+    by: RankBy,
+    first: usize,
+) -> Vec<Vec<SalesRow>> {
+    let names = matching.snapshot.names();
+    let carts = Carts {
+        matching,
+        range: (range.from.micros(), range.to.micros()),
+        on: OnLists::of(buyers, &names.users),
+        lists: buyers.lists.len(),
+    };
+    let mut adding = Adding::new(names.products.room());
+    let mut firsts: Vec<Vec<Ranked>> = Vec::with_capacity(carts.lists);
+    for mut noted in carts.noted(by, &names, &mut adding) {
+        adding.up(&mut noted);
+        firsts.push(first_of(&noted, first, &names.products));
+    }
+    carts.sums(&firsts, &names)
+}
+
+/// A product that comes early in a list: what it is ranked by, its id, and its number.
+type Ranked = (i64, Uuid, usize);
+
+/// The first products of a list, in their order, ties by the id.
+fn first_of(noted: &[(usize, i64)], first: usize, products: &Names<Uuid>) -> Vec<Ranked> {
+    // Ids are looked up for those alone that may be among the first.
+    let mut metrics: Vec<i64> = noted.iter().map(|(_, metric)| *metric).collect();
+    let least = match first.checked_sub(1) {
+        Some(last) if last < metrics.len() => {
+            *metrics
+                .select_nth_unstable_by_key(last, |metric| Reverse(*metric))
+                .1
+        }
+        Some(_) => i64::MIN,
+        None => i64::MAX,
+    };
+    let early = noted.iter().filter(|(_, metric)| *metric >= least);
+    let mut ranked: Vec<Ranked> = early
+        .filter_map(|(product, metric)| Some((*metric, *products.name(*product)?, *product)))
+        .collect();
+    ranked.sort_unstable_by_key(|(metric, id, _)| (Reverse(*metric), *id));
+    ranked.truncate(first);
+    ranked
+}
+
+/// The lists that each user is on, by the user's number; 0 is nobody.
+struct OnLists {
+    /// Where each user's lists end among all.
+    ends: Vec<usize>,
+    lists: Vec<usize>,
+}
+
+impl OnLists {
+    fn of(buyers: &Buyers, users: &Names<Uuid>) -> Self {
+        let numbers: Vec<Option<usize>> =
+            buyers.users.iter().map(|user| users.find(user)).collect();
+        let each = || {
+            let lists = buyers.lists.iter().enumerate();
+            lists.flat_map(|(list, (is_nobody, members))| {
+                let numbers = members.iter().filter_map(|place| *numbers.get(*place)?);
+                let numbers = numbers.chain(is_nobody.then_some(0));
+                numbers.map(move |number| (number, list))
+            })
+        };
+        // Counted first, so that all lie in one row: first where each begins, which its lists then move on to the end.
+        let mut ends = vec![0usize; users.room()];
+        for (number, _) in each() {
+            if let Some(count) = ends.get_mut(number) {
+                *count += 1;
+            }
+        }
+        let mut all = 0;
+        for end in &mut ends {
+            all += std::mem::replace(end, all);
+        }
+        let mut lists = vec![0; all];
+        for (number, list) in each() {
+            if let Some(end) = ends.get_mut(number) {
+                if let Some(place) = lists.get_mut(*end) {
+                    *place = list;
+                }
+                *end += 1;
+            }
+        }
+        Self { ends, lists }
+    }
+
+    fn of_user(&self, number: usize) -> &[usize] {
+        let end = self.ends.get(number).copied().unwrap_or_default();
+        let before = number.checked_sub(1).and_then(|one| self.ends.get(one));
+        let start = before.copied().unwrap_or_default();
+        self.lists.get(start..end).unwrap_or(&[])
+    }
+}
+
+/// Adds up numbers of the same product, again and again in the same room.
+struct Adding {
+    sums: Vec<i64>,
+    touched: Vec<usize>,
+}
+
+impl Adding {
+    fn new(products: usize) -> Self {
+        Self {
+            sums: vec![NOTHING; products],
+            touched: Vec::new(),
+        }
+    }
+
+    /// Makes the numbers of each product one.
+    fn up(&mut self, noted: &mut Vec<(usize, i64)>) {
+        for (product, number) in noted.drain(..) {
+            let Some(sum) = self.sums.get_mut(product) else {
+                continue;
+            };
+            if *sum == NOTHING {
+                self.touched.push(product);
+                *sum = number;
+            } else {
+                *sum += number;
+            }
+        }
+        for product in self.touched.drain(..) {
+            if let Some(sum) = self.sums.get_mut(product) {
+                noted.push((product, std::mem::replace(sum, NOTHING)));
+            }
+        }
+    }
+}
+
+/// The carts of the users of all lists.
+struct Carts<'a> {
+    matching: &'a Matching,
+    /// From, and up to but without, µs.
+    range: (i64, i64),
+    on: OnLists,
+    lists: usize,
+}
+
+impl Carts<'_> {
+    /// Shows the items of products in all carts: with the lists of their users, and the number of the cart from 1.
+    fn each(&self, mut see: impl FnMut(&Chunk, (usize, usize), &[usize], u64)) {
+        let mut cart = 0;
+        let (from, to) = self.range;
+        self.matching.each_counted(from, to, |chunk, place| {
+            let on = self.on.of_user(chunk.user(place));
+            if on.is_empty() {
+                return;
+            }
+            cart += 1;
+            for item in chunk.items(place) {
+                if chunk.product(item) > 0 {
+                    see(chunk, (place, item), on, cart);
+                }
+            }
+        });
+    }
+
+    /// What the products of each list are ranked by: numbers to be added up by product.
+    fn noted(&self, by: RankBy, names: &Directory, adding: &mut Adding) -> Vec<Vec<(usize, i64)>> {
+        let currency = place_of(by, &names.currencies_in_order());
+        let mut seen = vec![0; names.products.room()];
+        let mut noted: Vec<Vec<(usize, i64)>> = vec![Vec::new(); self.lists];
+        let (mut count, mut most) = (0, MOST_NOTED);
+        self.each(|chunk, (place, item), on, cart| {
+            let product = chunk.product(item);
+            let in_currency = || Some(chunk.currency(place)) == currency;
+            let number = match by {
+                RankBy::Units => Some(chunk.item_units(item)),
+                // A product counts once for an action, however often it is in the cart.
+                RankBy::Actions => seen
+                    .get_mut(product)
+                    .map(|seen| i64::from(std::mem::replace(seen, cart) != cart)),
+                RankBy::OrderAmount(_) => in_currency().then(|| chunk.item_amount(item)),
+                RankBy::Reward(_) => in_currency().then(|| chunk.item_reward(item)),
+            };
+            let Some(number) = number else {
+                return;
+            };
+            for list in on {
+                if let Some(noted) = noted.get_mut(*list) {
+                    noted.push((product, number));
+                }
+            }
+            count += on.len();
+            if count >= most {
+                noted.iter_mut().for_each(|noted| adding.up(noted));
+                count = noted.iter().map(Vec::len).sum();
+                most = MOST_NOTED.max(2 * count);
+            }
+        });
+        noted
+    }
+
+    /// The lists with all sums of their products.
+    fn sums(&self, firsts: &[Vec<Ranked>], names: &Directory) -> Vec<Vec<SalesRow>> {
+        // Each product that is in one of the lists gets a line with a place for each list; 0 where it is not in it.
+        let mut lines = vec![0usize; names.products.room()];
+        let mut places: Vec<usize> = vec![0; self.lists];
+        let mut count = 1;
+        for (list, ranked) in firsts.iter().enumerate() {
+            for (_, _, product) in ranked {
+                let Some(line) = lines.get_mut(*product) else {
+                    continue;
+                };
+                if *line == 0 {
+                    *line = places.len();
+                    places.resize(places.len() + self.lists, 0);
+                }
+                if let Some(place) = places.get_mut(*line + list) {
+                    *place = count;
+                    count += 1;
+                }
+            }
+        }
+        let of = |product: usize, list: usize| {
+            let line = lines.get(product).copied().filter(|line| *line > 0)?;
+            places.get(line + list).copied().filter(|place| *place > 0)
+        };
+        let mut tally = Tally::new(count, names.currencies.room());
+        let mut seen = vec![0; count];
+        self.each(|chunk, (place, item), on, cart| {
+            let product = chunk.product(item);
+            for list in on {
+                let Some(sums) = of(product, *list) else {
+                    continue;
+                };
+                let last = seen.get_mut(sums).map(|seen| std::mem::replace(seen, cart));
+                tally.add_item(chunk, (place, item), sums, last != Some(cart));
+            }
+        });
+        let currencies = names.currencies_in_order();
+        let firsts = firsts.iter().enumerate();
+        firsts
+            .map(|(list, ranked)| {
+                rows(ranked, |product| {
+                    tally.sums(of(product, list).unwrap_or_default(), &currencies)
+                })
+            })
+            .collect()
+    }
+}
