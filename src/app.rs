@@ -130,6 +130,7 @@ fn document_limits(limits: &LimitSettings) -> DocumentLimits {
         variable_bytes: small(limits.max_variable_bytes),
         page: limits.max_page_rows,
         nodes: limits.max_operation_rows,
+        values: limits.max_operation_values,
         cost: limits.max_operation_cost,
         errors: small(limits.max_errors),
         message_chars: small(limits.max_error_characters),
@@ -146,6 +147,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         door: DoorLimits {
             body_bytes: limits.max_body_bytes,
             import_bytes: settings.import_max_bytes,
+            answer_bytes: limits.max_answer_bytes,
             head_ms: limits.head_deadline_ms,
             body_ms: millis(settings.body_deadline),
             operation_ms: millis(settings.request_deadline),
@@ -238,6 +240,7 @@ fn http_options(settings: &Settings) -> HttpOptions {
         trust: settings.trusted_documents_mode,
         https: settings.tls.is_some(),
         max_body: small(limits.max_body_bytes),
+        max_values: small(limits.max_variable_values),
         terms: Terms::new(limits.budget_capacity, limits.budget_restore),
         body_deadline: settings.body_deadline,
         request_deadline: settings.request_deadline,

@@ -150,6 +150,12 @@ impl Allowance {
         }
     }
 
+    /// Takes points, or as many as there are.
+    pub fn take_at_most(&self, points: u64) {
+        let mut bucket = self.filled();
+        bucket.parts = bucket.parts.saturating_sub(points.saturating_mul(PARTS));
+    }
+
     /// Gives points back that were taken and not used.
     pub fn give_back(&self, points: u64) {
         let mut bucket = self.filled();
@@ -193,6 +199,8 @@ mod tests {
         };
         assert_eq!(at(0).take(70), Err(empty));
         assert_eq!(at(0).available(), 30, "a refusal takes nothing");
+        at(0).take_at_most(0);
+        assert_eq!(at(0).available(), 30);
         at(0).give_back(20);
         assert_eq!(at(500).available(), 55);
         assert_eq!(at(550).available(), 55, "half a point is kept");
@@ -200,6 +208,11 @@ mod tests {
         assert_eq!(at(60_000).available(), 100, "never more than it holds");
         at(60_000).give_back(1_000);
         assert_eq!(at(60_000).available(), 100);
+        at(60_000).take_at_most(99);
+        assert_eq!(at(60_000).available(), 1);
+        at(60_000).take_at_most(99);
+        assert_eq!(at(60_000).available(), 0, "what there is");
+        at(60_000).give_back(1_000);
         // A clock that seems to go back takes nothing away.
         assert_eq!(at(0).available(), 100);
         assert_eq!(Terms::new(0, 5), None);

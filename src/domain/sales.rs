@@ -8,6 +8,7 @@ use super::filter::{ActionField, ActionTest, Filter};
 use super::money::{Currency, Money};
 use super::page::PageRequest;
 use super::time::{Span, Zone};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 words! {
@@ -99,8 +100,9 @@ pub struct Sums {
     pub actions: i64,
     /// Units sold.
     pub units: i64,
-    /// Money, one entry per currency in code order.
-    pub money: Vec<CurrencySums>,
+    /// Money, one entry per currency in code order. There are hundreds of thousands of these at a time, of one or two
+    /// currencies as a rule.
+    pub money: SmallVec<[CurrencySums; 2]>,
 }
 
 impl Sums {

@@ -26,27 +26,31 @@ pub(super) struct Scanned {
 /// What an operation costs, once its caller has paid for it.
 pub(super) struct Bill {
     plan: Plan,
-    /// Each scan with what it looks through.
-    scanned: Vec<(Scan, Scanned)>,
+    /// What each scan looks through, by its number.
+    scanned: Vec<Scanned>,
     /// Points that it may cost at most.
     pub(super) requested: u64,
+    /// Those of them that reading the request took, which are never given back.
+    reading: u64,
     maximum: u64,
     /// The bucket that paid.
     pub(super) allowance: Option<Allowance>,
 }
 
 impl Bill {
-    /// What an operation costs, not paid yet.
-    pub(super) fn new(plan: Plan, scanned: Vec<(Scan, Scanned)>, maximum: u64) -> Self {
+    /// What an operation costs, not paid yet: with the points that reading it took; and what it may cost at most.
+    pub(super) fn new(plan: Plan, scanned: Vec<Scanned>, (reading, maximum): (u64, u64)) -> Self {
         let mut bill = Self {
             plan,
             scanned,
             requested: 0,
+            reading,
             maximum,
             allowance: None,
         };
         let price = |scan: &Scan| bill.price(scan, false);
-        bill.requested = points(bill.plan.requested(&price)).max(LEAST);
+        let requested = points(bill.plan.requested(&price)).max(LEAST);
+        bill.requested = requested.saturating_add(reading);
         bill
     }
 
@@ -57,9 +61,7 @@ impl Bill {
 
     /// What a scan costs, in thousandths of a point: as expected, or where the database was spared.
     fn price(&self, scan: &Scan, was_spared: bool) -> u64 {
-        let mut known = self.scanned.iter();
-        let found = known.find(|(known, _)| known == scan);
-        let scanned = found.map_or_else(Scanned::default, |(_, scanned)| *scanned);
+        let scanned = self.scanned.get(scan.number).copied().unwrap_or_default();
         scan.price(scanned.actions, scanned.is_held || was_spared)
     }
 
@@ -70,8 +72,8 @@ impl Bill {
         let used = self.plan.used(&response.data, &failed, &|scan| {
             self.price(scan, was_spared)
         });
-        let used = points(used);
-        used.clamp(LEAST, self.requested)
+        let used = points(used).max(LEAST).saturating_add(self.reading);
+        used.min(self.requested)
     }
 
     /// Gives back what was not used.
@@ -91,8 +93,7 @@ impl Bill {
             scanned_actions: self
                 .scanned
                 .iter()
-                .map(|(_, scanned)| scanned.actions)
-                .sum(),
+                .fold(0, |sum: u64, scanned| sum.saturating_add(scanned.actions)),
             statements,
             throttle: self.allowance.as_ref().map(Throttle::of),
         }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Request, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,12 +15,12 @@ use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
 };
 use super::error::{Bounds, Told, tell};
-use super::estimate::{Estimates, are_held, are_plain, settings_for};
+use super::estimate::{Estimates, Saved, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
-use super::written::json;
-use crate::domain::error::{Code, Error, Result};
+use super::written::{Unwritten, json};
+use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
 use crate::store::{ReadTx, Store};
@@ -167,12 +168,12 @@ impl Engine {
         {
             return self.turn_away(no_introspection(), &spending);
         }
-        self.run(request, prepared, call, spending).await
+        self.run(Kept::of(request), prepared, call, spending).await
     }
 
     async fn run(
         &self,
-        request: GraphqlRequest,
+        request: Kept,
         prepared: Prepared,
         call: Call,
         spending: Spending,
@@ -198,7 +199,7 @@ impl Engine {
             options,
             allowance,
         );
-        let bill = match self.bill(plan, &context, &spending).await {
+        let bill = match self.bill(plan, &document, &context, &spending).await {
             Ok(bill) => bill,
             Err(reply) => return *reply,
         };
@@ -239,6 +240,7 @@ impl Engine {
     async fn bill(
         &self,
         plan: Plan,
+        document: &ExecutableDocument,
         context: &RequestContext,
         spending: &Spending,
     ) -> Result<Bill, Box<Reply>> {
@@ -258,16 +260,19 @@ impl Engine {
             };
             let are_held = are_held(context, changes);
             let plain = are_plain(&scans, context.now);
-            let look = |(scan, is_plain): (&Scan, bool)| {
-                let looked = Scanned {
-                    actions: days.scanned(scan, context, settings),
-                    is_held: are_held && is_plain,
-                };
-                (scan.clone(), looked)
+            let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
+            let are_told = is_of_saved && {
+                let saved = Saved::of(document);
+                self.0.estimates.tells_saved(&saved, context).await
+            };
+            let look = |(scan, is_plain): (&Scan, bool)| Scanned {
+                actions: days.scanned(scan, context, settings),
+                is_held: are_held && is_plain && (are_told || !scan.is_of_saved),
             };
             scanned = scans.into_iter().zip(plain).map(look).collect();
         }
-        let mut bill = Bill::new(plan, scanned, self.0.options.documents.cost);
+        let bounds = (spending.reading, self.0.options.documents.cost);
+        let mut bill = Bill::new(plan, scanned, bounds);
         if let Some(passed) = bill.too_much() {
             return Err(Box::new(self.turn_away(too_much(&passed), spending)));
         }
@@ -281,19 +286,33 @@ impl Engine {
         Ok(bill)
     }
 
-    /// Answers what was not executed, for a point: reading it took time as well.
+    /// Answers what was not executed, for a point and what reading it took, as far as there is so much.
     fn turn_away(&self, reply: Reply, spending: &Spending) -> Reply {
-        match self.charge(LEAST, spending) {
-            Ok(()) => reply,
-            Err(empty) => empty,
+        match self.refused_at_door(spending) {
+            None => reply,
+            Some(empty) => empty,
         }
     }
 
-    /// Charges for a request that the door refuses after reading it: a point. Where the caller has none left, that is the
-    /// answer.
+    /// Charges for a request that the door refuses after reading it: a point, and what reading took, as far as there is so
+    /// much. Where the caller has nothing left, that is the answer.
     #[must_use]
     pub fn refused_at_door(&self, spending: &Spending) -> Option<Reply> {
-        self.charge(LEAST, spending).err()
+        let refused = self.charge(LEAST, spending).err();
+        if refused.is_none()
+            && let Some(allowance) = &spending.allowance
+        {
+            allowance.take_at_most(spending.reading);
+        }
+        refused
+    }
+
+    /// The answer to a caller who has nothing left: before anything of the request is read.
+    #[must_use]
+    pub fn refused_unread(&self, spending: &Spending) -> Option<Reply> {
+        let allowance = spending.allowance.as_ref()?;
+        let is_empty = allowance.available() < LEAST;
+        is_empty.then(|| self.charge(LEAST, spending).err())?
     }
 
     /// Takes points from the caller's bucket, at least one.
@@ -312,10 +331,12 @@ impl Engine {
                 terms.capacity
             );
             let passed = passed("budgetCapacity", terms.capacity, wanted);
-            // It was read and refused, as what is too dear for everybody: a point, if there is one.
-            let _ = allowance.take(LEAST);
+            // It was read and refused, as what is too dear for everybody.
+            allowance.take_at_most(LEAST.saturating_add(spending.reading));
             return Err(over(Code::CostExceeded, &message, &passed));
         }
+        // Who tries again in time finds all points there, but for those of a long text, which took time to read.
+        allowance.take_at_most(spending.reading);
         let message = format!(
             "The operation costs up to {wanted} points, {} are left of {}; {} come back each second. Try again in {} s, or ask for less.",
             empty.available, terms.capacity, terms.restore, empty.seconds
@@ -326,20 +347,13 @@ impl Engine {
         Err(reply)
     }
 
-    fn answer(
-        &self,
-        response: Response,
-        cost: Costs,
-        request: &GraphqlRequest,
-        reference: &str,
-    ) -> Vec<u8> {
+    fn answer(&self, response: Response, cost: Costs, request: &Kept, reference: &str) -> Vec<u8> {
         let Inner {
             documents, options, ..
         } = self.0.as_ref();
         let mut errors = tell(response.errors, options.bounds(), reference);
-        let name = request.operation_name.as_deref();
         if errors.iter().any(Told::is_limit_of_field)
-            && let Ok(again) = documents.prepare(&request.query, name, &request.variables)
+            && let Some(again) = request.prepared_again(documents)
         {
             let limits = errors.iter_mut().filter(|told| told.is_limit_of_field());
             limits.for_each(|told| {
@@ -347,7 +361,65 @@ impl Engine {
             });
         }
         let extensions = Extensions { cost };
-        bytes(|body| answer(body, &errors, &response.data, &extensions))
+        let most = usize::try_from(options.door.answer_bytes).unwrap_or(usize::MAX);
+        let mut is_too_long = false;
+        let body = bytes(
+            |body| match answer(body, &errors, &response.data, &extensions, most) {
+                Err(Unwritten::Fault(error)) => Err(error),
+                Err(Unwritten::TooLong) => {
+                    is_too_long = true;
+                    Ok(())
+                }
+                Ok(()) => Ok(()),
+            },
+        );
+        if !is_too_long {
+            return body;
+        }
+        drop(body);
+        let errors = [too_long(options.door.answer_bytes)];
+        let nothing = async_graphql::Value::Null;
+        bytes(|body| whole(answer(body, &errors, &nothing, &extensions, usize::MAX)))
+    }
+}
+
+/// What of a request may be asked for again while it runs: its variables as text, which takes far less room.
+struct Kept {
+    query: String,
+    operation_name: Option<String>,
+    variables: Vec<u8>,
+}
+
+impl Kept {
+    fn of(request: GraphqlRequest) -> Self {
+        Self {
+            query: request.query,
+            operation_name: request.operation_name,
+            variables: serde_json::to_vec(&request.variables).unwrap_or_default(),
+        }
+    }
+
+    fn prepared_again(&self, documents: &Documents) -> Option<Prepared> {
+        let variables: Map<String, Value> = serde_json::from_slice(&self.variables).ok()?;
+        let name = self.operation_name.as_deref();
+        documents.prepare(&self.query, name, &variables).ok()
+    }
+}
+
+/// Says that an answer is longer than it may be. What a mutation did is done.
+fn too_long(most: u64) -> Told {
+    let message = format!(
+        "The answer is longer than {most} bytes: ask for smaller pages (first, last) or fewer fields. What a mutation has done stays done."
+    );
+    Told::request(Code::LimitExceeded.as_str(), &message, Vec::new())
+        .beyond(Some(PassedLimit::uncounted("answerBytes", most)))
+}
+
+/// An answer that has no length that it may not pass.
+fn whole(written: std::result::Result<(), Unwritten>) -> serde_json::Result<()> {
+    match written {
+        Err(Unwritten::Fault(error)) => Err(error),
+        Err(Unwritten::TooLong) | Ok(()) => Ok(()),
     }
 }
 
@@ -356,7 +428,7 @@ fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -> Reply {
     let cost = bill.costs(None, rows, 0);
     let extensions = Extensions { cost };
     let data = async_graphql::Value::Null;
-    let body = bytes(|body| answer(body, &[], &data, &extensions));
+    let body = bytes(|body| whole(answer(body, &[], &data, &extensions, usize::MAX)));
     Reply {
         body,
         outcome: Outcome::Complete,
@@ -402,7 +474,8 @@ fn answer(
     errors: &[Told],
     data: &async_graphql::Value,
     extensions: &Extensions,
-) -> serde_json::Result<()> {
+    most: usize,
+) -> std::result::Result<(), Unwritten> {
     body.push(b'{');
     if !errors.is_empty() {
         body.extend_from_slice(b"\"errors\":");
@@ -410,7 +483,7 @@ fn answer(
         body.push(b',');
     }
     body.extend_from_slice(b"\"data\":");
-    json(data, body)?;
+    json(data, body, most)?;
     body.extend_from_slice(b",\"extensions\":");
     serde_json::to_writer(&mut *body, extensions)?;
     body.push(b'}');

@@ -1,13 +1,17 @@
 //! How many actions a question looks through, before it is asked: from a table of the publisher's days that is kept in
 //! memory and looked at again when the data changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_graphql::{InputType, Name, Value};
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{ID, InputType, Name, Value};
+use async_graphql_value::Value as Written;
 
 use super::context::RequestContext;
 use super::document::{Scan, UsualPeriod, WINDOW};
+use super::id::Kind;
 use super::input::action_filter::ActionFilter;
 use super::input::range::{RangeArgs, RangeInput};
 use super::input::reader::{Conditions as _, Reader};
@@ -19,7 +23,8 @@ use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::segment::SegmentSettings;
 use crate::domain::time::{DAY_US, Instant, Span};
-use crate::store::{self, ReadTx, Store};
+use crate::store::{self, ReadTx, Store, definitions};
+use uuid::Uuid;
 
 /// For how long the days are taken for current without asking for the version of the data.
 const FRESH_US: i64 = 10_000_000;
@@ -131,22 +136,26 @@ const PLAIN: &[&str] = &[
 /// For each scan whether columns in memory answer a question like its own, as far as its arguments say: not every filter, not
 /// every rule and no other axis of time is theirs. What is wrongly taken for dear is given back.
 pub(super) fn are_plain(scans: &[&Scan], now: Instant) -> Vec<bool> {
-    // What a rule measures has a price of its own, which does not know the rest of the rule. Many of its scans name the same one.
-    let mut rules: Vec<&Value> = scans
-        .iter()
-        .filter_map(|scan| given(scan, "rule"))
-        .collect();
-    rules.dedup();
-    let are_told = rules.into_iter().all(|rule| tells_columns(rule, now));
-    let is_plain = |scan: &&Scan| {
-        are_told
-            && scan.arguments.iter().all(|(name, value)| {
+    // All scans of a field share its arguments, which are read once: a filter may be large, and have many scans.
+    let mut read: HashMap<*const IndexMap<Name, Value>, bool> = HashMap::new();
+    // What a rule measures has a price of its own, which does not know the rest of the rule.
+    let mut are_told = true;
+    for scan in scans {
+        if !read.contains_key(&Arc::as_ptr(&scan.arguments)) {
+            are_told &= given(scan, "rule").is_none_or(|rule| tells_columns(rule, now));
+            let is_plain = scan.arguments.iter().all(|(name, value)| {
                 *value == Value::Null
                     || match name.as_str() {
                         "filter" => tests_columns(value, now),
                         other => PLAIN.contains(&other),
                     }
-            })
+            });
+            read.insert(Arc::as_ptr(&scan.arguments), is_plain);
+        }
+    }
+    let is_plain = |scan: &&Scan| {
+        let own = read.get(&Arc::as_ptr(&scan.arguments));
+        are_told && own.copied().unwrap_or(false)
     };
     scans.iter().map(is_plain).collect()
 }
@@ -170,6 +179,58 @@ fn tells_columns(rule: &Value, now: Instant) -> bool {
     let read = given.and_then(|given| given.read(&mut Reader::new("rule", now)).ok());
     read.flatten().is_some_and(|rule| can_tell(&rule))
 }
+
+/// The saved segments that an operation is about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Saved {
+    /// Those whose ids it names.
+    named: BTreeSet<Uuid>,
+    /// Whether it lists all.
+    lists: bool,
+}
+
+impl Saved {
+    /// Of an operation as the executor gets it. Every text that is a segment's id is taken for one.
+    pub(super) fn of(document: &ExecutableDocument) -> Self {
+        let mut saved = Self::default();
+        for (_, operation) in document.operations.iter() {
+            saved.in_set(&operation.node.selection_set.node);
+        }
+        saved
+    }
+
+    fn in_set(&mut self, set: &SelectionSet) {
+        for item in &set.items {
+            match &item.node {
+                Selection::Field(field) => {
+                    self.lists |= field.node.name.node == *"segments";
+                    for (_, value) in &field.node.arguments {
+                        self.in_value(&value.node);
+                    }
+                    self.in_set(&field.node.selection_set.node);
+                }
+                Selection::InlineFragment(inline) => {
+                    self.in_set(&inline.node.selection_set.node);
+                }
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+
+    fn in_value(&mut self, value: &Written) {
+        match value {
+            Written::String(text) if text.len() < LONGEST_ID => {
+                self.named.extend(Kind::Segment.key(&ID(text.clone())));
+            }
+            Written::List(items) => items.iter().for_each(|item| self.in_value(item)),
+            Written::Object(fields) => fields.values().for_each(|field| self.in_value(field)),
+            _ => {}
+        }
+    }
+}
+
+/// Longer than any id of a segment.
+const LONGEST_ID: usize = 100;
 
 /// Whether columns in memory hold the facts that a request is about, up to a number of the change log.
 pub(super) fn are_held(request: &RequestContext, changes: i64) -> bool {
@@ -339,6 +400,25 @@ impl Estimates {
         }
         all.insert(publisher, entry);
         Ok((days, changes))
+    }
+
+    /// Whether columns tell who is in all saved segments that an operation is about, with those that these name: at most two
+    /// statements. What cannot be read is taken for dear.
+    pub(super) async fn tells_saved(&self, saved: &Saved, request: &RequestContext) -> bool {
+        let tx = ReadTx::new(&self.store);
+        let named: Vec<Uuid> = saved.named.iter().copied().collect();
+        let mut all = match definitions::load(&tx, request.scope, &named).await {
+            Ok(all) => all,
+            Err(_) => return false,
+        };
+        if saved.lists {
+            match definitions::live(&tx, request.scope).await {
+                Ok(live) => all.extend(live),
+                Err(_) => return false,
+            }
+        }
+        let mut all = all.each();
+        all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule))
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PublisherId, Known>> {

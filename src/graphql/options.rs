@@ -48,6 +48,8 @@ pub struct DoorLimits {
     pub body_bytes: u64,
     /// Bytes of a file that is sent to be imported.
     pub import_bytes: u64,
+    /// Bytes of an answer.
+    pub answer_bytes: u64,
     /// Milliseconds that a request's head may take to arrive.
     pub head_ms: u64,
     /// Milliseconds that a request's body may take to arrive.
@@ -71,6 +73,7 @@ impl Default for DoorLimits {
         Self {
             body_bytes: 1_000_000,
             import_bytes: 1 << 30,
+            answer_bytes: 10_000_000,
             head_ms: 5_000,
             body_ms: 10_000,
             operation_ms: 10_000,
@@ -90,6 +93,8 @@ pub struct Spending {
     pub allowance: Option<Allowance>,
     /// Whether only the cost is asked for: nothing is executed.
     pub estimate_only: bool,
+    /// Points that reading the request took, beyond what every request takes.
+    pub reading: u64,
 }
 
 /// Whether a caller may ask for the schema itself.

@@ -167,6 +167,19 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserSegmentRule.segment", ("0", "5")),
 ];
 
+/// Where saved segments are looked up.
+const SAVED: &[&str] = &[
+    "ProductFilter.segment",
+    "ProductSegmentRule.segment",
+    "Query.segmentOverlap(ids:)",
+    "Segment.members",
+    "Segment.size",
+    "Segment.trend",
+    "Segment.trend(range:)",
+    "UserFilter.segment",
+    "UserSegmentRule.segment",
+];
+
 /// Inputs for which all actions are looked through, whatever stands in them: a segment over time is evaluated over the periods of
 /// its own rule.
 const WHOLE: &[&str] = &["Segment.trend(range:)"];
@@ -205,6 +218,8 @@ directive @scanCost(
   inMemory: String
   "Whether all actions are looked through, whatever the range."
   whole: Boolean
+  "Whether saved segments are looked up: whether columns answer is a matter of their rules."
+  saved: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
   usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -347,11 +362,12 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
             text.push_str(&format!(", {name}: \"{value}\""));
         }
     }
-    text.push_str(if WHOLE.contains(&coordinate) {
-        ", whole: true)"
-    } else {
-        ")"
-    });
+    for (name, list) in [("whole", WHOLE), ("saved", SAVED)] {
+        if list.contains(&coordinate) {
+            text.push_str(&format!(", {name}: true"));
+        }
+    }
+    text.push(')');
     text
 }
 

@@ -269,7 +269,7 @@ impl<'f> Slot<'_, 'f> {
 
     /// Writes a scalar.
     pub fn scalar(self, value: &impl ScalarType) -> Written {
-        json(&value.to_value(), self.out).map_err(|_| Slow)?;
+        json(&value.to_value(), self.out, usize::MAX).map_err(|_| Slow)?;
         Ok(Done(()))
     }
 
@@ -368,11 +368,29 @@ fn marked(object: &IndexMap<Name, Value>) -> Option<(&[u8], &[Value])> {
     }
 }
 
-/// Writes an answer as JSON; what is written already is copied.
+/// Why an answer is not written.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    /// It is longer than it may be.
+    TooLong,
+    /// A text or a number cannot be written, which all can.
+    Fault(serde_json::Error),
+}
+
+impl From<serde_json::Error> for Unwritten {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+/// Writes an answer as JSON, up to so many bytes; what is written already is copied.
 ///
 /// # Errors
-/// When a text or a number cannot be written, which all can.
-pub(super) fn json(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
+/// When it is longer.
+pub(super) fn json(value: &Value, out: &mut Vec<u8>, most: usize) -> Result<(), Unwritten> {
+    if out.len() > most {
+        return Err(Unwritten::TooLong);
+    }
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Binary(written) => out.extend_from_slice(written),
@@ -382,7 +400,7 @@ pub(super) fn json(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
                 if place > 0 {
                     out.push(b',');
                 }
-                json(item, out)?;
+                json(item, out, most)?;
             }
             out.push(b']');
         }
@@ -398,7 +416,7 @@ pub(super) fn json(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
                 }
                 serde_json::to_writer(&mut *out, name.as_str())?;
                 out.push(b':');
-                json(item, out)?;
+                json(item, out, most)?;
             }
             out.push(b'}');
         }
@@ -519,7 +537,7 @@ mod tests {
         let request = async_graphql::Request::new(query).data(writing);
         let response = schema.execute(request).await;
         let mut body = Vec::new();
-        json(&response.data, &mut body).unwrap();
+        json(&response.data, &mut body, usize::MAX).unwrap();
         let text = String::from_utf8(body).unwrap();
         (format!("{text} {:?}", response.errors), response.data)
     }

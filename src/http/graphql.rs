@@ -89,21 +89,28 @@ async fn run(
     let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state.turnstile.enter(caller_of(&viewer))?;
-    let (parsed, method) = match payload {
+    let mut spending = Spending {
+        allowance: terms_of(&viewer, options.terms)
+            .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
+        estimate_only: wants_estimate(request.headers()),
+        reading: 0,
+    };
+    if let Some(reply) = state.engine.refused_unread(&spending) {
+        return Ok((reply, false));
+    }
+    let (sent, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
             let body =
                 body::read(request, payload, options.max_body, options.body_deadline).await?;
-            (params::from_body(&body), Method::Post)
+            spending.reading = reading(body.len());
+            (read(&body, options.max_values), Method::Post)
         }
-        None => (params::from_address(request.query_string()), Method::Get),
+        None => {
+            let parsed = params::from_address(request.query_string());
+            (parsed.map_err(Refusal::bad_request), Method::Get)
+        }
     };
-    let spending = Spending {
-        allowance: terms_of(&viewer, options.terms)
-            .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
-        estimate_only: wants_estimate(request.headers()),
-    };
-    let sent = parsed.map_err(Refusal::bad_request);
     let (parsed, trusted) = match sent.and_then(|sent| trusted(sent, state, &reference)) {
         Ok(known) => known,
         // It was read, which takes time as well.
@@ -124,6 +131,31 @@ async fn run(
     let reply = guarded(work, options.request_deadline, &reference).await?;
     drop(pass);
     Ok((reply, trusted && method == Method::Get))
+}
+
+/// Bytes of a body whose reading every request has paid for already.
+const FREE_BYTES: usize = 4_096;
+
+/// Points that reading so many bytes takes: one for each further KiB.
+fn reading(bytes: usize) -> u64 {
+    bytes.saturating_sub(FREE_BYTES).div_ceil(1_024) as u64
+}
+
+/// The parameters in a body. How many values there are is known before any is made: each takes a hundred times the room that
+/// it has in the text.
+fn read(body: &[u8], most: usize) -> Result<Sent, Refusal> {
+    let values = params::values(body);
+    // A request is some values itself.
+    let most = most.saturating_add(params::OWN_VALUES);
+    if values > most {
+        let message = format!(
+            "The request holds {values} values of JSON, the limit is {most}: send shorter lists, or in several requests."
+        );
+        let passed = PassedLimit::of("variableValues", most, values);
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Err(Refusal::new(status, Code::LimitExceeded, message).passing(passed));
+    }
+    params::from_body(body).map_err(Refusal::bad_request)
 }
 
 /// The document of a request, and whether it is a trusted one.

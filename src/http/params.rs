@@ -23,6 +23,25 @@ struct Given {
     document_id: Option<Value>,
 }
 
+/// Values that a request holds beside those of its variables: itself, its parameters, and what clients put into `extensions`.
+pub const OWN_VALUES: usize = 100;
+
+/// How many values a JSON text holds at most, by what stands between them.
+#[must_use]
+pub fn values(text: &[u8]) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b',' | b'[' | b'{' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// Reads the body of a POST request.
 ///
 /// # Errors
@@ -202,6 +221,18 @@ mod tests {
         assert_eq!(request.query, "{a}");
         assert_eq!(request.operation_name.as_deref(), Some("A"));
         assert_eq!(request.variables["x"], 1);
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_made() {
+        for (text, count) in [
+            ("{}", 2),
+            ("{\"a\":1,\"b\":[1,2,3]}", 6),
+            ("{\"a\":\"[{,,\\\",{\",\"b\":0}", 3),
+            ("[{\"\":0},{\"\":0}]", 5),
+        ] {
+            assert_eq!(values(text.as_bytes()), count, "{text}");
+        }
     }
 
     #[test]

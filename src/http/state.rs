@@ -40,6 +40,8 @@ pub struct HttpOptions {
     pub https: bool,
     /// The largest body of a GraphQL request, in bytes.
     pub max_body: usize,
+    /// Values in the variables of a request.
+    pub max_values: usize,
     /// What callers may spend whose key says nothing of it; none where nothing is counted.
     pub terms: Option<Terms>,
     /// How long a request's whole body may take to arrive.

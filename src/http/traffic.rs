@@ -102,7 +102,7 @@ impl Export {
                 let elapsed = self.state.clock.elapsed();
                 self.state.budgets.of(&viewer, terms, elapsed)
             }),
-            estimate_only: false,
+            ..Spending::default()
         };
         let work = self.state.engine.spend(request, call, spending);
         let deadline = options.request_deadline;

@@ -47,6 +47,8 @@ limits! {
     max_variable_bytes: 1..=100_000_000 = 1000000, "Bytes of names and texts in the variables of a request.";
     max_page_rows: 1..=10_000 = 10000, "Rows of one page, whatever the list; lists have limits of their own below.";
     max_operation_rows: 1..=10_000_000 = 10000, "Rows that one operation may ask for, by its pages multiplied down the tree.";
+    max_operation_values: 1_000..=100_000_000 = 300000, "Values of scalars and enums that one answer may hold, by its fields, pages and lists multiplied down the tree.";
+    max_answer_bytes: 10_000..=1_000_000_000 = 10000000, "Bytes of one answer at /graphql.";
     max_operation_cost: 10..=1_000_000_000 = 500000, "Points that one operation may cost.";
     budget_capacity: 0..=1_000_000_000 = 1000000, "Points that a caller's budget holds, where the key has none of its own; 0 counts nothing.";
     budget_restore: 0..=1_000_000_000 = 20000, "Points that come back to it each second; 0 counts nothing.";

@@ -134,6 +134,16 @@ pub async fn load(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Definit
     to_definitions(&tx.rows(sql).await?)
 }
 
+/// All segments that are evaluated whenever they are asked for, with their rules: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live(tx: &ReadTx, scope: ReadScope) -> Result<Definitions> {
+    let mut sql = tx.sql();
+    write_live(scope.publisher(), &mut sql);
+    to_definitions(&tx.rows(sql).await?)
+}
+
 /// Appends the query for the segments that are evaluated whenever they are asked for, neither archived nor frozen, with their
 /// rules.
 pub(super) fn write_live(publisher: PublisherId, sql: &mut Sql) {

@@ -122,7 +122,9 @@ async fn answers(tx: &ReadTx, world: &World, place: usize) -> (String, Vec<&'sta
     let users = segments::users(tx, scope, &facts, &UserRules::of(Currency::USD))
         .await
         .unwrap();
-    let bought = segments::user_segment_products(tx, scope, &facts, &users, RankBy::Units, 3).await;
+    let all: Vec<usize> = (0..users.list.len()).collect();
+    let (of, asked) = ((&users, all.as_slice()), (RankBy::Units, 3));
+    let bought = segments::user_segment_products(tx, scope, &facts, of, asked).await;
     text.push_str(&format!("{users:?} {:?}", bought.unwrap()));
     (text, sources)
 }
@@ -407,6 +409,61 @@ fn a_segment_costs_what_columns_take() {
                 assert_eq!(held, *left, "{query}");
             }
         }
+    });
+}
+
+/// What a saved segment costs is a matter of its own rule: one that SQL has to answer is not cheap because others are.
+#[test]
+fn a_saved_segment_costs_what_its_rule_takes() {
+    block_on(async {
+        let world = World::rich(seed() + 39, SHAPE).await;
+        let of_tables = Api::of(&world, 0);
+        let made = |name: &str, metric: &str| {
+            format!(
+                "{name}: createSegment(name: \"{name}\", rule: {{users: {{metric: {{metric: ACTIONS, {metric}}}}}}}) {{ segment {{ id }} }}"
+            )
+        };
+        let rules = [
+            ("told", "atLeast: 2"),
+            ("untold", "atMost: 0"),
+            ("noted", "atLeast: 1, actions: {comment: {isNull: true}}"),
+        ];
+        let all: Vec<String> = rules
+            .iter()
+            .map(|(name, metric)| made(name, metric))
+            .collect();
+        let made = of_tables
+            .data(&format!("mutation {{ {} }}", all.join(" ")), &json!({}))
+            .await;
+        let asked = |name: &str| {
+            let id = &made[name]["segment"]["id"];
+            [
+                format!("{{ segment(id: {id}) {{ size }} }}"),
+                format!("{{ users(filter: {{segment: {{in: [{id}]}}}}) {{ totalCount }} }}"),
+            ]
+        };
+        let mut before = Vec::new();
+        for (name, _) in rules {
+            for query in asked(name) {
+                before.push((name, costs(&of_tables, &query).await, query));
+            }
+        }
+        let listed = "{ segments(first: 10) { nodes { size } } }";
+        let all = costs(&of_tables, listed).await;
+        let world = world.in_columns().await;
+        let api = Api::of(&world, 0);
+        for (name, left, query) in before {
+            let held = costs(&api, &query).await;
+            if name == "told" {
+                assert!(
+                    held.0 < left.0 && held.1 < left.1,
+                    "{held:?}, {left:?}: {query}"
+                );
+            } else {
+                assert_eq!(held, left, "{query}");
+            }
+        }
+        assert_eq!(costs(&api, listed).await, all, "two of three are SQL's");
     });
 }
 

@@ -213,6 +213,15 @@ fn of_documents() -> Vec<(&'static str, How)> {
             Asked(written, json!({ "text": "x".repeat(100_000) }), None),
         ),
         (
+            "inputObjects",
+            Asked(
+                "query($all: [ProductFilter!]) { products(filter: {or: $all}) { totalCount } }"
+                    .to_owned(),
+                json!({ "all": vec![json!({}); 5_000] }),
+                Some("Query.products(filter:)"),
+            ),
+        ),
+        (
             "rootFields",
             text(
                 format!(
@@ -231,6 +240,18 @@ fn of_documents() -> Vec<(&'static str, How)> {
             ),
         ),
         (
+            "introspectionValues",
+            text(
+                format!(
+                    "{{ __schema {{ types {{ {} }} }} }}",
+                    many(20, |n| format!(
+                        "a{n}: fields {{ type {{ fields {{ type {{ kind name ofType {{ kind name }} }} }} }} }} "
+                    ))
+                ),
+                None,
+            ),
+        ),
+        (
             "pageRows",
             text(
                 "{ some: actions(first: 10001) { nodes { id } } }",
@@ -241,6 +262,17 @@ fn of_documents() -> Vec<(&'static str, How)> {
             "operationRows",
             text(
                 "{ users(first: 100) { nodes { actions(first: 100) { nodes { items(first: 100) { nodes { ordinal } } } } } } }",
+                None,
+            ),
+        ),
+        (
+            "operationValues",
+            text(
+                format!(
+                    "{{ users(first: 100) {{ nodes {{ actions(first: 99) {{ nodes {{ {} {} }} }} }} }} }}",
+                    many(20, |n| format!("a{n}: status ")),
+                    many(20, |n| format!("b{n}: orderedAt "))
+                ),
                 None,
             ),
         ),
@@ -273,6 +305,10 @@ fn of_doors() -> Vec<(&'static str, How)> {
         (
             "bodyBytes",
             Shown("limits", "a_body_is_as_large_as_the_settings_say"),
+        ),
+        (
+            "answerBytes",
+            Shown("limits", "an_answer_is_as_long_as_the_settings_say"),
         ),
         (
             "importBytes",

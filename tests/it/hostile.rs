@@ -31,13 +31,17 @@ const CODES: [&str; 13] = [
     "STORAGE_FULL",
 ];
 
+/// How much a request that is refused may take while it is read, in bytes, in a build without optimizations.
+const READING: u64 = 64 << 20;
+
 /// Memory of this process, which is also the server's, in bytes.
 fn resident() -> u64 {
+    memory("VmRSS:")
+}
+
+fn memory(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib << 10
 }
@@ -488,4 +492,90 @@ async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
     }
     let (status, _) = checked("after all", &raw(&server, last.as_bytes()));
     assert_eq!(status, 200);
+}
+
+/// Requests of moderate size that ask for much work before they can be refused.
+fn dear_to_read() -> Named<Vec<u8>> {
+    let comments = vec![json!({ "comment": {} }); 16_000];
+    let filtered = "query($f: ActionFilter) { actions(filter: $f) { totalCount } }";
+    let written = format!(
+        "{{ actions(filter: {{ and: [{}] }}) {{ totalCount }} }}",
+        "{ comment: {} } ".repeat(800)
+    );
+    let counted: String = (0..30)
+        .map(|n| format!("a{n}: actions(filter: $f) {{ totalCount }} "))
+        .collect();
+    let whole = "types { fields { name description args { name description type { name } } \
+                 type { fields { name args { name } } ofType { name } } } }";
+    let schemas: String = (0..20)
+        .map(|n| format!("a{n}: __schema {{ {whole} }} "))
+        .collect();
+    let undeclared = vec![json!({ "": 0 }); 120_000];
+    let sent = |query: &str, variables: Value| {
+        json!({ "query": query, "variables": variables })
+            .to_string()
+            .into_bytes()
+    };
+    vec![
+        (
+            "16,000 priced conditions".to_owned(),
+            sent(filtered, json!({ "f": { "and": comments } })),
+        ),
+        (
+            "800 priced conditions as written".to_owned(),
+            query(&written),
+        ),
+        (
+            "a large filter of 30 fields".to_owned(),
+            sent(
+                &format!("query($f: ActionFilter) {{ {counted} }}"),
+                json!({ "f": { "and": &comments[..1_000] } }),
+            ),
+        ),
+        (
+            "the schema twenty times".to_owned(),
+            query(&format!("{{ {schemas} }}")),
+        ),
+        (
+            "variables that are not declared".to_owned(),
+            sent("{ viewer { scopes } }", json!({ "x": undeclared })),
+        ),
+    ]
+}
+
+/// The most that the process held above what it had before, while something was done.
+fn peak(work: impl FnOnce()) -> u64 {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = resident();
+    work();
+    memory("VmHWM:").saturating_sub(before)
+}
+
+/// What is refused is refused before it takes much: a public key may send as many of these as it likes.
+#[tokio::test]
+#[expect(
+    clippy::print_stderr,
+    reason = "figures for people, which nextest shows on request"
+)]
+async fn what_is_refused_takes_little_while_it_is_read() {
+    let server = running("budget_capacity = 0").await;
+    let healthy = with_body(&server, &query("{ viewer { publisher { slug } } }"));
+    for (name, body) in dear_to_read() {
+        let request = with_body(&server, &body);
+        // What is kept for good is touched first.
+        raw(&server, &healthy);
+        let taken = peak(|| {
+            let (status, answer) = checked(&name, &raw(&server, &request));
+            let told = &answer["errors"][0]["extensions"];
+            assert_eq!(told["code"], "LIMIT_EXCEEDED", "{name}: {status} {answer}");
+        });
+        eprintln!(
+            "hostile {name}: {} KiB for {} KiB",
+            taken >> 10,
+            body.len() >> 10
+        );
+        assert!(taken < READING, "{name} took {taken} bytes");
+        let (status, _) = checked(&name, &raw(&server, &healthy));
+        assert_eq!(status, 200, "after {name}");
+    }
 }

@@ -290,7 +290,9 @@ async fn sales(world: &World) -> String {
         let found = segments::users(&tx, scope, &facts, &UserRules::of(Currency::USD))
             .await
             .unwrap();
-        let tops = segments::user_segment_products(&tx, scope, &facts, &found, RankBy::Units, 2);
+        let all: Vec<usize> = (0..found.list.len()).collect();
+        let (of, asked) = ((&found, all.as_slice()), (RankBy::Units, 2));
+        let tops = segments::user_segment_products(&tx, scope, &facts, of, asked);
         for (entry, tops) in found.list.iter().zip(tops.await.unwrap()) {
             let (kind, country, all) = (entry.kind, &entry.origin, sums(&entry.sums));
             let tops: Vec<String> = tops.iter().map(row).collect();

@@ -1,6 +1,7 @@
 //! A key with limits sees exactly its rows: whatever it asks, the answer is the one that a world gives in which nothing
 //! else ever happened. The questions are made from the schema itself.
 
+mod hidden;
 mod publishers;
 
 use crate::support::api::Api;

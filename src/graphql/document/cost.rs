@@ -4,6 +4,7 @@
 //! in thousandths of a point. Without a directive an object costs one point and a scalar nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types as out;
@@ -13,6 +14,8 @@ use async_graphql_value::Value;
 use super::DocumentLimits;
 use super::ast::base_name;
 use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
+
+use super::introspection;
 use super::plan::{Part, Plan, Scan, UsualPeriod};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 
@@ -21,6 +24,9 @@ pub const MILLI: u64 = 1_000;
 
 /// What each object costs whose type and field have no `@cost`.
 const OBJECT: u64 = MILLI;
+
+/// Input objects that one argument may hold, at any depth: the largest filter that is taken has fewer.
+pub const INPUT_OBJECTS: u64 = 5_000;
 
 /// Entries of a list that `@listSize` says nothing of.
 const SOME: u64 = 10;
@@ -34,6 +40,9 @@ pub struct Cost {
     pub fields: u64,
     /// Levels of fields.
     pub depth: u64,
+    /// Values of scalars and enums that the answer can hold at most: each field times the rows that it is answered for, by the
+    /// sizes of pages, and of lists as the schema assumes them.
+    pub values: u64,
 }
 
 /// Reads a weight such as `1`, `0.25` or `12.5`, in thousandths.
@@ -65,6 +74,8 @@ pub(super) fn count<'a>(
         limits,
         cost: Cost::default(),
         large: None,
+        introspection: 0,
+        nothing: Arc::default(),
     };
     let mut place = None;
     let mut plan = Plan::default();
@@ -73,41 +84,60 @@ pub(super) fn count<'a>(
         if let Some(root) = schema.root(operation.node.ty) {
             let from = From {
                 rows: 1,
+                objects: 1,
                 page: None,
                 depth: 1,
                 range: Looked {
-                    arguments: &[],
+                    arguments: Arc::clone(&counter.nothing),
                     usual: None,
                 },
             };
             let set = &operation.node.selection_set.node;
-            counter.set(set, root, from, &mut plan.parts);
+            counter.set(set, root, &from, &mut plan.parts);
         }
     }
+    plan.number();
     if let Some(large) = counter.large {
         return Err(large);
     }
     let cost = counter.cost;
-    if cost.nodes <= limits.nodes {
-        return Ok((cost, plan));
-    }
-    let message = format!(
-        "The operation could return {} nodes, the limit is {}. Ask for smaller pages (first, last) or fewer lists inside lists.",
-        cost.nodes, limits.nodes
-    );
-    let passed = Passed {
-        limit: "operationRows",
-        maximum: limits.nodes,
-        value: cost.nodes,
-        coordinate: None,
+    let refused = |what: &str, limit: &'static str, (maximum, value): (u64, u64), less: &str| {
+        let message = format!(
+            "The operation could return {value} {what}, the limit is {maximum}. Ask for {less}."
+        );
+        let passed = Passed {
+            limit,
+            maximum,
+            value,
+            coordinate: None,
+        };
+        RequestError {
+            message,
+            locations: place.into_iter().collect(),
+            code: COST_EXCEEDED,
+            passed: Some(Box::new(passed)),
+            coordinate: None,
+        }
     };
-    Err(RequestError {
-        message,
-        locations: place.into_iter().collect(),
-        code: COST_EXCEEDED,
-        passed: Some(Box::new(passed)),
-        coordinate: None,
-    })
+    if cost.nodes > limits.nodes {
+        let less = "smaller pages (first, last) or fewer lists inside lists";
+        return Err(refused(
+            "nodes",
+            "operationRows",
+            (limits.nodes, cost.nodes),
+            less,
+        ));
+    }
+    if cost.values > limits.values {
+        let less = "smaller pages (first, last) or fewer fields of each row";
+        return Err(refused(
+            "values",
+            "operationValues",
+            (limits.values, cost.values),
+            less,
+        ));
+    }
+    Ok((cost, plan))
 }
 
 struct Counter<'a> {
@@ -116,7 +146,14 @@ struct Counter<'a> {
     cost: Cost,
     /// The first page that is too large.
     large: Option<RequestError>,
+    /// Values that introspection asks for.
+    introspection: u64,
+    /// No arguments.
+    nothing: Arc<Given>,
 }
+
+/// Arguments by their names.
+type Given = IndexMap<Name, ConstValue>;
 
 /// The page of the connection that a set stands in.
 #[derive(Clone, Copy)]
@@ -137,22 +174,24 @@ impl Page<'_> {
 }
 
 /// Where a selection set stands.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct From<'a> {
-    /// How many objects of its parent there can be.
+    /// How many objects of its parent there can be, by pages and lists of ids.
     rows: u64,
+    /// Likewise with the entries of all other lists.
+    objects: u64,
     /// The page, directly inside a connection.
     page: Option<Page<'a>>,
     depth: u64,
     /// What the nearest field with a range or a filter is about.
-    range: Looked<'a>,
+    range: Looked,
 }
 
 /// Which actions a field is about.
-#[derive(Clone, Copy)]
-struct Looked<'a> {
-    /// Its arguments.
-    arguments: &'a Arguments,
+#[derive(Clone)]
+struct Looked {
+    /// Its arguments, once for whatever is asked of it.
+    arguments: Arc<Given>,
     /// The period that stands in for a range that they do not hold.
     usual: Option<UsualPeriod>,
 }
@@ -161,6 +200,10 @@ type Arguments = [(Positioned<Name>, Positioned<Value>)];
 
 /// The argument that says how many days a field looks back, where it has no range.
 pub const WINDOW: &str = "days";
+
+/// Among how many of the latest scans one of the same facts is looked for: a filter names few periods in turn, and whoever names
+/// thousands is not to make each be compared with all.
+const SIMILAR: usize = 8;
 
 /// The input that names segments in lists, each of which is looked up.
 const SEGMENTS: &str = "SegmentFilter";
@@ -171,7 +214,7 @@ impl<'a> Counter<'a> {
         &mut self,
         set: &'a out::SelectionSet,
         parent: &'a TypeInfo,
-        from: From<'a>,
+        from: &From<'a>,
         parts: &mut Vec<Part>,
     ) -> bool {
         self.cost.depth = self.cost.depth.max(from.depth);
@@ -197,7 +240,7 @@ impl<'a> Counter<'a> {
         &mut self,
         placed: &'a Positioned<out::Field>,
         parent: &'a TypeInfo,
-        from: From<'a>,
+        from: &From<'a>,
         parts: &mut Vec<Part>,
     ) -> bool {
         self.cost.fields = self.cost.fields.saturating_add(1);
@@ -205,6 +248,9 @@ impl<'a> Counter<'a> {
         let name = field.name.node.as_str();
         let page = from.page.filter(|page| page.holds(name));
         let entries = page.is_some();
+        if introspection::is_asked(placed) {
+            self.introspection(placed, parts);
+        }
         if name.starts_with("__") {
             return entries;
         }
@@ -223,39 +269,82 @@ impl<'a> Counter<'a> {
         let from = From {
             range: if is_ranged {
                 Looked {
-                    arguments: &field.arguments,
+                    arguments: Arc::new(constants(&field.arguments)),
                     usual: usual.filter(|_| !names_period(&field.arguments)),
                 }
             } else {
-                from.range
+                from.range.clone()
             },
-            ..from
+            ..from.clone()
         };
         let mut part = Part {
             key: field.response_key().node.clone(),
             weight: info.weight.unwrap_or(default),
             size: 1,
-            scans: scan(info, from.range).into_iter().collect(),
+            scans: scan(info, &from.range).into_iter().collect(),
             parts: Vec::new(),
         };
+        self.count_objects(placed, parent);
         // What a write is given is kept, not answered.
         if !self.is_of_writes(parent) {
             for (name, value) in &field.arguments {
                 let mut known = info.arguments.iter();
                 if let Some(argument) = known.find(|known| known.name == name.node) {
-                    let (value, range) = (&value.node, from.range);
-                    part.scans.extend(scans_of(value, argument, range));
+                    let (value, range) = (&value.node, &from.range);
+                    self.scans_of(value, argument, range, &mut part.scans);
                     self.scans_in(value, argument, range, &mut part.scans);
                 }
             }
         }
+        if ty.is_none() {
+            self.cost.values = self.cost.values.saturating_add(from.objects);
+        }
         if let Some(ty) = ty {
-            self.composite(placed, (parent, info, ty), (from, page), &mut part);
+            self.composite(placed, (parent, info, ty), (&from, page), &mut part);
         }
         if part.weight > 0 || !part.scans.is_empty() || !part.parts.is_empty() {
             parts.push(part);
         }
         entries
+    }
+
+    /// Checks how many objects the arguments of a field hold: each becomes thousands of bytes where it is read.
+    fn count_objects(&mut self, placed: &Positioned<out::Field>, parent: &TypeInfo) {
+        for (name, value) in &placed.node.arguments {
+            let count = objects(&value.node);
+            if count <= INPUT_OBJECTS {
+                continue;
+            }
+            let coordinate = format!("{}.{}({name}:)", parent.name, placed.node.name.node);
+            let message = format!(
+                "{coordinate} holds {count} objects, the limit is {INPUT_OBJECTS}: leave some out, or name several values in one list."
+            );
+            let passed = Passed {
+                limit: "inputObjects",
+                maximum: INPUT_OBJECTS,
+                value: count,
+                coordinate: Some(coordinate),
+            };
+            let error = RequestError::at(LIMIT_EXCEEDED, placed.pos, message).passing(passed);
+            self.large.get_or_insert(error);
+        }
+    }
+
+    /// Counts a question about the schema itself.
+    fn introspection(&mut self, placed: &Positioned<out::Field>, parts: &mut Vec<Part>) {
+        let values = introspection::values(self.schema.sizes(), &placed.node);
+        self.introspection = self.introspection.saturating_add(values);
+        if self.introspection > introspection::INTROSPECTION_VALUES {
+            let error = introspection::too_much(placed.pos, self.introspection);
+            self.large.get_or_insert(error);
+        }
+        parts.push(Part {
+            key: placed.node.response_key().node.clone(),
+            weight: values.saturating_mul(introspection::VALUE),
+            size: 1,
+            scans: Vec::new(),
+            parts: Vec::new(),
+        });
     }
 
     fn is_of_writes(&self, parent: &TypeInfo) -> bool {
@@ -264,7 +353,7 @@ impl<'a> Counter<'a> {
     }
 
     /// Adds what has to be looked through for a value: conditions that ask for it stand in inputs, at any depth.
-    fn scans_in(&self, value: &Value, given: &InputValue, range: Looked<'_>, into: &mut Vec<Scan>) {
+    fn scans_in(&self, value: &Value, given: &InputValue, range: &Looked, into: &mut Vec<Scan>) {
         if let Value::List(items) = value {
             items
                 .iter()
@@ -280,9 +369,58 @@ impl<'a> Counter<'a> {
         };
         for (name, value) in fields {
             if let Some(field) = info.field(name) {
-                into.extend(scans_of(value, field, range));
+                self.scans_of(value, field, range, into);
                 self.scans_in(value, field, range, into);
             }
+        }
+    }
+
+    /// Adds what has to be looked through because of a value: in its own period, where it names one, else in the range of the
+    /// field; once for each entry where it is a list or names segments, and once where it is not.
+    fn scans_of(&self, value: &Value, given: &InputValue, range: &Looked, into: &mut Vec<Scan>) {
+        let is_priced = given.scan.is_some() || given.weight.is_some();
+        let times = times(value, given);
+        if !is_priced || times == 0 {
+            return;
+        }
+        let period = match value {
+            Value::Object(fields) => fields.get("period").cloned().and_then(Value::into_const),
+            _ => None,
+        };
+        let period = period.filter(|period| *period != ConstValue::Null);
+        let usual = given.scan.and_then(|scan| scan.usual);
+        let nothing = || Arc::clone(&self.nothing);
+        let (arguments, usual) = match (period, usual) {
+            _ if given.scan.is_some_and(|scan| scan.is_whole) => (nothing(), None),
+            (Some(period), _) => {
+                let named = IndexMap::from_iter([(Name::new("range"), period)]);
+                (Arc::new(named), None)
+            }
+            (None, Some(usual)) => (nothing(), Some(usual)),
+            (None, None) => (Arc::clone(&range.arguments), range.usual),
+        };
+        let scan = Scan {
+            fixed: given.weight.unwrap_or_default().saturating_mul(times),
+            once: given.scan.map_or(0, |scan| scan.once).saturating_mul(times),
+            weight: given
+                .scan
+                .map_or(0, |scan| scan.weight)
+                .saturating_mul(times),
+            held: given
+                .scan
+                .and_then(|scan| Some(scan.held?.saturating_mul(times))),
+            arguments,
+            usual,
+            is_of_saved: given.scan.is_some_and(|scan| scan.is_of_saved),
+            number: 0,
+        };
+        if !into
+            .iter_mut()
+            .rev()
+            .take(SIMILAR)
+            .any(|known| known.takes(&scan))
+        {
+            into.push(scan);
         }
     }
 
@@ -290,20 +428,22 @@ impl<'a> Counter<'a> {
         &mut self,
         placed: &'a Positioned<out::Field>,
         (parent, info, ty): (&'a TypeInfo, &'a FieldInfo, &'a TypeInfo),
-        (from, page): (From<'a>, Option<Page<'a>>),
+        (from, page): (&From<'a>, Option<Page<'a>>),
         part: &mut Part,
     ) {
         let field = &placed.node;
         let mut inner = From {
             rows: from.rows,
+            objects: from.objects,
             page: None,
             depth: from.depth + 1,
-            range: from.range,
+            range: from.range.clone(),
         };
         let set = &field.selection_set.node;
         if let Some(page) = page {
             part.size = page.size;
             inner.rows = from.rows.saturating_mul(page.size);
+            inner.objects = from.objects.saturating_mul(page.size);
         } else if self.is_connection(ty) {
             let (size, asked) = self.page(field, info);
             if let Some(argument) = asked.filter(|_| size > self.limits.page) {
@@ -311,7 +451,7 @@ impl<'a> Counter<'a> {
             }
             let fields = info.list.as_ref().map_or(&[][..], |list| &list.fields);
             inner.page = Some(Page { size, fields });
-            if self.set(set, ty, inner, &mut part.parts) {
+            if self.set(set, ty, &inner, &mut part.parts) {
                 self.add(from.rows.saturating_mul(size));
             }
             return;
@@ -327,8 +467,9 @@ impl<'a> Counter<'a> {
                     .and_then(|list| list.assumed)
                     .unwrap_or(SOME);
             }
+            inner.objects = from.objects.saturating_mul(part.size);
         }
-        self.set(set, ty, inner, &mut part.parts);
+        self.set(set, ty, &inner, &mut part.parts);
     }
 
     fn too_large(
@@ -400,10 +541,17 @@ fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
 }
 
-/// What has to be looked through because of a value: in its own period, where it names one, else in the range of the field; once
-/// for each entry where it is a list or names segments, and once where it is not.
-fn scans_of(value: &Value, given: &InputValue, range: Looked<'_>) -> Option<Scan> {
-    let is_priced = given.scan.is_some() || given.weight.is_some();
+/// Input objects in a value, itself included.
+fn objects(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => items.iter().map(objects).sum(),
+        Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),
+        _ => 0,
+    }
+}
+
+/// How often a value has to be looked through something for.
+fn times(value: &Value, given: &InputValue) -> u64 {
     let times = match value {
         Value::Null => 0,
         Value::List(items) => items.len(),
@@ -417,33 +565,7 @@ fn scans_of(value: &Value, given: &InputValue, range: Looked<'_>) -> Option<Scan
         }
         _ => 1,
     };
-    if !is_priced || times == 0 {
-        return None;
-    }
-    let period = match value {
-        Value::Object(fields) => fields.get("period").cloned().and_then(Value::into_const),
-        _ => None,
-    };
-    let period = period.filter(|period| *period != ConstValue::Null);
-    let usual = given.scan.and_then(|scan| scan.usual);
-    let (arguments, usual) = match (period, usual) {
-        _ if given.scan.is_some_and(|scan| scan.is_whole) => (IndexMap::new(), None),
-        (Some(period), _) => (IndexMap::from_iter([(Name::new("range"), period)]), None),
-        (None, Some(usual)) => (IndexMap::new(), Some(usual)),
-        (None, None) => (constants(range.arguments), range.usual),
-    };
-    let times = u64::try_from(times).unwrap_or(u64::MAX);
-    Some(Scan {
-        fixed: given.weight.unwrap_or_default().saturating_mul(times),
-        once: given.scan.map_or(0, |scan| scan.once).saturating_mul(times),
-        weight: given
-            .scan
-            .map_or(0, |scan| scan.weight)
-            .saturating_mul(times),
-        held: given.scan.and_then(|scan| scan.held?.checked_mul(times)),
-        arguments,
-        usual,
-    })
+    u64::try_from(times).unwrap_or(u64::MAX)
 }
 
 /// Whether a field's arguments say how far it looks back.
@@ -455,11 +577,11 @@ fn names_period(arguments: &Arguments) -> bool {
 }
 
 /// What a field has to look through with these arguments.
-fn scan(info: &FieldInfo, range: Looked<'_>) -> Option<Scan> {
+fn scan(info: &FieldInfo, range: &Looked) -> Option<Scan> {
     let (cost, if_given) = info.scan.as_ref()?;
-    let arguments = constants(range.arguments);
     let given = |name: &String| {
-        arguments
+        range
+            .arguments
             .get(name.as_str())
             .is_some_and(|value| *value != ConstValue::Null)
     };
@@ -468,8 +590,10 @@ fn scan(info: &FieldInfo, range: Looked<'_>) -> Option<Scan> {
         once: cost.once,
         weight: cost.weight,
         held: cost.held,
-        arguments,
+        arguments: Arc::clone(&range.arguments),
         usual: range.usual,
+        is_of_saved: cost.is_of_saved,
+        number: 0,
     })
 }
 

@@ -12,6 +12,7 @@
 //! | `convert` | what the executor gets |
 //! | `scalars` | values of the schema's own scalars |
 //! | `cost`, `plan` | what the operation costs, and how large its pages are; what an answer came to |
+//! | `introspection` | how much of the schema itself is asked for |
 //! | `coordinate` | what a path of an answer is in the schema |
 //!
 //! Verdicts are compared with graphql-js in `tests/it/documents.rs`. Known and wanted differences: a nullable variable inside a `@oneOf`
@@ -26,6 +27,7 @@ mod cost;
 mod error;
 mod gate;
 mod hidden;
+mod introspection;
 mod merge;
 mod parse;
 mod plan;
@@ -48,12 +50,13 @@ use async_graphql::{PathSegment, Variables};
 use serde_json::{Map, Value};
 
 pub use check::INTROSPECTION_LISTS;
-pub use cost::{Cost, MILLI, WINDOW};
+pub use cost::{Cost, INPUT_OBJECTS, MILLI, WINDOW};
 pub use error::{
     BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
+pub use introspection::INTROSPECTION_VALUES;
 pub use plan::{Failed, Plan, Scan, UsualPeriod};
 pub use scalars::{Judge, Judges};
 
@@ -108,6 +111,8 @@ pub struct DocumentLimits {
     pub message_chars: usize,
     /// Rows that an operation can return at most.
     pub nodes: u64,
+    /// Values of scalars and enums that an answer can hold at most, about.
+    pub values: u64,
     /// Rows of one page, whatever the list; lists have smaller limits of their own.
     pub page: u64,
     /// What an operation may cost, in points.
@@ -143,6 +148,7 @@ impl Default for DocumentLimits {
             errors: 20,
             message_chars: 300,
             nodes: 10_000,
+            values: 300_000,
             page: 10_000,
             cost: 500_000,
             default_page: 20,

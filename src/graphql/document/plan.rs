@@ -1,6 +1,7 @@
 //! What an operation's cost is made of, and what of it an answer came to.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, PathSegment, Value as ConstValue};
@@ -60,13 +61,34 @@ pub struct Scan {
     pub weight: u64,
     /// What they cost where columns in memory hold them, which can answer that question; none where they never do.
     pub held: Option<u64>,
-    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which.
-    pub arguments: IndexMap<Name, ConstValue>,
+    /// The arguments of the field, or of the nearest above it that has a range or a filter: they say which. All scans of a
+    /// field share them, since a caller decides how many conditions there are and how large each is.
+    pub arguments: Arc<IndexMap<Name, ConstValue>>,
     /// The period that is looked through where they name none; all time without.
     pub usual: Option<UsualPeriod>,
+    /// Whether it looks saved segments up, whose rules say whether columns can tell who is in them.
+    pub is_of_saved: bool,
+    /// Its place among the scans of the operation.
+    pub number: usize,
 }
 
 impl Scan {
+    /// Adds another scan of the same facts; says whether it is one.
+    pub(super) fn takes(&mut self, other: &Self) -> bool {
+        let is_same = Arc::ptr_eq(&self.arguments, &other.arguments)
+            && self.usual == other.usual
+            && self.is_of_saved == other.is_of_saved
+            && self.held.is_some() == other.held.is_some();
+        if is_same {
+            self.fixed = self.fixed.saturating_add(other.fixed);
+            self.once = self.once.saturating_add(other.once);
+            self.weight = self.weight.saturating_add(other.weight);
+            let held = self.held.zip(other.held);
+            self.held = held.map(|(own, more)| own.saturating_add(more));
+        }
+        is_same
+    }
+
     /// What looking through so many actions costs, in thousandths of a point, by who holds them.
     #[must_use]
     pub fn price(&self, actions: u64, is_held: bool) -> u64 {
@@ -98,7 +120,15 @@ impl Plan {
         used(&self.parts, data, failed, price)
     }
 
-    /// The scans of the operation.
+    /// Gives each scan its number.
+    pub(super) fn number(&mut self) {
+        let mut next = 0;
+        for part in &mut self.parts {
+            part.number(&mut next);
+        }
+    }
+
+    /// The scans of the operation, by their numbers.
     #[must_use]
     pub fn scans(&self) -> Vec<&Scan> {
         let mut found = Vec::new();
@@ -110,6 +140,16 @@ impl Plan {
 }
 
 impl Part {
+    fn number(&mut self, next: &mut usize) {
+        for scan in &mut self.scans {
+            scan.number = *next;
+            *next += 1;
+        }
+        for part in &mut self.parts {
+            part.number(next);
+        }
+    }
+
     fn scans<'p>(&'p self, into: &mut Vec<&'p Scan>) {
         into.extend(&self.scans);
         for part in &self.parts {

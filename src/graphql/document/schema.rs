@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{OperationType, Type};
 use async_graphql::{Name, Value as ConstValue};
 
+use super::introspection::Sizes;
 use super::plan::UsualPeriod;
 use super::sdl;
 
@@ -86,6 +87,7 @@ pub(super) struct Schema {
     query: Name,
     mutation: Option<Name>,
     subscription: Option<Name>,
+    sizes: Sizes,
 }
 
 /// A named type.
@@ -178,6 +180,8 @@ pub(super) struct ScanCost {
     pub(super) held: Option<u64>,
     /// Whether all actions are looked through, whatever the range.
     pub(super) is_whole: bool,
+    /// Whether saved segments are looked up.
+    pub(super) is_of_saved: bool,
     /// Whose period stands in for a range or a period that is not given.
     pub(super) usual: Option<UsualPeriod>,
 }
@@ -273,6 +277,7 @@ impl Schema {
             query: Name::new("Query"),
             mutation: None,
             subscription: None,
+            sizes: Sizes::default(),
         };
         schema.read(BUILT_IN)?;
         schema.read(META)?;
@@ -284,6 +289,7 @@ impl Schema {
             schema.meta = fields;
         }
         schema.read(sdl)?;
+        schema.sizes = Sizes::of(&schema);
         if schema.types.contains_key(&schema.query) {
             Ok(schema)
         } else {
@@ -324,6 +330,21 @@ impl Schema {
             }
         }
         Ok(())
+    }
+
+    /// All named types.
+    pub(super) fn types(&self) -> impl Iterator<Item = &TypeInfo> {
+        self.types.values()
+    }
+
+    /// All directives.
+    pub(super) fn directives(&self) -> impl Iterator<Item = &DirectiveInfo> {
+        self.directives.values()
+    }
+
+    /// How many entries the lists of introspection have.
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     pub(super) fn ty(&self, name: &str) -> Option<&TypeInfo> {

@@ -187,14 +187,16 @@ fn field(parser: &mut Parser<'_, '_>) -> Parsed<(Name, FieldInfo)> {
 /// What `@scanCost` says.
 fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
     let weight = |name| text(directives, "scanCost", name).and_then(thousandths);
+    let is = |name| {
+        let told = argument(directives, "scanCost", name);
+        matches!(told, Some(Value::Boolean(true)))
+    };
     Some(ScanCost {
         weight: weight("weight")?,
         once: weight("once").unwrap_or(0),
         held: weight("inMemory"),
-        is_whole: matches!(
-            argument(directives, "scanCost", "whole"),
-            Some(Value::Boolean(true))
-        ),
+        is_whole: is("whole"),
+        is_of_saved: is("saved"),
         usual: text(directives, "scanCost", "usual").and_then(UsualPeriod::parse),
     })
 }

@@ -201,10 +201,16 @@ impl Reader {
         }
         let outer = std::mem::replace(&mut self.kind, kind);
         self.depth += 1;
+        let tests = self.tests;
         let result = read(self);
         self.depth -= 1;
         self.kind = outer;
-        result
+        let result = result?;
+        if self.tests == tests {
+            // An empty one is a condition as well: thousands of them would have to be written into SQL.
+            self.test()?;
+        }
+        Ok(result)
     }
 
     /// Counts one more condition.

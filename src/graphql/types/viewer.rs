@@ -338,14 +338,20 @@ pub struct Limits {
     variable_bytes: i32,
     /// Bytes of an operation with its fragments and variables written out.
     written_bytes: i32,
+    /// Input objects that one argument may hold, at any depth.
+    input_objects: i32,
     /// Fields at the root of an operation.
     root_fields: i32,
     /// Lists inside lists that introspection may ask for: of fields, interfaces, input fields or possible types.
     introspection_lists: i32,
+    /// Values that one operation may ask for by introspection, about.
+    introspection_values: i32,
     /// Rows of one page, whatever the list.
     page_rows: i32,
     /// Rows that one operation may ask for, by the sizes of its pages multiplied down the tree.
     operation_rows: i32,
+    /// Values of scalars and enums that one answer may hold, by its fields, pages and lists multiplied down the tree.
+    operation_values: i32,
     /// Points that one operation may cost. The schema says what each field costs (`@cost`, `@listSize`, `@scanCost`).
     cost: i32,
     /// Points that the caller's budget holds; null where nothing is counted.
@@ -358,6 +364,8 @@ pub struct Limits {
     error_characters: i32,
     /// Bytes of a request's body at `/graphql`.
     body_bytes: i32,
+    /// Bytes of one answer there.
+    answer_bytes: i32,
     /// Bytes of a file that is sent to `/import`.
     import_bytes: BigInt,
     /// Milliseconds that the head of a request may take to arrive.
@@ -456,16 +464,20 @@ impl Limits {
             variable_values: size(documents.variable_values)?,
             variable_bytes: size(documents.variable_bytes)?,
             written_bytes: size(documents.written_bytes)?,
+            input_objects: wide(document::INPUT_OBJECTS)?,
             root_fields: size(documents.root_fields)?,
             introspection_lists: size(document::INTROSPECTION_LISTS - 1)?,
+            introspection_values: wide(document::INTROSPECTION_VALUES)?,
             page_rows: wide(documents.page)?,
             operation_rows: wide(documents.nodes)?,
+            operation_values: wide(documents.values)?,
             cost: wide(documents.cost)?,
             budget_capacity: terms.map(|terms| wide(terms.capacity)).transpose()?,
             budget_restore_rate: terms.map(|terms| wide(terms.restore)).transpose()?,
             errors: size(documents.errors)?,
             error_characters: size(documents.message_chars)?,
             body_bytes: wide(door.body_bytes)?,
+            answer_bytes: wide(door.answer_bytes)?,
             import_bytes: BigInt(i64::try_from(door.import_bytes).unwrap_or(i64::MAX)),
             head_milliseconds: wide(door.head_ms)?,
             body_milliseconds: wide(door.body_ms)?,

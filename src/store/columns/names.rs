@@ -2,6 +2,7 @@
 
 use super::chunk::{Place, index};
 use crate::domain::money::Currency;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::hash::Hash;
 use uuid::Uuid;
@@ -10,14 +11,14 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Names<K> {
     list: Vec<K>,
-    places: HashMap<K, Place>,
+    places: HashMap<K, Place, RandomState>,
 }
 
 impl<K> Default for Names<K> {
     fn default() -> Self {
         Self {
             list: Vec::new(),
-            places: HashMap::new(),
+            places: HashMap::default(),
         }
     }
 }
