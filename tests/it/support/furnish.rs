@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use uuid::Uuid;
 
+/// A shipped program of which no action is.
+const SHIPPED: &str = "14289";
+
 /// When all of it comes in.
 const NOW: &str = "2026-06-30T00:00:00Z";
 
@@ -275,16 +278,18 @@ async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
     sync::note(store, scope, holder, &state).await.unwrap();
 }
 
+/// A program that nothing but the network tells of, and of a shipped one what the network tells of it.
 async fn described(world: &World, place: usize, mark: &str) {
-    let program = ProgramDetails {
-        external_id: format!("7770{place}"),
+    let program = |external_id: String| ProgramDetails {
+        external_id,
         name: Some(format!("{mark} program")),
         currency: Some(currency("EUR")),
-        status: Some("active".to_owned()),
+        status: Some(mark.to_owned()),
         connection_status: Some("active".to_owned()),
         hold_days: Some(21),
         max_hold_days: Some(43),
     };
+    let programs = [program(format!("7770{place}")), program(SHIPPED.to_owned())];
     let (run_id, now) = world.begin(place, "API", mark, 1_000_000).await;
     let records = ReadRecords {
         run_id,
@@ -294,7 +299,7 @@ async fn described(world: &World, place: usize, mark: &str) {
     };
     let described = Described {
         ad_spaces: &[],
-        programs: &[program],
+        programs: &programs,
         records,
         sync: None,
         now,
