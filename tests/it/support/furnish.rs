@@ -28,8 +28,8 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use uuid::Uuid;
 
-/// A shipped program of which no action is.
-const SHIPPED: &str = "14289";
+/// Shipped programs: one that actions name, and one that none does.
+const SHIPPED: [&str; 2] = ["25179", "14289"];
 
 /// When all of it comes in.
 const NOW: &str = "2026-06-30T00:00:00Z";
@@ -289,7 +289,8 @@ async fn described(world: &World, place: usize, mark: &str) {
         hold_days: Some(21),
         max_hold_days: Some(43),
     };
-    let programs = [program(format!("7770{place}")), program(SHIPPED.to_owned())];
+    let shipped = SHIPPED.map(|id| program(id.to_owned()));
+    let programs = [&[program(format!("7770{place}"))], &shipped[..]].concat();
     let (run_id, now) = world.begin(place, "API", mark, 1_000_000).await;
     let records = ReadRecords {
         run_id,
