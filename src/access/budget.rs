@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::scope::{Credential, Viewer};
+use crate::domain::scope::Viewer;
 
 /// Buckets that are remembered at a time, before the full ones are forgotten.
 const CAPACITY: usize = 10_000;
@@ -85,7 +85,7 @@ impl Budgets {
     /// The bucket of a caller, full when it is new. `now` is the reading of a clock that never goes backwards.
     #[must_use]
     pub fn of(&self, viewer: &Viewer, terms: Terms, now: Duration) -> Allowance {
-        let caller = caller_of(viewer);
+        let caller = viewer.caller();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= CAPACITY && !buckets.contains_key(&caller) {
             buckets.retain(|_, bucket| {
@@ -103,16 +103,6 @@ impl Budgets {
         };
         let bucket = Arc::clone(buckets.entry(caller).or_insert_with(full));
         Allowance { bucket, terms, now }
-    }
-}
-
-/// Who a viewer is to those who count what callers use: the key, the subject of a token, or all callers of the demo together.
-#[must_use]
-pub fn caller_of(viewer: &Viewer) -> Uuid {
-    match &viewer.credential {
-        Credential::Key { id, .. } => *id,
-        Credential::Token { caller, .. } => *caller,
-        Credential::LoopbackDemo => Uuid::nil(),
     }
 }
 

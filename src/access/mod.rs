@@ -1,12 +1,13 @@
 //! Who may: a key or a token becomes a viewer.
 //!
 //! [`budget`] says what they may spend, [`documents`] what they may ask. [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
-//! knows what they look like. [`token`] does the same for JSON Web Tokens. Where a request carries them is `http`'s business.
+//! knows what they look like, [`lines`] in which order they are looked up. [`token`] does the same for JSON Web Tokens. Where a request carries them is `http`'s business.
 
 pub mod budget;
 pub mod documents;
 pub mod key;
 pub mod keys;
+mod lines;
 pub mod token;
 
 use std::collections::HashMap;
@@ -21,12 +22,13 @@ use crate::domain::scope::{Credential, Viewer, WriteScope};
 use crate::domain::time::Instant;
 use crate::store::keys::{StoredKey, by_prefix, note_uses};
 use crate::store::{Store, postback_secrets};
+use lines::Lines;
 
 /// How long a recognised key is trusted without asking the database, and so how late a revocation can take effect.
 pub const REMEMBERED: Duration = Duration::from_secs(3);
 
 /// How many recognised keys are remembered at a time.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 4096;
 
 /// Recognises keys; clones share what they remember.
 #[derive(Clone)]
@@ -38,6 +40,7 @@ pub struct Keyring {
     no_keys: Memory<()>,
     /// Secrets of postbacks, likewise.
     no_doors: Memory<()>,
+    lines: Lines,
     uses: Arc<Mutex<Uses>>,
 }
 
@@ -77,6 +80,7 @@ impl Keyring {
             doors: Memory::default(),
             no_keys: Memory::default(),
             no_doors: Memory::default(),
+            lines: Lines::default(),
             uses: Arc::default(),
         }
     }
@@ -96,18 +100,8 @@ impl Keyring {
         let known = match self.viewers.recall(&hash, elapsed) {
             Some(known) => known,
             None => {
-                if self.no_keys.recall(&hash, elapsed).is_some() {
-                    return Err(refusal());
-                }
-                let known = self.recognise(secret, &hash, now).await;
-                if let Err(error) = &known
-                    && error.code() == Code::Unauthenticated
-                {
-                    self.no_keys.keep(hash, elapsed, &Arc::new(()));
-                }
-                let known = Arc::new(known?);
-                self.viewers.keep(hash, elapsed, &known);
-                known
+                let known = self.look_up(secret, &hash, elapsed, now).await?;
+                known.ok_or_else(refusal)?
             }
         };
         if !known.stands(now) {
@@ -130,8 +124,44 @@ impl Keyring {
         }
     }
 
-    async fn recognise(&self, secret: &str, hash: &key::Hash, now: Instant) -> Result<Known> {
-        let prefix = key::prefix_of(secret).ok_or_else(refusal)?;
+    /// What a key stands for that is not remembered, if it stands for anything.
+    async fn look_up(
+        &self,
+        secret: &str,
+        hash: &key::Hash,
+        elapsed: Duration,
+        now: Instant,
+    ) -> Result<Option<Arc<Known>>> {
+        let Some(prefix) = key::prefix_of(secret) else {
+            return Ok(None);
+        };
+        if self.no_keys.recall(hash, elapsed).is_some() {
+            return Ok(None);
+        }
+        let _turn = self.lines.turn(self.viewers.knew(hash)).await?;
+        if let Some(known) = self.viewers.recall(hash, elapsed) {
+            return Ok(Some(known));
+        }
+        if self.no_keys.recall(hash, elapsed).is_some() {
+            return Ok(None);
+        }
+        let known = self.recognise(prefix, hash, now).await?.map(Arc::new);
+        match &known {
+            Some(known) => self.viewers.keep(*hash, elapsed, known),
+            None => {
+                self.viewers.forget(hash);
+                self.no_keys.keep(*hash, elapsed, &Arc::new(()));
+            }
+        }
+        Ok(known)
+    }
+
+    async fn recognise(
+        &self,
+        prefix: &str,
+        hash: &key::Hash,
+        now: Instant,
+    ) -> Result<Option<Known>> {
         let stored = by_prefix(&self.store, prefix).await?;
         // All candidates are compared, each in constant time and with both of its secrets, so that the time taken says
         // nothing.
@@ -150,12 +180,13 @@ impl Keyring {
                 found = Some((candidate, until));
             }
         }
-        let (found, until) = found.ok_or_else(refusal)?;
-        let StoredKey { key, publisher, .. } = found;
+        let Some((StoredKey { key, publisher, .. }, until)) = found else {
+            return Ok(None);
+        };
         let ApiKey {
             id, prefix, terms, ..
         } = key;
-        Ok(Known {
+        Ok(Some(Known {
             key: id,
             until,
             viewer: Arc::new(Viewer {
@@ -171,7 +202,7 @@ impl Keyring {
                 },
                 limits: Arc::new(terms.limits),
             }),
-        })
+        }))
     }
 
     fn note_use(&self, publisher: PublisherId, key: Uuid, now: Instant) {
@@ -219,6 +250,13 @@ impl Keyring {
         if self.no_doors.recall(&hash, elapsed).is_some() {
             return Ok(None);
         }
+        let _turn = self.lines.turn(self.doors.knew(&hash)).await?;
+        if let Some(door) = self.doors.recall(&hash, elapsed) {
+            return Ok(Some(door));
+        }
+        if self.no_doors.recall(&hash, elapsed).is_some() {
+            return Ok(None);
+        }
         // What has not the form of a secret is looked for as well: how long an answer takes says nothing of the form.
         let prefix = key::postback_prefix_of(secret).unwrap_or("");
         let stored = postback_secrets::by_prefix(&self.store, prefix).await?;
@@ -228,17 +266,17 @@ impl Keyring {
                 found = Some(candidate);
             }
         }
-        if found.is_none() {
+        let Some(found) = found else {
+            self.doors.forget(&hash);
             self.no_doors.keep(hash, elapsed, &Arc::new(()));
-        }
-        Ok(found.map(|found| {
-            let door = Arc::new(PostbackDoor {
-                scope: WriteScope::for_entrance(found.publisher.id),
-                ad_space: found.ad_space,
-            });
-            self.doors.keep(hash, elapsed, &door);
-            door
-        }))
+            return Ok(None);
+        };
+        let door = Arc::new(PostbackDoor {
+            scope: WriteScope::for_entrance(found.publisher.id),
+            ad_space: found.ad_space,
+        });
+        self.doors.keep(hash, elapsed, &door);
+        Ok(Some(door))
     }
 }
 
@@ -267,6 +305,18 @@ impl<T> Memory<T> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = known.get(hash)?;
         is_fresh(entry, elapsed).then(|| Arc::clone(&entry.what))
+    }
+
+    /// Whether it was recognised when it was last looked up, however long ago.
+    fn knew(&self, hash: &key::Hash) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains_key(hash)
+    }
+
+    /// It is recognised no more.
+    fn forget(&self, hash: &key::Hash) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(hash);
     }
 
     fn keep(&self, hash: key::Hash, elapsed: Duration, what: &Arc<T>) {

@@ -123,6 +123,17 @@ impl Viewer {
         }
     }
 
+    /// Who the caller is to those who count what callers use: the key, the subject of a token, or all callers of the demo
+    /// together.
+    #[must_use]
+    pub fn caller(&self) -> Uuid {
+        match self.credential {
+            Credential::Key { id, .. } => id,
+            Credential::Token { caller, .. } => caller,
+            Credential::LoopbackDemo => Uuid::nil(),
+        }
+    }
+
     /// Whether the caller may ask for the schema; none where that is as the server says.
     #[must_use]
     pub fn introspection(&self) -> Option<bool> {

@@ -46,7 +46,7 @@ words! {
 }
 
 /// Which claim says what; none where no claim says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimNames {
     /// The publisher's name on the command line.
     pub publisher: String,
@@ -85,10 +85,40 @@ pub struct TokenPolicy {
     pub claims: ClaimNames,
     /// Claims that must be there.
     pub required: Vec<String>,
+    /// Whether a token is without a limit whose claim it does not have. Otherwise it is not taken.
+    pub unlimited_without_claim: bool,
     /// What scopes of ours begin with.
     pub scope_prefix: String,
     /// Whether a token may carry the scope admin.
     pub allow_admin: bool,
+}
+
+impl TokenPolicy {
+    /// The claims without which a token is not taken: those that are required, and unless the settings say otherwise
+    /// those of limits. A budget is no limit on what is seen: without its claim there is the server's own.
+    fn needed(&self) -> impl Iterator<Item = &str> {
+        let names = &self.claims;
+        let limits = [
+            &names.programs,
+            &names.ad_spaces,
+            &names.subids,
+            &names.not_before,
+            &names.last_days,
+            &names.hide_user_keys,
+            &names.hide_reward,
+        ];
+        let limits = limits.into_iter().flatten();
+        let limits = limits.filter(|_| !self.unlimited_without_claim);
+        self.required.iter().chain(limits).map(String::as_str)
+    }
+}
+
+/// Whether a token of a kind may open anything, by what its header says of it: tokens for access, and those that say
+/// nothing more than that they are tokens.
+#[must_use]
+pub fn is_of_access(kind: Option<&str>) -> bool {
+    let known = ["JWT", "at+jwt", "application/at+jwt"];
+    kind.is_none_or(|kind| known.iter().any(|known| known.eq_ignore_ascii_case(kind)))
 }
 
 /// Why a token is not taken: for the log. Whoever sent it is told only that it is over.
@@ -127,6 +157,9 @@ pub enum Flaw {
     /// A claim that is missing.
     #[error("it has no claim {0}")]
     Missing(String),
+    /// Of a kind that opens nothing.
+    #[error("its typ is neither JWT nor at+jwt")]
+    Kind,
     /// A claim that cannot be understood.
     #[error("its claim {0} cannot be understood")]
     Claim(String),
@@ -200,12 +233,9 @@ impl Claims {
             return Err(Flaw::Audience);
         }
         let expires = self.times(policy.leeway, now)?;
-        let missing = policy
-            .required
-            .iter()
-            .find(|name| self.value(name).is_none());
+        let missing = policy.needed().find(|name| self.value(name).is_none());
         if let Some(name) = missing {
-            return Err(Flaw::Missing(name.clone()));
+            return Err(Flaw::Missing(name.to_owned()));
         }
         let publisher = self.needed(&policy.claims.publisher)?;
         check_slug(publisher).map_err(|_| claim(&policy.claims.publisher))?;

@@ -16,7 +16,7 @@ use super::observe::{Operation, reference_of};
 use super::params::Sent;
 use super::state::HttpState;
 use super::{assets, body, csrf, params, viewer};
-use crate::access::budget::{Terms, caller_of};
+use crate::access::budget::Terms;
 use crate::access::documents::sha256;
 use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
@@ -88,7 +88,7 @@ async fn run(
     }
     let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
-    let pass = state.turnstile.enter(caller_of(&viewer))?;
+    let pass = state.turnstile.enter(viewer.caller())?;
     let mut spending = Spending {
         allowance: terms_of(&viewer, options.terms)
             .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),

@@ -12,7 +12,6 @@ use super::graphql::{guarded, terms_of};
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::viewer;
-use crate::access::budget::caller_of;
 use crate::domain::error::{Code, Error};
 use crate::domain::time::Instant;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
@@ -96,7 +95,7 @@ impl Export {
             introspection: Introspection::Refused,
         };
         let options = &self.state.options;
-        let _pass = self.state.turnstile.enter(caller_of(&viewer))?;
+        let _pass = self.state.turnstile.enter(viewer.caller())?;
         let spending = Spending {
             allowance: terms_of(&viewer, options.terms).map(|terms| {
                 let elapsed = self.state.clock.elapsed();

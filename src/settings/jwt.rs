@@ -154,7 +154,13 @@ pub(super) const KEYS: &[Key] = &[
         "jwt_required_claims",
         Kind::List,
         "[]",
-        "Claims without which a token is refused, such as that of a limit that every token must have.",
+        "Claims without which a token is refused, beside those of limits.",
+    ),
+    key(
+        "jwt_unlimited_without_claim",
+        Kind::Switch,
+        "false",
+        "Whether a token without the claim of a limit has no such limit; otherwise it is refused.",
     ),
 ];
 
@@ -198,6 +204,7 @@ pub(super) fn resolve(raw: &mut Raw) -> Option<JwtSettings> {
     let scope_prefix = filled(raw, "jwt_scope_prefix").unwrap_or_default();
     let claims = claims(raw);
     let required = raw.list("jwt_required_claims");
+    let unlimited = raw.switch("jwt_unlimited_without_claim");
     let (_, audiences) = audiences.unwrap_or_default();
     let Some(issuer) = issuer else {
         if !audiences.is_empty() || !matches!(keys, Ok(None)) {
@@ -233,6 +240,7 @@ pub(super) fn resolve(raw: &mut Raw) -> Option<JwtSettings> {
         leeway,
         claims: claims?,
         required: required.unwrap_or_default().1,
+        unlimited_without_claim: unlimited.unwrap_or(false),
         scope_prefix,
         allow_admin,
     };
@@ -377,6 +385,7 @@ mod tests {
         assert_eq!(jwt.policy.claims.publisher, "publisher");
         assert_eq!(jwt.policy.claims.programs, None);
         assert!(!jwt.policy.allow_admin);
+        assert!(!jwt.policy.unlimited_without_claim);
         let address = Url::parse("https://login.example/keys?app=1").unwrap();
         assert_eq!(jwt.keys, KeysAt::Address(address));
         assert_eq!(read("").unwrap(), None);

@@ -11,6 +11,7 @@
 use super::columns::{Columns, ColumnsOptions};
 use super::error::{from_db, is_missing_table};
 use super::statistics::Growth;
+use super::turns::Turns;
 use super::tx::Recorder;
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
@@ -28,6 +29,8 @@ use std::time::Duration;
 
 /// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
 const SQLITE_READERS: u32 = 4;
+/// How many connections find out who asks, and whether the database answers, beside the readers.
+const AT_THE_DOOR: u32 = 1;
 /// The bytes of a page of an SQLite file: the unit in which its size is limited.
 const SQLITE_PAGE: u32 = 4096;
 /// Takes the lock under which one process migrates a PostgreSQL database, however long another one needs before.
@@ -43,11 +46,13 @@ const SILENCE: Duration = Duration::from_secs(60);
 pub struct StoreOptions {
     /// How long a request waits for a connection of the pool: 2 s.
     pub acquire_timeout: Duration,
+    /// How long an operation waits until others of the same caller leave it a reader, where that caller has its share: 5 s.
+    pub turn_timeout: Duration,
     /// How long a write waits for another's lock, such as another process's write to the same SQLite file: 5 s.
     pub lock_timeout: Duration,
     /// How long a statement of a read may run: 10 s.
     pub read_timeout: Duration,
-    /// How many connections each of the two PostgreSQL pools opens at most: 10.
+    /// How many connections each of the two PostgreSQL pools opens at most, beside the one that is kept for the door: 10.
     pub connections: u32,
     /// How large an SQLite file may grow, in bytes (beside its write-ahead log); beyond it writes are refused as if the
     /// disk were full. Without it, as large as the disk allows.
@@ -58,6 +63,7 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             acquire_timeout: Duration::from_secs(2),
+            turn_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(10),
             connections: 10,
@@ -66,7 +72,7 @@ impl Default for StoreOptions {
     }
 }
 
-/// An open database: a pool to read and one to write. Cheap to clone.
+/// An open database: a pool to read, one to write, and a connection that is kept for the door. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     pools: Arc<Pools>,
@@ -78,7 +84,10 @@ pub struct Store {
 #[derive(Debug)]
 struct Pools {
     read: DatabaseConnection,
+    /// Recognises callers and tells whether the database answers, however many questions hold the readers.
+    door: DatabaseConnection,
     write: DatabaseConnection,
+    turns: Turns,
     backend: DbBackend,
     options: StoreOptions,
     description: String,
@@ -151,7 +160,7 @@ impl Store {
         let sql =
             Statement::from_string(self.pools.backend, "SELECT version FROM seaql_migrations");
         let mut applied = HashSet::new();
-        match self.pools.read.query_all_raw(sql).await {
+        match self.pools.door.query_all_raw(sql).await {
             Ok(rows) => {
                 for row in rows {
                     let version: String =
@@ -222,7 +231,7 @@ impl Store {
     /// A failure is logged: what was committed is stored all the same.
     pub async fn close(self) {
         // The writer last: the last connection of an SQLite file folds the log.
-        for pool in [&self.pools.read, &self.pools.write] {
+        for pool in [&self.pools.read, &self.pools.door, &self.pools.write] {
             if let Err(error) = pool.close_by_ref().await {
                 tracing::warn!(%error, "closing the database failed");
             }
@@ -231,6 +240,16 @@ impl Store {
 
     pub(super) fn reader(&self) -> &DatabaseConnection {
         &self.pools.read
+    }
+
+    /// The connection that is kept for the door.
+    pub(super) fn door(&self) -> &DatabaseConnection {
+        &self.pools.door
+    }
+
+    /// The turns of callers at the readers.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.pools.turns
     }
 
     pub(super) fn writer(&self) -> &DatabaseConnection {
@@ -313,11 +332,14 @@ async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
             ),
         ));
     }
-    let write = connect_sqlite(url, 1, &options).await?;
-    let read = connect_sqlite(url, SQLITE_READERS, &options).await?;
+    let write = connect_sqlite(url, Pool::Writer, &options).await?;
+    let read = connect_sqlite(url, Pool::Readers, &options).await?;
+    let door = connect_sqlite(url, Pool::Door, &options).await?;
     Ok(Pools {
         read,
+        door,
         write,
+        turns: Turns::at(SQLITE_READERS),
         backend: DbBackend::Sqlite,
         options,
         description: format!("SQLite {path}"),
@@ -325,15 +347,48 @@ async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
     })
 }
 
+/// What the connections of a pool to an SQLite file are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pool {
+    Writer,
+    Readers,
+    Door,
+}
+
+impl Pool {
+    /// How many there are.
+    fn size(self) -> u32 {
+        match self {
+            Self::Writer => 1,
+            Self::Readers => SQLITE_READERS,
+            Self::Door => AT_THE_DOOR,
+        }
+    }
+
+    /// How much of the file each remembers, as SQLite is told it: KiB below zero. An import touches pages all over its
+    /// indexes, and what it need not write twice saves most; at the door a few rows are read.
+    fn cache(self) -> &'static str {
+        match self {
+            Self::Writer => "-98304",
+            Self::Readers => "-32768",
+            Self::Door => "-1024",
+        }
+    }
+}
+
 /// How often a file is tried again that another process is just making.
 const OPENINGS: u32 = 40;
 
 /// Opens a pool, also while another process makes the same file: changing a new file to a write-ahead log needs it
 /// alone, and SQLite does not wait for that but says at once that it is locked.
-async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<DatabaseConnection> {
+async fn connect_sqlite(
+    url: &str,
+    pool: Pool,
+    limits: &StoreOptions,
+) -> Result<DatabaseConnection> {
     let mut opening = 1;
     loop {
-        match try_connect_sqlite(url, size, limits).await {
+        match try_connect_sqlite(url, pool, limits).await {
             Err(error) if error.code() == Code::ServiceUnavailable && opening < OPENINGS => {
                 opening += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -349,12 +404,12 @@ async fn connect_sqlite(url: &str, size: u32, limits: &StoreOptions) -> Result<D
 )]
 async fn try_connect_sqlite(
     url: &str,
-    size: u32,
+    pool: Pool,
     limits: &StoreOptions,
 ) -> Result<DatabaseConnection> {
     let limits = *limits;
     // Who waits for the one writer waits for those before it, and they may be waiting for another process's lock.
-    let queue = if size == 1 {
+    let queue = if pool == Pool::Writer {
         limits.acquire_timeout + limits.lock_timeout
     } else {
         limits.acquire_timeout
@@ -364,7 +419,7 @@ async fn try_connect_sqlite(
         .map(|bytes| (bytes / u64::from(SQLITE_PAGE)).max(1));
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(size)
+        .max_connections(pool.size())
         .min_connections(1)
         .acquire_timeout(queue)
         .sqlx_logging(false)
@@ -380,8 +435,7 @@ async fn try_connect_sqlite(
                 .pragma("fullfsync", "ON")
                 // Folded into the file every 64 MiB: an import rewrites the same pages in batch after batch.
                 .pragma("wal_autocheckpoint", "16384")
-                // KiB. An import touches pages all over its indexes; what it need not write twice saves most.
-                .pragma("cache_size", if size == 1 { "-98304" } else { "-32768" })
+                .pragma("cache_size", pool.cache())
                 .pragma("temp_store", "MEMORY");
             match pages {
                 Some(pages) => options.pragma("max_page_count", pages.to_string()),
@@ -390,9 +444,9 @@ async fn try_connect_sqlite(
         })
         .map_sqlx_sqlite_pool_opts(move |options| {
             // Readers alone: a write may take its time, and ends with a commit or a rollback of its own.
-            let options = match size {
-                1 => options,
-                _ => options
+            let options = match pool {
+                Pool::Writer => options,
+                Pool::Readers | Pool::Door => options
                     .after_connect(move |connection, _| {
                         Box::pin(interrupt_after(connection, limits.read_timeout))
                     })
@@ -475,8 +529,10 @@ async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
         milliseconds(SILENCE),
     );
     Ok(Pools {
-        write: connect_postgres(url, write, &options).await?,
-        read: connect_postgres(url, read, &options).await?,
+        write: connect_postgres(url, write, options.connections, &options).await?,
+        door: connect_postgres(url, read.clone(), AT_THE_DOOR, &options).await?,
+        read: connect_postgres(url, read, options.connections, &options).await?,
+        turns: Turns::at(options.connections),
         backend: DbBackend::Postgres,
         options,
         description: "PostgreSQL".to_owned(),
@@ -491,11 +547,12 @@ async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
 async fn connect_postgres(
     url: &str,
     settings: String,
+    size: u32,
     limits: &StoreOptions,
 ) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(limits.connections)
+        .max_connections(size)
         .acquire_timeout(limits.acquire_timeout)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(|options| options.application_name("actiongraph"))

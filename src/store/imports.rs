@@ -72,36 +72,62 @@ pub struct Freshness {
     pub newest_data: Option<Instant>,
 }
 
-/// When the last of some runs ended that went well: a file without a record is a success, one of nothing but rejects is not.
-pub(super) const LAST_SUCCESS: &str = "MAX(CASE WHEN t.state = 'SUCCEEDED' OR t.state = 'PARTIAL' \
-    AND t.rejected_count < t.read_count THEN t.finished_at_us END)";
+/// The condition that a run went well: a file without a record is a success, one of nothing but rejects is not. It is that
+/// of an index.
+pub(super) fn went_well(row: &str) -> String {
+    format!(
+        "({row}.state = 'SUCCEEDED' OR {row}.state = 'PARTIAL' AND {row}.rejected_count < {row}.read_count)"
+    )
+}
 
-/// When the newest was observed of what they took in. A run without a single such record says nothing about any state.
-pub(super) const NEWEST: &str = "MAX(CASE WHEN t.state IN ('SUCCEEDED', 'PARTIAL') \
-    AND t.rejected_count < t.read_count THEN t.as_of_us END)";
+/// The condition that a run has ended and took a record in: without a single such record it says nothing about any state.
+/// It is that of an index.
+pub(super) fn brought(row: &str) -> String {
+    format!("{row}.state IN ('SUCCEEDED', 'PARTIAL') AND {row}.rejected_count < {row}.read_count")
+}
 
 /// A moment that a statement found among runs, if any.
 pub(super) fn moment(row: &QueryResult, name: &str) -> Result<Option<Instant>> {
     some_instant(column(row, name)?, "import_runs", name)
 }
 
-/// How fresh each entrance is, by name: one statement. A run without a single record that was taken in, such as an
-/// empty file or the error page of a proxy, makes no data fresher.
+/// How fresh each entrance is, by name: one statement, which takes from indexes what it tells and looks through no runs. A
+/// run without a single record that was taken in, such as an empty file or the error page of a proxy, makes no data
+/// fresher.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> {
+    let publisher = scope.publisher().0;
     let mut sql = tx.sql();
-    sql.push(&format!(
-        "SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY t.entrance ORDER BY t.started_at_us DESC, t.id DESC) \
-         AS place, {LAST_SUCCESS} OVER (PARTITION BY t.entrance) AS last_success_us, \
-         {NEWEST} OVER (PARTITION BY t.entrance) AS newest_us FROM import_runs t WHERE t.publisher_id = "
-    ));
-    sql.bind(scope.publisher().0)
-        // A run that names users anew brings no data.
-        .push(") w WHERE place = 1 AND entrance <> ")
-        .bind(super::apply::users::ENTRANCE)
-        .push(" ORDER BY entrance");
+    for (place, (of, row, condition, name)) in [
+        ("finished_at_us", "s", went_well("s"), "last_success_us"),
+        ("as_of_us", "n", brought("n"), "newest_us"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        sql.push(if place == 0 { "SELECT t.*, " } else { ", " });
+        sql.push(&format!(
+            "(SELECT MAX({row}.{of}) FROM import_runs {row} WHERE {row}.publisher_id = "
+        ))
+        .bind(publisher);
+        sql.push(&format!(
+            " AND {row}.entrance = e.entrance AND {condition}) AS {name}"
+        ));
+    }
+    sql.push(" FROM (");
+    write_entrances(publisher, &mut sql);
+    sql.push(") e JOIN import_runs t ON t.publisher_id = ")
+        .bind(publisher);
+    sql.push(" AND t.id = (SELECT l.id FROM import_runs l WHERE l.publisher_id = ")
+        .bind(publisher);
+    sql.push(
+        " AND l.entrance = e.entrance ORDER BY l.started_at_us DESC, l.id DESC LIMIT 1) WHERE e.entrance <> ",
+    )
+    // A run that names users anew brings no data.
+    .bind(super::apply::users::ENTRANCE)
+    .push(" ORDER BY e.entrance");
     let mut all = Vec::new();
     for row in tx.rows(sql).await? {
         let run = to_run(import_run::Model::from_query_result(&row, "").map_err(Error::internal)?)?;
@@ -113,6 +139,22 @@ pub async fn freshness(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Freshness>> 
         });
     }
     Ok(all)
+}
+
+/// Appends the selection of a publisher's entrances, each found behind the one before.
+fn write_entrances(publisher: i64, sql: &mut Sql) {
+    sql.push(
+        "WITH RECURSIVE found(entrance) AS (SELECT MIN(f.entrance) FROM import_runs f WHERE f.publisher_id = ",
+    )
+    .bind(publisher);
+    sql.push(
+        " UNION ALL SELECT (SELECT MIN(f.entrance) FROM import_runs f WHERE f.publisher_id = ",
+    )
+    .bind(publisher);
+    sql.push(
+        " AND f.entrance > b.entrance) FROM found b WHERE b.entrance IS NOT NULL) \
+         SELECT b.entrance FROM found b WHERE b.entrance IS NOT NULL",
+    );
 }
 
 /// How fresh each entrance is, for a viewer who sees some rows only: neither its runs nor its faults, which are of all

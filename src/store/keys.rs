@@ -272,7 +272,7 @@ pub async fn note_uses(store: &Store, uses: &[(PublisherId, Uuid, Instant)]) -> 
 /// # Errors
 /// When the database fails.
 pub async fn by_prefix(store: &Store, prefix: &str) -> Result<Vec<StoredKey>> {
-    let tx = ReadTx::new(store);
+    let tx = ReadTx::at_door(store);
     let mut sql = select(&tx);
     sql.push(" WHERE t.prefix = ").bind(prefix);
     rows(&tx, sql).await

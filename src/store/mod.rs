@@ -46,6 +46,7 @@ mod statistics;
 pub mod sync;
 pub mod tally;
 pub mod totals;
+mod turns;
 mod tx;
 pub mod uploads;
 pub mod users;

@@ -94,7 +94,7 @@ pub async fn insert(
 /// # Errors
 /// When the database fails.
 pub async fn by_prefix(store: &Store, prefix: &str) -> Result<Vec<StoredSecret>> {
-    let tx = ReadTx::new(store);
+    let tx = ReadTx::at_door(store);
     let mut sql = select(&tx);
     sql.push(" WHERE t.prefix = ").bind(prefix);
     rows(&tx, sql).await

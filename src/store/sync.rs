@@ -89,7 +89,7 @@ pub async fn lease(
             add_account(tx, publisher, account).await?;
             let mut sql = tx.sql();
             sql.push(
-                "SELECT lease_holder, lease_until_us FROM sync_accounts WHERE publisher_id = ",
+                "SELECT lease_holder, lease_until_us, client_id FROM sync_accounts WHERE publisher_id = ",
             );
             of_account(&mut sql, publisher, account);
             if tx.backend() == DbBackend::Postgres {
@@ -100,6 +100,7 @@ pub async fn lease(
                 .first()
                 .ok_or_else(|| DbErr::RecordNotFound("sync_accounts".into()))?;
             let before: Option<String> = held.try_get("", "lease_holder")?;
+            let known: Option<String> = held.try_get("", "client_id")?;
             let mut sql = tx.sql();
             sql.push("UPDATE sync_accounts SET lease_holder = ")
                 .bind(holder);
@@ -121,6 +122,10 @@ pub async fn lease(
             if tx.execute(sql).await? == 0 {
                 let until: i64 = held.try_get("", "lease_until_us")?;
                 return Ok(Lease::Elsewhere(Instant::from_micros(until).unwrap_or(now)));
+            }
+            if known.is_some_and(|known| known != client_id) {
+                // What stands behind new credentials may be something else.
+                claims::forget(tx, publisher, account).await?;
             }
             if before.as_deref() == Some(holder) {
                 return Ok(Lease::Kept);
@@ -284,7 +289,7 @@ pub async fn accounts(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>
 ///
 /// # Errors
 /// When the database fails.
-pub async fn every_account(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
+async fn every_account(tx: &ReadTx, scope: ReadScope) -> Result<Vec<AccountState>> {
     let mut sql = tx.sql();
     sql.push("SELECT a.* FROM sync_accounts a WHERE a.publisher_id = ")
         .bind(scope.publisher().0);

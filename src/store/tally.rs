@@ -3,7 +3,7 @@
 
 use super::apply::users;
 use super::convert::{inconsistent, instant, some_instant};
-use super::imports::{LAST_SUCCESS, NEWEST, moment};
+use super::imports::{brought, moment, went_well};
 use super::listing::column;
 use super::sql::Sql;
 use super::sync::API;
@@ -162,7 +162,9 @@ async fn since(tx: &ReadTx, from: Instant, until: Instant) -> Result<Vec<(bool, 
         .bind(until.micros())
         .push(" THEN 1 ELSE 0 END AS settled, COUNT(*) AS runs, MIN(t.started_at_us) AS oldest_us");
     sql.push(&format!(
-        ", {LAST_SUCCESS} AS last_success_us, {NEWEST} AS newest_us"
+        ", MAX(CASE WHEN {} THEN t.finished_at_us END) AS last_success_us, MAX(CASE WHEN {} THEN t.as_of_us END) AS newest_us",
+        went_well("t"),
+        brought("t")
     ));
     for name in COUNTS {
         sql.push(&format!(

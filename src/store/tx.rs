@@ -4,6 +4,7 @@ use super::columns::Snapshot;
 use super::connect::{Store, Taker, for_reader};
 use super::error::{from_db, is_conflict, is_lost, too_long};
 use super::sql::Sql;
+use super::turns::Turn;
 use super::walls::Walls;
 use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
@@ -19,6 +20,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 /// How often a statement that nobody waits for is cancelled at most, until it has ended.
 const CANCELLATIONS: usize = 10;
@@ -66,10 +68,30 @@ pub struct ReadTx {
 /// A publisher, and the columns that hold what a transaction sees of it, if there are any.
 pub(super) type FoundColumns = (PublisherId, Option<Arc<Snapshot>>);
 
+/// Which connections a transaction is read through.
+#[derive(Clone, Copy, Debug)]
+enum Through {
+    /// The readers, whoever holds how many of them: for the program itself.
+    Readers,
+    /// The readers, when it is this caller's turn.
+    Turns(Uuid),
+    /// The connection that is kept for the door.
+    Door,
+}
+
+/// A transaction that has begun.
+#[derive(Debug)]
+struct Begun {
+    // Ends before the turn does: whoever is let in next needs its connection.
+    transaction: DatabaseTransaction,
+    _turn: Option<Turn>,
+}
+
 #[derive(Debug)]
 struct Reading {
     store: Store,
-    transaction: Mutex<Option<Arc<DatabaseTransaction>>>,
+    through: Through,
+    transaction: Mutex<Option<Arc<Begun>>>,
     statements: AtomicU32,
     columns: Mutex<Option<FoundColumns>>,
     /// Questions about facts that columns left to the database.
@@ -108,9 +130,20 @@ impl ReadTx {
     /// read through [`Self::for_viewer`].
     #[must_use]
     pub fn new(store: &Store) -> Self {
+        Self::through(store, Through::Readers)
+    }
+
+    /// A read transaction for finding out who asks: it waits for no question.
+    #[must_use]
+    pub(super) fn at_door(store: &Store) -> Self {
+        Self::through(store, Through::Door)
+    }
+
+    fn through(store: &Store, through: Through) -> Self {
         Self {
             reading: Arc::new(Reading {
                 store: store.clone(),
+                through,
                 transaction: Mutex::default(),
                 statements: AtomicU32::new(0),
                 columns: Mutex::default(),
@@ -135,12 +168,12 @@ impl ReadTx {
     }
 
     /// A read transaction on `store`, not yet begun, that sees what `viewer` may see at `now`: its limits are part of
-    /// every statement.
+    /// every statement. It begins when it is the caller's turn at the readers.
     #[must_use]
     pub fn for_viewer(store: &Store, viewer: &Viewer, now: Instant) -> Self {
         Self {
             walls: Walls::of(viewer, now).map(Arc::new),
-            ..Self::new(store)
+            ..Self::through(store, Through::Turns(viewer.caller()))
         }
     }
 
@@ -267,7 +300,7 @@ impl ReadTx {
         self.in_time(
             E::find()
                 .from_raw_sql(sql.statement())
-                .all(transaction.as_ref()),
+                .all(&transaction.transaction),
         )
         .await
     }
@@ -276,7 +309,7 @@ impl ReadTx {
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
         let sql = self.walled(sql)?;
         let transaction = self.begun(&sql).await?;
-        self.in_time(transaction.query_all_raw(sql.statement()))
+        self.in_time(transaction.transaction.query_all_raw(sql.statement()))
             .await
     }
 
@@ -302,46 +335,70 @@ impl ReadTx {
         error.passing(PassedLimit::uncounted("statementMilliseconds", most))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the file that begins transactions"
-    )]
-    async fn begun(&self, sql: &Sql) -> Result<Arc<DatabaseTransaction>> {
-        if self.reading.taker.abandoned.load(Ordering::Relaxed) {
+    async fn begun(&self, sql: &Sql) -> Result<Arc<Begun>> {
+        if self.is_abandoned() {
             return Err(too_long());
         }
         self.reading.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.reading.store.recorder() {
             recorder.note(sql.text());
         }
-        let begin = || async {
-            let options = match self.reading.store.backend() {
-                // A deferred transaction is a snapshot from its first statement on.
-                DbBackend::Sqlite => TransactionOptions::default(),
-                _ => TransactionOptions {
-                    isolation_level: Some(IsolationLevel::RepeatableRead),
-                    access_mode: Some(AccessMode::ReadOnly),
-                    sqlite_transaction_mode: None,
-                },
-            };
-            let begun = self.reading.store.reader().begin_with_options(options);
-            let transaction = for_reader(&self.reading.taker, begun)
-                .await
-                .map_err(|error| from_db(&error))?;
-            if self.backend() == DbBackend::Postgres {
-                let process = process_of(&transaction).await;
-                let process = process.map_err(|error| from_db(&error))?;
-                self.reading.process.store(process, Ordering::Relaxed);
-            }
-            Ok(transaction)
-        };
         let mut held = self.reading.transaction.lock().await;
         if let Some(transaction) = held.as_ref() {
             return Ok(Arc::clone(transaction));
         }
-        let transaction = Arc::new(begin().await?);
+        let transaction = Arc::new(self.begin().await?);
         *held = Some(Arc::clone(&transaction));
         Ok(transaction)
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reading.taker.abandoned.load(Ordering::Relaxed)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the file that begins transactions"
+    )]
+    async fn begin(&self) -> Result<Begun> {
+        let store = &self.reading.store;
+        let turn = match self.reading.through {
+            Through::Turns(caller) => {
+                let patience = store.options().turn_timeout;
+                Some(store.turns().take(caller, patience).await?)
+            }
+            Through::Readers | Through::Door => None,
+        };
+        if self.is_abandoned() {
+            // Nobody waits any more, while it waited for its turn.
+            return Err(too_long());
+        }
+        let pool = match self.reading.through {
+            Through::Door => store.door(),
+            Through::Readers | Through::Turns(_) => store.reader(),
+        };
+        let options = match store.backend() {
+            // A deferred transaction is a snapshot from its first statement on.
+            DbBackend::Sqlite => TransactionOptions::default(),
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                sqlite_transaction_mode: None,
+            },
+        };
+        let begun = pool.begin_with_options(options);
+        let transaction = for_reader(&self.reading.taker, begun)
+            .await
+            .map_err(|error| from_db(&error))?;
+        if self.backend() == DbBackend::Postgres {
+            let process = process_of(&transaction).await;
+            let process = process.map_err(|error| from_db(&error))?;
+            self.reading.process.store(process, Ordering::Relaxed);
+        }
+        Ok(Begun {
+            transaction,
+            _turn: turn,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::text::fold;
 use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
-    action, action_item, action_state, click_stat, commission_rate, feed_offer, product,
+    action, action_item, action_state, click_stat, commission_rate, feed_offer, product, program,
     totals_audience, totals_category, totals_channel, totals_product, totals_time, user,
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
@@ -126,6 +126,9 @@ impl Walls {
         let mut needed = self.named(&text)?;
         self.close(&mut needed);
         let mut walls = sql.fresh();
+        if !needed.is_empty() {
+            self.write_named_lists(&mut walls);
+        }
         for (table, _) in RULES.iter().filter(|(table, _)| needed.contains(table)) {
             walls.push(if walls.text().is_empty() {
                 "WITH "
@@ -343,21 +346,40 @@ impl Walls {
         }
     }
 
-    /// Appends the limits on programs and ad spaces, which totals know as well.
-    fn write_channel(&self, row: &str, sql: &mut Sql) {
-        for (table, column, list) in [
-            ("programs", "program_id", &self.limits.programs),
-            ("ad_spaces", "ad_space_id", &self.limits.ad_spaces),
-        ] {
+    /// What a key is limited to by its id or name.
+    fn named_lists(&self) -> [(&'static str, &'static str, Option<&Vec<String>>); 2] {
+        [
+            ("programs", "program_id", self.limits.programs.as_ref()),
+            ("ad_spaces", "ad_space_id", self.limits.ad_spaces.as_ref()),
+        ]
+    }
+
+    /// Appends the ids of the programs and ad spaces that the key is limited to. They stand before all walls, where the names
+    /// of their tables mean the tables on PostgreSQL, too: behind the walls, whether one of a list is seen would decide
+    /// what else is.
+    fn write_named_lists(&self, sql: &mut Sql) {
+        for (table, _, list) in self.named_lists() {
             let Some(list) = list else { continue };
+            let lead = if sql.text().is_empty() { "WITH " } else { ", " };
             sql.push(&format!(
-                " AND {row}.{column} IN (SELECT n.id FROM {} n WHERE n.publisher_id = ",
+                "{lead}limited_{table} AS NOT MATERIALIZED (SELECT n.id FROM {} n WHERE n.publisher_id = ",
                 base(table, sql)
             ))
             .bind(self.publisher.0);
             sql.push(" AND ");
             write_named("n", list, sql);
             sql.push(")");
+        }
+    }
+
+    /// Appends the limits on programs and ad spaces, which totals know as well.
+    fn write_channel(&self, row: &str, sql: &mut Sql) {
+        for (table, column, list) in self.named_lists() {
+            if list.is_some() {
+                sql.push(&format!(
+                    " AND {row}.{column} IN (SELECT n.id FROM limited_{table} n)"
+                ));
+            }
         }
     }
 
@@ -382,16 +404,34 @@ impl Walls {
         }
     }
 
-    /// The shipped programs, which are everybody's, and those of actions and clicks that are seen.
+    /// The shipped programs, which are everybody's, and those of actions and clicks that are seen. Of a shipped one there is
+    /// what was shipped: what the network told the publisher's accounts of it no action shows, and whether one does could
+    /// only be found out by looking through them for each row.
     fn write_programs(&self, sql: &mut Sql) {
-        self.select("programs", "t.*", sql);
-        if self.limits.rows() {
-            sql.push(
-                " AND (t.catalog_key IS NOT NULL OR EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = t.publisher_id \
-                 AND a.program_id = t.id) OR EXISTS (SELECT 1 FROM click_stats a WHERE a.publisher_id = t.publisher_id \
-                 AND a.program_id = t.id))",
-            );
+        if !self.limits.rows() {
+            self.select("programs", "t.*", sql);
+            return;
         }
+        let columns = program::Column::iter().map(|column| {
+            let name = column.as_str();
+            match column {
+                program::Column::Status
+                | program::Column::ConnectionStatus
+                | program::Column::HoldDays
+                | program::Column::MaxHoldDays
+                | program::Column::DescribedAtUs => {
+                    format!("CASE WHEN t.catalog_key IS NULL THEN t.{name} END AS {name}")
+                }
+                _ => format!("t.{name}"),
+            }
+        });
+        let columns: Vec<String> = columns.collect();
+        self.select("programs", &columns.join(", "), sql);
+        sql.push(
+            " AND (t.catalog_key IS NOT NULL OR EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = t.publisher_id \
+             AND a.program_id = t.id) OR EXISTS (SELECT 1 FROM click_stats a WHERE a.publisher_id = t.publisher_id \
+             AND a.program_id = t.id))",
+        );
     }
 
     /// The users of actions that are seen, since the first of those.
@@ -577,4 +617,49 @@ fn write_subid(column: &str, limit: &SubidLimit, sql: &mut Sql) {
             .bind(prefix.clone());
     }
     sql.push(")");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a statement reads behind a wall, by the text between its brackets.
+    fn wall<'a>(text: &'a str, table: &str) -> &'a str {
+        let start = format!("{table} AS NOT MATERIALIZED (");
+        let (_, rest) = text.split_once(&start).unwrap();
+        let mut open = 1;
+        let end = rest.find(|letter| {
+            open += i32::from(letter == '(') - i32::from(letter == ')');
+            open == 0
+        });
+        &rest[..end.unwrap()]
+    }
+
+    #[test]
+    fn what_a_key_is_limited_to_is_read_from_the_tables_and_not_from_what_is_seen_of_them() {
+        let limits = Limits {
+            programs: Some(vec!["1".to_owned()]),
+            ad_spaces: Some(vec!["2".to_owned()]),
+            ..Limits::default()
+        };
+        let walls = Walls {
+            publisher: PublisherId(1),
+            limits: Arc::new(limits),
+            from: None,
+            first_day: None,
+        };
+        for backend in [DbBackend::Postgres, DbBackend::Sqlite] {
+            let mut sql = Sql::new(backend);
+            sql.push("SELECT 1 FROM deeplinks d JOIN programs p ON p.id = d.program_id");
+            let walled = walls.around(&sql).unwrap();
+            let text = walled.text();
+            for list in ["limited_programs", "limited_ad_spaces"] {
+                let before = text.find(list).unwrap() < text.find("actions AS").unwrap();
+                assert!(before, "{text}");
+                assert!(wall(text, "deeplinks").contains(list), "{text}");
+            }
+            assert!(!wall(text, "deeplinks").contains("FROM programs"), "{text}");
+            assert!(!wall(text, "deeplinks").contains("main.programs"), "{text}");
+        }
+    }
 }

@@ -16,11 +16,12 @@ use actiongraph::domain::scope::WriteScope;
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::feed::import_feed;
 use actiongraph::ingest::pipeline::Progress;
-use actiongraph::store::Recorder;
-use actiongraph::store::imports::{NewRun, begin, finish};
+use actiongraph::store::imports::{NewRun, begin, finish, freshness};
 use actiongraph::store::tally::Tally;
 use actiongraph::store::uploads::{Upload, enqueue};
-use sea_orm::{ConnectionTrait as _, Database, Statement};
+use actiongraph::store::{ReadTx, Recorder};
+use entity::import_run;
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, EntityTrait as _, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -393,5 +394,112 @@ async fn a_run_that_goes_on_for_long_is_counted_once_and_as_it_ended() {
         "2026-01-21T00:00:00Z",
     ] {
         assert_eq!(look(&world, &tally, at(now)).await, all);
+    }
+}
+
+/// Runs of three entrances that ended in every way, in no order; and of one that brings no data.
+fn runs_of_all_kinds(publisher: i64) -> Vec<import_run::Model> {
+    let states = ["RUNNING", "SUCCEEDED", "PARTIAL", "FAILED", "QUEUED"];
+    let one = |number: i64| {
+        let spread = number * 7_919 % 400;
+        let (read, rejected) =
+            [(0, 0), (5, 5), (5, 2), (3, 0)][usize::try_from(number / 20 % 4).unwrap()];
+        let state = states[usize::try_from(number * 31 % 5).unwrap()];
+        let is_over = !matches!(state, "RUNNING" | "QUEUED");
+        import_run::Model {
+            publisher_id: publisher,
+            id: Uuid::from_u128(u128::try_from(1 + number * 104_729 % 400).unwrap()),
+            entrance: ["FILE", "UPLOAD", "API", "USERS"][usize::try_from(number % 4).unwrap()]
+                .to_owned(),
+            name: format!("run {number}"),
+            state: state.to_owned(),
+            // Several begin at one moment.
+            started_at_us: spread / 3 * 1_000_000,
+            finished_at_us: is_over.then_some(500_000_000 - spread * 1_000),
+            as_of_us: number * 613 % 400,
+            read_count: read,
+            rejected_count: rejected,
+            inserted_count: 0,
+            updated_count: 0,
+            unchanged_count: 0,
+            stale_count: 0,
+            deleted_count: 0,
+            rounded_count: 0,
+            bytes_read: None,
+            bytes_total: None,
+            error: None,
+            alive_at_us: None,
+        }
+    };
+    (0..400).map(one).collect()
+}
+
+#[tokio::test]
+async fn freshness_is_that_of_all_runs_and_looks_through_none() {
+    let world = World::new(2).await;
+    let mut runs = runs_of_all_kinds(world.publishers[0].id.0);
+    // Those of another publisher are newer, and say nothing.
+    let other = import_run::Model {
+        publisher_id: world.publishers[1].id.0,
+        started_at_us: 900_000_000,
+        finished_at_us: Some(900_000_000),
+        as_of_us: 900_000_000,
+        read_count: 1,
+        rejected_count: 0,
+        state: "SUCCEEDED".to_owned(),
+        ..runs[0].clone()
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what took years is made behind the store's back"
+    )]
+    let db = Database::connect(&world.url).await.unwrap();
+    let rows = runs.iter().cloned().chain([other]);
+    let rows = rows.map(import_run::ActiveModel::from);
+    import_run::Entity::insert_many(rows.collect::<Vec<_>>())
+        .exec_without_returning(&db)
+        .await
+        .unwrap();
+
+    let recorder = Recorder::default();
+    let tx = ReadTx::new(&world.store.recorded(&recorder));
+    let told = freshness(&tx, world.read(0)).await.unwrap();
+    let statement = recorder.take().pop().unwrap();
+    runs.sort_by_key(|run| (run.started_at_us, run.id));
+    let names: Vec<&str> = told.iter().map(|one| one.entrance.as_str()).collect();
+    assert_eq!(names, ["API", "FILE", "UPLOAD"]);
+    for one in &told {
+        let own: Vec<_> = runs
+            .iter()
+            .filter(|run| run.entrance == one.entrance)
+            .collect();
+        let takes_in = |run: &&import_run::Model| run.rejected_count < run.read_count;
+        let good = own.iter().copied().filter(|run| match run.state.as_str() {
+            "SUCCEEDED" => true,
+            "PARTIAL" => takes_in(run),
+            _ => false,
+        });
+        let last_success = good.clone().filter_map(|run| run.finished_at_us).max();
+        let newest = good.filter(takes_in).map(|run| run.as_of_us).max();
+        assert_eq!(one.last_run.as_ref().unwrap().id, own.last().unwrap().id);
+        assert_eq!(one.last_success.map(Instant::micros), last_success);
+        assert_eq!(one.newest_data.map(Instant::micros), newest);
+    }
+    if !is_postgres() {
+        let explain = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan = Statement::from_string(DbBackend::Sqlite, explain);
+        let steps = db.query_all_raw(plan).await.unwrap();
+        let steps: Vec<String> = steps
+            .iter()
+            .map(|step| step.try_get("", "detail").unwrap())
+            .collect();
+        let plan = steps.join("\n");
+        for index in ["latest", "went_well", "brought"] {
+            assert!(plan.contains(&format!("import_runs_{index}")), "{plan}");
+        }
+        for run in ["t", "s", "n", "l", "f"] {
+            assert!(!plan.contains(&format!("SCAN {run} ")), "{plan}");
+            assert!(!plan.ends_with(&format!("SCAN {run}")), "{plan}");
+        }
     }
 }

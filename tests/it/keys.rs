@@ -2,7 +2,8 @@
 
 use crate::support::server::{Running, key_of, running};
 use actiongraph::access::keys::Administrator;
-use actiongraph::access::{Keyring, REMEMBERED};
+use actiongraph::access::{Keyring, REMEMBERED, key};
+use actiongraph::domain::error::Code;
 use actiongraph::domain::key::KeyTerms;
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
@@ -276,6 +277,41 @@ async fn what_opens_nothing_is_remembered_for_a_while() {
             .await
             .is_ok()
     );
+}
+
+/// Of keys that nobody has, anybody can send any number: they wait for each other, and no good key waits for them.
+#[tokio::test]
+async fn keys_that_are_made_up_take_nothing_from_those_that_are_good() {
+    const MANY: usize = 600;
+    let server = running("").await;
+    let keyring = Keyring::new(server.store.clone());
+    let (elapsed, now) = (server.clock.elapsed(), server.now());
+    let good = &server.keys[0];
+    keyring.authenticate(good, elapsed, now).await.unwrap();
+    let made_up: Vec<String> = (0..MANY).map(|_| key::make().unwrap().secret).collect();
+    let told = made_up
+        .iter()
+        .map(|secret| keyring.authenticate(secret, elapsed, now));
+    // It is looked up again, beside all of them.
+    let again = keyring.authenticate(good, elapsed + REMEMBERED, now);
+    let (told, again) = futures::join!(futures::future::join_all(told), again);
+    assert!(again.is_ok());
+    let codes: Vec<Code> = told
+        .into_iter()
+        .map(|one| one.unwrap_err().code())
+        .collect();
+    let count = |code| codes.iter().filter(|one| **one == code).count();
+    assert!(count(Code::ServiceUnavailable) > 0, "the line is short");
+    assert!(count(Code::Unauthenticated) > 100);
+    let both = count(Code::ServiceUnavailable) + count(Code::Unauthenticated);
+    assert_eq!(both, MANY, "{codes:?}");
+    // Who is sent away comes back.
+    let mut refused = 0;
+    for secret in &made_up {
+        let told = keyring.authenticate(secret, elapsed, now).await;
+        refused += usize::from(told.unwrap_err().code() == Code::Unauthenticated);
+    }
+    assert_eq!(refused, MANY);
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ mod documents;
 mod durability;
 mod entrances;
 mod every_limit;
+mod fairness;
 mod feeds;
 mod filters;
 mod formats;

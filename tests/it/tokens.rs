@@ -104,7 +104,8 @@ async fn a_token_of_every_algorithm_reads_beside_keys() {
 async fn what_is_wrong_with_a_token_is_not_told_unless_it_has_expired() {
     let (rsa, ed) = (Signer::rsa(), Signer::ed25519(1));
     let publisher = Publisher::of(&[rsa.jwk("rsa"), ed.jwk("ed")]);
-    let more = "jwt_programs_claim = \"programs\"\njwt_hide_reward_claim = \"no_reward\"";
+    let more = "jwt_programs_claim = \"programs\"\njwt_hide_reward_claim = \"no_reward\"\n\
+                jwt_unlimited_without_claim = true";
     let server = running(&publisher.settings(more)).await;
     let now = present(&server);
     let with = |more: Value| ed.token("EdDSA", "ed", &claims(&server, more));
@@ -330,7 +331,8 @@ async fn a_limited_token_sees_exactly_what_an_equally_limited_key_sees() {
     let more = format!(
         "import_directory = \"{}\"\njwt_programs_claim = \"programs\"\njwt_ad_spaces_claim = \"spaces\"\n\
          jwt_subids_claim = \"subids\"\njwt_not_before_claim = \"from\"\njwt_last_days_claim = \"days\"\n\
-         jwt_hide_user_keys_claim = \"no_keys\"\njwt_hide_reward_claim = \"no_reward\"",
+         jwt_hide_user_keys_claim = \"no_keys\"\njwt_hide_reward_claim = \"no_reward\"\n\
+         jwt_unlimited_without_claim = true",
         folder.path().display()
     );
     let server = running(&publisher.settings(&more)).await;
@@ -375,6 +377,53 @@ async fn a_limited_token_sees_exactly_what_an_equally_limited_key_sees() {
         }
     }
     assert_eq!(json!(counts), json!([60, 30, 20, 40, 20, 60]));
+}
+
+/// An issuer that forgets a limit opens nothing by it, unless the settings say that it means no limit.
+#[tokio::test]
+async fn a_token_without_the_claim_of_a_limit_is_refused_unless_the_settings_say_otherwise() {
+    let signer = Signer::ed25519(1);
+    let publisher = Publisher::of(&[signer.jwk("a")]);
+    let named = "jwt_programs_claim = \"programs\"\njwt_hide_reward_claim = \"no_reward\"\n";
+    let token = |server: &Running, more: Value| signer.token("EdDSA", "a", &claims(server, more));
+    let server = running(&publisher.settings(named)).await;
+    let both = json!({ "programs": ["6115"], "no_reward": false });
+    accepted(&server, &token(&server, both)).await;
+    for more in [
+        json!({}),
+        json!({ "programs": ["6115"] }),
+        json!({ "no_reward": true }),
+    ] {
+        refused(&server, &token(&server, more)).await;
+    }
+    let open = "jwt_unlimited_without_claim = true\n";
+    let server = running(&publisher.settings(&format!("{named}{open}"))).await;
+    accepted(&server, &token(&server, json!({}))).await;
+    // One that must be there all the same is said by its name.
+    let but_for_one = format!("{named}{open}jwt_required_claims = [\"programs\"]");
+    let server = running(&publisher.settings(&but_for_one)).await;
+    accepted(&server, &token(&server, json!({ "programs": "6115" }))).await;
+    refused(&server, &token(&server, json!({ "no_reward": true }))).await;
+}
+
+#[tokio::test]
+async fn a_token_that_says_that_it_is_something_else_is_refused() {
+    let signer = Signer::ed25519(1);
+    let publisher = Publisher::of(&[signer.jwk("a")]);
+    let server = running(&publisher.settings("")).await;
+    let token =
+        |kind: Value| signer.token_of_kind(&kind, ("EdDSA", "a"), &claims(&server, json!({})));
+    for kind in [
+        json!(null),
+        json!("at+jwt"),
+        json!("JWT"),
+        json!("application/AT+JWT"),
+    ] {
+        accepted(&server, &token(kind)).await;
+    }
+    for kind in [json!("logout+jwt"), json!("dpop+jwt"), json!(""), json!(5)] {
+        refused(&server, &token(kind)).await;
+    }
 }
 
 #[tokio::test]
@@ -481,6 +530,8 @@ async fn keys_come_from_a_file_as_well() {
     )
     .await;
     publish(&[new.jwk("new")]);
+    // The first token may have been there before the first read, and have brought one about.
+    server.clock.advance(Duration::from_secs(30));
     accepted(
         &server,
         &new.token("EdDSA", "new", &claims(&server, json!({}))),

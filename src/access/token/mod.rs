@@ -25,7 +25,7 @@ use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::of_subject;
 use crate::domain::scope::{Credential, Publisher, Viewer};
 use crate::domain::time::Instant;
-use crate::domain::token::{Bearer, Flaw, TokenPolicy};
+use crate::domain::token::{Bearer, Flaw, TokenPolicy, is_of_access};
 use crate::store::{Store, publishers};
 use key_set::{Key, KeySet};
 
@@ -155,6 +155,9 @@ impl Issuer {
         let algorithm = signature::algorithm_of(header.alg)
             .filter(|algorithm| self.policy.algorithms.contains(algorithm))
             .ok_or(Flaw::Algorithm)?;
+        if !is_of_access(header.typ.as_deref()) {
+            return Err(Flaw::Kind);
+        }
         let kid = header.kid.ok_or(Flaw::UnknownKey)?;
         let key = match self.key(&kid, elapsed) {
             Ok(key) => key,

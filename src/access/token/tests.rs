@@ -59,16 +59,10 @@ async fn issuer(published: &Published) -> (Issuer, tempfile::TempDir) {
         claims: ClaimNames {
             publisher: "publisher".to_owned(),
             scopes: "scope".to_owned(),
-            programs: None,
-            ad_spaces: None,
-            subids: None,
-            not_before: None,
-            last_days: None,
-            hide_user_keys: None,
-            hide_reward: None,
-            budget: None,
+            ..ClaimNames::default()
         },
         required: Vec::new(),
+        unlimited_without_claim: false,
         scope_prefix: String::new(),
         allow_admin: false,
     };

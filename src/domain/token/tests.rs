@@ -23,6 +23,7 @@ fn policy() -> TokenPolicy {
             budget: name("budget"),
         },
         required: Vec::new(),
+        unlimited_without_claim: true,
         scope_prefix: String::new(),
         allow_admin: false,
     }
@@ -246,6 +247,48 @@ fn a_claim_that_is_required_must_be_there() {
             .read(&policy, now())
             .is_ok()
     );
+}
+
+#[test]
+fn a_token_without_the_claim_of_a_limit_is_not_taken_for_unlimited() {
+    let mut policy = policy();
+    policy.unlimited_without_claim = false;
+    let all = json!({
+        "programs": ["1"], "spaces": "501", "subids": [{ "slot": 2, "values": ["a"] }], "from": "2026-01-01", "days": 9,
+        "no_keys": false, "no_reward": false,
+    });
+    // What its bearer may spend is the server's own where it says nothing.
+    assert!(claims(all.clone()).read(&policy, now()).is_ok());
+    for name in all.as_object().unwrap().keys() {
+        let mut without = claims(all.clone());
+        without.0.remove(name);
+        let told = without.read(&policy, now());
+        assert_eq!(told, Err(Flaw::Missing(name.clone())));
+    }
+    policy.claims = ClaimNames {
+        publisher: policy.claims.publisher,
+        scopes: policy.claims.scopes,
+        ..ClaimNames::default()
+    };
+    assert!(claims(json!({})).read(&policy, now()).is_ok(), "no limits");
+}
+
+#[test]
+fn a_token_is_one_for_access_as_far_as_its_header_tells() {
+    for good in ["JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt"] {
+        assert!(is_of_access(Some(good)), "{good}");
+    }
+    assert!(is_of_access(None));
+    for bad in [
+        "",
+        "JWS",
+        "logout+jwt",
+        "id+jwt",
+        "application/jwt ",
+        "dpop+jwt",
+    ] {
+        assert!(!is_of_access(Some(bad)), "{bad:?}");
+    }
 }
 
 #[test]

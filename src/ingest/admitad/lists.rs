@@ -66,9 +66,10 @@ pub(super) fn offset(cursor: Option<&str>) -> u32 {
 
 impl Sync {
     /// The ad spaces, by the network's ids, that other accounts of the publisher tell of and this one does not: the
-    /// network would tell this one nothing of them.
+    /// network would tell this one nothing of them. None where this one has told of none yet, or an account that is
+    /// configured no more told of them: then nobody else asks for them.
     pub(super) async fn others_spaces(&self) -> Result<BTreeSet<String>> {
-        let all = sync::every_account(&ReadTx::new(&self.store), self.scope.read()).await?;
+        let all = sync::accounts(&ReadTx::new(&self.store), self.scope.read()).await?;
         let (mut own, mut others) = (BTreeSet::new(), BTreeSet::new());
         for account in all {
             let of = account.feed(Feed::AdSpaces);
@@ -76,7 +77,7 @@ impl Sync {
             let is_own = account.account == self.account;
             (if is_own { &mut own } else { &mut others }).extend(told);
         }
-        others.retain(|space| !own.contains(space));
+        others.retain(|space| !own.is_empty() && !own.contains(space));
         Ok(others)
     }
 

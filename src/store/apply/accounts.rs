@@ -4,7 +4,7 @@
 //!
 //! Lines of the ledger keep the name that they were imported under: whoever imports them names the account.
 
-use super::super::sync::Taker;
+use super::super::sync::{RETIRED, Taker};
 use super::super::tx::WriteTx;
 use super::{claims, lock, raise_version};
 use crate::domain::id::PublisherId;
@@ -38,10 +38,6 @@ pub(in crate::store) async fn take_over_names(
     };
     let anothers = under_name.into_iter().find(is_anothers);
     if elsewhere.is_empty() {
-        if anothers.is_some() {
-            // New credentials: what stands behind them may be something else.
-            claims::forget(tx, publisher, taker.account).await?;
-        }
         return Ok(None);
     }
     for row in elsewhere.iter().copied().chain(anothers) {
@@ -62,7 +58,7 @@ pub(in crate::store) async fn take_over_names(
 
 /// Frees a name for the account that has it now: what is stored under it stays under one that no configuration can have,
 /// until its own account comes for it under whichever name that has. So accounts can pass names along, or swap them, and
-/// whoever comes first keeps the other from nothing.
+/// whoever comes first keeps the other from nothing. Until then nobody fetches it, and nobody is told of it.
 async fn put_aside(
     tx: &WriteTx,
     publisher: PublisherId,
@@ -73,10 +69,10 @@ async fn put_aside(
     let aside = format!("{} ({of})", row.account);
     rename(tx, publisher, (&row.account, &aside), now).await?;
     let mut sql = tx.sql();
-    sql.push(
-        "UPDATE sync_accounts SET lease_holder = NULL, lease_until_us = 0 WHERE publisher_id = ",
-    )
-    .bind(publisher.0);
+    sql.push("UPDATE sync_accounts SET lease_holder = NULL, lease_until_us = 0, condition = ")
+        .bind(RETIRED.as_str());
+    sql.push(", paused_until_us = NULL, failures = 0, last_error = NULL WHERE publisher_id = ")
+        .bind(publisher.0);
     sql.push(" AND account = ").bind(aside);
     tx.execute(sql).await.map(|_| ())
 }

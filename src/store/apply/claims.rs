@@ -80,7 +80,7 @@ pub(super) async fn gone(
 }
 
 /// Forgets what was named under a name whose credentials are new: another account may stand behind it.
-pub(super) async fn forget(
+pub(in crate::store) async fn forget(
     tx: &WriteTx,
     publisher: PublisherId,
     account: &str,

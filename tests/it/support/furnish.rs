@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use uuid::Uuid;
 
+/// Shipped programs: one that actions name, and one that none does.
+const SHIPPED: [&str; 2] = ["25179", "14289"];
+
 /// When all of it comes in.
 const NOW: &str = "2026-06-30T00:00:00Z";
 
@@ -275,16 +278,19 @@ async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
     sync::note(store, scope, holder, &state).await.unwrap();
 }
 
+/// A program that nothing but the network tells of, and of a shipped one what the network tells of it.
 async fn described(world: &World, place: usize, mark: &str) {
-    let program = ProgramDetails {
-        external_id: format!("7770{place}"),
+    let program = |external_id: String| ProgramDetails {
+        external_id,
         name: Some(format!("{mark} program")),
         currency: Some(currency("EUR")),
-        status: Some("active".to_owned()),
+        status: Some(mark.to_owned()),
         connection_status: Some("active".to_owned()),
         hold_days: Some(21),
         max_hold_days: Some(43),
     };
+    let shipped = SHIPPED.map(|id| program(id.to_owned()));
+    let programs = [&[program(format!("7770{place}"))], &shipped[..]].concat();
     let (run_id, now) = world.begin(place, "API", mark, 1_000_000).await;
     let records = ReadRecords {
         run_id,
@@ -294,7 +300,7 @@ async fn described(world: &World, place: usize, mark: &str) {
     };
     let described = Described {
         ad_spaces: &[],
-        programs: &[program],
+        programs: &programs,
         records,
         sync: None,
         now,

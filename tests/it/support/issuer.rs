@@ -99,7 +99,20 @@ impl Signer {
 
     /// A token of these claims, signed under a `kid`.
     pub(crate) fn token(&self, algorithm: &str, kid: &str, claims: &Value) -> String {
-        let header = json!({ "typ": "JWT", "alg": algorithm, "kid": kid });
+        self.token_of_kind(&json!("JWT"), (algorithm, kid), claims)
+    }
+
+    /// Likewise, of a kind that its header names; `null` for none.
+    pub(crate) fn token_of_kind(
+        &self,
+        kind: &Value,
+        (algorithm, kid): (&str, &str),
+        claims: &Value,
+    ) -> String {
+        let mut header = json!({ "alg": algorithm, "kid": kid });
+        if !kind.is_null() {
+            header["typ"] = kind.clone();
+        }
         let text = unsigned(&header, claims);
         let signature = URL_SAFE_NO_PAD.encode(self.sign(algorithm, text.as_bytes()));
         format!("{text}.{signature}")

@@ -370,6 +370,7 @@ async fn a_name_that_was_another_accounts_does_not_mix_the_two() {
         stage.pass(HOUR + MINUTE);
     }
     let aside = "second (app-7c20)";
+    assert_eq!(shown(&stage).await, ["second"], "nobody fetches the other");
     let told = sums([("second", 18), (aside, 19)]);
     assert_eq!(clicks_by_account(&stage).await, told);
     assert_eq!(balanced(&stage).await, ["second", aside]);
@@ -378,6 +379,7 @@ async fn a_name_that_was_another_accounts_does_not_mix_the_two() {
     stage.drive(&mut back).await;
     let told = sums([("second", 18), ("third", 19)]);
     assert_eq!(clicks_by_account(&stage).await, told);
+    assert_eq!(shown(&stage).await, ["second", "third"]);
     let state = back.state().await.unwrap();
     assert_eq!(state.feed(Feed::Backfill).condition, Condition::Done);
 }
@@ -571,4 +573,69 @@ async fn new_credentials_under_an_old_name_take_nothing_back() {
     stage.drive(&mut sync).await;
     wanted.remove(&2_001);
     assert_eq!(ids(&stage).await, wanted);
+}
+
+/// How many actions an account of publisher 0 has named.
+async fn named_by(stage: &Stage, account: &str) -> i64 {
+    let count = format!("SELECT COUNT(*) AS n FROM account_actions WHERE account = '{account}'");
+    rows(stage, &count).await
+}
+
+#[tokio::test]
+async fn a_server_with_other_credentials_forgets_nothing_of_an_account_that_another_one_fetches() {
+    let (stage, other, mut syncs) = both().await;
+    let named = named_by(&stage, "second").await;
+    assert_eq!(named, 40);
+    // As long as a server holds the account, one that has other credentials for it waits, however often it tries.
+    let third = FakeAdmitad::start(stage.clock.clone());
+    third.world(|world| world.client_id = "app-0003");
+    let mut changed = stage.sync_of(0, &setup_of(&third, "second", "app-0003"));
+    for _ in 0..3 {
+        stage.pass(MINUTE);
+        side_by_side(&stage, &mut syncs).await;
+        let outcome = changed.tick(stage.now()).await.unwrap();
+        assert!(matches!(outcome, Outcome::Elsewhere(_)), "{outcome:?}");
+        assert_eq!(named_by(&stage, "second").await, named);
+    }
+    take_back(&other, &[1_003]);
+    stage.pass(DAY);
+    side_by_side(&stage, &mut syncs).await;
+    assert!(!ids(&stage).await.contains(&1_003), "it takes back its own");
+    // When it is its turn, it is another account.
+    stop(&stage, syncs).await;
+    changed.tick(stage.now()).await.unwrap();
+    assert_eq!(named_by(&stage, "second").await, 0);
+}
+
+#[tokio::test]
+async fn ad_spaces_that_none_of_the_others_asks_for_are_not_left_out() {
+    for tells_of_its_own in [false, true] {
+        let (stage, _other, syncs) = both().await;
+        stop(&stage, syncs).await;
+        let (store, scope) = (&stage.world.store, stage.world.write(0));
+        let configured = [
+            ("main".to_owned(), CLIENT_ID.to_owned()),
+            ("shop".to_owned(), "app-0004".to_owned()),
+        ];
+        let retired = sync::retire(store, scope, &configured, stage.now()).await;
+        assert_eq!(retired.unwrap(), 1);
+        // Another key of the second account, which may not list its ad spaces, or lists another one alone.
+        let shop = second(&stage);
+        shop.world(|world| {
+            world.client_id = "app-0004";
+            if tells_of_its_own {
+                world.ad_spaces = vec![(2_005, "Shop")];
+            } else {
+                world.scopes.retain(|scope| *scope != "websites");
+            }
+        });
+        let mut syncs = [
+            stage.sync(),
+            stage.sync_of(0, &setup_of(&shop, "shop", "app-0004")),
+        ];
+        stage.pass(HOUR);
+        side_by_side(&stage, &mut syncs).await;
+        let told = clicks_by_account(&stage).await;
+        assert_eq!(told.get("shop"), Some(&19), "{told:?}");
+    }
 }
