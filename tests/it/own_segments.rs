@@ -5,6 +5,7 @@ mod built_in;
 mod changes;
 mod everywhere;
 mod filters;
+mod from_columns;
 mod over_time;
 mod periods;
 mod stories;
