@@ -11,8 +11,10 @@
 //! The first question about a publisher that is worth it asks for its columns and is answered by SQL; a worker reads
 //! them in meanwhile ([`Columns::build_next`]).
 
+mod answers;
 mod chunk;
 mod load;
+mod marks;
 mod matching;
 mod names;
 pub mod report;
@@ -20,6 +22,7 @@ pub mod rules;
 pub mod sales;
 pub mod segments;
 mod snapshot;
+mod summing;
 
 use super::connect::Store;
 use super::state::state;

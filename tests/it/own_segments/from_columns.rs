@@ -9,7 +9,7 @@ use crate::support::drafts::{Shape, at, item, sale};
 use crate::support::naive_segment;
 use crate::support::world::{World, block_on};
 use actiongraph::access::keys::Administrator;
-use actiongraph::analytics::members::LookedUp;
+use actiongraph::analytics::members::{LookedUp, Want};
 use actiongraph::domain::action::{Slot, SlotValue, Status};
 use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op};
@@ -19,6 +19,7 @@ use actiongraph::domain::rule::{
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::segments::{Order, carry_out};
 use actiongraph::store::apply::users::{Stepped, UserRule, choose, step};
+use actiongraph::store::columns::rules::{Answers, tell};
 use actiongraph::store::imports::NewRun;
 use actiongraph::store::members::sizes;
 use actiongraph::store::{ReadTx, state};
@@ -255,7 +256,8 @@ fn users_that_come_are_in_no_segment_of_a_transaction_that_began_before() {
         let set = set_at(&world, &remarked(), at(NOW));
         same_everywhere(&world, &set, 10).await;
         let mut earlier = LookedUp::default();
-        let told = earlier.look_up(&tx, scope, &set).await.unwrap();
+        let told = earlier.look_up(&tx, scope, &set, Want::Members);
+        let told = told.await.unwrap();
         let members = told.members.as_ref().expect("columns tell it");
         assert_eq!(members.ids().len(), 4);
         let size = sizes(&tx, &[set]).await.unwrap();
@@ -309,6 +311,45 @@ fn nobody_who_is_gone_is_frozen() {
     });
 }
 
+/// A size is counted without the ids, which come when they are asked for, as far as there is room for them.
+#[test]
+fn a_size_keeps_no_member() {
+    block_on(async {
+        let world = World::new(1).await;
+        world.apply(0, &orders_of_space(0..12)).await;
+        let world = world.in_columns().await;
+        let rule = Rule::Users(has(Metric::Actions, Some(1), None));
+        let set = Arc::new(SegmentSet {
+            id: Uuid::from_u128(9),
+            ..SegmentSet::clone(&set_at(&world, &rule, at(NOW)))
+        });
+        let (tx, scope) = (world.tx(), world.read(0));
+        let mut looked_up = LookedUp::default();
+        let counted = looked_up.look_up(&tx, scope, &set, Want::Size).await;
+        let counted = counted.unwrap();
+        assert_eq!((counted.size, counted.members.is_some()), (Some(12), false));
+        let before = tx.statements();
+        assert_eq!(sizes(&tx, &[counted]).await.unwrap(), [12]);
+        let named = looked_up.look_up(&tx, scope, &set, Want::Members).await;
+        let named = named.unwrap();
+        assert_eq!(named.members.as_ref().unwrap().ids().len(), 12);
+        for want in [Want::Size, Want::Members] {
+            let again = looked_up.look_up(&tx, scope, &set, want).await.unwrap();
+            assert!(Arc::ptr_eq(&again, &named), "it is known");
+        }
+        assert_eq!(tx.statements(), before, "all of it without a statement");
+        assert!(tx.was_spared());
+        for (most, is_spared) in [(12, true), (11, false)] {
+            let tx = world.tx();
+            let told = tell(&tx, scope, &set, Some(most), &Answers::default()).await;
+            let told = told.unwrap().expect("columns tell it");
+            assert_eq!(told.size, 12);
+            assert_eq!(told.members.is_some(), is_spared);
+            assert_eq!(tx.was_spared(), is_spared, "the database reads the rule");
+        }
+    });
+}
+
 /// Segments whose conditions are told by rows of other tables, by lists, by comments, and by each other.
 async fn segments_of_related_rows(api: &Api, prefix: &str) {
     let by_program = json!({ "metric": { "metric": "ACTIONS", "atLeast": 1,
@@ -327,7 +368,7 @@ async fn segments_of_related_rows(api: &Api, prefix: &str) {
         first.get_or_insert(id);
     }
     let named = json!({ "users": { "and": [ { "segment": { "in": [first.unwrap()] } },
-        { "metric": { "metric": "REWARD", "currency": "USD", "atLeast": 0.5, "period": { "last": { "count": 30, "unit": "DAY" } } } } ] } });
+        { "metric": { "metric": "REWARD", "currency": "USD", "atLeast": "0.5", "period": { "last": { "count": 30, "unit": "DAY" } } } } ] } });
     id_of(api, &format!("{prefix} named"), named).await;
 }
 
@@ -370,7 +411,8 @@ fn what_does_not_change_over_time_is_asked_once() {
 
         // What is measured by the database alone is its own as a whole, as soon as there are several moments.
         let comment = json!({ "metric": { "metric": "ACTIONS", "atLeast": 1, "actions": { "comment": { "isNull": false } } } });
-        let rule = json!({ "users": { "and": [ { "clickCountry": { "isNull": false } }, comment ] } });
+        let rule =
+            json!({ "users": { "and": [ { "clickCountry": { "isNull": false } }, comment ] } });
         id_of(&api, "comments", rule).await;
         let (expected, _) = trends(&by_sql, 60, "").await;
         let (found, many) = trends(&api, 60, "").await;
