@@ -6,20 +6,36 @@ use crate::domain::rule::{Named, Refers, SegmentSet, SetOf};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Instant;
 use crate::store::ReadTx;
-use crate::store::columns::rules;
+use crate::store::columns::rules::{self, Answers};
 use futures::future::{BoxFuture, FutureExt as _};
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many members a request may look up: 32 MiB of ids. The rules of what goes beyond are left to SQL.
+/// How many members a request keeps: 32 MiB of ids. The rules of what goes beyond are left to SQL.
 const ROOM: usize = 2_000_000;
 
-/// Segments whose members a request looked up, by their ids and moments.
+/// What somebody wants to know of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// How many members it has: none of them is kept for it.
+    Size,
+    /// Who they are.
+    Members,
+}
+
+impl Want {
+    fn is_met_by(self, known: &SegmentSet) -> bool {
+        self == Self::Size || known.members.is_some()
+    }
+}
+
+/// Segments that a request looked up, by their ids and moments.
 #[derive(Debug, Default)]
 pub struct LookedUp {
     sets: HashMap<(Uuid, Instant), Arc<SegmentSet>>,
     members: usize,
+    answers: Answers,
 }
 
 impl LookedUp {
@@ -42,7 +58,7 @@ impl LookedUp {
             }
         });
         for set in named.values_mut() {
-            *set = self.look_up(tx, scope, set).await?;
+            *set = self.look_up(tx, scope, set, Want::Members).await?;
         }
         refers.each(&mut |one| {
             if let Named::Defined(reference, _) = one
@@ -54,8 +70,9 @@ impl LookedUp {
         Ok(())
     }
 
-    /// A segment with its members, and those of all that it names, as far as columns tell: as many statements as its rules
-    /// have conditions that columns cannot test.
+    /// A segment with its size or its members, and with the members of all that it names, as far as columns tell. As many
+    /// statements as its rules have conditions that columns cannot test, whatever the number of moments; a rule that would
+    /// need more at a further moment is left to SQL there.
     ///
     /// # Errors
     /// When the database fails.
@@ -64,33 +81,57 @@ impl LookedUp {
         tx: &'a ReadTx,
         scope: ReadScope,
         set: &'a Arc<SegmentSet>,
+        want: Want,
     ) -> BoxFuture<'a, Result<Arc<SegmentSet>>> {
         async move {
             let SetOf::Rule { rule, at, zone } = &set.of else {
                 return Ok(Arc::clone(set));
             };
             let key = (set.id, *at);
-            if let Some(known) = self.sets.get(&key).filter(|_| !set.id.is_nil()) {
-                return Ok(Arc::clone(known));
-            }
-            let mut rule = rule.clone();
-            self.named(tx, scope, &mut rule).await?;
-            let mut found = SegmentSet {
-                of: SetOf::Rule {
-                    rule,
-                    at: *at,
-                    zone: *zone,
-                },
-                ..SegmentSet::clone(set)
+            let known = self.sets.get(&key).filter(|_| !set.id.is_nil()).cloned();
+            let mut found = match known {
+                Some(known) if known.size.is_none() || want.is_met_by(&known) => return Ok(known),
+                Some(known) if !self.has_room_for(&known) => {
+                    tx.note_left();
+                    return Ok(known);
+                }
+                Some(known) => SegmentSet::clone(&known),
+                None => {
+                    let mut rule = rule.clone();
+                    self.named(tx, scope, &mut rule).await?;
+                    SegmentSet {
+                        of: SetOf::Rule {
+                            rule,
+                            at: *at,
+                            zone: *zone,
+                        },
+                        ..SegmentSet::clone(set)
+                    }
+                }
             };
-            let room = ROOM.saturating_sub(self.members);
-            let members = rules::members(tx, scope, &found, room).await?;
-            self.members += members.as_ref().map_or(0, |members| members.ids().len());
-            found.members = members.map(Arc::new);
+            let room = self.room();
+            let most = (want == Want::Members).then_some(room);
+            let told = rules::tell(tx, scope, &found, most, &self.answers).await?;
+            if let Some(told) = told {
+                found.size = i64::try_from(told.size).ok();
+                self.members += told.members.as_ref().map_or(0, |all| all.ids().len());
+                found.members = told.members.map(Arc::new);
+            }
             let found = Arc::new(found);
             self.sets.insert(key, Arc::clone(&found));
             Ok(found)
         }
         .boxed()
+    }
+
+    /// How many members there is room for.
+    fn room(&self) -> usize {
+        ROOM.saturating_sub(self.members)
+    }
+
+    /// Whether the members of a segment whose size is known can be kept.
+    fn has_room_for(&self, known: &SegmentSet) -> bool {
+        let size = known.size.and_then(|size| usize::try_from(size).ok());
+        size.is_some_and(|size| size <= self.room())
     }
 }

@@ -341,6 +341,8 @@ pub struct SegmentSet {
     pub of: SetOf,
     /// Its members, where they were looked up: then nobody asks the rule.
     pub members: Option<Arc<MemberIds>>,
+    /// How many members it has, where they were counted, whether they were kept or not.
+    pub size: Option<i64>,
 }
 
 /// Who is in a segment at a moment.

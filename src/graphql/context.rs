@@ -16,7 +16,7 @@ use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
 use crate::access::keys::Administrator;
 use crate::analytics::built_in::{self, Parameters};
-use crate::analytics::members::LookedUp;
+use crate::analytics::members::{LookedUp, Want};
 use crate::analytics::traffic;
 use crate::domain::audit::Note;
 use crate::domain::error::Code;
@@ -278,13 +278,13 @@ impl RequestContext {
         Ok(looked_up.named(&self.tx, self.scope, refers).await?)
     }
 
-    /// A set with its members, where columns in memory tell them.
-    async fn with_members(&self, set: Arc<SegmentSet>) -> Result<Arc<SegmentSet>> {
+    /// A set with what is wanted of it, where columns in memory tell it.
+    async fn looked_up(&self, set: Arc<SegmentSet>, want: Want) -> Result<Arc<SegmentSet>> {
         let mut looked_up = self.looked_up.lock().await;
-        Ok(looked_up.look_up(&self.tx, self.scope, &set).await?)
+        Ok(looked_up.look_up(&self.tx, self.scope, &set, want).await?)
     }
 
-    /// Segments as of moments, one after the other: each of them at all moments.
+    /// Segments with their members as of moments, one after the other: each of them at all moments.
     ///
     /// # Errors
     /// When one is not there or too large, or the members of a built-in one cannot be looked up: that of the first.
@@ -294,18 +294,19 @@ impl RequestContext {
         ids: &[Uuid],
         moments: &[Moment],
     ) -> Result<Vec<Arc<SegmentSet>>> {
-        let each = self.sets_of_each(all, ids, moments).await;
+        let each = self.sets_of_each(all, ids, moments, Want::Members).await;
         let sets = each.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(sets.into_iter().flatten().collect())
     }
 
-    /// Each of some segments as of moments, or what is wrong with it, by its name: one that cannot be evaluated takes none
-    /// of the others along.
+    /// Each of some segments as of moments with what is wanted of it, or what is wrong with it, by its name: one that cannot
+    /// be evaluated takes none of the others along.
     pub async fn sets_of_each(
         &self,
         all: &Definitions,
         ids: &[Uuid],
         moments: &[Moment],
+        want: Want,
     ) -> Vec<Result<Vec<Arc<SegmentSet>>>> {
         let asked = |id: Uuid| {
             let mut asked = HashSet::new();
@@ -327,7 +328,8 @@ impl RequestContext {
                 };
                 let mut own = Vec::with_capacity(moments.len());
                 for moment in moments {
-                    own.push(self.with_members(all.set(*id, *moment, &found)?).await?);
+                    let set = all.set(*id, *moment, &found)?;
+                    own.push(self.looked_up(set, want).await?);
                 }
                 Ok(own)
             };
@@ -351,7 +353,8 @@ impl RequestContext {
         self.complete(&mut rule).await?;
         let asked = all.asked_by(&mut rule.clone(), moment);
         let found = self.found(asked).await?;
-        self.with_members(all.set_of(&rule, moment, &found)?).await
+        let set = all.set_of(&rule, moment, &found)?;
+        self.looked_up(set, Want::Members).await
     }
 
     /// Built-in segments as of a moment, as sets beside those that someone defined: each has a name for messages and an id

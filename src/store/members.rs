@@ -21,18 +21,21 @@ pub(super) const MAX_LISTED: usize = 500_000;
 /// How many sets one statement counts: SQLite takes 500 queries in one.
 const AT_ONCE: usize = 200;
 
-/// How many members each set has: none for those whose members were looked up, one statement for up to 200 others, as long as
-/// the values in them, and the members of built-in segments that they name, are few enough for one.
+/// How many members each set has: no statement for those whose members were looked up or counted, one for up to 200 others, as
+/// long as the values in them, and the members of built-in segments that they name, are few enough for one.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
 pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
-    let asked: Vec<&Arc<SegmentSet>> = sets.iter().filter(|set| set.members.is_none()).collect();
-    let mut counted = count(tx, &asked).await?.into_iter();
-    let size = |set: &Arc<SegmentSet>| match &set.members {
-        Some(members) => i64::try_from(members.ids().len()).unwrap_or(i64::MAX),
-        None => counted.next().unwrap_or_default(),
+    let known = |set: &SegmentSet| {
+        let members = set.members.as_ref();
+        let listed = members.and_then(|members| i64::try_from(members.ids().len()).ok());
+        listed.or(set.size)
     };
+    let asked: Vec<&Arc<SegmentSet>> = sets.iter().filter(|set| known(set).is_none()).collect();
+    let mut counted = count(tx, &asked).await?.into_iter();
+    let size =
+        |set: &Arc<SegmentSet>| known(set).unwrap_or_else(|| counted.next().unwrap_or_default());
     Ok(sets.iter().map(size).collect())
 }
 

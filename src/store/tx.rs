@@ -272,7 +272,7 @@ impl ReadTx {
     }
 
     /// Notes that the database has to look through facts, because columns cannot answer.
-    pub(super) fn note_left(&self) {
+    pub fn note_left(&self) {
         self.reading.left.fetch_add(1, Ordering::Relaxed);
     }
 

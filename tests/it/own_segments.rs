@@ -5,6 +5,7 @@ mod built_in;
 mod changes;
 mod everywhere;
 mod filters;
+mod from_columns;
 mod over_time;
 mod periods;
 mod stories;
@@ -14,7 +15,7 @@ use crate::support::drafts::{COUNTRIES, CURRENCIES, Shape, USERS, at, instant};
 use crate::support::naive_segment;
 use crate::support::queries::{self, Pools};
 use crate::support::world::{Facts, World, runtime};
-use actiongraph::analytics::members::LookedUp;
+use actiongraph::analytics::members::{LookedUp, Want};
 use actiongraph::domain::filter::{Filter, ProductTest, UserTest};
 use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::money::Currency;
@@ -259,7 +260,9 @@ async fn listed(world: &World, set: &Arc<SegmentSet>, inside: bool) -> BTreeSet<
 /// A set with its members, as far as columns tell them.
 async fn looked_up(world: &World, set: &Arc<SegmentSet>) -> Arc<SegmentSet> {
     let (tx, scope) = (world.tx(), world.read(0));
-    LookedUp::default().look_up(&tx, scope, set).await.unwrap()
+    let mut looked_up = LookedUp::default();
+    let found = looked_up.look_up(&tx, scope, set, Want::Members);
+    found.await.unwrap()
 }
 
 type Reasons = HashMap<Uuid, Explained>;

@@ -338,6 +338,7 @@ impl Definitions {
                 zone: moment.zone,
             },
             members: None,
+            size: None,
         }))
     }
 
@@ -355,6 +356,7 @@ impl Definitions {
                 subject: segment.subject,
                 of: SetOf::Frozen,
                 members: None,
+                size: None,
             };
             Some((id, Arc::new(set)))
         };
@@ -413,6 +415,7 @@ impl Definitions {
             subject: segment.subject,
             of,
             members: None,
+            size: None,
         }))
     }
 }

@@ -285,6 +285,7 @@ mod tests {
             subject,
             of: SetOf::Frozen,
             members: None,
+            size: None,
         })
     }
 

@@ -19,6 +19,7 @@ use super::Member;
 use super::report_words::TimeBucket;
 use super::segment_member::SegmentMemberConnection;
 use super::segment_trend::{SegmentPoint, stretches, trend_of};
+use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error};
 use crate::domain::rule;
 use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
@@ -236,7 +237,7 @@ impl Segment {
             let all = defined(self, request).await?;
             let load = |group: Arc<Group<rule::Segment>>| async move {
                 let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                sizes_of_each(request, &all, &ids, &[moment]).await
+                sizes_of_each(request, &all, (&ids, &[moment]), Want::Size).await
             };
             let sizes: Arc<Sizes> = self.batch("size", &moment, load).await?;
             let own = of(&sizes, self.key())?;
@@ -296,7 +297,13 @@ impl Segment {
             let request = request(ctx)?;
             let spans = stretches(request, (range, how), bucket)?;
             let all = defined(self, request).await?;
-            trend_of(self, request, &all, spans).await
+            // Who is in it at each moment is kept where it is asked for what they did, too.
+            let want = if ctx.look_ahead().field("metrics").exists() {
+                Want::Members
+            } else {
+                Want::Size
+            };
+            trend_of(self, request, &all, (spans, want)).await
         };
         Some(found.await)
     }
@@ -309,18 +316,20 @@ pub(super) fn of(sizes: &Sizes, id: Uuid) -> Result<Vec<i64>> {
     sizes.get(&id).cloned().unwrap_or_else(|| Ok(Vec::new()))
 }
 
-/// The sizes of segments at moments: one statement for all of them, and for each by itself where they do not fit into one.
-/// What is wrong with one of them is told of it alone.
+/// The sizes of segments at moments, or their members, if these are wanted, too. What columns in memory tell takes no
+/// statement but those of the conditions that they cannot test, once for all moments; the others are counted in one
+/// statement for up to 200 of them, each segment by itself where they do not fit. What is wrong with one of them is told of
+/// it alone.
 ///
 /// # Errors
 /// When the store fails.
 pub(super) async fn sizes_of_each(
     request: &RequestContext,
     all: &Definitions,
-    ids: &[Uuid],
-    moments: &[Moment],
+    (ids, moments): (&[Uuid], &[Moment]),
+    want: Want,
 ) -> Result<Sizes> {
-    let each = request.sets_of_each(all, ids, moments).await;
+    let each = request.sets_of_each(all, ids, moments, want).await;
     let fit: Vec<Arc<SegmentSet>> = each.iter().flatten().flatten().cloned().collect();
     let mut together = match members::sizes(&request.tx, &fit).await {
         Ok(sizes) => Some(sizes.into_iter()),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::report_words::TimeBucket;
 use super::sales::{Money, amounts};
 use super::segment::{Segment, Sizes, defined, of, sizes_of_each};
+use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::report::buckets::divide;
 use crate::domain::rule;
@@ -65,7 +66,8 @@ fn moments(request: &RequestContext, spans: &[Span]) -> Vec<Moment> {
     spans.iter().map(|span| request.moment(span.to)).collect()
 }
 
-/// The points of a segment: the sizes of all that were listed with it are counted together.
+/// The points of a segment, and who is in it at each of them, if that is wanted, too: the sizes of all that were listed with it
+/// are told together.
 ///
 /// # Errors
 /// When the segment cannot be evaluated, or the store fails.
@@ -73,13 +75,13 @@ pub async fn trend_of(
     segment: &Segment,
     request: &Arc<RequestContext>,
     all: &Arc<Definitions>,
-    spans: Arc<[Span]>,
+    (spans, want): (Arc<[Span]>, Want),
 ) -> Result<Vec<SegmentPoint>> {
     let load = |group: Arc<Group<rule::Segment>>| {
         let moments = moments(request, &spans);
         async move {
             let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-            sizes_of_each(request, all, &ids, &moments).await
+            sizes_of_each(request, all, (&ids, &moments), want).await
         }
     };
     let trends: Arc<Sizes> = segment.batch("trend", &spans, load).await?;
@@ -172,7 +174,9 @@ async fn metrics_of_each(
     spans: &[Span],
 ) -> Result<Metrics> {
     let moments = moments(request, spans);
-    let each = request.sets_of_each(all, ids, &moments).await;
+    let each = request
+        .sets_of_each(all, ids, &moments, Want::Members)
+        .await;
     let with_spans = |sets: &[Arc<SegmentSet>]| -> Vec<(Arc<SegmentSet>, Span)> {
         sets.iter().cloned().zip(spans.iter().copied()).collect()
     };

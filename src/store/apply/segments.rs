@@ -16,7 +16,7 @@ use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::definitions::{name_key, to_segment};
 use crate::store::sql::insert::{Conflict, insert};
-use crate::store::sql::segment::write_set;
+use crate::store::sql::segment::{table, write_set};
 use crate::store::tx::WriteTx;
 use check::{broken, check_change, check_name, check_rule, definitions};
 use entity::{segment, segment_use, segment_version};
@@ -404,7 +404,8 @@ async fn write_uses(
     insert(tx, &rows, Conflict::Fail).await.map(|_| ())
 }
 
-/// Writes who is in a set as the members of a frozen segment: one statement, so that nobody is read in between.
+/// Writes who is in a set as the members of a frozen segment: one statement, so that nobody is read in between. Members that
+/// were looked up before the lock was taken may be gone since: who is not there any more is no member.
 async fn take_members(
     tx: &WriteTx,
     publisher: PublisherId,
@@ -420,9 +421,14 @@ async fn take_members(
     let mut members = tx.sql();
     write_set(set, &mut members);
     let mut sql = tx.sql();
-    sql.push("INSERT INTO segment_members (publisher_id, segment_id, member_id) SELECT f.publisher_id, f.id, s.id FROM (")
+    sql.push("INSERT INTO segment_members (publisher_id, segment_id, member_id) SELECT f.publisher_id, f.id, x.id FROM (")
         .append(&members)
-        .push(") s CROSS JOIN segments f WHERE f.publisher_id = ")
+        .push(&format!(
+            ") s JOIN {} x ON x.id = s.id AND x.publisher_id = ",
+            table(set.subject)
+        ))
+        .bind(publisher.0)
+        .push(" CROSS JOIN segments f WHERE f.publisher_id = ")
         .bind(publisher.0)
         .push(" AND f.id = ")
         .bind(id);

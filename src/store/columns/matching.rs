@@ -7,7 +7,9 @@ use super::super::listing::column;
 use super::super::sql::Sql;
 use super::super::sql::filter::{Condition, write_filter};
 use super::super::tx::ReadTx;
+use super::answers::Look;
 use super::chunk::Chunk;
+use super::marks::Marks;
 use super::names::{Directory, Names};
 use super::snapshot::{Snapshot, is_declined};
 use crate::domain::action::{ActionType, Status};
@@ -21,6 +23,7 @@ use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
 use futures::future::{BoxFuture, FutureExt as _};
+use sea_orm::QueryResult;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -56,7 +59,7 @@ impl Named {
 #[derive(Clone, Debug)]
 enum Test {
     /// The number of its name is one of these.
-    Named(Named, Vec<bool>),
+    Named(Named, Arc<Marks>),
     /// A value of its own.
     Value(ActionField, Op),
     /// Its cart.
@@ -66,19 +69,15 @@ enum Test {
 /// A condition on a cart item.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    Product(Vec<bool>),
-    Category(Vec<bool>),
+    Product(Arc<Marks>),
+    Category(Arc<Marks>),
     Value(ItemField, Op),
-}
-
-pub(super) fn is_in(set: &[bool], place: usize) -> bool {
-    set.get(place).copied().unwrap_or(false)
 }
 
 impl Test {
     fn holds(&self, chunk: &Chunk, place: usize) -> bool {
         match self {
-            Self::Named(column, set) => is_in(set, column.of(chunk, place)),
+            Self::Named(column, set) => set.has(column.of(chunk, place)),
             Self::Value(field, op) => op.holds(&value(*field, chunk, place)),
             Self::Items(quantifier, filter) => {
                 let passes = |item: usize| filter.matches(&|test: &Item| test.holds(chunk, item));
@@ -96,8 +95,8 @@ impl Test {
 impl Item {
     fn holds(&self, chunk: &Chunk, item: usize) -> bool {
         match self {
-            Self::Product(set) => is_in(set, chunk.product(item)),
-            Self::Category(set) => is_in(set, chunk.category(item)),
+            Self::Product(set) => set.has(chunk.product(item)),
+            Self::Category(set) => set.has(chunk.category(item)),
             Self::Value(field, op) => op.holds(&match field {
                 ItemField::Amount => Value::Int(chunk.item_amount(item)),
                 ItemField::Reward => Value::Int(chunk.item_reward(item)),
@@ -151,24 +150,10 @@ impl Matching {
         filter: &Filter<ActionTest>,
         without_declined: bool,
     ) -> Result<Option<Self>> {
-        let Some(snapshot) = super::snapshot(tx, scope).await? else {
-            tx.note_left();
+        let Some(asking) = Asking::of(tx, scope, None).await? else {
             return Ok(None);
         };
-        let asking = Asking {
-            tx,
-            scope,
-            snapshot: &snapshot,
-        };
-        let filter = asking.tree(filter, &|test| asking.action(test)).await?;
-        let is_all = matches!(&filter, Filter::All(parts) if parts.is_empty());
-        Ok(Some(Self {
-            filter,
-            is_all,
-            snapshot,
-            without_declined,
-            items: None,
-        }))
+        asking.matching(filter, without_declined).await.map(Some)
     }
 
     /// Looks at these cart items alone.
@@ -254,11 +239,48 @@ impl OfId {
 /// Who looks up what a filter needs.
 pub(super) struct Asking<'a> {
     pub tx: &'a ReadTx,
-    pub scope: ReadScope,
-    pub snapshot: &'a Arc<Snapshot>,
+    scope: ReadScope,
+    pub snapshot: Arc<Snapshot>,
+    /// What was said before, of a rule.
+    look: Option<&'a Look<'a>>,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    /// For the facts that a transaction sees; nothing where there are no columns of them, which is noted.
+    pub(super) async fn of(
+        tx: &'a ReadTx,
+        scope: ReadScope,
+        look: Option<&'a Look<'a>>,
+    ) -> Result<Option<Self>> {
+        let snapshot = super::snapshot(tx, scope).await?;
+        if snapshot.is_none() {
+            tx.note_left();
+        }
+        Ok(snapshot.map(|snapshot| Self {
+            tx,
+            scope,
+            snapshot,
+            look,
+        }))
+    }
+
+    /// The facts that pass a filter, whenever they were.
+    pub(super) async fn matching(
+        &self,
+        filter: &Filter<ActionTest>,
+        without_declined: bool,
+    ) -> Result<Matching> {
+        let filter = self.tree(filter, &|test| self.action(test)).await?;
+        let is_all = matches!(&filter, Filter::All(parts) if parts.is_empty());
+        Ok(Matching {
+            filter,
+            is_all,
+            snapshot: Arc::clone(&self.snapshot),
+            without_declined,
+            items: None,
+        })
+    }
+
     /// The same tree of other tests.
     pub(super) fn tree<'f, T: Sync, U: Send>(
         &'f self,
@@ -320,7 +342,7 @@ impl Asking<'_> {
     }
 
     /// The numbers of the users that pass a filter.
-    pub(super) async fn users(&self, filter: &Filter<UserTest>) -> Result<Vec<bool>> {
+    pub(super) async fn users(&self, filter: &Filter<UserTest>) -> Result<Arc<Marks>> {
         let of = |test: &UserTest| match test {
             UserTest::Field(UserField::Id, op) => Some(by(op)),
             UserTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
@@ -332,7 +354,7 @@ impl Asking<'_> {
     }
 
     /// The numbers of the products that pass a filter.
-    pub(super) async fn products(&self, filter: &Filter<ProductTest>) -> Result<Vec<bool>> {
+    pub(super) async fn products(&self, filter: &Filter<ProductTest>) -> Result<Arc<Marks>> {
         let of = |test: &ProductTest| match test {
             ProductTest::Field(ProductField::Id, op) => Some(by(op)),
             ProductTest::BuiltIn(built_in) => built_in.members.clone().map(OfId::Listed),
@@ -375,7 +397,7 @@ impl Asking<'_> {
                 let words = Status::ALL
                     .iter()
                     .map(|word| op.holds(&word.as_str().into()));
-                (Named::Status, words.collect())
+                (Named::Status, words.collect::<Marks>())
             }
             ActionField::ActionType => {
                 let words = ActionType::ALL
@@ -386,19 +408,28 @@ impl Asking<'_> {
             ActionField::Currency => {
                 let is =
                     |currency: &crate::domain::money::Currency| op.holds(&currency.as_str().into());
-                (Named::Currency, names.currencies.which(missing, is))
+                (
+                    Named::Currency,
+                    names.currencies.which(missing, is).into_iter().collect(),
+                )
             }
             ActionField::Country => {
                 let is = |code: &String| op.holds(&code.as_str().into());
-                (Named::Country, names.countries.which(missing, is))
+                (
+                    Named::Country,
+                    names.countries.which(missing, is).into_iter().collect(),
+                )
             }
             ActionField::Device => {
                 let is = |word: &String| op.holds(&word.as_str().into());
-                (Named::Device, names.devices.which(missing, is))
+                (
+                    Named::Device,
+                    names.devices.which(missing, is).into_iter().collect(),
+                )
             }
             _ => return Test::Value(field, op.clone()),
         };
-        Test::Named(column, set)
+        Test::Named(column, Arc::new(set))
     }
 
     /// The numbers of the rows of a table that pass a filter; none for a missing row, which fails every filter. Where it
@@ -409,24 +440,26 @@ impl Asking<'_> {
         filter: &Filter<T>,
         id_test: impl Fn(&T) -> Option<OfId> + Send,
         names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Vec<bool>> {
+    ) -> Result<Arc<Marks>> {
         if !filter.mentions(&|test: &T| id_test(test).is_none()) {
             let is = |id: &Uuid| {
                 filter.matches(&|test: &T| id_test(test).is_some_and(|test| test.holds(id)))
             };
-            return Ok(names(&self.snapshot.names()).which(false, is));
+            let which = names(&self.snapshot.names()).which(false, is);
+            return Ok(Arc::new(which.into_iter().collect()));
         }
         self.listed(table, |sql| write_filter(filter, "x", sql), names)
             .await
     }
 
-    /// The numbers of the rows `x` of a table that satisfy what is written of them: one statement.
+    /// The numbers of the rows `x` of a table that satisfy what is written of them: one statement, unless it was asked
+    /// before. Nobody, where it must not be asked any more.
     pub(super) async fn listed(
         &self,
         table: &str,
         write: impl FnOnce(&mut Sql),
         names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Vec<bool>> {
+    ) -> Result<Arc<Marks>> {
         let mut sql = self.tx.sql();
         sql.push(&format!(
             "SELECT x.id FROM {table} x WHERE x.publisher_id = "
@@ -434,16 +467,34 @@ impl Asking<'_> {
         .bind(self.scope.publisher().0);
         sql.push(" AND ");
         write(&mut sql);
+        // Lists of ids are those of segments: others at every moment, and long.
+        let kept = self.look.filter(|_| sql.ids() == 0);
+        let kept = kept.map(|look| (look, sql.whole()));
+        let known = kept.as_ref().and_then(|(look, whole)| look.find(whole));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        if self.look.is_some_and(|look| !look.may_ask()) {
+            return Ok(Arc::default());
+        }
         let rows = self.tx.rows(sql).await?;
+        let marks = Arc::new(self.marked(&rows, names)?);
+        if let Some((look, whole)) = kept {
+            look.keep(whole, &marks);
+        }
+        Ok(marks)
+    }
+
+    /// The numbers of the rows that were found.
+    fn marked(&self, rows: &[QueryResult], names: fn(&Directory) -> &Names<Uuid>) -> Result<Marks> {
         let directory = self.snapshot.names();
         let names = names(&directory);
-        let mut set = vec![false; names.room()];
-        for row in &rows {
-            let place = names.find(&column(row, "id")?);
-            if let Some(is) = place.and_then(|place| set.get_mut(place)) {
-                *is = true;
+        let mut marks = Marks::none(names.room());
+        for row in rows {
+            if let Some(number) = names.find(&column(row, "id")?) {
+                marks.put(number);
             }
         }
-        Ok(set)
+        Ok(marks)
     }
 }

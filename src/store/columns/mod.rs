@@ -11,9 +11,11 @@
 //! The first question about a publisher that is worth it asks for its columns and is answered by SQL; a worker reads
 //! them in meanwhile ([`Columns::build_next`]).
 
+mod answers;
 pub mod buyers;
 mod chunk;
 mod load;
+mod marks;
 mod matching;
 mod names;
 pub mod report;
@@ -21,6 +23,7 @@ pub mod rules;
 pub mod sales;
 pub mod segments;
 mod snapshot;
+mod summing;
 
 use super::connect::Store;
 use super::state::state;

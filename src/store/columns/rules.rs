@@ -2,17 +2,21 @@
 //!
 //! Each condition becomes a mark for every number of the directory of users or products: what is measured in one pass over
 //! the facts, what stands in other rows by SQL. Who has no fact is in no column, so a rule that can let such in is left to
-//! the database.
+//! the database, and nobody without a fact is let in here, whatever the conditions say of them.
+
+pub use super::answers::Answers;
 
 use super::super::members::{Explained, Measured};
+use super::super::sql::Sql;
 use super::super::sql::filter::Condition as Write;
 use super::super::sql::segment::{Place, table, write_condition};
 use super::super::tx::ReadTx;
-use super::chunk::{Chunk, index};
-use super::matching::{Asking, Matching, is_in};
+use super::answers::Look;
+use super::marks::Marks;
+use super::matching::{Asking, Matching};
 use super::names::{Directory, Names};
 use super::snapshot::Snapshot;
-use crate::domain::action::Status;
+use super::summing::Summing;
 use crate::domain::columns::{can_measure, can_tell};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{Filter, Op, ProductTest, UserTest, Value};
@@ -20,34 +24,53 @@ use crate::domain::rule::{
     Condition, Measure, MemberIds, Metric, Rank, Rule, SegmentSet, SetOf, Subject, Take, Threshold,
 };
 use crate::domain::scope::ReadScope;
-use crate::domain::time::{DAY_US, Instant, Span, Zone};
+use crate::domain::time::{Instant, Span, Zone};
 use futures::future::{BoxFuture, FutureExt as _};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Who a rule lets in; nothing where it measures nothing, where it can let in who has no fact, where there are no columns,
-/// and where these are more than `most`. As many statements as it has conditions that columns cannot test.
+/// Who a rule lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// How many.
+    pub size: usize,
+    /// Who, where that was asked for and they are no more than was allowed.
+    pub members: Option<MemberIds>,
+}
+
+/// Who a rule lets in, and of up to `most` of them, if that is asked for, which; nothing where it measures nothing, where it
+/// can let in who has no fact, and where there are no columns. As many statements as it has conditions that columns cannot
+/// test, for all moments of the rule together: nothing is told of a further moment at which the database would have to be
+/// asked again.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn members(
+pub async fn tell(
     tx: &ReadTx,
     scope: ReadScope,
     set: &SegmentSet,
-    most: usize,
-) -> Result<Option<MemberIds>> {
-    let Some(ready) = Ready::of(tx, scope, set).await? else {
+    most: Option<usize>,
+    answers: &Answers,
+) -> Result<Option<Told>> {
+    let SetOf::Rule { at, .. } = &set.of else {
         return Ok(None);
     };
-    let found = tokio::task::spawn_blocking(move || ready.members());
-    let found = found.await.map_err(Error::internal)?;
-    let fits = found.ids().len() <= most;
-    if !fits {
+    let look = answers.look(set.id, *at);
+    let Some(ready) = Ready::of(tx, scope, set, Some(&look)).await? else {
+        return Ok(None);
+    };
+    if look.has_missed() {
+        tx.note_left();
+        return Ok(None);
+    }
+    let told = tokio::task::spawn_blocking(move || ready.tell(most));
+    let told = told.await.map_err(Error::internal)?;
+    if most.is_some() && told.members.is_none() {
         tx.note_left();
     }
-    Ok(fits.then_some(found))
+    Ok(Some(told))
 }
 
 /// What the conditions of a rule say of some members; nothing likewise, where one of them has no fact, and where a condition
@@ -64,7 +87,7 @@ pub async fn explain(
     if !matches!(&set.of, SetOf::Rule { rule, .. } if can_tell(rule)) {
         return Ok(None);
     }
-    let Some(ready) = Ready::of(tx, scope, set).await? else {
+    let Some(ready) = Ready::of(tx, scope, set, None).await? else {
         return Ok(None);
     };
     let ids = ids.to_vec();
@@ -77,15 +100,17 @@ struct Ready {
     snapshot: Arc<Snapshot>,
     subject: Subject,
     at: Instant,
+    /// How many numbers there were when it was made ready: the facts name no other. Who came since has none.
+    room: usize,
     tree: Filter<Test>,
 }
 
 /// A condition.
 enum Test {
     /// The numbers that satisfy it.
-    Known(Vec<bool>),
-    /// The click country of the latest of these actions.
-    Country(Op, Matching),
+    Known(Arc<Marks>),
+    /// The click country of the latest of these actions is one of these, by the numbers of countries, 0 for none.
+    Country(Marks, Matching),
     /// A bound on what a gauge shows.
     Threshold(Threshold, Gauge),
     /// A place among what a gauge shows.
@@ -95,47 +120,55 @@ enum Test {
 /// Something to be measured.
 struct Gauge {
     matching: Matching,
-    measure: Measure,
+    metric: Metric,
+    /// The number of the currency that alone counts; one that no fact has, for one that none is in.
+    currency: Option<usize>,
+    /// Whether cart items are measured, not whole actions.
+    of_items: bool,
     span: Span,
 }
 
-/// What a condition says of every number.
-struct Said {
-    holds: Vec<bool>,
-    measured: All,
+/// What a condition shows of a number, beside whether it holds.
+enum Shown {
+    Value(i64),
+    Place(i64, i64),
+    /// By the number of the country, 0 for an action without one.
+    Country(usize),
 }
 
-/// What was measured of every number; nothing of those of whom there is nothing to be measured.
-enum All {
-    Nothing,
-    Values(Vec<Option<i64>>),
-    Places(HashMap<usize, (i64, i64)>),
-    /// By the numbers of the countries, 0 for an action without one.
-    Countries(Vec<Option<usize>>),
+/// What conditions say of some numbers, in the order of the conditions: for who asks why.
+#[derive(Default)]
+struct Heard(Vec<(usize, Vec<(bool, Option<Shown>)>)>);
+
+impl Heard {
+    fn hear(&mut self, marks: &Marks, shown: impl Fn(usize) -> Option<Shown>) {
+        for (number, said) in &mut self.0 {
+            said.push((marks.has(*number), shown(*number)));
+        }
+    }
 }
 
 impl Ready {
-    async fn of(tx: &ReadTx, scope: ReadScope, set: &SegmentSet) -> Result<Option<Self>> {
+    async fn of(
+        tx: &ReadTx,
+        scope: ReadScope,
+        set: &SegmentSet,
+        look: Option<&Look<'_>>,
+    ) -> Result<Option<Self>> {
         let SetOf::Rule { rule, at, zone } = &set.of else {
             return Ok(None);
         };
         if !rule.is_measured() {
             return Ok(None);
         }
-        let snapshot = if rule.may_hold_of_nothing() {
-            None
-        } else {
-            super::snapshot(tx, scope).await?
-        };
-        let Some(snapshot) = snapshot else {
+        if rule.may_hold_of_nothing() {
             tx.note_left();
             return Ok(None);
+        }
+        let Some(asking) = Asking::of(tx, scope, look).await? else {
+            return Ok(None);
         };
-        let asking = Asking {
-            tx,
-            scope,
-            snapshot: &snapshot,
-        };
+        let room = named(set.subject, &asking.snapshot.names()).room();
         let preparing = Preparing {
             asking: &asking,
             place: Place::of(set, *at, *zone),
@@ -148,108 +181,138 @@ impl Ready {
         Ok(Some(Self {
             subject: set.subject,
             at: *at,
+            room,
             tree,
-            snapshot: Arc::clone(&snapshot),
+            snapshot: asking.snapshot,
         }))
     }
 
-    fn members(&self) -> MemberIds {
-        let names = self.snapshot.names();
-        let marks = self.marks(&self.tree, &names, &mut Vec::new());
-        let all = named(self.subject, &names);
-        let inside = (1..marks.len()).filter(|number| is_in(&marks, *number));
-        MemberIds::new(
-            inside
-                .filter_map(|number| all.name(number).copied())
-                .collect(),
-        )
+    fn tell(&self, most: Option<usize>) -> Told {
+        let mut marks = self.marks(&self.tree, &mut Heard::default());
+        marks.keep(&self.seen());
+        let size = marks.count();
+        let members = most.filter(|most| size <= *most).map(|_| {
+            let names = self.snapshot.names();
+            let all = named(self.subject, &names);
+            let ids = marks
+                .numbers()
+                .filter_map(|number| all.name(number).copied());
+            MemberIds::new(ids.collect())
+        });
+        Told { size, members }
+    }
+
+    /// Who has a fact before the moment. Those whom the names tell beside are gone from the database, or came to it since.
+    fn seen(&self) -> Marks {
+        let mut seen = Marks::none(self.room);
+        let to = self.at.micros();
+        let mut see = |number: usize| {
+            if number > 0 {
+                seen.put(number);
+            }
+        };
+        for (chunk, is_inside) in self.snapshot.between(i64::MIN, to) {
+            for place in 0..chunk.len() {
+                if !is_inside && chunk.at(place) >= to {
+                    continue;
+                }
+                match self.subject {
+                    Subject::Users => see(chunk.user(place)),
+                    Subject::Products => {
+                        chunk.items(place).for_each(|item| see(chunk.product(item)))
+                    }
+                }
+            }
+        }
+        seen
     }
 
     fn explain(&self, ids: &[Uuid]) -> Option<HashMap<Uuid, Explained>> {
+        let numbers: Option<Vec<(usize, Vec<_>)>> = {
+            let names = self.snapshot.names();
+            let all = named(self.subject, &names);
+            let number = |id| all.find(id).filter(|number| *number < self.room);
+            let numbers = ids.iter().map(number);
+            numbers.map(|number| Some((number?, Vec::new()))).collect()
+        };
+        let mut heard = Heard(numbers?);
+        self.marks(&self.tree, &mut heard);
         let names = self.snapshot.names();
-        let all = named(self.subject, &names);
-        let numbers: Option<Vec<usize>> = ids.iter().map(|id| all.find(id)).collect();
-        let mut said = Vec::new();
-        self.marks(&self.tree, &names, &mut said);
-        let explained = numbers?.into_iter().map(|number| Explained {
-            holds: said.iter().map(|said| is_in(&said.holds, number)).collect(),
-            measured: said
-                .iter()
-                .map(|said| said.measured.of(number, &names))
-                .collect(),
+        let measured = |shown: Shown| match shown {
+            Shown::Value(value) => Measured::Value(value),
+            Shown::Place(value, place) => Measured::Place(value, place),
+            Shown::Country(number) => Measured::Country(names.countries.name(number).cloned()),
+        };
+        let explained = heard.0.into_iter().map(|(_, said)| {
+            let said = said.into_iter();
+            let (holds, measured) = said
+                .map(|(holds, shown)| (holds, shown.map(measured)))
+                .unzip();
+            Explained { holds, measured }
         });
         Some(ids.iter().copied().zip(explained).collect())
     }
 
-    /// For each number whether it satisfies a tree; what its conditions say is added to `said`, in their order.
-    fn marks(&self, tree: &Filter<Test>, names: &Directory, said: &mut Vec<Said>) -> Vec<bool> {
-        let room = named(self.subject, names).room();
-        let mut parts = |parts: &[Filter<Test>], start: bool, add: fn(bool, bool) -> bool| {
-            let mut marks = vec![start; room];
-            for part in parts {
-                let others = self.marks(part, names, said);
-                for (mark, other) in marks.iter_mut().zip(others) {
-                    *mark = add(*mark, other);
-                }
-            }
-            marks
-        };
+    /// For each number whether it satisfies a tree. What is measured for one condition is forgotten before the next.
+    fn marks(&self, tree: &Filter<Test>, heard: &mut Heard) -> Marks {
         match tree {
-            Filter::All(all) => parts(all, true, |one, other| one && other),
-            Filter::Any(any) => parts(any, false, |one, other| one || other),
+            Filter::All(parts) => {
+                let mut marks = Marks::all(self.room);
+                for part in parts {
+                    marks.keep(&self.marks(part, heard));
+                }
+                marks
+            }
+            Filter::Any(parts) => {
+                let mut marks = Marks::none(self.room);
+                for part in parts {
+                    marks.add(&self.marks(part, heard));
+                }
+                marks
+            }
             Filter::Not(part) => {
-                let mut marks = self.marks(part, names, said);
-                marks.iter_mut().for_each(|mark| *mark = !*mark);
+                let mut marks = self.marks(part, heard);
+                marks.flip();
                 marks
             }
-            Filter::Test(test) => {
-                let mut own = self.say(test, names, room);
-                // Names may have come since a list was made: nobody of them is on it.
-                own.holds.resize(room, false);
-                let marks = own.holds.clone();
-                said.push(own);
-                marks
-            }
+            Filter::Test(test) => self.say(test, heard),
         }
     }
 
-    fn say(&self, test: &Test, names: &Directory, room: usize) -> Said {
+    fn say(&self, test: &Test, heard: &mut Heard) -> Marks {
         match test {
-            Test::Known(holds) => Said {
-                holds: holds.clone(),
-                measured: All::Nothing,
-            },
-            Test::Country(op, matching) => {
-                let latest = self.countries(matching, room);
-                let holds = |country: &Option<usize>| match country {
-                    Some(country) => op.holds(&match names.countries.name(*country) {
-                        Some(code) => code.as_str().into(),
-                        None => Value::Null,
-                    }),
-                    None => false,
-                };
-                Said {
-                    holds: latest.iter().map(holds).collect(),
-                    measured: All::Countries(latest),
-                }
+            Test::Known(known) => {
+                heard.hear(known, |_| None);
+                let mut marks = Marks::none(self.room);
+                marks.add(known);
+                marks
+            }
+            Test::Country(countries, matching) => {
+                let latest = self.countries(matching);
+                let of = |number: usize| latest.get(number).copied().flatten();
+                let holds = |country: &Option<usize>| countries.has(country.unwrap_or(0));
+                let marks = latest.iter().map(holds).collect();
+                heard.hear(&marks, |number| of(number).map(Shown::Country));
+                marks
             }
             Test::Threshold(threshold, gauge) => {
-                let values = self.values(gauge, names, room);
-                let of_nothing = gauge.measure.metric.is_zero_of_nothing() && threshold.holds(0);
+                let values = self.values(gauge);
+                let of_nothing = gauge.metric.is_zero_of_nothing() && threshold.holds(0);
                 let holds =
                     |value: &Option<i64>| value.map_or(of_nothing, |value| threshold.holds(value));
-                Said {
-                    holds: values.iter().map(holds).collect(),
-                    measured: All::Values(values),
-                }
+                let marks = values.iter().map(holds).collect();
+                let shown = |number: usize| values.get(number).copied()?.map(Shown::Value);
+                heard.hear(&marks, shown);
+                marks
             }
-            Test::Rank(rank, gauge) => self.ranked(rank, &self.values(gauge, names, room), names),
+            Test::Rank(rank, gauge) => self.ranked(rank, &self.values(gauge), heard),
         }
     }
 
-    /// The click country of the latest action of each number.
-    fn countries(&self, matching: &Matching, room: usize) -> Vec<Option<usize>> {
-        let mut latest: Vec<(i64, Uuid, Option<usize>)> = vec![(i64::MIN, Uuid::nil(), None); room];
+    /// The click country of the latest action of each number; nothing of a number without one.
+    fn countries(&self, matching: &Matching) -> Vec<Option<usize>> {
+        let mut latest: Vec<(i64, Uuid, Option<usize>)> =
+            vec![(i64::MIN, Uuid::nil(), None); self.room];
         let of_products = self.subject == Subject::Products;
         matching.each_counted(i64::MIN, self.at.micros(), |chunk, place| {
             let own = (chunk.at(place), chunk.id(place), Some(chunk.country(place)));
@@ -268,13 +331,15 @@ impl Ready {
     }
 
     /// Takes the first of a ranking, ties by id.
-    fn ranked(&self, rank: &Rank, values: &[Option<i64>], names: &Directory) -> Said {
-        let all = named(self.subject, names);
-        let mut order: Vec<(i64, Uuid, usize)> = values
-            .iter()
-            .enumerate()
-            .filter_map(|(number, value)| Some(((*value)?, *all.name(number)?, number)))
-            .collect();
+    fn ranked(&self, rank: &Rank, values: &[Option<i64>], heard: &mut Heard) -> Marks {
+        let mut order: Vec<(i64, Uuid, usize)> = {
+            let names = self.snapshot.names();
+            let all = named(self.subject, &names);
+            let values = values.iter().enumerate();
+            let ranked =
+                values.filter_map(|(number, value)| Some(((*value)?, *all.name(number)?, number)));
+            ranked.collect()
+        };
         if rank.is_largest {
             order.sort_unstable_by_key(|(value, id, _)| (Reverse(*value), *id));
         } else {
@@ -287,40 +352,39 @@ impl Ready {
                 (place - 1).saturating_mul(1_000_000) < many.saturating_mul(i64::from(percent))
             }
         };
-        let mut holds = vec![false; values.len()];
-        let mut places = HashMap::with_capacity(order.len());
+        let mut marks = Marks::none(self.room);
+        let mut places: HashMap<usize, (i64, i64)> = heard
+            .0
+            .iter()
+            .map(|(number, _)| (*number, (0, 0)))
+            .collect();
         for (place, (value, _, number)) in (1_i64..).zip(order) {
-            if let Some(mark) = holds.get_mut(number) {
-                *mark = is_taken(place);
+            if is_taken(place) {
+                marks.put(number);
             }
-            places.insert(number, (value, place));
+            if let Some(own) = places.get_mut(&number) {
+                *own = (value, place);
+            }
         }
-        Said {
-            holds,
-            measured: All::Places(places),
-        }
+        heard.hear(&marks, |number| {
+            let (value, place) = places.get(&number).filter(|(_, place)| *place > 0)?;
+            Some(Shown::Place(*value, *place))
+        });
+        marks
     }
 
     /// What a gauge shows of each number.
-    fn values(&self, gauge: &Gauge, names: &Directory, room: usize) -> Vec<Option<i64>> {
-        let measure = &gauge.measure;
-        let currency = match measure.currency {
-            Some(code) => match names.currencies.find(&code) {
-                Some(number) => Some(number),
-                None => return vec![None; room],
-            },
-            None => None,
-        };
+    fn values(&self, gauge: &Gauge) -> Vec<Option<i64>> {
         let of_products = self.subject == Subject::Products;
-        let of_items = of_products || measure.items.is_some();
-        let mut sums = Summing::new(measure.metric, room);
+        let mut sums = Summing::new(gauge.metric, self.room);
         let (from, to) = (gauge.span.from.micros(), gauge.span.to.micros());
         gauge.matching.each_counted(from, to, |chunk, place| {
+            let currency = gauge.currency;
             if currency.is_some_and(|currency| currency != chunk.currency(place)) {
                 return;
             }
-            sums.number += 1;
-            if !of_items {
+            sums.next();
+            if !gauge.of_items {
                 sums.add(chunk.user(place), chunk, (place, None));
                 return;
             }
@@ -346,23 +410,6 @@ fn named(subject: Subject, names: &Directory) -> &Names<Uuid> {
     }
 }
 
-impl All {
-    fn of(&self, number: usize, names: &Directory) -> Option<Measured> {
-        match self {
-            Self::Nothing => None,
-            Self::Values(values) => values.get(number).copied()?.map(Measured::Value),
-            Self::Places(places) => {
-                let (value, place) = places.get(&number)?;
-                Some(Measured::Place(*value, *place))
-            }
-            Self::Countries(countries) => {
-                let country = countries.get(number).copied()??;
-                Some(Measured::Country(names.countries.name(country).cloned()))
-            }
-        }
-    }
-}
-
 /// Who makes conditions ready.
 struct Preparing<'a> {
     asking: &'a Asking<'a>,
@@ -375,7 +422,7 @@ impl Preparing<'_> {
         async move {
             match condition {
                 Condition::Own(filter) => self.asking.users(filter).await.map(Test::Known),
-                other => self.test(other, |names| &names.users).await,
+                other => self.test(other).await,
             }
         }
         .boxed()
@@ -385,171 +432,70 @@ impl Preparing<'_> {
         async move {
             match condition {
                 Condition::Own(filter) => self.asking.products(filter).await.map(Test::Known),
-                other => self.test(other, |names| &names.products).await,
+                other => self.test(other).await,
             }
         }
         .boxed()
     }
 
     /// A condition: by columns, or by SQL where these cannot test it.
-    async fn test<T: Write + Sync>(
-        &self,
-        condition: &Condition<T>,
-        names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Test> {
-        let measure = match condition {
-            Condition::ClickCountry(op) => {
-                let (tx, scope) = (self.asking.tx, self.asking.scope);
-                let all = Filter::default();
-                let found = Matching::of(tx, scope, &all, true).await?;
-                return match found {
-                    Some(matching) => Ok(Test::Country(op.clone(), matching)),
-                    None => self.by_sql(condition, names).await,
-                };
-            }
-            Condition::Threshold(threshold) => &threshold.measure,
-            Condition::Rank(rank) => &rank.measure,
-            Condition::Own(_) | Condition::Members(_) => {
-                return self.by_sql(condition, names).await;
-            }
-        };
-        let Some(gauge) = self.gauge(measure).await? else {
-            self.asking.tx.note_left();
-            return self.by_sql(condition, names).await;
-        };
-        Ok(match condition {
-            Condition::Rank(rank) => Test::Rank(rank.clone(), gauge),
-            Condition::Threshold(threshold) => Test::Threshold(threshold.clone(), gauge),
-            _ => Test::Known(Vec::new()),
-        })
+    async fn test<T: Write + Sync>(&self, condition: &Condition<T>) -> Result<Test> {
+        match condition {
+            Condition::ClickCountry(op) => self.country(op).await,
+            Condition::Threshold(threshold) => match self.gauge(&threshold.measure).await? {
+                Some(gauge) => Ok(Test::Threshold(threshold.clone(), gauge)),
+                None => self.by_sql(condition).await,
+            },
+            Condition::Rank(rank) => match self.gauge(&rank.measure).await? {
+                Some(gauge) => Ok(Test::Rank(rank.clone(), gauge)),
+                None => self.by_sql(condition).await,
+            },
+            Condition::Own(_) | Condition::Members(_) => self.by_sql(condition).await,
+        }
     }
 
+    async fn country(&self, op: &Op) -> Result<Test> {
+        let matching = self.asking.matching(&Filter::default(), true).await?;
+        let names = self.asking.snapshot.names();
+        // Who has no action has no country, as has one whose latest action names none.
+        let countries = names.countries.which(op.holds(&Value::Null), |code| {
+            op.holds(&code.as_str().into())
+        });
+        Ok(Test::Country(countries.into_iter().collect(), matching))
+    }
+
+    /// A gauge; none where columns do not hold what is measured, which is noted.
     async fn gauge(&self, measure: &Measure) -> Result<Option<Gauge>> {
         if !can_measure(measure) {
+            self.asking.tx.note_left();
             return Ok(None);
         }
-        let (tx, scope) = (self.asking.tx, self.asking.scope);
-        let without_declined = measure.is_without_declined();
-        let found = Matching::of(tx, scope, &measure.actions, without_declined).await?;
-        let Some(mut matching) = found else {
-            return Ok(None);
-        };
+        let counted = measure.is_without_declined();
+        let mut matching = self.asking.matching(&measure.actions, counted).await?;
         if let Some(items) = &measure.items {
             matching.only_items(self.asking.items(items).await?);
         }
+        let currency = measure.currency.map(|code| {
+            let names = self.asking.snapshot.names();
+            names.currencies.find(&code).unwrap_or(usize::MAX)
+        });
         let (at, zone) = self.when;
         Ok(Some(Gauge {
             matching,
-            measure: measure.clone(),
+            metric: measure.metric,
+            currency,
+            of_items: self.place.subject == Subject::Products || measure.items.is_some(),
             span: measure.span(at, zone),
         }))
     }
 
-    async fn by_sql<T: Write>(
-        &self,
-        condition: &Condition<T>,
-        names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Test> {
-        let write = |sql: &mut super::super::sql::Sql| write_condition(condition, self.place, sql);
-        let subject = table(self.place.subject);
-        Ok(Test::Known(
-            self.asking.listed(subject, write, names).await?,
-        ))
-    }
-}
-
-/// What the facts of a number add up to.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    /// The last action that it was seen in; 0 where it was in none.
-    seen: u64,
-    value: i64,
-    /// Of a rate, what it is divided by.
-    base: i64,
-}
-
-/// A metric being summed up for all numbers.
-struct Summing {
-    metric: Metric,
-    sums: Vec<Sum>,
-    /// What is counted but once for each number, where that is not actions: UTC days, or users.
-    distinct: Vec<(u32, i64)>,
-    /// The action that is being added.
-    number: u64,
-}
-
-impl Summing {
-    fn new(metric: Metric, room: usize) -> Self {
-        Self {
-            metric,
-            sums: vec![Sum::default(); room],
-            distinct: Vec::new(),
-            number: 0,
-        }
-    }
-
-    /// Adds an action, or one of its items, to a number; 0 is nobody.
-    fn add(&mut self, number: usize, chunk: &Chunk, (place, item): (usize, Option<usize>)) {
-        let action = self.number;
-        let Some(sum) = self.sums.get_mut(number).filter(|_| number > 0) else {
-            return;
+    async fn by_sql<T: Write>(&self, condition: &Condition<T>) -> Result<Test> {
+        let write = |sql: &mut Sql| write_condition(condition, self.place, sql);
+        let names: fn(&Directory) -> &Names<Uuid> = match self.place.subject {
+            Subject::Users => |names| &names.users,
+            Subject::Products => |names| &names.products,
         };
-        let (is_new, is_first) = (sum.seen == 0, sum.seen != action);
-        sum.seen = action;
-        let status = || Status::ALL.get(chunk.status(place)).copied();
-        let is = |holds: fn(Status) -> bool| i64::from(is_first && status().is_some_and(holds));
-        let at = chunk.at(place);
-        let more = match self.metric {
-            Metric::Actions => i64::from(is_first),
-            Metric::Units => item.map_or_else(|| chunk.units(place), |item| chunk.item_units(item)),
-            Metric::OrderAmount => {
-                item.map_or_else(|| chunk.amount(place), |item| chunk.item_amount(item))
-            }
-            Metric::Reward => {
-                item.map_or_else(|| chunk.reward(place), |item| chunk.item_reward(item))
-            }
-            Metric::ApprovedActions => is(Status::counts_as_approved),
-            Metric::DeclinedActions => is(|status| status == Status::Declined),
-            Metric::ApprovalRate => {
-                sum.base += is(Status::is_processed);
-                is(Status::counts_as_approved)
-            }
-            Metric::DaysSinceLast | Metric::DaysSinceFirst if is_new => at,
-            Metric::DaysSinceLast => at.max(sum.value) - sum.value,
-            Metric::DaysSinceFirst => at.min(sum.value) - sum.value,
-            Metric::ActiveDays | Metric::Users => {
-                let distinct = match self.metric {
-                    Metric::Users => i64::try_from(chunk.user(place)).unwrap_or(0),
-                    _ => at / DAY_US,
-                };
-                if self.metric == Metric::ActiveDays || distinct > 0 {
-                    self.distinct
-                        .push((u32::try_from(number).unwrap_or(u32::MAX), distinct));
-                }
-                0
-            }
-        };
-        sum.value = sum.value.saturating_add(more);
-    }
-
-    /// What is shown of each number at a moment.
-    fn shown(mut self, at: Instant) -> Vec<Option<i64>> {
-        self.distinct.sort_unstable();
-        self.distinct.dedup();
-        for (number, _) in &self.distinct {
-            if let Some(sum) = self.sums.get_mut(index(*number)) {
-                sum.value += 1;
-            }
-        }
-        let metric = self.metric;
-        let shown = |sum: &Sum| match metric {
-            _ if sum.seen == 0 => None,
-            Metric::ApprovalRate => sum.value.saturating_mul(1_000_000).checked_div(sum.base),
-            Metric::DaysSinceLast | Metric::DaysSinceFirst => {
-                Some((at.micros() - sum.value) / DAY_US)
-            }
-            _ => Some(sum.value),
-        };
-        self.sums.iter().map(shown).collect()
+        let listed = self.asking.listed(table(self.place.subject), write, names);
+        listed.await.map(Test::Known)
     }
 }

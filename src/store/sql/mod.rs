@@ -169,6 +169,12 @@ impl Sql {
         &self.text
     }
 
+    /// The text with its values: the same for the same statement alone.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        format!("{} {:?}", self.text, self.values)
+    }
+
     /// How many values are bound so far.
     #[must_use]
     pub fn bound(&self) -> usize {

@@ -316,6 +316,7 @@ pub(crate) fn some_sets(publisher: PublisherId) -> Vec<Arc<SegmentSet>> {
                 zone: Zone::UTC,
             },
             members: None,
+            size: None,
         })
     });
     sets.collect()
