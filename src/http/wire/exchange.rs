@@ -20,13 +20,16 @@ use crate::http::turnstile::Pass;
 /// A request that is being answered.
 struct Exchange {
     line: Option<Rc<Line>>,
+    /// Its place among the operations. The framework asks a body for its end when all but a buffer of 32 KiB has gone to
+    /// the socket.
     pass: Option<Pass>,
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        drop(self.pass.take());
         if let Some(line) = &self.line {
-            line.end(self.pass.take());
+            line.end();
         }
     }
 }
@@ -70,7 +73,7 @@ impl Stream for Watched {
     }
 }
 
-/// Wraps everything else. A pass that was left with the request is kept until its answer has gone to the socket.
+/// Wraps everything else. A pass that was left with the request is kept until its answer is out.
 pub(super) async fn exchange<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,

@@ -6,7 +6,6 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::{LINGER, Rules};
-use crate::http::turnstile::Pass;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +40,6 @@ pub(super) struct Line {
     /// When the reader's alarm rings.
     rings: Cell<Duration>,
     task: RefCell<Option<Waker>>,
-    passes: RefCell<Vec<Pass>>,
 }
 
 impl Line {
@@ -59,7 +57,6 @@ impl Line {
             is_put_off: Cell::new(false),
             rings: Cell::new(Duration::ZERO),
             task: RefCell::new(None),
-            passes: RefCell::new(Vec::new()),
         }
     }
 
@@ -91,15 +88,14 @@ impl Line {
         self.is_body_open.set(false);
     }
 
-    /// All of an answer was handed over. A pass is kept until it has gone to the socket.
-    pub(super) fn end(&self, pass: Option<Pass>) {
+    /// All of an answer was handed over.
+    pub(super) fn end(&self) {
         // What comes of a body that nobody read to its end cannot be told from a head.
         let is_last = self.is_body_open() || self.turn() == Turn::Closing;
         self.turn
             .set(if is_last { Turn::Closing } else { Turn::Head });
         self.since.set(self.now());
         self.is_unsent.set(true);
-        self.passes.borrow_mut().extend(pass);
         self.rouse();
     }
 
@@ -108,7 +104,6 @@ impl Line {
         if !self.is_unsent.replace(false) {
             return;
         }
-        self.passes.borrow_mut().clear();
         if self.read.get() == 0 {
             self.since.set(self.now());
         }
@@ -195,7 +190,6 @@ impl Line {
 
     /// The connection is gone.
     pub(super) fn hang_up(&self) {
-        self.passes.borrow_mut().clear();
         // The task holds this line, so that it must not hold the task.
         *self.task.borrow_mut() = None;
     }

@@ -144,11 +144,11 @@ impl AsyncWrite for Socket {
 
 impl ActixStream for Socket {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<Result<Ready>> {
-        self.stream.poll_read_ready(cx)
+        ActixStream::poll_read_ready(&self.stream, cx)
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<Result<Ready>> {
-        self.stream.poll_write_ready(cx)
+        ActixStream::poll_write_ready(&self.stream, cx)
     }
 }
 
