@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 const ALIVE: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
 
+const SCHEMA: &str = "GET /schema.graphql HTTP/1.1\r\nHost: x\r\n\r\n";
+
 /// A connection, plain or under TLS.
 trait Wire: Read + Write + Send {
     fn socket(&self) -> &TcpStream;
@@ -216,7 +218,8 @@ async fn heads_in_pieces_and_requests_one_after_the_other_are_answered() {
         let mut wire = connected(&server, is_secret);
         // A head that begins in the packet in which the one before ends.
         let (first, second) = ALIVE.split_at(9);
-        wire.write_all(format!("{ALIVE}{first}").as_bytes()).unwrap();
+        wire.write_all(format!("{ALIVE}{first}").as_bytes())
+            .unwrap();
         assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
         wire.write_all(second.as_bytes()).unwrap();
         assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
@@ -238,7 +241,11 @@ async fn heads_in_pieces_and_requests_one_after_the_other_are_answered() {
         for _ in 0..60 {
             let (head, body) = one_answer(&mut *wire);
             assert!(head.starts_with("http/1.1 200"), "{head}");
-            assert!(String::from_utf8(body).unwrap().contains("\"slug\":\"one\""));
+            assert!(
+                String::from_utf8(body)
+                    .unwrap()
+                    .contains("\"slug\":\"one\"")
+            );
         }
     }
 }
@@ -349,13 +356,20 @@ async fn furnished(server: &Running) {
     let request = server.client.post(server.at("/import?wait=true"));
     let request = request.bearer_auth(&server.keys[0]);
     let body = json!({ "results": actions }).to_string();
-    let run: Value = request.body(body).send().await.unwrap().json().await.unwrap();
+    let run: Value = request
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(run["run"]["counts"]["inserted"], 1_500, "{run}");
 }
 
 /// A question with a long answer, as bytes of a request.
 fn long_question(server: &Running) -> String {
-    let texts: String = (0..90).map(|n| format!("a{n}: id ")).collect();
+    let texts: String = (0..70).map(|n| format!("a{n}: subid1 ")).collect();
     let body = json!({ "query": format!("{{ actions(first: 1500) {{ nodes {{ {texts} }} }} }}") });
     let body = body.to_string();
     format!(
@@ -365,7 +379,7 @@ fn long_question(server: &Running) -> String {
     )
 }
 
-const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\n";
+const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\nmax_document_repeats = 100\n";
 
 /// The head of a long answer, and how much of a body it announces: more than any system keeps for who does not read.
 fn begun(wire: &mut (impl Read + ?Sized)) -> usize {
@@ -379,7 +393,10 @@ fn begun(wire: &mut (impl Read + ?Sized)) -> usize {
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let (_, length) = head.split_once("content-length: ").unwrap();
     let length = length.lines().next().unwrap().trim().parse().unwrap();
-    assert!(length > 7_000_000, "{length} bytes are too few to get stuck");
+    assert!(
+        length > 7_000_000,
+        "{length} bytes are too few to get stuck"
+    );
     length
 }
 
@@ -405,57 +422,103 @@ async fn who_does_not_read_is_hung_up_on_and_only_then_others_come_in() {
     assert!(got < length, "{got} of {length} bytes were sent");
 }
 
+/// Also of answers that anybody may ask for.
 #[tokio::test]
-async fn under_tls_who_does_not_read_is_hung_up_on_too() {
-    let server = running(&format!("{}send_deadline_ms = 1000\n{LONG}", secrecy(true))).await;
-    let mut wire = secret(&server);
-    // The same text again and again: 40 times the schema is more than any system keeps.
-    let request = "GET /schema.graphql HTTP/1.1\r\nHost: x\r\n\r\n";
-    for _ in 0..40 {
-        wire.write_all(request.as_bytes()).unwrap();
-    }
-    // It is over when nothing comes any more from who could say something.
-    let mut last = plain(&server);
-    let is_gone = |socket: &TcpStream| {
-        socket.set_nonblocking(true).unwrap();
-        let error = socket.take_error().unwrap();
-        socket.set_nonblocking(false).unwrap();
-        error.is_some()
-    };
-    last.write_all(b"").unwrap();
-    while !is_gone(wire.socket()) {
-        // Whoever is reset learns it from what is sent.
-        if wire.sock.write_all(b"x").is_err() {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
+async fn who_asks_again_and_again_and_never_reads_is_hung_up_on() {
+    for is_secret in [false, true] {
+        let server = running(&(secrecy(is_secret) + "send_deadline_ms = 1000")).await;
+        let mut wire = connected(&server, is_secret);
+        // Forty times the schema is more than any system keeps.
+        wire.write_all(SCHEMA.repeat(40).as_bytes()).unwrap();
+        let hung_up = async {
+            // Who writes on learns that nobody is there.
+            while wire.write_all(ALIVE.as_bytes()).is_ok() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let hung_up = tokio::time::timeout(PATIENCE, hung_up).await;
+        hung_up.expect("it is still open");
     }
 }
 
-/// Slower than the time for one piece, but never silent for as long.
+/// Slower than the time for a piece that nobody takes, but never silent for as long.
 #[tokio::test]
 async fn who_reads_slowly_but_goes_on_gets_everything() {
+    const TIMES: usize = 150;
     for is_secret in [false, true] {
-        let server = running(&format!(
-            "{}{LONG}send_deadline_ms = 2000",
-            secrecy(is_secret)
-        ))
-        .await;
-        let slow = tokio::task::spawn_blocking(move || {
-            let mut wire = connected(&server, is_secret);
-            let request = "GET /schema.graphql HTTP/1.1\r\nHost: x\r\n\r\n".repeat(60);
-            wire.write_all(request.as_bytes()).unwrap();
-            let mut texts = Vec::new();
-            for number in 0..60 {
-                let (head, body) = one_answer(&mut *wire);
-                assert!(head.starts_with("http/1.1 200"), "{number}: {head}");
-                texts.push(body);
-                // In all three seconds, which is longer than nothing may be read.
-                let _ = wire.socket().set_read_timeout(Some(PATIENCE));
-                std::thread::park_timeout(Duration::from_millis(50));
-            }
-            assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
-        });
-        slow.await.unwrap();
+        let server = running(&(secrecy(is_secret) + "send_deadline_ms = 2000")).await;
+        let mut wire = connected(&server, is_secret);
+        wire.write_all(SCHEMA.repeat(TIMES).as_bytes()).unwrap();
+        let (_, first) = one_answer(&mut *wire);
+        for number in 1..TIMES {
+            let (head, body) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{number}: {head}");
+            assert_eq!(body, first, "{number}");
+            // In all three seconds.
+            tokio::time::sleep(PAUSE).await;
+        }
     }
+}
+
+/// What so many connections may cost, for each of them: 150 MB for 10,000 that are idle.
+const IDLE: u64 = 15_000;
+
+/// What one costs at most that sends as much of a head as it may.
+const HALF: u64 = 3 * 32_768;
+
+/// Memory of this process, which is also the server's, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let (_, line) = status.split_once("VmRSS:").unwrap();
+    let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    kib << 10
+}
+
+/// How many connections this process may hold both ends of, two thousand at most.
+fn many() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let (_, line) = limits.split_once("Max open files").unwrap();
+    let files = line.split_whitespace().next().unwrap().parse::<u64>();
+    (files.unwrap_or(u64::MAX).saturating_sub(200) / 2).min(2_000)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a figure for people, which nextest shows on request"
+)]
+#[tokio::test]
+async fn connections_that_do_nothing_cost_little() {
+    let server = running(
+        "max_connections_per_address = 0\nkeep_alive_seconds = 86400\nhead_deadline_ms = 600000",
+    )
+    .await;
+    let alive = |wire: &mut TcpStream| {
+        wire.write_all(ALIVE.as_bytes()).unwrap();
+        assert!(one_answer(wire).0.starts_with("http/1.1 200"));
+    };
+    // What is kept for good is there before.
+    for _ in 0..50 {
+        alive(&mut plain(&server));
+    }
+    let count = many();
+    let before = resident();
+    let mut idle: Vec<TcpStream> = (0..count).map(|_| plain(&server)).collect();
+    idle.iter_mut().for_each(alive);
+    let each = resident().saturating_sub(before) / count;
+    eprintln!("{count} connections that have had an answer: {each} bytes each");
+    assert!(each <= IDLE, "{each} bytes");
+    let half = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(32_000));
+    for wire in &mut idle {
+        wire.write_all(half.as_bytes()).unwrap();
+    }
+    // All of them were read when the last of each thread's was, which it says by answering.
+    for wire in idle.iter_mut().rev().take(50) {
+        wire.write_all(b"\r\nHost: x\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        wire.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 307");
+    }
+    let each = resident().saturating_sub(before) / count;
+    eprintln!("{count} connections with 32 kB of a head: {each} bytes each");
+    assert!(each <= HALF, "{each} bytes");
 }
