@@ -10,10 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{Bytes, Data};
-use actix_web::{App as Routes, HttpServer};
 
 use futures::future::{FusedFuture as _, FutureExt as _};
 
@@ -27,9 +24,11 @@ use crate::domain::report::ReportLimits;
 use crate::domain::scope::Publisher;
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::{self, DoorLimits, Engine, EngineOptions, Writing};
+use crate::http::health::Readiness;
 use crate::http::state::{HttpOptions, HttpState};
+use crate::http::tls;
 use crate::http::turnstile::Turnstile;
-use crate::http::{observe::observe, routes, tls};
+use crate::http::wire::{Serving, serve};
 use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
@@ -45,9 +44,6 @@ use crate::worker;
 use crate::worker::Upkeep;
 use crate::worker::sync::Measured;
 use tokio::sync::watch;
-
-/// How long the rest of a refused body is swallowed, so that its sender can read why.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// What is added to the time that requests have to finish, before the server ends with whatever is stuck.
 const GRACE: Duration = Duration::from_secs(3);
@@ -80,30 +76,25 @@ pub struct App {
     syncs: Vec<Sync>,
 }
 
-/// How connections are served.
-#[derive(Clone, Debug)]
-struct Serving {
-    workers: usize,
-    connections: usize,
-    head_deadline: Duration,
-    keep_alive: Duration,
-    shutdown: Duration,
-    tls: Option<TlsFiles>,
-}
-
-impl Serving {
-    fn of(settings: &Settings) -> Self {
-        let limits = &settings.limits;
-        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self {
-            workers: settings.workers.unwrap_or_else(processors),
-            connections: small(limits.max_connections),
-            head_deadline: Duration::from_millis(limits.head_deadline_ms),
-            keep_alive: Duration::from_secs(limits.keep_alive_seconds),
-            shutdown: settings.shutdown,
-            tls: settings.tls.clone(),
-        }
-    }
+/// How connections are served, by the settings; what is read of files is read now.
+fn serving(settings: &Settings, clock: &Clock) -> Result<Serving> {
+    let limits = &settings.limits;
+    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let head_deadline = Duration::from_millis(limits.head_deadline_ms);
+    let acceptor = |TlsFiles { certificate, key }| {
+        tls::acceptor(certificate, key, clock.clone(), head_deadline)
+    };
+    Ok(Serving {
+        workers: settings.workers.unwrap_or_else(processors),
+        connections: small(limits.max_connections),
+        connections_per_address: limits.max_connections_per_address,
+        head_deadline,
+        max_head: small(limits.max_head_bytes),
+        send_deadline: Duration::from_millis(limits.send_deadline_ms),
+        keep_alive: Duration::from_secs(limits.keep_alive_seconds),
+        shutdown: settings.shutdown,
+        tls: settings.tls.clone().map(acceptor).transpose()?,
+    })
 }
 
 fn small(limit: u64) -> usize {
@@ -156,6 +147,9 @@ fn engine_options(settings: &Settings) -> EngineOptions {
             operations: limits.max_concurrent_operations,
             operations_per_caller: limits.max_concurrent_operations_per_caller,
             connections: limits.max_connections,
+            connections_per_address: limits.max_connections_per_address,
+            head_bytes: limits.max_head_bytes,
+            send_ms: limits.send_deadline_ms,
         },
         reports: ReportLimits::default(),
         links: Arc::new(settings.links.clone()),
@@ -254,6 +248,7 @@ impl App {
     /// When the engine cannot be built or the port is gone.
     pub fn new(settings: &Settings, listener: TcpListener, parts: Parts) -> Result<Self> {
         let address = listener.local_addr().map_err(Error::internal)?;
+        let serving = serving(settings, &parts.clock)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
         let store = parts.store.with_columns(ColumnsOptions {
             max_bytes: settings.columns.max_bytes,
@@ -266,6 +261,7 @@ impl App {
                 settings.limits.max_concurrent_operations,
                 settings.limits.max_concurrent_operations_per_caller,
             ),
+            readiness: Readiness::default(),
             documents: trusted_documents(settings)?,
             keyring: Keyring::new(store.clone()),
             issuer: match &settings.jwt {
@@ -294,7 +290,7 @@ impl App {
                 aliases: Aliases::with(&settings.aliases),
                 program: None,
             },
-            serving: Serving::of(settings),
+            serving,
             shutdown: settings.shutdown,
             upkeep: Upkeep {
                 verify_every: settings.verify_every,
@@ -339,7 +335,7 @@ impl App {
             holder,
         });
         let reading = worker::read_uploads(reader, &beside.clock);
-        let server = started(state, self.listener, self.serving)?;
+        let server = serve(state, self.listener, self.serving)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
         let columns = worker::columns::run(&beside.store, self.columns_warm_up);
@@ -418,35 +414,6 @@ async fn write_uses(keyring: &Keyring) {
             "when keys were last used could not be noted: {error}"
         );
     }
-}
-
-/// The server on its port; it answers as soon as it is polled.
-fn started(state: Data<HttpState>, listener: TcpListener, serving: Serving) -> Result<Server> {
-    let clock = state.clock.clone();
-    let server = HttpServer::new(move || {
-        Routes::new()
-            .app_data(state.clone())
-            .wrap(Compress::default())
-            .wrap(from_fn(observe))
-            .configure(routes)
-    })
-    .disable_signals()
-    .workers(serving.workers)
-    .max_connections(serving.connections.div_ceil(serving.workers.max(1)))
-    .client_request_timeout(serving.head_deadline)
-    .client_disconnect_timeout(LINGER)
-    // Who has closed its side has gone away: what it asked for is given up.
-    .h1_allow_half_closed(false)
-    .keep_alive(serving.keep_alive)
-    .shutdown_timeout(serving.shutdown.as_secs());
-    let server = match serving.tls {
-        None => server.listen(listener),
-        Some(files) => {
-            let config = tls::config(files.certificate, files.key, clock)?;
-            server.listen_rustls_0_23(listener, config)
-        }
-    };
-    Ok(server.map_err(Error::internal)?.run())
 }
 
 #[cfg(test)]

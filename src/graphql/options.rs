@@ -52,6 +52,10 @@ pub struct DoorLimits {
     pub answer_bytes: u64,
     /// Milliseconds that a request's head may take to arrive.
     pub head_ms: u64,
+    /// Bytes of a request's head.
+    pub head_bytes: u64,
+    /// Milliseconds that an answer may wait for its reader.
+    pub send_ms: u64,
     /// Milliseconds that a request's body may take to arrive.
     pub body_ms: u64,
     /// Milliseconds that an operation may take.
@@ -66,6 +70,8 @@ pub struct DoorLimits {
     pub operations_per_caller: u64,
     /// Connections that are open at the same time.
     pub connections: u64,
+    /// Connections of one address that are open at the same time; 0 where they are not counted.
+    pub connections_per_address: u64,
 }
 
 impl Default for DoorLimits {
@@ -75,6 +81,8 @@ impl Default for DoorLimits {
             import_bytes: 1 << 30,
             answer_bytes: 10_000_000,
             head_ms: 5_000,
+            head_bytes: 32_768,
+            send_ms: 30_000,
             body_ms: 10_000,
             operation_ms: 10_000,
             statement_ms: 10_000,
@@ -82,6 +90,7 @@ impl Default for DoorLimits {
             operations: 256,
             operations_per_caller: 64,
             connections: 10_000,
+            connections_per_address: 1_000,
         }
     }
 }

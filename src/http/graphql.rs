@@ -89,6 +89,8 @@ async fn run(
     let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state.turnstile.enter(viewer.caller())?;
+    // Until the answer is out: one that nobody reads takes memory as well.
+    request.extensions_mut().insert(pass);
     let mut spending = Spending {
         allowance: terms_of(&viewer, options.terms)
             .map(|terms| state.budgets.of(&viewer, terms, state.clock.elapsed())),
@@ -129,7 +131,6 @@ async fn run(
     };
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
-    drop(pass);
     Ok((reply, trusted && method == Method::Get))
 }
 

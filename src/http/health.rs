@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::error::Refusal;
 use super::no_such_route;
@@ -29,19 +30,48 @@ pub async fn live() -> HttpResponse {
     plain(&json!({ "status": "alive" }), true)
 }
 
+/// For how long what a look at the database found is told to everybody who asks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the last look at the database found, and when. Anybody may ask, so that nobody makes the server look more often
+/// than now and then, and one look is taken at a time: who comes meanwhile waits for what it finds.
+#[derive(Debug, Default)]
+pub struct Readiness(Mutex<Option<Look>>);
+
+#[derive(Clone, Debug)]
+struct Look {
+    at: Duration,
+    problem: Option<String>,
+}
+
 /// The database answers and its tables are those of this version.
 pub async fn ready(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
+    match problem(&request, &state).await {
+        None => plain(&json!({ "status": "ready" }), true),
+        Some(problem) => plain(&json!({ "status": "not ready", "problem": problem }), false),
+    }
+}
+
+/// Why the server is not ready; none where it is.
+async fn problem(request: &HttpRequest, state: &HttpState) -> Option<String> {
+    let mut last = state.readiness.0.lock().await;
+    if let Some(last) = &*last
+        && state.clock.elapsed().saturating_sub(last.at) < LOOK_EVERY
+    {
+        return last.problem.clone();
+    }
     let problem = match tokio::time::timeout(PATIENCE, state.store.is_ready()).await {
-        Ok(Ok(())) => return plain(&json!({ "status": "ready" }), true),
+        Ok(Ok(())) => None,
         Ok(Err(error)) => {
-            let reference = reference_of(&request);
+            let reference = reference_of(request);
             let cause = error.cause().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(reference, cause, "not ready: {error}");
-            error.message().to_owned()
+            Some(error.message().to_owned())
         }
-        Err(_) => "the database does not answer".to_owned(),
+        Err(_) => Some("the database does not answer".to_owned()),
     };
-    plain(&json!({ "status": "not ready", "problem": problem }), false)
+    let at = state.clock.elapsed();
+    last.insert(Look { at, problem }).problem.clone()
 }
 
 /// Headers of requests that a proxy passes on: whoever sent them is not on this machine, though the proxy is.

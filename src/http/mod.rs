@@ -19,6 +19,7 @@ pub mod tls;
 pub mod traffic;
 pub mod turnstile;
 pub mod viewer;
+pub mod wire;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{self, ServiceConfig};

@@ -83,16 +83,19 @@ pub async fn observe<B: MessageBody>(
         .match_pattern()
         .unwrap_or_else(|| "(none)".to_owned());
     let is_api = route == "/graphql";
+    let status = answer.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
     let request_headers = answer.request().headers().clone();
     let headers = answer.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&reference) {
         headers.insert(REQUEST_ID, value);
     }
     protect(headers, state.options.https);
+    let is_kept = headers.contains_key(header::CACHE_CONTROL);
+    if (is_api || is_refusal) && !is_kept {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     if is_api {
-        if !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
         headers.insert(
             header::VARY,
             HeaderValue::from_static("Accept, Accept-Encoding, Origin, Authorization"),
@@ -104,8 +107,10 @@ pub async fn observe<B: MessageBody>(
     Ok(answer)
 }
 
-/// Headers that every answer has, whatever it is.
-fn protect(headers: &mut HeaderMap, https: bool) {
+/// Headers that every answer has, whatever it is. What is no request never gets here: heads that come too slowly or are
+/// too large are answered by `wire`, with these headers as well, and a head that is no HTTP by the framework alone, with
+/// 400 and no header but its date and its length.
+pub(super) fn protect(headers: &mut HeaderMap, https: bool) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 
+use super::health::Readiness;
 use super::turnstile::Turnstile;
 use crate::access::Keyring;
 use crate::access::budget::{Budgets, Terms};
@@ -64,6 +65,8 @@ pub struct HttpState {
     pub budgets: Budgets,
     /// How many may be inside.
     pub turnstile: Turnstile,
+    /// What the last look at the database found.
+    pub readiness: Readiness,
     /// The documents that clients may ask for by their hash.
     pub documents: TrustedDocuments,
     /// Takes postbacks.

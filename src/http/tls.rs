@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use actix_tls::accept::rustls_0_23::Acceptor;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -33,11 +34,16 @@ struct Held {
     looked: Duration,
 }
 
-/// The settings of https with the certificate in these files.
+/// What makes connections secret, with the certificate in these files; greetings take at most so long.
 ///
 /// # Errors
 /// What is wrong with the files.
-pub fn config(chain: PathBuf, key: PathBuf, clock: Clock) -> Result<ServerConfig> {
+pub fn acceptor(
+    chain: PathBuf,
+    key: PathBuf,
+    clock: Clock,
+    greeting: Duration,
+) -> Result<Acceptor> {
     let resolver = Certificate {
         held: Mutex::new(Held {
             certified: Arc::new(read(&chain, &key)?),
@@ -49,12 +55,15 @@ pub fn config(chain: PathBuf, key: PathBuf, clock: Clock) -> Result<ServerConfig
         clock,
     };
     let provider = Arc::new(ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(Error::internal)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    Ok(config)
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut acceptor = Acceptor::new(config);
+    acceptor.set_handshake_timeout(greeting);
+    Ok(acceptor)
 }
 
 /// When either file was last written.

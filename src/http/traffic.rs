@@ -2,7 +2,7 @@
 
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _};
 use futures::stream;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -42,6 +42,10 @@ async fn begin(
     state: &Data<HttpState>,
 ) -> Result<(String, Export), Refusal> {
     let reference = reference_of(request);
+    // Before anything that was sent is read.
+    let viewer = viewer(request, state).await?;
+    let pass = state.turnstile.enter(viewer.caller())?;
+    request.extensions_mut().insert(pass);
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
     let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
@@ -95,7 +99,6 @@ impl Export {
             introspection: Introspection::Refused,
         };
         let options = &self.state.options;
-        let _pass = self.state.turnstile.enter(viewer.caller())?;
         let spending = Spending {
             allowance: terms_of(&viewer, options.terms).map(|terms| {
                 let elapsed = self.state.clock.elapsed();

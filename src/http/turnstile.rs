@@ -1,4 +1,5 @@
-//! How many operations run at once: in all, and of one caller. Who does not get through is told to come back.
+//! How many operations run, or have answers on their way, at once: in all, and of one caller. Who does not get through is
+//! told to come back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,7 @@ struct Inside {
     each: HashMap<Uuid, u64>,
 }
 
-/// The right to be inside, until it is dropped.
+/// The right to be inside, until it is dropped. Left with its request, it is kept until the answer is out.
 #[derive(Debug)]
 pub struct Pass {
     inside: Arc<Mutex<Inside>>,

@@ -54,10 +54,13 @@ limits! {
     budget_restore: 0..=1_000_000_000 = 20000, "Points that come back to it each second; 0 counts nothing.";
     max_errors: 1..=1_000 = 20, "Errors that one answer tells.";
     max_error_characters: 40..=10_000 = 300, "Characters of an error's message.";
-    max_concurrent_operations: 1..=100_000 = 256, "Operations that run at the same time; more are answered 503.";
-    max_concurrent_operations_per_caller: 1..=100_000 = 64, "Operations of one caller that run at the same time; more are answered 429.";
+    max_concurrent_operations: 1..=100_000 = 256, "Operations that run, or have answers on their way, at the same time; more are answered 503.";
+    max_concurrent_operations_per_caller: 1..=100_000 = 64, "Operations of one caller that run, or have answers on their way, at the same time; more are answered 429.";
     max_connections: 1..=1_000_000 = 10000, "Connections that are open at the same time; more wait.";
-    head_deadline_ms: 1_000..=600_000 = 5000, "How long the head of a request may take to arrive, to half a second.";
+    max_connections_per_address: 0..=1_000_000 = 1000, "Connections of one address (of IPv6, one /64 network) that are open at the same time; more are closed. 0 counts nothing: behind a proxy, which is one address.";
+    max_head_bytes: 4_096..=65_536 = 32768, "Bytes of the head of a request: its address and its headers.";
+    head_deadline_ms: 1_000..=600_000 = 5000, "How long the head of a request may take from its first byte to its end, and a new connection until that byte.";
+    send_deadline_ms: 1_000..=600_000 = 30000, "How long an answer may wait without its reader taking any of it; beyond that it is read at 1 KiB a second at least.";
     statement_deadline_ms: 10..=600_000 = 10000, "How long one statement of a request may take at the database.";
     keep_alive_seconds: 1..=86_400 = 30, "How long a connection without a request is kept.";
 }

@@ -316,8 +316,19 @@ fn of_doors() -> Vec<(&'static str, How)> {
         ),
         (
             "headMilliseconds",
+            Shown(
+                "wire",
+                "a_head_that_does_not_end_is_refused_on_a_used_connection_too",
+            ),
+        ),
+        (
+            "headBytes",
+            Shown("wire", "a_head_that_is_too_large_names_its_limit"),
+        ),
+        (
+            "sendMilliseconds",
             Never(
-                "no request has come that could be answered in a form; `connections_that_send_nothing_or_half_a_head_are_closed`",
+                "who reads nothing is told nothing; `who_does_not_read_is_hung_up_on_and_only_then_others_come_in`",
             ),
         ),
         (
@@ -349,6 +360,10 @@ fn of_doors() -> Vec<(&'static str, How)> {
             Never(
                 "who comes too much waits; `a_connection_beyond_the_limit_waits_until_another_ends`",
             ),
+        ),
+        (
+            "connectionsPerAddress",
+            Never("there is no request yet; `an_address_has_so_many_connections_and_no_more`"),
         ),
     ]
 }

@@ -67,4 +67,5 @@ mod trail;
 mod uploads;
 mod walls;
 mod web;
+mod wire;
 mod written;

@@ -81,16 +81,29 @@ async fn pages_of_other_sites_cannot_make_a_browser_ask() {
 #[tokio::test]
 async fn every_answer_has_the_headers_that_keep_browsers_in_bounds() {
     let server = running("").await;
-    for path in [
-        "/graphql",
-        "/graphiql",
-        "/schema.graphql",
-        "/livez",
-        "/nothing",
-        "/import",
+    let secret = format!("/postback/{}", server.secrets[0]);
+    for (path, status) in [
+        ("/graphql", 401),
+        ("/graphiql", 200),
+        ("/assets/nothing.js", 404),
+        ("/schema.graphql", 200),
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/metrics", 200),
+        ("/nothing", 404),
+        ("/import", 405),
+        ("/traffic-targets.csv", 401),
+        // What it is asked for is not even read.
+        ("/traffic-targets.csv?filter={", 401),
+        ("/postback/wrong", 404),
+        (&secret, 200),
     ] {
         let answer = server.client.get(server.at(path)).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
         let headers = answer.headers();
+        if status >= 400 {
+            assert_eq!(headers["cache-control"], "no-store", "{path}");
+        }
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
             ("x-frame-options", "DENY"),

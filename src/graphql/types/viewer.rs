@@ -370,6 +370,10 @@ pub struct Limits {
     import_bytes: BigInt,
     /// Milliseconds that the head of a request may take to arrive.
     head_milliseconds: i32,
+    /// Bytes of the head of a request: its address and its headers.
+    head_bytes: i32,
+    /// Milliseconds that an answer may wait without its reader taking any of it.
+    send_milliseconds: i32,
     /// Milliseconds that the body of a request may take to arrive.
     body_milliseconds: i32,
     /// Milliseconds that an operation may take.
@@ -384,6 +388,8 @@ pub struct Limits {
     concurrent_operations_per_caller: i32,
     /// Connections that the server keeps open at the same time.
     connections: i32,
+    /// Connections of one address that the server keeps open at the same time; null where they are not counted.
+    connections_per_address: Option<i32>,
 }
 
 /// How many rows a page has.
@@ -480,6 +486,8 @@ impl Limits {
             answer_bytes: wide(door.answer_bytes)?,
             import_bytes: BigInt(i64::try_from(door.import_bytes).unwrap_or(i64::MAX)),
             head_milliseconds: wide(door.head_ms)?,
+            head_bytes: wide(door.head_bytes)?,
+            send_milliseconds: wide(door.send_ms)?,
             body_milliseconds: wide(door.body_ms)?,
             operation_milliseconds: wide(door.operation_ms)?,
             statement_milliseconds: wide(door.statement_ms)?,
@@ -487,6 +495,10 @@ impl Limits {
             concurrent_operations: wide(door.operations)?,
             concurrent_operations_per_caller: wide(door.operations_per_caller)?,
             connections: wide(door.connections)?,
+            connections_per_address: Some(door.connections_per_address)
+                .filter(|most| *most > 0)
+                .map(wide)
+                .transpose()?,
         })
     }
 }

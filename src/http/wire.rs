@@ -1,0 +1,108 @@
+//! Connections: what a socket may do before, between and after requests.
+//!
+//! The framework has a deadline for the first head of a connection and none for the next, waits for ever for who does not
+//! read, and lets a head grow to 128 KiB (docs/adr/0038). So each accepted socket is wrapped twice: [`socket::Socket`]
+//! lies next to the system and has a time for what is written, [`heads::Heads`] lies under HTTP and has times and sizes
+//! for what is read. What happens on a connection stands in its [`line::Line`], which [`exchange`] tells when a request
+//! begins and when its answer is out.
+
+mod alarm;
+mod exchange;
+mod heads;
+mod line;
+mod seats;
+mod serve;
+mod socket;
+
+use std::time::Duration;
+
+use actix_web::ResponseError as _;
+use actix_web::body::MessageBody as _;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
+
+use super::error::Refusal;
+use super::observe::protect;
+use crate::clock::Clock;
+use crate::domain::error::{Code, PassedLimit};
+
+pub use serve::{Serving, serve};
+
+/// How long the rest of a refused body is swallowed, so that its sender can read why.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The slowest that an answer may be read, in bytes a second, beside the time that every answer has.
+const SLOWEST: u64 = 1024;
+
+/// What connections are held to.
+#[derive(Clone, Debug)]
+struct Rules {
+    /// How long a head may take, from its first byte to its end; a new connection has as long for that first byte.
+    head: Duration,
+    /// How long a connection is kept between two requests.
+    keep_alive: Duration,
+    /// How long an answer may wait for its reader without any of it being taken.
+    send: Duration,
+    /// The largest head, in bytes.
+    max_head: usize,
+    /// The answer to a head that came too slowly, as it goes out.
+    too_slow: Bytes,
+    /// The answer to a head that is too large, as it goes out.
+    too_large: Bytes,
+    /// Sockets wait in the machine's time, whatever the clock of the server says.
+    stopwatch: Clock,
+}
+
+impl Rules {
+    fn of(serving: &Serving) -> Self {
+        let head = serving.head_deadline;
+        let slow = format!(
+            "The head of the request was not whole {} ms after its first byte: send it faster.",
+            head.as_millis()
+        );
+        let slow = Refusal::new(StatusCode::REQUEST_TIMEOUT, Code::Timeout, slow)
+            .passing(PassedLimit::uncounted("headMilliseconds", head.as_millis()));
+        let large = format!(
+            "The head of the request is larger than {} bytes: send long queries by POST, and fewer cookies.",
+            serving.max_head
+        );
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let large = Refusal::new(status, Code::LimitExceeded, large).passing(PassedLimit::of(
+            "headBytes",
+            serving.max_head,
+            serving.max_head.saturating_add(1),
+        ));
+        let https = serving.tls.is_some();
+        Self {
+            head,
+            keep_alive: serving.keep_alive,
+            send: serving.send_deadline,
+            max_head: serving.max_head,
+            too_slow: as_sent(slow, https),
+            too_large: as_sent(large, https),
+            stopwatch: Clock::system(),
+        }
+    }
+}
+
+/// A refusal as the bytes of an answer that ends its connection, with the headers of every answer but the reference: it is
+/// no request yet that could have one.
+fn as_sent(refusal: Refusal, https: bool) -> Bytes {
+    let mut answer = refusal
+        .with(header::CONNECTION, HeaderValue::from_static("close"))
+        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .error_response();
+    protect(answer.headers_mut(), https);
+    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    for (name, value) in answer.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    let body = answer.into_body().try_into_bytes().unwrap_or_default();
+    bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    bytes.extend_from_slice(&body);
+    bytes.into()
+}

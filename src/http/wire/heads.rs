@@ -1,0 +1,206 @@
+//! What is read from a connection, with a time and a size for heads, and a time for silence.
+
+use std::io::{IoSlice, Result};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::web::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::alarm::Alarm;
+use super::line::{Line, Turn};
+
+/// How many pieces of what nobody wants are thrown away before others get their turn.
+const THROWN: usize = 16;
+
+/// A connection as HTTP sees it, below which there may be TLS.
+#[derive(Debug)]
+pub(super) struct Heads<T> {
+    stream: T,
+    line: Rc<Line>,
+    alarm: Alarm,
+    has_ended: bool,
+}
+
+impl<T> Heads<T> {
+    pub(super) fn new(stream: T, line: Line) -> Self {
+        Self {
+            stream,
+            line: Rc::new(line),
+            alarm: Alarm::default(),
+            has_ended: false,
+        }
+    }
+
+    /// What happens on this connection.
+    pub(super) fn line(&self) -> Rc<Line> {
+        Rc::clone(&self.line)
+    }
+}
+
+impl<T> Drop for Heads<T> {
+    fn drop(&mut self) {
+        self.line.hang_up();
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
+    /// Reads at most so many bytes.
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        most: usize,
+    ) -> Poll<Result<usize>> {
+        let most = most.min(buffer.remaining());
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+        let bytes = part.filled().len();
+        buffer.advance(bytes);
+        Poll::Ready(Ok(bytes))
+    }
+
+    /// Reads a head.
+    fn read_head(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let room = self.line.room();
+        if room == 0 {
+            // What is there may be a whole head, which is looked at only when there is nothing more to read.
+            if !self.line.leave() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let answer = self.line.rules.too_large.clone();
+            self.refuse(cx, &answer);
+            self.line.close();
+            return self.throw_away(cx);
+        }
+        if let Poll::Ready(read) = self.read(cx, buffer, room) {
+            self.line.count(read?);
+            return Poll::Ready(Ok(()));
+        }
+        if self.is_over(cx) {
+            if self.line.has_begun() {
+                let answer = self.line.rules.too_slow.clone();
+                self.refuse(cx, &answer);
+            }
+            return self.end();
+        }
+        Poll::Pending
+    }
+
+    /// Reads while a request is answered: its body, of what follows it no more than a head, and whether its sender is
+    /// still there.
+    fn read_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        if self.line.is_body_open() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let room = self.line.room();
+        if room == 0 {
+            self.line.put_off();
+            return Poll::Pending;
+        }
+        let bytes = ready!(self.read(cx, buffer, room))?;
+        self.line.count(bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Swallows what nobody wants, so that the sender gets to read the answer.
+    fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        for _ in 0..THROWN {
+            if self.is_over(cx) {
+                return self.end();
+            }
+            let mut space = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return self.end();
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the time for what is being waited for is over; otherwise the task is woken then.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(until) = self.line.until() else {
+            return false;
+        };
+        let now = self.line.now();
+        if now >= until {
+            return true;
+        }
+        let rings = self.alarm.set(now, until, cx);
+        self.line.rings(rings);
+        false
+    }
+
+    /// Says why the connection ends, unless an answer is still on its way: two at once would be none.
+    fn refuse(&mut self, cx: &mut Context<'_>, answer: &Bytes) {
+        if self.line.is_unsent() {
+            return;
+        }
+        // It is a few hundred bytes. Who has no room for them does not get to read them.
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, answer) {
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+    }
+
+    /// For who reads, the client has closed its side: the connection is shut down in an orderly way.
+    fn end(&mut self) -> Poll<Result<()>> {
+        self.has_ended = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Heads<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        if this.has_ended {
+            return Poll::Ready(Ok(()));
+        }
+        this.line.attend(cx.waker());
+        match this.line.turn() {
+            Turn::Head => this.read_head(cx, buffer),
+            Turn::Answer => this.read_ahead(cx, buffer),
+            Turn::Closing => this.throw_away(cx),
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Heads<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.line.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

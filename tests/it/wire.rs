@@ -1,0 +1,524 @@
+//! Connections on the open internet: whoever sends half a head, reads nothing, opens too many or says too much takes nothing
+//! from others; whoever is slow but goes on is served. Over plain sockets and under TLS alike.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+
+use crate::support::server::{Running, running};
+
+/// Longer than any of these answers takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a client of these tests waits between two of its bytes.
+const PAUSE: Duration = Duration::from_millis(20);
+
+const ALIVE: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+
+const SCHEMA: &str = "GET /schema.graphql HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// A connection, plain or under TLS.
+trait Wire: Read + Write + Send {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+    folder.join(name)
+}
+
+/// The settings of TLS, or none.
+fn secrecy(is_secret: bool) -> String {
+    if !is_secret {
+        return String::new();
+    }
+    format!(
+        "tls_certificate = {:?}\ntls_key = {:?}\n",
+        fixture("certificate.pem").display().to_string(),
+        fixture("key.pem").display().to_string()
+    )
+}
+
+fn plain(server: &Running) -> TcpStream {
+    let socket = TcpStream::connect(server.address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn secret(server: &Running) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_file(fixture("certificate.pem")).unwrap();
+    roots.add(certificate).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    StreamOwned::new(connection, plain(server))
+}
+
+fn connected(server: &Running, is_secret: bool) -> Box<dyn Wire> {
+    if is_secret {
+        Box::new(secret(server))
+    } else {
+        Box::new(plain(server))
+    }
+}
+
+/// Reads one answer with a body of known length.
+fn one_answer(wire: &mut (impl Read + ?Sized)) -> (String, Vec<u8>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        wire.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
+    let mut body = vec![0; length];
+    wire.read_exact(&mut body).unwrap();
+    (head, body)
+}
+
+/// Everything until the server closes; whether by a farewell or not is its business.
+fn rest(wire: &mut (impl Read + ?Sized)) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut space = vec![0; 1 << 16];
+    loop {
+        match wire.read(&mut space) {
+            Ok(0) => return all,
+            Ok(bytes) => all.extend_from_slice(&space[..bytes]),
+            Err(error) if waits(&error) => panic!("it is still open: {error}"),
+            Err(_) => return all,
+        }
+    }
+}
+
+fn waits(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Sends a byte now and then until the server closes, and gives what it said.
+fn dripped(wire: &mut dyn Wire, byte: impl Fn(&mut dyn Wire) -> std::io::Result<()>) -> String {
+    wire.socket().set_read_timeout(Some(PAUSE)).unwrap();
+    let mut said = Vec::new();
+    let mut space = [0; 4096];
+    loop {
+        // A byte that comes too late is refused; what was said before can still be read.
+        let _ = byte(wire);
+        match wire.read(&mut space) {
+            Ok(0) => break,
+            Ok(bytes) => said.extend_from_slice(&space[..bytes]),
+            Err(error) if waits(&error) => {}
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// What a refusal tells, as the head and the extensions of its one error.
+fn told(answer: &str) -> (String, Value) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let head = head.to_lowercase();
+    for header in [
+        "connection: close",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "x-frame-options: deny",
+        "content-security-policy: default-src 'none'",
+    ] {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    let error = &body["errors"][0];
+    let maximum = error["extensions"]["maximum"].to_string();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(&maximum), "{message}");
+    (head, error["extensions"].clone())
+}
+
+/// The audit's finding: the framework has a deadline for the first head of a connection alone.
+#[tokio::test]
+async fn a_head_that_does_not_end_is_refused_on_a_used_connection_too() {
+    for is_secret in [false, true] {
+        let more = "head_deadline_ms = 1000\nkeep_alive_seconds = 86400";
+        let server = running(&(secrecy(is_secret) + more)).await;
+        for used in [false, true] {
+            for drips in [false, true] {
+                let mut wire = connected(&server, is_secret);
+                if used {
+                    wire.write_all(ALIVE.as_bytes()).unwrap();
+                    assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+                }
+                wire.write_all(b"G").unwrap();
+                let answer = if drips {
+                    dripped(&mut *wire, |wire| wire.write_all(b"E"))
+                } else {
+                    String::from_utf8(rest(&mut *wire)).unwrap()
+                };
+                let (head, extensions) = told(&answer);
+                assert!(head.starts_with("http/1.1 408"), "{head}");
+                assert_eq!(extensions["code"], "TIMEOUT");
+                assert_eq!(extensions["limit"], "headMilliseconds");
+                assert_eq!(extensions["maximum"], 1000);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed_without_a_word() {
+    for is_secret in [false, true] {
+        let more = "head_deadline_ms = 1000\nkeep_alive_seconds = 1";
+        let server = running(&(secrecy(is_secret) + more)).await;
+        let mut wire = connected(&server, is_secret);
+        wire.write_all(ALIVE.as_bytes()).unwrap();
+        one_answer(&mut *wire);
+        assert_eq!(rest(&mut *wire), b"");
+        let mut silent = plain(&server);
+        assert_eq!(rest(&mut silent), b"");
+    }
+    // Pieces of a record of TLS say nothing either, however many come.
+    let server = running(&(secrecy(true) + "keep_alive_seconds = 1")).await;
+    let mut wire = secret(&server);
+    wire.write_all(ALIVE.as_bytes()).unwrap();
+    one_answer(&mut wire);
+    wire.sock.write_all(&[23, 3, 3, 0x40, 0]).unwrap();
+    let said = dripped(&mut wire, |wire| wire.socket().write_all(b"x"));
+    assert_eq!(said, "");
+}
+
+#[tokio::test]
+async fn heads_in_pieces_and_requests_one_after_the_other_are_answered() {
+    for is_secret in [false, true] {
+        let server = running(&secrecy(is_secret)).await;
+        let mut wire = connected(&server, is_secret);
+        // A head that begins in the packet in which the one before ends.
+        let (first, second) = ALIVE.split_at(9);
+        wire.write_all(format!("{ALIVE}{first}").as_bytes())
+            .unwrap();
+        assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+        wire.write_all(second.as_bytes()).unwrap();
+        assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+        // A byte at a time.
+        for byte in ALIVE.as_bytes() {
+            wire.write_all(&[*byte]).unwrap();
+            wire.flush().unwrap();
+        }
+        assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+        // Many at once, far more than a head may have bytes.
+        let body = json!({ "query": "{ viewer { publisher { slug } } }" }).to_string();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nX: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            server.keys[0],
+            "x".repeat(900),
+            body.len()
+        );
+        wire.write_all(request.repeat(60).as_bytes()).unwrap();
+        for _ in 0..60 {
+            let (head, body) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert!(
+                String::from_utf8(body)
+                    .unwrap()
+                    .contains("\"slug\":\"one\"")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_names_its_limit() {
+    for is_secret in [false, true] {
+        let more = "max_head_bytes = 4096";
+        let server = running(&(secrecy(is_secret) + more)).await;
+        let head = |bytes: usize| {
+            let begin = "GET /livez HTTP/1.1\r\nHost: x\r\nX: ";
+            format!("{begin}{}\r\n\r\n", "x".repeat(bytes - begin.len() - 4))
+        };
+        for used in [false, true] {
+            let mut wire = connected(&server, is_secret);
+            if used {
+                wire.write_all(head(4_096).as_bytes()).unwrap();
+                assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+            }
+            let large = head(100_000);
+            wire.write_all(large.as_bytes()).unwrap();
+            let (head, body) = one_answer(&mut *wire);
+            let (head, extensions) = told(&format!(
+                "{}\r\n\r\n{}",
+                head.trim(),
+                String::from_utf8(body).unwrap()
+            ));
+            assert!(head.starts_with("http/1.1 431"), "{head}");
+            assert_eq!(extensions["code"], "LIMIT_EXCEEDED");
+            assert_eq!(extensions["limit"], "headBytes");
+            assert_eq!(extensions["maximum"], 4_096);
+            assert_eq!(extensions["value"], 4_097);
+            assert_eq!(rest(&mut *wire), b"", "and it is closed");
+        }
+        // A body is no part of its head, though it come in the same breath.
+        let query = format!("{{ viewer {{ scopes }} }} # {}", "x".repeat(60_000));
+        let body = json!({ "query": query }).to_string();
+        let mut wire = connected(&server, is_secret);
+        write!(
+            wire,
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            server.keys[0],
+            body.len()
+        )
+        .unwrap();
+        assert!(one_answer(&mut *wire).0.starts_with("http/1.1 200"));
+    }
+}
+
+/// What follows a body that was refused unread cannot be told from a request, and never is one.
+#[tokio::test]
+async fn a_body_that_nobody_reads_ends_its_connection() {
+    let server = running("").await;
+    for length in ["Transfer-Encoding: chunked", "Content-Length: 1000000"] {
+        let mut wire = plain(&server);
+        write!(
+            wire,
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+        )
+        .unwrap();
+        let (head, _) = one_answer(&mut wire);
+        assert!(head.starts_with("http/1.1 401"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+        let said = dripped(&mut wire, |wire| {
+            wire.write_all(format!("5\r\nhello\r\n{ALIVE}").as_bytes())
+        });
+        assert_eq!(said, "", "{length}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections_and_no_more() {
+    let server = running("max_connections_per_address = 2\nkeep_alive_seconds = 86400").await;
+    let limits = "{\"query\":\"{ limits { connectionsPerAddress } }\"}";
+    let ask = |wire: &mut TcpStream| {
+        let sent = write!(
+            wire,
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{limits}",
+            server.keys[0],
+            limits.len()
+        );
+        sent.is_ok() && wire.read(&mut [0; 12]).is_ok_and(|bytes| bytes == 12)
+    };
+    let mut held = [plain(&server), plain(&server)];
+    assert!(held.iter_mut().all(ask));
+    let mut third = plain(&server);
+    assert!(!ask(&mut third), "closed without a word");
+    drop(held);
+    // It takes a moment until the server knows that they are gone.
+    while !ask(&mut plain(&server)) {}
+}
+
+/// Texts long enough to make an answer of some megabytes, more than any system keeps for who does not read.
+async fn furnished(server: &Running) {
+    let actions: Vec<Value> = (1..=1_500)
+        .map(|number| {
+            json!({
+                "id": number, "action_id": number, "order_id": number.to_string(), "advcampaign_id": 6115,
+                "advcampaign_name": "AliExpress WW", "website_id": 501, "website_name": "My blog",
+                "action_type": "sale", "cart": 100, "status": "approved", "processed": 0, "subid1": "u".repeat(100),
+                "payment": "6.00", "currency": "USD", "paid": 0, "action_date": "2024-03-05 13:30:00",
+                "click_date": "2024-03-05 13:00:00", "status_updated": "2024-03-06 13:30:00",
+                "positions": [{ "id": number, "amount": "100.00", "payment": "6.00", "rate": "6.00", "percentage": true,
+                    "product_id": "11", "product_name": "Cable" }],
+            })
+        })
+        .collect();
+    let request = server.client.post(server.at("/import?wait=true"));
+    let request = request.bearer_auth(&server.keys[0]);
+    let body = json!({ "results": actions }).to_string();
+    let run: Value = request
+        .body(body)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(run["run"]["counts"]["inserted"], 1_500, "{run}");
+}
+
+/// A question with a long answer, as bytes of a request.
+fn long_question(server: &Running) -> String {
+    let texts: String = (0..70).map(|n| format!("a{n}: subid1 ")).collect();
+    let body = json!({ "query": format!("{{ actions(first: 1500) {{ nodes {{ {texts} }} }} }}") });
+    let body = body.to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.keys[0],
+        body.len()
+    )
+}
+
+const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\nmax_document_repeats = 100\n";
+
+/// The head of a long answer, and how much of a body it announces: more than any system keeps for who does not read.
+fn begun(wire: &mut (impl Read + ?Sized)) -> usize {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        wire.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    let (_, length) = head.split_once("content-length: ").unwrap();
+    let length = length.lines().next().unwrap().trim().parse().unwrap();
+    assert!(
+        length > 7_000_000,
+        "{length} bytes are too few to get stuck"
+    );
+    length
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_hung_up_on_and_only_then_others_come_in() {
+    let settings =
+        format!("{LONG}send_deadline_ms = 5000\nmax_concurrent_operations_per_caller = 1");
+    let server = running(&settings).await;
+    furnished(&server).await;
+    let mut wire = plain(&server);
+    wire.write_all(long_question(&server).as_bytes()).unwrap();
+    let length = begun(&mut wire);
+    let ask = async || {
+        let request = server.client.post(server.at("/graphql"));
+        let request = request.bearer_auth(&server.keys[0]);
+        let query = json!({ "query": "{ viewer { scopes } }" });
+        request.json(&query).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask().await, 429, "the answer is still on its way");
+    while ask().await == 429 {}
+    assert_eq!(ask().await, 200);
+    let got = rest(&mut wire).len();
+    assert!(got < length, "{got} of {length} bytes were sent");
+}
+
+/// Also of answers that anybody may ask for.
+#[tokio::test]
+async fn who_asks_again_and_again_and_never_reads_is_hung_up_on() {
+    for is_secret in [false, true] {
+        let server = running(&(secrecy(is_secret) + "send_deadline_ms = 1000")).await;
+        let mut wire = connected(&server, is_secret);
+        // Forty times the schema is more than any system keeps.
+        wire.write_all(SCHEMA.repeat(40).as_bytes()).unwrap();
+        let hung_up = async {
+            // Who writes on learns that nobody is there.
+            while wire.write_all(ALIVE.as_bytes()).is_ok() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let hung_up = tokio::time::timeout(PATIENCE, hung_up).await;
+        hung_up.expect("it is still open");
+    }
+}
+
+/// Slower than the time for a piece that nobody takes, but never silent for as long.
+#[tokio::test]
+async fn who_reads_slowly_but_goes_on_gets_everything() {
+    const TIMES: usize = 150;
+    for is_secret in [false, true] {
+        let server = running(&(secrecy(is_secret) + "send_deadline_ms = 2000")).await;
+        let mut wire = connected(&server, is_secret);
+        wire.write_all(SCHEMA.repeat(TIMES).as_bytes()).unwrap();
+        let (_, first) = one_answer(&mut *wire);
+        for number in 1..TIMES {
+            let (head, body) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{number}: {head}");
+            assert_eq!(body, first, "{number}");
+            // In all three seconds.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// What so many connections may cost, for each of them: 150 MB for 10,000 that are idle.
+const IDLE: u64 = 15_000;
+
+/// What one costs at most that sends as much of a head as it may.
+const HALF: u64 = 3 * 32_768;
+
+/// Memory of this process, which is also the server's, in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let (_, line) = status.split_once("VmRSS:").unwrap();
+    let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    kib << 10
+}
+
+/// How many connections this process may hold both ends of, two thousand at most.
+fn many() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let (_, line) = limits.split_once("Max open files").unwrap();
+    let files = line.split_whitespace().next().unwrap().parse::<u64>();
+    (files.unwrap_or(u64::MAX).saturating_sub(200) / 2).min(2_000)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a figure for people, which nextest shows on request"
+)]
+#[tokio::test]
+async fn connections_that_do_nothing_cost_little() {
+    let server = running(
+        "max_connections_per_address = 0\nkeep_alive_seconds = 86400\nhead_deadline_ms = 600000",
+    )
+    .await;
+    let alive = |wire: &mut TcpStream| {
+        wire.write_all(ALIVE.as_bytes()).unwrap();
+        assert!(one_answer(wire).0.starts_with("http/1.1 200"));
+    };
+    // What is kept for good is there before.
+    for _ in 0..50 {
+        alive(&mut plain(&server));
+    }
+    let count = many();
+    let before = resident();
+    let mut idle: Vec<TcpStream> = (0..count).map(|_| plain(&server)).collect();
+    idle.iter_mut().for_each(alive);
+    let each = resident().saturating_sub(before) / count;
+    eprintln!("{count} connections that have had an answer: {each} bytes each");
+    assert!(each <= IDLE, "{each} bytes");
+    let half = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(32_000));
+    for wire in &mut idle {
+        wire.write_all(half.as_bytes()).unwrap();
+    }
+    // All of them were read when the last of each thread's was, which it says by answering.
+    for wire in idle.iter_mut().rev().take(50) {
+        wire.write_all(b"\r\nHost: x\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        wire.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 307");
+    }
+    let each = resident().saturating_sub(before) / count;
+    eprintln!("{count} connections with 32 kB of a head: {each} bytes each");
+    assert!(each <= HALF, "{each} bytes");
+}
