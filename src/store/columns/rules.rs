@@ -136,9 +136,12 @@ enum Shown {
     Country(usize),
 }
 
-/// What conditions say of some numbers, in the order of the conditions: for who asks why.
+/// What conditions say of a number, in their order: whether each holds, and what it shows.
+type Said = Vec<(bool, Option<Shown>)>;
+
+/// What conditions say of some numbers: for who asks why.
 #[derive(Default)]
-struct Heard(Vec<(usize, Vec<(bool, Option<Shown>)>)>);
+struct Heard(Vec<(usize, Said)>);
 
 impl Heard {
     fn hear(&mut self, marks: &Marks, shown: impl Fn(usize) -> Option<Shown>) {
@@ -219,7 +222,7 @@ impl Ready {
                 match self.subject {
                     Subject::Users => see(chunk.user(place)),
                     Subject::Products => {
-                        chunk.items(place).for_each(|item| see(chunk.product(item)))
+                        chunk.items(place).for_each(|item| see(chunk.product(item)));
                     }
                 }
             }
@@ -228,7 +231,7 @@ impl Ready {
     }
 
     fn explain(&self, ids: &[Uuid]) -> Option<HashMap<Uuid, Explained>> {
-        let numbers: Option<Vec<(usize, Vec<_>)>> = {
+        let numbers: Option<Vec<(usize, Said)>> = {
             let names = self.snapshot.names();
             let all = named(self.subject, &names);
             let number = |id| all.find(id).filter(|number| *number < self.room);
