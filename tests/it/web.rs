@@ -96,7 +96,7 @@ async fn every_answer_has_the_headers_that_keep_browsers_in_bounds() {
         // What it is asked for is not even read.
         ("/traffic-targets.csv?filter={", 401),
         ("/postback/wrong", 404),
-        (&secret, 200),
+        (secret.as_str(), 200),
     ] {
         let answer = server.client.get(server.at(path)).send().await.unwrap();
         assert_eq!(answer.status(), status, "{path}");

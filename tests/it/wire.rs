@@ -482,10 +482,17 @@ fn many() -> u64 {
     (files.unwrap_or(u64::MAX).saturating_sub(200) / 2).min(2_000)
 }
 
+/// What each of so many connections costs, which is printed.
 #[expect(
     clippy::print_stderr,
     reason = "a figure for people, which nextest shows on request"
 )]
+fn each(what: &str, count: u64, before: u64) -> u64 {
+    let each = resident().saturating_sub(before) / count;
+    eprintln!("{count} connections {what}: {each} bytes each");
+    each
+}
+
 #[tokio::test]
 async fn connections_that_do_nothing_cost_little() {
     let server = running(
@@ -504,9 +511,8 @@ async fn connections_that_do_nothing_cost_little() {
     let before = resident();
     let mut idle: Vec<TcpStream> = (0..count).map(|_| plain(&server)).collect();
     idle.iter_mut().for_each(alive);
-    let each = resident().saturating_sub(before) / count;
-    eprintln!("{count} connections that have had an answer: {each} bytes each");
-    assert!(each <= IDLE, "{each} bytes");
+    let idle_each = each("that have had an answer", count, before);
+    assert!(idle_each <= IDLE, "{idle_each} bytes");
     let half = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(32_000));
     for wire in &mut idle {
         wire.write_all(half.as_bytes()).unwrap();
@@ -518,7 +524,6 @@ async fn connections_that_do_nothing_cost_little() {
         wire.read_exact(&mut status).unwrap();
         assert_eq!(&status, b"HTTP/1.1 307");
     }
-    let each = resident().saturating_sub(before) / count;
-    eprintln!("{count} connections with 32 kB of a head: {each} bytes each");
-    assert!(each <= HALF, "{each} bytes");
+    let half_each = each("with 32 kB of a head", count, before);
+    assert!(half_each <= HALF, "{half_each} bytes");
 }

@@ -11,6 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::alarm::Alarm;
 use super::line::{Line, Turn};
 
+/// How many bytes are read at a time, but for bodies. What is offered to be read into has to be written over before, and a
+/// connection that says little should touch little memory.
+const PIECE: usize = 4096;
+
 /// How many pieces of what nobody wants are thrown away before others get their turn.
 const THROWN: usize = 16;
 
@@ -53,7 +57,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
         buffer: &mut ReadBuf<'_>,
         most: usize,
     ) -> Poll<Result<usize>> {
-        let most = most.min(buffer.remaining());
+        let most = most.min(buffer.remaining()).min(PIECE);
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
         let bytes = part.filled().len();
@@ -111,7 +115,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
             if self.is_over(cx) {
                 return self.end();
             }
-            let mut space = [0; 4096];
+            let mut space = [0; PIECE];
             let mut buffer = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             if buffer.filled().is_empty() {
