@@ -6,6 +6,7 @@
 //! that is seen shows it, and what sums actions up (lifetimes, first sights) is summed up anew over those. A table that
 //! cannot be divided so is refused, and one that has no rule here is a fault: what is not decided is not shown.
 
+mod lists;
 mod text;
 
 use super::sql::Sql;
@@ -14,7 +15,6 @@ use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::limits::{Limits, SubidLimit};
 use crate::domain::scope::Viewer;
-use crate::domain::text::fold;
 use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
@@ -346,43 +346,6 @@ impl Walls {
         }
     }
 
-    /// What a key is limited to by its id or name.
-    fn named_lists(&self) -> [(&'static str, &'static str, Option<&Vec<String>>); 2] {
-        [
-            ("programs", "program_id", self.limits.programs.as_ref()),
-            ("ad_spaces", "ad_space_id", self.limits.ad_spaces.as_ref()),
-        ]
-    }
-
-    /// Appends the ids of the programs and ad spaces that the key is limited to. They stand before all walls, where the names
-    /// of their tables mean the tables on PostgreSQL, too: behind the walls, whether one of a list is seen would decide
-    /// what else is.
-    fn write_named_lists(&self, sql: &mut Sql) {
-        for (table, _, list) in self.named_lists() {
-            let Some(list) = list else { continue };
-            let lead = if sql.text().is_empty() { "WITH " } else { ", " };
-            sql.push(&format!(
-                "{lead}limited_{table} AS NOT MATERIALIZED (SELECT n.id FROM {} n WHERE n.publisher_id = ",
-                base(table, sql)
-            ))
-            .bind(self.publisher.0);
-            sql.push(" AND ");
-            write_named("n", list, sql);
-            sql.push(")");
-        }
-    }
-
-    /// Appends the limits on programs and ad spaces, which totals know as well.
-    fn write_channel(&self, row: &str, sql: &mut Sql) {
-        for (table, column, list) in self.named_lists() {
-            if list.is_some() {
-                sql.push(&format!(
-                    " AND {row}.{column} IN (SELECT n.id FROM limited_{table} n)"
-                ));
-            }
-        }
-    }
-
     /// Clicks by the SubID that is limited; those of all SubIDs together would tell of others.
     fn write_clicks(&self, sql: &mut Sql) {
         self.select("click_stats", &self.columns::<click_stat::Entity>(), sql);
@@ -591,18 +554,6 @@ fn base(table: &str, sql: &Sql) -> String {
 /// The column of a SubID in the facts.
 fn column_of(slot: u8) -> String {
     format!("subid{slot}")
-}
-
-/// Appends the condition that a program or an ad space is one of those named: by upstream's id, or by its name where it
-/// has none.
-fn write_named(row: &str, list: &[String], sql: &mut Sql) {
-    sql.push(&format!("({row}.external_id IN "))
-        .bind_all(list.iter().cloned());
-    sql.push(&format!(
-        " OR {row}.external_id IS NULL AND {row}.name_folded IN "
-    ))
-    .bind_all(list.iter().map(|name| fold(name)));
-    sql.push(")");
 }
 
 /// Appends the condition that a SubID has one of the values, or begins in one of the ways.

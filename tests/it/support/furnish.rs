@@ -280,8 +280,8 @@ async fn account(world: &World, place: usize, mark: &str, run: Uuid) {
 
 /// A program that nothing but the network tells of, and of a shipped one what the network tells of it.
 async fn described(world: &World, place: usize, mark: &str) {
-    let program = |external_id: String| ProgramDetails {
-        external_id,
+    let program = |external_id: &str| ProgramDetails {
+        external_id: external_id.to_owned(),
         name: Some(format!("{mark} program")),
         currency: Some(currency("EUR")),
         status: Some(mark.to_owned()),
@@ -289,8 +289,8 @@ async fn described(world: &World, place: usize, mark: &str) {
         hold_days: Some(21),
         max_hold_days: Some(43),
     };
-    let shipped = SHIPPED.map(|id| program(id.to_owned()));
-    let programs = [&[program(format!("7770{place}"))], &shipped[..]].concat();
+    let own = format!("7770{place}");
+    let programs = [own.as_str(), SHIPPED[0], SHIPPED[1]].map(program);
     let (run_id, now) = world.begin(place, "API", mark, 1_000_000).await;
     let records = ReadRecords {
         run_id,
