@@ -179,10 +179,10 @@ impl Division {
         self.members.push(place);
     }
 
-    fn told(self, kind: UserSegment, origin: Option<Arc<str>>) -> UserSegmentResult {
+    fn told(self, kind: UserSegment, origin: Option<&str>) -> UserSegmentResult {
         UserSegmentResult {
             kind,
-            origin: origin.as_deref().map(str::to_owned),
+            origin: origin.map(str::to_owned),
             sums: self.sums,
             size: i64::try_from(self.members.len()).unwrap_or(i64::MAX),
             members: self.members,
@@ -253,7 +253,7 @@ fn told(
 ) -> impl Iterator<Item = UserSegmentResult> {
     divisions
         .into_iter()
-        .map(move |(origin, division)| division.told(kind, origin))
+        .map(move |(origin, division)| division.told(kind, origin.as_deref()))
 }
 
 /// The first products of some segments, named by their places in the list, each ranked within it: one statement.

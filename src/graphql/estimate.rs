@@ -1,6 +1,7 @@
 //! How many actions a question looks through, before it is asked: from a table of the publisher's days that is kept in
 //! memory and looked at again when the data changed.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -141,7 +142,7 @@ pub(super) fn are_plain(scans: &[&Scan], now: Instant) -> Vec<bool> {
     // What a rule measures has a price of its own, which does not know the rest of the rule.
     let mut are_told = true;
     for scan in scans {
-        if !read.contains_key(&Arc::as_ptr(&scan.arguments)) {
+        if let Entry::Vacant(entry) = read.entry(Arc::as_ptr(&scan.arguments)) {
             are_told &= given(scan, "rule").is_none_or(|rule| tells_columns(rule, now));
             let is_plain = scan.arguments.iter().all(|(name, value)| {
                 *value == Value::Null
@@ -150,7 +151,7 @@ pub(super) fn are_plain(scans: &[&Scan], now: Instant) -> Vec<bool> {
                         other => PLAIN.contains(&other),
                     }
             });
-            read.insert(Arc::as_ptr(&scan.arguments), is_plain);
+            entry.insert(is_plain);
         }
     }
     let is_plain = |scan: &&Scan| {
@@ -407,15 +408,14 @@ impl Estimates {
     pub(super) async fn tells_saved(&self, saved: &Saved, request: &RequestContext) -> bool {
         let tx = ReadTx::new(&self.store);
         let named: Vec<Uuid> = saved.named.iter().copied().collect();
-        let mut all = match definitions::load(&tx, request.scope, &named).await {
-            Ok(all) => all,
-            Err(_) => return false,
+        let Ok(mut all) = definitions::load(&tx, request.scope, &named).await else {
+            return false;
         };
         if saved.lists {
-            match definitions::live(&tx, request.scope).await {
-                Ok(live) => all.extend(live),
-                Err(_) => return false,
-            }
+            let Ok(live) = definitions::live(&tx, request.scope).await else {
+                return false;
+            };
+            all.extend(live);
         }
         let mut all = all.each();
         all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule))

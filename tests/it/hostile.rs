@@ -553,10 +553,6 @@ fn peak(work: impl FnOnce()) -> u64 {
 
 /// What is refused is refused before it takes much: a public key may send as many of these as it likes.
 #[tokio::test]
-#[expect(
-    clippy::print_stderr,
-    reason = "figures for people, which nextest shows on request"
-)]
 async fn what_is_refused_takes_little_while_it_is_read() {
     let server = running("budget_capacity = 0").await;
     let healthy = with_body(&server, &query("{ viewer { publisher { slug } } }"));

@@ -409,6 +409,7 @@ impl Limits {
     ///
     /// # Errors
     /// When one is beyond what an `Int` holds.
+    #[expect(clippy::too_many_lines, reason = "a line for each limit")]
     pub fn new(options: &EngineOptions, allowance: Option<&Allowance>) -> Result<Self> {
         let (documents, door) = (&options.documents, &options.door);
         let wide = |limit: u64| count(i64::try_from(limit).unwrap_or(i64::MAX));
