@@ -15,18 +15,15 @@ use super::DocumentLimits;
 use super::ast::base_name;
 use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
 
-use super::introspection;
 use super::plan::{Part, Plan, Scan, UsualPeriod};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
+use super::{inputs, introspection};
 
 /// Parts of a point.
 pub const MILLI: u64 = 1_000;
 
 /// What each object costs whose type and field have no `@cost`.
 const OBJECT: u64 = MILLI;
-
-/// Input objects that one argument may hold, at any depth: the largest filter that is taken has fewer.
-pub const INPUT_OBJECTS: u64 = 5_000;
 
 /// Entries of a list that `@listSize` says nothing of.
 const SOME: u64 = 10;
@@ -284,7 +281,9 @@ impl<'a> Counter<'a> {
             scans: scan(info, &from.range).into_iter().collect(),
             parts: Vec::new(),
         };
-        self.count_objects(placed, parent);
+        if let Some(error) = inputs::too_many(placed, parent) {
+            self.large.get_or_insert(error);
+        }
         // What a write is given is kept, not answered.
         if !self.is_of_writes(parent) {
             for (name, value) in &field.arguments {
@@ -306,28 +305,6 @@ impl<'a> Counter<'a> {
             parts.push(part);
         }
         entries
-    }
-
-    /// Checks how many objects the arguments of a field hold: each becomes thousands of bytes where it is read.
-    fn count_objects(&mut self, placed: &Positioned<out::Field>, parent: &TypeInfo) {
-        for (name, value) in &placed.node.arguments {
-            let count = objects(&value.node);
-            if count <= INPUT_OBJECTS {
-                continue;
-            }
-            let coordinate = format!("{}.{}({name}:)", parent.name, placed.node.name.node);
-            let message = format!(
-                "{coordinate} holds {count} objects, the limit is {INPUT_OBJECTS}: leave some out, or name several values in one list."
-            );
-            let passed = Passed {
-                limit: "inputObjects",
-                maximum: INPUT_OBJECTS,
-                value: count,
-                coordinate: Some(coordinate),
-            };
-            let error = RequestError::at(LIMIT_EXCEEDED, placed.pos, message).passing(passed);
-            self.large.get_or_insert(error);
-        }
     }
 
     /// Counts a question about the schema itself.
@@ -539,15 +516,6 @@ impl<'a> Counter<'a> {
 
 fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
-}
-
-/// Input objects in a value, itself included.
-fn objects(value: &Value) -> u64 {
-    match value {
-        Value::List(items) => items.iter().map(objects).sum(),
-        Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),
-        _ => 0,
-    }
 }
 
 /// How often a value has to be looked through something for.

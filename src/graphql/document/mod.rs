@@ -12,6 +12,7 @@
 //! | `convert` | what the executor gets |
 //! | `scalars` | values of the schema's own scalars |
 //! | `cost`, `plan` | what the operation costs, and how large its pages are; what an answer came to |
+//! | `inputs` | how many objects arguments hold |
 //! | `introspection` | how much of the schema itself is asked for |
 //! | `coordinate` | what a path of an answer is in the schema |
 //!
@@ -27,6 +28,7 @@ mod cost;
 mod error;
 mod gate;
 mod hidden;
+mod inputs;
 mod introspection;
 mod merge;
 mod parse;
@@ -50,12 +52,13 @@ use async_graphql::{PathSegment, Variables};
 use serde_json::{Map, Value};
 
 pub use check::INTROSPECTION_LISTS;
-pub use cost::{Cost, INPUT_OBJECTS, MILLI, WINDOW};
+pub use cost::{Cost, MILLI, WINDOW};
 pub use error::{
     BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
+pub use inputs::INPUT_OBJECTS;
 pub use introspection::INTROSPECTION_VALUES;
 pub use plan::{Failed, Plan, Scan, UsualPeriod};
 pub use scalars::{Judge, Judges};

@@ -1,0 +1,41 @@
+//! How many objects arguments hold: each becomes thousands of bytes where it is read.
+
+use async_graphql::Positioned;
+use async_graphql::parser::types as out;
+use async_graphql_value::Value;
+
+use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
+use super::schema::TypeInfo;
+
+/// Input objects that one argument may hold, at any depth: the largest filter that is taken has fewer.
+pub const INPUT_OBJECTS: u64 = 5_000;
+
+/// The refusal of a field one of whose arguments holds more.
+pub(super) fn too_many(placed: &Positioned<out::Field>, parent: &TypeInfo) -> Option<RequestError> {
+    let field = &placed.node;
+    let mut counted = field
+        .arguments
+        .iter()
+        .map(|(name, value)| (name, objects(&value.node)));
+    let (name, count) = counted.find(|(_, count)| *count > INPUT_OBJECTS)?;
+    let coordinate = format!("{}.{}({}:)", parent.name, field.name.node, name.node);
+    let message = format!(
+        "{coordinate} holds {count} objects, the limit is {INPUT_OBJECTS}: leave some out, or name several values in one list."
+    );
+    let passed = Passed {
+        limit: "inputObjects",
+        maximum: INPUT_OBJECTS,
+        value: count,
+        coordinate: Some(coordinate),
+    };
+    Some(RequestError::at(LIMIT_EXCEEDED, placed.pos, message).passing(passed))
+}
+
+/// Input objects in a value, itself included.
+fn objects(value: &Value) -> u64 {
+    match value {
+        Value::List(items) => items.iter().map(objects).sum(),
+        Value::Object(fields) => 1 + fields.values().map(objects).sum::<u64>(),
+        _ => 0,
+    }
+}
