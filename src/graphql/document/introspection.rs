@@ -7,7 +7,7 @@ use async_graphql::{Pos, Positioned};
 use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
 use super::schema::{Schema, TypeForm};
 
-/// Values that introspection may ask for in one operation; the usual question of the whole schema asks for a fifth of them.
+/// Values that introspection may ask for in one operation; the usual question of the whole schema asks for a tenth of them.
 pub const INTROSPECTION_VALUES: u64 = 400_000;
 
 /// What each costs, in thousandths of a point.

@@ -1,6 +1,6 @@
 //! A database for each test: an SQLite file, or a database of the PostgreSQL cluster that `TEST_POSTGRES_URL` names.
 
-use actiongraph::store::Store;
+use actiongraph::store::{Store, StoreOptions};
 use sea_orm::{ConnectionTrait as _, Database};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -107,10 +107,15 @@ async fn fresh_postgres() -> String {
     with_database(&cluster, &database)
 }
 
-/// An open, migrated database of the chosen backend, and its URL.
+/// An open, migrated database of the chosen backend, and its URL. Statements have more time than a server gives them: whether an
+/// answer is right does not depend on what else the machine does.
 pub(crate) async fn fresh_store() -> (Store, String) {
     let url = fresh_url().await;
-    let store = Store::open(&url).await.unwrap();
+    let patient = StoreOptions {
+        read_timeout: Duration::from_secs(60),
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(&url, patient).await.unwrap();
     store.migrate().await.unwrap();
     (store, url)
 }
