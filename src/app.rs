@@ -253,6 +253,7 @@ impl App {
         let store = parts.store.with_columns(ColumnsOptions {
             max_bytes: settings.columns.max_bytes,
             least_changes: settings.columns.min_changes,
+            ..ColumnsOptions::default()
         });
         let state = HttpState {
             engine: Engine::with(store.clone(), engine_options(settings))?,

@@ -61,6 +61,19 @@ impl<T> Filter<T> {
         }
     }
 
+    /// The same tree of other conditions, if each of its own has one.
+    pub fn mapped<U>(&self, of: &impl Fn(&T) -> Option<U>) -> Option<Filter<U>> {
+        let all = |parts: &[Self]| -> Option<Vec<Filter<U>>> {
+            parts.iter().map(|part| part.mapped(of)).collect()
+        };
+        Some(match self {
+            Self::All(parts) => Filter::All(all(parts)?),
+            Self::Any(parts) => Filter::Any(all(parts)?),
+            Self::Not(part) => Filter::Not(Box::new(part.mapped(of)?)),
+            Self::Test(condition) => Filter::Test(of(condition)?),
+        })
+    }
+
     /// Its conditions, in their order.
     pub fn tests(&self) -> impl Iterator<Item = &T> {
         let mut found = Vec::new();

@@ -6,7 +6,7 @@ use super::listing::{IDS, column};
 use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
 use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::rule::{MemberIds, SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
@@ -82,19 +82,11 @@ async fn counted(tx: &ReadTx, sql: Sql, sets: usize) -> Result<Vec<i64>> {
 /// # Errors
 /// When the sets are too large for one statement, or the database fails.
 pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<i64, i64>> {
-    let known: Option<Vec<&Arc<MemberIds>>> = sets.iter().map(|set| set.members.as_ref()).collect();
+    let known: Option<Vec<Arc<MemberIds>>> = sets.iter().map(|set| set.members.clone()).collect();
     if let Some(known) = known {
-        let mut masks: HashMap<Uuid, i64> = HashMap::new();
-        for (place, members) in known.into_iter().enumerate() {
-            for id in members.ids() {
-                *masks.entry(*id).or_default() |= 1 << place;
-            }
-        }
-        let mut counts = BTreeMap::new();
-        for mask in masks.into_values() {
-            *counts.entry(mask).or_default() += 1;
-        }
-        return Ok(counts);
+        // There may be millions of them.
+        let counted = tokio::task::spawn_blocking(move || overlaps_of(&known));
+        return counted.await.map_err(Error::internal);
     }
     let mut sql = tx.sql();
     sql.push("SELECT CAST(g.mask AS bigint) AS mask, COUNT(*) AS n FROM (SELECT u.id, SUM(u.bit) AS mask FROM (");
@@ -113,6 +105,23 @@ pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<
     rows.iter()
         .map(|row| Ok((column(row, "mask")?, column(row, "n")?)))
         .collect()
+}
+
+/// Likewise, of members that were looked up: all lists are gone through at once, in the order of their ids.
+fn overlaps_of(sets: &[Arc<MemberIds>]) -> BTreeMap<i64, i64> {
+    let mut left: Vec<&[Uuid]> = sets.iter().map(|members| members.ids()).collect();
+    let mut counts = BTreeMap::new();
+    while let Some(next) = left.iter().filter_map(|ids| ids.first()).min().copied() {
+        let mut mask = 0_i64;
+        for (place, ids) in left.iter_mut().enumerate() {
+            while let Some((_, rest)) = ids.split_first().filter(|(first, _)| **first == next) {
+                *ids = rest;
+                mask |= 1 << place;
+            }
+        }
+        *counts.entry(mask).or_default() += 1;
+    }
+    counts
 }
 
 /// What a condition measured of a member.

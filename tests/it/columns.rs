@@ -137,6 +137,7 @@ pub(crate) async fn assert_follow(world: &World, place: usize, what: &str) {
     let sql = ReadTx::new(&world.store.with_columns(ColumnsOptions {
         max_bytes: 0,
         least_changes: 0,
+        ..ColumnsOptions::default()
     }));
     let (expected, _) = answers(&sql, world, place).await;
     let (found, sources) = answers(&world.tx(), world, place).await;
@@ -156,6 +157,7 @@ fn a_transaction_is_answered_as_of_its_beginning() {
         let without = world.store.with_columns(ColumnsOptions {
             max_bytes: 0,
             least_changes: 0,
+            ..ColumnsOptions::default()
         });
         let mut begun = Vec::new();
         for round in 0..5 {
@@ -224,6 +226,7 @@ fn columns_without_room_leave_the_answers_to_sql() {
         world.store = world.store.with_columns(ColumnsOptions {
             max_bytes: 4_096,
             least_changes: 0,
+            ..ColumnsOptions::default()
         });
         world.read_columns_in().await;
         let (found, sources) = answers(&world.tx(), &world, 0).await;
@@ -238,24 +241,68 @@ fn columns_without_room_leave_the_answers_to_sql() {
 }
 
 #[test]
-fn what_was_asked_for_longest_ago_makes_room() {
+fn publishers_that_do_not_fit_together_take_turns_seldom() {
     block_on(async {
         let mut world = World::rich(seed() + 34, SHAPE).await.in_columns().await;
         let both = world.store.columns().unwrap().stats().bytes;
         world.store = world.store.with_columns(ColumnsOptions {
             max_bytes: both - 1,
             least_changes: 0,
+            idle_after: 100,
         });
         let columns = world.store.columns().unwrap().clone();
-        for place in [1, 0] {
-            columns.want(world.publishers[place].id);
-            assert!(worker::columns::tick(&world.store).await.unwrap());
-        }
-        assert!(columns.stats().bytes < both);
-        for (place, is_there) in [(0, true), (1, false)] {
+        columns.want(world.publishers[1].id);
+        assert!(worker::columns::tick(&world.store).await.unwrap());
+        assert_eq!(columns.stats().builds, 1);
+        let is_answered = async |place: usize| {
             let (_, sources) = answers(&world.tx(), &world, place).await;
-            assert_eq!(sources.contains(&"columns"), is_there, "publisher {place}");
+            while worker::columns::tick(&world.store).await.unwrap() {}
+            sources.contains(&"columns")
+        };
+        // Whoever is asked about keeps the room; the other is read in neither again and again nor in its place.
+        for _ in 0..5 {
+            assert!(!is_answered(0).await);
+            assert!(is_answered(1).await);
+            assert!(columns.stats().bytes < both);
         }
+        assert_eq!(columns.stats().builds, 1);
+        // Once nobody asks about it any more, it makes room.
+        let mut asked = 0;
+        while !is_answered(0).await {
+            asked += 1;
+            assert!(asked < 100, "the idle one never made room");
+        }
+        assert_eq!(columns.stats().builds, 2);
+        assert!(columns.stats().bytes < both);
+        assert!(!is_answered(1).await);
+    });
+}
+
+#[test]
+fn more_currencies_than_columns_can_number_are_left_to_sql() {
+    block_on(async {
+        let world = World::rich(seed() + 38, SHAPE).await.in_columns().await;
+        assert_follow(&world, 0, "at first").await;
+        // A file with made-up codes.
+        let shape = Shape {
+            drafts: 300,
+            ..SHAPE
+        };
+        let mut more = Maker::new(seed() + 138, shape).drafts();
+        for (number, draft) in more.iter_mut().enumerate() {
+            draft.external_id = format!("70{number}");
+            let letter = |place: usize| char::from(b'A' + u8::try_from(place % 26).unwrap());
+            let code: String = [letter(number / 26), letter(number), 'Q'].iter().collect();
+            draft.standing.currency = Currency::parse(&code).unwrap();
+        }
+        world.apply(0, &more).await;
+        let (_, sources) = answers(&world.tx(), &world, 0).await;
+        assert!(!sources.contains(&"columns"), "{sources:?}");
+        while worker::columns::tick(&world.store).await.unwrap() {}
+        let (_, sources) = answers(&world.tx(), &world, 0).await;
+        assert!(!sources.contains(&"columns"), "{sources:?}");
+        // Nobody tries again and again.
+        assert!(!worker::columns::tick(&world.store).await.unwrap());
     });
 }
 

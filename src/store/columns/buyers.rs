@@ -70,11 +70,11 @@ fn bought(
     };
     let mut adding = Adding::new(names.products.room());
     let mut firsts: Vec<Vec<Ranked>> = Vec::with_capacity(carts.lists);
-    for mut noted in carts.noted(by, &names, &mut adding) {
+    for mut noted in carts.noted(by, names, &mut adding) {
         adding.up(&mut noted);
         firsts.push(first_of(&noted, first, &names.products));
     }
-    carts.sums(&firsts, &names)
+    carts.sums(&firsts, names)
 }
 
 /// A product that comes early in a list: what it is ranked by, its id, and its number.

@@ -13,7 +13,6 @@ use crate::domain::money::Currency;
 use crate::domain::scope::ReadScope;
 use sea_orm::{QueryResult, TryGetable};
 use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
 use uuid::Uuid;
 
 /// How many actions one statement reads: they are decoded between two looks at what else there is to do.
@@ -32,13 +31,14 @@ fn get<T: TryGetable>(row: &QueryResult, column: usize) -> Result<T> {
         .map_err(|error| from_db(&error))
 }
 
-/// The next actions behind one, in the order of time, with their carts: two statements.
+/// The next actions behind one, in the order of time, with their carts: two statements. Nothing where there are no
+/// numbers for all of their names.
 pub(super) async fn page(
     tx: &ReadTx,
     scope: ReadScope,
-    names: &RwLock<Directory>,
+    names: &mut Directory,
     after: (i64, Uuid),
-) -> Result<Vec<ActionRow>> {
+) -> Result<Option<Vec<ActionRow>>> {
     let mut sql = tx.sql();
     sql.push(ACTION).bind(scope.publisher().0);
     sql.push(" AND (a.ordered_at_us, a.id) > (")
@@ -50,13 +50,13 @@ pub(super) async fn page(
     rows(tx, scope, names, sql).await
 }
 
-/// Those of the actions that are among the facts, up to [`PAGE`] of them, with their carts: two statements.
+/// Those of the actions that are among the facts, up to [`PAGE`] of them, with their carts: two statements; nothing likewise.
 pub(super) async fn by_id(
     tx: &ReadTx,
     scope: ReadScope,
-    names: &RwLock<Directory>,
+    names: &mut Directory,
     ids: &[Uuid],
-) -> Result<Vec<ActionRow>> {
+) -> Result<Option<Vec<ActionRow>>> {
     let mut sql = tx.sql();
     sql.push(ACTION).bind(scope.publisher().0);
     sql.push(" AND a.id IN ").bind_all(ids.iter().copied());
@@ -66,20 +66,20 @@ pub(super) async fn by_id(
 async fn rows(
     tx: &ReadTx,
     scope: ReadScope,
-    names: &RwLock<Directory>,
+    names: &mut Directory,
     sql: Sql,
-) -> Result<Vec<ActionRow>> {
+) -> Result<Option<Vec<ActionRow>>> {
     let found = tx.rows(sql).await?;
     let mut rows = Vec::with_capacity(found.len());
-    {
-        let mut names = names.write().unwrap_or_else(PoisonError::into_inner);
-        for row in &found {
-            rows.push(action(row, &mut names)?);
-        }
+    for row in &found {
+        let Some(row) = action(row, names)? else {
+            return Ok(None);
+        };
+        rows.push(row);
     }
     drop(found);
     if rows.is_empty() {
-        return Ok(rows);
+        return Ok(Some(rows));
     }
     let places: HashMap<Uuid, usize> = rows
         .iter()
@@ -90,20 +90,19 @@ async fn rows(
     sql.push(ITEM).bind(scope.publisher().0);
     sql.push(" AND i.action_id IN ")
         .bind_all(rows.iter().map(|row| row.id));
-    let found = tx.rows(sql).await?;
-    let mut names = names.write().unwrap_or_else(PoisonError::into_inner);
-    for row in &found {
+    for row in &tx.rows(sql).await? {
         let id: Uuid = get(row, 0)?;
-        let item = item(row, &mut names)?;
+        let item = item(row, names)?;
         let place = places.get(&id).copied().unwrap_or(usize::MAX);
         if let Some(row) = rows.get_mut(place) {
             row.items.push(item);
         }
     }
-    Ok(rows)
+    Ok(Some(rows))
 }
 
-fn action(row: &QueryResult, names: &mut Directory) -> Result<ActionRow> {
+/// An action without its cart; nothing where one of its names has a number that the columns cannot hold.
+fn action(row: &QueryResult, names: &mut Directory) -> Result<Option<ActionRow>> {
     let id: Uuid = get(row, 0)?;
     let odd = |column: &str| inconsistent("actions", id, column);
     let (status, kind): (String, String) = (get(row, 2)?, get(row, 3)?);
@@ -114,27 +113,44 @@ fn action(row: &QueryResult, names: &mut Directory) -> Result<ActionRow> {
     let user: Option<Uuid> = get(row, 7)?;
     let country: Option<String> = get(row, 8)?;
     let device: Option<String> = get(row, 9)?;
-    let narrow = |place: Place, column: &str| u16::try_from(place).map_err(|_| odd(column));
     let space = space.map_or(0, |id| names.spaces.place(&id));
     let country = country.map_or(0, |code| names.countries.place(&code));
     let device = device.map_or(0, |word| names.devices.place(&word));
     let currency = names.currencies.place(&currency);
-    Ok(ActionRow {
+    let program = names.programs.place(&program);
+    let narrow = |place: Place| u16::try_from(place).ok();
+    let numbers = || {
+        let named = [program, space, country, device].map(narrow);
+        let [Some(program), Some(space), Some(country), Some(device)] = named else {
+            return None;
+        };
+        Some((
+            u8::try_from(currency).ok()?,
+            program,
+            space,
+            country,
+            device,
+        ))
+    };
+    let Some((currency, program, space, country, device)) = numbers() else {
+        return Ok(None);
+    };
+    Ok(Some(ActionRow {
         id,
         at: get(row, 1)?,
         status: Status::parse(&status).ok_or_else(|| odd("status"))?,
         kind: ActionType::parse(&kind).ok_or_else(|| odd("action_type"))?,
-        currency: u8::try_from(currency).map_err(|_| odd("currency"))?,
-        program: narrow(names.programs.place(&program), "program_id")?,
-        space: narrow(space, "ad_space_id")?,
+        currency,
+        program,
+        space,
         user: user.map_or(0, |id| names.users.place(&id)),
-        country: narrow(country, "country")?,
-        device: narrow(device, "device")?,
+        country,
+        device,
         paid: get(row, 10)?,
         reward: get(row, 11)?,
         amount: get(row, 12)?,
         items: Vec::new(),
-    })
+    }))
 }
 
 fn item(row: &QueryResult, names: &mut Directory) -> Result<ItemRow> {

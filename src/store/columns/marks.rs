@@ -1,5 +1,7 @@
 //! A mark for each number of a list of names: a bit, whatever the number of conditions.
 
+use crate::domain::filter::Filter;
+
 const BITS: usize = 64;
 
 /// A mark for each number below a room.
@@ -38,6 +40,43 @@ impl Marks {
             && let Some(word) = self.words.get_mut(number / BITS)
         {
             *word |= 1 << (number % BITS);
+        }
+    }
+
+    /// Those that satisfy a tree of conditions, each of which marks its own.
+    pub(super) fn of_tree<T>(
+        tree: &Filter<T>,
+        room: usize,
+        test: &mut impl FnMut(&T) -> Self,
+    ) -> Self {
+        match tree {
+            Filter::All(parts) => {
+                let mut marks = Self::all(room);
+                for part in parts {
+                    marks.keep(&Self::of_tree(part, room, test));
+                }
+                marks
+            }
+            Filter::Any(parts) => {
+                let mut marks = Self::none(room);
+                for part in parts {
+                    marks.add(&Self::of_tree(part, room, test));
+                }
+                marks
+            }
+            Filter::Not(part) => {
+                let mut marks = Self::of_tree(part, room, test);
+                marks.flip();
+                marks
+            }
+            Filter::Test(condition) => test(condition),
+        }
+    }
+
+    /// Takes the mark of a number back.
+    pub(super) fn drop(&mut self, number: usize) {
+        if let Some(word) = self.words.get_mut(number / BITS) {
+            *word &= !(1 << (number % BITS));
         }
     }
 

@@ -13,7 +13,7 @@ use super::marks::Marks;
 use super::names::{Directory, Names};
 use super::snapshot::{Snapshot, is_declined};
 use crate::domain::action::{ActionType, Status};
-use crate::domain::error::Result;
+use crate::domain::error::{Error, Result};
 use crate::domain::filter::{
     ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
@@ -22,8 +22,10 @@ use crate::domain::filter::{
 use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
+use foldhash::fast::RandomState;
 use futures::future::{BoxFuture, FutureExt as _};
 use sea_orm::QueryResult;
+use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -62,6 +64,8 @@ enum Test {
     Named(Named, Arc<Marks>),
     /// A value of its own.
     Value(ActionField, Op),
+    /// A value of its own that is one of these, or is there and none of these.
+    Listed(ActionField, Listed),
     /// Its cart.
     Items(Quantifier, Filter<Item>),
 }
@@ -72,6 +76,31 @@ pub(super) enum Item {
     Product(Arc<Marks>),
     Category(Arc<Marks>),
     Value(ItemField, Op),
+    Listed(ItemField, Listed),
+}
+
+/// Many values, told apart at once.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    values: HashSet<Value, RandomState>,
+    is_among: bool,
+}
+
+impl Listed {
+    /// Of an operator that lists values, if it does.
+    fn of(op: &Op) -> Option<Self> {
+        let (values, is_among) = match op {
+            Op::In(values) => (values, true),
+            Op::NotIn(values) => (values, false),
+            _ => return None,
+        };
+        let values = values.iter().cloned().collect();
+        Some(Self { values, is_among })
+    }
+
+    fn holds(&self, value: &Value) -> bool {
+        *value != Value::Null && self.values.contains(value) == self.is_among
+    }
 }
 
 impl Test {
@@ -79,6 +108,7 @@ impl Test {
         match self {
             Self::Named(column, set) => set.has(column.of(chunk, place)),
             Self::Value(field, op) => op.holds(&value(*field, chunk, place)),
+            Self::Listed(field, listed) => listed.holds(&value(*field, chunk, place)),
             Self::Items(quantifier, filter) => {
                 let passes = |item: usize| filter.matches(&|test: &Item| test.holds(chunk, item));
                 let mut items = chunk.items(place);
@@ -97,13 +127,18 @@ impl Item {
         match self {
             Self::Product(set) => set.has(chunk.product(item)),
             Self::Category(set) => set.has(chunk.category(item)),
-            Self::Value(field, op) => op.holds(&match field {
-                ItemField::Amount => Value::Int(chunk.item_amount(item)),
-                ItemField::Reward => Value::Int(chunk.item_reward(item)),
-                ItemField::Units => Value::Int(chunk.item_units(item)),
-                ItemField::TariffId | ItemField::ProductCountry => Value::Null,
-            }),
+            Self::Value(field, op) => op.holds(&value_of_item(*field, chunk, item)),
+            Self::Listed(field, listed) => listed.holds(&value_of_item(*field, chunk, item)),
         }
+    }
+}
+
+fn value_of_item(field: ItemField, chunk: &Chunk, item: usize) -> Value {
+    match field {
+        ItemField::Amount => Value::Int(chunk.item_amount(item)),
+        ItemField::Reward => Value::Int(chunk.item_reward(item)),
+        ItemField::Units => Value::Int(chunk.item_units(item)),
+        ItemField::TariffId | ItemField::ProductCountry => Value::Null,
     }
 }
 
@@ -227,12 +262,52 @@ fn within(named: &InSegments) -> Option<OfId> {
 }
 
 impl OfId {
-    fn holds(&self, id: &Uuid) -> bool {
-        match self {
-            Self::Compared(op) => op.holds(&Value::Id(*id)),
-            Self::Listed(members) => members.has(id),
-            Self::Within(inside, all) => all.iter().any(|members| members.has(id)) == *inside,
+    /// The numbers that satisfy it. Those who are listed are looked up, whatever the number of names; a missing row is none.
+    fn marks(&self, names: &Names<Uuid>) -> Marks {
+        let of = |ids: &[Uuid], marks: &mut Marks| {
+            ids.iter()
+                .filter_map(|id| names.find(id))
+                .for_each(|number| marks.put(number));
+        };
+        let ids = |values: &[Value]| -> Vec<Uuid> {
+            let id = |value: &Value| match value {
+                Value::Id(id) => Some(*id),
+                _ => None,
+            };
+            values.iter().filter_map(id).collect()
+        };
+        let mut marks = Marks::none(names.room());
+        let is_inside = match self {
+            Self::Compared(Op::Eq(value)) => {
+                of(&ids(std::slice::from_ref(value)), &mut marks);
+                true
+            }
+            Self::Compared(Op::Ne(value)) => {
+                of(&ids(std::slice::from_ref(value)), &mut marks);
+                false
+            }
+            Self::Compared(Op::In(values)) => {
+                of(&ids(values), &mut marks);
+                true
+            }
+            Self::Compared(Op::NotIn(values)) => {
+                of(&ids(values), &mut marks);
+                false
+            }
+            Self::Compared(op) => return names.which(false, |id| op.holds(&Value::Id(*id))),
+            Self::Listed(members) => {
+                of(members.ids(), &mut marks);
+                true
+            }
+            Self::Within(is_inside, all) => {
+                all.iter().for_each(|members| of(members.ids(), &mut marks));
+                *is_inside
+            }
+        };
+        if !is_inside {
+            marks.flip();
         }
+        marks
     }
 }
 
@@ -373,7 +448,10 @@ impl<'a> Asking<'a> {
     fn item<'f>(&'f self, test: &'f ItemTest) -> BoxFuture<'f, Result<Item>> {
         async move {
             Ok(match test {
-                ItemTest::Field(field, op) => Item::Value(*field, op.clone()),
+                ItemTest::Field(field, op) => Listed::of(op).map_or_else(
+                    || Item::Value(*field, op.clone()),
+                    |listed| Item::Listed(*field, listed),
+                ),
                 ItemTest::Product(filter) => Item::Product(self.products(filter).await?),
                 ItemTest::Category(filter) => {
                     let of =
@@ -408,26 +486,20 @@ impl<'a> Asking<'a> {
             ActionField::Currency => {
                 let is =
                     |currency: &crate::domain::money::Currency| op.holds(&currency.as_str().into());
-                (
-                    Named::Currency,
-                    names.currencies.which(missing, is).into_iter().collect(),
-                )
+                (Named::Currency, names.currencies.which(missing, is))
             }
             ActionField::Country => {
                 let is = |code: &String| op.holds(&code.as_str().into());
-                (
-                    Named::Country,
-                    names.countries.which(missing, is).into_iter().collect(),
-                )
+                (Named::Country, names.countries.which(missing, is))
             }
             ActionField::Device => {
                 let is = |word: &String| op.holds(&word.as_str().into());
-                (
-                    Named::Device,
-                    names.devices.which(missing, is).into_iter().collect(),
-                )
+                (Named::Device, names.devices.which(missing, is))
             }
-            _ => return Test::Value(field, op.clone()),
+            _ => {
+                let listed = Listed::of(op).map(|listed| Test::Listed(field, listed));
+                return listed.unwrap_or_else(|| Test::Value(field, op.clone()));
+            }
         };
         Test::Named(column, Arc::new(set))
     }
@@ -441,12 +513,17 @@ impl<'a> Asking<'a> {
         id_test: impl Fn(&T) -> Option<OfId> + Send,
         names: fn(&Directory) -> &Names<Uuid>,
     ) -> Result<Arc<Marks>> {
-        if !filter.mentions(&|test: &T| id_test(test).is_none()) {
-            let is = |id: &Uuid| {
-                filter.matches(&|test: &T| id_test(test).is_some_and(|test| test.holds(id)))
-            };
-            let which = names(&self.snapshot.names()).which(false, is);
-            return Ok(Arc::new(which.into_iter().collect()));
+        if let Some(tree) = filter.mapped(&|test: &T| id_test(test)) {
+            let snapshot = Arc::clone(&self.snapshot);
+            // Segments may have millions of members.
+            let marked = tokio::task::spawn_blocking(move || {
+                let names = names(snapshot.names());
+                let mut marks =
+                    Marks::of_tree(&tree, names.room(), &mut |test: &OfId| test.marks(names));
+                marks.drop(0);
+                marks
+            });
+            return marked.await.map(Arc::new).map_err(Error::internal);
         }
         self.listed(table, |sql| write_filter(filter, "x", sql), names)
             .await
@@ -487,8 +564,7 @@ impl<'a> Asking<'a> {
 
     /// The numbers of the rows that were found.
     fn marked(&self, rows: &[QueryResult], names: fn(&Directory) -> &Names<Uuid>) -> Result<Marks> {
-        let directory = self.snapshot.names();
-        let names = names(&directory);
+        let names = names(self.snapshot.names());
         let mut marks = Marks::none(names.room());
         for row in rows {
             if let Some(number) = names.find(&column(row, "id")?) {

@@ -28,14 +28,13 @@ mod summing;
 use super::connect::Store;
 use super::state::state;
 use super::tx::ReadTx;
-use crate::domain::error::Result;
+use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::scope::{ReadScope, WriteScope};
-use chunk::Chunk;
 use snapshot::Built;
 pub use snapshot::Snapshot;
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -44,6 +43,8 @@ const KEPT: usize = 3;
 /// How many changes a request catches up with by itself; a worker does what is more.
 const AT_ONCE: i64 = 5_000;
 const OUT_OF_ROOM: &str = "the columns of a publisher need more memory than columns_max_mb allows: SQL answers its questions";
+const CROWDED: &str = "the columns of a publisher have no room beside those of others that are in use: raise columns_max_mb; SQL answers its questions";
+const TOO_MANY: &str = "a publisher has more than 255 currencies, or 65,535 programs, ad spaces, countries or kinds of devices: SQL answers its questions";
 
 /// How large columns may become, and for whom they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub struct ColumnsOptions {
     pub max_bytes: usize,
     /// How many changes a publisher's log must have: what has less, SQL answers quickly enough.
     pub least_changes: i64,
+    /// After how many questions about others a publisher's columns count as idle, so that others may take their room; and
+    /// after how many those that found no room beside busy ones try again.
+    pub idle_after: u64,
 }
 
 impl Default for ColumnsOptions {
@@ -59,6 +63,7 @@ impl Default for ColumnsOptions {
         Self {
             max_bytes: 512 << 20,
             least_changes: 20_000,
+            idle_after: 1_000,
         }
     }
 }
@@ -102,27 +107,30 @@ struct Held {
 struct Kept {
     /// By their numbers, the newest last.
     snapshots: VecDeque<Arc<Snapshot>>,
-    is_wanted: bool,
-    /// When there was no room for them alone, last.
+    /// The question that asked for them first.
+    wanted: Option<u64>,
+    /// When they found no room, last.
     refused: Option<Refused>,
     last_use: u64,
 }
 
-/// That a publisher's columns had no room alone.
+/// That a publisher's columns found no room.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
     /// The last number of the change log that was seen.
     seq: i64,
     /// How many actions were read in.
     rows: usize,
+    /// The question from which on it is worth a try beside busy ones; none where they had no room alone.
+    again: Option<u64>,
 }
 
 impl Refused {
-    /// Whether the facts changed so much since that columns may have room: by a tenth of what was read in. Also where a
-    /// database was put back, and the numbers are smaller.
-    fn is_over(&self, seq: i64) -> bool {
+    /// Whether columns may have room since: the others have had time to fall idle, or the facts changed by a tenth of what
+    /// was read in. Also where a database was put back, and the numbers are smaller.
+    fn is_over(&self, seq: i64, uses: u64) -> bool {
         let changes = usize::try_from(seq.abs_diff(self.seq)).unwrap_or(usize::MAX);
-        changes > self.rows / 10
+        self.again.is_some_and(|again| uses >= again) || changes > self.rows / 10
     }
 }
 
@@ -152,10 +160,10 @@ impl Held {
     }
 
     /// Whether columns as of a number of the change log are worth being read in: nobody tries again and again.
-    fn may_have_room(&self, seq: i64) -> bool {
+    fn may_have_room(&self, seq: i64, uses: u64) -> bool {
         lock(&self.kept)
             .refused
-            .is_none_or(|refused| refused.is_over(seq))
+            .is_none_or(|refused| refused.is_over(seq, uses))
     }
 }
 
@@ -197,7 +205,7 @@ impl Columns {
             .filter_map(|held| Some(lock(&held.kept).snapshots.back()?.rows()));
         ColumnsStats {
             rows: newest.sum(),
-            bytes: all.iter().map(|held| bytes(&lock(&held.kept))).sum(),
+            bytes: taken(&all),
             builds: self.builds.load(Ordering::Relaxed),
             catch_ups: self.catch_ups.load(Ordering::Relaxed),
             fallbacks: self.fallbacks.load(Ordering::Relaxed),
@@ -212,7 +220,8 @@ impl Columns {
     /// Asks for a publisher's columns.
     pub fn want(&self, publisher: PublisherId) {
         let held = self.held(publisher);
-        lock(&held.kept).is_wanted = true;
+        let uses = self.uses.load(Ordering::Relaxed);
+        lock(&held.kept).wanted.get_or_insert(uses);
         // Also where it was wanted before: whoever reads in may have failed since.
         self.wanted.notify_one();
     }
@@ -231,15 +240,17 @@ impl Columns {
             .iter()
             .map(|(id, held)| (*id, Arc::clone(held)))
             .collect();
-        let found = all.into_iter().find(|(_, held)| lock(&held.kept).is_wanted);
-        let Some((id, held)) = found else {
+        // Who has waited longest comes first.
+        let wanted = all.into_iter().filter_map(|(id, held)| {
+            let since = lock(&held.kept).wanted?;
+            Some((since, id, held))
+        });
+        let Some((_, id, held)) = wanted.min_by_key(|(since, id, _)| (*since, *id)) else {
             return Ok(false);
         };
         let made = self.build(store, PublisherId(id), &held).await;
-        lock(&held.kept).is_wanted = false;
-        if made.is_err() {
-            self.forget(PublisherId(id));
-        }
+        lock(&held.kept).wanted = None;
+        self.forget_if_odd(PublisherId(id), &made);
         made.map(|()| true)
     }
 
@@ -266,25 +277,51 @@ impl Columns {
             self.keep(held, made);
             return Ok(());
         }
-        match Snapshot::build(&tx, scope, self.options.max_bytes).await? {
+        // Theirs is the room that they had; who began before reads by SQL.
+        lock(&held.kept).snapshots.clear();
+        let is_alone_too_large = AtomicBool::new(false);
+        let have_room = |bytes: usize| {
+            is_alone_too_large.store(bytes > self.options.max_bytes, Ordering::Relaxed);
+            self.make_room(publisher, bytes)
+        };
+        let (rows, again, why) = match Snapshot::build(&tx, scope, have_room).await? {
             Built::Whole(made) => {
                 self.builds.fetch_add(1, Ordering::Relaxed);
-                let mut kept = lock(&held.kept);
-                kept.snapshots.clear();
-                kept.refused = None;
-                drop(kept);
+                lock(&held.kept).refused = None;
                 self.keep(held, made);
+                return Ok(());
             }
-            Built::TooLarge { rows } => self.refuse(publisher.0, held, Refused { seq, rows }),
-        }
+            Built::TooMany { rows } => (rows, None, TOO_MANY),
+            Built::TooLarge { rows } if is_alone_too_large.load(Ordering::Relaxed) => {
+                (rows, None, OUT_OF_ROOM)
+            }
+            Built::TooLarge { rows } => (
+                rows,
+                Some(self.uses.load(Ordering::Relaxed) + self.options.idle_after),
+                CROWDED,
+            ),
+        };
+        self.refuse(publisher.0, held, (Refused { seq, rows, again }, why));
         Ok(())
     }
 
-    fn refuse(&self, publisher: i64, held: &Held, refused: Refused) {
+    fn refuse(&self, publisher: i64, held: &Held, (refused, why): (Refused, &str)) {
         let mut kept = lock(&held.kept);
         kept.snapshots.clear();
         kept.refused = Some(refused);
-        snapshot::say_too_large(publisher, self.options.max_bytes);
+        let megabytes = self.options.max_bytes >> 20;
+        tracing::warn!(publisher, megabytes, "{why}");
+    }
+
+    /// Throws a publisher's columns away where they, or the database, hold what cannot be. What failed for want of time or
+    /// of a connection says nothing against them.
+    fn forget_if_odd<T>(&self, publisher: PublisherId, made: &Result<T>) {
+        if made
+            .as_ref()
+            .is_err_and(|error| error.code() == Code::Internal)
+        {
+            self.forget(publisher);
+        }
     }
 
     /// Keeps a snapshot, and makes room for it.
@@ -299,40 +336,56 @@ impl Columns {
             }
             kept.last_use = self.uses.fetch_add(1, Ordering::Relaxed);
         }
-        self.make_room();
+        self.fit_in();
         made
     }
 
+    /// Makes room for so many bytes of a publisher beside what the others keep, of which the idle ones give way; whether
+    /// there is room now.
+    fn make_room(&self, publisher: PublisherId, wanted: usize) -> bool {
+        let others: Vec<(i64, Arc<Held>)> = lock(&self.held)
+            .iter()
+            .filter(|(id, _)| **id != publisher.0)
+            .map(|(id, held)| (*id, Arc::clone(held)))
+            .collect();
+        let held: Vec<Arc<Held>> = others.iter().map(|(_, held)| Arc::clone(held)).collect();
+        let has_room = || taken(&held) + wanted <= self.options.max_bytes;
+        if has_room() {
+            return true;
+        }
+        drop_older(&held);
+        let uses = self.uses.load(Ordering::Relaxed);
+        let mut idle: Vec<(u64, i64, &Held)> = by_use(&others);
+        idle.retain(|(last_use, ..)| last_use + self.options.idle_after <= uses);
+        for (.., held) in idle {
+            if has_room() {
+                return true;
+            }
+            lock(&held.kept).snapshots.clear();
+        }
+        has_room()
+    }
+
     /// Drops what is older and what was asked for longest ago, until all that is kept has room.
-    fn make_room(&self) {
+    fn fit_in(&self) {
         let all: Vec<(i64, Arc<Held>)> = lock(&self.held)
             .iter()
             .map(|(id, held)| (*id, Arc::clone(held)))
             .collect();
-        let is_over = || {
-            let taken: usize = all.iter().map(|(_, held)| bytes(&lock(&held.kept))).sum();
-            taken > self.options.max_bytes
-        };
+        let held: Vec<Arc<Held>> = all.iter().map(|(_, held)| Arc::clone(held)).collect();
+        let is_over = || taken(&held) > self.options.max_bytes;
         if !is_over() {
             return;
         }
-        for (_, held) in &all {
-            let mut kept = lock(&held.kept);
-            let older = kept.snapshots.len().saturating_sub(1);
-            kept.snapshots.drain(..older);
-        }
-        let mut by_use: Vec<(u64, i64, &Held)> = all
-            .iter()
-            .map(|(id, held)| (lock(&held.kept).last_use, *id, held.as_ref()))
-            .collect();
-        by_use.sort_unstable_by_key(|(last_use, id, _)| (*last_use, *id));
-        while is_over() && !by_use.is_empty() {
-            let (_, publisher, held) = by_use.remove(0);
+        drop_older(&held);
+        let mut order = by_use(&all);
+        while is_over() && !order.is_empty() {
+            let (_, publisher, held) = order.remove(0);
             let dropped = std::mem::take(&mut lock(&held.kept).snapshots);
-            if let Some(one) = dropped.back().filter(|_| by_use.is_empty()) {
+            if let Some(one) = dropped.back().filter(|_| order.is_empty()) {
                 // It does not even have room alone.
-                let (seq, rows) = (one.seq, one.rows());
-                self.refuse(publisher, held, Refused { seq, rows });
+                let (seq, rows, again) = (one.seq, one.rows(), None);
+                self.refuse(publisher, held, (Refused { seq, rows, again }, OUT_OF_ROOM));
             }
         }
     }
@@ -353,7 +406,8 @@ impl Columns {
             AtHand::Older(one) if seq - one.seq <= AT_ONCE => one,
             _ => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
-                if held.may_have_room(seq) {
+                let uses = self.uses.fetch_add(1, Ordering::Relaxed);
+                if held.may_have_room(seq, uses) {
                     self.want(publisher);
                 }
                 return Ok(None);
@@ -367,10 +421,9 @@ impl Columns {
             AtHand::Nothing => older,
         };
         let made = older.caught_up(tx, scope, seq).await;
-        if !matches!(made, Ok(Some(_))) {
-            self.forget(publisher);
-        }
+        self.forget_if_odd(publisher, &made);
         let Some(made) = made? else {
+            self.forget(publisher);
             self.fallbacks.fetch_add(1, Ordering::Relaxed);
             self.want(publisher);
             return Ok(None);
@@ -380,10 +433,36 @@ impl Columns {
     }
 }
 
-fn bytes(kept: &Kept) -> usize {
-    let mut seen: HashSet<*const Chunk> = HashSet::new();
-    let chunks: usize = kept.snapshots.iter().map(|one| one.bytes(&mut seen)).sum();
-    chunks + kept.snapshots.back().map_or(0, |one| one.named_bytes())
+/// How many bytes the columns of publishers take.
+fn taken(all: &[Arc<Held>]) -> usize {
+    let bytes = |held: &Arc<Held>| {
+        let mut seen = HashSet::new();
+        let kept = lock(&held.kept);
+        kept.snapshots
+            .iter()
+            .map(|one| one.bytes(&mut seen))
+            .sum::<usize>()
+    };
+    all.iter().map(bytes).sum()
+}
+
+/// Drops all snapshots but the newest of each.
+fn drop_older(all: &[Arc<Held>]) {
+    for held in all {
+        let mut kept = lock(&held.kept);
+        let older = kept.snapshots.len().saturating_sub(1);
+        kept.snapshots.drain(..older);
+    }
+}
+
+/// Publishers' columns in the order of their last use.
+fn by_use(all: &[(i64, Arc<Held>)]) -> Vec<(u64, i64, &Held)> {
+    let mut order: Vec<(u64, i64, &Held)> = all
+        .iter()
+        .map(|(id, held)| (lock(&held.kept).last_use, *id, held.as_ref()))
+        .collect();
+    order.sort_unstable_by_key(|(last_use, id, _)| (*last_use, *id));
+    order
 }
 
 /// The snapshot that a transaction sees, looked for once in a transaction: one statement, three more where it has to be

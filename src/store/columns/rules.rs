@@ -171,7 +171,7 @@ impl Ready {
         let Some(asking) = Asking::of(tx, scope, look).await? else {
             return Ok(None);
         };
-        let room = named(set.subject, &asking.snapshot.names()).room();
+        let room = named(set.subject, asking.snapshot.names()).room();
         let preparing = Preparing {
             asking: &asking,
             place: Place::of(set, *at, *zone),
@@ -196,7 +196,7 @@ impl Ready {
         let size = marks.count();
         let members = most.filter(|most| size <= *most).map(|_| {
             let names = self.snapshot.names();
-            let all = named(self.subject, &names);
+            let all = named(self.subject, names);
             let ids = marks
                 .numbers()
                 .filter_map(|number| all.name(number).copied());
@@ -233,7 +233,7 @@ impl Ready {
     fn explain(&self, ids: &[Uuid]) -> Option<HashMap<Uuid, Explained>> {
         let numbers: Option<Vec<(usize, Said)>> = {
             let names = self.snapshot.names();
-            let all = named(self.subject, &names);
+            let all = named(self.subject, names);
             let number = |id| all.find(id).filter(|number| *number < self.room);
             let numbers = ids.iter().map(number);
             numbers.map(|number| Some((number?, Vec::new()))).collect()
@@ -258,28 +258,7 @@ impl Ready {
 
     /// For each number whether it satisfies a tree. What is measured for one condition is forgotten before the next.
     fn marks(&self, tree: &Filter<Test>, heard: &mut Heard) -> Marks {
-        match tree {
-            Filter::All(parts) => {
-                let mut marks = Marks::all(self.room);
-                for part in parts {
-                    marks.keep(&self.marks(part, heard));
-                }
-                marks
-            }
-            Filter::Any(parts) => {
-                let mut marks = Marks::none(self.room);
-                for part in parts {
-                    marks.add(&self.marks(part, heard));
-                }
-                marks
-            }
-            Filter::Not(part) => {
-                let mut marks = self.marks(part, heard);
-                marks.flip();
-                marks
-            }
-            Filter::Test(test) => self.say(test, heard),
-        }
+        Marks::of_tree(tree, self.room, &mut |test| self.say(test, heard))
     }
 
     fn say(&self, test: &Test, heard: &mut Heard) -> Marks {
@@ -337,7 +316,7 @@ impl Ready {
     fn ranked(&self, rank: &Rank, values: &[Option<i64>], heard: &mut Heard) -> Marks {
         let mut order: Vec<(i64, Uuid, usize)> = {
             let names = self.snapshot.names();
-            let all = named(self.subject, &names);
+            let all = named(self.subject, names);
             let values = values.iter().enumerate();
             let ranked =
                 values.filter_map(|(number, value)| Some(((*value)?, *all.name(number)?, number)));
@@ -464,7 +443,7 @@ impl Preparing<'_> {
         let countries = names.countries.which(op.holds(&Value::Null), |code| {
             op.holds(&code.as_str().into())
         });
-        Ok(Test::Country(countries.into_iter().collect(), matching))
+        Ok(Test::Country(countries, matching))
     }
 
     /// A gauge; none where columns do not hold what is measured, which is noted.

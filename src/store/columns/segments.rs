@@ -97,7 +97,7 @@ fn products(
     let mut tally = Tally::new(names.products.room(), names.currencies.room());
     // What all time says is kept beside the rows, as long as nothing but declined actions is left out.
     let start = if matching.is_plain() {
-        take_lives(matching, &names, to, &mut known);
+        take_lives(matching, to, &mut known);
         from.min(previous.from.micros())
     } else {
         i64::MIN
@@ -131,7 +131,7 @@ fn products(
             }
         }
     });
-    told(&known, &tally, &names, to, marks)
+    told(&known, &tally, names, to, marks)
 }
 
 /// What is told of each product, of those that were sold or decided about before an instant, or are on the list.
@@ -190,8 +190,8 @@ fn decide(product: &mut Product, chunk: &Chunk, place: usize) {
 }
 
 /// What all time up to an instant says of each product: what the parts before it say, and what came between.
-fn take_lives(matching: &Matching, names: &Directory, to: i64, known: &mut [Product]) {
-    let lives = matching.snapshot.lives(names);
+fn take_lives(matching: &Matching, to: i64, known: &mut [Product]) {
+    let lives = matching.snapshot.lives();
     for (product, first) in known.iter_mut().zip(&lives.firsts) {
         product.first = *first;
     }
@@ -257,7 +257,7 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
     let mut known = vec![nobody; names.users.room()];
     let mut tally = Tally::new(names.users.room(), names.currencies.room());
     let start = if matching.is_plain() {
-        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts(&names)) {
+        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts()) {
             user.first = *first;
         }
         from

@@ -3,12 +3,12 @@
 use super::super::state::state;
 use super::super::tx::ReadTx;
 use super::chunk::{ActionRow, Chunk, ROWS};
+use super::load;
 use super::names::Directory;
-use super::{OUT_OF_ROOM, load};
 use crate::domain::error::{Error, Result};
 use crate::domain::scope::ReadScope;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// A change of the log, by its action and its run: the same number is another change where a database was put back.
@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub(super) seq: i64,
     mark: Mark,
     pub(super) chunks: Vec<Arc<Chunk>>,
-    names: Arc<RwLock<Directory>>,
+    names: Directory,
     firsts: OnceLock<Vec<i64>>,
     lives: OnceLock<Lives>,
 }
@@ -30,8 +30,13 @@ pub struct Snapshot {
 pub(super) enum Built {
     /// All of them.
     Whole(Snapshot),
-    /// They take more than is allowed.
+    /// They found no room.
     TooLarge {
+        /// How many actions were read until then.
+        rows: usize,
+    },
+    /// They have more currencies, programs, ad spaces, countries or kinds of devices than columns have numbers for.
+    TooMany {
         /// How many actions were read until then.
         rows: usize,
     },
@@ -69,15 +74,11 @@ impl Lives {
         let part = self.parts.iter().rev().find(|part| part.last < to);
         part.map_or((&[], 0), |part| (&part.units, part.end))
     }
-
-    fn bytes(&self) -> usize {
-        let units: usize = self.parts.iter().map(|part| part.units.len()).sum();
-        (self.firsts.len() + units) * 8
-    }
 }
 
 impl Snapshot {
-    fn new(seq: i64, mark: Mark, chunks: Vec<Arc<Chunk>>, names: Arc<RwLock<Directory>>) -> Self {
+    fn new(seq: i64, mark: Mark, chunks: Vec<Arc<Chunk>>, mut names: Directory) -> Self {
+        names.settle();
         Self {
             seq,
             mark,
@@ -88,16 +89,23 @@ impl Snapshot {
         }
     }
 
-    /// Reads all facts that a transaction sees, page by page, unless they take more than `most` bytes.
-    pub(super) async fn build(tx: &ReadTx, scope: ReadScope, most: usize) -> Result<Built> {
+    /// Reads all facts that a transaction sees, page by page, as long as so many bytes have room.
+    pub(super) async fn build(
+        tx: &ReadTx,
+        scope: ReadScope,
+        have_room: impl Fn(usize) -> bool,
+    ) -> Result<Built> {
         let seq = state(tx, scope).await?.change_seq;
         let mark = load::mark(tx, scope, seq).await?;
-        let names = Arc::new(RwLock::new(Directory::default()));
+        let mut names = Directory::default();
         let mut chunks: Vec<Arc<Chunk>> = Vec::new();
         let (mut rows, mut bytes): (Vec<ActionRow>, usize) = (Vec::new(), 0);
         let mut after = (i64::MIN, Uuid::nil());
         loop {
-            let page = load::page(tx, scope, &names, after).await?;
+            let read = rows.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
+            let Some(page) = load::page(tx, scope, &mut names, after).await? else {
+                return Ok(Built::TooMany { rows: read });
+            };
             let is_last = page.len() < load::PAGE;
             if let Some(last) = page.last() {
                 after = (last.at, last.id);
@@ -109,10 +117,9 @@ impl Snapshot {
                 bytes += chunk.bytes();
                 chunks.push(Arc::new(chunk));
             }
-            let named = names.read().unwrap_or_else(PoisonError::into_inner).bytes();
-            if bytes + named > most {
-                let rows = rows.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
-                return Ok(Built::TooLarge { rows });
+            let named = names.bytes(&mut HashSet::new());
+            if !have_room(bytes + named + derived_bytes(&names)) {
+                return Ok(Built::TooLarge { rows: read });
             }
             if is_last {
                 break;
@@ -122,7 +129,8 @@ impl Snapshot {
         Ok(Built::Whole(Self::new(seq, mark, chunks, names)))
     }
 
-    /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one.
+    /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one, and where
+    /// there are no numbers for new names.
     pub(super) async fn caught_up(
         self: &Arc<Self>,
         tx: &ReadTx,
@@ -134,24 +142,26 @@ impl Snapshot {
             return Ok(None);
         }
         let mark = load::mark(tx, scope, seq).await?;
+        let mut names = self.names.clone();
         let mut rows = HashMap::new();
         let ids: Vec<Uuid> = changes.actions.iter().copied().collect();
         for ids in ids.chunks(load::PAGE) {
-            for row in load::by_id(tx, scope, &self.names, ids).await? {
-                rows.insert(row.id, row);
-            }
+            let Some(found) = load::by_id(tx, scope, &mut names, ids).await? else {
+                return Ok(None);
+            };
+            rows.extend(found.into_iter().map(|row| (row.id, row)));
         }
         let old = Arc::clone(self);
-        let replaced =
-            tokio::task::spawn_blocking(move || replaced(&old.chunks, &changes.actions, rows));
-        let chunks = replaced.await.map_err(Error::internal)?;
-        Ok(Some(Self::new(seq, mark, chunks, Arc::clone(&self.names))))
+        let made = tokio::task::spawn_blocking(move || {
+            let chunks = replaced(&old.chunks, &changes.actions, rows);
+            Self::new(seq, mark, chunks, names)
+        });
+        made.await.map_err(Error::internal).map(Some)
     }
 
-    /// The names that the rows hold by number. To be asked for once in a stretch of work: two guards on one thread wait for
-    /// each other as soon as a writer waits between them.
-    pub(super) fn names(&self) -> RwLockReadGuard<'_, Directory> {
-        self.names.read().unwrap_or_else(PoisonError::into_inner)
+    /// The names that the rows hold by number.
+    pub(super) fn names(&self) -> &Directory {
+        &self.names
     }
 
     /// How many actions it holds.
@@ -159,20 +169,14 @@ impl Snapshot {
         self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 
-    /// How many bytes it takes beside the chunks in `seen`, which are added to it.
-    pub(super) fn bytes(&self, seen: &mut HashSet<*const Chunk>) -> usize {
+    /// How many bytes it takes, with what is derived from it sooner or later, beside what is in `seen`, which is added to it.
+    pub(super) fn bytes(&self, seen: &mut HashSet<usize>) -> usize {
         let own = self
             .chunks
             .iter()
-            .filter(|chunk| seen.insert(Arc::as_ptr(chunk)));
-        let derived = self.firsts.get().map_or(0, |firsts| firsts.len() * 8)
-            + self.lives.get().map_or(0, Lives::bytes);
-        own.map(|chunk| chunk.bytes()).sum::<usize>() + derived
-    }
-
-    /// How many bytes the names take, which all snapshots of the publisher share.
-    pub(super) fn named_bytes(&self) -> usize {
-        self.names().bytes()
+            .filter(|chunk| seen.insert(Arc::as_ptr(chunk).addr()));
+        let chunks: usize = own.map(|chunk| chunk.bytes()).sum();
+        chunks + self.names.bytes(seen) + derived_bytes(&self.names)
     }
 
     /// The chunks with an order from an instant up to but without another, and whether all of their orders are.
@@ -194,11 +198,10 @@ impl Snapshot {
         })
     }
 
-    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none. The names come
-    /// from the caller, who reads them already: whoever asked for them again would wait for a writer that waits for him.
-    pub(super) fn firsts(&self, names: &Directory) -> &[i64] {
+    /// The first order of each user that was not declined, by the user's number; [`i64::MAX`] for none.
+    pub(super) fn firsts(&self) -> &[i64] {
         self.firsts.get_or_init(|| {
-            let mut firsts = vec![i64::MAX; names.users.room()];
+            let mut firsts = vec![i64::MAX; self.names.users.room()];
             for chunk in &self.chunks {
                 for place in (0..chunk.len()).filter(|place| !is_declined(chunk, *place)) {
                     if let Some(first) = firsts.get_mut(chunk.user(place)) {
@@ -210,16 +213,16 @@ impl Snapshot {
         })
     }
 
-    /// What is known of the products; the names as for [`Self::firsts`].
-    pub(super) fn lives(&self, names: &Directory) -> &Lives {
+    /// What is known of the products.
+    pub(super) fn lives(&self) -> &Lives {
         self.lives.get_or_init(|| {
-            let room = names.products.room();
+            let room = self.names.products.room();
             let mut lives = Lives {
                 firsts: vec![i64::MAX; room],
                 parts: Vec::new(),
             };
             let (mut units, mut last) = (vec![0; room], i64::MIN);
-            let parts = (PART_NUMBERS / room).clamp(1, MOST_PARTS);
+            let parts = parts_of(room);
             let width = self.chunks.len().div_ceil(parts).max(1);
             let mut end = 0;
             for part in self.chunks.chunks(width) {
@@ -245,6 +248,17 @@ impl Snapshot {
             lives
         })
     }
+}
+
+/// Into how many parts the facts of so many products are divided at most.
+fn parts_of(room: usize) -> usize {
+    (PART_NUMBERS / room).clamp(1, MOST_PARTS)
+}
+
+/// How many bytes the first orders of users take, and the lives of products.
+fn derived_bytes(names: &Directory) -> usize {
+    let products = names.products.room();
+    (names.users.room() + products * (1 + parts_of(products))) * 8
 }
 
 /// Whether an action was declined.
@@ -305,9 +319,4 @@ fn replaced(
     }
     made.extend(new.chunks(ROWS).map(|rows| Arc::new(Chunk::of(rows))));
     made
-}
-
-/// Why a publisher's columns are not kept, for the log.
-pub(super) fn say_too_large(publisher: i64, most: usize) {
-    tracing::warn!(publisher, megabytes = most >> 20, "{OUT_OF_ROOM}");
 }

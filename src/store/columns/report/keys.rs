@@ -275,7 +275,7 @@ impl Asked<'_> {
     /// Users by whether their first order that was not declined lies before the range.
     fn ages(&self) -> (Of, Vec<KeyPart>) {
         let from = self.range().0;
-        let firsts = self.matching.snapshot.firsts(self.names).iter();
+        let firsts = self.matching.snapshot.firsts().iter();
         let numbers = firsts.enumerate().map(|(user, first)| match user {
             0 => UserAge::Unattributed as usize,
             _ if *first < from => UserAge::Returning as usize,

@@ -68,7 +68,7 @@ pub(in crate::store) async fn answer(
         let asked = Asked {
             matching: &matching,
             ask: &ask,
-            names: &matching.snapshot.names(),
+            names: matching.snapshot.names(),
         };
         asked.rows(&levels)
     });
