@@ -10,8 +10,10 @@ use crate::domain::segment::{Cohort, MAX_PERIODS, cohorts};
 use crate::domain::time::{Span, WeekStart};
 use crate::store::ReadTx;
 use crate::store::cohorts::{First, cohort_rows};
+use crate::store::columns::cohorts as columns;
 
-/// The cohorts of the periods of a range, the first and the last of which are cut to it: one statement.
+/// The cohorts of the periods of a range, the first and the last of which are cut to it: one statement, unless columns in
+/// memory answer.
 ///
 /// # Errors
 /// When there are more than [`MAX_PERIODS`] periods, or the database fails.
@@ -22,12 +24,17 @@ pub async fn user_cohorts(
     (bucket, week_start): (Bucket, WeekStart),
 ) -> Result<Vec<Cohort>> {
     let periods = periods(facts, bucket, week_start)?;
-    let first = if lifetimes_answer(scope, facts) {
-        First::Lifetimes
-    } else {
-        First::Facts
+    let rows = match columns::cohort_rows(tx, scope, facts, &periods).await? {
+        Some(rows) => rows,
+        None => {
+            let first = if lifetimes_answer(scope, facts) {
+                First::Lifetimes
+            } else {
+                First::Facts
+            };
+            cohort_rows(tx, scope, facts, &periods, first).await?
+        }
     };
-    let rows = cohort_rows(tx, scope, facts, &periods, first).await?;
     Ok(cohorts(&periods, rows))
 }
 

@@ -150,6 +150,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Query.report", ("0", "14")),
     ("Query.segmentOverlap(ids:)", ("0", "5")),
     ("Query.topSellingProducts", ("300", "2")),
+    ("Query.userCohorts", ("0", "4")),
     ("Query.userSegmentMovement", ("2000", "8")),
     ("Query.userSegments", ("1000", "8")),
     ("Segment.members", ("0", "5")),

@@ -135,10 +135,10 @@ mod heavy {
         let days: Vec<Purchase> = days.into_values().collect();
         import(&world, "publisher-2", folder.path(), &export(&days));
 
-        let query = "{ actions { totalCount totals { orderAmount { amount } } } users { totalCount } \
+        let asked = "{ actions { totalCount totals { orderAmount { amount } } } users { totalCount } \
                      userCohorts(range: {days: {from: \"1997-01-01\", to: \"1998-06-30\"}}) { cohorts { size periods { users \
                      actions } } } }";
-        let data = Api::of(&world, 0).data(query, &json!({})).await;
+        let data = Api::of(&world, 0).data(asked, &json!({})).await;
         assert_eq!(data["actions"]["totalCount"], 6_919);
         assert_eq!(data["users"]["totalCount"], 2_357);
         assert_eq!(
@@ -187,5 +187,9 @@ mod heavy {
             .find(|entry| entry.kind == UserSegment::New)
             .unwrap();
         assert_eq!(new.size, 2_357, "all are new in 1997");
+
+        let world = world.in_columns().await;
+        let again = Api::of(&world, 0).data(asked, &json!({})).await;
+        assert_eq!(again, data, "columns in memory count the same");
     }
 }

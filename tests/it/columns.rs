@@ -8,6 +8,7 @@ use crate::support::drafts::{Maker, Shape, at};
 use crate::support::report_requests::{first, orders, report_of};
 use crate::support::server::running;
 use crate::support::world::{World, block_on};
+use actiongraph::analytics::cohorts::user_cohorts;
 use actiongraph::analytics::{report, segments};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::money::Currency;
@@ -15,7 +16,7 @@ use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::{Bucket, Dimension, Report, ReportLimits, ReportRequest};
 use actiongraph::domain::sales::{AxisRange, FactQuery, RankBy};
 use actiongraph::domain::segment::{ProductRules, UserRules};
-use actiongraph::domain::time::Span;
+use actiongraph::domain::time::{Span, WeekStart};
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Recorder};
 use actiongraph::worker;
@@ -126,6 +127,9 @@ async fn answers(tx: &ReadTx, world: &World, place: usize) -> (String, Vec<&'sta
     let (of, asked) = ((&users, all.as_slice()), (RankBy::Units, 3));
     let bought = segments::user_segment_products(tx, scope, &facts, of, asked).await;
     text.push_str(&format!("{users:?} {:?}", bought.unwrap()));
+    let months = (Bucket::Month, WeekStart::Monday);
+    let cohorts = user_cohorts(tx, scope, &facts, months).await;
+    text.push_str(&format!("{:?}", cohorts.unwrap()));
     (text, sources)
 }
 
@@ -418,6 +422,46 @@ fn what_columns_answer_costs_what_columns_take() {
             used >= before[2].1,
             "what the database reads is paid: {used}, {before:?}"
         );
+    });
+}
+
+/// Cohorts have the price of columns beforehand, unless their filter or their axis is not theirs to answer.
+#[test]
+fn cohorts_cost_what_columns_take() {
+    block_on(async {
+        let world = World::rich(seed() + 40, SHAPE).await;
+        let of_tables = Api::of(&world, 0);
+        let query = |with: &str| {
+            let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+            format!("{{ userCohorts({range}, {with}) {{ cohorts {{ size }} }} }}")
+        };
+        let zoned = query("currency: USD, timeZone: \"Europe/Berlin\", weekStart: SUNDAY");
+        let country = query("filter: {country: {eq: \"RU\"}}");
+        let comment = query("filter: {comment: {isNull: true}}");
+        let closed = query("dateAxis: CLOSED");
+        let asked = [
+            (zoned, true),
+            (country, true),
+            (comment, false),
+            (closed, false),
+        ];
+        let mut before = Vec::new();
+        for (query, _) in &asked {
+            before.push(costs(&of_tables, query).await);
+        }
+        let world = world.in_columns().await;
+        let api = Api::of(&world, 0);
+        for ((query, is_theirs), left) in asked.iter().zip(before) {
+            let held = costs(&api, query).await;
+            if *is_theirs {
+                assert!(
+                    held.0 < left.0 && held.1 < left.1,
+                    "{held:?}, {left:?}: {query}"
+                );
+            } else {
+                assert_eq!(held, left, "{query}");
+            }
+        }
     });
 }
 

@@ -173,11 +173,16 @@ fn every_list_and_every_field_with_a_range_has_a_scan_price_or_a_reason() {
 
 /// Points that an operation may cost where every scan looks through so many actions.
 fn points(query: &str, variables: &Value, actions: u64) -> u64 {
+    points_where(query, variables, actions, false)
+}
+
+/// Likewise, where columns in memory hold them, or the database.
+fn points_where(query: &str, variables: &Value, actions: u64, is_held: bool) -> u64 {
     let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();
     let none = Map::new();
     let variables = variables.as_object().unwrap_or(&none);
     let prepared = documents.prepare(query, None, variables).unwrap();
-    let price = |scan: &Scan| scan.price(actions, false);
+    let price = |scan: &Scan| scan.price(actions, is_held);
     prepared.plan.requested(&price) / 1_000
 }
 
@@ -273,6 +278,20 @@ const DEAR: &[(&str, u64)] = &[
         10,
     ),
 ];
+
+/// A year of cohorts of a publisher with 2,740 actions a day: more than an operation may cost where the database counts them.
+#[test]
+fn cohorts_of_a_year_of_a_million_actions_may_be_asked_of_columns() {
+    let query = "{ userCohorts(range: {last: {count: 12, unit: MONTH}}, timeZone: \"Europe/Berlin\") { info { source } \
+                 cohorts { period { from } size periods { age users share actions units orderAmount { amount currency } \
+                 reward { amount currency } cumulativeReward { amount currency } cumulativeRewardPerUser { amount \
+                 currency } } } } }";
+    let limit = DocumentLimits::default().cost;
+    let cost = |is_held| points_where(query, &Value::Null, 2_740 * 366, is_held);
+    let (by_sql, held) = (cost(false), cost(true));
+    assert!(by_sql > limit, "{by_sql} of {limit}");
+    assert!(held < limit / 20, "{held} of {limit}");
+}
 
 /// What reads most costs most: by the thousand actions, beside the sibling that was measured.
 #[test]

@@ -3,19 +3,27 @@
 
 use crate::support::api::Api;
 use crate::support::check::{check, seed};
-use crate::support::drafts::{Shape, at};
+use crate::support::drafts::{Maker, Shape, at, sale};
 use crate::support::naive::{self, Tally};
 use crate::support::queries::{self, Pools};
-use crate::support::world::{Facts, World, block_on, runtime};
+use crate::support::report_requests::orders;
+use crate::support::world::{Facts, Reads, World, block_on, runtime};
 use actiongraph::analytics::cohorts::user_cohorts;
 use actiongraph::analytics::movement::moved;
 use actiongraph::analytics::segments;
+use actiongraph::domain::action::{Slot, SlotValue, Status};
+use actiongraph::domain::draft::ActionDraft;
+use actiongraph::domain::filter::{
+    ActionField, ActionTest, Filter, Op, UserField, UserTest, Value as Operand,
+};
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::report::Bucket;
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery, RankBy, Sums};
 use actiongraph::domain::scope::KeyScope;
-use actiongraph::domain::segment::{Step, UserRules, UserSegment};
+use actiongraph::domain::segment::{Cohort, Step, UserRules, UserSegment};
 use actiongraph::domain::time::{Instant, Span, WeekStart, Zone};
+use actiongraph::store::{ReadTx, Recorder, Store};
 use chrono::{DateTime, Datelike as _, Days, NaiveDate};
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -84,39 +92,59 @@ struct Found {
     tally: Tally,
 }
 
-#[test]
-fn cohorts_are_those_of_plain_loops() {
+/// What is asked of cohorts: the facts, and how their range is divided.
+type Asked = (FactQuery, (Bucket, WeekStart));
+
+/// Questions about cohorts, most of them on the axis of orders where columns are asked, which have no other.
+fn questions(pools: &Pools, reads: Reads) -> BoxedStrategy<Asked> {
+    let range = prop_oneof![5 => queries::wide_range(), 1 => queries::range()];
+    let weight = match reads {
+        Reads::Database => 0.2,
+        Reads::Columns => 0.8,
+    };
+    let buckets = vec![Bucket::Week, Bucket::Month, Bucket::Quarter, Bucket::Year];
+    let cut = (
+        select(buckets),
+        select(vec![WeekStart::Monday, WeekStart::Sunday]),
+    );
+    let filter = weighted(0.4, queries::action_filter(pools));
+    let asked = (range, proptest::bool::weighted(weight), filter, cut);
+    asked
+        .prop_map(|(mut range, on_orders, filter, cut)| {
+            if on_orders {
+                range.axis = DateAxis::Ordered;
+            }
+            (FactQuery::counted(range, filter.unwrap_or_default()), cut)
+        })
+        .boxed()
+}
+
+fn are_those_of_plain_loops(reads: Reads) {
     let runtime = runtime();
     let (world, facts) = runtime.block_on(async {
         let world = World::rich(seed() + 16, SHAPE).await;
         let facts = world.facts(0).await;
+        let world = match reads {
+            Reads::Database => world,
+            Reads::Columns => world.in_columns().await,
+        };
         (world, facts)
     });
-    let pools = Pools::of(&facts);
-    let asked = (
-        prop_oneof![5 => queries::wide_range(), 1 => queries::range()],
-        weighted(0.4, queries::action_filter(&pools)),
-        select(vec![
-            Bucket::Week,
-            Bucket::Month,
-            Bucket::Quarter,
-            Bucket::Year,
-        ]),
-        select(vec![WeekStart::Monday, WeekStart::Sunday]),
-    );
-    let returned = Cell::new(0);
-    check(120, &asked, |(range, filter, bucket, week_start)| {
-        let query = FactQuery::counted(range, filter.unwrap_or_default());
+    let asked = questions(&Pools::of(&facts), reads);
+    let (returned, told) = (Cell::new(0), Cell::new(0));
+    check(120, &asked, |(query, (bucket, week_start))| {
         let zone = query.range.zone;
-        let found = runtime.block_on(async {
+        let (found, is_told) = runtime.block_on(async {
             let (tx, scope) = (world.tx(), world.read(0));
-            user_cohorts(&tx, scope, &query, (bucket, week_start)).await
+            let found = user_cohorts(&tx, scope, &query, (bucket, week_start)).await;
+            (found, tx.was_spared())
         });
         let Ok(found) = found else {
             // Weeks of decades are too many.
             prop_assert!(query.range.span.micros() > 120 * 7 * 86_400_000_000);
             return Ok(());
         };
+        told.set(told.get() + u32::from(is_told));
         let first = first_actions(&facts, &query);
         let unit = |micros| unit_of(micros, bucket, zone, week_start);
         let mut cells: BTreeMap<(NaiveDate, NaiveDate), Found> = BTreeMap::new();
@@ -160,6 +188,247 @@ fn cohorts_are_those_of_plain_loops() {
         Ok(())
     });
     assert!(returned.get() > 100, "users came back: {}", returned.get());
+    let told = told.get();
+    match reads {
+        Reads::Database => assert_eq!(told, 0, "there are no columns"),
+        Reads::Columns => assert!(told > 40, "columns told {told}"),
+    }
+}
+
+#[test]
+fn cohorts_are_those_of_plain_loops() {
+    are_those_of_plain_loops(Reads::Database);
+}
+
+#[test]
+fn cohorts_of_columns_are_those_of_plain_loops() {
+    are_those_of_plain_loops(Reads::Columns);
+}
+
+/// The cohorts of a question by a store, and whether it was columns that told them.
+async fn cohorts_by(store: &Store, world: &World, asked: &Asked) -> (Option<Vec<Cohort>>, bool) {
+    let tx = ReadTx::new(store);
+    let (query, cut) = asked;
+    let found = user_cohorts(&tx, world.read(0), query, *cut).await;
+    let is_told = found.is_ok() && tx.was_spared();
+    (found.ok(), is_told)
+}
+
+/// Whole cohorts, money of every currency included, after every write and every deletion.
+#[test]
+fn cohorts_of_columns_are_those_of_sql_whatever_is_written() {
+    let runtime = runtime();
+    let (world, by_sql) = runtime.block_on(async {
+        let world = World::rich(seed() + 18, SHAPE).await;
+        let by_sql = world.store.clone();
+        (world.in_columns().await, by_sql)
+    });
+    let (told, currencies) = (Cell::new(0), Cell::new(0));
+    let mut gone = 0;
+    for round in 0..4 {
+        let facts = runtime.block_on(world.facts(0));
+        let asked = questions(&Pools::of(&facts), Reads::Columns);
+        check(60, &asked, |asked| {
+            let (found, expected) = runtime.block_on(async {
+                let found = cohorts_by(&world.store, &world, &asked).await;
+                (found, cohorts_by(&by_sql, &world, &asked).await)
+            });
+            prop_assert!(!expected.1, "it is SQL that is compared with");
+            prop_assert_eq!(&found.0, &expected.0);
+            told.set(told.get() + u32::from(found.1));
+            let cohorts = found.0.iter().flatten();
+            let most = cohorts
+                .flat_map(|cohort| &cohort.periods)
+                .map(|period| period.sums.money.len())
+                .max();
+            currencies.set(currencies.get().max(most.unwrap_or(0)));
+            Ok(())
+        });
+        gone += runtime.block_on(async {
+            let more = Maker::new(seed() + 180 + round, SHAPE).drafts();
+            world.apply(0, &more[..60]).await;
+            let known = facts.actions.values().step_by(9);
+            let ids: Vec<&str> = known.map(|row| row.external_id.as_str()).collect();
+            let began = at("2026-08-01T00:00:00Z");
+            world.delete(0, &ids, began).await.deleted
+        });
+    }
+    assert!(told.get() > 80, "columns told {}", told.get());
+    assert!(gone > 20, "{gone} went");
+    assert_eq!(currencies.get(), 3, "a cell has the money of each currency");
+    let stats = world.store.columns().unwrap().stats();
+    assert!(stats.catch_ups > 2, "{stats:?}");
+}
+
+/// An order of a user, which became what it is at noon of a day.
+fn order_of(user: &str, day: &str, status: Status) -> ActionDraft {
+    let mut draft = sale(
+        &format!("{user} {day}"),
+        at(&format!("2026-{day}T10:00:00Z")),
+    );
+    draft.standing.status = status;
+    let user = SlotValue::Text(user.to_owned());
+    draft.slots.insert(Slot::Subid1, user);
+    draft
+}
+
+/// Sizes of the cohorts of three months, each with the users of its periods.
+async fn sizes_of_months(world: &World, by_sql: &Store) -> Vec<(i64, Vec<i64>)> {
+    let range = orders("2026-02-01T00:00:00Z", "2026-05-01T00:00:00Z", "UTC");
+    let query = FactQuery::counted(range, Filter::default());
+    let asked = (query, (Bucket::Month, WeekStart::Monday));
+    let (found, is_told) = cohorts_by(&world.store, world, &asked).await;
+    assert!(is_told, "columns tell it");
+    let (expected, _) = cohorts_by(by_sql, world, &asked).await;
+    assert_eq!(found, expected);
+    let users = |cohort: &Cohort| cohort.periods.iter().map(|period| period.users).collect();
+    let found = found.unwrap();
+    found
+        .iter()
+        .map(|cohort| (cohort.size, users(cohort)))
+        .collect()
+}
+
+/// What was a first action is none once it is declined or gone, and is one again when it comes back.
+#[test]
+fn users_change_their_cohorts_with_their_first_actions() {
+    block_on(async {
+        let world = World::new(1).await;
+        let (pending, declined) = (Status::Pending, Status::Declined);
+        let mut drafts = vec![
+            order_of("before", "01-15", pending),
+            order_of("before", "03-15", pending),
+            order_of("moves", "02-10", pending),
+            order_of("moves", "03-10", pending),
+            order_of("moves", "04-10", pending),
+            order_of("stays", "02-11", pending),
+            order_of("stays", "04-11", declined),
+            order_of("nobody", "03-12", declined),
+        ];
+        // Without a user.
+        drafts.push(sale("unattributed", at("2026-02-12T10:00:00Z")));
+        world.apply(0, &drafts).await;
+        let by_sql = world.store.clone();
+        let world = world.in_columns().await;
+        let same = async |expected: [(i64, Vec<i64>); 3], what: &str| {
+            assert_eq!(sizes_of_months(&world, &by_sql).await, expected, "{what}");
+        };
+        let begun = [(2, vec![2, 1, 1]), (0, vec![0, 0]), (0, vec![0])];
+        same(begun, "at first").await;
+
+        let mut first = order_of("moves", "02-10", declined);
+        first.stamp.changed_at = at("2026-05-01T00:00:00Z");
+        first.stamp.observed_at = first.stamp.changed_at;
+        world.apply(0, &[first]).await;
+        let moved = [(1, vec![1, 0, 0]), (1, vec![1, 1]), (0, vec![0])];
+        same(moved.clone(), "the first action is declined").await;
+
+        let went = world.delete(0, &["before 01-15"], at("2026-06-01T00:00:00Z"));
+        assert_eq!(went.await.deleted, 1);
+        let joined = [(1, vec![1, 0, 0]), (2, vec![2, 1]), (0, vec![0])];
+        same(joined, "who began before begins in the range").await;
+
+        let mut back = order_of("before", "01-15", pending);
+        back.stamp.observed_at = at("2026-07-01T00:00:00Z");
+        world.apply(0, &[back]).await;
+        same(moved, "what was gone is seen again").await;
+    });
+}
+
+/// A question of columns asks for the state of the data, and for what only the database knows of users.
+#[test]
+fn cohorts_of_columns_send_no_statement_over_facts() {
+    block_on(async {
+        let mut world = World::rich(seed() + 19, SHAPE).await.in_columns().await;
+        let recorder = Recorder::default();
+        world.store = world.store.recorded(&recorder);
+        let of_user = |field, op| {
+            let test = Filter::Test(UserTest::Field(field, op));
+            Filter::Test(ActionTest::User(test))
+        };
+        let some = Op::Ne(Operand::from("u1"));
+        let since = Op::Gte(Operand::Int(0));
+        let either = Filter::Any(vec![
+            of_user(UserField::Value, some),
+            of_user(UserField::FirstSeen, since),
+        ]);
+        let status = Filter::Test(ActionTest::Field(
+            ActionField::Status,
+            Op::Eq(Operand::from(Status::Declined.as_str())),
+        ));
+        let comment = Filter::Test(ActionTest::Field(ActionField::Comment, Op::IsNull(true)));
+        let range = || orders("2026-02-01T00:00:00Z", "2026-07-01T00:00:00Z", "UTC");
+        for (filter, others, is_told) in [
+            (Filter::default(), 0, true),
+            (status, 0, true),
+            (either, 2, true),
+            (comment, 0, false),
+        ] {
+            let asked = (
+                FactQuery::counted(range(), filter),
+                (Bucket::Month, WeekStart::Monday),
+            );
+            let (found, told) = cohorts_by(&world.store, &world, &asked).await;
+            let (sent, what) = (recorder.take(), &asked.0.filter);
+            assert!(found.is_some(), "{what:?}");
+            assert_eq!(told, is_told, "{what:?}");
+            let of_facts = |text: &&String| text.contains("FROM actions");
+            let of_state = |text: &&String| text.contains("publisher_states");
+            let read = sent.iter().filter(of_facts).count();
+            assert_eq!(read == 0, is_told, "{what:?}: {sent:?}");
+            if is_told {
+                assert_eq!(sent.len(), 1 + others, "{what:?}: {sent:?}");
+                assert_eq!(sent.iter().filter(of_state).count(), 1, "{sent:?}");
+            }
+        }
+    });
+}
+
+/// Columns hold every row: a caller who sees some of them is answered by SQL, as before.
+#[test]
+fn cohorts_say_where_they_were_read() {
+    block_on(async {
+        let world = World::rich(seed() + 20, SHAPE).await;
+        let limits = Limits {
+            programs: Some(vec!["6115".to_owned()]),
+            ..Limits::default()
+        };
+        let range = format!("range: {RANGE}");
+        let query = format!(
+            "{{ plain: userCohorts({range}) {{ ...All }} \
+             weeks: userCohorts({range}, bucket: WEEK, weekStart: SUNDAY, timeZone: \"America/St_Johns\", currency: RUB) {{ ...All }} \
+             orders: userCohorts({range}, dateAxis: ORDERED) {{ ...All }} \
+             country: userCohorts({range}, filter: {{country: {{eq: \"RU\"}}}}) {{ ...All }} \
+             comments: userCohorts({range}, filter: {{comment: {{isNull: true}}}}) {{ ...All }} \
+             closed: userCohorts({range}, dateAxis: CLOSED) {{ ...All }} }} \
+             fragment All on UserCohorts {{ info {{ source }} cohorts {{ period {{ from to }} size periods {{ age users share actions \
+             units orderAmount {{ amount currency }} reward {{ amount currency }} cumulativeActions cumulativeReward {{ amount \
+             currency }} cumulativeRewardPerUser {{ amount currency }} }} }} }}"
+        );
+        let by_sql = Api::of(&world, 0).data(&query, &json!({})).await;
+        let limited = Api::limited(&world, 0, limits.clone())
+            .data(&query, &json!({}))
+            .await;
+        assert_ne!(limited["plain"]["cohorts"], by_sql["plain"]["cohorts"]);
+        let world = world.in_columns().await;
+        let told = Api::of(&world, 0).data(&query, &json!({})).await;
+        for (name, before, source) in [
+            ("plain", "TOTALS_AND_FACTS", "COLUMNS"),
+            ("weeks", "TOTALS_AND_FACTS", "COLUMNS"),
+            ("orders", "TOTALS_AND_FACTS", "COLUMNS"),
+            ("country", "FACTS", "COLUMNS"),
+            ("comments", "FACTS", "FACTS"),
+            ("closed", "FACTS", "FACTS"),
+        ] {
+            assert_eq!(told[name]["cohorts"], by_sql[name]["cohorts"], "{name}");
+            assert_eq!(by_sql[name]["info"]["source"], before, "{name}");
+            assert_eq!(told[name]["info"]["source"], source, "{name}");
+        }
+        let again = Api::limited(&world, 0, limits)
+            .data(&query, &json!({}))
+            .await;
+        assert_eq!(again, limited, "a key with limits is SQL's");
+    });
 }
 
 /// The steps of users between two dates, each user by itself, from the lists of members.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::info::{AggregateInfo, InfoOf, history_source};
+use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::report_info::TimeSpan;
 use super::sales::{Money, amounts};
 use super::words::CohortBucket;
@@ -176,7 +176,7 @@ impl CohortArgs {
         let found = user_cohorts(&request.tx, request.scope, &facts, cut).await?;
         let only = self.currency;
         let list = found.into_iter().map(|cohort| UserCohort { cohort, only });
-        let source = history_source(request.scope, &facts);
+        let source = segments_source(request, &facts).await?;
         Ok(UserCohorts {
             list: list.collect(),
             info: AggregateInfo::new(request, InfoOf::Facts(facts), source),

@@ -81,7 +81,7 @@ impl AggregateInfo {
     }
 }
 
-/// What segments over counted facts are read from: columns in memory where there are some; with lifetimes the range
+/// What segments and cohorts over counted facts are read from: columns in memory where there are some; with lifetimes the range
 /// alone, else the whole history.
 ///
 /// # Errors
@@ -100,7 +100,7 @@ pub async fn segments_source(
 }
 
 /// What history is read from where columns in memory are not asked: with lifetimes the range alone, else all of it.
-pub fn history_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
+fn history_source(scope: ReadScope, facts: &FactQuery) -> AggregateSource {
     if lifetimes_answer(scope, facts) {
         AggregateSource::TotalsAndFacts
     } else {

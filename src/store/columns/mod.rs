@@ -14,6 +14,7 @@
 mod answers;
 pub mod buyers;
 mod chunk;
+pub mod cohorts;
 mod load;
 mod marks;
 mod matching;

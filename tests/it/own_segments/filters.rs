@@ -138,7 +138,7 @@ fn every_question_takes_segments_and_columns_change_no_answer() {
         assert!(different > 30, "the filters say little: {different}");
 
         // It was columns that answered.
-        for question in ["userSegments", "productSegments"] {
+        for question in ["userSegments", "productSegments", "userCohorts"] {
             let query = format!(
                 "query($range: RangeInput!, $f: ActionFilter) {{ {question}(range: $range, filter: $f) {{ info {{ source }} }} }}"
             );
