@@ -184,8 +184,14 @@ const SAVED: &[&str] = &[
 /// its own rule.
 const WHOLE: &[&str] = &["Segment.trend(range:)"];
 
-/// Entries that plain lists are taken to have.
-const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
+/// Entries that plain lists are taken to have, by the field or by what they list.
+const SIZES: &[(&str, u32)] = &[
+    ("AggregateWarning", 2),
+    ("CurrencyRatio", 2),
+    ("Money", 2),
+    ("SegmentProduct.reasons", 1),
+    ("SegmentUser.reasons", 1),
+];
 
 /// The definitions of the directives.
 const DEFINITIONS: &str = r#""Cost of each object that a field answers, or of an input once, in points; an object costs 1 and a scalar 0 where nothing is said."
@@ -397,7 +403,7 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
             slicing.join(", ")
         ));
     } else if ty.starts_with('[')
-        && let Some(size) = of(SIZES, &base)
+        && let Some(size) = of(SIZES, &coordinate).or_else(|| of(SIZES, &base))
     {
         text.push_str(&format!(" @listSize(assumedSize: {size})"));
     }
