@@ -63,6 +63,16 @@ pub fn derive(publisher: PublisherId, kind: Kind, natural_key: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, &name)
 }
 
+/// What tells one set of ids from another, whatever their order.
+#[must_use]
+pub fn of_set(ids: impl IntoIterator<Item = Uuid>) -> Uuid {
+    let mut ids: Vec<Uuid> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let name: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
+    Uuid::new_v5(&NAMESPACE, &name)
+}
+
 /// The id of whoever an issuer of tokens calls by a name.
 #[must_use]
 pub fn of_subject(issuer: &str, subject: &str) -> Uuid {
@@ -118,6 +128,14 @@ mod tests {
         assert_eq!(id, of_subject("https://a.example/", "anna"));
         assert_ne!(id, of_subject("https://a.example/a", "nna"));
         assert_ne!(id, of_subject("https://b.example/", "anna"));
+    }
+
+    #[test]
+    fn sets_are_told_apart_by_what_is_in_them() {
+        let set = |ids: &[u128]| of_set(ids.iter().copied().map(Uuid::from_u128));
+        assert_eq!(set(&[1, 2, 3]), set(&[3, 1, 2, 1]));
+        assert_ne!(set(&[1, 2]), set(&[1, 2, 3]));
+        assert_ne!(set(&[]), set(&[0]));
     }
 
     #[test]

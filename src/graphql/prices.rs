@@ -26,6 +26,7 @@ const TYPES: &[(&str, &str)] = &[
 
 /// What a field costs for each of its objects, whatever its type says.
 const FIELDS: &[(&str, &str)] = &[
+    ("AwaitedProductConnection.listVersion", "20"),
     ("CategorySales.products", "200"),
     ("Product.sales", "4"),
     ("Query.actions", "45"),
@@ -185,8 +186,14 @@ const SAVED: &[&str] = &[
 /// its own rule.
 const WHOLE: &[&str] = &["Segment.trend(range:)"];
 
-/// Entries that plain lists are taken to have.
-const SIZES: &[(&str, u32)] = &[("Money", 2), ("CurrencyRatio", 2), ("AggregateWarning", 2)];
+/// Entries that plain lists are taken to have, by the field or by what they list.
+const SIZES: &[(&str, u32)] = &[
+    ("AggregateWarning", 2),
+    ("CurrencyRatio", 2),
+    ("Money", 2),
+    ("SegmentProduct.reasons", 1),
+    ("SegmentUser.reasons", 1),
+];
 
 /// The definitions of the directives.
 const DEFINITIONS: &str = r#""Cost of each object that a field answers, or of an input once, in points; an object costs 1 and a scalar 0 where nothing is said."
@@ -398,7 +405,7 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
             slicing.join(", ")
         ));
     } else if ty.starts_with('[')
-        && let Some(size) = of(SIZES, &base)
+        && let Some(size) = of(SIZES, &coordinate).or_else(|| of(SIZES, &base))
     {
         text.push_str(&format!(" @listSize(assumedSize: {size})"));
     }

@@ -1,13 +1,28 @@
-//! Products of the priority list that are not known yet.
+//! What is on the priority list: products that are known, and those that are not yet.
 
 use super::convert::instant;
+use super::listing::column;
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::records::AwaitedProduct;
 use crate::domain::scope::ReadScope;
 use entity::awaited_product;
+use uuid::Uuid;
 
-/// All of them, those that were listed last first, then by id: one statement.
+/// The products that are known, in no order: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn marked(tx: &ReadTx, scope: ReadScope) -> Result<Vec<Uuid>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.id FROM products t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0);
+    sql.push(" AND t.is_priority = ").bind(true);
+    let rows = tx.rows(sql).await?;
+    rows.iter().map(|row| column(row, "id")).collect()
+}
+
+/// All that are not, those that were listed last first, then by id: one statement.
 ///
 /// # Errors
 /// When the database fails.

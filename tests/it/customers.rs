@@ -3,6 +3,7 @@
 
 use crate::support::api::Api;
 use crate::support::check::{check, seed};
+use crate::support::dice::Dice;
 use crate::support::drafts::{Maker, Shape, at, sale};
 use crate::support::naive::{self, Tally};
 use crate::support::queries::{self, Pools};
@@ -699,6 +700,41 @@ fn scores_of_users_are_those_of_the_segments() {
         for user in data["users"]["nodes"].as_array().unwrap() {
             let expected = scored.get(&user["value"].to_string());
             assert_eq!(user["rfm"].get("score"), expected, "{user}");
+        }
+    });
+}
+
+/// Scores are cuts over everybody, where many are equal: the order in which states of actions arrive moves nobody.
+#[test]
+fn scores_do_not_depend_on_the_order_in_which_actions_arrive() {
+    block_on(async {
+        let mut dice = Dice::new(seed() + 41);
+        let drafts = Maker::new(seed() + 41, SHAPE).drafts();
+        let query = "{ users(first: 100) { totalCount nodes { value rfm(range: {last: {count: 150, unit: DAY}}) { score segment \
+                     daysSinceLastAction actions amount { amount currency } } } } \
+                     userSegments(range: {last: {count: 150, unit: DAY}}, first: 90) { nodes { kind country size } } }";
+        let mut first: Option<Value> = None;
+        for round in 0..4 {
+            let mut arriving = drafts.clone();
+            if round > 0 {
+                dice.shuffle(&mut arriving);
+            }
+            let mut world = World::new(1).await;
+            if round % 2 == 1 {
+                world = world.in_columns().await;
+            }
+            let mut rest = arriving.as_slice();
+            while !rest.is_empty() {
+                let size = (1 + dice.below(40)).min(rest.len());
+                world.apply_in(0, &rest[..size], size).await;
+                rest = &rest[size..];
+            }
+            let data = Api::of(&world, 0).data(query, &json!({})).await;
+            let users = data["users"]["nodes"].as_array().unwrap();
+            let scored = users.iter().filter(|user| user["rfm"]["score"].is_string());
+            assert!(scored.count() > 5, "{data:#}");
+            let expected = first.get_or_insert_with(|| data.clone());
+            assert_eq!(*expected, data, "arrival {round}");
         }
     });
 }

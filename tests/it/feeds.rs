@@ -410,6 +410,69 @@ async fn priority(api: &Api) -> (Vec<String>, Vec<String>) {
     (known, awaited)
 }
 
+/// The version of the list, as a question tells it.
+async fn version_of_list(api: &Api) -> serde_json::Value {
+    let data = api
+        .data("{ awaitedProducts { listVersion } }", &json!({}))
+        .await;
+    data["awaitedProducts"]["listVersion"].clone()
+}
+
+/// Of two who change the same list the second is told; what arrives meanwhile is no change of the list.
+#[test]
+fn a_change_of_the_list_can_name_the_version_that_it_is_made_to() {
+    block_on(async {
+        let world = World::new(2).await;
+        let api = Api::of(&world, 0);
+        let change = |how: &str| {
+            format!(
+                "mutation($ids: [String!]!, $version: String) {{ list: {how}PriorityProducts(products: {{externalIds: $ids}}, \
+                 expectedVersion: $version) {{ changed awaited version userErrors {{ code field }} }} }}"
+            )
+        };
+        let empty = version_of_list(&api).await;
+        let first = json!({ "ids": ["7001", "7002"], "version": empty });
+        let set = api.data(&change("set"), &first).await;
+        assert_eq!(set["list"]["changed"], 2, "{set:#}");
+        let version = set["list"]["version"].clone();
+        assert_ne!(version, empty);
+        assert_eq!(version_of_list(&api).await, version);
+        let conflict = json!({ "changed": null, "awaited": null, "version": null,
+            "userErrors": [{ "code": "CONFLICT", "field": ["expectedVersion"] }] });
+        for how in ["set", "add", "remove"] {
+            for old in [empty.clone(), json!("no version")] {
+                let late = json!({ "ids": ["7003"], "version": old });
+                let late = api.data(&change(how), &late).await;
+                assert_eq!(late["list"], conflict, "{how}");
+            }
+        }
+
+        // A product of the list arrives, and another one that is not on it.
+        let drafts = [
+            bought("7002", "Plug", "2026-06-02T00:00:00Z"),
+            bought("7008", "Hat", "2026-06-02T00:00:00Z"),
+        ];
+        world.apply(0, &drafts).await;
+        assert_eq!(version_of_list(&api).await, version);
+        let add = json!({ "ids": ["7003"], "version": version });
+        let added = api.data(&change("add"), &add).await;
+        assert_eq!(
+            (&added["list"]["changed"], &added["list"]["awaited"]),
+            (&json!(1), &json!(2)),
+            "{added:#}"
+        );
+        assert_eq!(version_of_list(&api).await, added["list"]["version"]);
+        let remove = json!({ "ids": ["7003"], "version": added["list"]["version"] });
+        let removed = api.data(&change("remove"), &remove).await;
+        assert_eq!(removed["list"]["version"], version, "it is what it was");
+        // Who names no version has the last word.
+        let any = json!({ "ids": ["7008"], "version": null });
+        let any = api.data(&change("set"), &any).await;
+        assert_eq!(any["list"]["changed"], 3, "{any:#}");
+        assert_eq!(version_of_list(&Api::of(&world, 1)).await, empty);
+    });
+}
+
 #[test]
 fn a_listed_product_is_a_priority_as_soon_as_an_action_or_a_feed_brings_it() {
     block_on(async {

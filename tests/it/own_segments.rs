@@ -9,6 +9,7 @@ mod from_columns;
 mod over_time;
 mod periods;
 mod stories;
+mod story;
 
 use crate::support::check::{check, seed};
 use crate::support::drafts::{COUNTRIES, CURRENCIES, Shape, USERS, at, instant};

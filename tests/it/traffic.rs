@@ -531,6 +531,46 @@ async fn the_file_has_what_the_api_answers() {
     assert_eq!(get(Some(&importer), "").await.0, 403);
 }
 
+/// A file is of what a segment ordered, or of a segment's products: ids of segments stand in its filter as in the API's.
+#[tokio::test]
+async fn a_segment_in_the_filter_of_a_file_says_whose_orders_it_is_of() {
+    let server = imported(orders()).await;
+    let create = async |rule: &str| -> String {
+        let mutation = format!(
+            "mutation {{ createSegment(name: {rule:?}, rule: {{{rule}}}) {{ segment {{ id }} userErrors {{ message }} }} }}"
+        );
+        let made = server.data(0, &mutation).await;
+        let made = &made["createSegment"];
+        assert_eq!(made["userErrors"], json!([]), "{made:#}");
+        made["segment"]["id"].as_str().unwrap().to_owned()
+    };
+    let users = create("users: {user: {value: {in: [\"u6\", \"u7\", \"u8\"]}}}").await;
+    let products = create("products: {product: {externalId: {eq: \"33\"}}}").await;
+    let get = async |key: &str, filter: Value| {
+        let address = server.at("/traffic-targets.csv?last=30d&minOrders=1");
+        let request = server.client.get(address).bearer_auth(key);
+        let answer = request.query(&[("filter", filter.to_string())]).send();
+        let answer = answer.await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    // The beginning of each row: its rank and its product.
+    let rows = async |filter: Value| -> Vec<String> {
+        let (status, text) = get(&server.keys[0], filter).await;
+        assert_eq!(status, 200, "{text}");
+        let rows = text.split("\r\n").skip(1).filter(|row| !row.is_empty());
+        rows.map(|row| row.split(',').take(2).collect::<Vec<_>>().join(","))
+            .collect()
+    };
+    let by = |how: &str| json!({ "user": { "segment": { how: [users] } } });
+    assert_eq!(rows(by("in")).await, ["1,22"]);
+    assert_eq!(rows(by("notIn")).await, ["1,33", "2,11"]);
+    let sold = json!({ "items": { "some": { "product": { "segment": { "in": [products] } } } } });
+    assert_eq!(rows(sold).await, ["1,33"]);
+    let (status, text) = get(&server.keys[1], by("in")).await;
+    assert_eq!(status, 400, "{text}");
+    assert!(text.contains("no such segment"), "{text}");
+}
+
 /// What the plain computation knows of a product: orders by status group, units, and money.
 #[derive(Default)]
 struct Plain {

@@ -517,6 +517,40 @@ query ProductsWorthTraffic($range: RangeInput!, $country: CountryCode!, $subids:
     },
   },
   {
+    label: "Priority products with links, sold or not",
+    query: /* GraphQL */ `
+# trafficTargets ranks what was sold; these are all products of the priority list, also
+# those without an order. addPriorityProducts puts products there: by AliExpress id, link
+# or CSV.
+query PriorityProducts($range: RangeInput!, $country: CountryCode!, $subids: SubidsInput, $after: String) {
+  products(filter: {isPriority: {eq: true}}, first: 20, after: $after) {
+    totalCount
+    nodes {
+      externalId
+      name
+      isHot
+      commissionRate
+      sales(range: $range) { actions units }
+      affiliateLink(country: $country, subids: $subids) {
+        url
+        program { name }
+        explanation
+        warnings { code message }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+  awaitedProducts(first: 20) { totalCount nodes { listed listedAt } }
+}
+`,
+    variables: {
+      range: LAST_30_DAYS,
+      country: "DE",
+      subids: { subid: "newsletter" },
+      after: null,
+    },
+  },
+  {
     label: "Programs: terms and who is paid where",
     query: /* GraphQL */ `
 # As of today; put a day such as "2022-05-30" in $asOf to see what held then.
@@ -632,6 +666,39 @@ query UseSegments($segment: SegmentFilter!, $range: RangeInput!) {
 }
 `,
     variables: { segment: { notIn: [] }, range: { last: { count: 90, unit: "DAY" } } },
+  },
+  {
+    label: "Segments: links for what one likes most",
+    query: /* GraphQL */ `
+# All users as it stands: put {"in": ["..."]} with ids of segments into $segment. The
+# links lead visitors from $country; setDeeplink says how they are made.
+query SegmentLinks($segment: SegmentFilter!, $range: RangeInput!, $country: CountryCode!, $subids: SubidsInput) {
+  topSellingProducts(range: $range, by: UNITS, first: 10, filter: {user: {segment: $segment}}) {
+    nodes {
+      rank
+      units
+      product {
+        externalId
+        name
+        imageUrl
+        affiliateLink(country: $country, subids: $subids) {
+          url
+          isHot
+          program { name }
+          explanation
+          warnings { code message }
+        }
+      }
+    }
+  }
+}
+`,
+    variables: {
+      segment: { notIn: [] },
+      range: { last: { count: 90, unit: "DAY" } },
+      country: "PL",
+      subids: { subid: "newsletter" },
+    },
   },
   {
     label: "Segments: freeze one",

@@ -1,7 +1,8 @@
 //! A rule in words, for people who look at a segment or ask why someone is in it.
 
 use super::{
-    BuiltIn, BuiltInKind, Condition, InSegments, Measure, Metric, Rank, Rule, Take, Threshold,
+    BuiltIn, BuiltInKind, Condition, InSegments, Measure, Metric, Rank, Rule, Segment, Take,
+    Threshold,
 };
 use crate::domain::filter::{
     ActionField, ActionTest, AdSpaceTest, CategoryTest, Filter, ItemField, ItemTest, Op,
@@ -418,6 +419,29 @@ fn describe<T: Told>(condition: &Condition<T>) -> Described<'_> {
             Condition::Own(Filter::Test(test)) => test.built_in(),
             _ => None,
         },
+    }
+}
+
+impl BuiltIn {
+    /// The condition in words.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.tell()
+    }
+}
+
+impl Segment {
+    /// Why the members of a frozen segment are in it, in words; `source` is the segment that it was frozen from. Nothing of
+    /// one that is not frozen.
+    #[must_use]
+    pub fn frozen_sentence(&self, source: Option<&Self>) -> Option<String> {
+        let frozen_at = self.frozen_at?.to_rfc3339();
+        let name = source.map_or_else(|| "another".to_owned(), |one| format!("{:?}", one.name));
+        let version = self.frozen_from.map(|(_, version)| version);
+        let version = version.map_or_else(String::new, |number| format!(" at version {number}"));
+        Some(format!(
+            "in the segment {name}{version} when it was frozen on {frozen_at}"
+        ))
     }
 }
 

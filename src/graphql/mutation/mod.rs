@@ -3,6 +3,7 @@
 //! A mutation answers a payload with `userErrors` where the arguments are at fault, so that a client can branch; what
 //! fails beyond that is an error as everywhere.
 
+pub mod priority;
 pub mod records;
 pub mod segment_settings;
 pub mod segments;

@@ -1,4 +1,4 @@
-//! Segments are defined, changed, put away and frozen; the list of priority products is kept.
+//! Segments are defined, changed, put away and frozen; fields that change the list of priority products stand beside.
 
 #![expect(
     clippy::too_many_arguments,
@@ -11,28 +11,22 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::UserError;
+use super::priority::{PriorityProductsPayload, prioritise};
 use crate::access::key::new_id;
-use crate::domain::action::SOURCE;
 use crate::domain::error::{Code, Error, PassedLimit};
-use crate::domain::id::{self, derive};
 use crate::domain::rule;
-use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT, Subject};
+use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT};
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::time::Instant;
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::error::{Failure, MAX_ERRORS, Result};
+use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
-use crate::graphql::input::reader::{MemberName, Reader};
 use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
-use crate::graphql::segment_reading::{
-    ReadRule, cycle, of_another_subject, read_rule, unknown, user_error,
-};
+use crate::graphql::segment_reading::{ReadRule, cycle, of_another_subject, read_rule};
 use crate::graphql::siblings::alone;
 use crate::graphql::types::segment::Segment;
 use crate::store::Store;
-use crate::store::apply::priority::{
-    ListChange, ListedProducts, MAX_AWAITED, TooManyAwaited, change_priority,
-};
+use crate::store::apply::priority::ListChange;
 use crate::store::apply::segments::{Change, Order, Refused, Written, carry_out};
 use crate::store::definitions;
 
@@ -44,20 +38,6 @@ pub struct SegmentPayload {
     /// What is wrong, all of it at once; then nothing was done.
     user_errors: Vec<UserError>,
     /// What is worth knowing: listed members that are not known yet, and are in the segment as soon as they arrive.
-    warnings: Vec<UserError>,
-}
-
-/// What became of the list of priority products.
-#[derive(Clone, Default, SimpleObject)]
-pub struct PriorityProductsPayload {
-    /// How many products entered or left the list, those included that are not known yet. Null where nothing was done.
-    changed: Option<i32>,
-    /// How many products of the list are not known yet: `awaitedProducts` lists them. Null where nothing was done.
-    awaited: Option<i32>,
-    /// What is wrong, all of it at once; then nothing was done.
-    user_errors: Vec<UserError>,
-    /// Products that are not known yet. Those listed by product id or link are on the list as soon as an action or a feed
-    /// names them; an id that no product has changes nothing.
     warnings: Vec<UserError>,
 }
 
@@ -159,8 +139,13 @@ impl SegmentMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] products: ProductList,
+        #[graphql(
+            desc = "The version of the list that the change was made from, as `awaitedProducts { listVersion }` or an earlier change said: another one by now is a conflict, and nothing is changed. Whatever it is unless given."
+        )]
+        expected_version: Option<String>,
     ) -> Option<Result<PriorityProductsPayload>> {
-        let done = async { prioritise(request(ctx)?, ListChange::Set, &products).await };
+        let change = (ListChange::Set, expected_version.as_deref());
+        let done = async { prioritise(request(ctx)?, change, &products).await };
         Some(done.await)
     }
 
@@ -169,8 +154,13 @@ impl SegmentMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] products: ProductList,
+        #[graphql(
+            desc = "The version of the list that the change was made from, as `awaitedProducts { listVersion }` or an earlier change said: another one by now is a conflict, and nothing is changed. Whatever it is unless given."
+        )]
+        expected_version: Option<String>,
     ) -> Option<Result<PriorityProductsPayload>> {
-        let done = async { prioritise(request(ctx)?, ListChange::Add, &products).await };
+        let change = (ListChange::Add, expected_version.as_deref());
+        let done = async { prioritise(request(ctx)?, change, &products).await };
         Some(done.await)
     }
 
@@ -179,8 +169,13 @@ impl SegmentMutations {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] products: ProductList,
+        #[graphql(
+            desc = "The version of the list that the change was made from, as `awaitedProducts { listVersion }` or an earlier change said: another one by now is a conflict, and nothing is changed. Whatever it is unless given."
+        )]
+        expected_version: Option<String>,
     ) -> Option<Result<PriorityProductsPayload>> {
-        let done = async { prioritise(request(ctx)?, ListChange::Remove, &products).await };
+        let change = (ListChange::Remove, expected_version.as_deref());
+        let done = async { prioritise(request(ctx)?, change, &products).await };
         Some(done.await)
     }
 }
@@ -198,7 +193,7 @@ fn given_rule(ctx: &Context<'_>) -> Result<Option<String>> {
 }
 
 /// The right to write segments, and where.
-fn writing(request: &RequestContext) -> Result<(Store, WriteScope)> {
+pub(super) fn writing(request: &RequestContext) -> Result<(Store, WriteScope)> {
     request.viewer.check(KeyScope::Segments)?;
     let scope = WriteScope::for_entrance(request.viewer.publisher.id);
     Ok((request.tx.store().clone(), scope))
@@ -510,61 +505,4 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
         ),
     };
     wrong(vec![UserError::new(field, code, message).passing(passed)])
-}
-
-async fn prioritise(
-    request: &Arc<RequestContext>,
-    change: ListChange,
-    products: &ProductList,
-) -> Result<PriorityProductsPayload> {
-    let (store, scope) = writing(request)?;
-    let mut reader = Reader::new("products", request.now).noting_problems();
-    let read = products.read(&mut reader);
-    let members = reader.keep(read)?.unwrap_or_default();
-    let listed = std::mem::take(&mut reader.listed);
-    let mut user_errors: Vec<UserError> = reader.problems().iter().map(user_error).collect();
-    if !user_errors.is_empty() {
-        user_errors.truncate(MAX_ERRORS);
-        return Ok(PriorityProductsPayload {
-            user_errors,
-            ..PriorityProductsPayload::default()
-        });
-    }
-    let warnings = unknown(request, Subject::Products, &listed).await?;
-    let publisher = scope.publisher();
-    let named = listed.into_iter().filter_map(|listed| match listed.name {
-        MemberName::Text(name) => {
-            let id = derive(publisher, id::Kind::Product, &format!("{SOURCE}\0{name}"));
-            Some((id, (name, listed.written)))
-        }
-        MemberName::Id(_) => None,
-    });
-    let products = ListedProducts {
-        named: named.collect(),
-        ids: members.ids,
-    };
-    let changed = change_priority(store, scope, change, products, request.note()?).await?;
-    let (changed, awaited) = match changed {
-        Ok(changed) => changed,
-        Err(TooManyAwaited(many)) => {
-            let message = format!(
-                "the list would hold {many} products that are not known, at most {MAX_AWAITED} are allowed: list fewer, or \
-                 take some of `awaitedProducts` off"
-            );
-            let passed = PassedLimit::of("awaitedProducts", MAX_AWAITED, many);
-            return Ok(PriorityProductsPayload {
-                user_errors: vec![
-                    UserError::new("products", Code::LimitExceeded, message).passing(Some(passed)),
-                ],
-                ..PriorityProductsPayload::default()
-            });
-        }
-    };
-    request.renew().await;
-    Ok(PriorityProductsPayload {
-        changed: Some(i32::try_from(changed).unwrap_or(i32::MAX)),
-        awaited: i32::try_from(awaited).ok(),
-        user_errors,
-        warnings,
-    })
 }

@@ -1,6 +1,7 @@
 //! The built-in segments of products over a range, and their members.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_graphql::{Context, Object};
@@ -10,12 +11,15 @@ use super::Member;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::product::Product;
 use super::sales::{Money, amounts};
+use super::segment_member::SegmentReason;
 use super::segment_parameters::ProductSegmentParameters;
 use super::words::ProductSegmentKind;
 use crate::analytics::segments::{self, ProductSegments};
-use crate::domain::page::{PageRequest, fingerprint};
+use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::{FactQuery, Sums, ratio};
 use crate::domain::segment::{ProductRules, ProductSegment, ProductStats};
+use crate::domain::time::Range;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
@@ -28,10 +32,12 @@ use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
 /// A segment with its members, as places in the statistics of all products.
 pub struct Division {
-    kind: ProductSegmentKind,
+    kind: ProductSegment,
     all: Arc<ProductSegments>,
     members: Vec<usize>,
     sums: Sums,
+    /// The range as it was asked for.
+    period: Range,
 }
 
 /// A built-in segment of products over a range.
@@ -42,12 +48,12 @@ pub type ProductSegmentResult = Member<Division>;
 impl ProductSegmentResult {
     /// Which segment.
     async fn kind(&self) -> ProductSegmentKind {
-        self.kind
+        self.kind.into()
     }
 
     /// Its name for people.
     async fn name(&self) -> &str {
-        self.kind.name()
+        ProductSegmentKind::from(self.kind).name()
     }
 
     /// Number of products in it.
@@ -108,8 +114,26 @@ connection! {
     }
 }
 
+/// A product with its statistics, in a segment.
+pub struct Placed {
+    stats: ProductStats,
+    /// Its place among all products, from 1 on.
+    place: usize,
+    kind: ProductSegment,
+    rules: ProductRules,
+    period: Range,
+}
+
+impl Deref for Placed {
+    type Target = ProductStats;
+
+    fn deref(&self) -> &ProductStats {
+        &self.stats
+    }
+}
+
 /// A product in a segment, with its sales in the range.
-pub type SegmentProduct = Member<ProductStats>;
+pub type SegmentProduct = Member<Placed>;
 
 /// A product in a segment, with its sales in the range.
 #[Object(name = "SegmentProduct")]
@@ -117,7 +141,7 @@ impl SegmentProduct {
     /// The product.
     async fn product(&self, ctx: &Context<'_>) -> Option<Result<Product>> {
         let found = async {
-            self.related(request(ctx)?, "product", |stats| Some(stats.product_id))
+            self.related(request(ctx)?, "product", |placed| Some(placed.product_id))
                 .await
         };
         found.await.transpose()
@@ -167,6 +191,24 @@ impl SegmentProduct {
     async fn first_sold_at(&self) -> Option<DateTime> {
         self.first_sold.map(DateTime)
     }
+
+    /// Why it is in the segment, as members of a segment are told of the condition `builtInSegment`: what it needs by the
+    /// parameters that applied, and what is true by the range and the filter of the question.
+    async fn reasons(&self) -> Vec<SegmentReason> {
+        let built_in = BuiltIn {
+            kind: BuiltInKind::Products(self.kind),
+            period: Some(self.period),
+            currency: None,
+            members: None,
+        };
+        let needed = self.kind.needed(&self.rules);
+        let actual = self.kind.actual(&self.stats, self.place);
+        vec![SegmentReason::of_built_in(
+            built_in.sentence(),
+            needed,
+            actual,
+        )]
+    }
 }
 
 connection! {
@@ -187,8 +229,7 @@ impl SegmentProductConnection {
                 Ok(pages_of_siblings(pages.collect()))
             }
         };
-        let pages: Arc<HashMap<ProductSegmentKind, _>> =
-            segment.batch("products", &page, load).await?;
+        let pages: Arc<HashMap<ProductSegment, _>> = segment.batch("products", &page, load).await?;
         Ok(Self {
             slice: Slice::new(pages.get(&segment.kind).cloned().unwrap_or_default(), order),
             count: Count::Known(i64::try_from(segment.members.len()).unwrap_or(i64::MAX)),
@@ -196,20 +237,23 @@ impl SegmentProductConnection {
     }
 }
 
-fn members(segment: &Division, page: &PageRequest) -> crate::domain::page::Page<ProductStats> {
-    let stats = &segment.all.stats;
-    let members: Vec<&ProductStats> = segment
-        .members
-        .iter()
-        .filter_map(|place| stats.get(*place))
-        .collect();
-    let key = |stats: &&ProductStats| {
+fn members(segment: &Division, page: &PageRequest) -> Page<Placed> {
+    let all = &segment.all;
+    let member = |place: &usize| Some((*place, all.stats.get(*place)?));
+    let members: Vec<(usize, &ProductStats)> = segment.members.iter().filter_map(member).collect();
+    let key = |(_, stats): &(usize, &ProductStats)| {
         (
             vec![-stats.sums.units, -stats.previous_units],
             stats.product_id,
         )
     };
-    page_by(members, page, key).map(Clone::clone)
+    page_by(members, page, key).map(|(place, stats)| Placed {
+        stats: stats.clone(),
+        place: place.saturating_add(1),
+        kind: segment.kind,
+        rules: all.rules,
+        period: segment.period,
+    })
 }
 
 /// What a caller asks of product segments.
@@ -239,7 +283,9 @@ impl ProductSegmentArgs {
     ) -> Result<ProductSegmentResultConnection> {
         let rules = product_rules(self.rules.as_ref(), request).await?;
         let usual = || RangeInput::last_days(rules.period_days);
-        let ranged = self.how.ranged(self.range.unwrap_or_else(usual), request)?;
+        let range = self.range.unwrap_or_else(usual);
+        let ranged = self.how.ranged(range, request)?;
+        let period = range.range()?;
         let facts = FactQuery::counted(
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
@@ -266,10 +312,11 @@ impl ProductSegmentArgs {
             let members = members.next().unwrap_or_default();
             let sums = all.sums(&members);
             Arc::new(Division {
-                kind: kind.into(),
+                kind,
                 all: Arc::clone(&all),
                 members,
                 sums,
+                period,
             })
         });
         let info = AggregateInfo::new(

@@ -12,7 +12,9 @@ use super::user::User;
 use crate::analytics::built_in;
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::page::{Direction, Nulls, Page, SortKey};
-use crate::domain::rule::{Asked, InSegments, Measure, SegmentRef, SegmentSet, SetOf, Subject};
+use crate::domain::rule::{
+    Asked, InSegments, Measure, Segment, SegmentRef, SegmentSet, SetOf, Subject,
+};
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
@@ -57,10 +59,14 @@ impl SegmentMember {
         found.await.transpose()
     }
 
-    /// Each condition of the rule, in its order, and what is true of this member. None in a frozen segment, which keeps its
-    /// members whatever becomes of them.
+    /// Each condition of the rule, in its order, and what is true of this member. A frozen segment keeps its members whatever
+    /// becomes of them: its one reason is that the member was in the segment that it was frozen from, at which version and
+    /// when.
     async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<SegmentReason>> {
         let request = request(ctx)?;
+        let SetOf::Rule { rule, .. } = &self.set.of else {
+            return Ok(taken(self, request).await?.into_iter().collect());
+        };
         let load = |group: Arc<Group<InSet>>| async move {
             let ids: Vec<Uuid> = group.all().map(|member| member.id).collect();
             let Some(first) = group.all().next() else {
@@ -76,9 +82,6 @@ impl SegmentMember {
             Ok(why.collect())
         };
         let all: Arc<HashMap<Uuid, Why>> = self.batch("reasons", &(), load).await?;
-        let SetOf::Rule { rule, .. } = &self.set.of else {
-            return Ok(Vec::new());
-        };
         let Some(Why { explained, told }) = all.get(&self.id) else {
             return Ok(Vec::new());
         };
@@ -96,6 +99,30 @@ impl SegmentMember {
         });
         Ok(reasons.collect())
     }
+}
+
+/// Why members of a frozen segment are in it, the same for all of a page: two statements at most, none for segments that the
+/// request knows.
+async fn taken(
+    member: &SegmentMember,
+    request: &Arc<RequestContext>,
+) -> Result<Option<SegmentReason>> {
+    let load = |group: Arc<Group<InSet>>| async move {
+        let Some(id) = group.all().next().map(|member| member.set.id) else {
+            return Ok(None);
+        };
+        let Some(frozen) = request.loaders.one::<Segment>(id).await? else {
+            return Ok(None);
+        };
+        let source = match frozen.frozen_from {
+            Some((id, _)) => request.loaders.one::<Segment>(id).await?,
+            None => None,
+        };
+        let sentence = frozen.frozen_sentence(source.as_deref());
+        Ok(sentence.map(SegmentReason::of_the_past))
+    };
+    let reason: Arc<Option<SegmentReason>> = member.batch("frozen", &(), load).await?;
+    Ok(reason.as_ref().clone())
 }
 
 /// Why a member is in its set.
@@ -165,6 +192,28 @@ pub struct SegmentReason {
     actual: Option<String>,
     /// Whether the condition holds. A member can be in a segment although one does not, where the rule has `or` or `not`.
     holds: bool,
+}
+
+impl SegmentReason {
+    /// That something was so when it was written down.
+    fn of_the_past(condition: String) -> Self {
+        Self {
+            condition,
+            needed: None,
+            actual: None,
+            holds: true,
+        }
+    }
+
+    /// That a member of a built-in segment is in it: the condition in words, what it needs, and what is true.
+    pub fn of_built_in(condition: String, needed: String, actual: String) -> Self {
+        Self {
+            condition,
+            needed: Some(needed),
+            actual: Some(actual),
+            holds: true,
+        }
+    }
 }
 
 connection! {

@@ -11,13 +11,17 @@ use super::built_in_segment::user_segment_name;
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::sales::{Money, amounts};
+use super::segment_member::SegmentReason;
 use super::segment_parameters::UserSegmentParameters;
 use super::user::User;
 use super::words::{RankMetric, UserSegmentKind};
 use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
+use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::FactQuery;
 use crate::domain::segment::{Rfm, UserRules, UserSegment, UserStats};
+use crate::domain::time::Range;
 use crate::graphql::connection::{
     Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size,
 };
@@ -35,6 +39,10 @@ pub struct Divided {
     request: Arc<RequestContext>,
     facts: FactQuery,
     all: UserSegments,
+    /// The range as it was asked for.
+    period: Range,
+    /// The currency that was asked for.
+    currency: Option<Currency>,
 }
 
 /// One of them, by its place.
@@ -158,6 +166,7 @@ async fn top_products(
             request,
             facts,
             all,
+            ..
         } = divided.as_ref();
         let of: Vec<usize> = group.all().map(|segment| segment.place).collect();
         let (tx, asked) = (&request.tx, (by, asked));
@@ -184,11 +193,43 @@ connection! {
     }
 }
 
-/// A user with scores.
+/// A user with scores, in a segment.
 #[derive(Clone)]
 pub struct Scored {
     stats: UserStats,
     scores: Option<Rfm>,
+    divided: Arc<Divided>,
+    /// The segment, by its place.
+    place: usize,
+}
+
+impl Scored {
+    /// Why the user is in the segment.
+    fn reason(&self) -> Option<SegmentReason> {
+        let Divided {
+            all,
+            period,
+            currency,
+            ..
+        } = self.divided.as_ref();
+        let Division { kind, origin, .. } = all.list.get(self.place)?;
+        let built_in = BuiltIn {
+            kind: BuiltInKind::Users {
+                kind: *kind,
+                origin: origin.clone(),
+            },
+            period: Some(*period),
+            currency: *currency,
+            members: None,
+        };
+        let needed = kind.needed(origin.as_deref(), &all.rules);
+        let actual = kind.actual(&self.stats, self.scores, &all.rules);
+        Some(SegmentReason::of_built_in(
+            built_in.sentence(),
+            needed,
+            actual,
+        ))
+    }
 }
 
 /// A user in a segment.
@@ -265,6 +306,12 @@ impl SegmentUser {
     async fn monetary_score(&self) -> Option<i32> {
         self.scores.map(|scores| i32::from(scores.monetary))
     }
+
+    /// Why the user is in the segment, as members of a segment are told of the condition `builtInSegment`: what it needs by
+    /// the parameters that applied, and what is true by the range and the filter of the question.
+    async fn reasons(&self) -> Vec<SegmentReason> {
+        self.reason().into_iter().collect()
+    }
 }
 
 connection! {
@@ -310,6 +357,8 @@ fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
     page_by(members, page, key).map(|(stats, scores)| Scored {
         stats: stats.clone(),
         scores: *scores,
+        divided: Arc::clone(&segment.divided),
+        place: segment.place,
     })
 }
 
@@ -343,7 +392,8 @@ impl UserSegmentArgs {
         let currency = self.currency.map(|currency| currency.0);
         let rules = user_rules(self.rules.as_ref(), currency, request).await?;
         let usual = || RangeInput::last_days(rules.period_days);
-        let ranged = self.how.ranged(self.range.unwrap_or_else(usual), request)?;
+        let range = self.range.unwrap_or_else(usual);
+        let ranged = self.how.ranged(range, request)?;
         let facts = FactQuery::counted(
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
@@ -360,6 +410,8 @@ impl UserSegmentArgs {
             request: Arc::clone(request),
             facts,
             all,
+            period: range.range()?,
+            currency,
         });
         let wanted = |kind: UserSegment| {
             self.segments

@@ -5,7 +5,7 @@ use super::super::{apart, audit};
 use super::{lock, raise_version};
 use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::error::Result;
-use crate::domain::id::PublisherId;
+use crate::domain::id::{PublisherId, of_set};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
@@ -52,40 +52,64 @@ impl ListedProducts {
     }
 }
 
-/// What became of the list: how many products entered or left it, and how many of it are not known yet. Nothing was done
-/// where these would be more than there can be.
-pub type ListChanged = std::result::Result<(u64, usize), TooManyAwaited>;
-
-/// More products that are not known than a list may hold.
+/// What became of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyAwaited(pub usize);
+pub struct ListChanged {
+    /// How many products entered or left it.
+    pub changed: u64,
+    /// How many of it are not known yet.
+    pub awaited: usize,
+    /// Its version now.
+    pub version: Uuid,
+}
 
-/// Changes the list of priority products.
+/// Why nothing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListRefused {
+    /// The list would hold so many products that are not known, more than there can be.
+    TooManyAwaited(usize),
+    /// It is no longer of the version that the change was made from.
+    Moved,
+}
+
+/// The version of a list: of the products that are on it, whether they are known or not. It stays when one of them becomes
+/// known.
+#[must_use]
+pub fn list_version(marked: &[Uuid], waiting: impl IntoIterator<Item = Uuid>) -> Uuid {
+    of_set(marked.iter().copied().chain(waiting))
+}
+
+/// Changes the list of priority products, if it is of the version that is expected, where one is.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
 pub async fn change_priority(
     store: Store,
     scope: WriteScope,
-    change: ListChange,
+    (change, expected): (ListChange, Option<Uuid>),
     products: ListedProducts,
     note: Note,
-) -> Result<ListChanged> {
-    apart(async move || write(&store, scope, change, (&products, &note)).await).await
+) -> Result<std::result::Result<ListChanged, ListRefused>> {
+    apart(async move || write(&store, scope, (change, expected), (&products, &note)).await).await
 }
 
 async fn write(
     store: &Store,
     scope: WriteScope,
-    change: ListChange,
+    (change, expected): (ListChange, Option<Uuid>),
     (products, note): (&ListedProducts, &Note),
-) -> Result<ListChanged> {
+) -> Result<std::result::Result<ListChanged, ListRefused>> {
     let (publisher, now) = (scope.publisher(), note.now);
     let all = products.all();
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
             let waiting = awaited(tx, publisher, None).await?;
+            let before = marked(tx, publisher).await?;
+            let version = list_version(&before, waiting.iter().copied());
+            if expected.is_some_and(|expected| expected != version) {
+                return Ok(Err(ListRefused::Moved));
+            }
             let wanted: Vec<awaited_product::Model> = match change {
                 ListChange::Remove => Vec::new(),
                 _ => unknown(tx, publisher, products, now).await?,
@@ -107,12 +131,12 @@ async fn write(
             };
             let left = waiting.len() + news.len() - gone.len();
             if left > MAX_AWAITED {
-                return Ok(Err(TooManyAwaited(left)));
+                return Ok(Err(ListRefused::TooManyAwaited(left)));
             }
             forget(tx, publisher, &gone).await?;
             insert(tx, &news, Conflict::Keep).await?;
             let moved = u64::try_from(gone.len() + news.len()).unwrap_or(u64::MAX);
-            let changed = moved + mark(tx, publisher, change, &all).await?;
+            let changed = moved + mark(tx, publisher, change, (&before, &all)).await?;
             if changed > 0 {
                 let verb = match change {
                     ListChange::Set => "set",
@@ -127,21 +151,26 @@ async fn write(
                 audit::write(tx, publisher, note, &deed).await?;
                 raise_version(tx, publisher, sequence, now).await?;
             }
-            Ok(Ok((changed, left)))
+            let waiting = awaited(tx, publisher, None).await?;
+            Ok(Ok(ListChanged {
+                changed,
+                awaited: left,
+                version: list_version(&marked(tx, publisher).await?, waiting),
+            }))
         })
         .await
 }
 
-/// Marks products that are known; gives how many were not so before.
+/// Marks products that are known; gives how many were not so `before`.
 async fn mark(
     tx: &WriteTx,
     publisher: PublisherId,
     change: ListChange,
-    products: &[Uuid],
+    (before, products): (&[Uuid], &[Uuid]),
 ) -> Result<u64, DbErr> {
     let mut changed = 0;
     if change == ListChange::Set {
-        changed += clear(tx, publisher.0, products).await?;
+        changed += clear(tx, publisher.0, (before, products)).await?;
     }
     for ids in products.chunks(MARKED) {
         let mut sql = tx.sql();
@@ -234,21 +263,28 @@ pub(super) async fn arrived(
     Ok(found)
 }
 
-/// Takes everything but these products off the list.
-async fn clear(tx: &WriteTx, publisher: i64, kept: &[Uuid]) -> Result<u64, DbErr> {
+/// The products of the list that are known.
+async fn marked(tx: &WriteTx, publisher: PublisherId) -> Result<Vec<Uuid>, DbErr> {
     let mut sql = tx.sql();
     sql.push("SELECT p.id FROM products p WHERE p.publisher_id = ")
-        .bind(publisher)
+        .bind(publisher.0)
         .push(" AND p.is_priority = ")
         .bind(true);
-    let mut listed: Vec<Uuid> = Vec::new();
-    for row in tx.rows(sql).await? {
-        listed.push(row.try_get("", "id")?);
-    }
+    let rows = tx.rows(sql).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+/// Takes those of the list that are not kept off it.
+async fn clear(
+    tx: &WriteTx,
+    publisher: i64,
+    (listed, kept): (&[Uuid], &[Uuid]),
+) -> Result<u64, DbErr> {
     let kept: HashSet<&Uuid> = kept.iter().collect();
-    listed.retain(|id| !kept.contains(id));
+    let mut gone = listed.to_vec();
+    gone.retain(|id| !kept.contains(id));
     let mut changed = 0;
-    for ids in listed.chunks(MARKED) {
+    for ids in gone.chunks(MARKED) {
         let mut sql = tx.sql();
         sql.push("UPDATE products SET is_priority = ")
             .bind(false)

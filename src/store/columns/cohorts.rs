@@ -82,9 +82,7 @@ impl Periods {
 fn cohorts(matching: &Matching, periods: &Periods) -> Vec<Option<u16>> {
     let cohort = |first: &i64| u16::try_from(periods.at(*first)?).ok();
     let mut cohorts: Vec<Option<u16>> = if matching.is_plain() {
-        let names = matching.snapshot.names();
-        let firsts = matching.snapshot.firsts(&names).iter();
-        firsts.map(cohort).collect()
+        matching.snapshot.firsts().iter().map(cohort).collect()
     } else {
         let mut firsts = vec![i64::MAX; matching.snapshot.names().users.room()];
         let (_, to) = periods.bounds();
@@ -108,10 +106,8 @@ fn cell(cohort: usize, period: usize) -> usize {
 
 fn rows(matching: &Matching, periods: &Periods) -> Vec<CohortRow> {
     let cohorts = cohorts(matching, periods);
-    let (currencies, room) = {
-        let names = matching.snapshot.names();
-        (names.currencies_in_order(), names.currencies.room())
-    };
+    let names = matching.snapshot.names();
+    let (currencies, room) = (names.currencies_in_order(), names.currencies.room());
     let count = periods.count();
     let mut tally = Tally::new(cell(0, count), room);
     let mut users = vec![0i64; cell(0, count)];

@@ -255,15 +255,21 @@ async fn an_analyst_defines_previews_uses_watches_and_freezes_a_segment() {
     let ids = json!({ "id": id, "frozen": frozen["id"] });
     let query = "query($id: ID!, $frozen: ID!) { now: users(filter: {segment: {in: [$id]}}) { nodes { value } } \
                  then: users(filter: {segment: {in: [$frozen]}}) { nodes { value } } \
-                 segment(id: $frozen) { size frozenFromVersion frozenFrom { id } members { nodes { reasons { holds } } } } \
+                 segment(id: $frozen) { size frozenFromVersion frozenFrom { id } \
+                 members { nodes { reasons { condition needed actual holds } } } } \
                  segmentOverlap(ids: [$id, $frozen]) { union intersection segments { size onlyIn } pairs { both } } }";
     let seen = ask(&server, query, ids).await;
     assert_eq!(seen["now"]["nodes"], json!([{ "value": "once" }]));
     assert_eq!(seen["then"]["nodes"], json!([{ "value": "in" }]));
+    let then = server.now().to_rfc3339();
+    let reason = json!({
+        "condition": format!("in the segment \"Quiet Poles\" at version 1 when it was frozen on {then}"),
+        "needed": null, "actual": null, "holds": true,
+    });
     assert_eq!(
         seen["segment"],
         json!({ "size": 1, "frozenFromVersion": 1, "frozenFrom": { "id": id },
-        "members": { "nodes": [{ "reasons": [] }] } })
+        "members": { "nodes": [{ "reasons": [reason] }] } })
     );
     assert_eq!(
         seen["segmentOverlap"],

@@ -9,7 +9,7 @@ use crate::support::world::{World, block_on};
 use actiongraph::domain::limits::{Limits, SubidLimit};
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const SHAPE: Shape = Shape {
@@ -262,6 +262,106 @@ fn conditions_find_those_that_are_listed() {
         }
         // Nearly all kinds: there are 15 of users without UNATTRIBUTED, which nobody is in, and 11 of products.
         assert!(seen.len() >= 22, "{seen:#?}");
+    });
+}
+
+/// Members with their reasons, by id.
+fn reasons(nodes: &Value, at: &str) -> BTreeMap<String, Value> {
+    let nodes = nodes.as_array().unwrap().iter();
+    nodes
+        .map(|node| {
+            let id = node.pointer(at).unwrap().as_str().unwrap().to_owned();
+            (id, node["reasons"].clone())
+        })
+        .collect()
+}
+
+/// Compares the reasons of all that are listed over a period with those that a rule around their segment gives; how many.
+async fn same_reasons(api: &Api, period: &Value) -> usize {
+    const REASONS: &str = "reasons { condition needed actual holds }";
+    let listed = format!(
+        "query($range: RangeInput!) {{ users: userSegments(range: $range, first: 90) {{ nodes {{ kind country device \
+         members: users(first: 100) {{ nodes {{ user {{ id }} {REASONS} }} }} }} }} \
+         products: productSegments(range: $range) {{ nodes {{ kind \
+         members: products(first: 100) {{ nodes {{ product {{ id }} {REASONS} }} }} }} }} }}"
+    );
+    let preview = format!(
+        "query($rule: SegmentRuleInput!) {{ previewSegment(rule: $rule, sampleSize: 100) {{ problems {{ message }} \
+         sample {{ user {{ id }} product {{ id }} {REASONS} }} }} }}"
+    );
+    let listed = api.data(&listed, &json!({ "range": period })).await;
+    let mut compared = 0;
+    for (subject, at) in [("users", "/user/id"), ("products", "/product/id")] {
+        for node in listed[subject]["nodes"].as_array().unwrap() {
+            let mut condition = json!({ "kind": node["kind"], "period": period });
+            match node["kind"].as_str().unwrap() {
+                "COUNTRY" => condition["country"] = node["country"].clone(),
+                "DEVICE" => condition["device"] = node["device"].clone(),
+                _ => {}
+            }
+            let rule = json!({ subject: { "builtInSegment": condition } });
+            let seen = api.data(&preview, &json!({ "rule": rule })).await;
+            let seen = &seen["previewSegment"];
+            assert_eq!(seen["problems"], json!([]), "{rule} {seen:#}");
+            let theirs = reasons(&node["members"]["nodes"], at);
+            assert_eq!(theirs, reasons(&seen["sample"], at), "{rule}");
+            for all in theirs.values() {
+                assert_eq!(all.as_array().unwrap().len(), 1, "{rule} {all}");
+                assert_eq!(all[0]["holds"], true, "{rule} {all}");
+            }
+            compared += theirs.len();
+        }
+    }
+    compared
+}
+
+/// Who is listed in a built-in segment is in it for the reason that a rule around the segment gives.
+#[test]
+fn those_that_are_listed_have_the_reasons_of_a_rule_around_their_segment() {
+    block_on(async {
+        let mut dice = Dice::new(seed() + 9);
+        let mut compared = 0;
+        for round in 0..2 {
+            let mut world = world(seed() + 100 + round).await;
+            if round == 1 {
+                world = world.in_columns().await;
+            }
+            let api = Api::of(&world, 0).allowed(WRITES);
+            let near = json!({ "last": { "count": 120, "unit": "DAY" } });
+            compared += same_reasons(&api, &near).await;
+            set_rules(&api, 0, &mut dice).await;
+            for period in [near, period(&mut dice)] {
+                compared += same_reasons(&api, &period).await;
+            }
+        }
+        assert!(compared > 50, "{compared}");
+    });
+}
+
+/// What reasons need is there when a page is: they send no statement, however many members they are of.
+#[test]
+fn reasons_of_those_that_are_listed_send_no_statement() {
+    block_on(async {
+        let world = world(seed() + 105).await;
+        let api = Api::of(&world, 0);
+        let query = |more: &str| {
+            format!(
+                "{{ userSegments(range: {{last: {{count: 120, unit: DAY}}}}, first: 90) {{ nodes {{ users(first: 100) {{ \
+                 nodes {{ actions {more} }} }} }} }} \
+                 productSegments(range: {{last: {{count: 120, unit: DAY}}}}) {{ nodes {{ products(first: 100) {{ \
+                 nodes {{ units {more} }} }} }} }} }}"
+            )
+        };
+        let _ = api.statements.take();
+        api.data(&query(""), &json!({})).await;
+        let without = api.statements.take().len();
+        api.data(
+            &query("reasons { condition needed actual holds }"),
+            &json!({}),
+        )
+        .await;
+        let with = api.statements.take();
+        assert_eq!(with.len(), without, "{}", with.join("\n"));
     });
 }
 
