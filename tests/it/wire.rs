@@ -478,6 +478,47 @@ fn resident() -> u64 {
     kib << 10
 }
 
+/// A socket whose system keeps little of what is not read, which asks for the schema more often than any system keeps, and
+/// reads the beginning.
+async fn unread(server: &Running) -> TcpStream {
+    let socket = actix_web::rt::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let socket = socket.connect(server.address).await.unwrap();
+    let mut socket = socket.into_std().unwrap();
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.write_all(SCHEMA.repeat(40).as_bytes()).unwrap();
+    let mut status = [0; 12];
+    socket.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    socket
+}
+
+/// The text that everybody may ask for is there once, however many do and never read it.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_not_copied_for_each() {
+    const COUNT: u64 = 40;
+    let server = running("max_connections_per_address = 0\nsend_deadline_ms = 600000").await;
+    let mut one = plain(&server);
+    one.write_all(SCHEMA.as_bytes()).unwrap();
+    let size = u64::try_from(one_answer(&mut one).1.len()).unwrap();
+    assert!(size > 150_000, "{size} bytes are no more than buffers hold");
+    // What is kept for good is there before.
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        held.push(unread(&server).await);
+    }
+    tokio::time::sleep(25 * PAUSE).await;
+    let before = resident();
+    for _ in 0..COUNT {
+        held.push(unread(&server).await);
+    }
+    // Until the systems have taken what they take.
+    tokio::time::sleep(25 * PAUSE).await;
+    let each = each("that do not read the schema", COUNT, before);
+    assert!(each < size, "{each} bytes for {size}");
+}
+
 /// How many connections this process may hold both ends of, two thousand at most.
 fn many() -> u64 {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();

@@ -17,6 +17,10 @@ use futures::Stream;
 use super::line::Line;
 use crate::http::turnstile::Pass;
 
+/// How many bytes of an answer the framework gets at a time. It copies what it gets into a buffer of the connection: the whole
+/// of a file, for each connection that never reads it, would be so many copies.
+const PIECE: usize = 32 << 10;
+
 /// A request that is being answered.
 struct Exchange {
     line: Option<Rc<Line>>,
@@ -37,6 +41,8 @@ impl Drop for Exchange {
 /// The body of an answer; when it is dropped, all of it was handed over, or nobody is there to take it.
 pub(super) struct Sent {
     body: BoxBody,
+    /// What the body has given and the framework has not got.
+    rest: Bytes,
     _exchange: Exchange,
 }
 
@@ -51,7 +57,14 @@ impl MessageBody for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.body.as_pin_mut().poll_next(cx)
+        if self.rest.is_empty() {
+            match ready!(self.body.as_pin_mut().poll_next(cx)) {
+                Some(Ok(given)) => self.rest = given,
+                over => return Poll::Ready(over),
+            }
+        }
+        let most = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(most))))
     }
 }
 
@@ -102,6 +115,7 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
     }
     Ok(answer.map_body(|_, body| Sent {
         body: BoxBody::new(body),
+        rest: Bytes::new(),
         _exchange: exchange,
     }))
 }
