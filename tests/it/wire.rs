@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::encoding::Decoder;
+use actix_web::error::PayloadError;
+use actix_web::http::header::ContentEncoding;
+use actix_web::web::Bytes;
+use futures::TryStreamExt as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -618,6 +623,46 @@ async fn who_asks_for_another_protocol_gets_this_one() {
                 assert_eq!(body[..2], [0x1f, 0x8b], "gzip");
             }
         }
+    }
+}
+
+async fn unpacked(way: ContentEncoding, body: Vec<u8>) -> Vec<u8> {
+    let whole = futures::stream::iter([Ok::<_, PayloadError>(Bytes::from(body))]);
+    let pieces: Vec<Bytes> = Decoder::new(whole, way).try_collect().await.unwrap();
+    pieces.concat()
+}
+
+/// Whoever asks for it again and again, without a key, keeps no processor busy.
+#[tokio::test]
+async fn a_public_file_is_compressed_once() {
+    let server = running("").await;
+    let mut wire = plain(&server);
+    let mut answers = std::io::BufReader::new(wire.try_clone().unwrap());
+    let mut ask = |way: &str| {
+        let head = SCHEMA.trim_end();
+        write!(wire, "{head}\r\nAccept-Encoding: {way}\r\n\r\n").unwrap();
+        one_answer(&mut answers)
+    };
+    let (head, schema) = ask("identity");
+    assert!(!head.contains("content-encoding"), "{head}");
+    for way in [
+        ContentEncoding::Brotli,
+        ContentEncoding::Gzip,
+        ContentEncoding::Deflate,
+        ContentEncoding::Zstd,
+    ] {
+        let (head, first) = ask(way.as_str());
+        let told = format!("content-encoding: {}\r\n", way.as_str());
+        assert!(head.contains(&told), "{head}");
+        assert!(head.contains("vary: accept-encoding\r\n"), "{head}");
+        assert!(first.len() < schema.len() / 2, "{}", first.len());
+        let before = busy();
+        for _ in 0..200 {
+            assert_eq!(ask(way.as_str()).1, first);
+        }
+        let busy = busy().saturating_sub(before);
+        assert!(busy < 100 * PAUSE, "{busy:?} for {way:?}");
+        assert_eq!(unpacked(way, first).await, schema);
     }
 }
 
