@@ -20,7 +20,7 @@ use crate::http::turnstile::Pass;
 
 /// How many bytes of an answer the framework gets at a time. It copies what it gets into a buffer of the connection: the whole
 /// of a file, for each connection that never reads it, would be so many copies.
-const PIECE: usize = 32 << 10;
+const PIECE: usize = 16 << 10;
 
 /// A request that is being answered.
 struct Exchange {
