@@ -25,6 +25,7 @@ use crate::domain::scope::Publisher;
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::{self, DoorLimits, Engine, EngineOptions, Writing};
 use crate::http::health::Readiness;
+use crate::http::packed::Packed;
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::tls;
 use crate::http::turnstile::Turnstile;
@@ -280,6 +281,7 @@ impl App {
             tally: Tally::default(),
             options: http_options(settings),
             schema: Bytes::from(graphql::sdl()),
+            packed: Packed::default(),
             demo: parts.demo,
         };
         Ok(Self {

@@ -1,10 +1,12 @@
 //! What an operation costs: what it may cost at most is paid before it runs, what it did not use comes back.
 
-use async_graphql::Response;
+use async_graphql::{Response, ServerError};
 use serde::Serialize;
 
 use super::document::{Failed, MILLI, Passed, Plan, Scan};
+use super::error::Failure;
 use crate::access::budget::Allowance;
+use crate::domain::error::Code;
 
 /// What an operation costs at least: reading it takes time, too.
 pub(super) const LEAST: u64 = 1;
@@ -68,7 +70,9 @@ impl Bill {
     /// Points that an answer was worth, and what it lost to errors; `was_spared` says that the database looked through no
     /// facts that columns in memory can hold.
     pub(super) fn used(&self, response: &Response, was_spared: bool) -> u64 {
-        let failed = Failed::of(response.errors.iter().map(|error| error.path.as_slice()));
+        // Who found no reader has looked through nothing.
+        let errors = response.errors.iter().filter(|error| has_read(error));
+        let failed = Failed::of(errors.map(|error| error.path.as_slice()));
         let used = self.plan.used(&response.data, &failed, &|scan| {
             self.price(scan, was_spared)
         });
@@ -98,6 +102,12 @@ impl Bill {
             throttle: self.allowance.as_ref().map(Throttle::of),
         }
     }
+}
+
+/// Whether a field that ended in an error may have read something before.
+fn has_read(error: &ServerError) -> bool {
+    let failure = error.source::<Failure>();
+    failure.is_none_or(|failure| failure.error().code() != Code::ServiceUnavailable)
 }
 
 /// A limit that is passed.

@@ -251,6 +251,17 @@ impl Engine {
                 Ok(days) => days,
                 Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
             };
+            let are_held = are_held(context, changes);
+            let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
+            let are_told = is_of_saved && {
+                let saved = Saved::of(document);
+                let told = self.0.estimates.tells_saved(&saved, context).await;
+                match told {
+                    Ok(told) => told,
+                    Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
+                }
+            };
+            // With this the operation's own transaction begins: nothing is read beside it from here on.
             let settings = match settings_for(&scans, context).await {
                 Ok(settings) => settings,
                 Err(failure) => {
@@ -258,13 +269,7 @@ impl Engine {
                     return Err(Box::new(failed(failure.error(), bounds)));
                 }
             };
-            let are_held = are_held(context, changes);
             let plain = are_plain(&scans, context.now);
-            let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
-            let are_told = is_of_saved && {
-                let saved = Saved::of(document);
-                self.0.estimates.tells_saved(&saved, context).await
-            };
             let look = |(scan, is_plain): (&Scan, bool)| Scanned {
                 actions: days.scanned(scan, context, settings),
                 is_held: are_held && is_plain && (are_told || !scan.is_of_saved),
@@ -277,7 +282,7 @@ impl Engine {
             return Err(Box::new(self.turn_away(too_much(&passed), spending)));
         }
         let taken = if spending.estimate_only {
-            0
+            LEAST.saturating_add(spending.reading)
         } else {
             bill.requested
         };
@@ -321,9 +326,9 @@ impl Engine {
             return Ok(());
         };
         let wanted = points.max(LEAST);
-        let Err(empty) = allowance.take(wanted) else {
+        if allowance.take(wanted).is_ok() {
             return Ok(());
-        };
+        }
         let terms = allowance.terms();
         if wanted > terms.capacity {
             let message = format!(
@@ -335,8 +340,11 @@ impl Engine {
             allowance.take_at_most(LEAST.saturating_add(spending.reading));
             return Err(over(Code::CostExceeded, &message, &passed));
         }
-        // Who tries again in time finds all points there, but for those of a long text, which took time to read.
+        // A long text took time to read, and takes it again: how long it takes until there are enough is known when that is paid.
         allowance.take_at_most(spending.reading);
+        let Err(empty) = allowance.take(wanted) else {
+            return Ok(());
+        };
         let message = format!(
             "The operation costs up to {wanted} points, {} are left of {}; {} come back each second. Try again in {} s, or ask for less.",
             empty.available, terms.capacity, terms.restore, empty.seconds

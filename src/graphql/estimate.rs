@@ -20,8 +20,10 @@ use super::input::rule::SegmentRuleInput;
 use super::input::rules::{ProductRulesInput, UserRulesInput};
 use super::scalar::{DateTime, TimeZone};
 use crate::domain::columns::{can_tell, can_test};
-use crate::domain::error::Result;
+use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
+use crate::domain::rule::Definitions;
+use crate::domain::scope::ReadScope;
 use crate::domain::segment::SegmentSettings;
 use crate::domain::time::{DAY_US, Instant, Span};
 use crate::store::{self, ReadTx, Store, definitions};
@@ -33,8 +35,8 @@ const FRESH_US: i64 = 10_000_000;
 /// Publishers whose days are kept at a time.
 const CAPACITY: usize = 1_024;
 
-/// What is known of every publisher's days. It reads beside the requests' own transactions: an estimate need not be of
-/// their state.
+/// What is known of every publisher's days. It reads before the requests' own transactions begin, in the turns of their callers:
+/// an estimate need not be of their state, and who holds one reader must not wait for another.
 pub(super) struct Estimates {
     store: Store,
     known: Mutex<HashMap<PublisherId, Known>>,
@@ -382,13 +384,15 @@ impl Estimates {
         {
             return Ok((Arc::clone(&known.days), known.changes));
         }
-        let tx = ReadTx::new(&self.store);
+        let tx = ReadTx::in_turn(&self.store, &request.viewer);
+        let watch = tx.cancel_on_drop();
         let state = store::state(&tx, request.scope).await?;
         let (version, changes) = (state.data_version, state.change_seq);
         let days = match known {
             Some(known) if known.version == version => known.days,
             _ => Arc::new(Days::new(store::days::actions(&tx, request.scope).await?)),
         };
+        watch.done();
         let entry = Known {
             version,
             changes,
@@ -405,25 +409,40 @@ impl Estimates {
 
     /// Whether columns tell who is in all saved segments that an operation is about, with those that these name: at most two
     /// statements. What cannot be read is taken for dear.
-    pub(super) async fn tells_saved(&self, saved: &Saved, request: &RequestContext) -> bool {
-        let tx = ReadTx::new(&self.store);
-        let named: Vec<Uuid> = saved.named.iter().copied().collect();
-        let Ok(mut all) = definitions::load(&tx, request.scope, &named).await else {
-            return false;
+    ///
+    /// # Errors
+    /// When no reader is free for the caller: the price would be another one than a moment later.
+    pub(super) async fn tells_saved(
+        &self,
+        saved: &Saved,
+        request: &RequestContext,
+    ) -> Result<bool> {
+        let tx = ReadTx::in_turn(&self.store, &request.viewer);
+        let watch = tx.cancel_on_drop();
+        let told = match read_saved(&tx, saved, request.scope).await {
+            Err(error) if error.code() == Code::ServiceUnavailable => Err(error),
+            read => Ok(read.is_ok_and(|all| {
+                let mut all = all.each();
+                all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule))
+            })),
         };
-        if saved.lists {
-            let Ok(live) = definitions::live(&tx, request.scope).await else {
-                return false;
-            };
-            all.extend(live);
-        }
-        let mut all = all.each();
-        all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule))
+        watch.done();
+        told
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PublisherId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The saved segments that an operation is about.
+async fn read_saved(tx: &ReadTx, saved: &Saved, scope: ReadScope) -> Result<Definitions> {
+    let named: Vec<Uuid> = saved.named.iter().copied().collect();
+    let mut all = definitions::load(tx, scope, &named).await?;
+    if saved.lists {
+        all.extend(definitions::live(tx, scope).await?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

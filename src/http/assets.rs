@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::Refusal;
 use super::graphql::introspection;
 use super::no_such_route;
+use super::packed::Packed;
 use super::state::HttpState;
 use super::viewer::viewer;
 use crate::domain::error::Code;
@@ -52,17 +53,16 @@ pub async fn home() -> HttpResponse {
 }
 
 /// The page, or how to build it.
-pub async fn graphiql(request: HttpRequest) -> HttpResponse {
+pub async fn graphiql(request: HttpRequest, state: web::Data<HttpState>) -> HttpResponse {
     match Files::get("index.html") {
         Some(file) => {
-            let digest = file.metadata.sha256_hash();
-            page(
-                &request,
-                bytes(file.data),
-                &digest,
-                "text/html; charset=utf-8",
-                "no-cache",
-            )
+            let page = Page {
+                digest: &file.metadata.sha256_hash(),
+                data: bytes(file.data),
+                media_type: "text/html; charset=utf-8",
+                caching: "no-cache",
+            };
+            page.answer(&request, &state.packed).await
         }
         None => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -73,7 +73,11 @@ pub async fn graphiql(request: HttpRequest) -> HttpResponse {
 }
 
 /// A file of the page.
-pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
+pub async fn file(
+    request: HttpRequest,
+    path: web::Path<String>,
+    state: web::Data<HttpState>,
+) -> HttpResponse {
     let name = format!("assets/{path}");
     let Some(file) = Files::get(&name) else {
         let message = "There is no such file.";
@@ -89,14 +93,13 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse
     } else {
         "no-cache"
     };
-    let digest = file.metadata.sha256_hash();
-    page(
-        &request,
-        bytes(file.data),
-        &digest,
-        &media_type(&name),
+    let page = Page {
+        digest: &file.metadata.sha256_hash(),
+        data: bytes(file.data),
+        media_type: &media_type(&name),
         caching,
-    )
+    };
+    page.answer(&request, &state.packed).await
 }
 
 /// The schema in GraphQL's own language.
@@ -111,43 +114,50 @@ pub async fn schema(request: HttpRequest, state: web::Data<HttpState>) -> HttpRe
             Ok(_) | Err(_) => return no_such_route().await,
         }
     }
-    let digest = Sha256::digest(&state.schema);
-    page(
-        &request,
-        state.schema.clone(),
-        &digest,
-        "text/plain; charset=utf-8",
-        "no-cache",
-    )
+    let page = Page {
+        digest: &Sha256::digest(&state.schema),
+        data: state.schema.clone(),
+        media_type: "text/plain; charset=utf-8",
+        caching: "no-cache",
+    };
+    page.answer(&request, &state.packed).await
 }
 
-fn page(
-    request: &HttpRequest,
+/// A file as it is answered.
+struct Page<'a> {
     data: Bytes,
-    digest: &[u8],
-    media_type: &str,
-    caching: &str,
-) -> HttpResponse {
-    // Weak, because the same file also travels compressed.
-    let tag: String = digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let tag = format!("W/\"{tag}\"");
-    let mut answer = if has(request.headers(), &tag) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
-    answer
-        .insert_header((header::ETAG, tag.as_str()))
-        .insert_header((header::CACHE_CONTROL, caching))
-        .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY));
-    if has(request.headers(), &tag) {
-        return answer.finish();
+    digest: &'a [u8],
+    media_type: &'a str,
+    caching: &'a str,
+}
+
+impl Page<'_> {
+    async fn answer(self, request: &HttpRequest, packed: &Packed) -> HttpResponse {
+        let digest = self.digest.iter().take(16);
+        let digest: String = digest.map(|byte| format!("{byte:02x}")).collect();
+        // Weak, because the same file also travels compressed.
+        let tag = format!("W/\"{digest}\"");
+        let is_known = has(request.headers(), &tag);
+        let mut answer = if is_known {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
+        };
+        answer
+            .insert_header((header::ETAG, tag.as_str()))
+            .insert_header((header::CACHE_CONTROL, self.caching))
+            .insert_header((header::VARY, "Accept-Encoding"))
+            .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        if is_known {
+            return answer.finish();
+        }
+        answer.content_type(self.media_type);
+        match packed.liked(request, &digest, &self.data).await {
+            // The framework compresses nothing that says how it is compressed.
+            Some((way, packed)) => answer.insert_header(way).body(packed),
+            None => answer.body(self.data),
+        }
     }
-    answer.content_type(media_type).body(data)
 }
 
 /// Whether the caller has this version already.

@@ -12,6 +12,7 @@ pub mod graphql;
 pub mod health;
 pub mod import;
 pub mod observe;
+pub mod packed;
 pub mod params;
 pub mod postback;
 pub mod state;

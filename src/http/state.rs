@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 
 use super::health::Readiness;
+use super::packed::Packed;
 use super::turnstile::Turnstile;
 use crate::access::Keyring;
 use crate::access::budget::{Budgets, Terms};
@@ -83,6 +84,8 @@ pub struct HttpState {
     pub options: HttpOptions,
     /// The schema as text.
     pub schema: Bytes,
+    /// Public files, compressed.
+    pub packed: Packed,
     /// In `actiongraph demo`: the publisher that callers on this machine may read without a key.
     pub demo: Option<Publisher>,
 }

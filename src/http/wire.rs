@@ -35,6 +35,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The slowest that an answer may be read, in bytes a second, beside the time that every answer has.
 const SLOWEST: u64 = 1024;
 
+/// How many bytes are read at a time, but for bodies, and given to who parses heads, who then looks at them before there are
+/// more: of a piece that is full of requests each becomes many times as large. What is offered to be read into has to be
+/// written over before, and a connection that says little should touch little memory.
+const PIECE: usize = 4096;
+
 /// What connections are held to.
 #[derive(Clone, Debug)]
 struct Rules {

@@ -83,11 +83,23 @@ struct Begun {
     _turn: Option<Turn>,
 }
 
+/// What has come of beginning a transaction.
+#[derive(Debug, Default)]
+enum Start {
+    /// Nothing was asked yet.
+    #[default]
+    Due,
+    /// It has begun.
+    Begun(Arc<Begun>),
+    /// It could not begin, and why: who asks next need not wait for as long again.
+    Failed(Code, String),
+}
+
 #[derive(Debug)]
 struct Reading {
     store: Store,
     through: Through,
-    transaction: Mutex<Option<Arc<Begun>>>,
+    transaction: Mutex<Start>,
     statements: AtomicU32,
     columns: Mutex<Option<FoundColumns>>,
     /// Questions about facts that columns left to the database.
@@ -173,6 +185,13 @@ impl ReadTx {
         }
     }
 
+    /// A read transaction on `store`, not yet begun, for what the program looks up before it answers a caller: it sees
+    /// everything, and begins when it is the caller's turn at the readers.
+    #[must_use]
+    pub fn in_turn(store: &Store, viewer: &Viewer) -> Self {
+        Self::through(store, Through::Turns(viewer.caller()))
+    }
+
     /// The same transaction without limits, for what says nothing of any row: how fresh the data is.
     pub(super) fn undivided(&self) -> Self {
         Self {
@@ -242,12 +261,13 @@ impl ReadTx {
         Ok(())
     }
 
-    /// Ends the transaction: the next statement begins another one, which sees what was written until then.
+    /// Ends the transaction: the next statement begins another one, which sees what was written until then. One that could not
+    /// begin is tried again.
     pub async fn renew(&self) {
         // From here on the process serves others: it must not be told to stop what this one began.
         self.reading.process.store(0, Ordering::Relaxed);
         self.reading.columns.lock().await.take();
-        self.reading.transaction.lock().await.take();
+        *self.reading.transaction.lock().await = Start::Due;
     }
 
     /// The store that it reads.
@@ -339,13 +359,23 @@ impl ReadTx {
         if let Some(recorder) = self.reading.store.recorder() {
             recorder.note(sql.text());
         }
-        let mut held = self.reading.transaction.lock().await;
-        if let Some(transaction) = held.as_ref() {
-            return Ok(Arc::clone(transaction));
+        let mut start = self.reading.transaction.lock().await;
+        match &*start {
+            Start::Begun(transaction) => return Ok(Arc::clone(transaction)),
+            Start::Failed(code, message) => return Err(Error::new(*code, message.clone())),
+            Start::Due => {}
         }
-        let transaction = Arc::new(self.begin().await?);
-        *held = Some(Arc::clone(&transaction));
-        Ok(transaction)
+        match self.begin().await {
+            Ok(begun) => {
+                let begun = Arc::new(begun);
+                *start = Start::Begun(Arc::clone(&begun));
+                Ok(begun)
+            }
+            Err(error) => {
+                *start = Start::Failed(error.code(), error.message().to_owned());
+                Err(error)
+            }
+        }
     }
 
     fn is_abandoned(&self) -> bool {

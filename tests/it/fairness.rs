@@ -2,19 +2,33 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::time::Duration;
 
+use actiongraph::domain::scope::KeyScope;
+use futures::future::join_all;
 use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait as _, Database};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
+use crate::support::api::Api;
+use crate::support::check::seed;
+use crate::support::drafts::Shape;
 use crate::support::is_postgres;
 use crate::support::server::{Running, running};
+use crate::support::world::{World, block_on};
 
 /// More than either database has readers.
 const MANY: usize = 24;
 
 const SLOW: &str = "{ programs { nodes { id } } }";
 const QUICK: &str = "{ adSpaces { nodes { id } } }";
+
+/// Looks through actions, and so has an estimate.
+const COUNTED: &str = "actions(filter: {country: {eq: \"RU\"}}) { totalCount }";
+
+/// Longer than one wait for a turn, and shorter than two.
+const ONE_WAIT: Duration = Duration::from_secs(8);
 
 /// Makes whoever reads programs wait until the statement is ended.
 async fn slow_down(server: &Running) {
@@ -60,6 +74,8 @@ async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
     let settings =
         "statement_deadline_ms = 600000\nrequest_deadline_ms = 600000\nbudget_capacity = 0";
     let server = running(settings).await;
+    let counted = format!("{{ {COUNTED} }}");
+    server.data(0, &counted).await;
     slow_down(&server).await;
     let slow: Vec<TcpStream> = (0..MANY)
         .map(|_| under_way(&server, &server.keys[0], SLOW))
@@ -74,6 +90,32 @@ async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
     assert_eq!(code(&refused), Some("SERVICE_UNAVAILABLE"), "{refused}");
     let told = refused["errors"][0]["message"].as_str().unwrap();
     assert!(told.starts_with("This caller's other operations"), "{told}");
+
+    // All fields of an operation wait for one turn together, and what has read nothing is not paid.
+    let both = format!("{{ a: {COUNTED} b: adSpaces {{ nodes {{ id }} }} }}");
+    let refused = server.ask(&server.keys[0], &both);
+    let refused = tokio::time::timeout(ONE_WAIT, refused).await.unwrap();
+    assert_eq!(
+        refused["data"],
+        json!({ "a": null, "b": null }),
+        "{refused}"
+    );
+    let errors = refused["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 2, "{refused}");
+    for error in errors {
+        let told = &error["extensions"]["code"];
+        assert_eq!(told, "SERVICE_UNAVAILABLE", "{refused}");
+    }
+    let cost = &refused["extensions"]["cost"];
+    assert!(cost["requestedQueryCost"].as_u64() > Some(2), "{refused}");
+    assert_eq!(cost["actualQueryCost"], 1, "{refused}");
+
+    // What an estimate looks up waits for a turn as well: what is known of the data is old now.
+    server.clock.advance(Duration::from_secs(60));
+    let refused = server.ask(&server.keys[0], &counted).await;
+    assert_eq!(code(&refused), Some("SERVICE_UNAVAILABLE"), "{refused}");
+    assert_eq!(refused.get("data"), None, "{refused}");
+    server.data(1, &counted).await;
 
     // Others have theirs, and are recognised.
     for _ in 0..3 {
@@ -98,4 +140,40 @@ async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
         .get("errors")
         .is_some()
     {}
+}
+
+/// An estimate looks up what it needs before its operation holds a reader: operations that each wait for one more than they hold
+/// would wait in vain, and then have the price of what could not be looked up.
+#[test]
+fn estimates_hold_no_reader_while_they_wait_for_another() {
+    const SHAPE: Shape = Shape {
+        drafts: 60,
+        actions: 40,
+        wild: false,
+    };
+    /// More than the shares of two callers, on either database.
+    const TOGETHER: usize = 12;
+    block_on(async {
+        let world = World::rich(seed() + 41, SHAPE).await;
+        let rule = "rule: {users: {metric: {metric: ACTIONS, atLeast: 2}}}";
+        let made = format!(
+            "mutation {{ made: createSegment(name: \"told\", {rule}) {{ segment {{ id }} }} }}"
+        );
+        let made = Api::of(&world, 0).data(&made, &json!({})).await;
+        let id = &made["made"]["segment"]["id"];
+        let world = world.in_columns().await;
+        let callers = [1, 2]
+            .map(|number| Api::of(&world, 0).with_key(Uuid::from_u128(number), KeyScope::ALL));
+        let query = format!("{{ segment(id: {id}) {{ size }} productSegments {{ totalCount }} }}");
+        let ask = async |caller: &Api| {
+            let answer = caller.answer(&query, &json!({})).await;
+            assert!(answer.get("errors").is_none(), "{answer}");
+            let cost = &answer["extensions"]["cost"];
+            cost["requestedQueryCost"].as_u64().unwrap()
+        };
+        let alone = ask(&callers[0]).await;
+        let asked = (0..TOGETHER).map(|place| ask(&callers[place % 2]));
+        let together = tokio::time::timeout(ONE_WAIT, join_all(asked)).await;
+        assert_eq!(together.unwrap(), [alone; TOGETHER]);
+    });
 }

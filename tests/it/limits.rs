@@ -348,6 +348,28 @@ async fn long_requests_pay_for_being_read() {
     assert!(told.starts_with("HTTP/1.1 429"), "{told}");
 }
 
+/// Who comes back when it was told to is answered, however long the text that has to be read each time.
+#[tokio::test]
+async fn whoever_waits_as_long_as_told_is_answered() {
+    let server = running("budget_capacity = 1000\nbudget_restore = 10").await;
+    let body = json!({ "query": "{ viewer { scopes } }", "more": "x".repeat(204_800) });
+    let refused = loop {
+        let answered = sent(&server, &server.keys[0], &body).await;
+        if answered.status() != 200 {
+            break answered;
+        }
+    };
+    assert_eq!(refused.status(), 429);
+    let seconds = refused.headers()["retry-after"].to_str().unwrap();
+    let seconds: u64 = seconds.parse().unwrap();
+    let told: Value = refused.json().await.unwrap();
+    let words = told["errors"][0]["message"].as_str().unwrap();
+    assert!(words.contains(&format!("again in {seconds} s")), "{told}");
+    server.clock.advance(Duration::from_secs(seconds));
+    let answered = sent(&server, &server.keys[0], &body).await;
+    assert_eq!(answered.status(), 200);
+}
+
 /// How the answer begins to a request of which no more is sent.
 fn begun_at(server: &Running, begun: &str) -> String {
     let mut socket = socket(server);
@@ -483,6 +505,25 @@ async fn an_estimate_executes_nothing() {
         whole["extensions"]["cost"]["requestedQueryCost"],
         cost["requestedQueryCost"]
     );
+}
+
+/// It is read as any request is, and pays for that.
+#[tokio::test]
+async fn an_estimate_pays_for_being_read() {
+    let server = running("budget_capacity = 1000\nbudget_restore = 1").await;
+    let query = "{ actions(first: 40) { nodes { id } } }";
+    let body = json!({ "query": query, "more": "x".repeat(204_800) }).to_string();
+    let reading = (body.len() - 4_096).div_ceil(1_024);
+    for times in 1..=4 {
+        let request = server.client.post(server.at("/graphql"));
+        let request = request.bearer_auth(&server.keys[0]);
+        let request = request.header("content-type", "application/json");
+        let request = request.header("x-actiongraph-estimate", "true");
+        let told = request.body(body.clone()).send().await.unwrap();
+        let told: Value = told.json().await.unwrap();
+        let left = &told["extensions"]["cost"]["throttle"]["available"];
+        assert_eq!(*left, 1_000 - times * (1 + reading), "{told}");
+    }
 }
 
 /// A client that goes away leaves nothing running at the database.

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::encoding::Decoder;
+use actix_web::error::PayloadError;
+use actix_web::http::header::ContentEncoding;
+use actix_web::web::Bytes;
+use futures::TryStreamExt as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -476,6 +481,189 @@ fn resident() -> u64 {
     let (_, line) = status.split_once("VmRSS:").unwrap();
     let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
     kib << 10
+}
+
+/// A socket whose system keeps so much of what is not read.
+async fn narrow(server: &Running, bytes: u32) -> TcpStream {
+    let socket = actix_web::rt::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(bytes).unwrap();
+    let socket = socket.connect(server.address).await.unwrap();
+    let socket = socket.into_std().unwrap();
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// A socket that asks for the schema more often than any system keeps, and reads the beginning.
+async fn unread(server: &Running) -> TcpStream {
+    let mut socket = narrow(server, 4_096).await;
+    socket.write_all(SCHEMA.repeat(40).as_bytes()).unwrap();
+    let mut status = [0; 12];
+    socket.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    socket
+}
+
+/// The text that everybody may ask for is there once, however many do and never read it.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_not_copied_for_each() {
+    const COUNT: u64 = 40;
+    let server = running("max_connections_per_address = 0\nsend_deadline_ms = 600000").await;
+    let mut one = plain(&server);
+    one.write_all(SCHEMA.as_bytes()).unwrap();
+    let size = u64::try_from(one_answer(&mut one).1.len()).unwrap();
+    assert!(size > 150_000, "{size} bytes are no more than buffers hold");
+    // What is kept for good is there before.
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        held.push(unread(&server).await);
+    }
+    tokio::time::sleep(25 * PAUSE).await;
+    let before = resident();
+    for _ in 0..COUNT {
+        held.push(unread(&server).await);
+    }
+    // Until the systems have taken what they take.
+    tokio::time::sleep(25 * PAUSE).await;
+    let each = each("that do not read the schema", COUNT, before);
+    assert!(each < size, "{each} bytes for {size}");
+}
+
+/// How long this process, which is also the server's, has kept processors busy.
+fn busy() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks: u64 = fields[11..13]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum();
+    // Linux tells hundredths of a second.
+    Duration::from_millis(10 * ticks)
+}
+
+/// Requests that nobody gets to yet lie with their sender: they keep no processor busy, and are answered in their turn.
+#[tokio::test]
+async fn many_requests_behind_an_answer_that_is_slow_to_go_out_wait() {
+    const READ: usize = 20;
+    const SCHEMAS: usize = 60;
+    const BEHIND: usize = 220;
+    let server = running("send_deadline_ms = 600000").await;
+    let mut wire = narrow(&server, 65_536).await;
+    wire.write_all(SCHEMA.repeat(SCHEMAS).as_bytes()).unwrap();
+    let alive = ALIVE.trim_end();
+    let padded = format!("{alive}\r\nX: {}\r\n\r\n", "x".repeat(900));
+    wire.write_all(padded.repeat(BEHIND).as_bytes()).unwrap();
+    let (_, schema) = one_answer(&mut wire);
+    // With each that is read the next is begun.
+    for _ in 1..READ {
+        assert_eq!(one_answer(&mut wire).1, schema);
+        tokio::time::sleep(PAUSE).await;
+    }
+    tokio::time::sleep(25 * PAUSE).await;
+    let before = busy();
+    tokio::time::sleep(100 * PAUSE).await;
+    let busy = busy().saturating_sub(before);
+    assert!(busy < 50 * PAUSE, "{busy:?} of two seconds");
+    let mut rest = std::io::BufReader::new(wire);
+    for _ in READ..SCHEMAS {
+        assert_eq!(one_answer(&mut rest).1, schema);
+    }
+    for _ in 0..BEHIND {
+        assert!(one_answer(&mut rest).0.starts_with("http/1.1 200"));
+    }
+}
+
+/// Its sender, who is told that the connection ends, sends it again on another: what came with it must not have been done.
+#[tokio::test]
+async fn a_request_behind_the_last_of_a_connection_is_not_answered() {
+    for is_secret in [false, true] {
+        let server = running(&secrecy(is_secret)).await;
+        let mut wire = connected(&server, is_secret);
+        let last = format!("{}\r\nConnection: close\r\n\r\n", ALIVE.trim_end());
+        wire.write_all(format!("{ALIVE}{last}{ALIVE}").as_bytes())
+            .unwrap();
+        let (head, _) = one_answer(&mut *wire);
+        assert!(!head.contains("connection: close"), "{head}");
+        let (head, _) = one_answer(&mut *wire);
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+        assert_eq!(rest(&mut *wire), b"");
+    }
+}
+
+/// `curl --http2` and browsers ask so; they get HTTP/1.1, whole, and the end of the connection.
+#[tokio::test]
+async fn who_asks_for_another_protocol_gets_this_one() {
+    let server = running("").await;
+    for wish in [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+        "Connection: Upgrade\r\nUpgrade: websocket",
+    ] {
+        for coding in ["identity", "gzip"] {
+            let mut wire = plain(&server);
+            write!(
+                wire,
+                "{}\r\nAccept-Encoding: {coding}\r\n{wish}\r\n\r\n",
+                SCHEMA.trim_end()
+            )
+            .unwrap();
+            let answer = rest(&mut wire);
+            let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+            let (head, body) = answer.split_at(end.unwrap() + 4);
+            let head = String::from_utf8(head.to_vec()).unwrap().to_lowercase();
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert!(head.contains("connection: close"), "{head}");
+            assert!(!head.contains("transfer-encoding"), "{head}");
+            if coding == "identity" {
+                let length = format!("content-length: {}\r\n", body.len());
+                assert!(head.contains(&length), "{head}");
+                assert!(body.ends_with(b"}\n"), "all of it");
+            } else {
+                assert_eq!(body[..2], [0x1f, 0x8b], "gzip");
+            }
+        }
+    }
+}
+
+async fn unpacked(way: ContentEncoding, body: Vec<u8>) -> Vec<u8> {
+    let whole = futures::stream::iter([Ok::<_, PayloadError>(Bytes::from(body))]);
+    let pieces: Vec<Bytes> = Decoder::new(whole, way).try_collect().await.unwrap();
+    pieces.concat()
+}
+
+/// Whoever asks for it again and again, without a key, keeps no processor busy.
+#[tokio::test]
+async fn a_public_file_is_compressed_once() {
+    let server = running("").await;
+    let mut wire = plain(&server);
+    let mut answers = std::io::BufReader::new(wire.try_clone().unwrap());
+    let mut ask = |way: &str| {
+        let head = SCHEMA.trim_end();
+        write!(wire, "{head}\r\nAccept-Encoding: {way}\r\n\r\n").unwrap();
+        one_answer(&mut answers)
+    };
+    let (head, schema) = ask("identity");
+    assert!(!head.contains("content-encoding"), "{head}");
+    for way in [
+        ContentEncoding::Brotli,
+        ContentEncoding::Gzip,
+        ContentEncoding::Deflate,
+        ContentEncoding::Zstd,
+    ] {
+        let (head, first) = ask(way.as_str());
+        let told = format!("content-encoding: {}\r\n", way.as_str());
+        assert!(head.contains(&told), "{head}");
+        assert!(head.contains("vary: accept-encoding\r\n"), "{head}");
+        assert!(first.len() < schema.len() / 2, "{}", first.len());
+        let before = busy();
+        for _ in 0..200 {
+            assert_eq!(ask(way.as_str()).1, first);
+        }
+        let busy = busy().saturating_sub(before);
+        assert!(busy < 100 * PAUSE, "{busy:?} for {way:?}");
+        assert_eq!(unpacked(way, first).await, schema);
+    }
 }
 
 /// How many connections this process may hold both ends of, two thousand at most.

@@ -13,7 +13,7 @@ use async_graphql_value::Value;
 
 use super::DocumentLimits;
 use super::ast::base_name;
-use super::error::{COST_EXCEEDED, LIMIT_EXCEEDED, Passed, RequestError};
+use super::error::{COST_EXCEEDED, Passed, RequestError};
 
 use super::plan::{Part, Plan, Scan, UsualPeriod};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
@@ -460,13 +460,8 @@ impl<'a> Counter<'a> {
         let message = format!(
             "{coordinate} is {size}, the most for one page is {maximum}: ask for {maximum} or fewer and follow the cursors."
         );
-        let passed = Passed {
-            limit: "pageRows",
-            maximum,
-            value: size,
-            coordinate: Some(coordinate),
-        };
-        let error = RequestError::at(LIMIT_EXCEEDED, pos, message).passing(passed);
+        let figures = (maximum, size);
+        let error = RequestError::beyond(pos, message, "pageRows", figures, Some(coordinate));
         self.large.get_or_insert(error);
     }
 

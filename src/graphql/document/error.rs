@@ -73,6 +73,23 @@ impl RequestError {
         }
     }
 
+    /// A limit that is passed at one place of the document: how much it allows and how much there is, and what is to blame.
+    pub(super) fn beyond(
+        pos: Pos,
+        message: String,
+        limit: &'static str,
+        (maximum, value): (u64, u64),
+        coordinate: Option<String>,
+    ) -> Self {
+        let passed = Passed {
+            limit,
+            maximum,
+            value,
+            coordinate,
+        };
+        Self::at(LIMIT_EXCEEDED, pos, message).passing(passed)
+    }
+
     /// The same error with the argument that is to blame.
     pub(super) fn in_argument(mut self, coordinate: String) -> Self {
         self.coordinate = Some(coordinate.into());

@@ -4,7 +4,7 @@ use async_graphql::Positioned;
 use async_graphql::parser::types as out;
 use async_graphql_value::Value;
 
-use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
+use super::error::RequestError;
 use super::schema::TypeInfo;
 
 /// Input objects that one argument may hold, at any depth: the largest filter that is taken has fewer.
@@ -22,13 +22,15 @@ pub(super) fn too_many(placed: &Positioned<out::Field>, parent: &TypeInfo) -> Op
     let message = format!(
         "{coordinate} holds {count} objects, the limit is {INPUT_OBJECTS}: leave some out, or name several values in one list."
     );
-    let passed = Passed {
-        limit: "inputObjects",
-        maximum: INPUT_OBJECTS,
-        value: count,
-        coordinate: Some(coordinate),
-    };
-    Some(RequestError::at(LIMIT_EXCEEDED, placed.pos, message).passing(passed))
+    let figures = (INPUT_OBJECTS, count);
+    let error = RequestError::beyond(
+        placed.pos,
+        message,
+        "inputObjects",
+        figures,
+        Some(coordinate),
+    );
+    Some(error)
 }
 
 /// Input objects in a value, itself included.

@@ -4,7 +4,7 @@
 use async_graphql::parser::types as out;
 use async_graphql::{Pos, Positioned};
 
-use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
+use super::error::RequestError;
 use super::schema::{Schema, TypeForm};
 
 /// Values that introspection may ask for in one operation; the usual question of the whole schema asks for a tenth of them.
@@ -124,13 +124,8 @@ pub(super) fn too_much(pos: Pos, values: u64) -> RequestError {
     let message = format!(
         "Introspection asks for about {values} values, the limit is {INTROSPECTION_VALUES}. Ask for fewer lists at once, or read the whole schema as text instead."
     );
-    let passed = Passed {
-        limit: "introspectionValues",
-        maximum: INTROSPECTION_VALUES,
-        value: values,
-        coordinate: None,
-    };
-    RequestError::at(LIMIT_EXCEEDED, pos, message).passing(passed)
+    let figures = (INTROSPECTION_VALUES, values);
+    RequestError::beyond(pos, message, "introspectionValues", figures, None)
 }
 
 /// Whether a field asks for the schema itself.

@@ -1,6 +1,7 @@
 //! What lies around each request and tells its connection when it begins and when its answer is out.
 
 use std::error::Error as StdError;
+use std::future::pending;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -8,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::ConnectionType;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _};
@@ -16,6 +17,10 @@ use futures::Stream;
 
 use super::line::Line;
 use crate::http::turnstile::Pass;
+
+/// How many bytes of an answer the framework gets at a time. It copies what it gets into a buffer of the connection: the whole
+/// of a file, for each connection that never reads it, would be so many copies.
+const PIECE: usize = 16 << 10;
 
 /// A request that is being answered.
 struct Exchange {
@@ -37,6 +42,8 @@ impl Drop for Exchange {
 /// The body of an answer; when it is dropped, all of it was handed over, or nobody is there to take it.
 pub(super) struct Sent {
     body: BoxBody,
+    /// What the body has given and the framework has not got.
+    rest: Bytes,
     _exchange: Exchange,
 }
 
@@ -51,7 +58,14 @@ impl MessageBody for Sent {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.body.as_pin_mut().poll_next(cx)
+        if self.rest.is_empty() {
+            match ready!(self.body.as_pin_mut().poll_next(cx)) {
+                Some(Ok(given)) => self.rest = given,
+                over => return Poll::Ready(over),
+            }
+        }
+        let most = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(most))))
     }
 }
 
@@ -65,11 +79,13 @@ impl Stream for Watched {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let piece = ready!(Pin::new(&mut self.body).poll_next(cx));
-        if piece.is_none() {
-            self.line.end_body();
+        let piece = Pin::new(&mut self.body).poll_next(cx);
+        match piece {
+            Poll::Ready(None) => self.line.end_body(),
+            Poll::Ready(Some(_)) => {}
+            Poll::Pending => self.line.wants_body(),
         }
-        Poll::Ready(piece)
+        piece
     }
 }
 
@@ -80,6 +96,11 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<Sent>, Error> {
     let line = request.conn_data::<Rc<Line>>().cloned();
     if let Some(line) = &line {
+        if line.is_closing() {
+            // It came with others, behind one whose answer has ended the connection: its sender asks again on another. It is
+            // given up with the connection.
+            return pending().await;
+        }
         let body = request.take_payload();
         let has_body = !matches!(body, Payload::None);
         line.begin(has_body);
@@ -89,19 +110,48 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
             request.set_payload(Payload::Stream { payload });
         }
     }
+    let wish = Wish::of(&request);
     let mut exchange = Exchange { line, pass: None };
     let mut answer = next.call(request).await?;
     exchange.pass = answer.request().extensions_mut().remove::<Pass>();
-    if exchange
-        .line
-        .as_ref()
-        .is_some_and(|line| line.is_body_open())
-    {
+    if let Some(line) = &exchange.line {
         let head = answer.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
+        if wish == Wish::Other {
+            // What is no HTTP any more has no pieces with lengths, and the framework would write the heads of these alone.
+            head.no_chunking(true);
+        }
+        if wish != Wish::More || !head.keep_alive() || line.is_body_open() {
+            // Of requests that came together, the framework knows what the last of them wished.
+            head.set_connection_type(ConnectionType::Close);
+            line.answers_last();
+        }
     }
     Ok(answer.map_body(|_, body| Sent {
         body: BoxBody::new(body),
+        rest: Bytes::new(),
         _exchange: exchange,
     }))
+}
+
+/// What a request wishes to happen to its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// More requests.
+    More,
+    /// Its end.
+    End,
+    /// Something else than HTTP, as `curl --http2` does. The answer is HTTP all the same, and said to be the last, as who
+    /// wished for something else may go on in it.
+    Other,
+}
+
+impl Wish {
+    fn of(request: &ServiceRequest) -> Self {
+        match request.head().connection_type() {
+            _ if request.method() == Method::CONNECT => Self::Other,
+            ConnectionType::Upgrade => Self::Other,
+            ConnectionType::Close => Self::End,
+            ConnectionType::KeepAlive => Self::More,
+        }
+    }
 }

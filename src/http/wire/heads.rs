@@ -5,15 +5,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::PIECE;
 use super::alarm::Alarm;
 use super::line::{Line, Turn};
-
-/// How many bytes are read at a time, but for bodies. What is offered to be read into has to be written over before, and a
-/// connection that says little should touch little memory.
-const PIECE: usize = 4096;
 
 /// How many pieces of what nobody wants are thrown away before others get their turn.
 const THROWN: usize = 16;
@@ -24,6 +21,9 @@ pub(super) struct Heads<T> {
     stream: T,
     line: Rc<Line>,
     alarm: Alarm,
+    /// What was read while a request was answered. HTTP gets it when it looks for a head again: it would make requests of it
+    /// at once, whose number has no limit, and say to nobody how much it has not looked at.
+    ahead: BytesMut,
     has_ended: bool,
 }
 
@@ -33,6 +33,7 @@ impl<T> Heads<T> {
             stream,
             line: Rc::new(line),
             alarm: Alarm::default(),
+            ahead: BytesMut::new(),
             has_ended: false,
         }
     }
@@ -50,14 +51,27 @@ impl<T> Drop for Heads<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
-    /// Reads at most so many bytes.
+    /// Reads at most so many bytes, first those that were read ahead.
     fn read(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
         most: usize,
     ) -> Poll<Result<usize>> {
-        let most = most.min(buffer.remaining()).min(PIECE);
+        let most = most.min(buffer.remaining());
+        if !self.ahead.is_empty() {
+            let bytes = most.min(self.ahead.len());
+            buffer.put_slice(&self.ahead.split_to(bytes));
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
+            }
+            return Poll::Ready(Ok(bytes));
+        }
+        let before = buffer.filled().len();
+        if most == buffer.remaining() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            return Poll::Ready(Ok(buffer.filled().len().saturating_sub(before)));
+        }
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
         let bytes = part.filled().len();
@@ -68,9 +82,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
     /// Reads a head.
     fn read_head(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let room = self.line.room();
-        if room == 0 {
+        let unseen = self.line.unseen();
+        if room == 0 || unseen >= PIECE {
             // What is there may be a whole head, which is looked at only when there is nothing more to read.
-            if !self.line.leave() {
+            if unseen > 0 {
+                self.line.leave();
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -79,10 +95,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
             self.line.close();
             return self.throw_away(cx);
         }
-        if let Poll::Ready(read) = self.read(cx, buffer, room) {
+        let most = room.min(PIECE.saturating_sub(unseen));
+        if let Poll::Ready(read) = self.read(cx, buffer, most) {
             self.line.count(read?);
             return Poll::Ready(Ok(()));
         }
+        self.line.leave();
         if self.is_over(cx) {
             if self.line.has_begun() {
                 let answer = self.line.rules.too_slow.clone();
@@ -93,24 +111,44 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
         Poll::Pending
     }
 
-    /// Reads while a request is answered: its body, of what follows it no more than a head, and whether its sender is
-    /// still there.
-    fn read_ahead(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        if self.line.is_body_open() {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
-        }
-        let room = self.line.room();
+    /// Reads of the body of a request what its reader has room for.
+    fn read_body(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let room = self.line.room_of_body();
         if room == 0 {
             self.line.put_off();
             return Poll::Pending;
         }
         let bytes = ready!(self.read(cx, buffer, room))?;
-        self.line.count(bytes);
+        self.line.count_of_body(bytes);
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads while a request is answered: whether its sender is still there, and of what follows no more than a head, which is
+    /// kept here.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            let room = self.line.rules.max_head.saturating_sub(self.ahead.len());
+            if !self.ahead.is_empty() {
+                self.line.put_off();
+            }
+            if room == 0 {
+                return Poll::Pending;
+            }
+            let mut space = [0; PIECE];
+            let mut space = ReadBuf::new(&mut space);
+            let mut space = space.take(room);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+            if space.filled().is_empty() {
+                // Nobody is there any more.
+                return Poll::Ready(Ok(()));
+            }
+            self.ahead.extend_from_slice(space.filled());
+        }
     }
 
     /// Swallows what nobody wants, so that the sender gets to read the answer.
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.ahead = BytesMut::new();
         for _ in 0..THROWN {
             if self.is_over(cx) {
                 return self.end();
@@ -171,7 +209,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Heads<T> {
         this.line.attend(cx.waker());
         match this.line.turn() {
             Turn::Head => this.read_head(cx, buffer),
-            Turn::Answer => this.read_ahead(cx, buffer),
+            Turn::Answer if this.line.is_body_open() => this.read_body(cx, buffer),
+            Turn::Answer => this.read_ahead(cx),
             Turn::Closing => this.throw_away(cx),
         }
     }

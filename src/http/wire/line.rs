@@ -5,7 +5,11 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{LINGER, Rules};
+use super::{LINGER, PIECE, Rules};
+
+/// How much of a body is read at a time, before its reader has taken all that there is of it. What follows the body may be
+/// among it.
+const BODY: usize = 32 << 10;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +31,19 @@ pub(super) struct Line {
     is_new: Cell<bool>,
     /// Since when the turn lasts, or the head that is coming comes.
     since: Cell<Duration>,
-    /// Bytes that were read and belong to no body: of the head that is coming, or ahead of their turn.
+    /// Bytes of the head that is coming.
     read: Cell<usize>,
-    /// Whether who parses heads was left alone with a head as large as they may be.
-    was_left: Cell<bool>,
+    /// Those of them that who parses heads has not looked at.
+    unseen: Cell<usize>,
     /// Whether the body of the request is not read to its end.
     is_body_open: Cell<bool>,
+    /// How much may be read of it, until its reader has taken what there is.
+    room_of_body: Cell<usize>,
+    /// Whether the answer is the last of the connection.
+    is_last: Cell<bool>,
     /// Whether some of an answer is still on its way to the socket.
     is_unsent: Cell<bool>,
-    /// Whether reading was put off until the answer is out.
+    /// Whether what there is to read was put off.
     is_put_off: Cell<bool>,
     /// When the reader's alarm rings.
     rings: Cell<Duration>,
@@ -51,8 +59,10 @@ impl Line {
             is_new: Cell::new(true),
             since: Cell::new(now),
             read: Cell::new(0),
-            was_left: Cell::new(false),
+            unseen: Cell::new(0),
             is_body_open: Cell::new(false),
+            room_of_body: Cell::new(0),
+            is_last: Cell::new(false),
             is_unsent: Cell::new(false),
             is_put_off: Cell::new(false),
             rings: Cell::new(Duration::ZERO),
@@ -70,13 +80,18 @@ impl Line {
 
     /// A head was whole, and its request is handed to who answers it.
     pub(super) fn begin(&self, has_body: bool) {
-        if self.turn() != Turn::Closing {
-            self.turn.set(Turn::Answer);
-        }
+        self.turn.set(Turn::Answer);
         self.is_new.set(false);
+        // Who parses heads looks at all that it has got before anything more is read: what is left of it is less than a piece.
         self.read.set(0);
-        self.was_left.set(false);
+        self.unseen.set(0);
         self.is_body_open.set(has_body);
+        self.room_of_body.set(PIECE);
+    }
+
+    /// Whether the last answer is out: what still comes is no request, whatever it looks like.
+    pub(super) fn is_closing(&self) -> bool {
+        self.turn() == Turn::Closing
     }
 
     pub(super) fn is_body_open(&self) -> bool {
@@ -88,10 +103,34 @@ impl Line {
         self.is_body_open.set(false);
     }
 
+    /// How much of the body may be read.
+    pub(super) fn room_of_body(&self) -> usize {
+        self.room_of_body.get()
+    }
+
+    /// Bytes of the body were read.
+    pub(super) fn count_of_body(&self, bytes: usize) {
+        let room = self.room_of_body.get();
+        self.room_of_body.set(room.saturating_sub(bytes));
+    }
+
+    /// Who reads the body has taken all that there is of it.
+    pub(super) fn wants_body(&self) {
+        self.room_of_body.set(BODY);
+        if self.is_put_off.get() {
+            self.wake();
+        }
+    }
+
+    /// The answer that is made is the last of the connection.
+    pub(super) fn answers_last(&self) {
+        self.is_last.set(true);
+    }
+
     /// All of an answer was handed over.
     pub(super) fn end(&self) {
         // What comes of a body that nobody read to its end cannot be told from a head.
-        let is_last = self.is_body_open() || self.turn() == Turn::Closing;
+        let is_last = self.is_body_open() || self.is_last.get() || self.is_closing();
         self.turn
             .set(if is_last { Turn::Closing } else { Turn::Head });
         self.since.set(self.now());
@@ -120,23 +159,29 @@ impl Line {
         self.since.set(self.now());
     }
 
-    /// How many bytes that belong to no body may still be read.
+    /// How many bytes the head that is coming may still have.
     pub(super) fn room(&self) -> usize {
         self.rules.max_head.saturating_sub(self.read.get())
     }
 
-    /// Bytes were read that belong to no body.
+    /// Bytes of a head were read.
     pub(super) fn count(&self, bytes: usize) {
         let before = self.read.get();
         if before == 0 && bytes > 0 {
             self.since.set(self.now());
         }
         self.read.set(before.saturating_add(bytes));
+        self.unseen.set(self.unseen().saturating_add(bytes));
     }
 
-    /// Whether who parses heads has already been left alone with as much as there may be of one. The first time it has not.
-    pub(super) fn leave(&self) -> bool {
-        self.was_left.replace(true)
+    /// Bytes of the head that who parses it has not looked at.
+    pub(super) fn unseen(&self) -> usize {
+        self.unseen.get()
+    }
+
+    /// Who parses heads is left alone with what there is.
+    pub(super) fn leave(&self) {
+        self.unseen.set(0);
     }
 
     /// Whether some of a head has come.
@@ -158,7 +203,7 @@ impl Line {
         Some(self.since.get().saturating_add(time))
     }
 
-    /// Reading is put off until the answer is out.
+    /// What there is to read is put off until the answer is out, or who reads a body wants more of it.
     pub(super) fn put_off(&self) {
         self.is_put_off.set(true);
     }
@@ -179,10 +224,13 @@ impl Line {
 
     /// Wakes the task, unless an alarm does it in time: a deadline may have begun that nobody watches yet.
     fn rouse(&self) {
-        let is_watched = self.rings.get() > self.now() && !self.is_put_off.get();
-        if is_watched {
-            return;
+        let is_watched = self.rings.get() > self.now() && !self.is_closing();
+        if !is_watched || self.is_put_off.get() {
+            self.wake();
         }
+    }
+
+    fn wake(&self) {
         if let Some(task) = self.task.borrow().as_ref() {
             task.wake_by_ref();
         }

@@ -50,9 +50,14 @@ impl Api {
     }
 
     /// The same caller with a key that may do this.
-    pub(crate) fn allowed(mut self, scopes: &[KeyScope]) -> Self {
+    pub(crate) fn allowed(self, scopes: &[KeyScope]) -> Self {
+        self.with_key(Uuid::nil(), scopes)
+    }
+
+    /// Likewise, with this key.
+    pub(crate) fn with_key(mut self, id: Uuid, scopes: &[KeyScope]) -> Self {
         self.viewer.credential = Credential::Key {
-            id: Uuid::nil(),
+            id,
             prefix: "00000000".to_owned(),
             label: "test".to_owned(),
             scopes: scopes.to_vec(),
