@@ -119,6 +119,7 @@ fn document_limits(limits: &LimitSettings) -> DocumentLimits {
         variables: small(limits.max_variables),
         variable_values: small(limits.max_variable_values),
         variable_bytes: small(limits.max_variable_bytes),
+        written_bytes: small(limits.max_written_bytes),
         page: limits.max_page_rows,
         nodes: limits.max_operation_rows,
         values: limits.max_operation_values,

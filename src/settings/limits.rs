@@ -45,6 +45,7 @@ limits! {
     max_variables: 0..=10_000 = 100, "Variables of an operation.";
     max_variable_values: 1..=10_000_000 = 50000, "Scalars, lists and objects in the variables of a request.";
     max_variable_bytes: 1..=100_000_000 = 1000000, "Bytes of names and texts in the variables of a request.";
+    max_written_bytes: 10_000..=1_000_000_000 = 4194304, "Bytes that fields and arguments take in memory, with fragments and variables written out.";
     max_page_rows: 1..=10_000 = 10000, "Rows of one page, whatever the list; lists have limits of their own below.";
     max_operation_rows: 1..=10_000_000 = 10000, "Rows that one operation may ask for, by its pages multiplied down the tree.";
     max_operation_values: 1_000..=100_000_000 = 300000, "Values of scalars and enums that one answer may hold, by its fields, pages and lists multiplied down the tree.";

@@ -54,6 +54,7 @@ async fn every_limit_can_be_set_and_refuses_by_its_name() {
         ("max_variables", 1, "variables", "query($a: Int, $b: Int) { actions(first: $a, last: $b) { totalCount } }".to_owned(), json!({})),
         ("max_variable_values", 1, "variableValues", "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({"ids": ["a", "b"]})),
         ("max_variable_bytes", 5, "variableBytes", "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({"ids": ["abcdef"]})),
+        ("max_written_bytes", 10_000, "writtenBytes", "query($text: String) { products(filter: {name: {eq: $text}}) { totalCount } }".to_owned(), json!({"text": "x".repeat(10_000)})),
         ("max_page_rows", 7, "pageRows", "{ actions(first: 8) { nodes { id } } }".to_owned(), json!({})),
         ("max_operation_rows", 7, "operationRows", "{ actions(first: 8) { nodes { id } } }".to_owned(), json!({})),
         ("max_operation_cost", 10, "cost", "{ actions(first: 100) { nodes { id } } }".to_owned(), json!({})),
