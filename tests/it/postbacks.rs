@@ -295,7 +295,7 @@ async fn a_secret_writes_its_own_publisher_alone() {
 
 #[tokio::test]
 async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
-    let server = running("").await;
+    let server = running("metrics = \"local\"").await;
     let long = "9".repeat(60_000);
     for (changes, field) in [
         ([("payment_sum", "1,89 $")].as_slice(), "payment"),
