@@ -27,7 +27,7 @@ use crate::graphql::{self, DoorLimits, Engine, EngineOptions, Writing};
 use crate::http::health::Readiness;
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::tls;
-use crate::http::turnstile::Turnstile;
+use crate::http::turnstile::{Places, Turnstile};
 use crate::http::wire::{Serving, serve};
 use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
@@ -147,6 +147,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
             keep_alive_seconds: limits.keep_alive_seconds,
             operations: limits.max_concurrent_operations,
             operations_per_caller: limits.max_concurrent_operations_per_caller,
+            operations_per_address: limits.max_concurrent_operations_per_address,
             connections: limits.max_connections,
             connections_per_address: limits.max_connections_per_address,
             head_bytes: limits.max_head_bytes,
@@ -258,10 +259,11 @@ impl App {
         let state = HttpState {
             engine: Engine::with(store.clone(), engine_options(settings))?,
             budgets: Budgets::default(),
-            turnstile: Turnstile::new(
-                settings.limits.max_concurrent_operations,
-                settings.limits.max_concurrent_operations_per_caller,
-            ),
+            turnstile: Turnstile::new(Places {
+                all: settings.limits.max_concurrent_operations,
+                each: settings.limits.max_concurrent_operations_per_caller,
+                each_from_one: settings.limits.max_concurrent_operations_per_address,
+            }),
             readiness: Readiness::default(),
             documents: trusted_documents(settings)?,
             keyring: Keyring::new(store.clone()),

@@ -68,6 +68,8 @@ pub struct DoorLimits {
     pub operations: u64,
     /// Operations of one caller that run at the same time.
     pub operations_per_caller: u64,
+    /// Those of them that come from one address; 0 where they are not counted.
+    pub operations_per_address: u64,
     /// Connections that are open at the same time.
     pub connections: u64,
     /// Connections of one address that are open at the same time; 0 where they are not counted.
@@ -89,6 +91,7 @@ impl Default for DoorLimits {
             keep_alive_seconds: 30,
             operations: 256,
             operations_per_caller: 64,
+            operations_per_address: 16,
             connections: 10_000,
             connections_per_address: 1_000,
         }

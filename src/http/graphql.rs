@@ -15,6 +15,7 @@ use super::error::{Refusal, status_of};
 use super::observe::{Operation, reference_of};
 use super::params::Sent;
 use super::state::HttpState;
+use super::viewer::address_of;
 use super::{assets, body, csrf, params, viewer};
 use crate::access::budget::Terms;
 use crate::access::documents::sha256;
@@ -88,7 +89,9 @@ async fn run(
     }
     let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
-    let pass = state.turnstile.enter(viewer.caller())?;
+    let pass = state
+        .turnstile
+        .enter(viewer.caller(), address_of(request))?;
     // Until the answer is out: one that nobody reads takes memory as well.
     request.extensions_mut().insert(pass);
     let mut spending = Spending {
@@ -124,7 +127,7 @@ async fn run(
     let call = Call {
         introspection: introspection(options.introspection, &viewer),
         viewer: (*viewer).clone(),
-        address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
+        address: address_of(request),
         now: state.now(),
         method,
         reference: reference.clone(),

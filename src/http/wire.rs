@@ -27,6 +27,7 @@ use super::observe::protect;
 use crate::clock::Clock;
 use crate::domain::error::{Code, PassedLimit};
 
+pub(super) use seats::owner_of;
 pub use serve::{Serving, serve};
 
 /// How long the rest of a refused body is swallowed, so that its sender can read why.

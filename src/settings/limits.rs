@@ -57,6 +57,7 @@ limits! {
     max_error_characters: 40..=10_000 = 300, "Characters of an error's message.";
     max_concurrent_operations: 1..=100_000 = 256, "Operations that run, or have answers on their way, at the same time; more are answered 503.";
     max_concurrent_operations_per_caller: 1..=100_000 = 64, "Operations of one caller that run, or have answers on their way, at the same time; more are answered 429.";
+    max_concurrent_operations_per_address: 0..=100_000 = 16, "Those of one caller that come from one address (of IPv6, one /64 network); more are answered 429. 0 counts nothing: behind a proxy, which is one address.";
     max_connections: 1..=1_000_000 = 10000, "Connections that are open at the same time; more wait.";
     max_connections_per_address: 0..=1_000_000 = 1000, "Connections of one address (of IPv6, one /64 network) that are open at the same time; more are closed. 0 counts nothing: behind a proxy, which is one address.";
     max_head_bytes: 4_096..=65_536 = 32768, "Bytes of the head of a request: its address and its headers.";

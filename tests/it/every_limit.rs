@@ -355,6 +355,7 @@ fn of_doors() -> Vec<(&'static str, How)> {
         ),
         ("concurrentOperations", Shown("limits", each)),
         ("concurrentOperationsPerCaller", Shown("limits", each)),
+        ("concurrentOperationsPerAddress", Shown("limits", each)),
         (
             "connections",
             Never(

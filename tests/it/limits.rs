@@ -1,12 +1,13 @@
 //! What a request may cost and how it may come in: each limit is told, configurable, and refuses by name.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::{Value, json};
 
+use crate::support::client::client;
 use crate::support::is_postgres;
 use crate::support::server::{Running, running};
 
@@ -151,6 +152,7 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
     for (settings, others) in [
         ("max_concurrent_operations = 1", 503),
         ("max_concurrent_operations_per_caller = 1", 200),
+        ("max_concurrent_operations_per_address = 1", 200),
     ] {
         // However slow the machine is, the first waits for its body.
         let server = running(&format!("{settings}\nbody_deadline_ms = 120000")).await;
@@ -187,6 +189,13 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
         assert_eq!(told["errors"][0]["extensions"]["maximum"], 1);
         let other = sent(&server, &server.keys[1], &query).await;
         assert_eq!(other.status(), others);
+        // Whoever uses the same key elsewhere.
+        let elsewhere = client().local_address(IpAddr::from([127, 0, 0, 2]));
+        let elsewhere = elsewhere.timeout(Duration::from_secs(60)).build().unwrap();
+        let request = elsewhere.post(server.at("/graphql")).json(&query);
+        let beside = request.bearer_auth(&server.keys[0]).send().await.unwrap();
+        let is_of_address = limit == "concurrentOperationsPerAddress";
+        assert_eq!(beside.status() == 200, is_of_address, "{settings}");
         slow.write_all(rest.as_bytes()).unwrap();
         let mut answer = String::new();
         slow.read_to_string(&mut answer).unwrap();

@@ -386,6 +386,8 @@ pub struct Limits {
     concurrent_operations: i32,
     /// Operations of one caller that the server runs at the same time.
     concurrent_operations_per_caller: i32,
+    /// Those of one caller that come from one address; null where they are not counted.
+    concurrent_operations_per_address: Option<i32>,
     /// Connections that the server keeps open at the same time.
     connections: i32,
     /// Connections of one address that the server keeps open at the same time; null where they are not counted.
@@ -495,6 +497,10 @@ impl Limits {
             keep_alive_seconds: wide(door.keep_alive_seconds)?,
             concurrent_operations: wide(door.operations)?,
             concurrent_operations_per_caller: wide(door.operations_per_caller)?,
+            concurrent_operations_per_address: Some(door.operations_per_address)
+                .filter(|most| *most > 0)
+                .map(wide)
+                .transpose()?,
             connections: wide(door.connections)?,
             connections_per_address: Some(door.connections_per_address)
                 .filter(|most| *most > 0)
