@@ -204,6 +204,48 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
     }
 }
 
+/// A file that is on its way has a place among the operations of whoever sends it.
+#[tokio::test]
+async fn files_on_their_way_count_like_operations() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "import_directory = {:?}\nmax_concurrent_operations_per_caller = 1\nbody_deadline_ms = 120000",
+        folder.path()
+    );
+    let server = running(&settings).await;
+    let begin = || {
+        let mut slow = socket(&server);
+        write!(
+            slow,
+            "POST /import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 100\r\n\r\n[",
+            server.keys[0]
+        )
+        .unwrap();
+        slow
+    };
+    let mut slow = begin();
+    let query = json!({ "query": "{ viewer { scopes } }" });
+    let refused = loop {
+        let answer = sent(&server, &server.keys[0], &query).await;
+        if answer.status() != 200 {
+            break answer;
+        }
+        if is_answered(&slow) {
+            slow = begin();
+        }
+    };
+    assert_eq!(refused.status(), 429);
+    let file = server.client.post(server.at("/import")).body("[]");
+    let file = file.bearer_auth(&server.keys[0]).send().await.unwrap();
+    assert_eq!(file.status(), 429);
+    let told: Value = file.json().await.unwrap();
+    let limit = &told["errors"][0]["extensions"]["limit"];
+    assert_eq!(limit, "concurrentOperationsPerCaller", "{told}");
+    assert_eq!(sent(&server, &server.keys[1], &query).await.status(), 200);
+    drop(slow);
+    while sent(&server, &server.keys[0], &query).await.status() == 429 {}
+}
+
 #[tokio::test]
 async fn connections_that_send_nothing_or_half_a_head_are_closed() {
     let server = running("head_deadline_ms = 1000\nkeep_alive_seconds = 1").await;
