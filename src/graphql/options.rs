@@ -56,6 +56,8 @@ pub struct DoorLimits {
     pub head_bytes: u64,
     /// Milliseconds that an answer may wait for its reader.
     pub send_ms: u64,
+    /// Bytes of all answers that wait for their readers.
+    pub unsent_bytes: u64,
     /// Milliseconds that a request's body may take to arrive.
     pub body_ms: u64,
     /// Milliseconds that an operation may take.
@@ -85,6 +87,7 @@ impl Default for DoorLimits {
             head_ms: 5_000,
             head_bytes: 32_768,
             send_ms: 30_000,
+            unsent_bytes: 256_000_000,
             body_ms: 10_000,
             operation_ms: 10_000,
             statement_ms: 10_000,

@@ -15,6 +15,7 @@ use super::error::{Refusal, status_of};
 use super::observe::{Operation, reference_of};
 use super::params::Sent;
 use super::state::HttpState;
+use super::turnstile::Pass;
 use super::viewer::address_of;
 use super::{assets, body, csrf, params, viewer};
 use crate::access::budget::Terms;
@@ -134,6 +135,9 @@ async fn run(
     };
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
+    if let Some(pass) = request.extensions_mut().get_mut::<Pass>() {
+        pass.hold(reply.body.capacity())?;
+    }
     Ok((reply, trusted && method == Method::Get))
 }
 

@@ -1,5 +1,6 @@
 //! How many operations run, or have answers on their way, at once: in all, of one caller, and of one caller from one address,
-//! since whoever shares a key with others is not to keep them out. Who does not get through is told to come back.
+//! since whoever shares a key with others is not to keep them out. And how many bytes of answers wait for their readers. Who
+//! does not get through is told to come back.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -23,7 +24,12 @@ pub struct Places {
     pub each: u64,
     /// Of one caller from one address; 0 counts nothing.
     pub each_from_one: u64,
+    /// Bytes of answers that wait for their readers.
+    pub unsent_bytes: u64,
 }
+
+/// An answer of so many bytes goes out whatever waits: operations are counted, and with them those.
+const SMALL: u64 = 64 << 10;
 
 /// Counts who is inside.
 #[derive(Debug)]
@@ -35,6 +41,7 @@ pub struct Turnstile {
 #[derive(Debug, Default)]
 struct Inside {
     all: u64,
+    unsent_bytes: u64,
     each: HashMap<Uuid, u64>,
     from: HashMap<(Uuid, IpAddr), u64>,
 }
@@ -45,6 +52,8 @@ pub struct Pass {
     inside: Arc<Mutex<Inside>>,
     caller: Uuid,
     from: Option<IpAddr>,
+    most_unsent: u64,
+    unsent_bytes: u64,
 }
 
 impl Turnstile {
@@ -112,7 +121,36 @@ impl Turnstile {
             inside: Arc::clone(&self.inside),
             caller,
             from,
+            most_unsent: self.most.unsent_bytes,
+            unsent_bytes: 0,
         })
+    }
+}
+
+impl Pass {
+    /// Counts the bytes of an answer until it is out.
+    ///
+    /// # Errors
+    /// 503 when too many wait for their readers. A small answer goes out all the same, and so does one that waits alone.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = inside.unsent_bytes.saturating_add(bytes);
+        let most = self.most_unsent;
+        if all > most && bytes > SMALL && inside.unsent_bytes > 0 {
+            let words = format!(
+                "Answers of {most} bytes wait for their readers, the most at a time. Try again in a second. What a mutation has done stays done."
+            );
+            let refusal = refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::ServiceUnavailable,
+                words,
+            );
+            return Err(refusal.passing(PassedLimit::of("unsentBytes", most, all)));
+        }
+        inside.unsent_bytes = all;
+        self.unsent_bytes = self.unsent_bytes.saturating_add(bytes);
+        Ok(())
     }
 }
 
@@ -132,6 +170,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.all = inside.all.saturating_sub(1);
+        inside.unsent_bytes = inside.unsent_bytes.saturating_sub(self.unsent_bytes);
         leave(&mut inside.each, self.caller);
         if let Some(from) = self.from {
             leave(&mut inside.from, (self.caller, from));
@@ -159,6 +198,7 @@ mod tests {
             all: 3,
             each: 2,
             each_from_one: 0,
+            unsent_bytes: 0,
         });
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let enter = |caller| turnstile.enter(caller, Some(IpAddr::from([192, 0, 2, 1])));
@@ -186,11 +226,32 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_wait_are_counted_together() {
+        let turnstile = Turnstile::new(Places {
+            all: 10,
+            each: 10,
+            each_from_one: 0,
+            unsent_bytes: 1_000_000,
+        });
+        let enter = || turnstile.enter(Uuid::from_u128(1), None).unwrap();
+        let (mut first, mut second, mut third) = (enter(), enter(), enter());
+        first.hold(2_000_000).unwrap();
+        let refused = second.hold(100_000).unwrap_err();
+        assert_eq!(refused.code(), Code::ServiceUnavailable);
+        third.hold(1_000).unwrap();
+        drop(first);
+        second.hold(999_000).unwrap();
+        drop((second, third));
+        assert_eq!(turnstile.inside.lock().unwrap().unsent_bytes, 0);
+    }
+
+    #[test]
     fn who_shares_a_key_has_places_of_its_own() {
         let turnstile = Turnstile::new(Places {
             all: 10,
             each: 3,
             each_from_one: 2,
+            unsent_bytes: 0,
         });
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let enter = |caller, address: &str| turnstile.enter(caller, address.parse().ok());

@@ -34,7 +34,7 @@ pub use serve::{Serving, serve};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The slowest that an answer may be read, in bytes a second, beside the time that every answer has.
-const SLOWEST: u64 = 1024;
+const SLOWEST: u64 = 16 * 1024;
 
 /// What connections are held to.
 #[derive(Clone, Debug)]

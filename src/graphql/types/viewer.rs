@@ -374,6 +374,8 @@ pub struct Limits {
     head_bytes: i32,
     /// Milliseconds that an answer may wait without its reader taking any of it.
     send_milliseconds: i32,
+    /// Bytes of all answers of the server that wait for their readers, together.
+    unsent_bytes: BigInt,
     /// Milliseconds that the body of a request may take to arrive.
     body_milliseconds: i32,
     /// Milliseconds that an operation may take.
@@ -491,6 +493,7 @@ impl Limits {
             head_milliseconds: wide(door.head_ms)?,
             head_bytes: wide(door.head_bytes)?,
             send_milliseconds: wide(door.send_ms)?,
+            unsent_bytes: BigInt(i64::try_from(door.unsent_bytes).unwrap_or(i64::MAX)),
             body_milliseconds: wide(door.body_ms)?,
             operation_milliseconds: wide(door.operation_ms)?,
             statement_milliseconds: wide(door.statement_ms)?,
