@@ -90,7 +90,7 @@ impl Default for DoorLimits {
             unsent_bytes: 256_000_000,
             body_ms: 10_000,
             operation_ms: 10_000,
-            statement_ms: 10_000,
+            statement_ms: 5_000,
             keep_alive_seconds: 30,
             operations: 256,
             operations_per_caller: 64,
