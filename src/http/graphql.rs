@@ -107,8 +107,11 @@ async fn run(
     let (sent, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
-            let body =
-                body::read(request, payload, options.max_body, options.body_deadline).await?;
+            let size = body::Size {
+                most: options.max_body,
+                name: Some("bodyBytes"),
+            };
+            let body = body::read(request, payload, size, options.body_deadline).await?;
             spending.reading = reading(body.len());
             (read(&body, options.max_values), Method::Post)
         }

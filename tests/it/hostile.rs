@@ -162,11 +162,11 @@ fn bombs() -> Named<String> {
     let doubling = many(24, &|n| {
         format!(" fragment F{n} on Query {{ ...F{} ...F{0} }}", n + 1)
     });
-    let aliases = many(5_000, &|n| format!("a{n}: __typename "));
+    let aliases = many(10_000, &|n| format!("a{n}:a "));
     let unknown = many(180, &|n| format!("f{n} "));
     let named = |name: &str, text: String| (name.to_owned(), text);
     vec![
-        named("thousands of aliases", format!("{{ {aliases} }}")),
+        named("ten thousand aliases", format!("{{ {aliases} }}")),
         named("unknown fields", format!("{{ {unknown} }}")),
         named("a fragment bomb", format!("{{ ...F0 }}{doubling} fragment F24 on Query {{ __typename }}")),
         named("fragments in a ring", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned()),

@@ -336,7 +336,11 @@ async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
         .client
         .post(&address)
         .form(&[("subid", "x".repeat(70_000))]);
-    assert_eq!(huge.send().await.unwrap().status().as_u16(), 413);
+    let huge = huge.send().await.unwrap();
+    assert_eq!(huge.status().as_u16(), 413);
+    let told: Value = huge.json().await.unwrap();
+    // It is no limit that `limits` tells.
+    assert_eq!(told["errors"][0]["extensions"]["limit"], Value::Null);
     let json = server.client.post(&address).json(&json!({"admitad_id": 1}));
     assert_eq!(json.send().await.unwrap().status().as_u16(), 415);
     // Events that are no actions are nothing to keep.
