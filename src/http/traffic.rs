@@ -11,7 +11,7 @@ use super::error::Refusal;
 use super::graphql::{guarded, terms_of};
 use super::observe::reference_of;
 use super::state::HttpState;
-use super::viewer::viewer;
+use super::viewer::{address_of, viewer};
 use crate::domain::error::{Code, Error};
 use crate::domain::time::Instant;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};

@@ -110,7 +110,7 @@ fn is_loopback_name(host: &str) -> bool {
         },
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };
-    let number = name.parse::<std::net::IpAddr>();
+    let number = name.parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || number.is_ok_and(|number| number.is_loopback())
 }
 
