@@ -28,7 +28,7 @@ use crate::http::health::Readiness;
 use crate::http::packed::Packed;
 use crate::http::state::{HttpOptions, HttpState};
 use crate::http::tls;
-use crate::http::turnstile::Turnstile;
+use crate::http::turnstile::{Places, Turnstile};
 use crate::http::wire::{Serving, serve};
 use crate::ingest::admitad::tick::Sync;
 use crate::ingest::format::heading::Aliases;
@@ -120,6 +120,7 @@ fn document_limits(limits: &LimitSettings) -> DocumentLimits {
         variables: small(limits.max_variables),
         variable_values: small(limits.max_variable_values),
         variable_bytes: small(limits.max_variable_bytes),
+        written_bytes: small(limits.max_written_bytes),
         page: limits.max_page_rows,
         nodes: limits.max_operation_rows,
         values: limits.max_operation_values,
@@ -147,10 +148,12 @@ fn engine_options(settings: &Settings) -> EngineOptions {
             keep_alive_seconds: limits.keep_alive_seconds,
             operations: limits.max_concurrent_operations,
             operations_per_caller: limits.max_concurrent_operations_per_caller,
+            operations_per_address: limits.max_concurrent_operations_per_address,
             connections: limits.max_connections,
             connections_per_address: limits.max_connections_per_address,
             head_bytes: limits.max_head_bytes,
             send_ms: limits.send_deadline_ms,
+            unsent_bytes: limits.max_unsent_bytes,
         },
         reports: ReportLimits::default(),
         links: Arc::new(settings.links.clone()),
@@ -259,10 +262,12 @@ impl App {
         let state = HttpState {
             engine: Engine::with(store.clone(), engine_options(settings))?,
             budgets: Budgets::default(),
-            turnstile: Turnstile::new(
-                settings.limits.max_concurrent_operations,
-                settings.limits.max_concurrent_operations_per_caller,
-            ),
+            turnstile: Turnstile::new(Places {
+                all: settings.limits.max_concurrent_operations,
+                each: settings.limits.max_concurrent_operations_per_caller,
+                each_from_one: settings.limits.max_concurrent_operations_per_address,
+                unsent_bytes: settings.limits.max_unsent_bytes,
+            }),
             readiness: Readiness::default(),
             documents: trusted_documents(settings)?,
             keyring: Keyring::new(store.clone()),

@@ -361,9 +361,9 @@ impl Settings {
             metrics: raw.word(
                 "metrics",
                 &[
+                    ("admin", MetricsPolicy::Admin),
                     ("local", MetricsPolicy::Local),
                     ("open", MetricsPolicy::Open),
-                    ("admin", MetricsPolicy::Admin),
                     ("off", MetricsPolicy::Off),
                 ],
             ),

@@ -117,6 +117,8 @@ async function serve(database, folder) {
     ACTIONGRAPH_LOG: "warn",
     // What is measured is how fast it answers, not how much a caller may spend.
     ACTIONGRAPH_BUDGET_CAPACITY: "0",
+    ACTIONGRAPH_METRICS: "local",
+    ACTIONGRAPH_MAX_CONCURRENT_OPERATIONS_PER_ADDRESS: "0",
     ACTIONGRAPH_COLUMNS_MAX_MB: withColumns ? "2048" : "0",
     ACTIONGRAPH_COLUMNS_MIN_CHANGES: "0",
     ACTIONGRAPH_COLUMNS_WARM_UP: String(withColumns),

@@ -207,8 +207,16 @@ fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
 
 /// The settings from flags, environment and file; all problems at once.
 fn load(config: Option<&Path>, flags: &[(&str, Option<&str>)]) -> Result<Settings, Failure> {
+    load_over(Raw::default(), config, flags)
+}
+
+/// The settings likewise, over what is there already.
+fn load_over(
+    mut raw: Raw,
+    config: Option<&Path>,
+    flags: &[(&str, Option<&str>)],
+) -> Result<Settings, Failure> {
     let environment = settings::environment();
-    let mut raw = Raw::default();
     let named = environment
         .iter()
         .find(|(name, value)| name == CONFIG_VARIABLE && !value.is_empty())

@@ -11,6 +11,22 @@ use crate::domain::error::Code;
 /// What an operation costs at least: reading it takes time, too.
 pub(super) const LEAST: u64 = 1;
 
+/// Bytes that every operation may take, with fragments and variables written out, for the point that it costs at least.
+const FREE_BYTES: usize = 16 << 10;
+
+/// Points that writing so many bytes out takes: one for each further KiB.
+pub(super) fn writing_out(bytes: usize) -> u64 {
+    let kib = bytes.saturating_sub(FREE_BYTES).div_ceil(1 << 10);
+    u64::try_from(kib).unwrap_or(u64::MAX)
+}
+
+/// The limit, if an operation costs more however little it looks through. Nothing has to be looked up to know that.
+pub(super) fn too_much_unseen(plan: &Plan, (reading, maximum): (u64, u64)) -> Option<Passed> {
+    let least = plan.requested(&|scan: &Scan| scan.price(0, true));
+    let least = points(least).max(LEAST).saturating_add(reading);
+    (least > maximum).then(|| passed("cost", maximum, least))
+}
+
 /// Whole points of so many thousandths.
 fn points(thousandths: u64) -> u64 {
     thousandths.div_ceil(MILLI)

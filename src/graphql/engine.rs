@@ -9,7 +9,7 @@ use async_graphql::{Request, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::bill::{Bill, Costs, LEAST, Scanned, passed};
+use super::bill::{Bill, Costs, LEAST, Scanned, passed, too_much_unseen, writing_out};
 use super::context::RequestContext;
 use super::document::{
     Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
@@ -139,14 +139,22 @@ impl Engine {
     }
 
     /// Runs one operation, reading everything in one transaction, and charges the caller for it.
-    pub async fn spend(&self, request: GraphqlRequest, call: Call, spending: Spending) -> Reply {
+    pub async fn spend(
+        &self,
+        request: GraphqlRequest,
+        call: Call,
+        mut spending: Spending,
+    ) -> Reply {
         let Inner { documents, .. } = self.0.as_ref();
         let name = request.operation_name.as_deref();
         let kind = || documents.kind(&request.query, name);
         if call.method == Method::Get && kind().is_some_and(|kind| kind != OperationKind::Query) {
             return self.turn_away(by_get(request.operation_name), &spending);
         }
-        let prepared = match documents.prepare(&request.query, name, &request.variables) {
+        let (prepared, written) =
+            documents.prepare_weighed(&request.query, name, &request.variables);
+        spending.reading = spending.reading.saturating_add(writing_out(written));
+        let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(errors) => return self.turn_away(refused(&errors), &spending),
         };
@@ -244,6 +252,10 @@ impl Engine {
         context: &RequestContext,
         spending: &Spending,
     ) -> Result<Bill, Box<Reply>> {
+        let bounds = (spending.reading, self.0.options.documents.cost);
+        if let Some(passed) = too_much_unseen(&plan, bounds) {
+            return Err(Box::new(self.turn_away(too_much(&passed), spending)));
+        }
         let scans = plan.scans();
         let mut scanned = Vec::new();
         if !scans.is_empty() {
@@ -269,14 +281,17 @@ impl Engine {
                     return Err(Box::new(failed(failure.error(), bounds)));
                 }
             };
-            let plain = are_plain(&scans, context.now);
+            let plain = if are_held {
+                are_plain(&scans, context.now)
+            } else {
+                vec![false; scans.len()]
+            };
             let look = |(scan, is_plain): (&Scan, bool)| Scanned {
                 actions: days.scanned(scan, context, settings),
                 is_held: are_held && is_plain && (are_told || !scan.is_of_saved),
             };
             scanned = scans.into_iter().zip(plain).map(look).collect();
         }
-        let bounds = (spending.reading, self.0.options.documents.cost);
         let mut bill = Bill::new(plan, scanned, bounds);
         if let Some(passed) = bill.too_much() {
             return Err(Box::new(self.turn_away(too_much(&passed), spending)));
@@ -340,8 +355,8 @@ impl Engine {
             allowance.take_at_most(LEAST.saturating_add(spending.reading));
             return Err(over(Code::CostExceeded, &message, &passed));
         }
-        // A long text took time to read, and takes it again: how long it takes until there are enough is known when that is paid.
-        allowance.take_at_most(spending.reading);
+        // It was looked at, and its text took time to read: how long it takes until there are enough is known when that is paid.
+        allowance.take_at_most(LEAST.saturating_add(spending.reading));
         let Err(empty) = allowance.take(wanted) else {
             return Ok(());
         };

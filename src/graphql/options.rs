@@ -56,6 +56,8 @@ pub struct DoorLimits {
     pub head_bytes: u64,
     /// Milliseconds that an answer may wait for its reader.
     pub send_ms: u64,
+    /// Bytes of all answers that wait for their readers.
+    pub unsent_bytes: u64,
     /// Milliseconds that a request's body may take to arrive.
     pub body_ms: u64,
     /// Milliseconds that an operation may take.
@@ -68,6 +70,8 @@ pub struct DoorLimits {
     pub operations: u64,
     /// Operations of one caller that run at the same time.
     pub operations_per_caller: u64,
+    /// Those of them that come from one address; 0 where they are not counted.
+    pub operations_per_address: u64,
     /// Connections that are open at the same time.
     pub connections: u64,
     /// Connections of one address that are open at the same time; 0 where they are not counted.
@@ -83,12 +87,14 @@ impl Default for DoorLimits {
             head_ms: 5_000,
             head_bytes: 32_768,
             send_ms: 30_000,
+            unsent_bytes: 256_000_000,
             body_ms: 10_000,
             operation_ms: 10_000,
-            statement_ms: 10_000,
+            statement_ms: 5_000,
             keep_alive_seconds: 30,
             operations: 256,
             operations_per_caller: 64,
+            operations_per_address: 16,
             connections: 10_000,
             connections_per_address: 1_000,
         }

@@ -69,14 +69,23 @@ fn is_json(value: &str) -> bool {
         })
 }
 
+/// How large a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    /// In bytes.
+    pub most: usize,
+    /// What `limits` calls it, where that tells it.
+    pub name: Option<&'static str>,
+}
+
 /// Reads the whole body.
 ///
 /// # Errors
-/// 413 as soon as it is known to pass `limit` bytes, 408 when it is not whole after `deadline`, 400 when it breaks off.
+/// 413 as soon as it is known to pass `size`, 408 when it is not whole after `deadline`, 400 when it breaks off.
 pub async fn read(
     request: &HttpRequest,
     payload: Payload,
-    limit: usize,
+    size: Size,
     deadline: Duration,
 ) -> Result<Bytes, Refusal> {
     let announced = request
@@ -84,10 +93,10 @@ pub async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
-    if let Some(length) = announced.filter(|length| *length > limit as u64) {
-        return Err(too_large(limit, length));
+    if let Some(length) = announced.filter(|length| *length > size.most as u64) {
+        return Err(too_large(size, length));
     }
-    match tokio::time::timeout(deadline, collect(payload, limit)).await {
+    match tokio::time::timeout(deadline, collect(payload, size)).await {
         Ok(body) => body,
         Err(_) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -105,23 +114,26 @@ pub async fn read(
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Bytes, Refusal> {
+async fn collect(mut payload: Payload, size: Size) -> Result<Bytes, Refusal> {
     let mut body = BytesMut::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|_| Refusal::bad_request("The body broke off."))?;
-        if body.len() + piece.len() > limit {
-            return Err(too_large(limit, (body.len() + piece.len()) as u64));
+        if body.len() + piece.len() > size.most {
+            return Err(too_large(size, (body.len() + piece.len()) as u64));
         }
         body.extend_from_slice(&piece);
     }
     Ok(body.freeze())
 }
 
-fn too_large(limit: usize, length: u64) -> Refusal {
+fn too_large(Size { most, name }: Size, length: u64) -> Refusal {
     let message =
-        format!("The body is larger than {limit} bytes: send long lists in several requests.");
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
-        .passing(PassedLimit::of("bodyBytes", limit, length))
+        format!("The body is larger than {most} bytes: send long lists in several requests.");
+    let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message);
+    match name {
+        Some(name) => refusal.passing(PassedLimit::of(name, most, length)),
+        None => refusal,
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use super::error::{Refusal, status_of};
 use super::observe::{Operation, reference_of};
 use super::params::Sent;
 use super::state::HttpState;
+use super::turnstile::Pass;
+use super::viewer::address_of;
 use super::{assets, body, csrf, params, viewer};
 use crate::access::budget::Terms;
 use crate::access::documents::sha256;
@@ -88,7 +90,9 @@ async fn run(
     }
     let viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
-    let pass = state.turnstile.enter(viewer.caller())?;
+    let pass = state
+        .turnstile
+        .enter(viewer.caller(), address_of(request))?;
     // Until the answer is out: one that nobody reads takes memory as well.
     request.extensions_mut().insert(pass);
     let mut spending = Spending {
@@ -103,8 +107,11 @@ async fn run(
     let (sent, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
-            let body =
-                body::read(request, payload, options.max_body, options.body_deadline).await?;
+            let size = body::Size {
+                most: options.max_body,
+                name: Some("bodyBytes"),
+            };
+            let body = body::read(request, payload, size, options.body_deadline).await?;
             spending.reading = reading(body.len());
             (read(&body, options.max_values), Method::Post)
         }
@@ -124,13 +131,16 @@ async fn run(
     let call = Call {
         introspection: introspection(options.introspection, &viewer),
         viewer: (*viewer).clone(),
-        address: request.peer_addr().map(|peer| peer.ip().to_canonical()),
+        address: address_of(request),
         now: state.now(),
         method,
         reference: reference.clone(),
     };
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
+    if let Some(pass) = request.extensions_mut().get_mut::<Pass>() {
+        pass.hold(reply.body.capacity())?;
+    }
     Ok((reply, trusted && method == Method::Get))
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::fs::File;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::error::Refusal;
 use super::observe::reference_of;
 use super::state::HttpState;
-use super::viewer::viewer;
+use super::viewer::{address_of, viewer};
 use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::records::{ImportRun, RunState};
 use crate::domain::scope::{KeyScope, Viewer, WriteScope};
@@ -59,6 +59,11 @@ async fn take(
     let refuse = |error: Error| Refusal::of(&error, &reference);
     let viewer = viewer(request, state).await?;
     viewer.check(KeyScope::Import).map_err(refuse)?;
+    // A file on its way takes a connection, a disk and, when it waits, a look at the database now and then.
+    let pass = state
+        .turnstile
+        .enter(viewer.caller(), address_of(request))?;
+    request.extensions_mut().insert(pass);
     let asked = asked(request.query_string())?;
     check_coding(request)?;
     let most = state.uploads.max_bytes();

@@ -25,8 +25,11 @@ use crate::ingest::postback::{Told, read};
 /// The route, as the log and the metrics show it: never the secret.
 pub const ROUTE: &str = "/postback/{secret}";
 
-/// The largest body of a postback, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+/// The largest body of a postback; `limits` is for those who ask, and tells nothing of it.
+const MAX_BODY: body::Size = body::Size {
+    most: 64 * 1024,
+    name: None,
+};
 
 /// A postback in an address.
 pub async fn get(

@@ -11,7 +11,7 @@ use super::error::Refusal;
 use super::graphql::{guarded, terms_of};
 use super::observe::reference_of;
 use super::state::HttpState;
-use super::viewer::viewer;
+use super::viewer::{address_of, viewer};
 use crate::domain::error::{Code, Error};
 use crate::domain::time::Instant;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
@@ -44,7 +44,9 @@ async fn begin(
     let reference = reference_of(request);
     // Before anything that was sent is read.
     let viewer = viewer(request, state).await?;
-    let pass = state.turnstile.enter(viewer.caller())?;
+    let pass = state
+        .turnstile
+        .enter(viewer.caller(), address_of(request))?;
     request.extensions_mut().insert(pass);
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));

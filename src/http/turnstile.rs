@@ -1,7 +1,10 @@
-//! How many operations run, or have answers on their way, at once: in all, and of one caller. Who does not get through is
-//! told to come back.
+//! How many operations run, or have answers on their way, at once: in all, of one caller, and of one caller from one address,
+//! since whoever shares a key with others is not to keep them out. And how many bytes of answers wait for their readers. Who
+//! does not get through is told to come back.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::StatusCode;
@@ -9,20 +12,38 @@ use actix_web::http::header::{self, HeaderValue};
 use uuid::Uuid;
 
 use super::error::Refusal;
+use super::wire::owner_of;
 use crate::domain::error::{Code, PassedLimit};
+
+/// How many may be inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// In all.
+    pub all: u64,
+    /// Of one caller.
+    pub each: u64,
+    /// Of one caller from one address; 0 counts nothing.
+    pub each_from_one: u64,
+    /// Bytes of answers that wait for their readers.
+    pub unsent_bytes: u64,
+}
+
+/// An answer of so many bytes goes out whatever waits: operations are counted, and with them those.
+const SMALL: u64 = 64 << 10;
 
 /// Counts who is inside.
 #[derive(Debug)]
 pub struct Turnstile {
-    most: u64,
-    most_each: u64,
+    most: Places,
     inside: Arc<Mutex<Inside>>,
 }
 
 #[derive(Debug, Default)]
 struct Inside {
     all: u64,
+    unsent_bytes: u64,
     each: HashMap<Uuid, u64>,
+    from: HashMap<(Uuid, IpAddr), u64>,
 }
 
 /// The right to be inside, until it is dropped. Left with its request, it is kept until the answer is out.
@@ -30,29 +51,34 @@ struct Inside {
 pub struct Pass {
     inside: Arc<Mutex<Inside>>,
     caller: Uuid,
+    from: Option<IpAddr>,
+    most_unsent: u64,
+    unsent_bytes: u64,
 }
 
 impl Turnstile {
-    /// A turnstile for so many in all, and of each caller.
+    /// A turnstile for so many.
     #[must_use]
-    pub fn new(most: u64, most_each: u64) -> Self {
+    pub fn new(most: Places) -> Self {
         Self {
             most,
-            most_each,
             inside: Arc::default(),
         }
     }
 
-    /// Lets a caller in.
+    /// Lets a caller in, who comes from an address where one is known.
     ///
     /// # Errors
     /// 503 when too many are inside, 429 when too many of them are this caller's.
-    pub fn enter(&self, caller: Uuid) -> Result<Pass, Refusal> {
+    pub fn enter(&self, caller: Uuid, address: Option<IpAddr>) -> Result<Pass, Refusal> {
+        let from = address
+            .map(owner_of)
+            .filter(|_| self.most.each_from_one > 0);
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        if inside.all >= self.most {
+        let most = self.most.all;
+        if inside.all >= most {
             let words = format!(
-                "The server runs {} operations, the most it takes at a time. Try again in a second.",
-                self.most
+                "The server runs {most} operations, the most it takes at a time. Try again in a second."
             );
             return Err(refused(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -61,26 +87,79 @@ impl Turnstile {
             )
             .passing(PassedLimit::of(
                 "concurrentOperations",
-                self.most,
+                most,
                 inside.all + 1,
             )));
         }
-        let own = inside.each.entry(caller).or_default();
-        if *own >= self.most_each {
+        let own = inside.each.get(&caller).copied().unwrap_or_default();
+        let most = self.most.each;
+        if own >= most {
             let words = format!(
                 "{own} operations of this caller are running, the most at a time. Wait for one of them."
             );
-            let refusal = refused(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, words);
-            let name = "concurrentOperationsPerCaller";
-            return Err(refusal.passing(PassedLimit::of(name, self.most_each, *own + 1)));
+            return Err(too_many(
+                "concurrentOperationsPerCaller",
+                (most, own),
+                words,
+            ));
         }
-        *own += 1;
+        if let Some(from) = from {
+            let here = inside.from.entry((caller, from)).or_default();
+            let most = self.most.each_from_one;
+            if *here >= most {
+                let words = format!(
+                    "{here} operations of this caller are running that come from one address, the most at a time. Wait for one of them."
+                );
+                let name = "concurrentOperationsPerAddress";
+                return Err(too_many(name, (most, *here), words));
+            }
+            *here += 1;
+        }
+        *inside.each.entry(caller).or_default() += 1;
         inside.all += 1;
         Ok(Pass {
             inside: Arc::clone(&self.inside),
             caller,
+            from,
+            most_unsent: self.most.unsent_bytes,
+            unsent_bytes: 0,
         })
     }
+}
+
+impl Pass {
+    /// Counts the bytes of an answer until it is out.
+    ///
+    /// # Errors
+    /// 503 when too many wait for their readers. A small answer goes out all the same, and so does one that waits alone.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = inside.unsent_bytes.saturating_add(bytes);
+        let most = self.most_unsent;
+        if all > most && bytes > SMALL && inside.unsent_bytes > 0 {
+            let words = format!(
+                "Answers of {most} bytes wait for their readers, the most at a time. Try again in a second. What a mutation has done stays done."
+            );
+            let refusal = refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::ServiceUnavailable,
+                words,
+            );
+            return Err(refusal.passing(PassedLimit::of("unsentBytes", most, all)));
+        }
+        inside.unsent_bytes = all;
+        self.unsent_bytes = self.unsent_bytes.saturating_add(bytes);
+        Ok(())
+    }
+}
+
+fn too_many(name: &'static str, (most, inside): (u64, u64), words: String) -> Refusal {
+    refused(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, words).passing(PassedLimit::of(
+        name,
+        most,
+        inside + 1,
+    ))
 }
 
 fn refused(status: StatusCode, code: Code, words: String) -> Refusal {
@@ -91,11 +170,20 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.all = inside.all.saturating_sub(1);
-        if let Some(own) = inside.each.get_mut(&self.caller) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                inside.each.remove(&self.caller);
-            }
+        inside.unsent_bytes = inside.unsent_bytes.saturating_sub(self.unsent_bytes);
+        leave(&mut inside.each, self.caller);
+        if let Some(from) = self.from {
+            leave(&mut inside.from, (self.caller, from));
+        }
+    }
+}
+
+/// Counts one less; where nobody is left, nothing is kept.
+fn leave<K: Eq + Hash>(counts: &mut HashMap<K, u64>, key: K) {
+    if let Some(count) = counts.get_mut(&key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&key);
         }
     }
 }
@@ -106,25 +194,88 @@ mod tests {
 
     #[test]
     fn who_is_inside_is_counted_and_forgotten() {
-        let turnstile = Turnstile::new(3, 2);
+        let turnstile = Turnstile::new(Places {
+            all: 3,
+            each: 2,
+            each_from_one: 0,
+            unsent_bytes: 0,
+        });
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let first = turnstile.enter(one).unwrap();
-        let second = turnstile.enter(one).unwrap();
+        let enter = |caller| turnstile.enter(caller, Some(IpAddr::from([192, 0, 2, 1])));
+        let first = enter(one).unwrap();
+        let second = enter(one).unwrap();
         assert_eq!(
-            turnstile.enter(one).unwrap_err().code(),
+            enter(one).unwrap_err().code(),
             Code::RateLimited,
             "two of one caller"
         );
-        let third = turnstile.enter(two).unwrap();
+        let third = enter(two).unwrap();
         assert_eq!(
-            turnstile.enter(two).unwrap_err().code(),
+            enter(two).unwrap_err().code(),
             Code::ServiceUnavailable,
             "three in all"
         );
         drop((first, second));
-        drop(turnstile.enter(two).unwrap());
+        drop(enter(two).unwrap());
         drop(third);
         let inside = turnstile.inside.lock().unwrap();
-        assert_eq!((inside.all, inside.each.len()), (0, 0));
+        assert_eq!(
+            (inside.all, inside.each.len(), inside.from.len()),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn answers_that_wait_are_counted_together() {
+        let turnstile = Turnstile::new(Places {
+            all: 10,
+            each: 10,
+            each_from_one: 0,
+            unsent_bytes: 1_000_000,
+        });
+        let enter = || turnstile.enter(Uuid::from_u128(1), None).unwrap();
+        let (mut first, mut second, mut third) = (enter(), enter(), enter());
+        first.hold(2_000_000).unwrap();
+        let refused = second.hold(100_000).unwrap_err();
+        assert_eq!(refused.code(), Code::ServiceUnavailable);
+        third.hold(1_000).unwrap();
+        drop(first);
+        second.hold(999_000).unwrap();
+        drop((second, third));
+        assert_eq!(turnstile.inside.lock().unwrap().unsent_bytes, 0);
+    }
+
+    #[test]
+    fn who_shares_a_key_has_places_of_its_own() {
+        let turnstile = Turnstile::new(Places {
+            all: 10,
+            each: 3,
+            each_from_one: 2,
+            unsent_bytes: 0,
+        });
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let enter = |caller, address: &str| turnstile.enter(caller, address.parse().ok());
+        let here = ["192.0.2.1", "::ffff:192.0.2.1"].map(|from| enter(one, from).unwrap());
+        assert_eq!(
+            enter(one, "192.0.2.1").unwrap_err().code(),
+            Code::RateLimited,
+            "two from one address"
+        );
+        let beside = enter(two, "192.0.2.1").unwrap();
+        let elsewhere = enter(one, "192.0.2.2").unwrap();
+        assert_eq!(
+            enter(one, "192.0.2.3").unwrap_err().code(),
+            Code::RateLimited,
+            "three in all"
+        );
+        drop(here);
+        let network = ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"];
+        let network = network.map(|from| enter(one, from).unwrap());
+        drop((beside, elsewhere, network));
+        let inside = turnstile.inside.lock().unwrap();
+        assert_eq!(
+            (inside.all, inside.each.len(), inside.from.len()),
+            (0, 0, 0)
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Who asks: the `Authorization` header, or in the demo a caller on this machine. The only reader of identity.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -38,6 +39,12 @@ pub async fn viewer(request: &HttpRequest, state: &HttpState) -> Result<Arc<View
     viewer.map_err(refuse)
 }
 
+/// The address that a request comes from: of whoever is connected, since what headers say of others may be made up.
+pub(super) fn address_of(request: &HttpRequest) -> Option<IpAddr> {
+    let peer = request.peer_addr();
+    peer.map(|peer| peer.ip().to_canonical())
+}
+
 /// What a token that is not taken is answered; why is said in the log alone.
 fn of_token(error: &Error, reference: &str) -> Refusal {
     let refusal = Refusal::of(error, reference);
@@ -52,8 +59,7 @@ fn of_token(error: &Error, reference: &str) -> Refusal {
 /// In the demo, a caller on this machine reads the demo publisher without a key.
 fn loopback(request: &HttpRequest, state: &HttpState) -> Option<Arc<Viewer>> {
     let publisher = state.demo.clone()?;
-    let peer = request.peer_addr()?;
-    peer.ip().to_canonical().is_loopback().then(|| {
+    address_of(request)?.is_loopback().then(|| {
         Arc::new(Viewer {
             publisher,
             credential: Credential::LoopbackDemo,
@@ -104,7 +110,7 @@ fn is_loopback_name(host: &str) -> bool {
         },
         None => host.split_once(':').map_or(host, |(name, _)| name),
     };
-    let number = name.parse::<std::net::IpAddr>();
+    let number = name.parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || number.is_ok_and(|number| number.is_loopback())
 }
 

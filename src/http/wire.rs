@@ -27,13 +27,14 @@ use super::observe::protect;
 use crate::clock::Clock;
 use crate::domain::error::{Code, PassedLimit};
 
+pub(super) use seats::owner_of;
 pub use serve::{Serving, serve};
 
 /// How long the rest of a refused body is swallowed, so that its sender can read why.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The slowest that an answer may be read, in bytes a second, beside the time that every answer has.
-const SLOWEST: u64 = 1024;
+const SLOWEST: u64 = 16 * 1024;
 
 /// How many bytes are read at a time, but for bodies, and given to who parses heads, who then looks at them before there are
 /// more: of a piece that is full of requests each becomes many times as large. What is offered to be read into has to be

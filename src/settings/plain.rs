@@ -37,8 +37,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "metrics",
         Kind::Text,
-        "\"local\"",
-        "Who may read /metrics: local (callers on this machine, and keys with the scope admin), open, admin, or off.",
+        "\"admin\"",
+        "Who may read /metrics: admin (keys with that scope), local (callers on this machine as well: not behind a proxy on it), open, or off.",
     ),
     key(
         "trusted_documents",

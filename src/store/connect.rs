@@ -50,7 +50,7 @@ pub struct StoreOptions {
     pub turn_timeout: Duration,
     /// How long a write waits for another's lock, such as another process's write to the same SQLite file: 5 s.
     pub lock_timeout: Duration,
-    /// How long a statement of a read may run: 10 s.
+    /// How long a statement of a read may run: 5 s.
     pub read_timeout: Duration,
     /// How many connections each of the two PostgreSQL pools opens at most, beside the one that is kept for the door: 10.
     pub connections: u32,
@@ -65,7 +65,7 @@ impl Default for StoreOptions {
             acquire_timeout: Duration::from_secs(2),
             turn_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(5),
-            read_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(5),
             connections: 10,
             max_bytes: None,
         }

@@ -561,7 +561,8 @@ fn a_saved_segment_costs_what_its_rule_takes() {
 #[test]
 fn a_server_shows_what_columns_take() {
     block_on(async {
-        let server = running("columns_min_changes = 0\ncolumns_warm_up = true").await;
+        let server =
+            running("columns_min_changes = 0\ncolumns_warm_up = true\nmetrics = \"local\"").await;
         let text = server
             .client
             .get(format!("http://{}/metrics", server.address))

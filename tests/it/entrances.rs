@@ -135,7 +135,10 @@ async fn bring(server: &Running) {
 #[tokio::test]
 async fn each_entrance_has_its_runs_records_last_success_and_lag() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = format!("import_directory = {:?}\n", folder.path());
+    let settings = format!(
+        "import_directory = {:?}\nmetrics = \"local\"\n",
+        folder.path()
+    );
     let server = running(&settings).await;
     let told = metrics(&server).await;
     assert!(
@@ -196,7 +199,10 @@ async fn each_entrance_has_its_runs_records_last_success_and_lag() {
 #[tokio::test]
 async fn an_empty_file_is_a_success_that_brings_nothing_newer() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = format!("import_directory = {:?}\n", folder.path());
+    let settings = format!(
+        "import_directory = {:?}\nmetrics = \"local\"\n",
+        folder.path()
+    );
     let server = running(&settings).await;
     let first = json!([{"action_id": 1, "advcampaign_id": 6115, "status": "pending", "currency": "USD", "payment": "1.50",
         "action_date": "2024-03-05 13:30:00"}]);

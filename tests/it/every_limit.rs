@@ -332,6 +332,10 @@ fn of_doors() -> Vec<(&'static str, How)> {
             ),
         ),
         (
+            "unsentBytes",
+            Shown("wire", "answers_that_nobody_reads_are_bounded_together"),
+        ),
+        (
             "bodyMilliseconds",
             Shown("deadlines", "a_body_that_comes_too_slowly_names_its_limit"),
         ),
@@ -355,6 +359,7 @@ fn of_doors() -> Vec<(&'static str, How)> {
         ),
         ("concurrentOperations", Shown("limits", each)),
         ("concurrentOperationsPerCaller", Shown("limits", each)),
+        ("concurrentOperationsPerAddress", Shown("limits", each)),
         (
             "connections",
             Never(

@@ -71,8 +71,7 @@ fn code(answer: &Value) -> Option<&str> {
 
 #[tokio::test]
 async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
-    let settings =
-        "statement_deadline_ms = 600000\nrequest_deadline_ms = 600000\nbudget_capacity = 0";
+    let settings = "statement_deadline_ms = 600000\nrequest_deadline_ms = 600000\nbudget_capacity = 0\nmax_concurrent_operations_per_address = 0";
     let server = running(settings).await;
     let counted = format!("{{ {COUNTED} }}");
     server.data(0, &counted).await;

@@ -34,6 +34,9 @@ const CODES: [&str; 13] = [
 /// How much a request that is refused may take while it is read, in bytes, in a build without optimizations.
 const READING: u64 = 64 << 20;
 
+/// How much one may take that grows while it is written out, likewise.
+const WRITING: u64 = 32 << 20;
+
 /// Memory of this process, which is also the server's, in bytes.
 fn resident() -> u64 {
     memory("VmRSS:")
@@ -159,11 +162,11 @@ fn bombs() -> Named<String> {
     let doubling = many(24, &|n| {
         format!(" fragment F{n} on Query {{ ...F{} ...F{0} }}", n + 1)
     });
-    let aliases = many(5_000, &|n| format!("a{n}: __typename "));
+    let aliases = many(10_000, &|n| format!("a{n}:a "));
     let unknown = many(180, &|n| format!("f{n} "));
     let named = |name: &str, text: String| (name.to_owned(), text);
     vec![
-        named("thousands of aliases", format!("{{ {aliases} }}")),
+        named("ten thousand aliases", format!("{{ {aliases} }}")),
         named("unknown fields", format!("{{ {unknown} }}")),
         named("a fragment bomb", format!("{{ ...F0 }}{doubling} fragment F24 on Query {{ __typename }}")),
         named("fragments in a ring", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned()),
@@ -502,7 +505,7 @@ fn dear_to_read() -> Named<Vec<u8>> {
         "{{ actions(filter: {{ and: [{}] }}) {{ totalCount }} }}",
         "{ comment: {} } ".repeat(800)
     );
-    let counted: String = (0..30)
+    let counted: String = (0..20)
         .map(|n| format!("a{n}: actions(filter: $f) {{ totalCount }} "))
         .collect();
     let whole = "types { fields { name description args { name description type { name } } \
@@ -526,7 +529,7 @@ fn dear_to_read() -> Named<Vec<u8>> {
             query(&written),
         ),
         (
-            "a large filter of 30 fields".to_owned(),
+            "a large filter of 20 fields".to_owned(),
             sent(
                 &format!("query($f: ActionFilter) {{ {counted} }}"),
                 json!({ "f": { "and": &comments[..1_000] } }),
@@ -541,6 +544,25 @@ fn dear_to_read() -> Named<Vec<u8>> {
             sent("{ viewer { scopes } }", json!({ "x": undeclared })),
         ),
     ]
+}
+
+/// A small request that is large when it is written out: a filter in twenty fields, and those in thirty places.
+fn written_out() -> Vec<u8> {
+    let many = |from: usize, to: usize, one: &dyn Fn(usize) -> String| {
+        (from..to).map(one).collect::<String>()
+    };
+    let users = |n: usize| format!("a{n}: users(first: 1) {{ nodes {{ ...F }} }} ");
+    let counted = |n: usize| format!("b{n}: actions(filter: $f) {{ totalCount }} ");
+    let query = format!(
+        "query($f: ActionFilter) {{ ...A ...B }} fragment A on Query {{ {} }} fragment B on Query {{ {} }} fragment F on User {{ {} }}",
+        many(0, 15, &users),
+        many(15, 30, &users),
+        many(0, 20, &counted)
+    );
+    let filter = json!({ "and": vec![json!({ "not": {} }); 140] });
+    json!({ "query": query, "variables": { "f": filter } })
+        .to_string()
+        .into_bytes()
 }
 
 /// The most that the process held above what it had before, while something was done.
@@ -563,7 +585,9 @@ async fn what_is_refused_takes_little_while_it_is_read() {
         let taken = peak(|| {
             let (status, answer) = checked(&name, &raw(&server, &request));
             let told = &answer["errors"][0]["extensions"];
-            assert_eq!(told["code"], "LIMIT_EXCEEDED", "{name}: {status} {answer}");
+            let code = told["code"].as_str().unwrap_or_default();
+            let is_refused = ["LIMIT_EXCEEDED", "COST_EXCEEDED"].contains(&code);
+            assert!(is_refused, "{name}: {status} {answer}");
         });
         eprintln!(
             "hostile {name}: {} KiB for {} KiB",
@@ -574,4 +598,31 @@ async fn what_is_refused_takes_little_while_it_is_read() {
         let (status, _) = checked(&name, &raw(&server, &healthy));
         assert_eq!(status, 200, "after {name}");
     }
+}
+
+/// Fragments and variables make much of little: what is written out is paid for, also where it is refused.
+#[tokio::test]
+async fn what_grows_while_it_is_written_out_is_paid_for_and_takes_little() {
+    // The clock stands still, so that nothing comes back.
+    let server = running("").await;
+    let left = async || {
+        let told = server.ask(&server.keys[0], "{ viewer { scopes } }").await;
+        told["extensions"]["cost"]["throttle"]["available"]
+            .as_u64()
+            .unwrap()
+    };
+    let before = left().await;
+    let body = written_out();
+    assert!(body.len() < 4_096, "{} bytes", body.len());
+    let request = with_body(&server, &body);
+    let taken = peak(|| {
+        let (status, answer) = checked("written out", &raw(&server, &request));
+        let told = &answer["errors"][0]["extensions"];
+        assert_eq!(told["limit"], "writtenBytes", "{status} {answer}");
+    });
+    eprintln!("hostile written out: {} KiB", taken >> 10);
+    assert!(taken < WRITING, "it took {taken} bytes");
+    // A point for each KiB of the four MiB beyond the first sixteen, and few for the requests themselves.
+    let paid = before - left().await;
+    assert!((4_081..4_100).contains(&paid), "{paid} points");
 }

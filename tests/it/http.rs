@@ -725,7 +725,11 @@ async fn answers_travel_compressed() {
 
 #[tokio::test]
 async fn whoever_runs_the_server_can_see_how_it_does() {
-    let server = start(Wish::default()).await;
+    let server = start(Wish {
+        settings: "metrics = \"local\"",
+        ..Wish::default()
+    })
+    .await;
     for (path, word) in [("/livez", "alive"), ("/readyz", "ready")] {
         let answer = server.request(Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{path}");

@@ -1,12 +1,13 @@
 //! What a request may cost and how it may come in: each limit is told, configurable, and refuses by name.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use reqwest::Response;
 use serde_json::{Value, json};
 
+use crate::support::client::client;
 use crate::support::is_postgres;
 use crate::support::server::{Running, running};
 
@@ -54,6 +55,7 @@ async fn every_limit_can_be_set_and_refuses_by_its_name() {
         ("max_variables", 1, "variables", "query($a: Int, $b: Int) { actions(first: $a, last: $b) { totalCount } }".to_owned(), json!({})),
         ("max_variable_values", 1, "variableValues", "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({"ids": ["a", "b"]})),
         ("max_variable_bytes", 5, "variableBytes", "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({"ids": ["abcdef"]})),
+        ("max_written_bytes", 10_000, "writtenBytes", "query($text: String) { products(filter: {name: {eq: $text}}) { totalCount } }".to_owned(), json!({"text": "x".repeat(10_000)})),
         ("max_page_rows", 7, "pageRows", "{ actions(first: 8) { nodes { id } } }".to_owned(), json!({})),
         ("max_operation_rows", 7, "operationRows", "{ actions(first: 8) { nodes { id } } }".to_owned(), json!({})),
         ("max_operation_cost", 10, "cost", "{ actions(first: 100) { nodes { id } } }".to_owned(), json!({})),
@@ -150,6 +152,7 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
     for (settings, others) in [
         ("max_concurrent_operations = 1", 503),
         ("max_concurrent_operations_per_caller = 1", 200),
+        ("max_concurrent_operations_per_address = 1", 200),
     ] {
         // However slow the machine is, the first waits for its body.
         let server = running(&format!("{settings}\nbody_deadline_ms = 120000")).await;
@@ -186,12 +189,61 @@ async fn so_many_operations_run_at_a_time_and_no_more() {
         assert_eq!(told["errors"][0]["extensions"]["maximum"], 1);
         let other = sent(&server, &server.keys[1], &query).await;
         assert_eq!(other.status(), others);
+        // Whoever uses the same key elsewhere.
+        let elsewhere = client().local_address(IpAddr::from([127, 0, 0, 2]));
+        let elsewhere = elsewhere.timeout(Duration::from_secs(60)).build().unwrap();
+        let request = elsewhere.post(server.at("/graphql")).json(&query);
+        let beside = request.bearer_auth(&server.keys[0]).send().await.unwrap();
+        let is_of_address = limit == "concurrentOperationsPerAddress";
+        assert_eq!(beside.status() == 200, is_of_address, "{settings}");
         slow.write_all(rest.as_bytes()).unwrap();
         let mut answer = String::new();
         slow.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert_eq!(sent(&server, &server.keys[0], &query).await.status(), 200);
     }
+}
+
+/// A file that is on its way has a place among the operations of whoever sends it.
+#[tokio::test]
+async fn files_on_their_way_count_like_operations() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "import_directory = {:?}\nmax_concurrent_operations_per_caller = 1\nbody_deadline_ms = 120000",
+        folder.path()
+    );
+    let server = running(&settings).await;
+    let begin = || {
+        let mut slow = socket(&server);
+        write!(
+            slow,
+            "POST /import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 100\r\n\r\n[",
+            server.keys[0]
+        )
+        .unwrap();
+        slow
+    };
+    let mut slow = begin();
+    let query = json!({ "query": "{ viewer { scopes } }" });
+    let refused = loop {
+        let answer = sent(&server, &server.keys[0], &query).await;
+        if answer.status() != 200 {
+            break answer;
+        }
+        if is_answered(&slow) {
+            slow = begin();
+        }
+    };
+    assert_eq!(refused.status(), 429);
+    let file = server.client.post(server.at("/import")).body("[]");
+    let file = file.bearer_auth(&server.keys[0]).send().await.unwrap();
+    assert_eq!(file.status(), 429);
+    let told: Value = file.json().await.unwrap();
+    let limit = &told["errors"][0]["extensions"]["limit"];
+    assert_eq!(limit, "concurrentOperationsPerCaller", "{told}");
+    assert_eq!(sent(&server, &server.keys[1], &query).await.status(), 200);
+    drop(slow);
+    while sent(&server, &server.keys[0], &query).await.status() == 429 {}
 }
 
 #[tokio::test]

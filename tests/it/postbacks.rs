@@ -295,7 +295,7 @@ async fn a_secret_writes_its_own_publisher_alone() {
 
 #[tokio::test]
 async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
-    let server = running("").await;
+    let server = running("metrics = \"local\"").await;
     let long = "9".repeat(60_000);
     for (changes, field) in [
         ([("payment_sum", "1,89 $")].as_slice(), "payment"),
@@ -336,7 +336,11 @@ async fn bad_postbacks_are_kept_and_listed_and_do_not_harm_others() {
         .client
         .post(&address)
         .form(&[("subid", "x".repeat(70_000))]);
-    assert_eq!(huge.send().await.unwrap().status().as_u16(), 413);
+    let huge = huge.send().await.unwrap();
+    assert_eq!(huge.status().as_u16(), 413);
+    let told: Value = huge.json().await.unwrap();
+    // It is no limit that `limits` tells.
+    assert_eq!(told["errors"][0]["extensions"]["limit"], Value::Null);
     let json = server.client.post(&address).json(&json!({"admitad_id": 1}));
     assert_eq!(json.send().await.unwrap().status().as_u16(), 415);
     // Events that are no actions are nothing to keep.

@@ -210,7 +210,7 @@ async fn keys_that_are_withdrawn_end_with_the_next_read() {
 async fn an_issuer_that_is_down_is_trusted_for_a_while() {
     let signer = Signer::ed25519(1);
     let publisher = Publisher::of(&[signer.jwk("a")]);
-    let server = running(&publisher.settings("jwt_stale_seconds = 600")).await;
+    let server = running(&publisher.settings("jwt_stale_seconds = 600\nmetrics = \"local\"")).await;
     let lasting = claims(&server, json!({ "exp": present(&server) + 86_400 }));
     let token = signer.token("EdDSA", "a", &lasting);
     accepted(&server, &token).await;

@@ -709,7 +709,6 @@ const HARMLESS: &[&str] = &[
     "ReportValues.clicks",
     "ReportValues.views",
     "TrafficTargetConnection.baseApprovalRate",
-    "UserList.values",
 ];
 
 #[test]
@@ -746,6 +745,14 @@ fn a_key_without_rewards_is_told_of_none() {
             ("{ users { nodes { value } } }", Some("FORBIDDEN")),
             (
                 "{ actions(filter: {user: {value: {startsWith: \"u\"}}}) { totalCount } }",
+                Some("FORBIDDEN"),
+            ),
+            (
+                "{ previewSegment(rule: {users: {members: {values: [\"user 3\"]}}}) { size } }",
+                Some("FORBIDDEN"),
+            ),
+            (
+                "{ previewSegment(rule: {users: {members: {csv: \"user 3\"}}}) { size } }",
                 Some("FORBIDDEN"),
             ),
             (

@@ -89,7 +89,7 @@ async fn every_answer_has_the_headers_that_keep_browsers_in_bounds() {
         ("/schema.graphql", 200),
         ("/livez", 200),
         ("/readyz", 200),
-        ("/metrics", 200),
+        ("/metrics", 401),
         ("/nothing", 404),
         ("/import", 405),
         ("/traffic-targets.csv", 401),
@@ -135,10 +135,12 @@ async fn counters_are_told_to_those_whom_the_setting_names() {
     let forwarded = Some(("x-forwarded-for", "203.0.113.7"));
     let renamed = Some(("host", "shop.example"));
     for (setting, header, [without, reader, admin]) in [
-        ("", None, [200, 200, 200]),
-        // A proxy on this machine passes callers on that are elsewhere.
-        ("", forwarded, [401, 403, 200]),
-        ("", renamed, [401, 403, 200]),
+        // A proxy on this machine need not say for whom it asks.
+        ("", None, [401, 403, 200]),
+        ("metrics = \"local\"", None, [200, 200, 200]),
+        // One that does passes callers on that are elsewhere.
+        ("metrics = \"local\"", forwarded, [401, 403, 200]),
+        ("metrics = \"local\"", renamed, [401, 403, 200]),
         ("metrics = \"open\"", forwarded, [200, 200, 200]),
         ("metrics = \"admin\"", None, [401, 403, 200]),
         ("metrics = \"off\"", None, [404, 404, 404]),

@@ -430,6 +430,35 @@ async fn who_does_not_read_is_hung_up_on_and_only_then_others_come_in() {
     assert!(got < length, "{got} of {length} bytes were sent");
 }
 
+/// Long answers wait for their readers only as far as there is room for all of them; short ones always go out.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded_together() {
+    let server = running(&format!("{LONG}max_unsent_bytes = 10000000")).await;
+    furnished(&server).await;
+    let question = long_question(&server);
+    let mut waits = plain(&server);
+    waits.write_all(question.as_bytes()).unwrap();
+    let length = begun(&mut waits);
+    let mut other = plain(&server);
+    other.write_all(question.as_bytes()).unwrap();
+    let (head, body) = one_answer(&mut other);
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    assert!(head.contains("retry-after: 1\r\n"), "{head}");
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    let told = &told["errors"][0]["extensions"];
+    assert_eq!(told["limit"], "unsentBytes", "{told}");
+    assert_eq!(told["maximum"], 10_000_000, "{told}");
+    assert!(told["value"].as_u64() > Some(10_000_000), "{told}");
+    let short = server.data(0, "{ viewer { scopes } }").await;
+    assert!(short["viewer"]["scopes"].is_array(), "{short}");
+    // Once it is read, there is room again.
+    let mut body = vec![0; length];
+    waits.read_exact(&mut body).unwrap();
+    other.write_all(question.as_bytes()).unwrap();
+    let (head, _) = one_answer(&mut other);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+}
+
 /// Also of answers that anybody may ask for.
 #[tokio::test]
 async fn who_asks_again_and_again_and_never_reads_is_hung_up_on() {

@@ -11,45 +11,43 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types as out;
 use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
 
-use super::DocumentLimits;
 use super::ast::{
     Directive, Document, Field, Fragment, Operation, Selection, SelectionSet, Value, base_name,
 };
 use super::error::{LIMIT_EXCEEDED, Passed, RequestError};
 use super::schema::{InputValue, Schema, TypeInfo};
-use super::variables::{Purse, Values, literal};
+use super::variables::{Purse, literal};
 
 /// Writes an operation for the executor.
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED` when fields and the values of arguments, written out wherever fragments and variables put them, weigh more than
-/// [`DocumentLimits::written_bytes`].
+/// the purse holds.
 pub(super) fn convert(
     schema: &Schema,
     document: &Document,
     operation: &Operation,
-    variables: &Values,
-    limits: &DocumentLimits,
+    purse: &Purse<'_>,
 ) -> Result<out::ExecutableDocument, RequestError> {
     let fragments = document.fragments.iter();
     let convert = Convert {
         schema,
         fragments: fragments.map(|f| (f.name.node.as_str(), f)).collect(),
-        purse: Purse::new(variables, limits.written_bytes),
+        purse,
     };
     let items = schema.root(operation.kind).map_or_else(Vec::new, |root| {
         convert.merged(&[&operation.selection], root)
     });
-    if convert.purse.is_overdrawn() {
+    if purse.is_overdrawn() {
+        let most = purse.limit();
         return Err(RequestError::at(
             LIMIT_EXCEEDED,
             operation.pos,
             format!(
-                "The operation weighs more than {} bytes with fragments and variables written out. Repeat long values less often.",
-                limits.written_bytes
+                "The operation weighs more than {most} bytes with fragments and variables written out. Repeat long values less often."
             ),
         )
-        .passing(Passed::of("writtenBytes", limits.written_bytes, limits.written_bytes + 1)));
+        .passing(Passed::of("writtenBytes", most, most.saturating_add(1))));
     }
     let definition = out::OperationDefinition {
         ty: operation.kind,
@@ -73,7 +71,7 @@ pub(super) fn convert(
 struct Convert<'d> {
     schema: &'d Schema,
     fragments: HashMap<&'d str, &'d Fragment>,
-    purse: Purse<'d>,
+    purse: &'d Purse<'d>,
 }
 
 /// What a set selects, in the order of first mention.
@@ -257,7 +255,7 @@ impl<'d> Convert<'d> {
         given
             .filter_map(|argument| {
                 let ty = &known.iter().find(|k| k.name == argument.name.node)?.ty;
-                let value = literal(self.schema, &argument.value, ty, &self.purse)?;
+                let value = literal(self.schema, &argument.value, ty, self.purse)?;
                 let value = Positioned::new(value.into_value(), argument.value.pos);
                 Some((argument.name.clone(), value))
             })

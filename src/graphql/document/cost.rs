@@ -73,6 +73,7 @@ pub(super) fn count<'a>(
         large: None,
         introspection: 0,
         nothing: Arc::default(),
+        read: Vec::new(),
     };
     let mut place = None;
     let mut plan = Plan::default();
@@ -147,6 +148,8 @@ struct Counter<'a> {
     introspection: u64,
     /// No arguments.
     nothing: Arc<Given>,
+    /// The arguments of fields that are about actions, as written and as kept.
+    read: Vec<(&'a Arguments, Arc<Given>)>,
 }
 
 /// Arguments by their names.
@@ -198,8 +201,8 @@ type Arguments = [(Positioned<Name>, Positioned<Value>)];
 /// The argument that says how many days a field looks back, where it has no range.
 pub const WINDOW: &str = "days";
 
-/// Among how many of the latest scans one of the same facts is looked for: a filter names few periods in turn, and whoever names
-/// thousands is not to make each be compared with all.
+/// Among how many of the latest scans one of the same facts is looked for, and among how many of the latest arguments equal ones:
+/// a filter names few periods in turn, and whoever names thousands is not to make each be compared with all.
 const SIMILAR: usize = 8;
 
 /// The input that names segments in lists, each of which is looked up.
@@ -266,7 +269,7 @@ impl<'a> Counter<'a> {
         let from = From {
             range: if is_ranged {
                 Looked {
-                    arguments: Arc::new(constants(&field.arguments)),
+                    arguments: self.constants(&field.arguments),
                     usual: usual.filter(|_| !names_period(&field.arguments)),
                 }
             } else {
@@ -305,6 +308,18 @@ impl<'a> Counter<'a> {
             parts.push(part);
         }
         entries
+    }
+
+    /// Arguments of a written operation. Those that equal some of the latest are the same ones: a fragment writes one filter out
+    /// again and again, and what is found out about it is found out once.
+    fn constants(&mut self, arguments: &'a Arguments) -> Arc<Given> {
+        let mut latest = self.read.iter().rev().take(SIMILAR);
+        if let Some((_, known)) = latest.find(|(written, _)| *written == arguments) {
+            return Arc::clone(known);
+        }
+        let given = Arc::new(constants(arguments));
+        self.read.push((arguments, Arc::clone(&given)));
+        given
     }
 
     /// Counts a question about the schema itself.

@@ -50,7 +50,9 @@ fn is_of_user_keys(owner: &str, name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("subid")
         || matches!(
             (owner, name),
-            ("User" | "UserFilter", "value") | ("UserOrderField", "VALUE")
+            ("User" | "UserFilter", "value")
+                | ("UserOrderField", "VALUE")
+                | ("UserList", "values" | "csv")
         )
 }
 

@@ -66,6 +66,7 @@ pub use scalars::{Judge, Judges};
 use ast::{Document, Operation};
 use error::shown;
 use schema::Schema;
+use variables::Purse;
 
 /// Deepest nesting whatever the settings say: the native stack is used this far, at most a few hundred bytes a level.
 const DEEPEST: usize = 200;
@@ -146,7 +147,7 @@ impl Default for DocumentLimits {
             variables: 100,
             variable_values: 50_000,
             variable_bytes: 1_000_000,
-            written_bytes: 16 << 20,
+            written_bytes: 4 << 20,
             comparisons: 100_000,
             errors: 20,
             message_chars: 300,
@@ -268,10 +269,24 @@ impl Documents {
         operation_name: Option<&str>,
         variables: &Map<String, Value>,
     ) -> Result<Prepared, Vec<RequestError>> {
-        self.run(text, operation_name, variables).map_err(|errors| {
+        self.prepare_weighed(text, operation_name, variables).0
+    }
+
+    /// Runs the whole stage likewise, and says how many bytes were written out, also where the request is refused: that is work
+    /// that its text does not show.
+    pub fn prepare_weighed(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> (Result<Prepared, Vec<RequestError>>, usize) {
+        let mut weight = 0;
+        let prepared = self.run(text, operation_name, variables, &mut weight);
+        let prepared = prepared.map_err(|errors| {
             let chars = self.limits.message_chars;
             errors.into_iter().map(|error| error.cut(chars)).collect()
-        })
+        });
+        (prepared, weight)
     }
 
     /// What a path of an answer is in the schema, such as `Query.actions`, or `Query.actions(first:)` with an argument.
@@ -327,12 +342,15 @@ impl Documents {
         text: &str,
         operation_name: Option<&str>,
         variables: &Map<String, Value>,
+        weight: &mut usize,
     ) -> Result<Prepared, Vec<RequestError>> {
         let document = self.document(text)?;
         let operation = selected(&document, operation_name).map_err(|error| vec![error])?;
         let values = variables::coerce(&self.schema, operation, variables, &self.limits)?;
-        let written = convert::convert(&self.schema, &document, operation, &values, &self.limits)
-            .map_err(|error| vec![error])?;
+        let purse = Purse::new(&values, self.limits.written_bytes);
+        let written = convert::convert(&self.schema, &document, operation, &purse);
+        *weight = purse.spent();
+        let written = written.map_err(|error| vec![error])?;
         scalars::check(&self.schema, &self.judges, &written, &self.limits)?;
         let (cost, plan) =
             cost::count(&self.schema, &written, &self.limits).map_err(|e| vec![e])?;

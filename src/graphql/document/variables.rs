@@ -316,6 +316,8 @@ fn whole(number: &Number) -> Option<i128> {
 /// The variables of an operation and how many bytes may still be written with them.
 pub(super) struct Purse<'v> {
     variables: &'v Values,
+    /// How many there were.
+    all: usize,
     /// None once more was asked for; then nothing more is written.
     left: Cell<Option<usize>>,
 }
@@ -324,8 +326,19 @@ impl<'v> Purse<'v> {
     pub(super) fn new(variables: &'v Values, bytes: usize) -> Self {
         Self {
             variables,
+            all: bytes,
             left: Cell::new(Some(bytes)),
         }
+    }
+
+    /// Bytes that may be written.
+    pub(super) fn limit(&self) -> usize {
+        self.all
+    }
+
+    /// Bytes that were written; as many as may be once more was asked for.
+    pub(super) fn spent(&self) -> usize {
+        self.all - self.left.get().unwrap_or(0)
     }
 
     /// Whether more was asked for than there was.
@@ -362,12 +375,15 @@ impl<'v> Purse<'v> {
     }
 }
 
+/// Roughly the bytes that a field of an object takes beside its value.
+const ENTRY: usize = 32;
+
 /// Roughly the bytes that a value takes in memory.
 fn weight(value: &ConstValue) -> usize {
     let inner: usize = match value {
         ConstValue::String(text) => text.len(),
         ConstValue::List(items) => items.iter().map(weight).sum(),
-        ConstValue::Object(fields) => fields.values().map(|value| weight(value) + 32).sum(),
+        ConstValue::Object(fields) => fields.values().map(|value| weight(value) + ENTRY).sum(),
         _ => 0,
     };
     inner + size_of::<ConstValue>()
@@ -388,6 +404,7 @@ pub(super) fn literal(
     }
     let name = match &ty.base {
         BaseType::List(inner) => {
+            purse.spend(size_of::<ConstValue>())?;
             let item = |node| literal(schema, node, inner, purse).unwrap_or(ConstValue::Null);
             return Some(ConstValue::List(match &node.value {
                 Value::List(items) => items.iter().map(item).collect(),
@@ -398,6 +415,7 @@ pub(super) fn literal(
     };
     match (schema.ty(name).map(|info| &info.kind), &node.value) {
         (Some(TypeForm::Input(input)), Value::Object(fields)) => {
+            purse.spend(size_of::<ConstValue>() + fields.len() * ENTRY)?;
             let mut object = IndexMap::new();
             for field in fields {
                 if let Some(known) = input.field(&field.name.node)
@@ -427,11 +445,13 @@ pub(super) fn untyped(value: &Value, purse: &Purse<'_>) -> Option<ConstValue> {
         Value::Null => ConstValue::Null,
         Value::Enum(name) => ConstValue::Enum(name.clone()),
         Value::List(items) => {
+            purse.spend(size_of::<ConstValue>())?;
             let items = items.iter();
             let item = |item: &Node| untyped(&item.value, purse).unwrap_or_default();
             return Some(ConstValue::List(items.map(item).collect()));
         }
         Value::Object(fields) => {
+            purse.spend(size_of::<ConstValue>() + fields.len() * ENTRY)?;
             let fields = fields.iter();
             let field = |field: &Argument| {
                 Some((field.name.node.clone(), untyped(&field.value.value, purse)?))

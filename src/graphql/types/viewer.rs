@@ -374,6 +374,8 @@ pub struct Limits {
     head_bytes: i32,
     /// Milliseconds that an answer may wait without its reader taking any of it.
     send_milliseconds: i32,
+    /// Bytes of all answers of the server that wait for their readers, together.
+    unsent_bytes: BigInt,
     /// Milliseconds that the body of a request may take to arrive.
     body_milliseconds: i32,
     /// Milliseconds that an operation may take.
@@ -386,6 +388,8 @@ pub struct Limits {
     concurrent_operations: i32,
     /// Operations of one caller that the server runs at the same time.
     concurrent_operations_per_caller: i32,
+    /// Those of one caller that come from one address; null where they are not counted.
+    concurrent_operations_per_address: Option<i32>,
     /// Connections that the server keeps open at the same time.
     connections: i32,
     /// Connections of one address that the server keeps open at the same time; null where they are not counted.
@@ -489,12 +493,17 @@ impl Limits {
             head_milliseconds: wide(door.head_ms)?,
             head_bytes: wide(door.head_bytes)?,
             send_milliseconds: wide(door.send_ms)?,
+            unsent_bytes: BigInt(i64::try_from(door.unsent_bytes).unwrap_or(i64::MAX)),
             body_milliseconds: wide(door.body_ms)?,
             operation_milliseconds: wide(door.operation_ms)?,
             statement_milliseconds: wide(door.statement_ms)?,
             keep_alive_seconds: wide(door.keep_alive_seconds)?,
             concurrent_operations: wide(door.operations)?,
             concurrent_operations_per_caller: wide(door.operations_per_caller)?,
+            concurrent_operations_per_address: Some(door.operations_per_address)
+                .filter(|most| *most > 0)
+                .map(wide)
+                .transpose()?,
             connections: wide(door.connections)?,
             connections_per_address: Some(door.connections_per_address)
                 .filter(|most| *most > 0)

@@ -22,7 +22,7 @@ struct Taken {
 pub(super) struct Seat(Option<(Seats, IpAddr)>);
 
 /// Whom an address belongs to: of IPv6, everybody has as many as there are behind the first 64 bits.
-fn owner_of(address: IpAddr) -> IpAddr {
+pub(in crate::http) fn owner_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -1,5 +1,6 @@
 //! Connections that break, statements that take too long, pools that are exhausted.
 
+use super::restarted::Cluster;
 use super::{Desk, assert_refused, assert_stored, eventually, number, outside, run};
 use crate::support::{fresh_store, is_postgres};
 use actiongraph::domain::error::Code;
@@ -7,6 +8,7 @@ use actiongraph::domain::filter::Filter;
 use actiongraph::store::{ReadTx, Store, StoreOptions, actions};
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::process::Command;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -119,6 +121,49 @@ async fn a_read_and_a_write_that_wait_for_ever_are_clean_errors() {
     assert_eq!(desk.count().await.unwrap(), 2);
     store.close().await;
     second.close().await;
+}
+
+/// Tells a process of a cluster of the test's own to stand still, or to go on.
+fn signal(name: &str, process: i64) {
+    let told = Command::new("kill")
+        .args([name, &process.to_string()])
+        .status();
+    assert!(told.unwrap().success(), "{name}");
+}
+
+/// A server that hangs does not say that a statement takes too long: whoever waits for it looks at a clock of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_at_a_server_that_hangs_is_a_clean_error_within_eight_seconds() {
+    if !is_postgres() {
+        return;
+    }
+    let cluster = Cluster::start();
+    // With the times of a server.
+    let store = Store::open(&cluster.url).await.unwrap();
+    store.migrate().await.unwrap();
+    let desk = Desk::new(&store, "one").await;
+    let (holder, admin) = (outside(&cluster.url).await, outside(&cluster.url).await);
+    run(
+        &holder,
+        "BEGIN; LOCK TABLE actions IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    let read = timeout(Duration::from_secs(8), desk.count());
+    let freeze = async {
+        eventually("the read waits", async || {
+            number(&admin, &format!("SELECT COUNT(*) {WAITING}")).await == 1
+        })
+        .await;
+        let process = number(&admin, &format!("SELECT pid::BIGINT {WAITING}")).await;
+        signal("-STOP", process);
+        process
+    };
+    let (read, process) = tokio::join!(read, freeze);
+    signal("-CONT", process);
+    assert_refused(&read.unwrap().unwrap_err(), Code::Timeout);
+    run(&holder, "COMMIT").await;
+    assert_eq!(desk.count().await.unwrap(), 0);
+    store.close().await;
 }
 
 /// More reads than connections: the one too many is told within about two seconds, on both databases.

@@ -8,14 +8,14 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// A cluster of the test's own, gone with it: others go on with theirs.
-struct Cluster {
+pub(super) struct Cluster {
     process: Child,
-    url: String,
+    pub(super) url: String,
     restart: String,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-postgres");
         let told = r#"echo "$TEST_POSTGRES_URL"; echo "$TEST_POSTGRES_RESTART"; cat"#;
         let mut process = Command::new(script)

@@ -101,6 +101,7 @@ impl Server {
         let args = ["serve", "--listen", "127.0.0.1:0"];
         let mut command = command(world, fake, folder, &args);
         command.env("ACTIONGRAPH_SYNC_SECONDS", "1");
+        command.env("ACTIONGRAPH_METRICS", "local");
         let program = Program::start(command);
         let mut log = Vec::new();
         let line = program.line_with("listening on http://", &mut log);

@@ -5,6 +5,7 @@ use super::{EVERYTHING, HOLE, PROGRAMS, Plain, bring_clicks, ids, products_of, r
 use crate::support::api::Api;
 use crate::support::asking::Asking;
 use crate::support::furnish::{self, Papers};
+use crate::support::statement::{of_anybody, tables};
 use crate::support::world::{World, block_on};
 use actiongraph::domain::draft::ActionDraft;
 use actiongraph::domain::scope::KeyScope;
@@ -153,10 +154,25 @@ struct Told {
     sent: Vec<String>,
 }
 
-async fn told(api: &Api, (query, variables): &(String, Value)) -> Told {
+/// That every statement says for each table whose rows it reads; how many tables that are. This key has no limits, so that
+/// nothing else stands between the publishers.
+fn name_the_publisher(sent: &[String], query: &str) -> usize {
+    let read = sent.iter().map(|statement| {
+        let open = of_anybody(statement);
+        assert!(
+            open.is_empty(),
+            "{query}: nothing says whose rows {open:?} have:\n{statement}"
+        );
+        tables(statement).len()
+    });
+    read.sum()
+}
+
+async fn told(api: &Api, (query, variables): &(String, Value), read: &mut usize) -> Told {
     let _ = api.statements.take();
     let mut answer = api.answer(query, variables).await;
     let mut sent = api.statements.take();
+    *read += name_the_publisher(&sent, query);
     sent.sort_unstable();
     if !LOOKUPS.contains(&root_of(query)) {
         sent.clear();
@@ -169,15 +185,16 @@ async fn told(api: &Api, (query, variables): &(String, Value)) -> Told {
 
 /// Asks before and after the other publisher is gone.
 async fn asks_twice(both: &Both, queries: &[(String, Value)]) {
-    let mut before = Vec::new();
+    let (mut before, mut read) = (Vec::new(), 0);
     for query in queries {
-        before.push(told(&both.api, query).await);
+        before.push(told(&both.api, query, &mut read).await);
     }
+    assert!(read > queries.len() / 2, "{read} tables were read");
     both.world.erase(1).await;
     let api = administrator(&both.world, 0);
     let mut wrong = Vec::new();
     for (before, query) in before.iter().zip(queries) {
-        let after = told(&api, query).await;
+        let after = told(&api, query, &mut read).await;
         let asks_for_it = query.0.contains("HIDDEN") || query.1.to_string().contains("HIDDEN");
         let is_shown = !asks_for_it && before.answer.to_string().contains("HIDDEN");
         if is_shown || *before != after {

@@ -262,12 +262,18 @@ fn values_cannot_multiply() {
     run(json!({"v": "x", "l": vec!["i"; 40_000]})).unwrap();
     let (code, message) = refusal(run(json!({"v": "x".repeat(900_000)})));
     assert_eq!(code, LIMIT_EXCEEDED);
-    assert!(message.contains("16777216 bytes"), "{message}");
+    assert!(message.contains("4194304 bytes"), "{message}");
     // Many uses in one argument.
     let uses = format!("query($v:ID!){{b(ids:[{}]){{a}}}}", "$v ".repeat(2_000));
     let result = prepare_with(&uses, &json!({"v": "x".repeat(900_000)}));
     assert_eq!(refusal(result).0, LIMIT_EXCEEDED);
     prepare_with(&uses, &json!({"v": "x"})).unwrap();
+    // Lists and objects weigh something whatever is in them.
+    let empty = format!("{{b(x:[{}]){{a}}}}", "[] ".repeat(1_000));
+    let documents = documents(DocumentLimits::default());
+    let (result, weight) = documents.prepare_weighed(&empty, None, &Map::new());
+    result.unwrap();
+    assert!(weight > 40_000, "{weight} bytes");
     let (code, message) = refusal(run(json!({"l": vec!["i"; 60_000]})));
     assert_eq!(code, LIMIT_EXCEEDED);
     assert!(
