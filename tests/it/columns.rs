@@ -252,7 +252,7 @@ fn publishers_that_do_not_fit_together_take_turns_seldom() {
         world.store = world.store.with_columns(ColumnsOptions {
             max_bytes: both - 1,
             least_changes: 0,
-            idle_after: 100,
+            idle_after: 20,
         });
         let columns = world.store.columns().unwrap().clone();
         columns.want(world.publishers[1].id);
@@ -435,7 +435,7 @@ fn cohorts_cost_what_columns_take() {
             let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
             format!("{{ userCohorts({range}, {with}) {{ cohorts {{ size }} }} }}")
         };
-        let zoned = query("currency: USD, timeZone: \"Europe/Berlin\", weekStart: SUNDAY");
+        let zoned = query("currency: \"USD\", timeZone: \"Europe/Berlin\", weekStart: SUNDAY");
         let country = query("filter: {country: {eq: \"RU\"}}");
         let comment = query("filter: {comment: {isNull: true}}");
         let closed = query("dateAxis: CLOSED");

@@ -397,7 +397,7 @@ fn cohorts_say_where_they_were_read() {
         let range = format!("range: {RANGE}");
         let query = format!(
             "{{ plain: userCohorts({range}) {{ ...All }} \
-             weeks: userCohorts({range}, bucket: WEEK, weekStart: SUNDAY, timeZone: \"America/St_Johns\", currency: RUB) {{ ...All }} \
+             weeks: userCohorts({range}, bucket: WEEK, weekStart: SUNDAY, timeZone: \"America/St_Johns\", currency: \"RUB\") {{ ...All }} \
              orders: userCohorts({range}, dateAxis: ORDERED) {{ ...All }} \
              country: userCohorts({range}, filter: {{country: {{eq: \"RU\"}}}}) {{ ...All }} \
              comments: userCohorts({range}, filter: {{comment: {{isNull: true}}}}) {{ ...All }} \

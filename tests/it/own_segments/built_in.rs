@@ -279,19 +279,24 @@ fn reasons(nodes: &Value, at: &str) -> BTreeMap<String, Value> {
 /// Compares the reasons of all that are listed over a period with those that a rule around their segment gives; how many.
 async fn same_reasons(api: &Api, period: &Value) -> usize {
     const REASONS: &str = "reasons { condition needed actual holds }";
-    let listed = format!(
+    let users = format!(
         "query($range: RangeInput!) {{ users: userSegments(range: $range, first: 90) {{ nodes {{ kind country device \
-         members: users(first: 100) {{ nodes {{ user {{ id }} {REASONS} }} }} }} }} \
-         products: productSegments(range: $range) {{ nodes {{ kind \
+         members: users(first: 100) {{ nodes {{ user {{ id }} {REASONS} }} }} }} }} }}"
+    );
+    let products = format!(
+        "query($range: RangeInput!) {{ products: productSegments(range: $range) {{ nodes {{ kind \
          members: products(first: 100) {{ nodes {{ product {{ id }} {REASONS} }} }} }} }} }}"
     );
     let preview = format!(
         "query($rule: SegmentRuleInput!) {{ previewSegment(rule: $rule, sampleSize: 100) {{ problems {{ message }} \
          sample {{ user {{ id }} product {{ id }} {REASONS} }} }} }}"
     );
-    let listed = api.data(&listed, &json!({ "range": period })).await;
     let mut compared = 0;
-    for (subject, at) in [("users", "/user/id"), ("products", "/product/id")] {
+    for (subject, at, listed) in [
+        ("users", "/user/id", users),
+        ("products", "/product/id", products),
+    ] {
+        let listed = api.data(&listed, &json!({ "range": period })).await;
         for node in listed[subject]["nodes"].as_array().unwrap() {
             let mut condition = json!({ "kind": node["kind"], "period": period });
             match node["kind"].as_str().unwrap() {
@@ -346,7 +351,7 @@ fn reasons_of_those_that_are_listed_send_no_statement() {
         let api = Api::of(&world, 0);
         let query = |more: &str| {
             format!(
-                "{{ userSegments(range: {{last: {{count: 120, unit: DAY}}}}, first: 90) {{ nodes {{ users(first: 100) {{ \
+                "{{ userSegments(range: {{last: {{count: 120, unit: DAY}}}}, first: 90) {{ nodes {{ users(first: 80) {{ \
                  nodes {{ actions {more} }} }} }} }} \
                  productSegments(range: {{last: {{count: 120, unit: DAY}}}}) {{ nodes {{ products(first: 100) {{ \
                  nodes {{ units {more} }} }} }} }} }}"
