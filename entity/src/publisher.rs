@@ -20,6 +20,9 @@ pub struct Model {
     pub currency: String,
     /// When the publisher was created, µs since 1970 UTC.
     pub created_at_us: i64,
+    /// The secret through which users' ids are shown to keys that may not know who they are; none until one asks. Never
+    /// changed: the ids that such keys hold would be nobody's.
+    pub user_ids_secret: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -31,6 +31,7 @@ mod m20261130_000001_account_identity;
 mod m20261130_000002_marked_products;
 mod m20261130_000003_account_actions;
 mod m20261130_000004_runs_by_entrance;
+mod m20261130_000007_user_ids_secret;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000002_marked_products::Migration),
             Box::new(m20261130_000003_account_actions::Migration),
             Box::new(m20261130_000004_runs_by_entrance::Migration),
+            Box::new(m20261130_000007_user_ids_secret::Migration),
         ]
     }
 }
@@ -152,7 +154,7 @@ mod tests {
             let db = memory().await;
             Migrator::up(&db, None).await.unwrap();
             db.execute_unprepared(
-                "INSERT INTO publishers VALUES (1, 'demo', 'Demo', 'UTC', 'USD', 0); \
+                "INSERT INTO publishers VALUES (1, 'demo', 'Demo', 'UTC', 'USD', 0, NULL); \
                  INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0, NULL, NULL, NULL, \
                  NULL, NULL)",
             )
@@ -195,7 +197,8 @@ mod tests {
                 ),
                 (
                     "a slug twice",
-                    "INSERT INTO publishers VALUES (2, 'demo', 'D', 'UTC', 'USD', 0)".to_owned(),
+                    "INSERT INTO publishers VALUES (2, 'demo', 'D', 'UTC', 'USD', 0, NULL)"
+                        .to_owned(),
                 ),
             ] {
                 assert!(db.execute_unprepared(&sql).await.is_err(), "{why}");

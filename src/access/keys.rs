@@ -187,6 +187,6 @@ impl Administrator {
     }
 }
 
-fn no_randomness(error: getrandom::Error) -> Error {
+pub(super) fn no_randomness(error: getrandom::Error) -> Error {
     Error::internal(format!("the system gives no randomness: {error}"))
 }

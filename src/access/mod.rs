@@ -1,6 +1,7 @@
 //! Who may: a key or a token becomes a viewer.
 //!
-//! [`budget`] says what they may spend, [`documents`] what they may ask. [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
+//! [`budget`] says what they may spend, [`documents`] what they may ask, [`user_ids`] how users are shown to those who may
+//! not know them. [`Keyring`] recognises keys, and the secrets in addresses of postbacks, and remembers them for [`REMEMBERED`]; [`key`]
 //! knows what they look like, [`lines`] in which order they are looked up. [`token`] does the same for JSON Web Tokens. Where a request carries them is `http`'s business.
 
 pub mod budget;
@@ -9,6 +10,7 @@ pub mod key;
 pub mod keys;
 mod lines;
 pub mod token;
+pub mod user_ids;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -165,6 +165,18 @@ impl<T> Page<T> {
 const VERSION: u8 = 1;
 
 impl Cursor {
+    /// The same place with other ids, in its sort values as well.
+    #[must_use]
+    pub fn with_ids(mut self, of: impl Fn(Uuid) -> Uuid) -> Self {
+        self.id = of(self.id);
+        for value in &mut self.values {
+            if let Value::Id(id) = value {
+                *id = of(*id);
+            }
+        }
+        self
+    }
+
     /// Writes the cursor for the order with this fingerprint.
     #[must_use]
     pub fn encode(&self, order: u32) -> String {

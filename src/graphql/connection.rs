@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::error::Result;
+use crate::access::user_ids::UserIds;
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::Value;
 use crate::domain::page::{Cursor, Page, PageRequest};
@@ -46,6 +47,37 @@ pub const REPORT_GROUPS: PageLimits = PageLimits {
     max: 10_000,
 };
 
+/// The order of a list, and how its cursors are written for a caller. What a cursor's ids are of it does not say, so that
+/// all of them are shown as those of users are.
+#[derive(Clone, Debug)]
+pub struct ListOrder {
+    fingerprint: u32,
+    user_ids: UserIds,
+}
+
+impl ListOrder {
+    /// The order with this fingerprint, for a caller who is shown users so.
+    pub fn new(fingerprint: u32, user_ids: UserIds) -> Self {
+        Self {
+            fingerprint,
+            user_ids,
+        }
+    }
+
+    fn write(&self, cursor: &Cursor) -> String {
+        if self.user_ids.are_stored() {
+            return cursor.encode(self.fingerprint);
+        }
+        let shown = cursor.clone().with_ids(|id| self.user_ids.shown(id));
+        shown.encode(self.fingerprint)
+    }
+
+    fn read(&self, text: &str, argument: &str) -> Result<Cursor> {
+        let shown = Cursor::decode(text, self.fingerprint, argument)?;
+        Ok(shown.with_ids(|id| self.user_ids.stored(id)))
+    }
+}
+
 /// The page that a caller asks for.
 #[derive(Clone, Debug, Default)]
 pub struct PageArgs {
@@ -60,11 +92,11 @@ pub struct PageArgs {
 }
 
 impl PageArgs {
-    /// The page in an order with this fingerprint.
+    /// The page in an order.
     ///
     /// # Errors
     /// For a negative or too large size, for `first` with `last`, and for a cursor of another list or order.
-    pub fn request(&self, limits: PageLimits, order: u32) -> Result<PageRequest> {
+    pub fn request(&self, limits: PageLimits, order: &ListOrder) -> Result<PageRequest> {
         if self.first.is_some() && self.last.is_some() {
             let message = "first and last ask for two pages at once: use first with after, or last with before";
             return Err(Error::bad_input("last", message).into());
@@ -77,9 +109,7 @@ impl PageArgs {
         };
         let cursor = |text: &Option<String>, name| -> Result<Option<Cursor>> {
             let text = text.as_deref();
-            Ok(text
-                .map(|text| Cursor::decode(text, order, name))
-                .transpose()?)
+            Ok(text.map(|text| order.read(text, name)).transpose()?)
         };
         Ok(PageRequest {
             size,
@@ -151,14 +181,14 @@ pub struct PageInfo {
 /// A page of rows of a list.
 pub struct Slice<N> {
     rows: Vec<(N, Cursor)>,
-    order: u32,
+    order: ListOrder,
     has_next: bool,
     has_previous: bool,
 }
 
 impl<N> Slice<N> {
-    /// A page of a list in the order with this fingerprint.
-    pub fn new(page: Page<N>, order: u32) -> Self {
+    /// A page of a list in its order.
+    pub fn new(page: Page<N>, order: ListOrder) -> Self {
         Self {
             rows: page.rows,
             order,
@@ -175,7 +205,7 @@ impl<N> Slice<N> {
     /// The rows with their cursors.
     pub fn edges(&self) -> impl Iterator<Item = (&N, String)> {
         let rows = self.rows.iter();
-        rows.map(|(row, cursor)| (row, cursor.encode(self.order)))
+        rows.map(|(row, cursor)| (row, self.order.write(cursor)))
     }
 
     /// Where the page stands.
@@ -189,7 +219,7 @@ impl<N> Slice<N> {
     }
 
     fn cursor(&self, row: Option<&(N, Cursor)>) -> Option<String> {
-        row.map(|(_, cursor)| cursor.encode(self.order))
+        row.map(|(_, cursor)| self.order.write(cursor))
     }
 }
 
@@ -326,6 +356,11 @@ pub(in crate::graphql) use connection;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::Secret;
+
+    fn order(fingerprint: u32) -> ListOrder {
+        ListOrder::new(fingerprint, UserIds::as_stored())
+    }
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
         PageArgs {
@@ -337,23 +372,32 @@ mod tests {
 
     #[test]
     fn sizes_have_a_default_and_a_limit_that_is_named() {
-        assert_eq!(args(None, None).request(ENTITIES, 1).unwrap().size, 20);
-        assert_eq!(args(Some(0), None).request(ENTITIES, 1).unwrap().size, 0);
-        let backward = args(None, Some(100)).request(ENTITIES, 1).unwrap();
+        assert_eq!(
+            args(None, None).request(ENTITIES, &order(1)).unwrap().size,
+            20
+        );
+        assert_eq!(
+            args(Some(0), None)
+                .request(ENTITIES, &order(1))
+                .unwrap()
+                .size,
+            0
+        );
+        let backward = args(None, Some(100)).request(ENTITIES, &order(1)).unwrap();
         assert_eq!((backward.size, backward.forward), (100, false));
         let error = args(Some(101), None)
-            .request(ENTITIES, 1)
+            .request(ENTITIES, &order(1))
             .unwrap_err()
             .to_string();
         assert!(error.contains("101") && error.contains("100"), "{error}");
         assert!(
             args(Some(-1), None)
-                .request(ENTITIES, 1)
+                .request(ENTITIES, &order(1))
                 .unwrap_err()
                 .to_string()
                 .contains("-1")
         );
-        assert!(args(Some(1), Some(1)).request(ENTITIES, 1).is_err());
+        assert!(args(Some(1), Some(1)).request(ENTITIES, &order(1)).is_err());
     }
 
     #[test]
@@ -365,7 +409,7 @@ mod tests {
             )
         };
         let all = vec![4, 5, 2, 3, 0, 1];
-        let mut request = args(Some(4), None).request(ENTITIES, 1).unwrap();
+        let mut request = args(Some(4), None).request(ENTITIES, &order(1)).unwrap();
         let page = page_by(all.clone(), &request, key);
         assert_eq!(
             page.rows
@@ -385,7 +429,7 @@ mod tests {
             [0, 1]
         );
         assert!(!page.has_next && page.has_previous);
-        let back = args(None, Some(2)).request(ENTITIES, 1).unwrap();
+        let back = args(None, Some(2)).request(ENTITIES, &order(1)).unwrap();
         let page = page_by(all, &back, key);
         assert_eq!(
             page.rows
@@ -407,13 +451,38 @@ mod tests {
             after: Some(cursor.encode(7)),
             ..PageArgs::default()
         };
-        assert_eq!(after.request(ENTITIES, 7).unwrap().after, Some(cursor));
+        assert_eq!(
+            after.request(ENTITIES, &order(7)).unwrap().after,
+            Some(cursor)
+        );
         assert!(
             after
-                .request(ENTITIES, 8)
+                .request(ENTITIES, &order(8))
                 .unwrap_err()
                 .to_string()
                 .contains("another order")
         );
+    }
+
+    #[test]
+    fn a_cursor_shows_no_stored_id_to_whoever_may_not_know_users() {
+        let hidden = ListOrder::new(7, UserIds::hidden_by(&Secret::new("a secret")));
+        let (id, other) = (Uuid::from_u128(1 << 100), Uuid::from_u128(7 << 100));
+        let cursor = Cursor {
+            values: vec![Value::Int(1), Value::Id(other), Value::Null],
+            id,
+        };
+        let text = hidden.write(&cursor);
+        let shown = Cursor::decode(&text, 7, "after").unwrap();
+        assert_eq!(shown.values[0], Value::Int(1));
+        assert!(shown.id != id && shown.values[1] != Value::Id(other));
+        let after = PageArgs {
+            after: Some(text),
+            ..PageArgs::default()
+        };
+        let read = after.request(ENTITIES, &hidden).unwrap().after;
+        assert_eq!(read, Some(cursor.clone()));
+        let foreign = after.request(ENTITIES, &order(7)).unwrap().after;
+        assert_ne!(foreign, Some(cursor));
     }
 }

@@ -8,6 +8,7 @@ use async_graphql::Context;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::connection::ListOrder;
 use super::error::{Failure, Result};
 use super::links::Links;
 use super::loaders::{Entity, Loaders};
@@ -15,6 +16,7 @@ use super::options::EngineOptions;
 use super::siblings::{Member, page_of_siblings};
 use crate::access::budget::Allowance;
 use crate::access::keys::Administrator;
+use crate::access::user_ids::UserIds;
 use crate::analytics::built_in::{self, Parameters};
 use crate::analytics::members::{LookedUp, Want};
 use crate::analytics::traffic;
@@ -72,6 +74,8 @@ pub struct RequestContext {
     pub limits: Arc<EngineOptions>,
     /// What the caller may spend; none where nothing is counted.
     pub allowance: Option<Allowance>,
+    /// How the ids of users are shown to the viewer.
+    pub user_ids: UserIds,
     links: Once<Result<Arc<Links>>>,
     state: Once<Result<DataState>>,
     /// Segments that were read, and which were looked for.
@@ -98,6 +102,7 @@ impl RequestContext {
         tx: ReadTx,
         limits: Arc<EngineOptions>,
         allowance: Option<Allowance>,
+        user_ids: UserIds,
     ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
@@ -111,12 +116,18 @@ impl RequestContext {
             links: Once::default(),
             limits,
             allowance,
+            user_ids,
             state: Once::default(),
             definitions: Mutex::default(),
             looked_up: Mutex::default(),
             settings: Once::default(),
             built_in: Mutex::default(),
         })
+    }
+
+    /// The order of a list with this fingerprint, with cursors as the viewer is shown them.
+    pub fn order(&self, fingerprint: u32) -> ListOrder {
+        ListOrder::new(fingerprint, self.user_ids.clone())
     }
 
     /// The version of the publisher's data that this request sees: one statement for all that ask.

@@ -20,6 +20,7 @@ use super::options::{EngineOptions, Introspection, Spending};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
 use super::written::{Unwritten, json};
+use crate::access::user_ids::UserIdsSecrets;
 use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
@@ -34,6 +35,7 @@ struct Inner {
     schema: ActionSchema,
     documents: Documents,
     estimates: Estimates,
+    user_ids: UserIdsSecrets,
     options: Arc<EngineOptions>,
 }
 
@@ -129,6 +131,7 @@ impl Engine {
             store,
             schema: build(),
             documents,
+            user_ids: UserIdsSecrets::default(),
             options: Arc::new(options),
         })))
     }
@@ -186,7 +189,12 @@ impl Engine {
         call: Call,
         spending: Spending,
     ) -> Reply {
-        let Inner { store, schema, .. } = self.0.as_ref();
+        let Inner {
+            store,
+            schema,
+            user_ids,
+            ..
+        } = self.0.as_ref();
         let Prepared {
             document,
             operation_name,
@@ -195,6 +203,10 @@ impl Engine {
             plan,
             ..
         } = prepared;
+        let user_ids = match user_ids.of(store, &call.viewer).await {
+            Ok(user_ids) => user_ids,
+            Err(error) => return failed(&error, self.0.options.bounds()),
+        };
         let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
         // Whoever goes away, or is told that it takes too long, leaves nothing running at the database.
         let watch = tx.cancel_on_drop();
@@ -206,6 +218,7 @@ impl Engine {
             tx.clone(),
             options,
             allowance,
+            user_ids,
         );
         let bill = match self.bill(plan, &document, &context, &spending).await {
             Ok(bill) => bill,
@@ -482,10 +495,14 @@ fn no_introspection() -> Reply {
     refusal(vec![told], Code::Forbidden)
 }
 
-/// The estimate failed, before anything was executed.
+/// What is read before anything is executed failed.
 fn failed(error: &Error, bounds: Bounds) -> Reply {
     let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-    tracing::warn!(cause, code = error.code().as_str(), "an estimate failed");
+    tracing::warn!(
+        cause,
+        code = error.code().as_str(),
+        "what comes before an operation failed"
+    );
     let message: String = error.message().chars().take(bounds.message_chars).collect();
     let told = Told::request(error.code().as_str(), &message, Vec::new()).beyond(error.passed());
     refusal(vec![told], error.code())

@@ -19,6 +19,7 @@ use super::input::reader::{Conditions as _, Reader};
 use super::input::rule::SegmentRuleInput;
 use super::input::rules::{ProductRulesInput, UserRulesInput};
 use super::scalar::{DateTime, TimeZone};
+use crate::access::user_ids::UserIds;
 use crate::domain::columns::{can_tell, can_test};
 use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
@@ -169,17 +170,22 @@ fn given<'a>(scan: &'a Scan, name: &str) -> Option<&'a Value> {
     value.filter(|value| **value != Value::Null)
 }
 
+/// A reader of what is looked at for its form alone: whom ids stand for makes no difference.
+fn reader(argument: &'static str, now: Instant) -> Reader {
+    Reader::new(argument, now, UserIds::as_stored())
+}
+
 /// Whether columns can test a filter of actions: the same reading as where it is answered. One that cannot be read is none.
 fn tests_columns(filter: &Value, now: Instant) -> bool {
     let given = <ActionFilter as InputType>::parse(Some(filter.clone())).ok();
-    let read = given.and_then(|given| given.read(&mut Reader::new("filter", now)).ok());
+    let read = given.and_then(|given| given.read(&mut reader("filter", now)).ok());
     read.is_some_and(|filter| can_test(&filter))
 }
 
 /// Whether columns tell who is in a rule, likewise.
 fn tells_columns(rule: &Value, now: Instant) -> bool {
     let given = <SegmentRuleInput as InputType>::parse(Some(rule.clone())).ok();
-    let read = given.and_then(|given| given.read(&mut Reader::new("rule", now)).ok());
+    let read = given.and_then(|given| given.read(&mut reader("rule", now)).ok());
     read.flatten().is_some_and(|rule| can_tell(&rule))
 }
 

@@ -35,7 +35,7 @@ pub async fn read_rule(
     given: &SegmentRuleInput,
     of: Option<Uuid>,
 ) -> Result<std::result::Result<ReadRule, Vec<UserError>>> {
-    let mut reader = Reader::new("rule", request.now).noting_problems();
+    let mut reader = Reader::of("rule", request).noting_problems();
     let rule = given.read(&mut reader)?;
     let named = std::mem::take(&mut reader.named);
     let listed = std::mem::take(&mut reader.listed);

@@ -3,6 +3,7 @@
 use super::connect::Store;
 use super::convert::inconsistent;
 use super::listing::column;
+use super::sql::Sql;
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::catalog::{self, Catalog};
@@ -10,10 +11,11 @@ use crate::domain::error::{Code, Error, Result};
 use crate::domain::id::{Kind, PublisherId, check_slug, derive};
 use crate::domain::money::Currency;
 use crate::domain::scope::Publisher;
+use crate::domain::secret::Secret;
 use crate::domain::text::fold;
 use crate::domain::time::{Instant, Zone};
 use entity::{category, program, publisher, publisher_state};
-use sea_orm::QueryResult;
+use sea_orm::{DbErr, QueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -91,6 +93,7 @@ pub async fn create(
                 time_zone: zone.name().to_owned(),
                 currency: currency.as_str().to_owned(),
                 created_at_us: now.micros(),
+                user_ids_secret: None,
             };
             insert(tx, &[row], Conflict::Fail).await?;
             let state = publisher_state::Model {
@@ -126,6 +129,56 @@ pub async fn create(
         zone,
         currency,
     })
+}
+
+/// The secret through which a publisher's users are shown to whoever may not know who they are: for the program itself,
+/// which no question waits for. None where nobody needed it yet.
+///
+/// # Errors
+/// When the database fails.
+pub async fn user_ids_secret(store: &Store, publisher: PublisherId) -> Result<Option<Secret>> {
+    let tx = ReadTx::at_door(store);
+    let rows = tx.rows(select_secret(tx.sql(), publisher)).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let secret: Option<String> = column(row, "user_ids_secret")?;
+    Ok(secret.map(Secret::new))
+}
+
+/// Gives a publisher a secret for the ids of its users, unless it has one; gives the one that it has then. Of several
+/// servers that do so at once one comes first, and the others get what it wrote.
+///
+/// # Errors
+/// When there is no such publisher, or the database fails.
+pub async fn keep_user_ids_secret(
+    store: &Store,
+    publisher: PublisherId,
+    fresh: &Secret,
+) -> Result<Secret> {
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE publishers SET user_ids_secret = ")
+                .bind(fresh.expose())
+                .push(" WHERE id = ")
+                .bind(publisher.0)
+                .push(" AND user_ids_secret IS NULL");
+            tx.execute(sql).await?;
+            let rows = tx.rows(select_secret(tx.sql(), publisher)).await?;
+            let row = rows
+                .first()
+                .ok_or_else(|| DbErr::RecordNotFound("publishers".into()))?;
+            row.try_get::<String>("", "user_ids_secret")
+        })
+        .await
+        .map(Secret::new)
+}
+
+fn select_secret(mut sql: Sql, publisher: PublisherId) -> Sql {
+    sql.push("SELECT p.user_ids_secret FROM publishers p WHERE p.id = ")
+        .bind(publisher.0);
+    sql
 }
 
 /// The natural key of a shipped program: its id upstream, else its key in the catalogue.

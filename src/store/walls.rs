@@ -19,7 +19,7 @@ use crate::domain::time::{Day, Instant};
 use crate::domain::totals::Total;
 use entity::{
     action, action_item, action_state, click_stat, commission_rate, feed_offer, product, program,
-    totals_audience, totals_category, totals_channel, totals_product, totals_time, user,
+    publisher, totals_audience, totals_category, totals_channel, totals_product, totals_time, user,
 };
 use sea_orm::{DbBackend, EntityTrait, IdenStatic, Iterable};
 use std::sync::Arc;
@@ -225,7 +225,8 @@ impl Walls {
         match table {
             "publishers" => {
                 sql.push(&format!(
-                    "SELECT t.* FROM {} t WHERE t.id = ",
+                    "SELECT {} FROM {} t WHERE t.id = ",
+                    self.columns::<publisher::Entity>(),
                     base(table, sql)
                 ))
                 .bind(self.publisher.0);
@@ -506,6 +507,8 @@ impl Walls {
                 Some("CAST(NULL AS text)")
             }
             "subid" | "value" if limits.hide_user_keys => Some("CAST('' AS text)"),
+            // What users' ids are hidden by is read past the walls, by the program alone.
+            "user_ids_secret" => Some("CAST(NULL AS text)"),
             // What a postback said holds all of it once more.
             "notice" => Some("CAST(NULL AS text)"),
             // A ready link names the ad space that it is for.

@@ -4,10 +4,12 @@
 //! the tests, and the crate in `fuzz/`, which lets the coverage of the code guide what is tried next. A function panics
 //! where something does not hold.
 
+use actiongraph::access::user_ids::UserIds;
 use actiongraph::domain::draft::Place;
 use actiongraph::domain::filter::Value as FilterValue;
 use actiongraph::domain::money::{Excess, format_e4, parse_e4};
 use actiongraph::domain::page::Cursor;
+use actiongraph::domain::secret::Secret;
 use actiongraph::domain::text::has_nul;
 use actiongraph::domain::time::{
     Day, Instant, WeekStart, Zone, parse_offset, parse_upstream, parse_upstream_day,
@@ -64,9 +66,13 @@ pub(crate) fn record(text: &str) {
 
 /// One row has one id: whatever is read is written back to the letter.
 pub(crate) fn node_id(text: &str) {
-    if let Some((kind, key)) = id::read(&ID(text.to_owned())) {
-        assert_eq!(kind.id(key).as_str(), text);
-        assert_eq!(kind.key(&ID(text.to_owned())), Some(key));
+    let given = ID(text.to_owned());
+    let hidden = UserIds::hidden_by(&Secret::new("a secret"));
+    for user_ids in [UserIds::as_stored(), hidden] {
+        if let Some((of, key)) = id::read(&given, &user_ids) {
+            assert_eq!(of.id(key, &user_ids), given);
+            assert_eq!(of.key(&given, &user_ids), Some(key));
+        }
     }
 }
 
@@ -146,7 +152,7 @@ pub(crate) fn filter(text: &str) {
     macro_rules! tried {
         ($($input:ty),*) => {$(
             if let Ok(filter) = <$input>::parse(Some(value.clone())) {
-                let mut reader = Reader::new("filter", now());
+                let mut reader = Reader::new("filter", now(), UserIds::as_stored());
                 let read = reader.nested(<$input>::KIND, |reader| filter.read(reader));
                 if let Err(error) = read {
                     assert!(!error.to_string().is_empty());

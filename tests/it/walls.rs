@@ -3,6 +3,7 @@
 
 mod hidden;
 mod publishers;
+mod users;
 
 use crate::support::api::Api;
 use crate::support::asking::Asking;
@@ -11,6 +12,7 @@ use crate::support::db::fresh_store;
 use crate::support::drafts::{CATEGORIES, at, currency, instant};
 use crate::support::furnish::{self, Papers};
 use crate::support::world::{World, block_on};
+use actiongraph::access::user_ids::UserIds;
 use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
 use actiongraph::domain::clicks::{ClickDay, Replaced};
 use actiongraph::domain::draft::{
@@ -644,7 +646,7 @@ fn what_is_hidden_and_what_never_was_take_the_same_statements() {
         // One of each kind, in turn hidden and seen.
         let mut hidden: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for id in chosen {
-            let (kind, _) = read(&ID(id.clone())).unwrap();
+            let (kind, _) = read(&ID(id.clone()), &UserIds::as_stored()).unwrap();
             hidden.entry(kind.name()).or_default().push(id);
         }
         let hidden: Vec<&String> = hidden.values().flat_map(|ids| ids.iter().take(2)).collect();

@@ -16,7 +16,7 @@ use crate::domain::filter::{
 };
 use crate::domain::money::Currency;
 use crate::graphql::error::Result;
-use crate::graphql::id::Kind;
+use crate::graphql::id::{IdOf, Kind};
 
 /// Conditions on the cart of an action; all that are given must hold.
 #[derive(Debug, InputObject)]
@@ -80,7 +80,7 @@ fn of_item(field: ItemField) -> impl Fn(Op) -> ItemTest {
 
 filter_input! {
     /// Conditions on an action; all that are given must hold. A missing value fails every operator but `isNull`.
-    ActionFilter of ActionTest, ids of Some(Kind::Action);
+    ActionFilter of ActionTest, ids of Some(IdOf::Row(Kind::Action));
     fields {
         /// Its id.
         id: IdFilter = "id" => of(ActionField::Id),

@@ -15,7 +15,7 @@ use crate::domain::filter::{
 };
 use crate::domain::rule::Subject;
 use crate::graphql::error::Result;
-use crate::graphql::id::Kind;
+use crate::graphql::id::{IdOf, Kind};
 
 /// Makes a filter input. `fields` compare one field each with their operators; `related` ask for a condition on another
 /// type; `special` read themselves into a filter.
@@ -42,7 +42,7 @@ macro_rules! filter_input {
         }
 
         impl $crate::graphql::input::reader::Conditions<$test> for $name {
-            const KIND: Option<$crate::graphql::id::Kind> = $kind;
+            const KIND: Option<$crate::graphql::id::IdOf> = $kind;
 
             fn read(&self, reader: &mut Reader) -> Result<Filter<$test>> {
                 let mut parts: Vec<Filter<$test>> = Vec::new();
@@ -119,7 +119,7 @@ pub fn combine<T, F: Conditions<T>>(
 
 filter_input! {
     /// Conditions on a product; all that are given must hold.
-    ProductFilter of ProductTest, ids of Some(Kind::Product);
+    ProductFilter of ProductTest, ids of Some(IdOf::Row(Kind::Product));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| ProductTest::Field(ProductField::Id, op),
@@ -177,7 +177,7 @@ fn within(given: &Vec<ID>, reader: &mut Reader) -> Result<Filter<CategoryTest>> 
 
 filter_input! {
     /// Conditions on a category; all that are given must hold.
-    CategoryFilter of CategoryTest, ids of Some(Kind::Category);
+    CategoryFilter of CategoryTest, ids of Some(IdOf::Row(Kind::Category));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| CategoryTest(CategoryField::Id, op),
@@ -199,7 +199,7 @@ filter_input! {
 
 filter_input! {
     /// Conditions on a program; all that are given must hold.
-    ProgramFilter of ProgramTest, ids of Some(Kind::Program);
+    ProgramFilter of ProgramTest, ids of Some(IdOf::Row(Kind::Program));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| ProgramTest(ProgramField::Id, op),
@@ -216,7 +216,7 @@ filter_input! {
 
 filter_input! {
     /// Conditions on an ad space; all that are given must hold.
-    AdSpaceFilter of AdSpaceTest, ids of Some(Kind::AdSpace);
+    AdSpaceFilter of AdSpaceTest, ids of Some(IdOf::Row(Kind::AdSpace));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| AdSpaceTest(AdSpaceField::Id, op),
@@ -231,7 +231,7 @@ filter_input! {
 
 filter_input! {
     /// Conditions on a user; all that are given must hold.
-    UserFilter of UserTest, ids of Some(Kind::User);
+    UserFilter of UserTest, ids of Some(IdOf::User);
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| UserTest::Field(UserField::Id, op),
@@ -253,7 +253,7 @@ filter_input! {
 
 filter_input! {
     /// Conditions on an import run; all that are given must hold.
-    ImportFilter of ImportTest, ids of Some(Kind::ImportRun);
+    ImportFilter of ImportTest, ids of Some(IdOf::Row(Kind::ImportRun));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| ImportTest(ImportField::Id, op),
@@ -272,7 +272,7 @@ filter_input! {
 
 filter_input! {
     /// Conditions on an adjustment; all that are given must hold.
-    AdjustmentFilter of AdjustmentTest, ids of Some(Kind::Adjustment);
+    AdjustmentFilter of AdjustmentTest, ids of Some(IdOf::Row(Kind::Adjustment));
     fields {
         /// Its id.
         id: IdFilter = "id" => |op| AdjustmentTest::Field(AdjustmentField::Id, op),

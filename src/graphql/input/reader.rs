@@ -5,6 +5,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::access::user_ids::UserIds;
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
 use crate::domain::money::Currency;
@@ -13,7 +14,7 @@ use crate::domain::text::has_nul;
 use crate::domain::time::Instant;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
-use crate::graphql::id::Kind;
+use crate::graphql::id::IdOf;
 
 /// A step of the way to what is being read.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +70,8 @@ pub struct Reader {
     depth: usize,
     tests: usize,
     values: Cell<usize>,
-    kind: Option<Kind>,
+    kind: Option<IdOf>,
+    user_ids: UserIds,
     now: Instant,
     problems: Option<Vec<Failure>>,
     /// Segments that were named, in their order.
@@ -81,14 +83,20 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader of the filter in the argument `argument` of a request that is answered at `now`.
-    pub fn new(argument: &'static str, now: Instant) -> Self {
+    /// A reader of the filter in the argument `argument` of a request.
+    pub fn of(argument: &'static str, request: &RequestContext) -> Self {
+        Self::new(argument, request.now, request.user_ids.clone())
+    }
+
+    /// A reader of the filter in the argument `argument` that is answered at `now`, of a caller who is shown users so.
+    pub fn new(argument: &'static str, now: Instant, user_ids: UserIds) -> Self {
         Self {
             path: vec![Step::Field(argument)],
             depth: 0,
             tests: 0,
             values: Cell::new(0),
             kind: None,
+            user_ids,
             now,
             problems: None,
             named: Vec::new(),
@@ -188,7 +196,7 @@ impl Reader {
     /// Where filters nest too deeply, and what `read` fails with.
     pub fn nested<R>(
         &mut self,
-        kind: Option<Kind>,
+        kind: Option<IdOf>,
         read: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
         if self.depth == MAX_DEPTH {
@@ -277,8 +285,16 @@ impl Reader {
         let kind = self
             .kind
             .ok_or_else(|| self.refuse("there are no ids here"))?;
-        let wanted = kind.name();
-        kind.key(id).ok_or_else(|| {
+        self.key_of(kind, id)
+    }
+
+    /// The key in a global id of a type, as the caller is shown such ids.
+    ///
+    /// # Errors
+    /// When it is no id of that type.
+    pub fn key_of(&self, of: IdOf, id: &async_graphql::ID) -> Result<Uuid> {
+        of.key(id, &self.user_ids).ok_or_else(|| {
+            let wanted = of.name();
             self.refuse(&format!(
                 "that is no id of type {wanted}; pass one that the API returned"
             ))
@@ -299,7 +315,7 @@ pub trait Operators {
 /// A filter input over conditions `T`.
 pub trait Conditions<T> {
     /// The type whose ids it compares.
-    const KIND: Option<Kind>;
+    const KIND: Option<IdOf>;
 
     /// Reads it.
     ///
@@ -325,7 +341,7 @@ where
     let Some(given) = given else {
         return Ok(Filter::default());
     };
-    let mut reader = Reader::new(argument, request.now);
+    let mut reader = Reader::of(argument, request);
     let mut filter = reader.nested(F::KIND, |reader| given.read(reader))?;
     let mut all = Definitions::default();
     if !reader.named.is_empty() {

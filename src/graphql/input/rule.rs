@@ -18,7 +18,7 @@ use crate::domain::rule::{
     name_of, read_list,
 };
 use crate::graphql::error::Result;
-use crate::graphql::id::Kind;
+use crate::graphql::id::{IdOf, Kind};
 use crate::graphql::scalar::{CurrencyCode, Decimal};
 
 /// What is measured of each user or product, from actions by their order's instant. Declined actions do not count, unless
@@ -275,17 +275,12 @@ struct ListReader<'a> {
 }
 
 impl ListReader<'_> {
-    fn ids(&mut self, given: Option<&[ID]>, kind: Kind) -> Result<()> {
+    fn ids(&mut self, given: Option<&[ID]>, of: IdOf) -> Result<()> {
         let members = &mut self.members;
         self.reader.field("ids", |reader| {
             for (number, id) in given.into_iter().flatten().enumerate() {
                 let read = reader.item(number, |reader| {
-                    let key = kind.key(id).ok_or_else(|| {
-                        let wanted = kind.name();
-                        reader.refuse(&format!(
-                            "that is no id of type {wanted}; pass one that the API returned"
-                        ))
-                    })?;
+                    let key = reader.key_of(of, id)?;
                     note(reader, id.to_string(), MemberName::Id(key));
                     Ok(key)
                 });
@@ -372,7 +367,7 @@ impl UserList {
             members: Members::default(),
             reader,
         };
-        list.ids(self.ids.as_deref(), Kind::User)?;
+        list.ids(self.ids.as_deref(), IdOf::User)?;
         list.texts("values", self.values.as_deref())?;
         list.csv(self.csv.as_deref())?;
         list.finish()
@@ -391,7 +386,7 @@ impl ProductList {
             members: Members::default(),
             reader,
         };
-        list.ids(self.ids.as_deref(), Kind::Product)?;
+        list.ids(self.ids.as_deref(), IdOf::Row(Kind::Product))?;
         list.texts("externalIds", self.external_ids.as_deref())?;
         list.texts("urls", self.urls.as_deref())?;
         list.csv(self.csv.as_deref())?;
@@ -463,7 +458,7 @@ fn in_product_segments(
 
 filter_input! {
     /// Who is in a segment of users: all conditions that are given must hold.
-    UserSegmentRule of Condition<UserTest>, ids of Some(Kind::User);
+    UserSegmentRule of Condition<UserTest>, ids of Some(IdOf::User);
     fields {}
     related {}
     special {
@@ -486,7 +481,7 @@ filter_input! {
 
 filter_input! {
     /// Which products are in a segment: all conditions that are given must hold.
-    ProductSegmentRule of Condition<ProductTest>, ids of Some(Kind::Product);
+    ProductSegmentRule of Condition<ProductTest>, ids of Some(IdOf::Row(Kind::Product));
     fields {}
     related {}
     special {

@@ -8,6 +8,7 @@ use super::order::{ActionOrder, check_money};
 use super::range::RangeInput;
 use super::reader::{Conditions as _, Reader};
 use super::rules::{ProductRulesInput, UserRulesInput};
+use crate::access::user_ids::UserIds;
 use crate::domain::filter::{
     ActionField, ActionTest, CategoryField, CategoryTest, Filter, ItemTest, MAX_DEPTH, MAX_TESTS,
     MAX_VALUES, Op, ProductField, ProductTest, Quantifier, Value,
@@ -35,7 +36,7 @@ fn parsed<T: InputType>(json: serde_json::Value) -> T {
 
 fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
     let given = parsed::<ActionFilter>(json);
-    Reader::new("filter", Instant::MIN)
+    Reader::new("filter", Instant::MIN, UserIds::as_stored())
         .nested(ActionFilter::KIND, |reader| given.read(reader))
         .map_err(|failure| failure.to_string())
 }

@@ -45,7 +45,7 @@ pub(super) async fn prioritise(
     products: &ProductList,
 ) -> Result<PriorityProductsPayload> {
     let (store, scope) = writing(request)?;
-    let mut reader = Reader::new("products", request.now).noting_problems();
+    let mut reader = Reader::of("products", request).noting_problems();
     let read = products.read(&mut reader);
     let members = reader.keep(read)?.unwrap_or_default();
     let listed = std::mem::take(&mut reader.listed);

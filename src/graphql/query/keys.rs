@@ -39,8 +39,8 @@ impl Keys {
         let found = async {
             let request = request(ctx)?;
             request.viewer.check(KeyScope::Admin)?;
-            let order = fingerprint("apiKeys");
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(fingerprint("apiKeys"));
+            let page = page.request(ENTITIES, &order)?;
             let all: Vec<ApiKey> = list(&request.tx, request.scope)
                 .await?
                 .into_iter()
@@ -81,8 +81,8 @@ impl Keys {
         let found = async {
             let request = request(ctx)?;
             request.viewer.check(KeyScope::Admin)?;
-            let order = fingerprint("auditTrail");
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(fingerprint("auditTrail"));
+            let page = page.request(ENTITIES, &order)?;
             let page = trail(&request.tx, request.scope, &page).await?;
             let asked = Arc::clone(request);
             let count = Count::ask(move || {

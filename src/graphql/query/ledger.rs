@@ -73,8 +73,8 @@ impl Ledger {
             };
             let keys = AdjustmentOrder::keys(order_by.as_deref())?;
             check_amount(&keys, &list.filter)?;
-            let order = order_fingerprint("adjustments", &keys);
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(order_fingerprint("adjustments", &keys));
+            let page = page.request(ENTITIES, &order)?;
             let (tx, scope) = (&request.tx, request.scope);
             let page = adjustments::list(tx, scope, &list, &keys, &page).await?;
             let asked = (Arc::clone(request), list.clone());
@@ -157,8 +157,8 @@ impl Ledger {
                 direction: Direction::Desc,
                 nulls: Nulls::Last,
             }];
-            let order = order_fingerprint("balances", &keys);
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(order_fingerprint("balances", &keys));
+            let page = page.request(ENTITIES, &order)?;
             let (tx, scope) = (&request.tx, request.scope);
             let page = balances::list(tx, scope, &list, &keys, &page).await?;
             let asked = (Arc::clone(request), list);

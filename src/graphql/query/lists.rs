@@ -39,8 +39,8 @@ macro_rules! listed {
             let request = request($ctx)?;
             let filter = reader::filter("filter", $filter.as_ref(), request).await?;
             let keys = $order::keys($order_by.as_deref())?;
-            let order = order_fingerprint(stringify!($module), &keys);
-            let page = $page.request(ENTITIES, order)?;
+            let order = request.order(order_fingerprint(stringify!($module), &keys));
+            let page = $page.request(ENTITIES, &order)?;
             let page =
                 store::$module::list(&request.tx, request.scope, &filter, &keys, &page).await?;
             let asked = (Arc::clone(request), filter);

@@ -20,7 +20,7 @@ use crate::domain::page::fingerprint;
 use crate::domain::report::{Comparison, OrderKey, ReportRequest};
 use crate::domain::rule::SegmentSet;
 use crate::domain::time;
-use crate::graphql::connection::{Count, PageArgs, REPORT_GROUPS, Slice};
+use crate::graphql::connection::{Count, ListOrder, PageArgs, REPORT_GROUPS, Slice};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::action_filter::{ActionFilter, only_currency};
@@ -241,14 +241,14 @@ impl ReportArgs {
         built_in_of(request, BUILT_IN, given, request.now).await
     }
 
-    /// What the engine is asked but segments, and the fingerprint of the order.
+    /// What the engine is asked but segments, and the order of the list.
     fn request(
         &self,
         request: &RequestContext,
         filter: Filter<ActionTest>,
         currencies: Currencies,
         selected: &Selected,
-    ) -> Result<(ReportRequest, u32)> {
+    ) -> Result<(ReportRequest, ListOrder)> {
         check_looks(&selected.looks, currencies)?;
         let ranged = self.how.ranged(self.range, request)?;
         let dimensions = dimensions(self.group_by.as_deref())?;
@@ -282,7 +282,8 @@ impl ReportArgs {
         let order_of_pages = fingerprint(&format!(
             "report {dimensions:?} {segments:?} {built_in:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
         ));
-        let mut page = self.page.request(REPORT_GROUPS, order_of_pages)?;
+        let order_of_pages = request.order(order_of_pages);
+        let mut page = self.page.request(REPORT_GROUPS, &order_of_pages)?;
         if !selected.rows {
             page.size = 0;
         }

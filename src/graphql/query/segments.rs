@@ -86,8 +86,8 @@ impl Segments {
         let found = async {
             let request = request(ctx)?;
             let keys = SegmentOrder::keys(order_by.as_deref())?;
-            let order = order_fingerprint("segments", &keys);
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(order_fingerprint("segments", &keys));
+            let page = page.request(ENTITIES, &order)?;
             let filter = wanted.filter();
             let (tx, scope) = (&request.tx, request.scope);
             let page = store::definitions::list(tx, scope, &filter, &keys, &page).await?;

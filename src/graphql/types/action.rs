@@ -23,7 +23,9 @@ use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::records;
 use crate::domain::sales::Totals;
 use crate::domain::time::{Instant, Zone, day_of};
-use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
+use crate::graphql::connection::{
+    Count, ENTITIES, ListOrder, PageArgs, Slice, connection, page_by,
+};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
@@ -372,8 +374,8 @@ pub struct ActionArgs {
 }
 
 impl ActionArgs {
-    /// The list, and the fingerprint of its order.
-    async fn read(&self, request: &RequestContext) -> Result<(ActionList, u32)> {
+    /// The list, and its order.
+    async fn read(&self, request: &RequestContext) -> Result<(ActionList, ListOrder)> {
         let filter = filter("filter", self.filter.as_ref(), request).await?;
         let order = ActionOrder::keys(self.order_by.as_deref())?;
         check_money(&order, &filter)?;
@@ -381,8 +383,8 @@ impl ActionArgs {
             .range
             .map(|range| self.how.ranged(range, request))
             .transpose()?;
-        let fingerprint = order_fingerprint("actions", &order);
-        let page = self.page.request(ENTITIES, fingerprint)?;
+        let list_order = request.order(order_fingerprint("actions", &order));
+        let page = self.page.request(ENTITIES, &list_order)?;
         let range = range.map(|ranged| ranged.range);
         Ok((
             ActionList {
@@ -391,7 +393,7 @@ impl ActionArgs {
                 order,
                 page,
             },
-            fingerprint,
+            list_order,
         ))
     }
 
@@ -528,8 +530,8 @@ connection! {
 
 impl ActionStateConnection {
     async fn of(action: &Action, request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("history");
-        let page = page.request(ENTITIES, order)?;
+        let order = request.order(fingerprint("history"));
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::Action>>| async move {
             Ok(states_of(&request.tx, request.scope, &keys(&group)).await?)
         };

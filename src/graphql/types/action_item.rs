@@ -126,8 +126,8 @@ impl ActionItemConnection {
         request: &Arc<RequestContext>,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = fingerprint("items");
-        let page = page.request(ENTITIES, order)?;
+        let order = request.order(fingerprint("items"));
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::Action>>| async move {
             let mut carts = Carts::new();
             for line in items_of(&request.tx, request.scope, &keys(&group)).await? {

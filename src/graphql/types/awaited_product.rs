@@ -53,8 +53,8 @@ impl AwaitedProductConnection {
     /// # Errors
     /// When an argument is not acceptable or the store fails.
     pub async fn of(request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("awaitedProducts");
-        let page = page.request(ENTITIES, order)?;
+        let order = request.order(fingerprint("awaitedProducts"));
+        let page = page.request(ENTITIES, &order)?;
         let all = awaited(&request.tx, request.scope).await?;
         let count = i64::try_from(all.len()).unwrap_or(i64::MAX);
         let waiting = all.iter().map(|one| one.id).collect();

@@ -111,7 +111,7 @@ pub async fn built_in_of(
     given: Option<&[BuiltInSegmentInput]>,
     at: Instant,
 ) -> Result<Vec<AskedBuiltIn>> {
-    let mut reader = Reader::new(argument, request.now);
+    let mut reader = Reader::of(argument, request);
     let read = list(given.unwrap_or_default(), &mut reader)?;
     let problems = unfit_currencies(request, &reader.scored).await?;
     if let Some(problem) = problems.into_iter().next() {

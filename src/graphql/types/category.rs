@@ -184,8 +184,8 @@ async fn products(
     page: &PageArgs,
 ) -> Result<ProductConnection> {
     let keys_of_order = ProductOrder::keys(order_by)?;
-    let order = order_fingerprint("products", &keys_of_order);
-    let page = page.request(ENTITIES, order)?;
+    let order = request.order(order_fingerprint("products", &keys_of_order));
+    let page = page.request(ENTITIES, &order)?;
     let load = |group: Arc<Group<records::Category>>| {
         let (sort, page) = (keys_of_order.clone(), page.clone());
         async move {

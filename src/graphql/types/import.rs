@@ -223,7 +223,8 @@ impl RejectedRecordConnection {
             Some(true) => "rejectedRecords resolved",
             Some(false) => "rejectedRecords unresolved",
         });
-        let page = page.request(ENTITIES, order)?;
+        let order = request.order(order);
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::ImportRun>>| {
             let page = page.clone();
             async move {

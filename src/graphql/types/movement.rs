@@ -110,6 +110,7 @@ impl UserSegmentMovement {
     /// first and those that left last in theirs.
     async fn steps(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "How many from the start, at most 250; 100 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 250.")] last: Option<i32>,
@@ -121,7 +122,8 @@ impl UserSegmentMovement {
             last,
             before,
         };
-        Some(UserMovementStepConnection::of(&self.compared, &page))
+        let found = || UserMovementStepConnection::of(&self.compared, request(ctx)?, &page);
+        Some(found())
     }
 
     /// The parameters that applied.
@@ -174,6 +176,7 @@ impl UserMovementStep {
     /// The users that took it: most actions in the later window first; for those that left, in the earlier.
     async fn users(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
@@ -185,7 +188,8 @@ impl UserMovementStep {
             last,
             before,
         };
-        Some(MovedUserConnection::of(self, &page).await)
+        let found = async { MovedUserConnection::of(self, request(ctx)?, &page).await };
+        Some(found.await)
     }
 }
 
@@ -221,9 +225,9 @@ connection! {
 }
 
 impl UserMovementStepConnection {
-    fn of(compared: &Arc<Compared>, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("userMovementSteps");
-        let page = page.request(SEGMENTS, order)?;
+    fn of(compared: &Arc<Compared>, request: &RequestContext, page: &PageArgs) -> Result<Self> {
+        let order = request.order(fingerprint("userMovementSteps"));
+        let page = page.request(SEGMENTS, &order)?;
         // Ordered as the domain orders steps: none comes first.
         let segments = i64::try_from(UserSegment::ALL.len()).unwrap_or(i64::MAX);
         let number = |segment: Option<UserSegment>, none: i64| {
@@ -306,9 +310,13 @@ connection! {
 }
 
 impl MovedUserConnection {
-    async fn of(step: &UserMovementStep, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("movedUsers");
-        let page = page.request(ENTITIES, order)?;
+    async fn of(
+        step: &UserMovementStep,
+        request: &RequestContext,
+        page: &PageArgs,
+    ) -> Result<Self> {
+        let order = request.order(fingerprint("movedUsers"));
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Taken>>| {
             let page = page.clone();
             async move {

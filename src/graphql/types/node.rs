@@ -23,7 +23,7 @@ use crate::domain::records;
 use crate::domain::rule;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
-use crate::graphql::id::{Kind, read};
+use crate::graphql::id::{IdOf, Kind, read};
 use crate::graphql::siblings::by_key;
 
 /// Whatever has a global id.
@@ -56,29 +56,38 @@ pub enum Node {
 /// # Errors
 /// When the store fails.
 pub async fn nodes(request: &RequestContext, ids: &[ID]) -> Result<Vec<Option<Node>>> {
-    let wanted: Vec<Option<(Kind, Uuid)>> = ids.iter().map(read).collect();
-    let of = |kind: Kind| -> Vec<Uuid> {
+    let user_ids = &request.user_ids;
+    let wanted: Vec<Option<(IdOf, Uuid)>> = ids.iter().map(|id| read(id, user_ids)).collect();
+    let of = |of: IdOf| -> Vec<Uuid> {
         wanted
             .iter()
             .flatten()
-            .filter(|(other, _)| *other == kind)
+            .filter(|(other, _)| *other == of)
             .map(|(_, key)| *key)
             .collect()
     };
     let loaders = &request.loaders;
-    let mut found: HashMap<(Kind, Uuid), Node> = HashMap::new();
+    let mut found: HashMap<(IdOf, Uuid), Node> = HashMap::new();
     macro_rules! load {
-        ($($kind:ident),+) => {$(
-            let loaded = by_key(loaders.many::<records::$kind>(of(Kind::$kind)).await?);
-            found.extend(loaded.into_iter().map(|(key, entity)| ((Kind::$kind, key), Node::$kind(entity))));
+        ($($kind:ident of $of:expr),+ $(,)?) => {$(
+            let loaded = by_key(loaders.many::<records::$kind>(of($of)).await?);
+            found.extend(loaded.into_iter().map(|(key, entity)| (($of, key), Node::$kind(entity))));
         )+};
     }
     load!(
-        Action, Product, Category, Program, AdSpace, User, ImportRun, Adjustment
+        Action of IdOf::Row(Kind::Action),
+        Product of IdOf::Row(Kind::Product),
+        Category of IdOf::Row(Kind::Category),
+        Program of IdOf::Row(Kind::Program),
+        AdSpace of IdOf::Row(Kind::AdSpace),
+        User of IdOf::User,
+        ImportRun of IdOf::Row(Kind::ImportRun),
+        Adjustment of IdOf::Row(Kind::Adjustment),
     );
-    let segments = by_key(loaders.many::<rule::Segment>(of(Kind::Segment)).await?);
+    let of_segment = IdOf::Row(Kind::Segment);
+    let segments = by_key(loaders.many::<rule::Segment>(of(of_segment)).await?);
     let segments = segments.into_iter();
-    found.extend(segments.map(|(key, segment)| ((Kind::Segment, key), Node::Segment(segment))));
+    found.extend(segments.map(|(key, segment)| ((of_segment, key), Node::Segment(segment))));
     Ok(wanted
         .into_iter()
         .map(|wanted| wanted.and_then(|wanted| found.get(&wanted).cloned()))

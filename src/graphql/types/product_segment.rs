@@ -79,23 +79,20 @@ impl ProductSegmentResult {
     /// Its products: most units in the range first, then most units in the previous period.
     async fn products(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentProductConnection>> {
-        Some(
-            SegmentProductConnection::of(
-                self,
-                &PageArgs {
-                    first,
-                    after,
-                    last,
-                    before,
-                },
-            )
-            .await,
-        )
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        let found = async { SegmentProductConnection::of(self, request(ctx)?, &page).await };
+        Some(found.await)
     }
 }
 
@@ -217,9 +214,13 @@ connection! {
 }
 
 impl SegmentProductConnection {
-    async fn of(segment: &ProductSegmentResult, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("segmentProducts");
-        let page = page.request(ENTITIES, order)?;
+    async fn of(
+        segment: &ProductSegmentResult,
+        request: &RequestContext,
+        page: &PageArgs,
+    ) -> Result<Self> {
+        let order = request.order(fingerprint("segmentProducts"));
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Division>>| {
             let page = page.clone();
             async move {
@@ -290,8 +291,8 @@ impl ProductSegmentArgs {
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
-        let order = fingerprint("productSegments");
-        let page = self.page.request(SEGMENTS, order)?;
+        let order = request.order(fingerprint("productSegments"));
+        let page = self.page.request(SEGMENTS, &order)?;
         let wanted = |kind: &&ProductSegment| {
             let kind = ProductSegmentKind::from(**kind);
             self.segments

@@ -21,7 +21,7 @@ use crate::domain::sales::{
     FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals, ratio,
 };
 use crate::domain::time::Span;
-use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, size};
+use crate::graphql::connection::{Count, ENTITIES, ListOrder, PageArgs, Slice, connection, size};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
@@ -186,7 +186,7 @@ pub struct RankingArgs {
 /// A ranked page, its order, the number of groups and the whole list.
 struct Ranked {
     page: crate::domain::page::Page<Member<SalesRow>>,
-    order: u32,
+    order: ListOrder,
     count: Count,
     ranking: Arc<Ranking>,
 }
@@ -196,8 +196,8 @@ impl RankingArgs {
         let by = rank_by(self.by, self.currency, request)?;
         let previous = self.how.ranged(self.range, request)?.previous;
         let facts = facts(self.range, self.how, self.filter.as_ref(), request).await?;
-        let order = fingerprint(&format!("sales {group:?} {by:?}"));
-        let page = self.page.request(ENTITIES, order)?;
+        let order = request.order(fingerprint(&format!("sales {group:?} {by:?}")));
+        let page = self.page.request(ENTITIES, &order)?;
         let query = SalesQuery {
             facts,
             group,

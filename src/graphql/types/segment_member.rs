@@ -252,16 +252,16 @@ impl SegmentMemberConnection {
         });
         let (tx, scope) = (&request.tx, request.scope);
         let (page, order) = if set.subject == Subject::Users {
-            let keys = [key(UserSort::Value)];
-            let order = order_fingerprint("segment users", &keys);
-            let page = page.request(ENTITIES, order)?;
+            let keys = [key(user_sort(request))];
+            let order = request.order(order_fingerprint("segment users", &keys));
+            let page = page.request(ENTITIES, &order)?;
             let filter = filter_of(&set, UserTest::Segment);
             let page = users::list(tx, scope, &filter, &keys, &page).await?;
             (in_set(request, page, &set).await, order)
         } else {
             let keys = [key(ProductSort::ExternalId)];
-            let order = order_fingerprint("segment products", &keys);
-            let page = page.request(ENTITIES, order)?;
+            let order = request.order(order_fingerprint("segment products", &keys));
+            let page = page.request(ENTITIES, &order)?;
             let filter = filter_of(&set, ProductTest::Segment);
             let page = products::list(tx, scope, &filter, &keys, &page).await?;
             (in_set(request, page, &set).await, order)
@@ -270,6 +270,16 @@ impl SegmentMemberConnection {
             slice: Slice::new(page, order),
             count,
         })
+    }
+}
+
+/// What the members of a segment of users are ordered by. Values that are hidden are all alike: then the order would be that
+/// of the stored ids, which are made of them.
+fn user_sort(request: &RequestContext) -> UserSort {
+    if request.viewer.limits.hide_user_keys {
+        UserSort::FirstSeenAt
+    } else {
+        UserSort::Value
     }
 }
 

@@ -138,7 +138,8 @@ impl TrafficTargetArgs {
         let bounds = (request.now, request.limits.reports);
         let plan = targets::plan(&request.tx, publisher, asked, chosen, bounds).await?;
         let order = fingerprint(&format!("trafficTargets {}", plan.query.currency));
-        let page = self.page.request(ENTITIES, order)?;
+        let order = request.order(order);
+        let page = self.page.request(ENTITIES, &order)?;
         let rows = targets::targets(&request.tx, request.scope, &plan.query, &page).await?;
         let counted = (Arc::clone(request), plan.query.clone());
         let count = Count::ask(move || {

@@ -17,7 +17,7 @@ use crate::domain::sales::SalesGroup;
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::request;
 use crate::graphql::error::Result;
-use crate::graphql::id::Kind;
+use crate::graphql::id::IdOf;
 use crate::graphql::input::action_filter::ActionFilter;
 use crate::graphql::input::order::ActionOrder;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
@@ -33,8 +33,8 @@ pub type User = Member<records::User>;
 #[Object(name = "User")]
 impl User {
     /// Global id.
-    pub async fn id(&self) -> ID {
-        Kind::User.id(self.key())
+    pub async fn id(&self, ctx: &Context<'_>) -> Result<ID> {
+        Ok(IdOf::User.id(self.key(), &request(ctx)?.user_ids))
     }
 
     /// The value of the SubID that names the user.

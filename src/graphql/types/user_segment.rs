@@ -321,8 +321,8 @@ connection! {
 
 impl SegmentUserConnection {
     async fn of(segment: &UserSegmentResult, page: &PageArgs) -> Result<Self> {
-        let order = fingerprint("segmentUsers");
-        let page = page.request(ENTITIES, order)?;
+        let order = segment.divided.request.order(fingerprint("segmentUsers"));
+        let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Segment>>| {
             let page = page.clone();
             async move {
@@ -398,8 +398,8 @@ impl UserSegmentArgs {
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
-        let order = fingerprint("userSegments");
-        let page = self.page.request(SEGMENTS, order)?;
+        let order = request.order(fingerprint("userSegments"));
+        let page = self.page.request(SEGMENTS, &order)?;
         let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(
             request,

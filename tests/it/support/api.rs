@@ -8,7 +8,7 @@ use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{
     Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Reply,
 };
-use actiongraph::store::Recorder;
+use actiongraph::store::{Recorder, Store};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -47,6 +47,12 @@ impl Api {
         let mut api = Self::of(world, place);
         api.viewer.limits = std::sync::Arc::new(limits);
         api
+    }
+
+    /// The same caller at a server of its own on the same database.
+    pub(crate) fn at(mut self, store: &Store) -> Self {
+        self.engine = Engine::with(store.clone(), EngineOptions::default()).unwrap();
+        self
     }
 
     /// The same caller with a key that may do this.

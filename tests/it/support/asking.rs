@@ -3,6 +3,7 @@
 
 use super::api::Api;
 use super::dice::Dice;
+use actiongraph::graphql::Hides;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -15,6 +16,8 @@ pub(crate) struct Asking {
     pub ids: Vec<String>,
     /// Texts for arguments of the type String.
     pub texts: Vec<String>,
+    /// What is not asked for, because the caller would be refused.
+    pub hides: Hides,
 }
 
 /// Fields that say how an answer was made and not what it is.
@@ -48,6 +51,7 @@ impl Asking {
             mutations: schema["mutationType"]["name"].as_str().unwrap().to_owned(),
             ids: Vec::new(),
             texts: Vec::new(),
+            hides: Hides::default(),
         }
     }
 
@@ -304,7 +308,9 @@ impl Asking {
     fn composites<'a>(&'a self, ty: &str) -> Vec<&'a Value> {
         let fields = self.fields(ty).into_iter();
         fields
-            .filter(|field| !self.is_leaf(base(&field["type"])))
+            .filter(|field| {
+                !self.is_leaf(base(&field["type"])) && !self.hides.hides(ty, name(field))
+            })
             .collect()
     }
 
@@ -329,7 +335,8 @@ impl Asking {
         let told = |field: &str| {
             let is_source = ty.ends_with("Info") && field == "source";
             let is_of_views = matches!(field, "views" | "ctr" | "ecpm");
-            !(is_source || is_of_views || ABOUT.contains(&field) || without.contains(&field))
+            let is_left = is_source || is_of_views || self.hides.hides(ty, field);
+            !(is_left || ABOUT.contains(&field) || without.contains(&field))
         };
         let leaves: Vec<String> = self
             .fields(ty)

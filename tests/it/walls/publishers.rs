@@ -7,6 +7,7 @@ use crate::support::asking::Asking;
 use crate::support::furnish::{self, Papers};
 use crate::support::statement::{of_anybody, tables};
 use crate::support::world::{World, block_on};
+use actiongraph::access::user_ids::UserIds;
 use actiongraph::domain::draft::ActionDraft;
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::export::traffic::{Asked, DOCUMENT};
@@ -137,7 +138,7 @@ async fn of_each_kind(world: &World, place: usize) -> BTreeMap<&'static str, Str
         ids(&api.data(query, &json!({})).await, &mut all);
     }
     let named = all.into_iter().map(|id| {
-        let (kind, _) = read(&ID(id.clone())).unwrap();
+        let (kind, _) = read(&ID(id.clone()), &UserIds::as_stored()).unwrap();
         (kind.name(), id)
     });
     named.collect()
