@@ -156,6 +156,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Segment.size", ("0", "5")),
     ("Segment.trend", ("0", "50")),
     ("Segment.trend(range:)", ("0", "5")),
+    ("SegmentSizeAt.metrics", ("0", "12")),
     ("User.rfm", ("1000", "15")),
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
@@ -176,9 +177,13 @@ const SAVED: &[&str] = &[
     "Segment.size",
     "Segment.trend",
     "Segment.trend(range:)",
+    "SegmentSizeAt.metrics",
     "UserFilter.segment",
     "UserSegmentRule.segment",
 ];
+
+/// Of what columns in memory answer the first page alone: from the start, without a cursor.
+const FIRST_PAGE: &[&str] = &["Query.topSellingProducts"];
 
 /// Inputs for which all actions are looked through, whatever stands in them: a segment over time is evaluated over the periods of
 /// its own rule.
@@ -220,6 +225,8 @@ directive @scanCost(
   whole: Boolean
   "Whether saved segments are looked up: whether columns answer is a matter of their rules."
   saved: Boolean
+  "Whether columns answer the first page alone: with `after`, `last` or `before` a thousand actions cost `weight`."
+  firstPage: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
   usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -362,7 +369,11 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
             text.push_str(&format!(", {name}: \"{value}\""));
         }
     }
-    for (name, list) in [("whole", WHOLE), ("saved", SAVED)] {
+    for (name, list) in [
+        ("whole", WHOLE),
+        ("saved", SAVED),
+        ("firstPage", FIRST_PAGE),
+    ] {
         if list.contains(&coordinate) {
             text.push_str(&format!(", {name}: true"));
         }
