@@ -14,6 +14,8 @@
 mod answers;
 pub mod buyers;
 mod chunk;
+mod crowds;
+pub mod deeds;
 mod load;
 mod marks;
 mod matching;
