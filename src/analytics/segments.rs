@@ -2,6 +2,7 @@
 
 use super::sources::lifetimes_answer;
 use crate::domain::error::{Error, Result};
+use crate::domain::rule::SegmentSet;
 use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
@@ -10,9 +11,10 @@ use crate::domain::segment::{
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
-use crate::store::columns::buyers::{Buyers, products_of_users};
+use crate::store::columns::buyers::{Buyers, products_of_sets, products_of_users};
 use crate::store::columns::segments as columns;
 use crate::store::lifetimes;
+use crate::store::segment_metrics::bought;
 use crate::store::segments::{UserFacts, UserProduct, product_stats, user_products, user_stats};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -273,6 +275,28 @@ pub async fn user_segment_products(
     }
     let bought = user_products(tx, scope, facts).await?;
     Ok(rank_bought(&bought, &segments.buyers(of), by, first))
+}
+
+/// The first products of sets in a stretch of time, each ranked within it: of users what they bought, of products these. Declined
+/// actions are left out. From columns in memory, where they can tell who the members are; one statement for up to 100 others.
+///
+/// # Errors
+/// When one of the sets is too large for a statement, or the database fails.
+pub async fn set_products(
+    tx: &ReadTx,
+    scope: ReadScope,
+    (sets, span): (&[Arc<SegmentSet>], Span),
+    (by, first): (RankBy, usize),
+) -> Result<Vec<Vec<SalesRow>>> {
+    let told = products_of_sets(tx, scope, (sets, span), (by, first)).await?;
+    let left = sets.iter().zip(&told);
+    let left = left.filter_map(|(set, told)| told.is_none().then(|| (Arc::clone(set), span)));
+    let bought = bought(tx, &left.collect::<Vec<_>>()).await?;
+    let mut read = bought.into_iter().map(|sums| rank(sums, by, first));
+    let told = told.into_iter();
+    Ok(told
+        .map(|told| told.unwrap_or_else(|| read.next().unwrap_or_default()))
+        .collect())
 }
 
 fn rank_bought(

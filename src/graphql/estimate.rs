@@ -119,13 +119,17 @@ impl Days {
 
 /// Arguments with which a question stays one that columns in memory answer, whatever they say.
 const PLAIN: &[&str] = &[
+    "after",
     "asOf",
+    "before",
+    "bucket",
     "by",
     "currency",
     "days",
     "first",
     "from",
     "ids",
+    "last",
     "range",
     "rule",
     "rules",
@@ -453,7 +457,65 @@ async fn read_saved(tx: &ReadTx, saved: &Saved, scope: ReadScope) -> Result<Defi
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::{DocumentLimits, Documents, MILLI};
+    use super::super::schema::sdl;
     use super::*;
+
+    /// Points that a question may cost of a publisher with so many actions, of which a range has so many; where columns
+    /// hold them, or not.
+    fn points(query: &str, (all, in_range): (u64, u64), is_held: bool) -> u64 {
+        let documents = Documents::new(&sdl(), DocumentLimits::default()).unwrap();
+        let none = serde_json::Map::new();
+        let prepared = documents.prepare(query, None, &none).unwrap();
+        let scans = prepared.plan.scans();
+        let plain = are_plain(&scans, at(20_000));
+        prepared.plan.requested(&|scan: &Scan| {
+            let is_ranged = scan.arguments.contains_key("range");
+            let actions = if is_ranged { in_range } else { all };
+            scan.price(actions, is_held && plain[scan.number])
+        }) / MILLI
+    }
+
+    /// The example of docs/SEGMENTS.md, of a publisher with two million actions in two years.
+    #[test]
+    fn a_trend_with_metrics_over_a_year_is_no_question_too_dear() {
+        let text = include_str!("../../docs/SEGMENTS.md");
+        let examples = text.split("```graphql\n").skip(1);
+        let mut examples = examples.filter_map(|part| part.split_once("```"));
+        let (example, _) = examples
+            .find(|(example, _)| example.contains("trend(range:"))
+            .unwrap();
+        let actions = (2_740 * 730, 2_740 * 366);
+        let limit = DocumentLimits::default().cost;
+        let (held, read) = (
+            points(example, actions, true),
+            points(example, actions, false),
+        );
+        assert!(held < limit, "{held}");
+        assert!(read > limit, "what the database reads is dear: {read}");
+    }
+
+    #[test]
+    fn later_pages_are_those_of_columns_but_of_top_products() {
+        const RANGE: &str = "range: {last: {count: 90, unit: DAY}}";
+        let actions = (1_000_000, 100_000);
+        for (field, later, are_told) in [
+            ("userSegments", "after: \"x\"", true),
+            ("productSegments", "last: 3", true),
+            ("report", "bucket: DAY, first: 9, after: \"x\"", true),
+            ("topSellingProducts", "first: 3", true),
+            ("topSellingProducts", "first: 3, after: \"x\"", false),
+            ("topSellingProducts", "first: 3, before: \"x\"", false),
+            ("topSellingProducts", "last: 3", false),
+        ] {
+            let query = format!("{{ {field}({RANGE}, {later}) {{ pageInfo {{ hasNextPage }} }} }}");
+            let (held, read) = (
+                points(&query, actions, true),
+                points(&query, actions, false),
+            );
+            assert_eq!(held < read, are_told, "{query}: {held}, {read}");
+        }
+    }
 
     fn at(day: i64) -> Instant {
         Instant::from_micros(day * DAY_US).unwrap()

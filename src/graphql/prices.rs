@@ -44,7 +44,9 @@ const FIELDS: &[(&str, &str)] = &[
     ("Query.userSegments", "500"),
     ("Query.users", "1000"),
     ("Segment.members", "300"),
+    ("Segment.metrics", "300"),
     ("Segment.size", "300"),
+    ("Segment.topProducts", "300"),
     ("Segment.trend", "300"),
     ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
@@ -82,7 +84,9 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("ReportValues.conversionLag", ("150", None)),
     ("ReportValues.validationLag", ("150", None)),
     ("Segment.members", ("150", None)),
+    ("Segment.metrics", ("160", None)),
     ("Segment.size", ("150", None)),
+    ("Segment.topProducts", ("380", None)),
     ("Segment.trend", ("1500", None)),
     ("SegmentSizeAt.metrics", ("1600", None)),
     ("User.rfm", ("760", None)),
@@ -121,6 +125,8 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("ProductSegmentRule.rank", ("50", "100")),
     ("ProductSegmentRule.segment", ("100", "150")),
     ("Query.report(segments:)", ("100", "150")),
+    ("Segment.metrics(range:)", ("0", "150")),
+    ("Segment.topProducts(range:)", ("0", "150")),
     ("Segment.trend(range:)", ("0", "150")),
     ("Query.segmentOverlap(ids:)", ("100", "150")),
     ("Query.topSellingCategories(dateAxis:)", ("100", "240")),
@@ -155,9 +161,14 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Query.userSegmentMovement", ("2000", "8")),
     ("Query.userSegments", ("1000", "8")),
     ("Segment.members", ("0", "5")),
+    ("Segment.metrics", ("0", "3")),
+    ("Segment.metrics(range:)", ("0", "5")),
     ("Segment.size", ("0", "5")),
+    ("Segment.topProducts", ("0", "12")),
+    ("Segment.topProducts(range:)", ("0", "5")),
     ("Segment.trend", ("0", "50")),
     ("Segment.trend(range:)", ("0", "5")),
+    ("SegmentSizeAt.metrics", ("0", "12")),
     ("User.rfm", ("1000", "15")),
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
@@ -175,16 +186,28 @@ const SAVED: &[&str] = &[
     "ProductSegmentRule.segment",
     "Query.segmentOverlap(ids:)",
     "Segment.members",
+    "Segment.metrics",
+    "Segment.metrics(range:)",
     "Segment.size",
+    "Segment.topProducts",
+    "Segment.topProducts(range:)",
     "Segment.trend",
     "Segment.trend(range:)",
+    "SegmentSizeAt.metrics",
     "UserFilter.segment",
     "UserSegmentRule.segment",
 ];
 
-/// Inputs for which all actions are looked through, whatever stands in them: a segment over time is evaluated over the periods of
-/// its own rule.
-const WHOLE: &[&str] = &["Segment.trend(range:)"];
+/// Of what columns in memory answer the first page alone: from the start, without a cursor.
+const FIRST_PAGE: &[&str] = &["Query.topSellingProducts"];
+
+/// Inputs for which all actions are looked through, whatever stands in them: a segment is evaluated over the periods of its own
+/// rule, whenever its members did something.
+const WHOLE: &[&str] = &[
+    "Segment.metrics(range:)",
+    "Segment.topProducts(range:)",
+    "Segment.trend(range:)",
+];
 
 /// Entries that plain lists are taken to have, by the field or by what they list.
 const SIZES: &[(&str, u32)] = &[
@@ -228,6 +251,8 @@ directive @scanCost(
   whole: Boolean
   "Whether saved segments are looked up: whether columns answer is a matter of their rules."
   saved: Boolean
+  "Whether columns answer the first page alone: with `after`, `last` or `before` a thousand actions cost `weight`."
+  firstPage: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
   usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -370,7 +395,11 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
             text.push_str(&format!(", {name}: \"{value}\""));
         }
     }
-    for (name, list) in [("whole", WHOLE), ("saved", SAVED)] {
+    for (name, list) in [
+        ("whole", WHOLE),
+        ("saved", SAVED),
+        ("firstPage", FIRST_PAGE),
+    ] {
         if list.contains(&coordinate) {
             text.push_str(&format!(", {name}: true"));
         }

@@ -1,17 +1,22 @@
 //! What the members of segments did in stretches of time.
 
+use super::columns::deeds;
 use super::error::statement_too_large;
 use super::listing::column;
 use super::members::MAX_LISTED;
-use super::sales::currency_of;
-use super::sql::segment::write_done;
+use super::sales::add_row;
+use super::sql::segment::{write_bought, write_done};
 use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::SegmentSet;
-use crate::domain::sales::{CurrencySums, Sums};
+use crate::domain::sales::Sums;
+use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
+use sea_orm::QueryResult;
+use std::collections::HashMap;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// How many sets one statement sums up: each is two queries deep, and SQLite takes 500 queries in one.
 const AT_ONCE: usize = 100;
@@ -25,24 +30,77 @@ pub struct Done {
     pub sums: Sums,
 }
 
-/// What the members of each set did in its stretch of time: one statement for up to 100 sets, as long as the values in
-/// them, and the members of built-in segments that they name, are few enough for one.
+/// What the members of each set did in its stretch of time: from columns in memory, where they can tell who the members are.
+/// The others take one statement for up to 100 sets, as long as the values in them, and the members of built-in segments that
+/// they name, are few enough for one.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
-pub async fn done(tx: &ReadTx, asked: &[(Arc<SegmentSet>, Span)]) -> Result<Vec<Done>> {
-    let mut all = Vec::with_capacity(asked.len());
-    let (mut sql, mut waiting) = (tx.sql(), 0);
+pub async fn done(
+    tx: &ReadTx,
+    scope: ReadScope,
+    asked: &[(Arc<SegmentSet>, Span)],
+) -> Result<Vec<Done>> {
+    let told = deeds::done(tx, scope, asked).await?;
+    let left = asked.iter().zip(&told);
+    let left = left.filter_map(|(asked, told)| told.is_none().then(|| asked.clone()));
+    let mut read = by_sql(tx, &left.collect::<Vec<_>>()).await?.into_iter();
+    let told = told.into_iter();
+    Ok(told
+        .map(|told| told.unwrap_or_else(|| read.next().unwrap_or_default()))
+        .collect())
+}
+
+async fn by_sql(tx: &ReadTx, asked: &[(Arc<SegmentSet>, Span)]) -> Result<Vec<Done>> {
+    let mut all = vec![Done::default(); asked.len()];
+    for (place, row) in rows_of_each(tx, asked, write_done).await? {
+        let Some(done) = all.get_mut(place) else {
+            continue;
+        };
+        done.users += column::<i64>(&row, "users")?;
+        add_row(&mut done.sums, &row)?;
+    }
+    Ok(all)
+}
+
+/// What was bought of each product, for each set: by the members of one of users, of those of one of products; declined actions
+/// left out. One statement for up to 100 sets, likewise.
+///
+/// # Errors
+/// When one of the sets is too large for a statement, or the database fails.
+pub async fn bought(
+    tx: &ReadTx,
+    asked: &[(Arc<SegmentSet>, Span)],
+) -> Result<Vec<HashMap<Uuid, Sums>>> {
+    let mut all = vec![HashMap::new(); asked.len()];
+    for (place, row) in rows_of_each(tx, asked, write_bought).await? {
+        if let Some(products) = all.get_mut(place) {
+            let sums: &mut Sums = products.entry(column(&row, "product_id")?).or_default();
+            add_row(sums, &row)?;
+        }
+    }
+    Ok(all)
+}
+
+/// The rows of a query of each set, with its place among all, in as few statements as they have room in.
+async fn rows_of_each(
+    tx: &ReadTx,
+    asked: &[(Arc<SegmentSet>, Span)],
+    write: fn(&SegmentSet, Span, &mut Sql),
+) -> Result<Vec<(usize, QueryResult)>> {
+    let mut all = Vec::new();
+    let (mut sql, mut first, mut waiting) = (tx.sql(), 0, 0);
     for (set, span) in asked {
         let mut own = sql.fresh();
-        write_done(set, *span, &mut own);
+        write(set, *span, &mut own);
         if own.bound() > MAX_BOUND {
             return Err(statement_too_large(own.bound()));
         }
         let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
         if waiting == AT_ONCE || waiting > 0 && is_full {
             let full = std::mem::replace(&mut sql, own.fresh());
-            all.extend(summed(tx, full, waiting).await?);
+            all.extend(placed(tx, full, first).await?);
+            first += waiting;
             waiting = 0;
         }
         sql.push(if waiting == 0 { "" } else { " UNION ALL " })
@@ -52,27 +110,17 @@ pub async fn done(tx: &ReadTx, asked: &[(Arc<SegmentSet>, Span)]) -> Result<Vec<
         waiting += 1;
     }
     if waiting > 0 {
-        all.extend(summed(tx, sql, waiting).await?);
+        all.extend(placed(tx, sql, first).await?);
     }
     Ok(all)
 }
 
-/// What a statement of [`done`] sums up, by the places of its sets.
-async fn summed(tx: &ReadTx, sql: Sql, sets: usize) -> Result<Vec<Done>> {
-    let mut all = vec![Done::default(); sets];
-    for row in tx.rows(sql).await? {
+/// The rows of a statement of [`rows_of_each`], whose first set has a place among all.
+async fn placed(tx: &ReadTx, sql: Sql, first: usize) -> Result<Vec<(usize, QueryResult)>> {
+    let rows = tx.rows(sql).await?.into_iter();
+    let placed = rows.map(|row| {
         let place = usize::try_from(column::<i32>(&row, "place")?).unwrap_or(usize::MAX);
-        let Some(done) = all.get_mut(place) else {
-            continue;
-        };
-        done.users += column::<i64>(&row, "users")?;
-        done.sums.actions += column::<i64>(&row, "actions")?;
-        done.sums.units += column::<i64>(&row, "units")?;
-        done.sums.add_money(CurrencySums {
-            currency: currency_of(&row)?,
-            order_amount_e4: column(&row, "amount")?,
-            reward_e4: column(&row, "reward")?,
-        });
-    }
-    Ok(all)
+        Ok((first.saturating_add(place), row))
+    });
+    placed.collect()
 }

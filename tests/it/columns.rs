@@ -558,6 +558,40 @@ fn a_saved_segment_costs_what_its_rule_takes() {
     });
 }
 
+/// What members did, and what they bought, costs less where columns hold it: known beforehand, and in the end.
+#[test]
+fn what_members_did_costs_what_columns_take() {
+    block_on(async {
+        let world = World::rich(seed() + 40, SHAPE).await;
+        let of_tables = Api::of(&world, 0);
+        let made = "mutation { createSegment(name: \"told\", rule: {users: {metric: {metric: ACTIONS, atLeast: 2}}}) { \
+                    segment { id } } }";
+        let made = of_tables.data(made, &json!({})).await;
+        let id = &made["createSegment"]["segment"]["id"];
+        let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+        let asked = [
+            format!("trend({range}, bucket: MONTH) {{ size }}"),
+            format!("trend({range}, bucket: MONTH) {{ size metrics {{ actions }} }}"),
+            format!("metrics({range}) {{ actions reward {{ amount }} }}"),
+            format!("topProducts({range}, first: 2, by: ACTIONS) {{ nodes {{ units }} }}"),
+        ];
+        let asked = asked.map(|field| format!("{{ segment(id: {id}) {{ {field} }} }}"));
+        let mut before = Vec::new();
+        for query in &asked {
+            before.push(costs(&of_tables, query).await);
+        }
+        let world = world.in_columns().await;
+        let api = Api::of(&world, 0);
+        for (query, left) in asked.iter().zip(before) {
+            let held = costs(&api, query).await;
+            assert!(
+                held.0 < left.0 && held.1 < left.1,
+                "{held:?}, {left:?}: {query}"
+            );
+        }
+    });
+}
+
 #[test]
 fn a_server_shows_what_columns_take() {
     block_on(async {

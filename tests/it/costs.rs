@@ -240,6 +240,14 @@ const DEAR: &[(&str, u64)] = &[
         3_100 + 150,
     ),
     (
+        "{ segments(first: 5) { nodes { metrics(RANGE) { actions } } } }",
+        160 + 150,
+    ),
+    (
+        "{ segment(id: \"x\") { topProducts(RANGE, first: 3) { nodes { units } } } }",
+        380 + 150,
+    ),
+    (
         "{ segmentOverlap(ids: [\"a\", \"b\", \"c\"]) { union } }",
         450,
     ),

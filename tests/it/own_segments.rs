@@ -3,6 +3,7 @@
 mod api;
 mod built_in;
 mod changes;
+mod deeds;
 mod everywhere;
 mod filters;
 mod from_columns;

@@ -554,20 +554,23 @@ fn names_period(arguments: &Arguments) -> bool {
     })
 }
 
+/// Arguments that ask for another page than the first.
+const LATER_PAGES: &[&str] = &["after", "last", "before"];
+
 /// What a field has to look through with these arguments.
 fn scan(info: &FieldInfo, range: &Looked) -> Option<Scan> {
     let (cost, if_given) = info.scan.as_ref()?;
-    let given = |name: &String| {
-        range
-            .arguments
-            .get(name.as_str())
-            .is_some_and(|value| *value != ConstValue::Null)
+    let given = |name: &str| {
+        let value = range.arguments.get(name);
+        value.is_some_and(|value| *value != ConstValue::Null)
     };
-    if_given.as_ref().is_none_or(given).then_some(Scan {
+    let is_later = cost.is_of_first_page && LATER_PAGES.iter().any(|name| given(name));
+    let is_asked = if_given.as_ref().is_none_or(|name| given(name));
+    is_asked.then_some(Scan {
         fixed: 0,
         once: cost.once,
         weight: cost.weight,
-        held: cost.held,
+        held: cost.held.filter(|_| !is_later),
         arguments: Arc::clone(&range.arguments),
         usual: range.usual,
         is_of_saved: cost.is_of_saved,

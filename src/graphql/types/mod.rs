@@ -36,6 +36,7 @@ pub mod report_words;
 pub mod rfm;
 pub mod sales;
 pub mod segment;
+pub mod segment_deeds;
 pub mod segment_member;
 pub mod segment_overlap;
 pub mod segment_parameters;

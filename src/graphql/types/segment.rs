@@ -16,9 +16,12 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::Member;
+use super::ranking::TopProducts;
 use super::report_words::TimeBucket;
+use super::segment_deeds::{self, SegmentMetrics, TopArgs};
 use super::segment_member::SegmentMemberConnection;
 use super::segment_trend::{SegmentPoint, stretches, trend_of};
+use super::words::RankMetric;
 use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error};
 use crate::domain::rule;
@@ -29,7 +32,7 @@ use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
 use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
 use crate::graphql::loaders::Entity as _;
-use crate::graphql::scalar::{DateTime, TimeZone, count};
+use crate::graphql::scalar::{CurrencyCode, DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, by_key};
 use crate::store::{definitions, members};
 
@@ -305,6 +308,61 @@ impl Segment {
             };
             trend_of(self, request, &all, (spans, want)).await
         };
+        Some(found.await)
+    }
+
+    /// What those who are members now did in a range; of a frozen segment those who were members when it was frozen. `trend`
+    /// says what the members of each time did.
+    async fn metrics(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
+            WeekStart,
+        >,
+    ) -> Option<Result<SegmentMetrics>> {
+        let how = RangeArgs {
+            axis: None,
+            zone: time_zone,
+            week_start,
+        };
+        let found = async { segment_deeds::metrics(self, request(ctx)?, (range, how)).await };
+        Some(found.await)
+    }
+
+    /// Of a segment of users the products that its members bought most in a range; of one of products those of them that were
+    /// bought most. Members as of now, as in `metrics`; declined actions do not count.
+    async fn top_products(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
+        #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")]
+        by: RankMetric,
+        #[graphql(
+            desc = "The currency of a ranking by ORDER_AMOUNT or REWARD: needed for these, refused with the others."
+        )]
+        currency: Option<CurrencyCode>,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
+            WeekStart,
+        >,
+    ) -> Option<Result<TopProducts>> {
+        let how = RangeArgs {
+            axis: None,
+            zone: time_zone,
+            week_start,
+        };
+        let args = TopArgs {
+            first,
+            by,
+            currency,
+        };
+        let found =
+            async { segment_deeds::top_products(self, request(ctx)?, (range, how), args).await };
         Some(found.await)
     }
 }

@@ -21,7 +21,7 @@ use crate::store::members;
 /// How long evaluating a segment takes, as far as one can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum SegmentCostClass {
-    /// Some milliseconds.
+    /// Up to some dozens of milliseconds.
     Low,
     /// Some tenths of a second.
     Medium,
@@ -29,24 +29,45 @@ pub enum SegmentCostClass {
     High,
 }
 
+/// How long the database takes for an action that it reads, ns.
+const BY_DATABASE: i64 = 1_000;
+/// Likewise columns in memory: 35 ms for two million.
+const BY_COLUMNS: i64 = 20;
+const MILLISECOND: i64 = 1_000_000;
+
+impl SegmentCostClass {
+    /// The class of reading so many actions, by who reads them.
+    fn of(actions: i64, is_by_columns: bool) -> Self {
+        let each = if is_by_columns {
+            BY_COLUMNS
+        } else {
+            BY_DATABASE
+        };
+        let nanoseconds = actions.saturating_mul(each);
+        if nanoseconds < 50 * MILLISECOND {
+            Self::Low
+        } else if nanoseconds < 1_000 * MILLISECOND {
+            Self::Medium
+        } else {
+            Self::High
+        }
+    }
+}
+
 /// What evaluating a segment costs, estimated.
 #[derive(Clone, Copy, Debug, SimpleObject)]
 pub struct SegmentCost {
     /// How many actions are read, those that are read for several conditions counted each time.
     actions_read: BigInt,
-    /// How long that takes.
+    /// How long that takes: less where the actions are held in memory.
     class: SegmentCostClass,
 }
 
 impl SegmentCost {
-    fn of(actions: i64) -> Self {
+    fn of(actions: i64, is_by_columns: bool) -> Self {
         Self {
             actions_read: BigInt(actions),
-            class: match actions {
-                ..50_000 => SegmentCostClass::Low,
-                50_000..1_000_000 => SegmentCostClass::Medium,
-                _ => SegmentCostClass::High,
-            },
+            class: SegmentCostClass::of(actions, is_by_columns),
         }
     }
 }
@@ -134,6 +155,8 @@ impl SegmentPreview {
         } = read;
         let set: Arc<SegmentSet> = request.set_of(&all, &rule, moment).await?;
         let actions = members::actions_in(&request.tx, request.scope, &set.reads()).await?;
+        // What columns told has its size.
+        let is_by_columns = set.size.is_some();
         let sizes = members::sizes(&request.tx, &[Arc::clone(&set)]).await?;
         let mut sample = Vec::new();
         if sample_size > 0 {
@@ -151,7 +174,7 @@ impl SegmentPreview {
                 crate::domain::rule::SetOf::Rule { rule, .. } => rule.sentence(),
                 crate::domain::rule::SetOf::Frozen => rule.sentence(),
             }),
-            cost: Some(SegmentCost::of(actions.iter().sum())),
+            cost: Some(SegmentCost::of(actions.iter().sum(), is_by_columns)),
             problems: Vec::new(),
             warnings,
         })
@@ -192,5 +215,31 @@ fn of_its_subject(
             Err(vec![of_another_subject(segment)])
         }
         _ => Ok(read),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_how_long_reading_takes() {
+        use SegmentCostClass::{High, Low, Medium};
+        for (actions, by_database, by_columns) in [
+            (0, Low, Low),
+            (49_999, Low, Low),
+            (50_000, Medium, Low),
+            (999_999, Medium, Low),
+            (1_000_000, High, Low),
+            (2_499_999, High, Low),
+            (2_500_000, High, Medium),
+            (49_999_999, High, Medium),
+            (50_000_000, High, High),
+            (i64::MAX, High, High),
+        ] {
+            let both =
+                [false, true].map(|is_by_columns| SegmentCostClass::of(actions, is_by_columns));
+            assert_eq!(both, [by_database, by_columns], "{actions}");
+        }
     }
 }

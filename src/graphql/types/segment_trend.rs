@@ -1,28 +1,26 @@
 //! A segment over time: how many members it had, and what they did.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::report_words::TimeBucket;
-use super::sales::{Money, amounts};
 use super::segment::{Segment, Sizes, defined, of, sizes_of_each};
+use super::segment_deeds::{Metrics, SegmentMetrics, metrics_of_each};
 use crate::analytics::members::Want;
-use crate::domain::error::{Code, Error, PassedLimit};
+use crate::domain::error::{Error, PassedLimit};
 use crate::domain::report::buckets::divide;
 use crate::domain::rule;
-use crate::domain::rule::{Definitions, Moment, SegmentSet};
+use crate::domain::rule::{Definitions, Moment};
 use crate::domain::time;
 use crate::domain::time::Span;
-use crate::graphql::context::{RequestContext, of_segment, request};
+use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::loaders::Entity as _;
 use crate::graphql::scalar::{DateTime, count};
 use crate::graphql::siblings::Group;
-use crate::store::segment_metrics::{Done, done};
 
 /// How many points a trend may have: each is the segment, evaluated as of then.
 pub const MAX_POINTS: usize = 60;
@@ -144,86 +142,16 @@ impl SegmentPoint {
                 let (all, spans) = (Arc::clone(&all), Arc::clone(&self.spans));
                 async move {
                     let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-                    metrics_of_each(request, &all, &ids, &spans).await
+                    let moments = moments(request, &spans);
+                    metrics_of_each(request, &all, &ids, (&moments, &spans)).await
                 }
             };
             let known: Arc<Metrics> = self
                 .segment
                 .batch("trendMetrics", &self.spans, load)
                 .await?;
-            let own = known.get(&self.segment.key()).cloned();
-            let own = own.unwrap_or_else(|| Ok(Vec::new()))?;
-            SegmentMetrics::of(own.get(self.place).unwrap_or(&Done::default()))
+            SegmentMetrics::of_place(&known, self.segment.key(), self.place)
         };
         Some(found.await)
-    }
-}
-
-/// What the members of segments did in stretches of time, or what is wrong with a segment.
-type Metrics = HashMap<Uuid, Result<Vec<Done>>>;
-
-/// What the members of segments did in stretches of time: together for all segments, and for each by itself where they do
-/// not fit into one statement. What is wrong with one of them is told of it alone.
-///
-/// # Errors
-/// When the store fails.
-async fn metrics_of_each(
-    request: &RequestContext,
-    all: &Definitions,
-    ids: &[Uuid],
-    spans: &[Span],
-) -> Result<Metrics> {
-    let moments = moments(request, spans);
-    let each = request
-        .sets_of_each(all, ids, &moments, Want::Members)
-        .await;
-    let with_spans = |sets: &[Arc<SegmentSet>]| -> Vec<(Arc<SegmentSet>, Span)> {
-        sets.iter().cloned().zip(spans.iter().copied()).collect()
-    };
-    let fit = each.iter().flatten();
-    let fit: Vec<(Arc<SegmentSet>, Span)> = fit.flat_map(|sets| with_spans(sets)).collect();
-    let mut together = match done(&request.tx, &fit).await {
-        Ok(known) => Some(known.into_iter()),
-        Err(error) if error.code() == Code::LimitExceeded => None,
-        Err(error) => return Err(error.into()),
-    };
-    let mut found = Metrics::with_capacity(ids.len());
-    for (id, sets) in ids.iter().zip(each) {
-        let metrics = match (sets, &mut together) {
-            (Err(failure), _) => Err(failure),
-            (Ok(sets), Some(known)) => Ok(known.by_ref().take(sets.len()).collect()),
-            (Ok(sets), None) => done(&request.tx, &with_spans(&sets))
-                .await
-                .map_err(|error| of_segment(all.segment(*id), error.into())),
-        };
-        found.insert(*id, metrics);
-    }
-    Ok(found)
-}
-
-/// What the members of a segment did in a stretch of time; declined actions do not count.
-#[derive(Clone, Debug, SimpleObject)]
-pub struct SegmentMetrics {
-    /// Number of their actions; of products, of the actions that have one of them in the cart.
-    actions: i32,
-    /// Number of distinct users of these actions: of a segment of users the members who did something.
-    users: i32,
-    /// Units of these actions; of products, of their cart items.
-    units: i32,
-    /// Order amounts of these actions, one per currency in the order of the codes; of products, of their cart items.
-    order_amount: Vec<Money>,
-    /// Rewards of these actions, one per currency in the order of the codes; of products, of their cart items.
-    reward: Vec<Money>,
-}
-
-impl SegmentMetrics {
-    fn of(done: &Done) -> Result<Self> {
-        Ok(Self {
-            actions: count(done.sums.actions)?,
-            users: count(done.users)?,
-            units: count(done.sums.units)?,
-            order_amount: amounts(done.sums.order_amounts()),
-            reward: amounts(done.sums.rewards()),
-        })
     }
 }

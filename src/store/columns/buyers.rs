@@ -1,19 +1,25 @@
-//! What the users of several lists bought most, each list ranked by itself, from columns.
+//! What the users of several lists bought most, and which products of several lists were bought most, each list ranked by
+//! itself, from columns.
 //!
 //! What a list's products are ranked by is summed list by list, in the room of one number for each product, which stays
 //! in the processor's caches; all other sums are taken afterwards, of the few products that come first.
 
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
+use super::crowds::{Crowd, crowds, named};
+use super::marks::Marks;
 use super::matching::Matching;
 use super::names::{Directory, Names};
 use super::sales::{Tally, place_of, rows};
 use crate::domain::columns::can_count;
 use crate::domain::error::{Error, Result};
+use crate::domain::filter::Filter;
+use crate::domain::rule::{SegmentSet, Subject};
 use crate::domain::sales::{FactQuery, RankBy, SalesRow};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use std::cmp::Reverse;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many numbers of products are noted before those of the same product are added up: 32 MiB.
@@ -50,31 +56,79 @@ pub async fn products_of_users(
         return Ok(None);
     };
     let (buyers, range) = (buyers(), facts.range.span);
-    let ranked = tokio::task::spawn_blocking(move || bought(&matching, range, &buyers, by, first));
+    let ranked = tokio::task::spawn_blocking(move || {
+        let names = matching.snapshot.names();
+        let carts = Carts {
+            matching: &matching,
+            range: (range.from.micros(), range.to.micros()),
+            on: OnLists::of_buyers(&buyers, &names.users),
+            lists: buyers.lists.len(),
+            subject: Subject::Users,
+        };
+        carts.first(&names, (by, first))
+    });
     ranked.await.map_err(Error::internal).map(Some)
 }
 
-fn bought(
+/// The first products of each set in a stretch of time, declined actions left out, ranked within it: of users what they bought,
+/// of products these. Nothing of those that are left to SQL. As many statements as it takes to tell who is in them, none of
+/// those whose members were looked up.
+///
+/// # Errors
+/// When the database fails.
+pub async fn products_of_sets(
+    tx: &ReadTx,
+    scope: ReadScope,
+    (sets, span): (&[Arc<SegmentSet>], Span),
+    (by, first): (RankBy, usize),
+) -> Result<Vec<Option<Vec<SalesRow>>>> {
+    let Some(matching) = Matching::of(tx, scope, &Filter::default(), true).await? else {
+        return Ok(vec![None; sets.len()]);
+    };
+    let asked: Vec<(Arc<SegmentSet>, Span)> = sets.iter().cloned().map(|set| (set, span)).collect();
+    let crowds = crowds(tx, scope, &matching.snapshot, &asked).await?;
+    let subjects: Vec<Subject> = sets.iter().map(|set| set.subject).collect();
+    let ranked = tokio::task::spawn_blocking(move || {
+        let mut all = vec![None; crowds.len()];
+        for subject in [Subject::Users, Subject::Products] {
+            let own = crowds.iter().zip(&subjects).enumerate();
+            let own: Vec<(usize, &Crowd)> = own
+                .filter(|(_, (_, of))| **of == subject)
+                .filter_map(|(place, (crowd, _))| Some((place, crowd.as_ref()?)))
+                .collect();
+            for (place, rows) in first_of_crowds(&matching, span, (subject, &own), (by, first)) {
+                if let Some(list) = all.get_mut(place) {
+                    *list = Some(rows);
+                }
+            }
+        }
+        all
+    });
+    ranked.await.map_err(Error::internal)
+}
+
+/// The first products of crowds of one subject, with the places of these.
+fn first_of_crowds(
     matching: &Matching,
-    range: Span,
-    buyers: &Buyers,
-    by: RankBy,
-    first: usize,
-) -> Vec<Vec<SalesRow>> {
+    span: Span,
+    (subject, crowds): (Subject, &[(usize, &Crowd)]),
+    asked: (RankBy, usize),
+) -> Vec<(usize, Vec<SalesRow>)> {
+    if crowds.is_empty() {
+        return Vec::new();
+    }
     let names = matching.snapshot.names();
+    let of = named(subject, names);
+    let members: Vec<Arc<Marks>> = crowds.iter().map(|(_, crowd)| crowd.marks(of)).collect();
     let carts = Carts {
         matching,
-        range: (range.from.micros(), range.to.micros()),
-        on: OnLists::of(buyers, &names.users),
-        lists: buyers.lists.len(),
+        range: (span.from.micros(), span.to.micros()),
+        on: OnLists::of_marks(&members, of.room()),
+        lists: members.len(),
+        subject,
     };
-    let mut adding = Adding::new(names.products.room());
-    let mut firsts: Vec<Vec<Ranked>> = Vec::with_capacity(carts.lists);
-    for mut noted in carts.noted(by, names, &mut adding) {
-        adding.up(&mut noted);
-        firsts.push(first_of(&noted, first, &names.products));
-    }
-    carts.sums(&firsts, names)
+    let places = crowds.iter().map(|(place, _)| *place);
+    places.zip(carts.first(names, asked)).collect()
 }
 
 /// A product that comes early in a list: what it is ranked by, its id, and its number.
@@ -102,27 +156,41 @@ fn first_of(noted: &[(usize, i64)], first: usize, products: &Names<Uuid>) -> Vec
     ranked
 }
 
-/// The lists that each user is on, by the user's number; 0 is nobody.
+/// The lists that each user or product is on, by the number; 0 is nobody.
 struct OnLists {
-    /// Where each user's lists end among all.
+    /// Where the lists of each end among all.
     ends: Vec<usize>,
     lists: Vec<usize>,
 }
 
 impl OnLists {
-    fn of(buyers: &Buyers, users: &Names<Uuid>) -> Self {
+    fn of_buyers(buyers: &Buyers, users: &Names<Uuid>) -> Self {
         let numbers: Vec<Option<usize>> =
             buyers.users.iter().map(|user| users.find(user)).collect();
-        let each = || {
+        Self::of(users.room(), || {
             let lists = buyers.lists.iter().enumerate();
             lists.flat_map(|(list, (is_nobody, members))| {
                 let numbers = members.iter().filter_map(|place| *numbers.get(*place)?);
                 let numbers = numbers.chain(is_nobody.then_some(0));
                 numbers.map(move |number| (number, list))
             })
-        };
+        })
+    }
+
+    fn of_marks(members: &[Arc<Marks>], room: usize) -> Self {
+        Self::of(room, || {
+            let lists = members.iter().enumerate();
+            lists.flat_map(|(list, members)| {
+                let numbers = members.numbers().filter(|number| *number > 0);
+                numbers.map(move |number| (number, list))
+            })
+        })
+    }
+
+    /// Of numbers below a room, each with a list that it is on.
+    fn of<I: Iterator<Item = (usize, usize)>>(room: usize, each: impl Fn() -> I) -> Self {
         // Counted first, so that all lie in one row: first where each begins, which its lists then move on to the end.
-        let mut ends = vec![0usize; users.room()];
+        let mut ends = vec![0usize; room];
         for (number, _) in each() {
             if let Some(count) = ends.get_mut(number) {
                 *count += 1;
@@ -144,7 +212,7 @@ impl OnLists {
         Self { ends, lists }
     }
 
-    fn of_user(&self, number: usize) -> &[usize] {
+    fn of_number(&self, number: usize) -> &[usize] {
         let end = self.ends.get(number).copied().unwrap_or_default();
         let before = number.checked_sub(1).and_then(|one| self.ends.get(one));
         let start = before.copied().unwrap_or_default();
@@ -187,28 +255,53 @@ impl Adding {
     }
 }
 
-/// The carts of the users of all lists.
+/// The carts of the users, or with the products, of all lists.
 struct Carts<'a> {
     matching: &'a Matching,
     /// From, and up to but without, µs.
     range: (i64, i64),
     on: OnLists,
     lists: usize,
+    /// What the lists are of.
+    subject: Subject,
 }
 
 impl Carts<'_> {
-    /// Shows the items of products in all carts: with the lists of their users, and the number of the cart from 1.
+    /// The first products of each list.
+    fn first(&self, names: &Directory, (by, first): (RankBy, usize)) -> Vec<Vec<SalesRow>> {
+        let mut adding = Adding::new(names.products.room());
+        let mut firsts: Vec<Vec<Ranked>> = Vec::with_capacity(self.lists);
+        for mut noted in self.noted(by, names, &mut adding) {
+            adding.up(&mut noted);
+            firsts.push(first_of(&noted, first, &names.products));
+        }
+        self.sums(&firsts, names)
+    }
+
+    /// Shows the items of products in all carts: with the lists that their users, or they themselves, are on, and the number of
+    /// the cart from 1.
     fn each(&self, mut see: impl FnMut(&Chunk, (usize, usize), &[usize], u64)) {
         let mut cart = 0;
         let (from, to) = self.range;
+        let of_users = self.subject == Subject::Users;
         self.matching.each_counted(from, to, |chunk, place| {
-            let on = self.on.of_user(chunk.user(place));
-            if on.is_empty() {
+            let of_user = if of_users {
+                self.on.of_number(chunk.user(place))
+            } else {
+                &[]
+            };
+            if of_users && of_user.is_empty() {
                 return;
             }
             cart += 1;
             for item in chunk.items(place) {
-                if chunk.product(item) > 0 {
+                let product = chunk.product(item);
+                let on = if of_users {
+                    of_user
+                } else {
+                    self.on.of_number(product)
+                };
+                if product > 0 && !on.is_empty() {
                     see(chunk, (place, item), on, cart);
                 }
             }

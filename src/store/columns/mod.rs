@@ -15,6 +15,8 @@ mod answers;
 pub mod buyers;
 mod chunk;
 pub mod cohorts;
+mod crowds;
+pub mod deeds;
 mod load;
 mod marks;
 mod matching;

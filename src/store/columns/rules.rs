@@ -12,6 +12,7 @@ use super::super::sql::filter::Condition as Write;
 use super::super::sql::segment::{Place, table, write_condition};
 use super::super::tx::ReadTx;
 use super::answers::Look;
+use super::crowds::named;
 use super::marks::Marks;
 use super::matching::{Asking, Matching};
 use super::names::{Directory, Names};
@@ -71,6 +72,32 @@ pub async fn tell(
         tx.note_left();
     }
     Ok(Some(told))
+}
+
+/// The numbers of those whom a rule lets in, as far as they have a fact before its moment: of the others nothing is said, so
+/// that a rule which measures nothing or can let such in is told as well. Nothing where there are no columns, and where the
+/// database would have to be asked again at a further moment. As many statements as [`tell`].
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn tell_of_seen(
+    tx: &ReadTx,
+    scope: ReadScope,
+    set: &SegmentSet,
+    answers: &Answers,
+) -> Result<Option<Marks>> {
+    let SetOf::Rule { at, .. } = &set.of else {
+        return Ok(None);
+    };
+    let look = answers.look(set.id, *at);
+    let Some(ready) = Ready::made(tx, scope, set, Some(&look)).await? else {
+        return Ok(None);
+    };
+    if look.has_missed() {
+        return Ok(None);
+    }
+    let told = tokio::task::spawn_blocking(move || ready.tell_marks());
+    told.await.map_err(Error::internal).map(Some)
 }
 
 /// What the conditions of a rule say of some members; nothing likewise, where one of them has no fact, and where a condition
@@ -158,7 +185,7 @@ impl Ready {
         set: &SegmentSet,
         look: Option<&Look<'_>>,
     ) -> Result<Option<Self>> {
-        let SetOf::Rule { rule, at, zone } = &set.of else {
+        let SetOf::Rule { rule, .. } = &set.of else {
             return Ok(None);
         };
         if !rule.is_measured() {
@@ -168,6 +195,19 @@ impl Ready {
             tx.note_left();
             return Ok(None);
         }
+        Self::made(tx, scope, set, look).await
+    }
+
+    /// Any rule: of those who have no fact it says nothing that holds.
+    async fn made(
+        tx: &ReadTx,
+        scope: ReadScope,
+        set: &SegmentSet,
+        look: Option<&Look<'_>>,
+    ) -> Result<Option<Self>> {
+        let SetOf::Rule { rule, at, zone } = &set.of else {
+            return Ok(None);
+        };
         let Some(asking) = Asking::of(tx, scope, look).await? else {
             return Ok(None);
         };
@@ -190,9 +230,15 @@ impl Ready {
         }))
     }
 
-    fn tell(&self, most: Option<usize>) -> Told {
+    /// Who satisfies the rule and has a fact before the moment.
+    fn tell_marks(&self) -> Marks {
         let mut marks = self.marks(&self.tree, &mut Heard::default());
         marks.keep(&self.seen());
+        marks
+    }
+
+    fn tell(&self, most: Option<usize>) -> Told {
+        let marks = self.tell_marks();
         let size = marks.count();
         let members = most.filter(|most| size <= *most).map(|_| {
             let names = self.snapshot.names();
@@ -382,13 +428,6 @@ impl Ready {
             }
         });
         sums.shown(self.at)
-    }
-}
-
-fn named(subject: Subject, names: &Directory) -> &Names<Uuid> {
-    match subject {
-        Subject::Users => &names.users,
-        Subject::Products => &names.products,
     }
 }
 

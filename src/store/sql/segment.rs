@@ -16,6 +16,7 @@ use crate::domain::rule::{
     Subject, Take, Threshold,
 };
 use crate::domain::time::{DAY_US, Instant, Span, Zone};
+use crate::store::sales::has_product;
 use sea_orm::DbBackend;
 use std::collections::BTreeSet;
 
@@ -108,7 +109,6 @@ pub(in crate::store) fn write_done(set: &SegmentSet, span: Span, sql: &mut Sql) 
     } else {
         ("COUNT(*)", "a.units", "a.order_amount_e4", "a.reward_e4")
     };
-    let id = key(set.subject);
     sql.push(
         "SELECT d.currency, CAST(SUM(d.actions) AS bigint) AS actions, CAST(SUM(d.units) AS bigint) AS units, \
          CAST(SUM(d.amount) AS bigint) AS amount, CAST(SUM(d.reward) AS bigint) AS reward, \
@@ -119,6 +119,26 @@ pub(in crate::store) fn write_done(set: &SegmentSet, span: Span, sql: &mut Sql) 
          COALESCE(SUM({reward}), 0) AS reward, row_number() OVER (PARTITION BY a.user_id ORDER BY a.currency) AS place FROM "
     ));
     write_from(of_items, sql);
+    write_done_within(set, span, sql);
+    sql.push(" GROUP BY a.user_id, a.currency) d GROUP BY d.currency");
+}
+
+/// Appends a query for what was bought in a stretch of time, declined actions left out: of a set of users by its members, of one
+/// of products of these. A row for each `product_id` and `currency` with `actions`, `units`, `amount` and `reward`.
+pub(in crate::store) fn write_bought(set: &SegmentSet, span: Span, sql: &mut Sql) {
+    sql.push(
+        "SELECT i.product_id, a.currency, COUNT(DISTINCT i.action_id) AS actions, CAST(SUM(i.units) AS bigint) AS units, \
+         CAST(SUM(i.amount_e4) AS bigint) AS amount, CAST(SUM(i.reward_e4) AS bigint) AS reward FROM ",
+    );
+    write_from(true, sql);
+    write_done_within(set, span, sql);
+    sql.push(" AND ")
+        .push(&has_product("i"))
+        .push(" GROUP BY i.product_id, a.currency");
+}
+
+/// Appends the condition that an action was done by a member of a set, or an item is one, in a stretch of time, and counts.
+fn write_done_within(set: &SegmentSet, span: Span, sql: &mut Sql) {
     sql.push(" WHERE a.publisher_id = ")
         .bind(set.publisher.0)
         .push(" AND a.ordered_at_us >= ")
@@ -127,9 +147,9 @@ pub(in crate::store) fn write_done(set: &SegmentSet, span: Span, sql: &mut Sql) 
         .bind(span.to.micros())
         .push(" AND ")
         .push(&is_counted("a"))
-        .push(&format!(" AND {id} IN ("));
+        .push(&format!(" AND {} IN (", key(set.subject)));
     write_set(set, sql);
-    sql.push(") GROUP BY a.user_id, a.currency) d GROUP BY d.currency");
+    sql.push(")");
 }
 
 /// The table of a subject.

@@ -29,7 +29,7 @@ fn by(id: &str) -> Value {
 }
 
 /// What a mutation of one segment says; `arguments` stand behind its id.
-async fn done(api: &Api, mutation: &str, id: &str, arguments: &str) -> Value {
+pub(super) async fn done(api: &Api, mutation: &str, id: &str, arguments: &str) -> Value {
     let query = format!("mutation($id: ID!) {{ done: {mutation}(id: $id{arguments}) {PAYLOAD} }}");
     api.data(&query, &json!({ "id": id })).await["done"].take()
 }

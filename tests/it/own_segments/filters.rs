@@ -49,7 +49,7 @@ async fn answered(api: &Api, question: &str, filter: &Value) -> Value {
     api.data(&query, &variables).await["it"].take()
 }
 
-async fn members(api: &Api, id: &str, of: &str) -> BTreeSet<String> {
+pub(super) async fn members(api: &Api, id: &str, of: &str) -> BTreeSet<String> {
     let query = format!(
         "query($id: ID!) {{ segment(id: $id) {{ size members(first: 100) {{ nodes {{ {of} {{ id }} }} }} }} }}"
     );

@@ -48,7 +48,7 @@ fn sold_before(facts: &Facts, least: i64, at: i64) -> BTreeSet<Uuid> {
         .collect()
 }
 
-fn money(all: Vec<Money>) -> Value {
+pub(super) fn money(all: Vec<Money>) -> Value {
     let one =
         |money: Money| json!({ "amount": money.amount(), "currency": money.currency.as_str() });
     all.into_iter().map(one).collect()
@@ -63,7 +63,12 @@ fn told(tally: &Tally, users: &BTreeSet<Uuid>) -> Value {
 }
 
 /// What users did, or what was done with products, from one point in time to another.
-fn done(facts: &Facts, members: &BTreeSet<Uuid>, of_users: bool, span: (i64, i64)) -> Value {
+pub(super) fn done(
+    facts: &Facts,
+    members: &BTreeSet<Uuid>,
+    of_users: bool,
+    span: (i64, i64),
+) -> Value {
     let (mut tally, mut users) = (Tally::default(), BTreeSet::new());
     for action in facts.actions.values() {
         let is_within = (span.0..span.1).contains(&action.ordered_at_us);
