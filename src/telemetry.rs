@@ -42,6 +42,9 @@ pub mod name {
     pub const DRIFT: &str = "actiongraph_totals_drift_rows";
     /// Slices of totals that were compared with the facts.
     pub const VERIFIED: &str = "actiongraph_totals_slices_verified";
+    /// Slices of totals that could not be compared with the facts, by publisher; without one where nobody's turn could be
+    /// found.
+    pub const UNVERIFIED: &str = "actiongraph_totals_verification_failures";
     /// Until when the actions of an account are known, in Unix seconds; 0 for not at all.
     pub const SYNC_KNOWN: &str = "actiongraph_sync_known_until_seconds";
     /// When an account was last read completely, in Unix seconds; 0 for never.
@@ -205,6 +208,7 @@ pub struct Metrics {
     postbacks: Family<Outcome, Counter>,
     drift: Family<Owner, Gauge>,
     verified: Counter,
+    unverified: Family<Owner, Counter>,
     sync: Syncs,
     entrances: Entrances,
     columns: InMemory,
@@ -258,6 +262,7 @@ impl Metrics {
         let postbacks = Family::default();
         let drift = Family::default();
         let verified = Counter::default();
+        let unverified = Family::default();
         let help = "Answered requests by route, method and status";
         registry.register(name::REQUESTS, help, requests.clone());
         let help = "Seconds until a request was answered";
@@ -274,6 +279,8 @@ impl Metrics {
         registry.register(name::DRIFT, help, drift.clone());
         let help = "Slices of totals compared with the facts";
         registry.register(name::VERIFIED, help, verified.clone());
+        let help = "Slices of totals that could not be compared with the facts";
+        registry.register(name::UNVERIFIED, help, unverified.clone());
         let sync = Syncs::default();
         sync.register(&mut registry);
         let entrances = Entrances::default();
@@ -294,6 +301,7 @@ impl Metrics {
             postbacks,
             drift,
             verified,
+            unverified,
             sync,
             entrances,
             columns,
@@ -357,6 +365,14 @@ impl Metrics {
         };
         self.drift.get_or_create(&labels).set(drift_rows);
         self.verified.inc();
+    }
+
+    /// A slice of a publisher's totals could not be verified; without a name where nobody's turn could be found.
+    pub fn totals_unverified(&self, publisher: &str) {
+        let labels = Owner {
+            publisher: publisher.to_owned(),
+        };
+        self.unverified.get_or_create(&labels).inc();
     }
 
     /// The keys of the issuer of tokens were read, at a point in Unix seconds; so many can be used.

@@ -10,7 +10,8 @@ pub struct Model {
     /// The publisher (tenant); leads every key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub publisher_id: i64,
-    /// `REBUILD` or `VERIFY`.
+    /// `REBUILD`: totals of this layout are made, without which nobody is served. `REPAIR`: totals that are of this layout
+    /// already are made anew. `VERIFY`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub task: String,
     /// The layout of the totals that it works towards (`domain::totals::LAYOUT`).

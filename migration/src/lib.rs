@@ -32,6 +32,7 @@ mod m20261130_000002_marked_products;
 mod m20261130_000003_account_actions;
 mod m20261130_000004_runs_by_entrance;
 mod m20261130_000007_user_ids_secret;
+mod m20261130_000010_repaired_totals;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000003_account_actions::Migration),
             Box::new(m20261130_000004_runs_by_entrance::Migration),
             Box::new(m20261130_000007_user_ids_secret::Migration),
+            Box::new(m20261130_000010_repaired_totals::Migration),
         ]
     }
 }

@@ -96,9 +96,9 @@ async fn check_totals(store: &Store) -> Result<(), Failure> {
     match totals::behind(store).await?.first() {
         None => Ok(()),
         Some((_, slug)) => Err(Failure::new(format!(
-            "the totals of publisher {slug} are of another version"
+            "the totals of publisher {slug} are not all those of this version"
         ))
-        .hint("`actiongraph migrate` makes them anew, or start with --migrate.")),
+        .hint("`actiongraph migrate` makes them, or start with --migrate.")),
     }
 }
 

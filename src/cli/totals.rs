@@ -107,14 +107,19 @@ async fn verify_all(
         } else {
             output.line(&format!("{}: totals differ from the facts", publisher.slug))?;
             output.print(&table(&["table", "rows", "for example"], &found))?;
-            wrong.push(publisher.slug);
+            let is_half_way = totals::is_half_way(&ReadTx::new(store), publisher.id).await?;
+            wrong.push((publisher.slug, is_half_way));
         }
     }
     match wrong.first() {
         None => Ok(ExitCode::SUCCESS),
-        Some(first) => Err(Failure::new("some totals are wrong").hint(format!(
-            "`actiongraph rebuild --publisher {first}` makes them anew while the server goes on."
-        ))),
+        Some((first, is_half_way)) => {
+            // One that was stopped would go on where it was, and pass over what is wrong before.
+            let afresh = if *is_half_way { " --afresh" } else { "" };
+            Err(Failure::new("some totals are wrong").hint(format!(
+                "`actiongraph rebuild --publisher {first}{afresh}` makes them anew while the server goes on."
+            )))
+        }
     }
 }
 
@@ -139,14 +144,22 @@ async fn rebuild_all(args: &RebuildArgs, store: &Store, output: &Output) -> Outc
     for publisher in chosen(store, args.publisher.as_deref()).await? {
         let mut steps = Steps::new(output, &format!("{}: rebuilding", publisher.slug));
         let scope = WriteScope::for_entrance(publisher.id);
-        let slices = totals::rebuild(store, scope, now, args.afresh, |rebuilt| {
+        let finished = totals::rebuild(store, scope, now, args.afresh, |rebuilt| {
             steps.advanced(rebuilt.done, rebuilt.of);
         })
         .await?;
         drop(steps);
-        let count = thousands(u64::try_from(slices).unwrap_or(u64::MAX));
+        let number = |count: usize| thousands(u64::try_from(count).unwrap_or(u64::MAX));
+        let done = match finished.passed_over {
+            0 => format!("{} slices", number(finished.slices)),
+            before => format!(
+                "went on at slice {} of {}; those before are of the rebuild that was stopped, --afresh makes them anew, too",
+                number(before + 1),
+                number(finished.slices)
+            ),
+        };
         output.line(&format!(
-            "{}: totals rebuilt from the facts ({count} slices)",
+            "{}: totals rebuilt from the facts ({done})",
             publisher.slug
         ))?;
     }

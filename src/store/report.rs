@@ -31,6 +31,8 @@ pub struct Row {
     pub currency: Option<Currency>,
     /// The key of the group.
     pub key: Vec<KeyPart>,
+    /// A decline reason of the key as one of its actions writes it; the key has it folded.
+    pub reason: Option<String>,
     /// How many rows of the source it comes from.
     pub rows_read: i64,
     /// Of sums: actions, and the measures in their order. Users: their number. Quantiles: median and 90th percentile.
@@ -69,50 +71,45 @@ impl Answer {
 /// that is one.
 ///
 /// # Errors
-/// When the answer is too long, or the database fails.
-pub async fn from_columns(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Option<Answer>> {
+/// When there are more groups than `most`, or the database fails.
+pub async fn from_columns(
+    tx: &ReadTx,
+    scope: ReadScope,
+    ask: &Ask,
+    most: usize,
+) -> Result<Option<Answer>> {
     if asks_nothing(ask) {
         return Ok(Some(Answer::default()));
     }
-    let found = columns::report::answer(tx, scope, ask).await?;
-    found.map(|rows| checked(rows, true)).transpose()
+    let found = columns::report::answer(tx, scope, ask, most).await?;
+    Ok(found.map(|rows| Answer {
+        rows,
+        is_from_columns: true,
+    }))
 }
 
-/// Asks the database one question: one statement; none where there is no time to ask about.
+/// Asks the database one question: one statement; none where there is no time to ask about. Where there are more rows than
+/// `most`, it answers with any of them, one more than that.
 ///
 /// # Errors
-/// When the answer is too long, or the database fails.
-pub async fn from_tables(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Answer> {
+/// When the database fails.
+pub async fn from_tables(tx: &ReadTx, scope: ReadScope, ask: &Ask, most: usize) -> Result<Answer> {
     if asks_nothing(ask) {
         return Ok(Answer::default());
     }
-    checked(read(tx, scope, ask).await?, false)
+    Ok(Answer {
+        rows: read(tx, scope, ask, most).await?,
+        is_from_columns: false,
+    })
 }
 
 fn asks_nothing(ask: &Ask) -> bool {
     ask.parts.is_empty() || ask.per_user.as_ref().is_some_and(Vec::is_empty)
 }
 
-fn checked(rows: Vec<Row>, is_from_columns: bool) -> Result<Answer> {
-    if rows.len() > MAX_ROWS {
-        return Err(Error::limit(
-            "groupBy",
-            PassedLimit::of("reportRows", MAX_ROWS, rows.len()),
-            format!(
-                "the report has more than {MAX_ROWS} groups, counted per currency and, where money is converted, per \
-                 day; group by less, filter more or ask for a shorter range"
-            ),
-        ));
-    }
-    Ok(Answer {
-        rows,
-        is_from_columns,
-    })
-}
-
 /// The rows of a question's statement, one more than are allowed where there are too many.
-async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask) -> Result<Vec<Row>> {
-    let sql = statement(ask, scope, tx.backend());
+async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask, most: usize) -> Result<Vec<Row>> {
+    let sql = statement(ask, most, scope, tx.backend());
     if sql.bound() > MAX_BOUND {
         return Err(Error::limit(
             "filter",
@@ -166,12 +163,11 @@ fn of_users(
         let value =
             |place| user_column(number, place, measures).map_or(Ok(0), |name| column(row, &name));
         Ok(Row {
-            piece: (0, 0),
-            day: None,
             currency: Some(*currency),
             key: key.clone(),
             rows_read: value(0)?,
             values: (0..=measures.len()).map(value).collect::<Result<_>>()?,
+            ..Row::default()
         })
     };
     currencies.iter().enumerate().map(of_currency).collect()
@@ -204,6 +200,7 @@ struct Columns {
     day: Option<usize>,
     currency: Option<usize>,
     keys: Vec<usize>,
+    reason: Option<usize>,
     rows_read: usize,
     values: Vec<usize>,
 }
@@ -222,6 +219,7 @@ impl Columns {
             day: place(is_of_sums && ask.per_day, "utc_day")?,
             currency: place(is_of_sums, "currency")?,
             keys: names.keys(ask)?,
+            reason: place(ask.tells_reasons(), "reason")?,
             rows_read: names.place("rows_read")?,
             values: (0..values)
                 .map(|place| names.place(&format!("s{place}")))
@@ -249,6 +247,10 @@ impl Columns {
                 })
                 .transpose()?,
             key: key(ask, row, &self.keys)?,
+            reason: match self.reason {
+                Some(place) => at(row, place)?,
+                None => None,
+            },
             rows_read: at(row, self.rows_read)?,
             values: self
                 .values
@@ -349,7 +351,7 @@ impl Dialect {
 fn all(plan: &Plan, scope: ReadScope, dialect: Dialect) -> impl Iterator<Item = Sql> {
     plan.asks()
         .filter(|ask| !ask.parts.is_empty())
-        .map(move |ask| statement(ask, scope, dialect.backend()))
+        .map(move |ask| statement(ask, MAX_ROWS, scope, dialect.backend()))
 }
 
 /// The texts of a plan's statements as they are sent, with places for their values.

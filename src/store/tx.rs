@@ -108,6 +108,8 @@ struct Reading {
     running: AtomicU32,
     /// Whether anybody waits for an answer still, or ever did.
     taker: Taker,
+    /// How long a statement may run, where that is not the time of a question.
+    statement_time: Option<Duration>,
     /// The process that serves it at a PostgreSQL server; 0 before it begins, and on SQLite.
     process: AtomicI32,
 }
@@ -158,6 +160,7 @@ impl ReadTx {
                 left: AtomicU32::new(0),
                 running: AtomicU32::new(0),
                 taker: Taker::default(),
+                statement_time: None,
                 process: AtomicI32::new(0),
             }),
             walls: None,
@@ -171,6 +174,17 @@ impl ReadTx {
         let mut tx = Self::new(store);
         if let Some(reading) = Arc::get_mut(&mut tx.reading) {
             reading.taker.has_time = true;
+        }
+        tx
+    }
+
+    /// A read transaction whose statements may take a time of their own: for long work of the program itself, which must not
+    /// stop for good where a question would have been given up.
+    #[must_use]
+    pub fn patient(store: &Store, statement_time: Duration) -> Self {
+        let mut tx = Self::unhurried(store);
+        if let Some(reading) = Arc::get_mut(&mut tx.reading) {
+            reading.statement_time = Some(statement_time);
         }
         tx
     }
@@ -333,13 +347,25 @@ impl ReadTx {
     /// that was frozen does not tell.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
         self.reading.running.fetch_add(1, Ordering::Relaxed);
-        let answer = timeout(self.reading.store.options().read_timeout + REACH, answer).await;
+        let answer = timeout(self.statement_time().saturating_add(REACH), answer).await;
         // Not reached by a statement that is dropped: it counts as under way.
         self.reading.running.fetch_sub(1, Ordering::Relaxed);
         match answer {
             Ok(answer) => answer.map_err(|error| self.timed(from_db(&error))),
-            Err(_) => Err(self.timed(too_long())),
+            Err(_) => {
+                if self.reading.statement_time.is_some() {
+                    // Of its time SQLite knows nothing: it is told to end what it still does.
+                    self.reading.taker.abandoned.store(true, Ordering::Relaxed);
+                }
+                Err(self.timed(too_long()))
+            }
         }
+    }
+
+    /// How long a statement may run.
+    fn statement_time(&self) -> Duration {
+        let of_questions = self.reading.store.options().read_timeout;
+        self.reading.statement_time.unwrap_or(of_questions)
     }
 
     /// An error of a statement, with the time that it may take where that was not enough.
@@ -347,7 +373,7 @@ impl ReadTx {
         if error.code() != Code::Timeout {
             return error;
         }
-        let most = self.reading.store.options().read_timeout.as_millis();
+        let most = self.statement_time().as_millis();
         error.passing(PassedLimit::uncounted("statementMilliseconds", most))
     }
 
@@ -420,6 +446,11 @@ impl ReadTx {
             let process = process_of(&transaction).await;
             let process = process.map_err(|error| from_db(&error))?;
             self.reading.process.store(process, Ordering::Relaxed);
+            if let Some(time) = self.reading.statement_time {
+                let own = format!("SET LOCAL statement_timeout = {}", time.as_millis().max(1));
+                let set = transaction.execute_unprepared(&own).await;
+                set.map_err(|error| from_db(&error))?;
+            }
         }
         Ok(Begun {
             transaction,

@@ -55,10 +55,7 @@ async fn verify(store: &Store, clock: &Clock, metrics: &Metrics, verify_every: O
         tokio::time::sleep(pause).await;
         match upkeep::tick(store, present(clock)).await {
             Ok(checked) => upkeep::report(checked.as_ref(), metrics),
-            Err(error) => {
-                let cause = error.cause().map(ToString::to_string);
-                tracing::warn!(cause, "a slice of totals could not be verified: {error}");
-            }
+            Err(unchecked) => upkeep::report_failure(&unchecked, metrics),
         }
     }
 }

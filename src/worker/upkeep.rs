@@ -7,7 +7,7 @@ use crate::domain::error::Result;
 use crate::domain::scope::WriteScope;
 use crate::domain::sync::before;
 use crate::domain::time::Instant;
-use crate::store::totals::{Checked, verify_next};
+use crate::store::totals::{Checked, Unchecked, verify_next};
 use crate::store::{Store, imports, publishers, sync};
 use crate::telemetry::Metrics;
 
@@ -24,8 +24,20 @@ const FORGOTTEN: u32 = 1_000;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tick(store: &Store, now: Instant) -> Result<Option<Checked>> {
+pub async fn tick(store: &Store, now: Instant) -> std::result::Result<Option<Checked>, Unchecked> {
     verify_next(store, now).await
+}
+
+/// Counts a step that could not be done, and says so.
+pub fn report_failure(unchecked: &Unchecked, metrics: &Metrics) {
+    let Unchecked { publisher, error } = unchecked;
+    metrics.totals_unverified(publisher.as_deref().unwrap_or_default());
+    let cause = error.cause().map(ToString::to_string);
+    tracing::warn!(
+        publisher,
+        cause,
+        "a slice of totals could not be verified: {error}"
+    );
 }
 
 /// Counts what a step found, and says so where totals differ from the facts.
@@ -38,7 +50,7 @@ pub fn report(checked: Option<&Checked>, metrics: &Metrics) {
             table = drift.table,
             rows = drift.rows,
             example = drift.examples.first(),
-            "totals differ from the facts: `actiongraph verify` says where, `actiongraph rebuild --publisher {}` repairs them",
+            "totals differ from the facts: `actiongraph verify` says where, `actiongraph rebuild --afresh --publisher {}` repairs them",
             checked.publisher
         );
     }

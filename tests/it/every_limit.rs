@@ -928,7 +928,10 @@ async fn a_report_that_would_read_too_much_names_its_limit() {
     let server = running("").await;
     uploaded(&server, page(3)).await;
     let options = EngineOptions {
-        reports: ReportLimits { facts: 2 },
+        reports: ReportLimits {
+            facts: 2,
+            ..ReportLimits::default()
+        },
         ..EngineOptions::default()
     };
     let engine = Engine::with(server.store.clone(), options).unwrap();

@@ -157,7 +157,10 @@ const SHAPE: Shape = Shape {
 /// A caller whose questions may read so many actions.
 fn reading(world: &World, facts: i64) -> Api {
     let options = EngineOptions {
-        reports: ReportLimits { facts },
+        reports: ReportLimits {
+            facts,
+            ..ReportLimits::default()
+        },
         ..EngineOptions::default()
     };
     Api::with(world, 0, options)

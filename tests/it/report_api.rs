@@ -1,11 +1,12 @@
 //! Reports as a caller of the API meets them: keys, the filter of each row, what is computed, pages, refusals.
 
 use crate::support::api::Api;
-use crate::support::drafts::Shape;
+use crate::support::drafts::{Shape, at};
 use crate::support::world::{World, block_on};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::scope::KeyScope;
+use actiongraph::domain::text::fold;
 use actiongraph::domain::time::Day;
 use actiongraph::store::rates;
 use serde_json::{Value, json};
@@ -757,6 +758,83 @@ fn money_is_converted_where_a_rate_is_known() {
             shown.last(),
             Some(&(&rub, &rub)),
             "without a value in euros it stands last"
+        );
+    });
+}
+
+/// A group with money that has no rate is neither large nor small: it stands last, and no bound holds of it.
+#[test]
+fn groups_without_a_rate_stand_last_and_satisfy_no_condition() {
+    block_on(async {
+        let (_world, api) = setting(28).await;
+        let query = |more: &str| {
+            format!(
+                "{{ report({MONTHS}, groupBy: [PROGRAM, AD_SPACE, COUNTRY], currency: \"EUR\", first: 10000, {more}) {{ \
+                 nodes {{ {KEY} values {{ actions reward {{ currency }} }} }} }} }}"
+            )
+        };
+        for direction in ["ASC", "DESC"] {
+            let order = format!("orderBy: [{{metric: REWARD, direction: {direction}}}]");
+            let all = rows(&api, &query(&order)).await;
+            let euros = json!([{ "currency": "EUR" }]);
+            let is_whole = |row: &&Value| row["values"]["reward"] == euros;
+            let whole: Vec<&Value> = all.iter().filter(is_whole).collect();
+            assert!(!whole.is_empty() && whole.len() < all.len(), "{all:#?}");
+            let first: Vec<&Value> = all.iter().take(whole.len()).collect();
+            assert_eq!(first, whole, "{direction}");
+            let is_mixed = |row: &Value| {
+                let money = row["values"]["reward"].as_array().unwrap();
+                money.len() > 1 && money.contains(&euros[0])
+            };
+            assert!(all.iter().any(is_mixed), "{all:#?}");
+            let having = format!("{order}, having: [{{metric: REWARD, atLeast: \"-1000000\"}}]");
+            let kept = rows(&api, &query(&having)).await;
+            assert_eq!(kept.iter().collect::<Vec<_>>(), whole, "{direction}");
+        }
+    });
+}
+
+/// A decline reason is shown as it is written, and divides whatever its case.
+#[test]
+fn decline_reasons_are_shown_as_they_are_written() {
+    block_on(async {
+        let (world, api) = setting(30).await;
+        let facts = world.facts(0).await;
+        let year = at("2026-01-01T00:00:00Z").micros()..at("2027-01-01T00:00:00Z").micros();
+        let declined = facts
+            .actions
+            .values()
+            .filter(|action| action.status == "DECLINED" && year.contains(&action.ordered_at_us));
+        let comments: BTreeSet<&str> = declined.filter_map(|a| a.comment.as_deref()).collect();
+        let query = |more: &str| {
+            format!(
+                "{{ report(range: {{days: {{from: \"2026-01-01\", to: \"2026-12-31\"}}}}, groupBy: [DECLINE_REASON{more}], \
+                 first: 10000) {{ nodes {{ key {{ declineReason }} }} }} }}"
+            )
+        };
+        let mut shown = BTreeSet::new();
+        for more in ["", ", STATUS, COUNTRY"] {
+            let found = rows(&api, &query(more)).await;
+            let reasons = found
+                .iter()
+                .filter_map(|row| row["key"]["declineReason"].as_str());
+            let reasons: BTreeSet<String> = reasons.map(str::to_owned).collect();
+            let written = reasons.iter().filter(|reason| !reason.is_empty());
+            for reason in written {
+                assert!(
+                    comments.contains(reason.as_str()),
+                    "{reason:?} of {comments:?}"
+                );
+                let alike = comments.iter().filter(|other| fold(other) == fold(reason));
+                assert_eq!(alike.min(), Some(&reason.as_str()), "the first of them");
+            }
+            let folded: BTreeSet<String> = reasons.iter().map(|reason| fold(reason)).collect();
+            assert_eq!(folded.len(), reasons.len(), "each once, whatever its case");
+            shown.extend(reasons);
+        }
+        assert!(
+            shown.iter().any(|reason| *reason != fold(reason)),
+            "{shown:?}"
         );
     });
 }

@@ -4,8 +4,8 @@
 use super::plan::count;
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
-use crate::domain::report::ReportLimits;
 use crate::domain::report::buckets::closing_days;
+use crate::domain::report::{MAX_ROWS, ReportLimits};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
@@ -52,9 +52,12 @@ impl FactLimit<'_> {
     pub(super) async fn count(&self, range: AxisRange) -> Result<(i64, Vec<Currency>)> {
         if range.axis == DateAxis::Ordered {
             let asked = count(range, self.scope.narrowing());
-            let rows = match from_columns(self.tx, self.scope, &asked).await? {
+            let rows = match from_columns(self.tx, self.scope, &asked, MAX_ROWS).await? {
                 Some(answer) => answer.rows,
-                None => from_tables(self.tx, self.scope, &asked).await?.rows,
+                None => {
+                    let answer = from_tables(self.tx, self.scope, &asked, MAX_ROWS).await?;
+                    answer.rows
+                }
             };
             let found = rows.iter().filter_map(|row| row.values.first()).sum();
             let currencies: BTreeSet<Currency> =

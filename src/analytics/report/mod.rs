@@ -5,7 +5,8 @@
 //! for and one for clicks; as many for what is asked for of the totals, and of the groups of a period that is compared with;
 //! and one each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
 //! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
-//! and by themselves where that is too many.
+//! and by themselves where that is too many. Where stretches of time are read in so many pieces that there are more rows than
+//! groups may be, the pieces of each length are asked for by themselves, and only their sums are kept.
 
 mod check;
 pub(super) mod fact_limit;
@@ -24,7 +25,7 @@ use crate::domain::report::measured::{Base, Bases, Measured, round};
 use crate::domain::report::metric::Standing;
 use crate::domain::report::plan::{Ask, PeriodPlan, Plan, Source};
 use crate::domain::report::rates::Rates;
-use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest};
+use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest, too_many_groups};
 use crate::domain::sales::AxisRange;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::Grain;
@@ -61,13 +62,14 @@ pub async fn run(
         forced: plan.forced.join(", and "),
     };
     reader.prepare(&mut plan).await?;
-    let current = reader.period(&plan.current).await?;
+    let mut current = reader.period(&plan.current).await?;
     let compared = match &plan.compared {
         Some(period) => Some(reader.period(period).await?),
         None => None,
     };
     let bases = reader.bases(plan.base.as_ref()).await?;
     let mut exchange = reader.exchange(&plan, request.currency).await?;
+    let reasons = current.groups.take_reasons();
     let groups = current.groups.finish(&mut exchange);
     let totals = totals_of(current.totals, &mut exchange);
     let compared = compared.map(|period| period.groups.finish(&mut exchange));
@@ -75,6 +77,8 @@ pub async fn run(
         request,
         slots: &plan.current.slots,
         bases: &bases,
+        reasons: &reasons,
+        most: limits.rows,
     };
     let shaped = shaping.shape(groups, compared.as_ref())?;
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
@@ -143,23 +147,56 @@ impl Reader<'_> {
         let mut gatherer = Gatherer::default();
         for ask in asks {
             let answer = self.answer(ask).await?;
-            for name in answer.sources(ask) {
-                if !self.reading.sources.contains(&name) {
-                    self.reading.sources.push(name);
-                }
+            let (rows, most) = (answer.rows.len(), self.limit.limits.rows);
+            if rows <= most {
+                self.take(ask, answer, &mut gatherer);
+            } else if ask.is_piecemeal() {
+                drop(answer);
+                self.gather_by_parts(ask, &mut gatherer).await?;
+            } else {
+                return Err(too_many_groups(most, rows));
             }
-            self.from_columns += usize::from(answer.is_from_columns);
-            let rows = answer.rows;
-            self.reading.rows_read += rows.iter().map(|row| row.rows_read).sum::<i64>();
-            gatherer.take(ask, rows);
+            gatherer.check(most)?;
         }
         Ok(gatherer)
+    }
+
+    /// Asks about the pieces of each length by themselves, so that no more rows are held at a time than there are groups.
+    async fn gather_by_parts(&mut self, ask: &Ask, gatherer: &mut Gatherer) -> Result<()> {
+        let most = self.limit.limits.rows;
+        let of_part = most.saturating_mul(ask.rows_of_part());
+        let named = most.saturating_mul(ask.names_of_group());
+        for part in ask.by_parts() {
+            let answer = from_tables(self.tx, self.scope, &part, of_part).await?;
+            let is_over = answer.rows.len() > of_part;
+            if !is_over {
+                self.take(&part, answer, gatherer);
+            }
+            if is_over || gatherer.named() > named {
+                return Err(too_many_groups(most, most.saturating_add(1)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in an answer, and notes what was read for it.
+    fn take(&mut self, ask: &Ask, answer: Answer, gatherer: &mut Gatherer) {
+        for name in answer.sources(ask) {
+            if !self.reading.sources.contains(&name) {
+                self.reading.sources.push(name);
+            }
+        }
+        self.from_columns += usize::from(answer.is_from_columns);
+        let rows = answer.rows;
+        self.reading.rows_read += rows.iter().map(|row| row.rows_read).sum::<i64>();
+        gatherer.take(ask, rows);
     }
 
     /// Answers a question: columns in memory where they have the answer, else one statement. Columns can turn out to have
     /// none where there could be more groups than can be numbered; then the facts are counted after all.
     async fn answer(&mut self, ask: &Ask) -> Result<Answer> {
-        if let Some(answer) = from_columns(self.tx, self.scope, ask).await? {
+        let most = self.limit.limits.rows;
+        if let Some(answer) = from_columns(self.tx, self.scope, ask, most).await? {
             return Ok(answer);
         }
         let uncounted = self.uncounted.iter().position(|range| *range == ask.range);
@@ -169,7 +206,7 @@ impl Reader<'_> {
             self.limit.refuse(found, &self.forced, remedy)?;
             self.uncounted.swap_remove(place);
         }
-        from_tables(self.tx, self.scope, ask).await
+        from_tables(self.tx, self.scope, ask, most).await
     }
 
     /// The rates into a currency, where a question needs them.
@@ -189,7 +226,7 @@ impl Reader<'_> {
         let Some(ask) = ask else { return Ok(bases) };
         let gatherer = self.gather(std::slice::from_ref(ask)).await?;
         let all = totals_of(gatherer, &mut Exchange::default());
-        for ((_, own), sums) in &all.money {
+        for ((_, own), sums) in all.money.iter() {
             let reward = |standing: Standing| {
                 let fine = sums.reward.get(standing.place()).copied();
                 round(fine.unwrap_or(0), FINE)

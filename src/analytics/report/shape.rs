@@ -5,11 +5,12 @@ use crate::domain::filter::Value;
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Direction, Page};
 use crate::domain::report::measured::{Bases, FINE, Measured, MoneySums};
-use crate::domain::report::metric::{Measure, Metric, MetricValue, Quantiles, Standing};
+use crate::domain::report::metric::{Measure, Metric, MetricValue, Quantiles, Standing, Values};
 use crate::domain::report::plan::{Ask, What};
 use crate::domain::report::rates::Rates;
 use crate::domain::report::{
-    Having, KeyPart, MAX_ROWS, MissingRate, OrderKey, ReportOrder, ReportRequest, ReportRow,
+    Dimension, Having, KeyPart, MissingRate, OrderKey, ReportOrder, ReportRequest, ReportRow,
+    too_many_groups,
 };
 use crate::domain::time::Span;
 use crate::store::report::Row;
@@ -33,19 +34,19 @@ struct DaySums {
     paid: i64,
 }
 
-/// A group while its rows come in.
-#[derive(Clone, Debug, Default)]
-struct Gathered {
-    measured: Measured,
-    money: BTreeMap<(Currency, Option<i32>), DaySums>,
-}
-
-/// Gathers rows into groups. A year of days has thousands of rows of a few keys, so keys are numbered.
+/// Gathers rows into groups. A year of days has thousands of rows of a few keys, so keys are numbered; groups are as well,
+/// and all their money lies in one table, so that none has one of its own.
 #[derive(Default)]
 pub(super) struct Gatherer {
     keys: HashMap<Vec<KeyPart>, usize>,
-    /// By stretch of time and number of the key.
-    groups: HashMap<(Option<usize>, usize), Gathered>,
+    /// The numbers of groups, by stretch of time and number of the key.
+    groups: HashMap<(Option<usize>, usize), usize>,
+    /// What was measured of each group but money.
+    measured: Vec<Measured>,
+    /// By number of the group, currency and, where it is to be converted, day.
+    money: HashMap<(usize, Currency, Option<i32>), DaySums>,
+    /// How decline reasons are written, by how keys have them folded: the first in the order of bytes.
+    reasons: HashMap<String, String>,
 }
 
 impl Gatherer {
@@ -53,6 +54,7 @@ impl Gatherer {
     pub(super) fn take(&mut self, ask: &Ask, rows: Vec<Row>) {
         for mut row in rows {
             let key = std::mem::take(&mut row.key);
+            self.take_reason(ask, &key, row.reason.take());
             let fresh = self.keys.len();
             let key = *self.keys.entry(key).or_insert(fresh);
             if !ask.tells_pieces() {
@@ -66,18 +68,72 @@ impl Gatherer {
         }
     }
 
+    fn take_reason(&mut self, ask: &Ask, key: &[KeyPart], reason: Option<String>) {
+        let Some(reason) = reason else { return };
+        let parts = ask.dimensions.iter().zip(key);
+        for (_, part) in parts.filter(|(by, _)| **by == Dimension::DeclineReason) {
+            let KeyPart::Text(folded) = part else {
+                continue;
+            };
+            match self.reasons.get_mut(folded) {
+                Some(held) if *held <= reason => {}
+                Some(held) => held.clone_from(&reason),
+                None => {
+                    self.reasons.insert(folded.clone(), reason.clone());
+                }
+            }
+        }
+    }
+
+    /// How decline reasons are written, by how keys have them folded.
+    pub(super) fn take_reasons(&mut self) -> HashMap<String, String> {
+        std::mem::take(&mut self.reasons)
+    }
+
+    /// How many groups rows have named, per currency and day: also such as pieces added to and took off again.
+    pub(super) fn named(&self) -> usize {
+        self.money.len()
+    }
+
+    /// Refuses more groups than are allowed, per currency and day.
+    ///
+    /// # Errors
+    /// When these are too many.
+    pub(super) fn check(&self, most: usize) -> Result<()> {
+        if self.named() <= most {
+            return Ok(());
+        }
+        let found = self.money.values().filter(|sums| sums.actions != 0).count();
+        if found > most {
+            return Err(too_many_groups(most, found));
+        }
+        Ok(())
+    }
+
+    /// The group of a name.
+    fn group(&mut self, name: (Option<usize>, usize)) -> Option<(usize, &mut Measured)> {
+        let fresh = self.measured.len();
+        let number = *self.groups.entry(name).or_insert(fresh);
+        if number == fresh {
+            self.measured.push(Measured::default());
+        }
+        Some((number, self.measured.get_mut(number)?))
+    }
+
     fn add(&mut self, ask: &Ask, row: &Row, name: (Option<usize>, usize), times: i8) {
         let value = |place: usize| row.values.get(place).copied().unwrap_or(0);
         let What::Sums(measures) = &ask.what else {
             // Facts of a group that has none of the counted ones would be a fault of a total.
             if ask.what == What::Clicks {
                 // A day on which someone clicked and nobody ordered is a group, too.
-                let measured = &mut self.groups.entry(name).or_default().measured;
-                measured.clicks += value(0) * i64::from(times);
-                measured.views += value(1) * i64::from(times);
+                if let Some((_, measured)) = self.group(name) {
+                    measured.clicks += value(0) * i64::from(times);
+                    measured.views += value(1) * i64::from(times);
+                }
                 return;
             }
-            let Some(group) = self.groups.get_mut(&name) else {
+            let number = self.groups.get(&name).copied();
+            let Some(measured) = number.and_then(|number| self.measured.get_mut(number)) else {
                 return;
             };
             let lag = Some(Quantiles {
@@ -85,31 +141,36 @@ impl Gatherer {
                 p90: value(1),
             });
             match ask.what {
-                What::Users => group.measured.users = value(0),
-                What::ConversionLag => group.measured.conversion_lag = lag,
-                What::ValidationLag => group.measured.validation_lag = lag,
+                What::Users => measured.users = value(0),
+                What::ConversionLag => measured.conversion_lag = lag,
+                What::ValidationLag => measured.validation_lag = lag,
                 What::Sums(_) | What::Clicks => {}
             }
             return;
         };
         let Some(currency) = row.currency else { return };
-        let group = self.groups.entry(name).or_default();
-        let money = group.money.entry((currency, row.day)).or_default();
+        let Some((number, _)) = self.group(name) else {
+            return;
+        };
+        let Some(measured) = self.measured.get_mut(number) else {
+            return;
+        };
+        let money = self.money.entry((number, currency, row.day)).or_default();
         let actions = value(0) * i64::from(times);
         money.actions += actions;
-        plus(&mut group.measured.actions, Standing::Any, actions);
+        plus(&mut measured.actions, Standing::Any, actions);
         for (place, measure) in measures.iter().enumerate() {
             let value = value(place + 1) * i64::from(times);
             match measure {
-                Measure::Actions(standing) => plus(&mut group.measured.actions, *standing, value),
-                Measure::Units => group.measured.units += value,
-                Measure::Carted => group.measured.carted += value,
+                Measure::Actions(standing) => plus(&mut measured.actions, *standing, value),
+                Measure::Units => measured.units += value,
+                Measure::Carted => measured.carted += value,
                 Measure::OrderAmount(standing) => plus(&mut money.order_amount, *standing, value),
                 Measure::Reward(standing) => plus(&mut money.reward, *standing, value),
                 Measure::PaidReward => money.paid += value,
                 Measure::Amounted => money.amounted += value,
                 // Only where each user is in one row.
-                Measure::Users => group.measured.users += value,
+                Measure::Users => measured.users += value,
                 Measure::ActionsInCurrency
                 | Measure::ConversionLag
                 | Measure::ValidationLag
@@ -120,30 +181,33 @@ impl Gatherer {
     }
 
     /// The groups that have an action, a click or a view, with their money converted where it is to be and can be.
-    pub(super) fn finish(self, exchange: &mut Exchange) -> Groups {
-        let mut groups = Groups::new();
+    pub(super) fn finish(mut self, exchange: &mut Exchange) -> Groups {
+        let is_there = |measured: &Measured| {
+            let actions = measured.actions.first().copied().unwrap_or(0);
+            [actions, measured.clicks, measured.views] != [0; 3]
+        };
+        for ((number, currency, day), sums) in self.money {
+            let group = self.measured.get_mut(number);
+            // Cells that were added and taken off again leave a day without actions.
+            let Some(measured) = group.filter(|group| sums.actions != 0 && is_there(group)) else {
+                continue;
+            };
+            let (shown, sums) = exchange.convert(currency, day, &sums);
+            measured.money.add((shown, currency), &sums, 1);
+        }
         let mut keys = vec![Vec::new(); self.keys.len()];
         for (key, number) in self.keys {
             if let Some(held) = keys.get_mut(number) {
                 *held = key;
             }
         }
-        for ((slot, key), gathered) in self.groups {
-            let mut measured = gathered.measured;
-            let actions = measured.actions.first().copied().unwrap_or(0);
-            if [actions, measured.clicks, measured.views] == [0; 3] {
-                continue;
+        let mut groups = Groups::new();
+        for ((slot, key), number) in self.groups {
+            let measured = self.measured.get_mut(number).map(std::mem::take);
+            if let Some(measured) = measured.filter(is_there) {
+                let key = keys.get(key).cloned().unwrap_or_default();
+                groups.insert((slot, key), measured);
             }
-            for ((currency, day), sums) in gathered.money {
-                // Cells that were added and taken off again leave a day without actions.
-                if sums.actions != 0 {
-                    let (shown, sums) = exchange.convert(currency, day, &sums);
-                    let held = measured.money.entry((shown, currency)).or_default();
-                    held.add(&sums, 1);
-                }
-            }
-            let key = keys.get(key).cloned().unwrap_or_default();
-            groups.insert((slot, key), measured);
         }
         groups
     }
@@ -218,6 +282,7 @@ fn fine_sums(sums: &DaySums, fine: impl Fn(i64) -> Option<i128>) -> Option<Money
 }
 
 /// A group in the report's list.
+#[derive(Default)]
 struct Line {
     slot: Option<usize>,
     key: Vec<KeyPart>,
@@ -233,6 +298,10 @@ pub(super) struct Shaping<'a> {
     pub slots: &'a [Span],
     /// What expectations rest on.
     pub bases: &'a Bases,
+    /// How decline reasons are written, by how keys have them folded.
+    pub reasons: &'a HashMap<String, String>,
+    /// How many groups there may be.
+    pub most: usize,
 }
 
 /// The list of a report, cut to a page.
@@ -256,38 +325,52 @@ impl Shaping<'_> {
         lines.sort_unstable_by(|one, other| compare(&one.place, &other.place, &order));
         let count = i64::try_from(lines.len()).unwrap_or(i64::MAX);
         self.check_cursors(order.len())?;
-        let running = self.running(&lines);
-        let lines = lines.into_iter().enumerate().map(|(number, mut line)| {
-            let place = std::mem::take(&mut line.place);
-            ((number, line), place)
-        });
-        let page = Page::of_placed(lines, &self.request.page, |one, other| {
+        let places = lines.iter_mut().enumerate();
+        let places = places.map(|(number, line)| (number, std::mem::take(&mut line.place)));
+        let page = Page::of_placed(places, &self.request.page, |one, other| {
             compare(one, other, &order)
         });
+        let numbers: Vec<usize> = page.rows.iter().map(|(number, _)| *number).collect();
         let mut page_sums = Measured::default();
-        for ((_, line), _) in &page.rows {
+        for line in numbers.iter().filter_map(|number| lines.get(*number)) {
             page_sums.add(&line.measured, 1);
         }
-        let page = page.map(|(number, line)| ReportRow {
-            time: line.slot.and_then(|slot| self.slots.get(slot)).copied(),
-            values: line.measured.values(&self.request.metrics, self.bases),
-            compared: compared.map(|groups| {
-                let none = Measured::default();
-                // A stretch and the one that it is compared with have the same place.
-                let name = (line.slot, line.key.clone());
-                let found = groups.get(&name).unwrap_or(&none);
-                found.values(&self.request.wanted.compared, self.bases)
-            }),
-            running: running
-                .get(number)
-                .map(|sums| sums.sums(&self.request.metrics, self.over_items())),
-            key: line.key,
+        let mut running = self.running(&lines, &numbers).into_iter();
+        let page = page.map(|number| {
+            let line = lines.get_mut(number).map(std::mem::take);
+            self.row(line.unwrap_or_default(), compared, running.next())
         });
         Ok(Shaped {
             page,
             groups: count,
             page_sums,
         })
+    }
+
+    /// A row of the page.
+    fn row(&self, line: Line, compared: Option<&Groups>, running: Option<Values>) -> ReportRow {
+        // A stretch and the one that it is compared with have the same place.
+        let name = (line.slot, line.key);
+        let compared = compared.map(|groups| {
+            let none = Measured::default();
+            let found = groups.get(&name).unwrap_or(&none);
+            found.values(&self.request.wanted.compared, self.bases)
+        });
+        let (slot, mut key) = name;
+        for (by, part) in self.request.dimensions.iter().zip(&mut key) {
+            if let (Dimension::DeclineReason, KeyPart::Text(text)) = (by, part)
+                && let Some(written) = self.reasons.get(text)
+            {
+                text.clone_from(written);
+            }
+        }
+        ReportRow {
+            time: slot.and_then(|slot| self.slots.get(slot)).copied(),
+            key,
+            values: line.measured.values(&self.request.metrics, self.bases),
+            compared,
+            running,
+        }
     }
 
     fn over_items(&self) -> bool {
@@ -311,7 +394,7 @@ impl Shaping<'_> {
         let lines = groups.into_iter().filter_map(|((slot, key), measured)| {
             let stays = self.request.having.iter().all(|having| {
                 let value = measured.value(having.metric, self.bases);
-                is_within(having, &value)
+                is_within(having, self.order_of(&value, having.currency))
             });
             stays.then(|| {
                 let place = self.place((slot, &key), &measured, order);
@@ -333,15 +416,16 @@ impl Shaping<'_> {
             keys.insert(Vec::new());
         }
         let filled = keys.len().saturating_mul(self.slots.len());
-        if filled > MAX_ROWS {
+        if filled > self.most {
             return Err(Error::limit(
                 "fillGaps",
-                PassedLimit::of("reportRows", MAX_ROWS, filled),
+                PassedLimit::of("reportRows", self.most, filled),
                 format!(
-                    "{} keys in {} stretches of time are more than {MAX_ROWS} groups; leave gaps or ask for longer \
+                    "{} keys in {} stretches of time are more than {} groups; leave gaps or ask for longer \
                      stretches",
                     keys.len(),
-                    self.slots.len()
+                    self.slots.len(),
+                    self.most
                 ),
             ));
         }
@@ -366,9 +450,8 @@ impl Shaping<'_> {
         let mut values: Vec<Value> = order
             .iter()
             .map(|order| match order.key {
-                OrderKey::Metric(metric, currency) => measured
-                    .value(metric, self.bases)
-                    .order(currency)
+                OrderKey::Metric(metric, currency) => self
+                    .order_of(&measured.value(metric, self.bases), currency)
                     .map_or(Value::Null, Value::Int),
                 OrderKey::Time => time.clone().unwrap_or(Value::Null),
                 OrderKey::Dimension(dimension) => {
@@ -386,6 +469,16 @@ impl Shaping<'_> {
             values,
             id: Uuid::nil(),
         }
+    }
+
+    /// What a value is ordered and compared by: nothing where part of its money has no rate to the report's currency, because
+    /// the rest is not all of it.
+    fn order_of(&self, value: &MetricValue, currency: Option<Currency>) -> Option<i64> {
+        let converted = self.request.currency;
+        if converted.is_some_and(|to| !value.is_all_in(to)) {
+            return None;
+        }
+        value.order(currency)
     }
 
     fn check_cursors(&self, keys: usize) -> Result<()> {
@@ -406,19 +499,20 @@ impl Shaping<'_> {
         Ok(())
     }
 
-    /// The sums of each line and all before it; none where they were not asked for.
-    fn running(&self, lines: &[Line]) -> Vec<Measured> {
+    /// The sums of each line of a page and all before it, whatever the page; none where they were not asked for.
+    fn running(&self, lines: &[Line], page: &[usize]) -> Vec<Values> {
         if !self.request.wanted.running {
             return Vec::new();
         }
-        let mut sums = Measured::default();
-        lines
-            .iter()
-            .map(|line| {
+        let (mut sums, mut added) = (Measured::default(), 0);
+        let up_to = |number: &usize| {
+            for line in lines.iter().take(number + 1).skip(added) {
                 sums.add(&line.measured, 1);
-                sums.clone()
-            })
-            .collect()
+            }
+            added = number + 1;
+            sums.sums(&self.request.metrics, self.over_items())
+        };
+        page.iter().map(up_to).collect()
     }
 }
 
@@ -444,9 +538,9 @@ fn key_value(part: &KeyPart) -> Value {
 }
 
 /// Whether a value satisfies a condition; where there is none, no bound is kept.
-fn is_within(having: &Having, value: &MetricValue) -> bool {
+fn is_within(having: &Having, value: Option<i64>) -> bool {
     let bounds = [having.at_least, having.at_most];
-    let Some(value) = value.order(having.currency) else {
+    let Some(value) = value else {
         return bounds == [None, None];
     };
     having.at_least.is_none_or(|least| value >= least)
@@ -472,4 +566,53 @@ fn compare(one: &Cursor, other: &Cursor, order: &[ReportOrder]) -> Ordering {
     ties.map(|(one, other)| one.cmp(other))
         .find(|by| by.is_ne())
         .unwrap_or(Ordering::Equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analytics::report::plan::count;
+    use crate::domain::limits::Narrowing;
+    use crate::domain::sales::{AxisRange, DateAxis};
+    use crate::domain::time::Zone;
+
+    /// Of a group of one currency nothing lies beside its place in the table but its key.
+    #[test]
+    fn ten_thousand_groups_take_half_a_kilobyte_each() {
+        let range = AxisRange {
+            axis: DateAxis::Ordered,
+            span: Span::of_micros(0, 1),
+            zone: Zone::UTC,
+        };
+        let ask = Ask {
+            what: What::Sums(vec![Measure::Reward(Standing::Any)]),
+            dimensions: vec![Dimension::Subid0],
+            ..count(range, Narrowing::default())
+        };
+        let row = |number: i64, currency| Row {
+            currency: Some(currency),
+            key: vec![KeyPart::Text(number.to_string())],
+            values: vec![1, number],
+            ..Row::default()
+        };
+        let mut gatherer = Gatherer::default();
+        gatherer.take(&ask, (0..10_000).map(|n| row(n, Currency::USD)).collect());
+        assert!(gatherer.check(10_000).is_ok());
+        let error = gatherer.check(9_999).unwrap_err();
+        assert!(error.message().contains("more than 9999 groups"), "{error}");
+        let groups = gatherer.finish(&mut Exchange::default());
+        assert_eq!(groups.len(), 10_000);
+        for measured in groups.values() {
+            let bytes = size_of::<(Name, Measured)>() + measured.money.bytes_beside();
+            assert!(bytes <= 512, "{bytes} bytes");
+        }
+        // Where there are two currencies both are held, in the order of their codes.
+        let other = Currency::parse("EUR").unwrap();
+        let mut gatherer = Gatherer::default();
+        gatherer.take(&ask, vec![row(7, Currency::USD), row(7, other)]);
+        let groups = gatherer.finish(&mut Exchange::default());
+        let held = groups.values().flat_map(|group| group.money.iter());
+        let held: Vec<Currency> = held.map(|((shown, _), _)| *shown).collect();
+        assert_eq!(held, [other, Currency::USD]);
+    }
 }

@@ -100,7 +100,8 @@ fn months_between(from: NaiveDateTime, to: NaiveDateTime) -> Option<u32> {
 
 /// The stretches of a period that those of a range are compared with, in their order: each edge moved as far as the period
 /// lies before the range, and no further than the period reaches. So they cover the period, and none of it twice. A stretch
-/// that has no counterpart, such as 29 February the year before, is compared with an empty one.
+/// that has no counterpart, such as 29 February the year before, is compared with an empty one; but a range that begins on
+/// 29 February is compared from 28 February on, and the hours of that day with those of the 28th.
 #[must_use]
 pub fn earlier(
     slots: &[Span],
@@ -116,12 +117,27 @@ pub fn earlier(
             period.to
         } else {
             // A clock that is set back shows an hour twice: what was reached is not left again.
-            step.back(slot.to, zone).min(period.to).max(from)
+            let edge = first_of_leap_day(range, slot.to, comparison, zone);
+            let moved = edge.unwrap_or_else(|| step.back(slot.to, zone));
+            moved.min(period.to).max(from)
         };
         found.push(Span { from, to });
         from = to;
     }
     found
+}
+
+/// The same time of 28 February the year before, of an instant on the 29 February that a range begins on.
+fn first_of_leap_day(
+    range: Span,
+    at: Instant,
+    comparison: Comparison,
+    zone: Zone,
+) -> Option<Instant> {
+    let [first, wall] = [range.from, at].map(|edge| zone.nominal(edge));
+    let is_leap_day = (wall.month(), wall.day()) == (2, 29) && wall.date() == first.date();
+    (is_leap_day && comparison == Comparison::YearBefore)
+        .then(|| zone.nearest(wall - Months::new(12)))
 }
 
 /// Where the stretch that an instant lies in is over; `end` is as far as anyone looks.
@@ -439,6 +455,23 @@ mod tests {
                 "2023-03-01T00:00:00Z",
                 "2023-03-02T00:00:00Z"
             ]
+        );
+        // Unless the range begins with that day: then its last day of February is what it is compared with.
+        let leap = ("2024-02-29T00:00:00Z", "2024-03-03T00:00:00Z");
+        let days = moved((leap, None), Bucket::Day, "UTC");
+        assert_eq!(
+            days,
+            [
+                "2023-02-28T00:00:00Z",
+                "2023-03-01T00:00:00Z",
+                "2023-03-02T00:00:00Z"
+            ]
+        );
+        let hours = moved((leap, None), Bucket::Hour, "UTC");
+        assert_eq!(hours[1], "2023-02-28T01:00:00Z");
+        assert_eq!(
+            hours[23..25],
+            ["2023-02-28T23:00:00Z", "2023-03-01T00:00:00Z"]
         );
         // What the later year does not have is counted with the day before it.
         let after = ("2025-02-01T00:00:00Z", "2025-04-01T00:00:00Z");

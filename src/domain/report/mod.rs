@@ -11,6 +11,7 @@ pub mod plan;
 pub mod rates;
 
 use super::action::words;
+use super::error::{Error, PassedLimit};
 use super::filter::{ActionTest, Filter};
 use super::money::Currency;
 use super::page::{Direction, PageRequest};
@@ -23,8 +24,8 @@ use uuid::Uuid;
 
 /// How many stretches of time a report can be divided into.
 pub const MAX_BUCKETS: usize = 10_000;
-/// How many rows an answer of the database may have for one report: groups, times their currencies, times the days
-/// where money is converted.
+/// How many groups a report may have, counted per currency and, where money is converted, per UTC day: whatever pieces
+/// their stretches of time are read in.
 pub const MAX_ROWS: usize = 200_000;
 /// How many actions a report or a ranking may read where no total answers it.
 pub const MAX_FACTS: i64 = 2_000_000;
@@ -34,12 +35,30 @@ pub const MAX_FACTS: i64 = 2_000_000;
 pub struct ReportLimits {
     /// Actions one by one, and likewise counts of clicks by SubID.
     pub facts: i64,
+    /// Groups, per currency and day ([`MAX_ROWS`]).
+    pub rows: usize,
 }
 
 impl Default for ReportLimits {
     fn default() -> Self {
-        Self { facts: MAX_FACTS }
+        Self {
+            facts: MAX_FACTS,
+            rows: MAX_ROWS,
+        }
     }
+}
+
+/// The refusal of a report of more groups than are allowed; `found` is at least how many there are.
+#[must_use]
+pub fn too_many_groups(most: usize, found: usize) -> Error {
+    Error::limit(
+        "groupBy",
+        PassedLimit::of("reportRows", most, found),
+        format!(
+            "the report has more than {most} groups, counted per currency and, where money is converted, per UTC day; \
+             group by less, filter more or ask for a shorter range"
+        ),
+    )
 }
 
 words! {
@@ -192,7 +211,7 @@ pub enum KeyPart {
     /// An id: program, ad space, product, category, segment.
     Id(Uuid),
     /// A word or text: country, status, SubID ... As a decline reason, the empty text is a declined action that states
-    /// none.
+    /// none; another one is folded while groups are made, and in a report's rows as one of its actions writes it.
     Text(String),
 }
 

@@ -13,7 +13,7 @@ use crate::domain::rule::SegmentSet;
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::Span;
 use crate::domain::totals::{Cells, Grain, Total};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -150,6 +150,57 @@ impl Ask {
         !self.places.is_empty()
     }
 
+    /// Whether rows tell how the reason of a decline is written, which keys have folded.
+    #[must_use]
+    pub fn tells_reasons(&self) -> bool {
+        matches!(self.what, What::Sums(_)) && self.dimensions.contains(&Dimension::DeclineReason)
+    }
+
+    /// How many rows a group can have of one piece of time: of a category at level 2 those of its own items, and what it has
+    /// beyond them.
+    fn tiers(&self) -> usize {
+        let has_two = self.source == Source::Total(Total::Category)
+            && self.dimensions.contains(&Dimension::CategoryLevel2);
+        if has_two && self.tells_pieces() { 2 } else { 1 }
+    }
+
+    /// Whether there can be more rows than groups, because stretches of time are made of several pieces or share some.
+    #[must_use]
+    pub fn is_piecemeal(&self) -> bool {
+        let slots: BTreeSet<usize> = self.slots().collect();
+        self.slots().count() > slots.len() || self.tiers() > 1
+    }
+
+    fn slots(&self) -> impl Iterator<Item = usize> + '_ {
+        self.places.values().flatten().map(|(slot, _)| *slot)
+    }
+
+    /// How many rows one part can have for each group: a stretch has a piece of it at its beginning, and one at its end.
+    #[must_use]
+    pub fn rows_of_part(&self) -> usize {
+        2 * self.tiers()
+    }
+
+    /// How many groups pieces can name for each that there is: of an edge between two stretches both, also where all its
+    /// facts lie on one side.
+    #[must_use]
+    pub fn names_of_group(&self) -> usize {
+        3 * self.tiers()
+    }
+
+    /// The same question about each of its parts.
+    pub fn by_parts(&self) -> impl Iterator<Item = Self> + '_ {
+        self.parts.iter().enumerate().map(|(number, part)| {
+            let own = self.places.range((number, i64::MIN)..=(number, i64::MAX));
+            let places = own.map(|((_, piece), slots)| ((0, *piece), slots.clone()));
+            Self {
+                parts: vec![part.clone()],
+                places: places.collect(),
+                ..self.clone()
+            }
+        })
+    }
+
     /// Whether keys that are missing are filled with a total's word for none: the nil id, the empty text.
     #[must_use]
     pub fn fills_keys(&self) -> bool {
@@ -249,7 +300,7 @@ impl fmt::Display for Plan {
         for reason in &self.forced {
             writeln!(f, "facts are read: {reason}")?;
         }
-        write!(f, "at most {MAX_ROWS} rows of each answer")
+        write!(f, "at most {MAX_ROWS} groups, per currency and day")
     }
 }
 

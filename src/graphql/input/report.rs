@@ -22,7 +22,8 @@ pub const MAX_DIMENSIONS: usize = 5;
 pub const MAX_HAVING: usize = 10;
 
 /// A condition on a metric of the groups of a report: groups that do not satisfy it are left out of the rows and their
-/// number, not of the totals. A group without a value does not satisfy it.
+/// number, not of the totals. A group without a value does not satisfy it, nor does one with money of the metric that has no
+/// rate to the report's `currency`.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct ReportHaving {
     /// The metric.
@@ -37,7 +38,7 @@ pub struct ReportHaving {
 }
 
 /// One key of the order of a report's groups: exactly one of `metric`, `dimension` and `time`. Groups without a value
-/// stand last, whatever the direction.
+/// stand last, whatever the direction, and so do those with money of the metric that has no rate to the report's `currency`.
 #[derive(Clone, Copy, Debug, InputObject)]
 pub struct ReportOrder {
     /// By a metric.

@@ -226,7 +226,8 @@ impl ReportKey {
         self.0.text(Dimension::PromoCode)
     }
 
-    /// The reason of the decline, empty where none is stated; null for actions that are not declined.
+    /// The reason of the decline, as one of its actions writes it; empty where none is stated, null for actions that are not
+    /// declined.
     async fn decline_reason(&self) -> Option<&str> {
         self.0.text(Dimension::DeclineReason)
     }

@@ -255,8 +255,8 @@ pub struct Limits {
     /// Actions that a report, a top list or `trafficTargets` reads one by one where no totals answer it; counts of clicks by SubID
     /// that a report reads.
     report_actions: i32,
-    /// Rows that a report reads of the database after they are summed up: its groups, times their currencies, times the
-    /// days where money is converted.
+    /// Groups that a report can have, `having` and page aside, counted per currency and, where money is converted, per UTC
+    /// day.
     report_rows: i32,
     /// Ids in one `nodes`.
     nodes: i32,

@@ -65,7 +65,7 @@ pub async fn products_of_users(
             lists: buyers.lists.len(),
             subject: Subject::Users,
         };
-        carts.first(&names, (by, first))
+        carts.first(names, (by, first))
     });
     ranked.await.map_err(Error::internal).map(Some)
 }

@@ -118,7 +118,7 @@ async fn frozen(
     let names = snapshot.names();
     let frozen = subjects.into_iter().map(|(id, subject)| {
         let members = members.get(&id).into_iter().flatten();
-        (id, Arc::new(marked(members, named(subject, &names))))
+        (id, Arc::new(marked(members, named(subject, names))))
     });
     Ok(frozen.collect())
 }

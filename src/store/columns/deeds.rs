@@ -115,7 +115,7 @@ fn sum(matching: &Matching, asked: &[Option<Asked>]) -> Vec<Option<Done>> {
             let sets = sets.into_iter().map(|(place, asked)| Watched {
                 place,
                 subject: asked.subject,
-                members: asked.crowd.marks(named(asked.subject, &names)),
+                members: asked.crowd.marks(named(asked.subject, names)),
                 users: Marks::none(users),
             });
             sets.collect()

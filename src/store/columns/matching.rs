@@ -26,6 +26,8 @@ use foldhash::fast::RandomState;
 use futures::future::{BoxFuture, FutureExt as _};
 use sea_orm::QueryResult;
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -220,14 +222,28 @@ impl Matching {
 
     /// Shows the actions of the filter whose order lies from an instant up to but without another.
     pub(super) fn each(&self, from: i64, to: i64, mut see: impl FnMut(&Chunk, usize)) {
+        let ControlFlow::Continue(()) = self.each_until(from, to, |chunk, place| {
+            see(chunk, place);
+            ControlFlow::<Infallible>::Continue(())
+        });
+    }
+
+    /// Likewise, until it is told to stop.
+    pub(super) fn each_until<B>(
+        &self,
+        from: i64,
+        to: i64,
+        mut see: impl FnMut(&Chunk, usize) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         for (chunk, is_inside) in self.snapshot.between(from, to) {
             for place in 0..chunk.len() {
                 let is_in = is_inside || (from..to).contains(&chunk.at(place));
                 if is_in && self.passes(chunk, place) {
-                    see(chunk, place);
+                    see(chunk, place)?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Likewise those that count.

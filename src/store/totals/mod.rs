@@ -10,8 +10,8 @@ mod rebuild;
 mod rounds;
 mod verify;
 
-pub use rebuild::{Rebuilt, behind, bring_up, rebuild};
-pub use rounds::{Checked, verify_next};
+pub use rebuild::{Finished, Rebuilt, behind, bring_up, is_half_way, rebuild};
+pub use rounds::{Checked, Unchecked, verify_next};
 pub use verify::{Drift, verify};
 
 use super::listing::column;
@@ -83,7 +83,7 @@ pub(super) async fn note_current(
     publisher: PublisherId,
     now: Instant,
 ) -> std::result::Result<(), DbErr> {
-    rebuild::note(tx, publisher, None, now).await
+    rebuild::note(tx, publisher, (rebuild::TASK, None), now).await
 }
 
 /// The slices of a publisher that hold facts or totals, in their order; with a span, those of time that touch it: a

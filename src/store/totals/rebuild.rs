@@ -3,7 +3,7 @@
 use super::facts::{
     Lives, columns, smallest, write_cells, write_larger, write_lives, write_smallest,
 };
-use super::{Slice, slices};
+use super::{Slice, rounds, slices};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
@@ -18,8 +18,10 @@ use crate::store::tx::{ReadTx, WriteTx};
 use entity::totals_task;
 use sea_orm::DbErr;
 
-/// The word of this task in its table.
-const TASK: &str = "REBUILD";
+/// The word in the table of tasks for making totals of this version's layout, without which nobody is served.
+pub(super) const TASK: &str = "REBUILD";
+/// The word for making totals anew that are of this layout already: whether it is through or was stopped, they are served.
+const REPAIR: &str = "REPAIR";
 
 /// How far a rebuild has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,15 @@ pub struct Rebuilt {
     pub done: usize,
     /// Slices in all.
     pub of: usize,
+}
+
+/// What a rebuild that is through has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Slices in all.
+    pub slices: usize,
+    /// How many of them it passed over, because one that was stopped had rebuilt them.
+    pub passed_over: usize,
 }
 
 /// Rebuilds all totals of a publisher, slice by slice, and says after each how far it is. A rebuild that was stopped
@@ -41,21 +52,22 @@ pub async fn rebuild(
     now: Instant,
     afresh: bool,
     mut progress: impl FnMut(Rebuilt),
-) -> Result<usize> {
+) -> Result<Finished> {
     let publisher = scope.publisher();
     let tx = ReadTx::new(store);
     let all = slices(&tx, publisher, None).await?;
+    let is_behind = !find_behind(&tx, Some(publisher)).await?.is_empty();
+    let task = if is_behind { TASK } else { REPAIR };
     let next = if afresh {
         None
     } else {
-        resume(&tx, publisher).await?
+        resume(&tx, publisher, task).await?
     };
     drop(tx);
     let of = all.len();
-    for (place, slice) in all.iter().enumerate() {
-        if next.is_some_and(|next| slice.number() < next) {
-            continue;
-        }
+    let is_done = |slice: &&Slice| next.is_some_and(|next| slice.number() < next);
+    let passed_over = all.iter().take_while(is_done).count();
+    for (place, slice) in all.iter().enumerate().skip(passed_over) {
         store
             .write(async |tx| {
                 lock(tx, publisher).await?;
@@ -63,7 +75,8 @@ pub async fn rebuild(
                     Slice::Time(cell) => rebuild_time(tx, publisher, cell).await?,
                     Slice::Lives(part) => rebuild_lives(tx, publisher, part).await?,
                 }
-                note(tx, publisher, Some(slice.number() + 1), now).await
+                let behind_it = slice.number() + 1;
+                note(tx, publisher, (task, Some(behind_it)), now).await
             })
             .await?;
         progress(Rebuilt {
@@ -72,9 +85,27 @@ pub async fn rebuild(
         });
     }
     store
-        .write(async |tx| note(tx, publisher, None, now).await)
+        .write(async |tx| finish(tx, publisher, now).await)
         .await?;
-    Ok(of)
+    Ok(Finished {
+        slices: of,
+        passed_over,
+    })
+}
+
+/// Notes that a rebuild is through: no other one goes on half-way, and what verifying had found is mended.
+async fn finish(tx: &WriteTx, publisher: PublisherId, now: Instant) -> Result<(), DbErr> {
+    note(tx, publisher, (TASK, None), now).await?;
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM totals_tasks WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND task = ").bind(REPAIR);
+    tx.execute(sql).await?;
+    let mut sql = tx.sql();
+    sql.push("UPDATE totals_tasks SET next_slice = NULL, drift_rows = 0 WHERE publisher_id = ")
+        .bind(publisher.0);
+    sql.push(" AND task = ").bind(rounds::TASK);
+    tx.execute(sql).await.map(|_| ())
 }
 
 /// Rebuilds the totals of every publisher that has none of this version's layout; says which publisher, and how far.
@@ -98,16 +129,22 @@ pub async fn bring_up(
 /// # Errors
 /// When the database fails.
 pub async fn behind(store: &Store) -> Result<Vec<(PublisherId, String)>> {
-    let tx = ReadTx::new(store);
+    find_behind(&ReadTx::new(store), None).await
+}
+
+/// Those that are behind, of all publishers or of one.
+async fn find_behind(tx: &ReadTx, only: Option<PublisherId>) -> Result<Vec<(PublisherId, String)>> {
     let mut sql = tx.sql();
     sql.push(
         "SELECT p.id, p.slug FROM publishers p WHERE NOT EXISTS (SELECT 1 FROM totals_tasks t ",
     )
     .push("WHERE t.publisher_id = p.id AND t.next_slice IS NULL AND t.task = ")
     .bind(TASK);
-    sql.push(" AND t.layout = ")
-        .bind(LAYOUT)
-        .push(") ORDER BY p.id");
+    sql.push(" AND t.layout = ").bind(LAYOUT).push(")");
+    if let Some(publisher) = only {
+        sql.push(" AND p.id = ").bind(publisher.0);
+    }
+    sql.push(" ORDER BY p.id");
     let rows = tx.rows(sql).await?;
     rows.iter()
         .map(|row| Ok((PublisherId(column(row, "id")?), column(row, "slug")?)))
@@ -115,27 +152,41 @@ pub async fn behind(store: &Store) -> Result<Vec<(PublisherId, String)>> {
 }
 
 /// The slice with which a rebuild that was stopped goes on.
-async fn resume(tx: &ReadTx, publisher: PublisherId) -> Result<Option<i64>> {
+async fn resume(tx: &ReadTx, publisher: PublisherId, task: &'static str) -> Result<Option<i64>> {
     let mut sql = tx.sql();
     sql.push("SELECT next_slice FROM totals_tasks WHERE publisher_id = ")
         .bind(publisher.0);
-    sql.push(" AND task = ").bind(TASK);
+    sql.push(" AND task = ").bind(task);
     sql.push(" AND layout = ").bind(LAYOUT);
     let rows = tx.rows(sql).await?;
     rows.first()
         .map_or(Ok(None), |row| column(row, "next_slice"))
 }
 
+/// Whether a rebuild of a publisher was stopped, so that the next one goes on there and not with the first slice: up to two
+/// statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_half_way(tx: &ReadTx, publisher: PublisherId) -> Result<bool> {
+    for task in [TASK, REPAIR] {
+        if resume(tx, publisher, task).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Notes how far a rebuild is; `None` when it is through.
 pub(in crate::store) async fn note(
     tx: &WriteTx,
     publisher: PublisherId,
-    next_slice: Option<i64>,
+    (task, next_slice): (&str, Option<i64>),
     now: Instant,
 ) -> Result<(), DbErr> {
     let row = totals_task::Model {
         publisher_id: publisher.0,
-        task: TASK.to_owned(),
+        task: task.to_owned(),
         layout: LAYOUT,
         next_slice,
         drift_rows: 0,

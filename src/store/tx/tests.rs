@@ -65,3 +65,37 @@ async fn a_read_that_nobody_waits_for_gives_its_connection_back() {
     sql.push("SELECT 2 AS c");
     assert_eq!(tx.rows(sql).await.unwrap().len(), 1);
 }
+
+/// Work of the program itself may take longer than any question, and does not take for ever.
+#[tokio::test]
+async fn a_patient_read_has_a_time_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = StoreOptions {
+        read_timeout: Duration::from_millis(200),
+        acquire_timeout: Duration::from_secs(20),
+        connections: 2,
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with(&url(&folder), options).await.unwrap();
+    let slow = |tx: &ReadTx| {
+        let mut sql = tx.sql();
+        sql.push(match tx.backend() {
+            DbBackend::Sqlite => {
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 8000000) SELECT COUNT(*) AS c FROM n"
+            }
+            _ => "SELECT CAST(1 AS BIGINT) AS c FROM pg_sleep(2)",
+        });
+        sql
+    };
+    let question = ReadTx::new(&store);
+    let error = question.rows(slow(&question)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Timeout, "{error:?}");
+    let patient = ReadTx::patient(&store, Duration::from_secs(300));
+    assert_eq!(patient.rows(slow(&patient)).await.unwrap().len(), 1);
+    // More of them than there are connections: each that takes too long gives its own back.
+    for _ in 0..6 {
+        let tx = ReadTx::patient(&store, Duration::from_millis(100));
+        let error = tx.rows(endless(&tx)).await.unwrap_err();
+        assert_eq!(error.code(), Code::Timeout, "{error:?}");
+    }
+}

@@ -49,8 +49,6 @@ pub(crate) struct Row {
 pub(crate) struct Answer {
     pub rows: Vec<Row>,
     pub totals: Values,
-    /// What is asked for of the totals less the page, as far as it adds up, of all facts.
-    pub all: Values,
     /// Currency and first day.
     pub missing: BTreeMap<Currency, i32>,
 }
@@ -342,7 +340,7 @@ impl<'a> Naive<'a> {
         for ((time, key), group) in &groups {
             let measured = self.values(group, &needed, self.over_items(), &mut missing);
             let stays = request.having.iter().all(|having| {
-                match measured.order(having.metric, having.currency) {
+                match self.order(&measured, having.metric, having.currency) {
                     Some(value) => {
                         having.at_least.is_none_or(|least| value >= least)
                             && having.at_most.is_none_or(|most| value <= most)
@@ -383,7 +381,7 @@ impl<'a> Naive<'a> {
                 sum.take(group);
                 Row {
                     time: *time,
-                    key: key.clone(),
+                    key: self.shown(key),
                     values: Values(
                         measured
                             .0
@@ -398,11 +396,12 @@ impl<'a> Naive<'a> {
                 }
             });
         let rows = rows.collect();
+        // What is asked for of the rest needs the rates of all.
         let others = self.additive(&request.wanted.others);
+        self.totals(&others, &mut missing);
         Answer {
             rows,
             totals: self.totals(&request.wanted.totals, &mut missing),
-            all: self.totals(&others, &mut missing),
             missing,
         }
     }
@@ -423,43 +422,129 @@ impl<'a> Naive<'a> {
         before.map_or(0, |range| self.matching(&range).count())
     }
 
-    /// What remains of the totals beside some rows.
-    pub(crate) fn others(&self, totals: &Values, page: &[Name]) -> Values {
+    /// The value that groups are ordered and cut by; none where part of the money could not be converted.
+    fn order(&self, values: &Values, metric: Metric, code: Option<Currency>) -> Option<i64> {
+        let value = values.get(metric)?;
+        let shown: Vec<Currency> = match value {
+            MetricValue::Money(amounts) => amounts.iter().map(|money| money.currency).collect(),
+            MetricValue::Ratios(ratios) => ratios.iter().map(|(currency, _)| *currency).collect(),
+            _ => Vec::new(),
+        };
+        if let Some(to) = self.request.currency
+            && shown.iter().any(|currency| *currency != to)
+        {
+            return None;
+        }
+        value.order(code)
+    }
+
+    /// What remains of the totals beside some rows. Money is taken off before it is rounded.
+    pub(crate) fn others(&self, page: &[Name]) -> Values {
         let range = &self.request.range;
         let groups = self.groups(range, &self.slots(range), &self.needed());
-        let mut missing = BTreeMap::new();
-        let mut of_page = Group::default();
-        for name in page {
-            if let Some(group) = groups.get(name) {
-                of_page.take(group);
-            }
-        }
         let additive = self.additive(&self.request.wanted.others);
-        let page = self.values(&of_page, &additive, self.over_items(), &mut missing);
+        let all = self.all(&additive);
+        let of_page: Vec<&Group<'a>> = page
+            .iter()
+            .filter_map(|name| groups.get(&self.folded(name)))
+            .collect();
         let less = additive.iter().map(|metric| {
-            let value = match (totals.get(*metric).unwrap(), page.get(*metric).unwrap()) {
-                (MetricValue::Count(all), MetricValue::Count(part)) => {
-                    MetricValue::Count(all - part)
+            let value = match self.amounts(&all, *metric) {
+                Some(amounts) => {
+                    let mut missing = BTreeMap::new();
+                    let mut left = self.fine(&all, &amounts, &mut missing);
+                    for group in &of_page {
+                        let amounts = self.amounts(group, *metric).unwrap();
+                        for (currencies, sum) in self.fine(group, &amounts, &mut missing) {
+                            *left.entry(currencies).or_default() -= sum;
+                        }
+                    }
+                    let mut shown: BTreeMap<Currency, i128> = BTreeMap::new();
+                    for ((to, _), sum) in left {
+                        *shown.entry(to).or_default() += sum;
+                    }
+                    let money = shown.into_iter().map(|(currency, sum)| Money {
+                        e4: i64::try_from(half_even(sum, 1_000_000_000)).unwrap(),
+                        currency,
+                    });
+                    MetricValue::Money(money.collect())
                 }
-                (MetricValue::Money(all), MetricValue::Money(part)) => {
-                    let of = |money: &Money| {
-                        let found = part.iter().find(|part| part.currency == money.currency);
-                        money.e4 - found.map_or(0, |part| part.e4)
+                None => {
+                    let count = |group: &Group<'a>| {
+                        let mut missing = BTreeMap::new();
+                        match self.value(group, *metric, self.over_items(), &mut missing) {
+                            MetricValue::Count(count) => count,
+                            other => panic!("{other:?} does not add up"),
+                        }
                     };
-                    MetricValue::Money(
-                        all.iter()
-                            .map(|money| Money {
-                                e4: of(money),
-                                ..*money
-                            })
-                            .collect(),
-                    )
+                    let on_page: i64 = of_page.iter().map(|group| count(group)).sum();
+                    MetricValue::Count(count(&all) - on_page)
                 }
-                other => panic!("{other:?} do not add up"),
             };
             (*metric, value)
         });
         Values(less.collect())
+    }
+
+    /// The name that a group has beside the list, where decline reasons are folded.
+    fn folded(&self, name: &Name) -> Name {
+        let mut name = name.clone();
+        for (by, part) in self.request.dimensions.iter().zip(&mut name.1) {
+            if let (Dimension::DeclineReason, KeyPart::Text(text)) = (by, part) {
+                *text = fold(text);
+            }
+        }
+        name
+    }
+
+    /// The key as it is shown: decline reasons as one of the report's actions writes them, the first in the order of bytes.
+    fn shown(&self, key: &[KeyPart]) -> Vec<KeyPart> {
+        let mut key = key.to_vec();
+        for (by, part) in self.request.dimensions.iter().zip(&mut key) {
+            if let (Dimension::DeclineReason, KeyPart::Text(text)) = (by, part) {
+                let declined = self
+                    .matching(&self.request.range)
+                    .filter(|a| is_declined(a));
+                let comments = declined.filter_map(|action| action.comment.as_deref());
+                let alike = comments.filter(|comment| fold(comment) == *text);
+                if let Some(first) = alike.min() {
+                    first.clone_into(text);
+                }
+            }
+        }
+        key
+    }
+
+    /// The amounts of a metric of money that adds up.
+    fn amounts(&self, group: &Group<'a>, metric: Metric) -> Option<Amounts<'a>> {
+        let (counts, is_reward): (fn(&Action) -> bool, bool) = match metric {
+            Metric::OrderAmount => (any, false),
+            Metric::PendingOrderAmount => (is_pending, false),
+            Metric::ApprovedOrderAmount => (is_approved, false),
+            Metric::DeclinedOrderAmount => (is_declined, false),
+            Metric::Reward => (any, true),
+            Metric::PendingReward => (is_pending, true),
+            Metric::ApprovedReward => (is_approved, true),
+            Metric::DeclinedReward => (is_declined, true),
+            Metric::PaidReward => (|action| action.paid, true),
+            _ => return None,
+        };
+        let of = |action: &Action, reward: i64, amount: i64| match (counts(action), is_reward) {
+            (false, _) => 0,
+            (true, true) => reward,
+            (true, false) => amount,
+        };
+        if self.over_items() {
+            let items = group.items.iter();
+            let items =
+                items.map(|(action, item)| (*action, of(action, item.reward_e4, item.amount_e4)));
+            return Some(items.collect());
+        }
+        let actions = group.actions.values().map(|action| {
+            let amount = action.order_amount_e4.unwrap_or(0);
+            (*action, of(action, action.reward_e4, amount))
+        });
+        Some(actions.collect())
     }
 
     /// The metrics of groups that are asked for, ordered by, cut by, or taken off the totals.
@@ -811,7 +896,8 @@ impl<'a> Naive<'a> {
             let pair = [one, other].map(|(time, parts, values)| match key {
                 OrderKey::Time => time.map(|time| (time.0, None)),
                 OrderKey::Metric(metric, currency) => {
-                    values.order(metric, currency).map(|value| (value, None))
+                    let value = self.order(values, metric, currency);
+                    value.map(|value| (value, None))
                 }
                 OrderKey::Dimension(by) => {
                     let place = self.request.dimensions.iter().position(|held| *held == by);
@@ -835,6 +921,11 @@ impl<'a> Naive<'a> {
 
     /// The values of all facts: over items, their money and units, and all actions.
     fn totals(&self, metrics: &[Metric], missing: &mut BTreeMap<Currency, i32>) -> Values {
+        self.values(&self.all(metrics), metrics, self.over_items(), missing)
+    }
+
+    /// All facts as one group.
+    fn all(&self, metrics: &[Metric]) -> Group<'a> {
         let range = &self.request.range;
         let clicks = self.clicks(range, metrics);
         let mut group = Group {
@@ -851,7 +942,7 @@ impl<'a> Naive<'a> {
                 group.items.push((action, item));
             }
         }
-        self.values(&group, metrics, self.over_items(), missing)
+        group
     }
 
     fn values(

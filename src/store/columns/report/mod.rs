@@ -6,6 +6,7 @@ mod sums;
 use super::super::listing::column;
 use super::super::report::Row;
 use super::super::tx::ReadTx;
+use super::chunk::Chunk;
 use super::matching::Matching;
 use super::names::Directory;
 use crate::domain::columns::can_answer;
@@ -13,13 +14,14 @@ use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::{Measure, Standing};
 use crate::domain::report::plan::{Ask, Source, Top, What};
-use crate::domain::report::{Dimension, KeyPart};
+use crate::domain::report::{Dimension, KeyPart, too_many_groups};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::DAY_US;
 use crate::domain::totals::Total;
 use keys::{Divider, Key, Of};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use sums::{Seen, Slots, Sum};
+use std::ops::ControlFlow;
+use sums::{Groups, Seen, Sum};
 use uuid::Uuid;
 
 /// The currencies of the facts, in the order of their codes, where columns answer a question; else nothing.
@@ -36,12 +38,16 @@ pub async fn currencies(tx: &ReadTx, scope: ReadScope) -> Result<Option<Vec<Curr
     ))
 }
 
-/// Answers a question; nothing where there are no columns that can. As many statements as the filter has conditions on
-/// related rows, and one for levels of categories.
+/// Answers a question of at most so many groups; nothing where there are no columns that can. As many statements as the
+/// filter has conditions on related rows, and one for levels of categories.
+///
+/// # Errors
+/// When there are more groups, as soon as that is seen, or the database fails.
 pub(in crate::store) async fn answer(
     tx: &ReadTx,
     scope: ReadScope,
     ask: &Ask,
+    most: usize,
 ) -> Result<Option<Vec<Row>>> {
     if !can_answer(ask) {
         let is_of_facts = |source| matches!(source, Source::Facts | Source::Items);
@@ -69,10 +75,11 @@ pub(in crate::store) async fn answer(
             matching: &matching,
             ask: &ask,
             names: matching.snapshot.names(),
+            most,
         };
         asked.rows(&levels)
     });
-    let rows = summed.await.map_err(Error::internal)?;
+    let rows = summed.await.map_err(Error::internal)??;
     if rows.is_none() {
         tx.note_left();
     }
@@ -103,11 +110,25 @@ struct Group {
     sums: Vec<i64>,
 }
 
+/// A row that a group is made of.
+struct Fact<'a> {
+    /// The number of its action in the question, from 1.
+    action: u64,
+    /// The key of its group.
+    key: u64,
+    chunk: &'a Chunk,
+    place: usize,
+    /// The cart item, where the question is by items.
+    item: Option<usize>,
+}
+
 /// A question, and what it is asked of.
 struct Asked<'a> {
     matching: &'a Matching,
     ask: &'a Ask,
     names: &'a Directory,
+    /// How many groups there may be.
+    most: usize,
 }
 
 impl Asked<'_> {
@@ -117,19 +138,58 @@ impl Asked<'_> {
     }
 
     /// The rows; none where there could be too many groups to number them.
-    fn rows(&self, levels: &HashMap<Uuid, [Uuid; 2]>) -> Option<Vec<Row>> {
-        let key = self.key(levels)?;
-        let room = key.room()?;
-        match &self.ask.what {
-            What::Sums(measures) => {
-                let groups = self.sum_up(&key, room, measures);
-                Some(match (&self.ask.per_user, &self.ask.top) {
-                    (Some(currencies), _) => self.by_user(&key, &groups, measures, currencies),
-                    (None, Some(top)) => self.top(&key, &groups, measures, top),
-                    (None, None) => groups.iter().map(|group| self.row(&key, group)).collect(),
+    fn rows(&self, levels: &HashMap<Uuid, [Uuid; 2]>) -> Result<Option<Vec<Row>>> {
+        let numbered = self.key(levels).and_then(|key| Some((key.room()?, key)));
+        let Some((room, key)) = numbered else {
+            return Ok(None);
+        };
+        let What::Sums(measures) = &self.ask.what else {
+            return self.count_users(&key, room).map(Some);
+        };
+        let groups = self.sum_up(&key, room, measures)?;
+        Ok(Some(match (&self.ask.per_user, &self.ask.top) {
+            (Some(currencies), _) => self.by_user(&key, &groups, measures, currencies),
+            (None, Some(top)) => self.top(&key, &groups, measures, top),
+            (None, None) => groups.iter().map(|group| self.row(&key, group)).collect(),
+        }))
+    }
+
+    /// How many groups are made at most. Those that are cut to the largest or summed up by user are no rows yet.
+    fn most(&self) -> usize {
+        match (&self.ask.per_user, &self.ask.top) {
+            (None, None) => self.most,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Shows the facts of the question, each cart item by itself where it is by items, until there are too many groups.
+    fn each(&self, key: &Key, mut see: impl FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<()> {
+        let over_items = self.over_items();
+        let (from, to) = self.range();
+        let mut action = 0;
+        let seen = self.matching.each_until(from, to, |chunk, place| {
+            let Some(head) = key.of_action(chunk, place) else {
+                return ControlFlow::Continue(());
+            };
+            action += 1;
+            let mut add = |item: Option<usize>| {
+                see(&Fact {
+                    action,
+                    key: key.divided(head, chunk, place, item),
+                    chunk,
+                    place,
+                    item,
                 })
+            };
+            if over_items {
+                chunk.items(place).try_for_each(|item| add(Some(item)))
+            } else {
+                add(None)
             }
-            _ => Some(self.count_users(&key, room)),
+        });
+        match seen {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(too_many_groups(self.most, self.most + 1)),
         }
     }
 
@@ -137,50 +197,34 @@ impl Asked<'_> {
         self.ask.dimensions.iter().any(|by| by.is_of_items())
     }
 
-    fn sum_up(&self, key: &Key, room: u64, measures: &[Measure]) -> Vec<Group> {
+    fn sum_up(&self, key: &Key, room: u64, measures: &[Measure]) -> Result<Vec<Group>> {
         let sums: Vec<Sum> = measures.iter().map(|measure| Sum::of(*measure)).collect();
-        let (over_items, item_sums) = (self.over_items(), self.ask.item_sums);
-        let mut slots = Slots::new(room);
-        let mut groups: Vec<Group> = Vec::new();
-        let mut number = 0;
-        let (from, to) = self.range();
-        self.matching.each(from, to, |chunk, place| {
-            number += 1;
-            let Some(head) = key.of_action(chunk, place) else {
-                return;
+        let item_sums = self.ask.item_sums;
+        let mut groups = Groups::new(room, self.most());
+        self.each(key, |fact| {
+            let group = groups.of(fact.key, || Group {
+                key: fact.key,
+                seen: 0,
+                sums: vec![0; sums.len() + 2],
+            });
+            let Some((_, group)) = group else {
+                return ControlFlow::Break(());
             };
-            let mut add = |item: Option<usize>| {
-                let key = key.divided(head, chunk, place, item);
-                let slot = slots.of(key, groups.len());
-                if slot == groups.len() {
-                    groups.push(Group {
-                        key,
-                        seen: 0,
-                        sums: vec![0; sums.len() + 2],
-                    });
-                }
-                let Some(group) = groups.get_mut(slot) else {
-                    return;
-                };
-                let is_first = std::mem::replace(&mut group.seen, number) != number;
-                let more = sums.iter().map(|sum| match item {
-                    Some(item) => sum.of_item(chunk, (place, item), is_first),
-                    None => sum.of_action(chunk, place, item_sums),
-                });
-                let more = [1, i64::from(is_first)].into_iter().chain(more);
-                group
-                    .sums
-                    .iter_mut()
-                    .zip(more)
-                    .for_each(|(sum, more)| *sum += more);
-            };
-            if over_items {
-                chunk.items(place).for_each(|item| add(Some(item)));
-            } else {
-                add(None);
-            }
-        });
-        groups
+            let (chunk, place) = (fact.chunk, fact.place);
+            let is_first = std::mem::replace(&mut group.seen, fact.action) != fact.action;
+            let more = sums.iter().map(|sum| match fact.item {
+                Some(item) => sum.of_item(chunk, (place, item), is_first),
+                None => sum.of_action(chunk, place, item_sums),
+            });
+            let more = [1, i64::from(is_first)].into_iter().chain(more);
+            group
+                .sums
+                .iter_mut()
+                .zip(more)
+                .for_each(|(sum, more)| *sum += more);
+            ControlFlow::Continue(())
+        })?;
+        Ok(groups.into_all())
     }
 
     fn row(&self, key: &Key, group: &Group) -> Row {
@@ -198,6 +242,7 @@ impl Asked<'_> {
             key: parts,
             rows_read: *rows_read,
             values: values.to_vec(),
+            ..Row::default()
         }
     }
 
@@ -287,12 +332,11 @@ impl Asked<'_> {
                     });
                 }
                 all.push(Row {
-                    piece: (0, 0),
-                    day: None,
                     currency: Some(*currency),
                     key: parts.clone(),
                     rows_read: own(0),
                     values,
+                    ..Row::default()
                 });
             }
         }
@@ -325,50 +369,34 @@ impl Asked<'_> {
     }
 
     /// The distinct users of each group.
-    fn count_users(&self, key: &Key, room: u64) -> Vec<Row> {
-        let over_items = self.over_items();
+    fn count_users(&self, key: &Key, room: u64) -> Result<Vec<Row>> {
         let users = self.names.users.room();
-        let mut slots = Slots::new(room);
         let mut seen = Seen::new(room, users);
-        let mut groups: Vec<(u64, i64, i64)> = Vec::new();
-        let (from, to) = self.range();
-        self.matching.each(from, to, |chunk, place| {
-            let Some(head) = key.of_action(chunk, place) else {
-                return;
+        let mut groups: Groups<(u64, i64, i64)> = Groups::new(room, self.most());
+        self.each(key, |fact| {
+            let group = groups.of(fact.key, || (fact.key, 0, 0));
+            let Some((slot, (_, read, count))) = group else {
+                return ControlFlow::Break(());
             };
-            let user = chunk.user(place);
-            let mut add = |item: Option<usize>| {
-                let key = key.divided(head, chunk, place, item);
-                let slot = slots.of(key, groups.len());
-                if slot == groups.len() {
-                    groups.push((key, 0, 0));
-                }
-                let Some((_, read, count)) = groups.get_mut(slot) else {
-                    return;
-                };
-                *read += 1;
-                if user > 0 {
-                    *count += seen.see(slot, user);
-                }
-            };
-            if over_items {
-                chunk.items(place).for_each(|item| add(Some(item)));
-            } else {
-                add(None);
+            *read += 1;
+            let user = fact.chunk.user(fact.place);
+            if user > 0 {
+                *count += seen.see(slot, user);
             }
-        });
+            ControlFlow::Continue(())
+        })?;
+        let mut groups = groups.into_all();
         seen.settle(&mut groups);
         let row = |(number, rows_read, count): (u64, i64, i64)| {
             let (piece, _, _, parts) = key.apart(number);
             Row {
                 piece: (0, key.pieces.get(piece).map_or(0, |(.., name)| *name)),
-                day: None,
-                currency: None,
                 key: parts,
                 rows_read,
                 values: vec![count],
+                ..Row::default()
             }
         };
-        groups.into_iter().map(row).collect()
+        Ok(groups.into_iter().map(row).collect())
     }
 }

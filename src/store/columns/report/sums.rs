@@ -97,14 +97,14 @@ impl Sum {
 }
 
 /// Groups by the number of their key.
-pub(super) enum Slots {
+enum Slots {
     /// A number for each key that there can be, from 1.
     Dense(Vec<u32>),
     Sparse(HashMap<u64, u32>),
 }
 
 impl Slots {
-    pub(super) fn new(keys: u64) -> Self {
+    fn new(keys: u64) -> Self {
         match usize::try_from(keys) {
             Ok(keys) if keys <= DENSE => Self::Dense(vec![0; keys]),
             _ => Self::Sparse(HashMap::new()),
@@ -112,7 +112,7 @@ impl Slots {
     }
 
     /// The slot of a key, which is `next` if it had none.
-    pub(super) fn of(&mut self, key: u64, next: usize) -> usize {
+    fn of(&mut self, key: u64, next: usize) -> usize {
         let fresh = u32::try_from(next + 1).unwrap_or(u32::MAX);
         let slot = match self {
             Self::Dense(slots) => {
@@ -129,6 +129,39 @@ impl Slots {
             Self::Sparse(slots) => *slots.entry(key).or_insert(fresh),
         };
         usize::try_from(slot - 1).unwrap_or(usize::MAX)
+    }
+}
+
+/// Groups by the numbers of their keys, as many as there may be.
+pub(super) struct Groups<T> {
+    slots: Slots,
+    all: Vec<T>,
+    most: usize,
+}
+
+impl<T> Groups<T> {
+    /// None yet, of so many keys that there can be.
+    pub(super) fn new(keys: u64, most: usize) -> Self {
+        Self {
+            slots: Slots::new(keys),
+            all: Vec::new(),
+            most,
+        }
+    }
+
+    /// The group of a key and its slot, made where it is the first of it; nothing where it would be one too many.
+    pub(super) fn of(&mut self, key: u64, make: impl FnOnce() -> T) -> Option<(usize, &mut T)> {
+        let next = self.all.len();
+        let slot = self.slots.of(key, next);
+        if slot == next && next < self.most {
+            self.all.push(make());
+        }
+        Some((slot, self.all.get_mut(slot)?))
+    }
+
+    /// All of them.
+    pub(super) fn into_all(self) -> Vec<T> {
+        self.all
     }
 }
 
@@ -186,6 +219,36 @@ impl Seen {
             if let Some((.., count)) = groups.get_mut(slot) {
                 *count += 1;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_group_is_made_beyond_the_most_that_there_may_be() {
+        // Few keys are looked up by their number, many in a table.
+        for keys in [50, u64::MAX] {
+            let mut groups = Groups::new(keys, 3);
+            let mut made = 0;
+            let found: Vec<Option<usize>> = [7, 0, 7, 49, 0, 12, 49, 13, 12]
+                .into_iter()
+                .map(|key| {
+                    let group = groups.of(key, || {
+                        made += 1;
+                        key
+                    });
+                    group.map(|(slot, held)| {
+                        assert_eq!(*held, key);
+                        slot
+                    })
+                })
+                .collect();
+            let [a, b, c] = [Some(0), Some(1), Some(2)];
+            assert_eq!(found, [a, b, a, c, b, None, c, None, None]);
+            assert_eq!((made, groups.into_all()), (3, vec![7, 0, 49]));
         }
     }
 }

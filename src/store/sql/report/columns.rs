@@ -239,6 +239,14 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
     sql.push(")");
 }
 
+/// Appends how one of a group's actions writes the reason of its decline, which their key has folded.
+pub(super) fn write_reason(sql: &mut Sql) {
+    sql.push(&format!(
+        "MIN(CASE WHEN {} THEN a.comment END) AS reason, ",
+        is_declined("a")
+    ));
+}
+
 /// Appends whether the lifetime `l` of a user began before an instant.
 pub(super) fn write_user_age(user: &str, from: Instant, sql: &mut Sql) {
     sql.push(&format!(

@@ -15,21 +15,27 @@ use super::filter::{write_filter, write_range};
 use super::segment::write_set;
 use super::statuses::is_processed;
 use crate::domain::filter::{ActionField, ActionTest};
+use crate::domain::report::Dimension;
 use crate::domain::report::plan::{Ask, Part, Source, What};
-use crate::domain::report::{Dimension, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cells, Tier, Total};
 pub(in crate::store) use clicks::bounded_clicks;
 use columns::{
-    axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_total_key,
+    axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_reason,
+    write_total_key,
 };
 pub(in crate::store) use columns::{is_id, is_none};
 use sea_orm::DbBackend;
 pub(in crate::store) use users::user_column;
 
-/// The statement that answers a question.
-pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBackend) -> Sql {
+/// The statement that answers a question with so many rows at most and one more, which tells that there are others.
+pub(in crate::store) fn statement(
+    ask: &Ask,
+    most: usize,
+    scope: ReadScope,
+    backend: DbBackend,
+) -> Sql {
     let writer = Writer { ask, scope };
     let mut sql = Sql::new(backend);
     writer.write_lists(&mut sql);
@@ -49,7 +55,7 @@ pub(in crate::store) fn statement(ask: &Ask, scope: ReadScope, backend: DbBacken
         ),
     }
     sql.push(" LIMIT ")
-        .bind(i64::try_from(MAX_ROWS).unwrap_or(i64::MAX) + 1);
+        .bind(i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1));
     sql
 }
 
@@ -260,6 +266,9 @@ impl Writer<'_> {
                 "t.currency AS currency, "
             });
             self.write_keys(facts, sql);
+            if self.ask.tells_reasons() {
+                write_reason(sql);
+            }
             sql.push(match shape {
                 // To be summed up: sums of 32 bits need no wider numbers than 64.
                 Shape::Plain if is_plain => "1 AS rows_read",
