@@ -6,6 +6,7 @@ mod budget;
 mod entrances;
 mod gaps;
 mod killed;
+mod programs;
 mod rates;
 mod refused;
 mod served;

@@ -3,6 +3,7 @@
 use super::plan::DAILY;
 use super::tick::{Outcome, Sync, Work, worked};
 use super::{Fault, PageAt};
+use crate::domain::catalog::is_country;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, Reject};
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
@@ -197,6 +198,15 @@ impl Sync {
             connection_status: row.connection_status,
             hold_days: days(row.avg_hold_days),
             max_hold_days: days(row.max_hold_days),
+            cookie_days: days(row.cookie_days),
+            payment_days: days(row.avg_payment_days),
+            // What is no country says nothing of any.
+            countries: row
+                .countries
+                .into_iter()
+                .filter(|code| is_country(code))
+                .collect(),
+            all_countries: row.all_countries,
         });
         Ok(Listed {
             programs: programs.collect(),
