@@ -348,6 +348,20 @@ async fn the_balance_and_what_products_pay_come_in() {
     assert!(told.contains("scope private_data_balance"), "{told}");
     assert!(told.contains("tick it"), "{told}");
     assert_eq!(state.feed(Feed::Commissions).condition, Condition::Waiting);
+    // Nor one that may not ask for commission rates, when products are asked for again a week later.
+    stage.fake.world(|world| {
+        world
+            .scopes
+            .retain(|scope| *scope != "aliexpress_commission");
+    });
+    stage.pass(8 * DAY);
+    let outcomes = stage.drive(&mut other).await;
+    assert_eq!(failures(&outcomes), Vec::<&str>::new());
+    let commissions = other.state().await.unwrap().feed(Feed::Commissions);
+    assert_eq!(
+        (commissions.condition, commissions.failures),
+        (Condition::Stopped, 0)
+    );
 }
 
 #[tokio::test]

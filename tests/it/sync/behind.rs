@@ -5,6 +5,7 @@ use crate::support::admitad::{Action, Trouble};
 use actiongraph::domain::sync::{Feed, Freshness};
 use actiongraph::ingest::admitad::tick::{Outcome, Sync};
 use chrono::TimeDelta;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Seconds between two looks.
@@ -56,9 +57,7 @@ async fn work(stage: &Stage, sync: &mut Sync) -> bool {
 }
 
 /// What upstream changed more than five minutes ago and is not stored.
-async fn late(stage: &Stage, changes: &[Change]) -> Vec<String> {
-    let stored = stored(&stage.world, 0).await;
-    let now = stage.now().micros();
+fn late(stored: &BTreeMap<String, String>, changes: &[Change], now: i64) -> Vec<String> {
     let missing = changes.iter().filter(|change| now - change.at > LATE);
     let missing = missing.filter(|change| {
         let line = stored.get(&change.id.to_string());
@@ -102,6 +101,7 @@ async fn never_late(
     mut is_killed: impl FnMut() -> bool,
 ) {
     let mut changes = Vec::new();
+    let mut held = stored(&stage.world, 0).await;
     let (mut was_due, mut is_fresh) = (false, true);
     for step in 0..30 * MINUTE / STEP {
         stage.pass(STEP);
@@ -115,8 +115,10 @@ async fn never_late(
             sync = stage.sync();
         }
         was_due = is_due;
-        work(stage, &mut sync).await;
-        let late = late(stage, &changes).await;
+        if work(stage, &mut sync).await {
+            held = stored(&stage.world, 0).await;
+        }
+        let late = late(&held, &changes, stage.now().micros());
         assert_eq!(late, Vec::<String>::new(), "{what}, step {step}");
         let state = sync.state().await.unwrap();
         is_fresh &= state.freshness(stage.now()) != Freshness::Late;
