@@ -37,6 +37,14 @@ pub struct Model {
     pub hold_days: Option<i32>,
     /// Days that an action is on hold at most.
     pub max_hold_days: Option<i32>,
+    /// Days between a click and an order that still count, as the network says.
+    pub cookie_days: Option<i32>,
+    /// Days from an action to its reward on the balance, on average.
+    pub payment_days: Option<i32>,
+    /// Codes of the countries whose actions it takes, with blanks between; none where the network names none.
+    pub countries: Option<String>,
+    /// Whether it takes the actions of all countries.
+    pub all_countries: Option<bool>,
     /// When the network last described the program, µs since 1970 UTC.
     pub described_at_us: Option<i64>,
 }

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::domain::money::Currency;
 use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{Instant, Zone};
+use crate::ingest::admitad::Budgets;
 use crate::ingest::admitad::client::TIMEOUT;
 use crate::ingest::admitad::tick::{Setup, Sync};
 use crate::settings::Settings;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The pace where the settings say never and somebody reads by hand.
-const USUAL: Duration = Duration::from_secs(300);
+const USUAL: Duration = Duration::from_secs(240);
 
 /// The syncs of the configured accounts, or of those called `name`; none where the settings say never and no name is
 /// given.
@@ -28,6 +29,7 @@ pub(super) async fn syncs(
         return Ok(Vec::new());
     }
     let mut syncs = Vec::new();
+    let mut budgets = Budgets::default();
     for account in &settings.accounts {
         let is_wanted = match name {
             Some(Wanted::Called(name)) => {
@@ -50,7 +52,8 @@ pub(super) async fn syncs(
             timeout: TIMEOUT,
             hosts: settings.links.hosts.clone(),
         };
-        syncs.push(Sync::new(store, &publisher, &setup, now(clock))?);
+        let budget = budgets.of(&setup.base_url, &setup.client_id);
+        syncs.push(Sync::new(store, &publisher, &setup, now(clock))?.with_budget(budget));
     }
     retire(store, settings, &syncs, now(clock)).await?;
     Ok(syncs)

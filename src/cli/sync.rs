@@ -208,7 +208,7 @@ impl Watch for Shown<'_> {
                 let what = format!("{}: {}", named(sync), work.what);
                 pages.at(&what, work.page, work.pages, sums.inserted + sums.updated);
             }
-            tick::Outcome::Failed { message, .. } => {
+            tick::Outcome::Failed { message, .. } | tick::Outcome::LeftOut { message, .. } => {
                 pages.clear();
                 self.output.note(&format!("{}: {message}", named(sync)));
             }

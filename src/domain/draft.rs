@@ -146,6 +146,14 @@ pub struct ProgramDetails {
     pub hold_days: Option<i32>,
     /// Days that an action is on hold at most.
     pub max_hold_days: Option<i32>,
+    /// Days between a click and an order that still count.
+    pub cookie_days: Option<i32>,
+    /// Days from an action to its reward on the balance, on average.
+    pub payment_days: Option<i32>,
+    /// Codes of the countries whose actions it takes, upper case; none where nothing is said.
+    pub countries: Vec<String>,
+    /// Whether it takes the actions of all countries.
+    pub all_countries: Option<bool>,
 }
 
 /// An action that a full re-read of its stretch of time no longer had.

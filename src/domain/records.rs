@@ -3,7 +3,7 @@
 //! Rows become these in `store::convert`; doors wrap them. Money is in 1/10 000 of the unit (`_e4`).
 
 use super::action::{ActionType, Item, Stamp, State, Status};
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Eligibility, is_country};
 use super::draft::Place;
 pub use super::ledger::Adjustment;
 use super::money::{Currency, Money};
@@ -193,6 +193,14 @@ pub struct Program {
     pub hold_days: Option<i32>,
     /// Days that an action is on hold at most, as the network says.
     pub max_hold_days: Option<i32>,
+    /// Days between a click and an order that still count, as the network says.
+    pub cookie_days: Option<i32>,
+    /// Days from an action to its reward on the balance on average, as the network says.
+    pub payment_days: Option<i32>,
+    /// Codes of the countries whose actions it takes, as the network says; none where it names none.
+    pub countries: Vec<String>,
+    /// Whether it takes the actions of all countries, as the network says.
+    pub all_countries: Option<bool>,
 }
 
 impl Program {
@@ -203,6 +211,35 @@ impl Program {
             let key = self.catalog_key.as_deref()?;
             Catalog::shipped().program(key)?.hold_days
         })
+    }
+
+    /// Days between a click and an order that still count: what the network says, else the shipped catalogue.
+    #[must_use]
+    pub fn usual_cookie_days(&self) -> Option<i32> {
+        self.cookie_days.or_else(|| {
+            let key = self.catalog_key.as_deref()?;
+            Catalog::shipped().program(key)?.cookie_days
+        })
+    }
+
+    /// Whether it pays for actions after a click from a country (in any case) on a day: by the rules of the shipped catalogue,
+    /// which know days and rates; of a program that it does not have by the countries whose actions the network says that it
+    /// takes.
+    #[must_use]
+    pub fn eligibility(&self, country: Option<&str>, on: Day) -> Eligibility {
+        if let Some(key) = &self.catalog_key {
+            return Catalog::shipped().eligibility(key, country, on);
+        }
+        let country = country.map(|code| code.trim().to_ascii_uppercase());
+        let Some(country) = country.filter(|code| is_country(code)) else {
+            return Eligibility::Unknown;
+        };
+        match (self.all_countries, self.countries.is_empty()) {
+            (Some(true), _) => Eligibility::Full,
+            (_, true) => Eligibility::Unknown,
+            _ if self.countries.contains(&country) => Eligibility::Full,
+            _ => Eligibility::NotPaid,
+        }
     }
 
     /// Days after which an action that is still on hold is overdue: the longest hold, else the usual one.

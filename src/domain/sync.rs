@@ -271,8 +271,11 @@ impl Freshness {
     }
 }
 
-/// How much older than usual data may be before they are called late.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// How old what is known may be before it is called late, where it is read at the usual pace: five minutes, and the minute
+/// by which what is taken for known stays behind. At a slower pace it is that pace and what is left of these.
+const PATIENCE: Duration = Duration::from_secs(6 * 60);
+/// The usual pace.
+const USUAL_PACE: Duration = Duration::from_secs(4 * 60);
 
 impl AccountState {
     /// A feed of it.
@@ -350,16 +353,20 @@ impl AccountState {
         if self.feeds.is_empty() {
             return Freshness::Never;
         }
-        let pace = {
-            let status = self.feed(Feed::Status);
-            match (status.next_run, status.last_attempt) {
-                (Some(next), Some(last)) => (next.micros() - last.micros()).max(0),
+        // While one of the two is being read, the other one waits.
+        let pace = [Feed::Status, Feed::Recent].map(|feed| {
+            let of = self.feed(feed);
+            match (of.next_run, of.last_attempt) {
+                (Some(next), Some(last)) => next.micros() - last.micros(),
                 _ => 0,
             }
-        };
-        let late = |at: Instant| at.micros() + pace + micros(PATIENCE) < now.micros();
-        // Nobody has come back for what was due long ago: no server fetches this account any more.
-        if self.next_run().is_none_or(late) {
+        });
+        let slower = pace.into_iter().max().unwrap_or(0) - micros(USUAL_PACE);
+        let patience = micros(PATIENCE) + slower.max(0);
+        let late = |at: Instant| at.micros() + patience < now.micros();
+        // Nobody has come back for what was due long ago, nor for anything else: no server fetches this account any more.
+        let attempts = self.feeds.values().filter_map(|feed| feed.last_attempt);
+        if self.next_run().is_none_or(late) && attempts.max().is_none_or(late) {
             return Freshness::Late;
         }
         match self.known_until() {

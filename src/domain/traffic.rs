@@ -477,7 +477,11 @@ impl Templates {
                 continue;
             }
             let key = self.catalog_key(one.program_id);
-            let eligibility = catalog.eligibility(key, question.country, question.on);
+            let eligibility = self
+                .program(one.program_id)
+                .map_or(Eligibility::Unknown, |program| {
+                    program.eligibility(question.country, question.on)
+                });
             let place = match (eligibility, question.country) {
                 (_, None) => 0,
                 (Eligibility::Full, Some(country)) => {

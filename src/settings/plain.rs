@@ -112,8 +112,8 @@ pub(super) const KEYS: &[Key] = &[
             least: 0,
             most: 86_400,
         },
-        "300",
-        "Pause between two reads of what is new in the accounts of the network; 0 for never.",
+        "240",
+        "Pause between two reads of what is new in the accounts of the network; 0 for never. Data are as old as this and a read.",
     ),
     key(
         "rejects_days",

@@ -283,6 +283,13 @@ pub(super) fn to_program(row: program::Model) -> Result<Program> {
         name: row.name,
         hold_days: row.hold_days,
         max_hold_days: row.max_hold_days,
+        cookie_days: row.cookie_days,
+        payment_days: row.payment_days,
+        countries: row
+            .countries
+            .map(|codes| codes.split(' ').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        all_countries: row.all_countries,
     })
 }
 

@@ -215,6 +215,10 @@ fn programs(publisher: PublisherId) -> Vec<program::Model> {
                 connection_status: None,
                 hold_days: None,
                 max_hold_days: None,
+                cookie_days: None,
+                payment_days: None,
+                countries: None,
+                all_countries: None,
                 described_at_us: None,
             }
         })

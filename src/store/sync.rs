@@ -136,6 +136,30 @@ pub async fn lease(
         .await
 }
 
+/// Renews a lease that is held; whether it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn renew(
+    store: &Store,
+    scope: WriteScope,
+    account: &str,
+    holder: &str,
+    until: Instant,
+) -> Result<bool> {
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE sync_accounts SET lease_until_us = ")
+                .bind(until.micros())
+                .push(" WHERE publisher_id = ");
+            of_account(&mut sql, scope.publisher(), account);
+            sql.push(" AND lease_holder = ").bind(holder);
+            Ok(tx.execute(sql).await? > 0)
+        })
+        .await
+}
+
 /// Gives a lease back, so that another server need not wait for it to run out.
 ///
 /// # Errors

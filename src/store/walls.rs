@@ -383,6 +383,10 @@ impl Walls {
                 | program::Column::ConnectionStatus
                 | program::Column::HoldDays
                 | program::Column::MaxHoldDays
+                | program::Column::CookieDays
+                | program::Column::PaymentDays
+                | program::Column::Countries
+                | program::Column::AllCountries
                 | program::Column::DescribedAtUs => {
                     format!("CASE WHEN t.catalog_key IS NULL THEN t.{name} END AS {name}")
                 }

@@ -1,7 +1,9 @@
 //! Keeps accounts of the network current, side by side: a loop around the steps of each ([`Sync::tick`]).
 //!
-//! Here is all the waiting that a sync does. A step is never torn: who stops waits for its end, as long as told.
+//! Here is all the waiting that a sync does. A step is never torn: who stops waits for its end, as long as told. While it
+//! is under way, the account's lease is renewed beside it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -17,7 +19,9 @@ use crate::ingest::admitad::tick::{Outcome, Sync};
 use crate::telemetry::{Metrics, SyncGauges};
 
 /// The longest nap, so that a lease is renewed in time and a lost one is noticed.
-const NAP: Duration = Duration::from_secs(40);
+const NAP: Duration = Duration::from_secs(8);
+/// The pause between two renewals of the lease while a step is under way.
+const SIGN: Duration = Duration::from_secs(8);
 /// The first and the longest pause after a fault of the database.
 const DATABASE_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -88,10 +92,10 @@ async fn keep(sync: &mut Sync, clock: &Clock, watch: &dyn Watch, mut stop: watch
 /// One step, told to whoever watches; gives how long to wait for the next.
 async fn step(sync: &mut Sync, clock: &Clock, watch: &dyn Watch) -> Result<Duration, Error> {
     let now = present(clock);
-    let outcome = sync.tick(now).await?;
+    let outcome = tick(sync, clock, now).await?;
     watch.stepped(sync, &outcome);
     let until = match outcome {
-        Outcome::Worked(_) => None,
+        Outcome::Worked(_) | Outcome::LeftOut { .. } => None,
         Outcome::Paced(until) => Some(until),
         Outcome::Failed { .. } => {
             watch.stands(sync, &sync.state().await?, now);
@@ -103,6 +107,28 @@ async fn step(sync: &mut Sync, clock: &Clock, watch: &dyn Watch) -> Result<Durat
         }
     };
     Ok(until.map_or(Duration::ZERO, |until| nap(now, until)))
+}
+
+/// A step with its lease held until it ends: it may wait long for the network, and for its turn to write.
+async fn tick(sync: &mut Sync, clock: &Clock, now: Instant) -> Result<Outcome, Error> {
+    let keeper = sync.keeper();
+    let mut step = pin!(sync.tick(now));
+    loop {
+        // Both go on side by side: they may wait for the same connection.
+        let renewed = async {
+            sleep(SIGN).await;
+            keeper.renew(present(clock)).await
+        };
+        tokio::select! {
+            outcome = &mut step => return outcome,
+            renewed = renewed => {
+                if let Err(error) = renewed {
+                    // The database may be back before the lease runs out; if not, the step tells of it.
+                    tracing::debug!("a lease could not be renewed: {error}");
+                }
+            }
+        }
+    }
 }
 
 /// How long to wait until a point, at most a nap and at least a moment.
@@ -156,6 +182,10 @@ impl Watch for Measured<'_> {
             Outcome::Failed { feed, message, .. } => {
                 self.0.sync_step("failed");
                 tracing::warn!(publisher, account, feed = feed.words(), "{message}");
+            }
+            Outcome::LeftOut { message, .. } => {
+                self.0.sync_step("left_out");
+                tracing::info!(publisher, account, "{message}");
             }
             Outcome::Elsewhere(_) => self.0.sync_step("elsewhere"),
             Outcome::Paced(_) | Outcome::Wait(_) => {}
@@ -220,9 +250,11 @@ pub async fn once(
             break Err(Unfinished::Stopped);
         }
         let now = present(clock);
-        let outcome = sync.tick(now).await?;
+        let outcome = tick(sync, clock, now).await?;
         watch.stepped(sync, &outcome);
         let until = match outcome {
+            // What is left out is said, and is no fault.
+            Outcome::LeftOut { .. } => continue,
             Outcome::Worked(_) => {
                 faults = 0;
                 continue;

@@ -246,7 +246,10 @@ async fn a_range_that_ends_in_admitads_future_is_refused_and_an_open_one_is_not(
         .actions(range(Some(pair.now())), PageAt::FIRST)
         .await
         .unwrap_err();
-    let Fault::Refused { status, message } = &fault else {
+    let Fault::Refused {
+        status, message, ..
+    } = &fault
+    else {
         panic!("{fault:?}")
     };
     assert_eq!(*status, 400);
@@ -655,6 +658,7 @@ async fn an_error_in_a_good_status_is_an_error() {
     let Fault::Refused {
         status: 200,
         message,
+        ..
     } = &fault
     else {
         panic!("{fault:?}")
@@ -974,8 +978,6 @@ async fn rates_balances_and_commissions_are_understood() {
     let pair = pair();
     pair.fake.world(|world| world.put(three()));
     let (client, now) = (&pair.client, pair.now());
-    let currencies = client.currencies(now).await.unwrap();
-    assert_eq!(currencies.items.len(), 3);
     let (rub, on) = (Currency::parse("RUB").unwrap(), day("2026-03-01"));
     let rate = client
         .rate(now, Currency::USD, rub, on)
@@ -990,6 +992,22 @@ async fn rates_balances_and_commissions_are_understood() {
         .unwrap();
     assert_eq!(rate.rate_e9, 10_917_686);
     assert_eq!(client.rate(now, rub, rub, on).await.unwrap(), None);
+    // Anything else than Admitad's own word that there is none is a fault.
+    let refusal = r#"{"error":"invalid_request","error_description":"No","error_code":3}"#;
+    for (trouble, wanted) in [
+        (Trouble::Html(404), 404),
+        (Trouble::Status(404, "", None), 404),
+        (Trouble::Status(400, refusal, None), 400),
+        (Trouble::SendOn("https://other.example/".to_owned()), 302),
+    ] {
+        pair.fake
+            .world(|world| world.trouble("currencies/rate", trouble));
+        let fault = client.rate(now, Currency::USD, rub, on).await.unwrap_err();
+        assert!(
+            matches!(fault, Fault::Refused { status, .. } if status == wanted),
+            "{fault:?}"
+        );
+    }
 
     let balance = client.balance(now).await.unwrap();
     let usd = &balance.items[0];

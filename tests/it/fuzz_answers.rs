@@ -344,14 +344,6 @@ async fn links() {
 }
 
 #[tokio::test]
-async fn currencies() {
-    each("currencies", async |client, now| {
-        client.currencies(now).await
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn rates() {
     let rub = Currency::parse("RUB").unwrap();
     each("currencies/rate", async |client, now| {

@@ -18,6 +18,10 @@ fn program(id: Uuid, key: &str, name: &str) -> Program {
         currency: None,
         hold_days: None,
         max_hold_days: None,
+        cookie_days: None,
+        payment_days: None,
+        countries: Vec::new(),
+        all_countries: None,
     }
 }
 

@@ -18,7 +18,7 @@ use super::words::{ActionStatus, ActionType, AggregateSource, Eligibility};
 use crate::analytics::sources;
 use crate::analytics::top::totals_of_list;
 use crate::domain::action::Status;
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog;
 use crate::domain::page::{PageRequest, fingerprint};
 use crate::domain::records;
 use crate::domain::sales::Totals;
@@ -143,13 +143,11 @@ impl Action {
         let found = async {
             let key = |action: &records::Action| Some(action.program_id);
             let program: Option<Program> = self.related(request(ctx)?, "program", key).await?;
-            let key = program
-                .as_ref()
-                .and_then(|program| program.catalog_key.as_deref());
             let on = day_of(self.ordered_at, Zone::UTC);
-            Ok(Catalog::shipped()
-                .eligibility(key.unwrap_or_default(), self.country.as_deref(), on)
-                .into())
+            let expected = program.map_or(catalog::Eligibility::Unknown, |program| {
+                records::Program::eligibility(&program, self.country.as_deref(), on)
+            });
+            Ok(expected.into())
         };
         Some(found.await)
     }

@@ -64,7 +64,12 @@ impl Program {
 
     /// Days between a click and an order that still count; null where it is not known.
     async fn cookie_days(&self) -> Option<i32> {
-        self.shipped()?.cookie_days
+        self.usual_cookie_days()
+    }
+
+    /// Days until what an action earns is on the balance, on average; null where Admitad does not say.
+    async fn payment_days(&self) -> Option<i32> {
+        self.payment_days
     }
 
     /// The terms that hold on a day; none for a program that the shipped catalogue does not know.
@@ -98,7 +103,8 @@ impl Program {
         Ok(rules.iter().filter(holds).map(CountryRule::from).collect())
     }
 
-    /// Whether it is expected to pay for actions after a click from a country on a day.
+    /// Whether it is expected to pay for actions after a click from a country on a day: by the rules of the shipped catalogue;
+    /// for a program that it does not know, by the countries that Admitad names for it now.
     async fn eligibility(
         &self,
         ctx: &Context<'_>,
@@ -107,10 +113,7 @@ impl Program {
         as_of: Option<Date>,
     ) -> Result<Eligibility> {
         let on = day(ctx, as_of)?;
-        let key = self.catalog_key.as_deref().unwrap_or_default();
-        Ok(Catalog::shipped()
-            .eligibility(key, Some(&country.0), on)
-            .into())
+        Ok(records::Program::eligibility(self, Some(&country.0), on).into())
     }
 
     /// The program's actions, the latest order first unless ordered otherwise.

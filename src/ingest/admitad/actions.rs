@@ -19,8 +19,8 @@ use std::time::Duration;
 const ASKED_FOR: usize = 300;
 /// For how long an account counts that is configured no more: as far as a night reads back, and some.
 const REMEMBERED: Duration = Duration::from_secs(100 * 86_400);
-/// How long a set rests that keeps shifting.
-const SHIFTING: u32 = 8;
+/// How long a set rests that keeps shifting, and one that has to be current.
+const SHIFTING: (u32, u32) = (8, 5);
 
 /// What a page brings.
 struct Brought {
@@ -52,7 +52,7 @@ impl Sync {
             offset: reading.offset,
             ..PageAt::FIRST
         };
-        let query = self.query(by(&reading.window));
+        let query = self.query(by(feed, &reading.window));
         let page = match self.client.actions(now, &query, at).await {
             Ok(page) => page,
             Err(fault) => return self.fault(state, feed, &fault, now).await,
@@ -118,9 +118,6 @@ impl Sync {
         if let Some(open) = self.open.get_mut(&feed) {
             open.rejected += i64::try_from(rejected).unwrap_or(i64::MAX);
         }
-        if feed == Feed::Status && verdict == Verdict::Whole {
-            self.pace.ahead.went_well();
-        }
         if matches!(verdict, Verdict::Whole | Verdict::GivenUp) {
             self.end(feed, now, error.as_deref()).await?;
         }
@@ -161,19 +158,22 @@ impl Sync {
                 ..well
             },
             Verdict::Whole => finished(&self.pace, feed, &well, reading, now),
-            Verdict::GivenUp => FeedState {
-                condition: Condition::Failing,
-                // Slices have a place to go on from; the others begin with what is known.
-                cursor: matches!(feed, Feed::Backfill | Feed::Nightly)
-                    .then(|| Reading::new(reading.window, now).to_text()),
-                next_run: Some(after(now, backoff(SHIFTING, u32::MAX, None))),
-                failures: state.failures.saturating_add(1),
-                last_error: Some(format!(
-                    "The list of actions ({}) kept changing while it was read. Nothing is lost: it is read again by itself.",
-                    reading.window.words()
-                )),
-                ..well
-            },
+            Verdict::GivenUp => {
+                let is_slice = matches!(feed, Feed::Backfill | Feed::Nightly);
+                let rest = if is_slice { SHIFTING.0 } else { SHIFTING.1 };
+                FeedState {
+                    condition: Condition::Failing,
+                    // Slices have a place to go on from; the others begin with what is known.
+                    cursor: is_slice.then(|| Reading::new(reading.window, now).to_text()),
+                    next_run: Some(after(now, backoff(rest, u32::MAX, None))),
+                    failures: state.failures.saturating_add(1),
+                    last_error: Some(format!(
+                        "The list of actions ({}) kept changing while it was read. Nothing is lost: it is read again by itself.",
+                        reading.window.words()
+                    )),
+                    ..well
+                }
+            }
         }
     }
 
@@ -282,10 +282,13 @@ impl Sync {
     }
 }
 
-fn by(window: &Window) -> ActionsBy {
+/// What is asked for. What has to be current has no end: our clock may be minutes, and a day, behind the network's or
+/// ahead of it.
+fn by(feed: Feed, window: &Window) -> ActionsBy {
     match *window {
+        Window::Ordered { from, .. } if feed == Feed::Recent => ActionsBy::OrderedSince(from),
         Window::Ordered { from, to } => ActionsBy::Ordered { from, to },
-        Window::Changed { from, to } => ActionsBy::StatusUpdated { from, to: Some(to) },
+        Window::Changed { from, .. } => ActionsBy::StatusUpdated { from, to: None },
     }
 }
 

@@ -136,9 +136,11 @@ impl Answer {
     }
 
     fn refused(&self, message: String) -> Fault {
+        let is_object = self.body.trim_start().starts_with('{');
         Fault::Refused {
             status: self.status,
             message,
+            in_json: is_object && serde_json::from_str::<IgnoredAny>(&self.body).is_ok(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How often Admitad may be asked, and how long to wait after a failure. Pure: the time and chance are passed in.
 
 use crate::domain::time::Instant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Requests that Admitad takes in a minute from one application.
@@ -17,6 +19,10 @@ const INTERVAL: i64 = 60_000_000 / (REQUESTS_PER_MINUTE - SPARE - BURST) + 1;
 const TOLERANCE: i64 = (BURST - 1) * INTERVAL;
 /// How far ahead it can lie at all: beyond that, the clock was set back.
 const HORIZON: i64 = 2 * 60_000_000;
+
+/// How long is waited after too many requests at least, and how much longer at most, where the network does not say:
+/// within a minute what was too much is forgotten.
+const LIMITED_REST: (Duration, Duration) = (Duration::from_secs(40), Duration::from_secs(15));
 
 /// The first back-off.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -93,6 +99,47 @@ impl RateBudget {
     }
 }
 
+/// The budget of an application, on which all accounts with its key draw: the network counts by application, whosever
+/// account it is.
+#[derive(Clone, Debug, Default)]
+pub struct SharedBudget(Arc<Mutex<RateBudget>>);
+
+impl SharedBudget {
+    /// Asks for one request ([`RateBudget::take`]).
+    #[must_use]
+    pub fn take(&self, now: Instant) -> Turn {
+        self.held().take(now)
+    }
+
+    /// Counts requests that were made without being asked for ([`RateBudget::charge`]).
+    pub fn charge(&self, now: Instant, requests: u32) {
+        self.held().charge(now, requests);
+    }
+
+    /// Grants nothing for so long ([`RateBudget::rest`]).
+    pub fn rest(&self, now: Instant, pause: Duration) {
+        self.held().rest(now, pause);
+    }
+
+    fn held(&self) -> MutexGuard<'_, RateBudget> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The budgets of all applications.
+#[derive(Debug, Default)]
+pub struct Budgets(BTreeMap<(String, String), SharedBudget>);
+
+impl Budgets {
+    /// The budget of an application, by the address where it asks and the public half of its credentials.
+    pub fn of(&mut self, base_url: &str, client_id: &str) -> SharedBudget {
+        // One address may be written in several ways.
+        let url = url::Url::parse(base_url).map_or_else(|_| base_url.to_owned(), String::from);
+        let key = (url.trim_end_matches('/').to_owned(), client_id.to_owned());
+        self.0.entry(key).or_default().clone()
+    }
+}
+
 fn micros(count: i64) -> Duration {
     Duration::from_micros(count.unsigned_abs())
 }
@@ -112,6 +159,15 @@ pub fn backoff(attempt: u32, random: u32, retry_after: Option<Duration>) -> Dura
         None => jittered,
         Some(asked) => asked.min(RETRY_AFTER_LONGEST).max(jittered),
     }
+}
+
+/// How long to wait after too many requests where the network does not say: never the same, so that accounts that asked
+/// together don't ask together again. `random` is any number, each as likely as the others.
+#[must_use]
+pub(super) fn limited_rest(random: u32) -> Duration {
+    let (least, more) = LIMITED_REST;
+    let nanos = more.as_nanos() * u128::from(random) / u128::from(u32::MAX);
+    least + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -152,6 +208,36 @@ mod tests {
         let mut budget = RateBudget::new();
         assert_eq!(budget.take(at(day)), Turn::Go);
         assert_eq!(budget.take(at(0)), Turn::Go);
+    }
+
+    #[test]
+    fn accounts_of_one_application_share_its_minute() {
+        let mut budgets = Budgets::default();
+        let one = budgets.of("https://api.admitad.com/", "app-1");
+        let same = budgets.of("https://API.admitad.com", "app-1");
+        let others = [
+            budgets.of("https://api.admitad.com/", "app-2"),
+            budgets.of("https://api.example/", "app-1"),
+        ];
+        let granted = |budget: &SharedBudget| {
+            let mut granted = 0;
+            while budget.take(at(0)) == Turn::Go {
+                granted += 1;
+            }
+            granted
+        };
+        assert_eq!((granted(&one), granted(&same)), (BURST, 0));
+        for other in &others {
+            assert_eq!(granted(other), BURST);
+        }
+        same.rest(at(0), Duration::from_secs(30));
+        assert_eq!(one.take(at(0)), Turn::Wait(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn too_much_is_waited_for_up_to_a_minute() {
+        assert_eq!(limited_rest(0), Duration::from_secs(40));
+        assert_eq!(limited_rest(u32::MAX), Duration::from_secs(55));
     }
 
     #[test]

@@ -10,8 +10,7 @@ use super::query::{self, ActionsQuery, ClicksQuery, Parameters};
 use super::token::{Credentials, Tokens};
 use super::transport::Transport;
 use super::wire::{
-    self, AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, LinkRow, ProgramRow,
-    RateRow,
+    self, AdSpaceRow, BalanceRow, ClickRow, CommissionRow, LinkRow, ProgramRow, RateRow,
 };
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
@@ -54,7 +53,6 @@ const CLICKS_BY_DAY: Endpoint = Endpoint::new("statistics/dates/", "statistics")
 const CLICKS_BY_SUBID: Endpoint = Endpoint::new("statistics/sub_ids/", "statistics");
 const PROGRAMS: Endpoint = Endpoint::new("advcampaigns/", "advcampaigns");
 const AD_SPACES: Endpoint = Endpoint::new("websites/", "websites");
-const CURRENCIES: Endpoint = Endpoint::new("currencies/", "public_data");
 const RATE: Endpoint = Endpoint::new("currencies/rate/", "public_data");
 const BALANCE: Endpoint = Endpoint::new("me/balance/extended/", "private_data_balance");
 const LINKS: Endpoint = Endpoint::new("advcampaigns/website/", "advcampaigns_for_website");
@@ -187,17 +185,6 @@ impl Client {
         Ok(page.map(wire::ad_space))
     }
 
-    /// The currencies that Admitad knows.
-    ///
-    /// # Errors
-    /// [`Fault`]
-    pub async fn currencies(&self, now: Instant) -> Result<Page<CurrencyRow>, Fault> {
-        let mut parameters = Vec::new();
-        PageAt::FIRST.write(&mut parameters);
-        let page = self.read(now, CURRENCIES, parameters, page::list).await?;
-        Ok(page.map(wire::currency))
-    }
-
     /// What one unit of `base` is worth in `target` on a day; none where Admitad has no such rate.
     ///
     /// # Errors
@@ -217,7 +204,11 @@ impl Client {
         let pair = (base, target);
         let read = |body: &str| wire::rate(body, pair, day);
         match self.read(now, RATE, parameters, read).await {
-            Err(Fault::Refused { status: 404, .. }) => Ok(None),
+            Err(Fault::Refused {
+                status: 404,
+                in_json: true,
+                ..
+            }) => Ok(None),
             answer => answer,
         }
     }

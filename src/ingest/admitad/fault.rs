@@ -35,6 +35,8 @@ pub enum Fault {
         status: u16,
         /// What Admitad says of it.
         message: String,
+        /// Whether Admitad itself says so, in JSON: a page of HTML comes from whatever stands in its place.
+        in_json: bool,
     },
     /// The answer is none of Admitad's: a page of HTML, half a page, something else. Worth another try.
     Unreadable {
@@ -102,7 +104,9 @@ impl fmt::Display for Fault {
                 "The account's key lacks a right at Admitad: scope {scope}. Tick it for the application on the API page \
                  of the account's settings at Admitad; it is asked for again within an hour."
             ),
-            Self::Refused { status, message } => write!(
+            Self::Refused {
+                status, message, ..
+            } => write!(
                 out,
                 "Admitad refused the request (status {status}): {message}. Check the account's settings, `base_url` \
                  above all; if they are right, report this as a fault of Actiongraph."

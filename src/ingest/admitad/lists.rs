@@ -3,6 +3,7 @@
 use super::plan::DAILY;
 use super::tick::{Outcome, Sync, Work, worked};
 use super::{Fault, PageAt};
+use crate::domain::catalog::is_country;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, Reject};
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
@@ -55,6 +56,27 @@ impl Spaces {
             self.whole = std::mem::take(&mut self.named);
         }
         self
+    }
+}
+
+/// How many of the last days are asked for again as long as they have no rate: one may come late.
+const RATES_AGAIN: i32 = 7;
+
+/// How far the rates of a pair of currencies have come, in days since 1970, as it is stored.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Pair {
+    /// The day that is asked for next.
+    next: i32,
+    /// The last day that had a rate.
+    had: Option<i32>,
+}
+
+impl Pair {
+    /// The day with which the next round begins: the one behind the last that had a rate, unless that is long ago.
+    fn again(self, today: Day) -> i32 {
+        let first = today.days() - RATES_AGAIN + 1;
+        let behind = self.had.map_or(first, |had| had + 1);
+        self.next.min(behind.max(first))
     }
 }
 
@@ -176,6 +198,15 @@ impl Sync {
             connection_status: row.connection_status,
             hold_days: days(row.avg_hold_days),
             max_hold_days: days(row.max_hold_days),
+            cookie_days: days(row.cookie_days),
+            payment_days: days(row.avg_payment_days),
+            // What is no country says nothing of any.
+            countries: row
+                .countries
+                .into_iter()
+                .filter(|code| is_country(code))
+                .collect(),
+            all_countries: row.all_countries,
         });
         Ok(Listed {
             programs: programs.collect(),
@@ -191,7 +222,8 @@ impl Sync {
     pub(super) async fn rate(&mut self, state: &AccountState, now: Instant) -> Result<Outcome> {
         let before = state.feed(Feed::Rates);
         let today = day_at(now, self.pace.offset_minutes);
-        let mut known: BTreeMap<String, i32> = before
+        // One of an earlier version begins anew: it may have passed by days whose rates were refused.
+        let mut pairs: BTreeMap<String, Pair> = before
             .cursor
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok())
@@ -203,10 +235,11 @@ impl Sync {
             .filter_map(|code| Currency::parse(code).ok())
             .filter(|currency| *currency != target)
             .find_map(|currency| {
-                let pair = format!("{currency}>{target}");
-                let day = known.get(&pair).copied().unwrap_or(self.pace.since.days());
+                let name = format!("{currency}>{target}");
+                let next = pairs.get(&name).map(|pair| pair.next);
+                let day = next.unwrap_or(self.pace.since.days());
                 let day = Day::from_days(day).ok().filter(|day| *day <= today)?;
-                Some((currency, pair, day))
+                Some((currency, name, day))
             });
         let mut next = FeedState {
             condition: Condition::Waiting,
@@ -215,7 +248,11 @@ impl Sync {
             last_error: None,
             ..before
         };
-        let Some((currency, pair, day)) = wanted else {
+        let Some((currency, name, day)) = wanted else {
+            for pair in pairs.values_mut() {
+                pair.next = pair.again(today);
+            }
+            next.cursor = serde_json::to_string(&pairs).ok();
             next.watermark = Some(start_of_day_at(today, self.pace.offset_minutes));
             next.last_success = Some(now);
             next.next_run = Some(after(now, DAILY));
@@ -224,19 +261,45 @@ impl Sync {
         };
         let rate = match self.client.rate(now, currency, target, day).await {
             Ok(rate) => rate,
-            // A day of which the network knows nothing.
-            Err(Fault::Refused { .. }) => None,
+            // A refusal says nothing of the day: it is asked for again.
             Err(fault) => return self.fault(state, Feed::Rates, &fault, now).await,
         };
         self.answered(state, now).await?;
         let found: Vec<_> = rate.into_iter().collect();
-        let what = format!("rate {pair} of {day}");
-        known.insert(pair, day.days() + 1);
-        next.cursor = serde_json::to_string(&known).ok();
+        let what = format!("rate {name} of {day}");
+        let pair = pairs.entry(name).or_default();
+        pair.next = day.days() + 1;
+        if !found.is_empty() {
+            pair.had = Some(day.days());
+        }
+        next.cursor = serde_json::to_string(&pairs).ok();
         next.condition = Condition::Reading;
         next.next_run = Some(now);
         let step = self.moved(Feed::Rates, next);
         rates::save_step(&self.store, self.scope, &found, &step).await?;
         Ok(worked(Feed::Rates, what, (found.len(), 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_without_a_rate_are_asked_for_again_for_a_week() {
+        let today = Day::parse("2026-03-10").unwrap();
+        let next = |next: i32, had: Option<i32>| {
+            let pair = Pair {
+                next: today.days() + next,
+                had: had.map(|had| today.days() + had),
+            };
+            pair.again(today) - today.days()
+        };
+        assert_eq!(next(1, Some(0)), 1);
+        assert_eq!(next(1, Some(-3)), -2);
+        assert_eq!(next(1, Some(-40)), -6);
+        assert_eq!(next(1, None), -6);
+        // A server that was away has not asked for these yet.
+        assert_eq!(next(-20, Some(-21)), -20);
     }
 }

@@ -7,7 +7,7 @@
 //! | what is asked | [`query`] |
 //! | what comes back | [`wire`] (rows), [`page`] (pages of them) |
 //! | what goes wrong, and what to do about it | [`Fault`] |
-//! | how often it may be asked | [`RateBudget`], [`backoff`] |
+//! | how often it may be asked | [`RateBudget`], [`Budgets`], [`backoff`] |
 //! | bytes over the wire | `transport`, `answer` |
 //! | tokens | `token` |
 //! | what is read next of an account | [`plan`] |
@@ -33,13 +33,13 @@ mod token;
 mod transport;
 pub mod wire;
 
-pub use budget::{RateBudget, Turn, backoff};
+pub use budget::{Budgets, RateBudget, SharedBudget, Turn, backoff};
 pub use client::Client;
 pub use fault::Fault;
 pub use page::{Page, PageAt};
 pub use query::{ActionsBy, ActionsOrder, ActionsQuery, ClicksQuery};
 pub use token::Credentials;
 pub use wire::{
-    AdSpaceRow, BalanceRow, ClickRow, CommissionRow, CurrencyRow, FeedRow, LinkRow, ProgramRow,
-    RateRow, fold_clicks,
+    AdSpaceRow, BalanceRow, ClickRow, CommissionRow, FeedRow, LinkRow, ProgramRow, RateRow,
+    fold_clicks,
 };

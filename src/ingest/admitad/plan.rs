@@ -3,7 +3,7 @@
 //! | feed | reads | how often |
 //! |---|---|---|
 //! | ad spaces, programs | their lists | daily |
-//! | status changes | from an hour before the watermark to a minute ago | every few minutes |
+//! | status changes | all since an hour before the watermark | every few minutes |
 //! | recent actions | the orders of the last two days, or since the last complete read | likewise |
 //! | back-fill | a month of orders after the other, the newest first | once |
 //! | exchange rates | day by day for each pair in use | daily |
@@ -23,7 +23,8 @@ use std::time::Duration;
 /// How far a window of status changes reaches back behind what is known: for clocks that differ, and for changes that
 /// the network shows late.
 const OVERLAP: Duration = Duration::from_secs(3_600);
-/// How far the end of a window stays behind our clock; the network refuses an end that lies in its future.
+/// How far what is taken for known stays behind our clock. Status changes are read up to the network's present, whatever
+/// its clock says; what it shows late within this is read again at once.
 const MARGIN: Duration = Duration::from_secs(60);
 /// How many days back recent orders are read.
 const RECENT_DAYS: i32 = 2;
@@ -47,63 +48,8 @@ pub struct Pace {
     pub since: Day,
     /// The offset of the network's clock, in minutes east of UTC.
     pub offset_minutes: i32,
-    /// How far the ends of windows stay behind our clock, which may be ahead of the network's.
-    pub ahead: Ahead,
     /// A number of the account's own, so that not all accounts do the same at one time.
     pub spread: u64,
-}
-
-/// How many times in a row a shorter margin has to go well before the next shorter one is tried: an hour at the usual pace.
-const TRIED_AFTER: u32 = 12;
-/// The most times: a day at the usual pace.
-const TRIED_AFTER_MOST: u32 = 288;
-/// The longest margin.
-const MOST_AHEAD: u32 = 2;
-
-/// How far our clock is taken to be ahead of the network's. A refusal may mean that a window's end lies in the network's
-/// future, or something else altogether: so what was learnt from it is doubted again after a while, and less often the
-/// more often it proved right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ahead {
-    steps: u32,
-    went_well: u32,
-    proved: u32,
-}
-
-impl Ahead {
-    /// How many margins it stays behind beyond the usual one.
-    #[must_use]
-    pub fn steps(self) -> u32 {
-        self.steps
-    }
-
-    /// A window was refused.
-    pub fn refused(&mut self) {
-        // Refused right after a shorter margin was tried: the longer one is needed. Refused with the longest as well, it was
-        // something else, which says nothing of clocks.
-        if self.steps < MOST_AHEAD {
-            self.proved = self.proved.saturating_add(1);
-            self.steps += 1;
-        }
-        self.went_well = 0;
-    }
-
-    /// A window was read.
-    pub fn went_well(&mut self) {
-        self.went_well = self.went_well.saturating_add(1);
-        if self.steps == 0 {
-            if self.went_well >= TRIED_AFTER {
-                // The clocks agree, whatever was refused before.
-                self.proved = 0;
-            }
-            return;
-        }
-        let doubled = 2_u32.saturating_pow(self.proved.saturating_sub(MOST_AHEAD));
-        if self.went_well >= TRIED_AFTER.saturating_mul(doubled).min(TRIED_AFTER_MOST) {
-            self.steps -= 1;
-            self.went_well = 0;
-        }
-    }
 }
 
 /// Which actions are read.
@@ -116,11 +62,12 @@ pub enum Window {
         /// Last day.
         to: Day,
     },
-    /// By the last change of the status.
+    /// By the last change of the status. It is asked for without an end: the network refuses one that lies in its future,
+    /// and its clock may be behind ours.
     Changed {
         /// From then on.
         from: Instant,
-        /// Up to then.
+        /// Up to when everything is known once it was read.
         to: Instant,
     },
 }
@@ -241,7 +188,7 @@ fn first_window(pace: &Pace, feed: Feed, state: &FeedState, now: Instant) -> Win
     let today = day_at(now, pace.offset_minutes);
     match feed {
         Feed::Status => {
-            let end = before(now, margin(state.failures.max(pace.ahead.steps())));
+            let end = before(now, MARGIN);
             // Whole seconds are all that the network's times have.
             let end = Instant::from_micros(end.micros() / 1_000_000 * 1_000_000).unwrap_or(end);
             let known = state.watermark.map_or(end, |known| known.min(end));
@@ -351,16 +298,6 @@ fn nights(pace: &Pace, to: Day) -> Window {
 
 fn back(day: Day, days: i32) -> Day {
     day.plus(-days).unwrap_or(Day::MIN)
-}
-
-/// How far behind our clock a window ends. A refusal may mean that our clock is ahead of the network's; every further
-/// attempt stays further behind, within what the overlap makes up for.
-fn margin(failures: u32) -> Duration {
-    match failures {
-        0 => MARGIN,
-        1 => MARGIN * 10,
-        _ => OVERLAP - MARGIN,
-    }
 }
 
 /// The first night's hour behind a point.

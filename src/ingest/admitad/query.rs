@@ -22,6 +22,9 @@ pub enum ActionsBy {
         /// The last day.
         to: Day,
     },
+    /// Those ordered from this day of upstream's calendar on: up to the present of Admitad's own clock, which may be in
+    /// another day than ours.
+    OrderedSince(Day),
     /// Those that close on these days of upstream's calendar, both included.
     Closing {
         /// The first day.
@@ -68,6 +71,7 @@ impl ActionsQuery {
             ActionsBy::Ordered { from, to } => {
                 vec![("date_start", day(from)), ("date_end", day(to))]
             }
+            ActionsBy::OrderedSince(from) => vec![("date_start", day(from))],
             ActionsBy::Closing { from, to } => {
                 let start = ("closing_date_start", day(from));
                 vec![start, ("closing_date_end", day(to))]
@@ -185,6 +189,10 @@ mod tests {
         assert_eq!(
             written(ActionsBy::Ordered { from, to }),
             format!("date_start=29.02.2024&date_end=05.03.2024&{rest}")
+        );
+        assert_eq!(
+            written(ActionsBy::OrderedSince(from)),
+            format!("date_start=29.02.2024&{rest}")
         );
         assert_eq!(
             written(ActionsBy::Closing { from, to }),

@@ -5,11 +5,12 @@
 //! memory is only what a restart may lose: the token, the budget of requests, and what the pages of an open read have
 //! named. When to step is the caller's business (`worker`, `cli`), what is due is [`super::plan`]'s.
 
-use super::budget::RETRY_AFTER_LONGEST;
+use super::budget::{RETRY_AFTER_LONGEST, SharedBudget, limited_rest};
 use super::clicks::Gathered;
 use super::pages::Pages;
-use super::plan::{Ahead, Pace, Reading, Step, Window, chance, plan};
-use super::{Client, Credentials, Fault, RateBudget, Turn, backoff};
+use super::plan::{Pace, Reading, Step, Window, chance, plan};
+use super::token::EXTRA;
+use super::{Client, Credentials, Fault, Turn, backoff};
 use crate::domain::deeplink::Hosts;
 use crate::domain::draft::{ActionDraft, Deletion, Reject};
 use crate::domain::error::{Code, Error, Result};
@@ -28,20 +29,22 @@ use std::time::Duration;
 use url::Url;
 use uuid::Uuid;
 
-/// How long a lease holds without being renewed: longer than a request with its token can take.
-const LEASE: Duration = Duration::from_secs(150);
-/// How old it may get before it is renewed: what is left is still longer than such a request.
-const LEASE_RENEWED: Duration = Duration::from_secs(25);
+/// How long a lease holds without being renewed: so short that another server has read what is new before it is five
+/// minutes old, when this one is killed just before it would have.
+const LEASE: Duration = Duration::from_secs(30);
+/// How old it may get before it is renewed.
+const LEASE_RENEWED: Duration = Duration::from_secs(7);
 /// How many days the first back-fill goes back where the settings say nothing.
 const TWO_YEARS: i32 = 731;
 /// How long an account rests whose key is not accepted.
 const UNAUTHORIZED_REST: Duration = Duration::from_secs(900);
 /// How long a feed rests whose scope is missing.
 const SCOPE_REST: Duration = Duration::from_secs(3_600);
-/// How long an account rests that asked for too much, where the network does not say.
-const LIMITED_REST: Duration = Duration::from_secs(60);
-/// How long a feed rests at least whose request is refused.
-const REFUSED_REST: Duration = Duration::from_secs(60);
+/// How long a feed rests at least whose request is refused, and at first one that has to be current: what is refused
+/// once or twice must not make it five minutes late.
+const REFUSED_REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
+/// How often in a row that is "at first".
+const AT_FIRST: u32 = 2;
 
 /// What the configuration says of an account.
 #[derive(Clone, Debug)]
@@ -103,6 +106,13 @@ pub enum Outcome {
         /// Whether it is of no use to go on without somebody's help.
         is_stopped: bool,
     },
+    /// The account's key lacks a right that it may do without: the feed is left out, and all is well.
+    LeftOut {
+        /// The feed.
+        feed: Feed,
+        /// What is left out and what to do about it, for people.
+        message: String,
+    },
     /// There is more to do, but not before then: the network takes only so many requests a minute.
     Paced(Instant),
     /// There is nothing to do before then.
@@ -157,7 +167,7 @@ pub struct Sync {
     pub(super) open: BTreeMap<Feed, Open>,
     client_id: String,
     holder: String,
-    budget: RateBudget,
+    budget: SharedBudget,
     charged: u64,
     lease_until: Instant,
 }
@@ -192,17 +202,33 @@ impl Sync {
                     .since
                     .unwrap_or_else(|| today.plus(-TWO_YEARS).unwrap_or(Day::MIN)),
                 offset_minutes: setup.offset_minutes,
-                ahead: Ahead::default(),
                 spread: spread.as_u64_pair().1,
             },
             hosts: setup.hosts.clone(),
             open: BTreeMap::new(),
             client_id: setup.client_id.clone(),
             holder: holder.simple().to_string(),
-            budget: RateBudget::new(),
+            budget: SharedBudget::default(),
             charged: 0,
             lease_until: Instant::MIN,
         })
+    }
+
+    /// The sync with the budget of its application, on which other accounts draw as well.
+    #[must_use]
+    pub fn with_budget(self, budget: SharedBudget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// What keeps the account's lease while a step is under way.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper {
+            store: self.store.clone(),
+            scope: self.scope,
+            account: self.account.clone(),
+            holder: self.holder.clone(),
+        }
     }
 
     /// Whose data it fetches.
@@ -412,6 +438,11 @@ impl Sync {
         now: Instant,
     ) -> Result<Outcome> {
         self.charge(now);
+        if let Fault::MissingScope { scope } = fault
+            && EXTRA.contains(&scope.as_str())
+        {
+            return self.leave_out(state, feed, scope, now).await;
+        }
         let message = fault.to_string();
         self.end(feed, now, Some(&message)).await?;
         let attempt = FeedState {
@@ -423,17 +454,15 @@ impl Sync {
         let (of_account, of_feed) = match fault {
             Fault::MissingScope { .. } => (None, Some((Condition::Stopped, SCOPE_REST))),
             Fault::Refused { .. } => {
-                if feed == Feed::Status {
-                    self.pace.ahead.refused();
-                }
-                let rest = rest(attempt.failures + 4).max(REFUSED_REST);
+                let rest = rest(attempt.failures.saturating_add(4));
+                let rest = rest.max(refused_rest(feed, attempt.failures));
                 (None, Some((Condition::Failing, rest)))
             }
             Fault::Unreadable { .. } => (None, Some((Condition::Failing, rest(attempt.failures)))),
             Fault::Unauthorized { .. } => (Some((Condition::Stopped, UNAUTHORIZED_REST)), None),
             Fault::Unavailable { .. } => (Some((Condition::Failing, rest(state.failures))), None),
             Fault::RateLimited { .. } => {
-                let rest = fault.retry_after().unwrap_or(LIMITED_REST);
+                let rest = fault.retry_after().unwrap_or(limited_rest(random));
                 let rest = rest.min(RETRY_AFTER_LONGEST);
                 self.budget.rest(now, rest);
                 // Once is nothing to speak of.
@@ -483,6 +512,67 @@ impl Sync {
             message,
             is_stopped,
         })
+    }
+
+    /// Notes that a feed is left out whose right the account's key lacks and may lack.
+    async fn leave_out(
+        &mut self,
+        state: &AccountState,
+        feed: Feed,
+        scope: &str,
+        now: Instant,
+    ) -> Result<Outcome> {
+        let what = feed.words();
+        let message = format!(
+            "{what}: left out, because the account's key lacks the scope {scope}, which nothing else needs. To have this, \
+             too, tick it for the application on the API page of the account's settings at Admitad; it is asked for again \
+             within an hour."
+        );
+        if let Some(open) = self.open.get_mut(&feed) {
+            open.left_out = Some(message.clone());
+        }
+        self.end(feed, now, None).await?;
+        let noted = FeedState {
+            condition: Condition::Stopped,
+            last_attempt: Some(now),
+            next_run: Some(after(now, SCOPE_REST)),
+            failures: 0,
+            last_error: Some(message.clone()),
+            ..state.feed(feed)
+        };
+        sync::step(&self.store, self.scope, &self.moved(feed, noted)).await?;
+        Ok(Outcome::LeftOut { feed, message })
+    }
+}
+
+/// How long a feed rests at least that was refused so often before.
+fn refused_rest(feed: Feed, failures: u32) -> Duration {
+    let is_current = matches!(feed, Feed::Status | Feed::Recent);
+    if is_current && failures < AT_FIRST {
+        REFUSED_REST.1
+    } else {
+        REFUSED_REST.0
+    }
+}
+
+/// What keeps an account's lease while one of its steps is under way, however long it waits for the network or for the
+/// database.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    store: Store,
+    scope: WriteScope,
+    account: String,
+    holder: String,
+}
+
+impl Keeper {
+    /// Renews the lease where it is held; whether it is. One that is another's stays so, and the step will find out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew(&self, now: Instant) -> Result<bool> {
+        let until = after(now, LEASE);
+        sync::renew(&self.store, self.scope, &self.account, &self.holder, until).await
     }
 }
 

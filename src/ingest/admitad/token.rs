@@ -23,8 +23,9 @@ pub(super) const OPTIONAL: [&str; 6] = [
     "aliexpress_commission",
     "advcampaigns_for_website",
 ];
-/// Those of them that few keys have: where a refusal names none, these are left out first.
-const RARE: [&str; 3] = [
+/// Those of them that few keys have and each of which one feed alone needs: where a refusal names none, these are left out
+/// first, and a key without them is in order.
+pub(super) const EXTRA: [&str; 3] = [
     "private_data_balance",
     "aliexpress_commission",
     "advcampaigns_for_website",
@@ -239,11 +240,11 @@ impl Tokens {
                     let any = OPTIONAL
                         .iter()
                         .any(|scope| wanted.contains(scope) && named(scope));
-                    let rare = wanted.iter().any(|scope| RARE.contains(scope));
+                    let rare = wanted.iter().any(|scope| EXTRA.contains(scope));
                     wanted.retain(|scope| match (any, rare) {
                         _ if NEEDED.contains(scope) => true,
                         (true, _) => !named(scope),
-                        (false, true) => !RARE.contains(scope),
+                        (false, true) => !EXTRA.contains(scope),
                         (false, false) => false,
                     });
                 }
@@ -293,6 +294,7 @@ impl Tokens {
             Objection::Other(Fault::Refused {
                 status: 400 | 403,
                 message,
+                ..
             }) if KEY_IS_WRONG.iter().any(|word| is_word_of(word, &message)) => {
                 Fault::Unauthorized { said: message }
             }

@@ -98,15 +98,6 @@ pub struct AdSpaceRow {
     pub site_url: Option<String>,
 }
 
-/// A currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CurrencyRow {
-    /// The code.
-    pub code: Currency,
-    /// Name.
-    pub name: Option<String>,
-}
-
 /// A balance in one currency, in 1/10 000 of its unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BalanceRow {
@@ -244,14 +235,6 @@ pub(super) fn ad_space(text: &str) -> Result<AdSpaceRow, Refusal> {
         status: row.text("status")?,
         kind: row.text("kind")?,
         site_url: row.text("site_url")?,
-    })
-}
-
-pub(super) fn currency(text: &str) -> Result<CurrencyRow, Refusal> {
-    let row = Fields::of(text)?;
-    Ok(CurrencyRow {
-        code: row.currency("code")?.ok_or_else(|| lacks("code"))?,
-        name: row.text("name")?,
     })
 }
 

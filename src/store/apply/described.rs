@@ -16,7 +16,7 @@ use crate::domain::text::fold;
 use crate::domain::time::Instant;
 use entity::program;
 use sea_orm::DbErr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// How the publisher stands with a program that it takes part in.
@@ -113,6 +113,13 @@ async fn write_programs(
     insert(tx, &changed, Conflict::Replace).await
 }
 
+/// Codes as they are stored: each once, in order, with blanks between.
+fn words(codes: &[String]) -> String {
+    let codes: BTreeSet<&str> = codes.iter().map(String::as_str).collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    codes.join(" ")
+}
+
 fn fresh(publisher: PublisherId, id: Uuid, reference: &ProgramRef) -> program::Model {
     let (natural_key, _) = program_of(reference);
     let name = reference
@@ -134,6 +141,10 @@ fn fresh(publisher: PublisherId, id: Uuid, reference: &ProgramRef) -> program::M
         connection_status: None,
         hold_days: None,
         max_hold_days: None,
+        cookie_days: None,
+        payment_days: None,
+        countries: None,
+        all_countries: None,
         described_at_us: None,
     }
 }
@@ -163,4 +174,10 @@ fn tell(row: &mut program::Model, details: &ProgramDetails, now: Instant) {
     text(&details.connection_status, &mut row.connection_status);
     row.hold_days = details.hold_days.or(row.hold_days);
     row.max_hold_days = details.max_hold_days.or(row.max_hold_days);
+    row.cookie_days = details.cookie_days.or(row.cookie_days);
+    row.payment_days = details.payment_days.or(row.payment_days);
+    row.all_countries = details.all_countries.or(row.all_countries);
+    if !details.countries.is_empty() {
+        row.countries = Some(words(&details.countries));
+    }
 }

@@ -139,6 +139,10 @@ pub(super) async fn write_programs<'a>(
             connection_status: None,
             hold_days: None,
             max_hold_days: None,
+            cookie_days: None,
+            payment_days: None,
+            countries: None,
+            all_countries: None,
             described_at_us: None,
         });
         let mut held = Some(row.name.clone());

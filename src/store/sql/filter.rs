@@ -277,8 +277,8 @@ impl Condition for ActionTest {
     }
 }
 
-/// Expected eligibility, by the shipped country rules, the click country and the UTC day of the order: what
-/// `Catalog::eligibility` says in memory.
+/// Expected eligibility, by the shipped country rules or the countries that the network names, the click country and the
+/// UTC day of the order: what `Program::eligibility` says in memory.
 fn write_eligibility(row: &str, op: &Op, sql: &mut Sql) {
     let wanted: Vec<&str> = Eligibility::ALL
         .into_iter()
@@ -319,6 +319,16 @@ fn write_eligibility(row: &str, op: &Op, sql: &mut Sql) {
             });
         }
     }
+    // Of a program that is not shipped the countries count that the network names. LIKE reads a code as it is: it is one
+    // of those in the list.
+    sql.push(&format!(
+        " WHEN fe.catalog_key IS NULL AND {row}.country IN "
+    ));
+    sql.bind_all(country_codes());
+    sql.push(&format!(
+        " THEN CASE WHEN fe.all_countries THEN 'FULL' WHEN fe.countries IS NULL THEN 'UNKNOWN' \
+         WHEN ' ' || fe.countries || ' ' LIKE '% ' || {row}.country || ' %' THEN 'FULL' ELSE 'NOT_PAID' END"
+    ));
     sql.push(&format!(
         " END FROM programs fe WHERE fe.publisher_id = {row}.publisher_id AND fe.id = {row}.program_id), 'UNKNOWN') IN "
     ));

@@ -288,6 +288,10 @@ async fn described(world: &World, place: usize, mark: &str) {
         connection_status: Some("active".to_owned()),
         hold_days: Some(21),
         max_hold_days: Some(43),
+        cookie_days: Some(17),
+        payment_days: Some(59),
+        countries: vec!["PL".to_owned(), "DE".to_owned()],
+        all_countries: Some(false),
     };
     let own = format!("7770{place}");
     let programs = [own.as_str(), SHIPPED[0], SHIPPED[1]].map(program);

@@ -163,16 +163,36 @@ fn action_value(facts: &Facts, action: &Action, field: ActionField) -> Value {
             })
         }
         ActionField::Eligibility => {
-            let key = facts.programs[&action.program_id].catalog_key.clone();
+            let program = &facts.programs[&action.program_id];
             let on = day_of(
                 Instant::from_micros(action.ordered_at_us).unwrap(),
                 Zone::UTC,
             );
             let country = action.country.as_deref();
-            let expected =
-                Catalog::shipped().eligibility(key.as_deref().unwrap_or(""), country, on);
-            expected.as_str().into()
+            let Some(key) = program.catalog_key.as_deref() else {
+                return named_country(program, country).into();
+            };
+            Catalog::shipped()
+                .eligibility(key, country, on)
+                .as_str()
+                .into()
         }
+    }
+}
+
+/// What the countries that the network names for a program say of one.
+fn named_country(program: &entity::program::Model, country: Option<&str>) -> &'static str {
+    let Some(country) = country.filter(|code| actiongraph::domain::catalog::is_country(code))
+    else {
+        return "UNKNOWN";
+    };
+    if program.all_countries == Some(true) {
+        return "FULL";
+    }
+    match &program.countries {
+        None => "UNKNOWN",
+        Some(codes) if codes.split(' ').any(|code| code == country) => "FULL",
+        Some(_) => "NOT_PAID",
     }
 }
 

@@ -77,7 +77,7 @@ fn setup_of(fake: &FakeAdmitad, name: &str, client_id: &str) -> Setup {
 }
 
 /// Steps the syncs in turn until none has anything to do.
-async fn side_by_side(stage: &Stage, syncs: &mut [Sync]) {
+pub(super) async fn side_by_side(stage: &Stage, syncs: &mut [Sync]) {
     for _ in 0..5_000 {
         let mut is_idle = true;
         for sync in &mut *syncs {

@@ -13,10 +13,9 @@ fn day(text: &str) -> Day {
 
 fn pace() -> Pace {
     Pace {
-        every: Duration::from_secs(300),
+        every: Duration::from_secs(240),
         since: day("2026-01-10"),
         offset_minutes: 180,
-        ahead: Ahead::default(),
         spread: 7,
     }
 }
@@ -95,74 +94,44 @@ fn a_new_account_begins_with_what_everything_else_hangs_on() {
 }
 
 #[test]
-fn status_changes_overlap_and_end_before_now() {
+fn status_changes_overlap_and_are_known_up_to_a_minute_ago() {
     let known = at("2026-03-10T11:54:00Z");
-    let state = resting(&[(Feed::Status, due(Some(known)))]);
-    assert_eq!(
-        window(&plan(&pace(), &state, noon())),
-        Window::Changed {
-            from: at("2026-03-10T10:54:00Z"),
-            to: at("2026-03-10T11:59:00Z"),
-        }
-    );
-    // Each refusal stays further behind, within the overlap.
-    let ends = [1, 2, 9].map(|failures| {
-        let refused = FeedState {
+    let wanted = Window::Changed {
+        from: at("2026-03-10T10:54:00Z"),
+        to: at("2026-03-10T11:59:00Z"),
+    };
+    // However often it was refused.
+    for failures in [0, 1, 2, 9] {
+        let state = FeedState {
             failures,
             ..due(Some(known))
         };
-        match window(&plan(&pace(), &resting(&[(Feed::Status, refused)]), noon())) {
-            Window::Changed { from, to } => {
-                assert!(from < to);
-                to.to_rfc3339()
-            }
-            other => panic!("{other:?}"),
-        }
-    });
+        let state = resting(&[(Feed::Status, state)]);
+        assert_eq!(window(&plan(&pace(), &state, noon())), wanted);
+    }
+    // A clock that was set back.
+    let state = resting(&[(Feed::Status, due(Some(at("2026-03-10T13:00:00Z"))))]);
     assert_eq!(
-        ends,
-        [
-            "2026-03-10T11:50:00Z",
-            "2026-03-10T11:01:00Z",
-            "2026-03-10T11:01:00Z"
-        ]
+        window(&plan(&pace(), &state, noon())),
+        Window::Changed {
+            from: at("2026-03-10T10:59:00Z"),
+            to: at("2026-03-10T11:59:00Z"),
+        }
     );
 }
 
 #[test]
-fn a_margin_that_a_refusal_made_longer_goes_back() {
-    let mut ahead = Ahead::default();
-    let wait = |ahead: &mut Ahead| {
-        let before = ahead.steps();
-        let mut windows = 0;
-        while ahead.steps() == before && windows < 10_000 {
-            ahead.went_well();
-            windows += 1;
-        }
-        windows
-    };
-    ahead.refused();
-    assert_eq!((ahead.steps(), wait(&mut ahead), ahead.steps()), (1, 12, 0));
-    // Nothing to go back to.
-    ahead.went_well();
-    assert_eq!(ahead.steps(), 0);
-    // A clock that is ahead indeed is tried less and less often, and once a day at last.
-    let mut ahead = Ahead::default();
-    ahead.refused();
-    ahead.refused();
-    assert_eq!(ahead.steps(), 2);
-    let mut waits = Vec::new();
-    for _ in 0..7 {
-        waits.push(wait(&mut ahead));
-        ahead.refused();
-        assert_eq!(ahead.steps(), 2, "no longer than the overlap makes up for");
+fn a_read_begins_before_the_last_is_five_minutes_old() {
+    let begun = noon();
+    for feed in [Feed::Status, Feed::Recent] {
+        let Step::Actions(_, reading) = plan(&pace(), &resting(&[(feed, due(None))]), begun) else {
+            panic!("it is due");
+        };
+        // It took a while.
+        let ended = after(begun, Duration::from_secs(50));
+        let done = finished(&pace(), feed, &due(None), &reading, ended);
+        assert_eq!(done.next_run, Some(after(begun, Duration::from_secs(240))));
     }
-    assert_eq!(waits, [12, 24, 48, 96, 192, 288, 288]);
-    // What is refused whatever the margin has nothing to do with clocks, however often it happens.
-    let mut ahead = Ahead::default();
-    (0..100).for_each(|_| ahead.refused());
-    assert_eq!((wait(&mut ahead), wait(&mut ahead)), (12, 12));
-    assert_eq!(ahead.steps(), 0);
 }
 
 #[test]

@@ -263,11 +263,6 @@ impl World {
                 self.allowed(request, "websites")?;
                 page(request, ad_space_rows(&self.ad_spaces), trouble)
             }
-            ("GET", "/currencies/") => {
-                self.allowed(request, "public_data")?;
-                let rows = ["USD", "RUB", "EUR"].map(|code| json!({"code": code, "name": code}));
-                page(request, rows.map(|row| row.to_string()).to_vec(), trouble)
-            }
             ("GET", "/currencies/rate/") => {
                 self.allowed(request, "public_data")?;
                 rate(request)

@@ -1,0 +1,69 @@
+//! Exchange rates: none is lost because it was refused or came late.
+
+use super::{DAY, MINUTE, Stage, asked, rows};
+use crate::support::admitad::Trouble;
+use actiongraph::domain::sync::{Condition, Feed};
+use actiongraph::ingest::admitad::tick::Sync;
+
+const REFUSAL: &str =
+    r#"{"error":"invalid_request","error_description":"No such thing","error_code":3}"#;
+const NONE: &str = r#"{"error":"not_found","error_description":"No such rate","error_code":3}"#;
+/// The days from 15 December 2025 to 10 March 2026.
+const DAYS: i64 = 17 + 31 + 28 + 10;
+
+/// Steps until the rates of today are in.
+async fn read(stage: &Stage, sync: &mut Sync) {
+    let from = stage.now();
+    let is_read = |state: &actiongraph::domain::sync::AccountState, _| {
+        let rates = state.feed(Feed::Rates);
+        rates.condition == Condition::Waiting && rates.last_success >= Some(from)
+    };
+    stage.until(sync, is_read).await;
+}
+
+async fn days(stage: &Stage) -> i64 {
+    let sql = "SELECT COUNT(*) AS n FROM exchange_rates WHERE from_currency = 'RUB' AND to_currency = 'USD'";
+    rows(stage, sql).await
+}
+
+#[tokio::test]
+async fn a_refused_rate_is_asked_for_again_until_it_comes() {
+    let stage = Stage::still(9, 120).await;
+    stage.fake.world(|world| {
+        for _ in 0..10 {
+            world.trouble("currencies/rate", Trouble::Status(400, REFUSAL, None));
+        }
+        // A page of somebody else's says nothing of rates either.
+        world.trouble("currencies/rate", Trouble::Html(404));
+    });
+    let mut sync = stage.sync();
+    read(&stage, &mut sync).await;
+    assert_eq!(days(&stage).await, DAYS);
+    let log = stage.fake.log();
+    let refused = log.iter().filter(|request| request.status == 400);
+    assert_eq!(refused.count(), 10);
+    assert_eq!(sync.state().await.unwrap().error(), None);
+}
+
+#[tokio::test]
+async fn a_rate_that_comes_late_is_asked_for_again() {
+    let stage = Stage::still(9, 120).await;
+    stage.fake.world(|world| {
+        world.before_each(|request, world| {
+            let is_of_rates = request.path == "/currencies/rate/";
+            let is_recent = matches!(request.one("date"), Some("09.03.2026" | "10.03.2026"));
+            if is_of_rates && is_recent {
+                world.trouble("currencies/rate", Trouble::Status(404, NONE, None));
+            }
+        });
+    });
+    let mut sync = stage.sync();
+    read(&stage, &mut sync).await;
+    assert_eq!(days(&stage).await, DAYS - 2);
+    stage.fake.world(|world| world.before_each(|_, _| {}));
+    stage.fake.take_log();
+    stage.pass(DAY + MINUTE);
+    read(&stage, &mut sync).await;
+    assert_eq!(days(&stage).await, DAYS + 1);
+    assert_eq!(asked(&stage.fake, "/currencies/rate/"), 3);
+}
