@@ -10,10 +10,11 @@ use crate::support::api::Api;
 use crate::support::check::seed;
 use crate::support::naive::{Tally, rank};
 use crate::support::world::{Facts, block_on};
+use actiongraph::access::user_ids::UserIds;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::RankBy;
 use actiongraph::domain::time::Instant;
-use actiongraph::graphql::id::Kind;
+use actiongraph::graphql::id::{IdOf, Kind, read};
 use async_graphql::ID;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -28,13 +29,14 @@ struct Known {
 
 impl Known {
     async fn of(api: &Api, id: String, of_users: bool) -> Self {
-        let (of, kind) = if of_users {
-            ("user", Kind::User)
-        } else {
-            ("product", Kind::Product)
-        };
+        let of = if of_users { "user" } else { "product" };
         let members = members(api, &id, of).await;
-        let keys = members.into_iter().map(|id| kind.key(&ID(id)).unwrap());
+        let key = |id: String| {
+            let (kind, key) = read(&ID(id), &UserIds::as_stored()).unwrap();
+            assert_eq!(kind == IdOf::User, of_users);
+            key
+        };
+        let keys = members.into_iter().map(key);
         Self {
             id,
             of_users,
