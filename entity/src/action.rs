@@ -22,8 +22,13 @@ pub struct Model {
     pub order_id: Option<String>,
     /// The program.
     pub program_id: Uuid,
+    /// The same, where no state told the program's id but its name alone.
+    pub program_name_id: Option<Uuid>,
     /// The ad space.
     pub ad_space_id: Option<Uuid>,
+    /// Of the name that the ad space is known by, where no state told its id: what a `name:` key derives to. It stays what it
+    /// is while `ad_space_id` follows the name to the row that it leads to.
+    pub ad_space_name_id: Option<Uuid>,
     /// The user; none is *unattributed*.
     pub user_id: Option<Uuid>,
     /// Upstream's tariff (rate) id.

@@ -19,7 +19,7 @@ pub struct Model {
     pub natural_key: String,
     /// Upstream's ad space id.
     pub external_id: Option<String>,
-    /// Name, the latest seen.
+    /// Name, the latest told with the id; while there is no id, the latest spelling.
     pub name: String,
     /// Name, Unicode-folded for searching.
     pub name_folded: String,
@@ -29,6 +29,9 @@ pub struct Model {
     pub user_subid_slot: i32,
     /// Stamp of the state that gave the name, µs since 1970 UTC.
     pub name_at_us: i64,
+    /// Every other name that was ever told with the id, folded, as a JSON list in order; none where there is none. It only
+    /// grows, so it does not depend on what came first.
+    pub former_names: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -30,6 +30,8 @@ pub struct Model {
     pub program_id: Option<Uuid>,
     /// The ad space, where one is named.
     pub ad_space_id: Option<Uuid>,
+    /// Of the name that the ad space is known by, as in `actions`.
+    pub ad_space_name_id: Option<Uuid>,
     /// What the source says of it.
     pub comment: Option<String>,
     /// The comment, Unicode-folded for searching.

@@ -17,6 +17,8 @@ pub struct Model {
     pub deleted_at_us: i64,
     /// Its ad space, which may move to another row; overrules what `action` says.
     pub ad_space_id: Option<Uuid>,
+    /// Of the name that the ad space is known by, as in `actions`.
+    pub ad_space_name_id: Option<Uuid>,
     /// Its row of `actions`, as JSON.
     pub action: String,
     /// Its rows of `action_items`, as a JSON list.

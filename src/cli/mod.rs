@@ -4,6 +4,7 @@
 //! import or a sync that refused some records.
 
 mod accounts;
+mod ad_space;
 mod adjustments;
 mod audit;
 mod demo;
@@ -87,6 +88,9 @@ enum Command {
     /// Store what product feeds say of products and categories.
     #[command(subcommand)]
     Feed(feed::FeedCommand),
+    /// Say what an ad space was called, where neither the list of ad spaces nor a postback does.
+    #[command(subcommand)]
+    AdSpace(ad_space::AdSpaceCommand),
     /// Make, list and revoke the addresses that Admitad sends postbacks to.
     #[command(subcommand)]
     Postback(postback::PostbackCommand),
@@ -177,6 +181,7 @@ pub fn main() -> ExitCode {
         Command::Documents(args) => documents::run(&args, &output),
         Command::Key(command) => key::run(&command, &output),
         Command::Audit(args) => audit::run(&args, &output),
+        Command::AdSpace(command) => ad_space::run(&command, &output),
         Command::Adjustments(command) => adjustments::run(&command, &output),
         Command::Feed(command) => feed::run(&command, &output),
         Command::Postback(command) => postback::run(&command, &output),

@@ -176,6 +176,8 @@ words! {
         PromoCode = "promoCode",
         /// Device class.
         Device = "device",
+        /// Program; every state names one.
+        Program = "program",
         /// Ad space.
         AdSpace = "adSpace",
         /// The cart.
@@ -240,10 +242,34 @@ pub enum SlotValue {
     Number(i64),
     /// A text.
     Text(String),
+    /// What is known by a name only: what the name stands for by itself, and the row that it leads to now. The first never
+    /// changes; the second may, and then stored actions follow it.
+    Name {
+        /// Of the name alone.
+        told: Uuid,
+        /// Of the row.
+        home: Uuid,
+    },
     /// An id.
     Id(Uuid),
     /// The cart.
     Items(Vec<Item>),
+}
+
+impl SlotValue {
+    /// The row that a name or an id leads to.
+    #[must_use]
+    pub fn row(&self) -> Option<Uuid> {
+        match self {
+            Self::Id(id) | Self::Name { home: id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Whether it is more than a name: what an id says stands over every name, for two rows may have one name.
+    fn is_certain(&self) -> bool {
+        !matches!(self, Self::Name { .. })
+    }
 }
 
 /// A cart item.
@@ -278,8 +304,6 @@ pub struct Item {
 /// An action as it is stored: the newest standing, the slots, and the stamps of those that are older.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Program.
-    pub program_id: Uuid,
     /// Standing of the newest state, or of the notice over it.
     pub standing: Standing,
     /// Stamp of the newest state.
@@ -315,7 +339,7 @@ pub enum Merged {
 /// The standing is the newest state's. Each slot, and each of the [parts of the standing](Slot::STANDING) that a state may
 /// leave unsaid, holds the value of the newest state that had one: an empty value never overwrites, an older state may
 /// fill what newer ones left empty. Two different states of one stamp are settled by their values, so that the order of
-/// arrival does not matter.
+/// arrival does not matter. What is known by its id does not become what a newer state only names.
 pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
     let before = known.clone();
     known.uncover();
@@ -328,7 +352,6 @@ pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
             known.standing.take(&held, part);
         }
         known.stamp = arriving.stamp;
-        known.program_id = arriving.program_id;
         known.inherited = stamps
             .into_iter()
             .filter(|(_, stamp)| *stamp != arriving.stamp)
@@ -360,9 +383,18 @@ pub fn merge(known: &mut Record, arriving: &Record) -> Merged {
 /// Whether two records differ in nothing but when they were observed.
 fn same_to_a_reader(before: &Record, after: &Record) -> bool {
     before.standing == after.standing
-        && before.program_id == after.program_id
-        && before.slots == after.slots
+        && same_values(&before.slots, &after.slots)
         && before.stamp.changed_at == after.stamp.changed_at
+}
+
+/// Whether two sets of slots show the same: an id and a name that lead to one row do.
+fn same_values(before: &BTreeMap<Slot, SlotValue>, after: &BTreeMap<Slot, SlotValue>) -> bool {
+    let same = |a: &SlotValue, b: &SlotValue| a == b || a.row().is_some() && a.row() == b.row();
+    before.len() == after.len()
+        && before
+            .iter()
+            .zip(after)
+            .all(|((slot, a), (other, b))| slot == other && same(a, b))
 }
 
 impl Record {
@@ -384,7 +416,6 @@ impl Record {
             says_status.then(|| standing.said_status()),
             (standing.reward_e4, standing.currency),
             (standing.ordered_at, standing.status_updated_at),
-            self.program_id,
         )
     }
 
@@ -420,7 +451,7 @@ impl Record {
 
     fn offer(&mut self, slot: Slot, value: &SlotValue, stamp: Stamp) {
         if let Some(held) = self.slots.get(&slot)
-            && (self.stamp_of(slot), held) >= (stamp, value)
+            && (held.is_certain(), self.stamp_of(slot), held) >= (value.is_certain(), stamp, value)
         {
             return;
         }
@@ -465,11 +496,23 @@ impl Record {
         }
     }
 
-    /// An id slot.
+    /// The program.
+    #[must_use]
+    pub fn program_id(&self) -> Uuid {
+        self.id(Slot::Program).unwrap_or_default()
+    }
+
+    /// The row that a slot names.
     #[must_use]
     pub fn id(&self, slot: Slot) -> Option<Uuid> {
+        self.slots.get(&slot)?.row()
+    }
+
+    /// What a slot's name stands for by itself; none where it is empty or was told by an id.
+    #[must_use]
+    pub fn told_name(&self, slot: Slot) -> Option<Uuid> {
         match self.slots.get(&slot) {
-            Some(SlotValue::Id(id)) => Some(*id),
+            Some(SlotValue::Name { told, .. }) => Some(*told),
             _ => None,
         }
     }
@@ -559,7 +602,6 @@ mod tests {
 
     fn record(changed: i64, observed: i64, status: Status, slots: &[(Slot, &str)]) -> Record {
         Record {
-            program_id: Uuid::nil(),
             standing: Standing {
                 status,
                 raw_status: status.as_str().to_ascii_lowercase(),
@@ -638,6 +680,33 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_newer_name_moves_nothing_that_is_known_by_its_id() {
+        let with = |changed, value: &SlotValue| {
+            let mut record = record(changed, changed, Status::Pending, &[]);
+            record.slots.insert(Slot::AdSpace, value.clone());
+            record
+        };
+        let name = SlotValue::Name {
+            told: Uuid::from_u128(7),
+            home: Uuid::from_u128(5),
+        };
+        let id = SlotValue::Id(Uuid::from_u128(9));
+        for order in [[(1, &id), (2, &name)], [(2, &name), (1, &id)]] {
+            let [first, second] = order.map(|(changed, value)| with(changed, value));
+            let mut known = first;
+            merge(&mut known, &second);
+            assert_eq!(known.id(Slot::AdSpace), Some(Uuid::from_u128(9)));
+            assert_eq!(known.stamp_of(Slot::AdSpace), with(1, &id).stamp);
+            assert_eq!(known.stamp, with(2, &name).stamp);
+        }
+        // A reader sees nothing of how it is known.
+        let mut known = with(1, &name);
+        let same = SlotValue::Id(Uuid::from_u128(5));
+        assert_eq!(merge(&mut known, &with(1, &same)), Merged::Observed);
+        assert_eq!(known.told_name(Slot::AdSpace), None);
+    }
+
     /// The same, without some parts of the standing.
     fn unsaid(mut record: Record, parts: &[Slot]) -> Record {
         for part in parts {
@@ -682,6 +751,16 @@ mod tests {
         assert!(!known.standing.paid && known.inherited.len() == 1);
     }
 
+    /// One of two rows, by its id or by one of two names that lead to the first.
+    fn named_row() -> impl Strategy<Value = SlotValue> {
+        let id = (0u128..2).prop_map(|id| SlotValue::Id(Uuid::from_u128(id)));
+        let name = (7u128..9).prop_map(|told| SlotValue::Name {
+            told: Uuid::from_u128(told),
+            home: Uuid::from_u128(0),
+        });
+        prop_oneof![id, name]
+    }
+
     fn any_record() -> impl Strategy<Value = Record> {
         let slot = prop_oneof![Just(Slot::Comment), Just(Slot::Subid1), Just(Slot::Keyword)];
         let status = prop_oneof![
@@ -694,8 +773,13 @@ mod tests {
             0i64..4,
             status,
             proptest::collection::btree_map(slot, "[ab]", 0..3),
-            0u128..2,
-            (any::<bool>(), 1i64..3, 0usize..3),
+            named_row(),
+            (
+                any::<bool>(),
+                1i64..3,
+                0usize..3,
+                proptest::option::of(named_row()),
+            ),
             proptest::sample::subsequence(Slot::STANDING.to_vec(), 0..=3),
         )
             .prop_map(|(changed, observed, status, slots, program, more, parts)| {
@@ -703,11 +787,11 @@ mod tests {
                     .iter()
                     .map(|(slot, text)| (*slot, text.as_str()))
                     .collect();
-                let mut record = Record {
-                    program_id: Uuid::from_u128(program),
-                    ..record(changed, observed, status, &slots)
-                };
-                let (paid, reward, action_type) = more;
+                let mut record = record(changed, observed, status, &slots);
+                let (paid, reward, action_type, ad_space) = more;
+                let ad_space = ad_space.map(|value| (Slot::AdSpace, value));
+                record.slots.extend(ad_space);
+                record.slots.insert(Slot::Program, program);
                 record.standing.paid = paid;
                 record.standing.reward_e4 = reward;
                 record.standing.action_type = ActionType::ALL[action_type];

@@ -26,6 +26,8 @@ words! {
         DeeplinkRemoved = "DEEPLINK_REMOVED",
         /// Chose what names the users of an ad space.
         AdSpaceUsersUpdated = "AD_SPACE_USERS_UPDATED",
+        /// Said that a name belongs to an ad space.
+        AdSpaceNamed = "AD_SPACE_NAMED",
         /// Defined a segment.
         SegmentCreated = "SEGMENT_CREATED",
         /// Changed a segment.

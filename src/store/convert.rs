@@ -18,6 +18,7 @@ use entity::{
 };
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use uuid::Uuid;
 
 /// What a row says that no row should say.
 pub(super) fn inconsistent(table: &str, key: impl Debug, column: &str) -> Error {
@@ -149,9 +150,14 @@ pub(super) fn to_record(row: action::Model, items: Vec<Item>) -> Result<Record> 
         .ok_or_else(|| inconsistent("actions", row.id, "inherited"))?;
     let (notice, beneath) = notices::parse(row.notice.as_deref())
         .ok_or_else(|| inconsistent("actions", row.id, "notice"))?;
-    let ad_space_id = row.ad_space_id;
+    let named = |told: Option<Uuid>, home: Uuid| match told {
+        Some(told) => SlotValue::Name { told, home },
+        None => SlotValue::Id(home),
+    };
+    let program = named(row.program_name_id, row.program_id);
+    let ad_space = row.ad_space_id.map(|id| named(row.ad_space_name_id, id));
     let action = to_action(row)?;
-    let mut slots = BTreeMap::new();
+    let mut slots = BTreeMap::from([(Slot::Program, program)]);
     let mut text = |slot: Slot, value: Option<String>| {
         if let Some(value) = value {
             slots.insert(slot, SlotValue::Text(value));
@@ -180,8 +186,8 @@ pub(super) fn to_record(row: action::Model, items: Vec<Item>) -> Result<Record> 
         action.closing_day.map(|day| i64::from(day.days())),
     );
     number(Slot::ConversionSeconds, action.conversion_seconds);
-    if let Some(id) = ad_space_id {
-        slots.insert(Slot::AdSpace, SlotValue::Id(id));
+    if let Some(value) = ad_space {
+        slots.insert(Slot::AdSpace, value);
     }
     if !items.is_empty() {
         slots.insert(Slot::Items, SlotValue::Items(items));
@@ -198,7 +204,6 @@ pub(super) fn to_record(row: action::Model, items: Vec<Item>) -> Result<Record> 
         status_updated_at: action.status_updated_at,
     };
     Ok(Record {
-        program_id: action.program_id,
         beneath: beneath.map(|beneath| beneath.of(&standing)),
         standing,
         stamp: action.stamp,

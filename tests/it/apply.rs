@@ -319,7 +319,7 @@ fn an_older_state_never_changes_how_an_action_stands() {
                         row.ordered_at_us,
                         row.status_updated_at_us,
                     ),
-                    (row.program_id, row.changed_at_us, row.observed_at_us),
+                    (row.changed_at_us, row.observed_at_us),
                 )
             });
             standing.collect()
@@ -341,6 +341,8 @@ async fn visible(world: &World) -> (BTreeMap<Uuid, String>, String) {
     for mut row in world.rows::<entity::action::Entity>(0).await {
         row.observed_at_us = 0;
         row.inherited.clear();
+        row.program_name_id = None;
+        row.ad_space_name_id = None;
         actions.insert(row.id, format!("{row:?}"));
     }
     for row in world.rows::<entity::action_item::Entity>(0).await {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::server::{Running, key_of, running, secret};
 use actiongraph::access::keys::Administrator;
 use actiongraph::domain::scope::{KeyScope, WriteScope};
+use actiongraph::store::apply::names::{Named, name};
 use actiongraph::store::postback_secrets;
 
 const BASE: &str = "https://ad.admitad.com/g/0123456789abcdef0123456789abcd/";
@@ -212,7 +213,7 @@ async fn changes(server: &Running, ids: &Ids) -> Vec<Told> {
 }
 
 /// What the command line does: there is no other way to it.
-async fn on_the_command_line(server: &Running) -> Vec<Told> {
+async fn on_the_command_line(server: &Running, ids: &Ids) -> Vec<Told> {
     let one = &server.publishers[0];
     let made = secret(&server.store, one, Some("blog"), server.now()).await;
     let prefix = made[3..11].to_owned();
@@ -225,7 +226,24 @@ async fn on_the_command_line(server: &Running) -> Vec<Told> {
             .await
             .unwrap()
     );
+    let note = Administrator::command_line(one.id, server.now())
+        .note()
+        .unwrap();
+    let named = name(&server.store, scope, ("501", "Old blog"), &note).await;
+    let leads_here = true;
+    assert_eq!(
+        named.unwrap(),
+        Named::Added {
+            moved: 0,
+            leads_here
+        }
+    );
     vec![
+        (
+            "AD_SPACE_NAMED",
+            ids.space.clone(),
+            "\"My blog\": also \"Old blog\"",
+        ),
         (
             "POSTBACK_SECRET_CREATED",
             prefix.clone(),
@@ -255,7 +273,7 @@ async fn whatever_is_done_stands_in_the_trail_once_and_is_its_publishers_alone()
     server.clock.advance(Duration::from_secs(60));
     let by_callers = changes(&server, &ids).await;
     server.clock.advance(Duration::from_secs(60));
-    let told = [by_callers.clone(), on_the_command_line(&server).await].concat();
+    let told = [by_callers.clone(), on_the_command_line(&server, &ids).await].concat();
 
     let met: BTreeSet<String> = told.iter().map(|(act, ..)| (*act).to_owned()).collect();
     assert_eq!(

@@ -4,7 +4,6 @@ use super::*;
 use crate::domain::action::{ActionType, Merged, Record, Slot, SlotValue, merge};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 const MINUTE: i64 = 60 * 1_000_000;
 
@@ -28,7 +27,6 @@ fn standing(status: Status, paid: bool, reward_e4: i64) -> Standing {
 
 fn record(stamp: (i64, i64), standing: Standing, notice: Option<Notice>) -> Record {
     Record {
-        program_id: Uuid::nil(),
         standing,
         stamp: Stamp {
             changed_at: minutes(stamp.0),

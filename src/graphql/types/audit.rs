@@ -30,6 +30,8 @@ pub enum AuditAct {
     DeeplinkRemoved,
     /// Chose what names the users of an ad space.
     AdSpaceUsersUpdated,
+    /// Said that a name belongs to an ad space.
+    AdSpaceNamed,
     /// Defined a segment.
     SegmentCreated,
     /// Changed a segment.
@@ -51,7 +53,9 @@ pub enum AuditAct {
 /// The type of the row that something was done to, where it was one.
 fn kind_of(act: Act) -> Option<Kind> {
     match act {
-        Act::DeeplinkSet | Act::DeeplinkRemoved | Act::AdSpaceUsersUpdated => Some(Kind::AdSpace),
+        Act::DeeplinkSet | Act::DeeplinkRemoved | Act::AdSpaceUsersUpdated | Act::AdSpaceNamed => {
+            Some(Kind::AdSpace)
+        }
         Act::SegmentCreated
         | Act::SegmentUpdated
         | Act::SegmentArchived
@@ -97,7 +101,7 @@ impl AuditEntry {
         act.into()
     }
 
-    /// To what: a key or an address for postbacks by its public part; a segment, an ad space (of links and users) or a run
+    /// To what: a key or an address for postbacks by its public part; a segment, an ad space (of links, users and names) or a run
     /// (of rejected records) by its id; else `segmentSettings` or `priorityProducts`.
     async fn subject(&self) -> String {
         let subject = &self.0.deed.subject;

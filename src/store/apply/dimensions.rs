@@ -4,18 +4,20 @@
 //! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
 //! arrival does not matter.
 
+mod moves;
+
 use super::super::listing::IDS;
 use super::super::publishers::program_key;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use crate::domain::action::SOURCE;
+use crate::domain::action::{SOURCE, SlotValue};
 use crate::domain::catalog::{self, Catalog};
 use crate::domain::draft::{ActionDraft, AdSpaceRef, ProgramRef};
 use crate::domain::id::{Kind, PublisherId, derive};
 use crate::domain::text::fold;
 use entity::{ad_space, program, user};
 use sea_orm::{DbErr, EntityTrait};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// How users of an ad space that says nothing else are known.
@@ -45,6 +47,15 @@ pub(super) fn program_id(publisher: PublisherId, reference: &ProgramRef) -> Uuid
         Kind::Program,
         &format!("{SOURCE}\0{}", program_of(reference).0),
     )
+}
+
+/// The program that a draft names, as an action keeps it.
+pub(super) fn told_program(publisher: PublisherId, reference: &ProgramRef) -> SlotValue {
+    let id = program_id(publisher, reference);
+    match reference.external_id {
+        Some(_) => SlotValue::Id(id),
+        None => SlotValue::Name { told: id, home: id },
+    }
 }
 
 /// The id of a user.
@@ -184,11 +195,25 @@ pub(super) async fn write_users(
     Ok(insert(tx, &rows, Conflict::Lower("first_seen_us")).await? > 0)
 }
 
+/// An ad space, with the names that it had.
+#[derive(Clone, Debug)]
+struct Space {
+    row: ad_space::Model,
+    /// Every name that was told with its id but the present one, folded.
+    former: BTreeSet<String>,
+}
+
 /// The publisher's ad spaces, with those that a batch brings.
+///
+/// What is told by a name alone leads to the ad space with an id that has this name, else to one that ever had it; while
+/// there is none, the name stands for an ad space of its own. Nothing that is told by a name changes an ad space with an id,
+/// and what was told with an id only grows: so where a name leads depends on what was told, and not on what came first.
 #[derive(Debug)]
 pub(super) struct AdSpaces {
     publisher: PublisherId,
-    rows: BTreeMap<Uuid, ad_space::Model>,
+    spaces: BTreeMap<Uuid, Space>,
+    /// Where names lead that were told with an id, by what they stand for by themselves.
+    homes: BTreeMap<Uuid, Uuid>,
     /// Stored actions that moved to the ad space that their name turned out to be, with their statuses.
     pub(super) moved: BTreeMap<Uuid, String>,
     /// Whether a row was written.
@@ -217,21 +242,28 @@ impl AdSpaces {
         let mut sql = tx.sql();
         sql.push("SELECT t.* FROM ad_spaces t WHERE t.publisher_id = ")
             .bind(publisher.0);
-        let stored = tx.models::<ad_space::Entity>(sql).await?;
-        Ok(Self {
+        let mut spaces = BTreeMap::new();
+        for row in tx.models::<ad_space::Entity>(sql).await? {
+            spaces.insert(row.id, Space::stored(row)?);
+        }
+        let mut loaded = Self {
             publisher,
-            rows: stored.into_iter().map(|row| (row.id, row)).collect(),
+            spaces,
+            homes: BTreeMap::new(),
             moved: BTreeMap::new(),
             is_changed: false,
-        })
+        };
+        loaded.homes = loaded.find_homes();
+        Ok(loaded)
     }
 
     /// Whether an ad space is known by this id and has this name already.
     pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
         reference.external_id.is_some()
-            && self.rows.values().any(|row| {
-                row.external_id == reference.external_id
-                    && reference.name.as_ref().is_none_or(|name| *name == row.name)
+            && self.spaces.values().any(|space| {
+                let is_named = |name: &String| space.is_named() && *name == space.row.name;
+                space.row.external_id == reference.external_id
+                    && reference.name.as_ref().is_none_or(is_named)
             })
     }
 
@@ -241,159 +273,248 @@ impl AdSpaces {
         tx: &WriteTx,
         named: &[(&AdSpaceRef, i64)],
     ) -> Result<Self, DbErr> {
-        let before = self.rows.clone();
+        let before = self.before();
         // Ids first: a name of the same batch may belong to one.
-        for (reference, at) in named {
-            if reference.external_id.is_some() {
-                self.see(reference, *at);
-            }
+        let (with_id, by_name): (Vec<_>, Vec<_>) = named
+            .iter()
+            .partition(|(reference, _)| reference.external_id.is_some());
+        for (reference, at) in with_id {
+            self.see(reference, at);
         }
-        for (reference, at) in named {
-            self.see(reference, *at);
+        self.homes = self.find_homes();
+        for (reference, at) in by_name {
+            self.see(reference, at);
         }
-        let merged = self.merge_names();
-        let changed: Vec<ad_space::Model> = self
-            .rows
-            .values()
-            .filter(|row| before.get(&row.id) != Some(*row))
-            .cloned()
-            .collect();
-        insert(tx, &changed, Conflict::Replace).await?;
-        self.is_changed = !changed.is_empty() || !merged.is_empty();
-        for (old, new, is_other_rule) in merged {
-            if before.contains_key(&old) {
-                self.move_actions(tx, old, new).await?;
-                super::users::move_ad_space(tx, self.publisher, (old, new), is_other_rule).await?;
-                self.remove(tx, old).await?;
-            }
-        }
+        self.settle(tx, before).await?;
         Ok(self)
+    }
+
+    /// Says that a name belongs to the ad space with an id; gives that one's row, and whether that was news.
+    pub(super) async fn name(
+        &mut self,
+        tx: &WriteTx,
+        external_id: &str,
+        name: &str,
+    ) -> Result<Option<(ad_space::Model, bool)>, DbErr> {
+        let before = self.before();
+        let mut spaces = self.spaces.values_mut();
+        let found = spaces.find(|space| space.row.external_id.as_deref() == Some(external_id));
+        let Some(space) = found else { return Ok(None) };
+        let folded = fold(name);
+        let is_present = space.is_named() && space.row.name_folded == folded;
+        let is_news = !is_present && space.former.insert(folded);
+        space.print()?;
+        let row = space.row.clone();
+        self.homes = self.find_homes();
+        self.settle(tx, before).await?;
+        Ok(Some((row, is_news)))
+    }
+
+    /// The rows and where names led, before something is told.
+    fn before(&self) -> Before {
+        let rows = self.spaces.iter();
+        Before {
+            rows: rows.map(|(id, space)| (*id, space.row.clone())).collect(),
+            homes: self.homes.clone(),
+        }
+    }
+
+    /// Writes what was told, and moves what was told by names to where they lead now.
+    async fn settle(&mut self, tx: &WriteTx, before: Before) -> Result<(), DbErr> {
+        let joined = self.join_names();
+        let mut changed = Vec::new();
+        for (id, space) in &mut self.spaces {
+            space.print()?;
+            if before.rows.get(id) != Some(&space.row) {
+                changed.push(space.row.clone());
+            }
+        }
+        insert(tx, &changed, Conflict::Replace).await?;
+        let is_news = |row: &ad_space::Model| {
+            let old = before.rows.get(&row.id);
+            old.is_none_or(|old| content(old) != content(row))
+        };
+        self.is_changed = changed.iter().any(is_news) || !joined.is_empty();
+        for (old, new, is_other_rule) in joined {
+            self.join(tx, old, new).await?;
+            super::users::move_ad_space(tx, self.publisher, (old, new), is_other_rule).await?;
+            self.remove(tx, old).await?;
+        }
+        let led: Vec<(Uuid, Uuid, Uuid)> = self
+            .homes
+            .iter()
+            .filter_map(|(told, new)| Some((*told, *before.homes.get(told)?, *new)))
+            .filter(|(_, old, new)| old != new)
+            .collect();
+        for (told, old, new) in led {
+            self.lead(tx, told, (old, new)).await?;
+            self.is_changed = true;
+        }
+        Ok(())
     }
 
     fn see(&mut self, reference: &AdSpaceRef, at: i64) {
         let id = self.id_of(reference);
         let publisher = self.publisher;
-        let row = self.rows.entry(id).or_insert_with(|| ad_space::Model {
-            publisher_id: publisher.0,
-            id,
-            source: SOURCE.to_owned(),
-            natural_key: natural_key(reference),
-            external_id: reference.external_id.clone(),
-            name: reference
+        let space = self.spaces.entry(id).or_insert_with(|| {
+            let name = reference
                 .external_id
                 .as_ref()
-                .map_or_else(String::new, |id| format!("Ad space {id}")),
-            name_folded: String::new(),
-            user_space: USER_SPACE.to_owned(),
-            user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
-            name_at_us: 0,
+                .map_or_else(String::new, |id| format!("Ad space {id}"));
+            Space::new(ad_space::Model {
+                publisher_id: publisher.0,
+                id,
+                source: SOURCE.to_owned(),
+                natural_key: natural_key(reference),
+                external_id: reference.external_id.clone(),
+                name_folded: fold(&name),
+                name,
+                user_space: USER_SPACE.to_owned(),
+                user_subid_slot: i32::try_from(USER_SLOT).unwrap_or(1),
+                name_at_us: 0,
+                former_names: None,
+            })
         });
-        name_space(row, reference.name.as_ref(), at);
+        // A name that leads to an id says nothing new of it.
+        if space.row.external_id == reference.external_id {
+            space.call(reference.name.as_ref(), at);
+        }
     }
 
-    /// The id of the ad space that a draft names: by its id, else the one with an id that has the name, else by name.
+    /// The id of the ad space that a draft names: by its id, else the one that its name leads to.
     pub(super) fn id_of(&self, reference: &AdSpaceRef) -> Uuid {
-        if reference.external_id.is_none()
-            && let Some(name) = &reference.name
-        {
-            let folded = fold(name);
-            let with_id = self
-                .rows
-                .values()
-                .filter(|row| row.external_id.is_some() && row.name_folded == folded)
-                .min_by(|a, b| a.external_id.cmp(&b.external_id));
-            if let Some(row) = with_id {
-                return row.id;
-            }
-        }
-        derive(
-            self.publisher,
-            Kind::AdSpace,
-            &format!("{SOURCE}\0{}", natural_key(reference)),
-        )
+        let told = self.id_for_itself(reference);
+        self.homes.get(&told).copied().unwrap_or(told)
     }
 
-    /// Removes the ad spaces known by name only whose name one with an id has now, which inherits what describes them;
-    /// gives old and new ids, and whether they named their users otherwise.
-    fn merge_names(&mut self) -> Vec<(Uuid, Uuid, bool)> {
-        let by_name: Vec<ad_space::Model> = self
-            .rows
-            .values()
-            .filter(|row| row.external_id.is_none())
-            .cloned()
-            .collect();
-        let mut merged = Vec::new();
-        for old in by_name {
-            let new = self.id_of(&AdSpaceRef {
-                external_id: None,
-                name: Some(old.name.clone()),
-            });
-            if new == old.id {
+    /// What a draft names, as an action keeps it.
+    pub(super) fn told(&self, reference: &AdSpaceRef) -> SlotValue {
+        let home = self.id_of(reference);
+        self.told_name(reference)
+            .map_or(SlotValue::Id(home), |told| SlotValue::Name { told, home })
+    }
+
+    /// What a draft's name stands for by itself; none where it has an id.
+    pub(super) fn told_name(&self, reference: &AdSpaceRef) -> Option<Uuid> {
+        let is_name = reference.external_id.is_none();
+        is_name.then(|| self.id_for_itself(reference))
+    }
+
+    fn id_for_itself(&self, reference: &AdSpaceRef) -> Uuid {
+        id_of_key(self.publisher, &natural_key(reference))
+    }
+
+    /// Where names lead: to the ad space with an id that has the name now, else to one that had it; of several to the one
+    /// with the smallest id.
+    fn find_homes(&self) -> BTreeMap<Uuid, Uuid> {
+        let mut found: BTreeMap<&str, (bool, &str, Uuid)> = BTreeMap::new();
+        for space in self.spaces.values() {
+            let Some(external_id) = &space.row.external_id else {
                 continue;
+            };
+            let present = space.is_named().then_some(&space.row.name_folded);
+            let present = present.into_iter().map(|name| (false, name));
+            let former = space.former.iter().map(|name| (true, name));
+            for (is_former, name) in present.chain(former) {
+                let place = (is_former, external_id.as_str(), space.row.id);
+                let first = found.entry(name).or_insert(place);
+                *first = place.min(*first);
             }
-            self.rows.remove(&old.id);
-            let mut is_other_rule = false;
-            if let Some(row) = self.rows.get_mut(&new) {
-                name_space(row, Some(&old.name), old.name_at_us);
-                is_other_rule = inherit_rule(row, &old);
-            }
-            merged.push((old.id, new, is_other_rule));
         }
-        merged
+        found
+            .into_iter()
+            .map(|(name, (.., id))| (id_of_key(self.publisher, &key_of_name(name)), id))
+            .collect()
     }
 
-    /// Moves the actions of one ad space to another, and what else hangs on it.
-    async fn move_actions(&mut self, tx: &WriteTx, old: Uuid, new: Uuid) -> Result<(), DbErr> {
-        let mut sql = tx.sql();
-        sql.push("SELECT id, status FROM actions WHERE publisher_id = ")
-            .bind(self.publisher.0)
-            .push(" AND ad_space_id = ")
-            .bind(old);
-        for row in tx.rows(sql).await? {
-            self.moved
-                .insert(row.try_get("", "id")?, row.try_get("", "status")?);
+    /// Removes the ad spaces known by name only whose name leads to one with an id now, which inherits how users are named;
+    /// gives old and new ids, and whether they named their users otherwise.
+    fn join_names(&mut self) -> Vec<(Uuid, Uuid, bool)> {
+        let mut joined = Vec::new();
+        for (old, new) in &self.homes {
+            let Some(space) = self.spaces.remove(old) else {
+                continue;
+            };
+            let row = self.spaces.get_mut(new).map(|space| &mut space.row);
+            let is_other_rule = row.is_some_and(|row| inherit_rule(row, &space.row));
+            joined.push((*old, *new, is_other_rule));
         }
-        let mut sql = tx.sql();
-        sql.push("UPDATE actions SET ad_space_id = ")
-            .bind(new)
-            .push(" WHERE publisher_id = ");
-        sql.bind(self.publisher.0)
-            .push(" AND ad_space_id = ")
-            .bind(old);
-        tx.execute(sql).await?;
-        for table in ["tombstones", "adjustments"] {
-            let mut sql = tx.sql();
-            sql.push(&format!("UPDATE {table} SET ad_space_id = "))
-                .bind(new)
-                .push(" WHERE publisher_id = ");
-            sql.bind(self.publisher.0)
-                .push(" AND ad_space_id = ")
-                .bind(old);
-            tx.execute(sql).await?;
-        }
-        super::totals::move_ad_space(tx, self.publisher, old, new).await?;
-        super::deeplinks::move_ad_space(tx, self.publisher, old, new).await
-    }
-
-    /// Removes an ad space that nothing hangs on.
-    async fn remove(&self, tx: &WriteTx, old: Uuid) -> Result<(), DbErr> {
-        let mut sql = tx.sql();
-        sql.push("DELETE FROM ad_spaces WHERE publisher_id = ")
-            .bind(self.publisher.0);
-        sql.push(" AND id = ").bind(old);
-        tx.execute(sql).await.map(|_| ())
+        joined
     }
 
     /// The user space of an ad space and which SubID names its users.
     pub(super) fn user_rule(&self, ad_space: Option<Uuid>) -> (&str, usize) {
-        let row = ad_space.and_then(|id| self.rows.get(&id));
-        row.map_or((USER_SPACE, USER_SLOT), |row| {
+        let space = ad_space.and_then(|id| self.spaces.get(&id));
+        space.map_or((USER_SPACE, USER_SLOT), |space| {
             (
-                row.user_space.as_str(),
-                usize::try_from(row.user_subid_slot).unwrap_or(USER_SLOT),
+                space.row.user_space.as_str(),
+                usize::try_from(space.row.user_subid_slot).unwrap_or(USER_SLOT),
             )
         })
     }
+}
+
+/// What was there before something is told.
+struct Before {
+    rows: BTreeMap<Uuid, ad_space::Model>,
+    homes: BTreeMap<Uuid, Uuid>,
+}
+
+impl Space {
+    fn new(row: ad_space::Model) -> Self {
+        Self {
+            row,
+            former: BTreeSet::new(),
+        }
+    }
+
+    fn stored(row: ad_space::Model) -> Result<Self, DbErr> {
+        let names = row.former_names.as_deref().map(serde_json::from_str);
+        let former = names
+            .transpose()
+            .map_err(|error| DbErr::Custom(format!("ad_spaces.former_names: {error}")))?;
+        Ok(Self {
+            former: former.unwrap_or_default(),
+            row,
+        })
+    }
+
+    /// Puts the names into the row.
+    fn print(&mut self) -> Result<(), DbErr> {
+        let names = serde_json::to_string(&self.former);
+        let names = names.map_err(|error| DbErr::Custom(error.to_string()))?;
+        self.row.former_names = (!self.former.is_empty()).then_some(names);
+        Ok(())
+    }
+
+    /// Whether somebody told its name; otherwise it is called by its id.
+    fn is_named(&self) -> bool {
+        self.row.name_at_us != 0
+    }
+
+    /// Names it as a state says that is as new as `at`. It keeps the name that is not the latest.
+    fn call(&mut self, name: Option<&String>, at: i64) {
+        let Some(name) = name else { return };
+        if self.row.external_id.is_some() {
+            let held = self.is_named().then(|| self.row.name_folded.clone());
+            self.former.extend(held.into_iter().chain([fold(name)]));
+        }
+        let mut held = Some(std::mem::take(&mut self.row.name));
+        describe(&mut held, &mut self.row.name_at_us, Some(name), at);
+        self.row.name = held.unwrap_or_default();
+        self.row.name_folded = fold(&self.row.name);
+        self.former.remove(&self.row.name_folded);
+    }
+}
+
+/// What a reader can see of an ad space, and what decides where names lead: all but how new its name is.
+fn content(row: &ad_space::Model) -> (&str, &Option<String>, &str, i32) {
+    (
+        &row.name,
+        &row.former_names,
+        &row.user_space,
+        row.user_subid_slot,
+    )
 }
 
 /// Lets an ad space whose users are named as usual name them as the one does that it is merged with; tells whether the
@@ -411,17 +532,21 @@ fn inherit_rule(row: &mut ad_space::Model, old: &ad_space::Model) -> bool {
     true
 }
 
-/// Names an ad space as a state says that is as new as `at`.
-fn name_space(row: &mut ad_space::Model, name: Option<&String>, at: i64) {
-    let mut held = Some(row.name.clone());
-    describe(&mut held, &mut row.name_at_us, name, at);
-    row.name = held.unwrap_or_default();
-    row.name_folded = fold(&row.name);
-}
-
 fn natural_key(reference: &AdSpaceRef) -> String {
     match &reference.external_id {
         Some(id) => format!("id:{id}"),
-        None => format!("name:{}", fold(reference.name.as_deref().unwrap_or(""))),
+        None => key_of_name(&fold(reference.name.as_deref().unwrap_or(""))),
     }
+}
+
+fn key_of_name(folded: &str) -> String {
+    format!("name:{folded}")
+}
+
+fn id_of_key(publisher: PublisherId, natural_key: &str) -> Uuid {
+    derive(
+        publisher,
+        Kind::AdSpace,
+        &format!("{SOURCE}\0{natural_key}"),
+    )
 }

@@ -169,6 +169,10 @@ fn row(
         currency: draft.currency.as_str().to_owned(),
         program_id: program.map(|program| program_id(publisher, program)),
         ad_space_id: draft.ad_space.as_ref().map(|space| spaces.id_of(space)),
+        ad_space_name_id: draft
+            .ad_space
+            .as_ref()
+            .and_then(|space| spaces.told_name(space)),
         comment: draft.comment.clone(),
         comment_folded: draft.comment.as_deref().map(fold),
         external_reference: draft.reference.clone(),
@@ -177,11 +181,13 @@ fn row(
     }
 }
 
-/// What a line says, and may say otherwise the next time.
+/// What a line says, and may say otherwise the next time: of an ad space the id or the name, not where that leads.
 fn content(row: &adjustment::Model) -> impl Ord + '_ {
+    let is_by_id = row.ad_space_name_id.is_none();
+    let ad_space = row.ad_space_name_id.or(row.ad_space_id);
     (
         (row.day, row.at_us, row.amount_e4),
-        (&row.comment, row.program_id, row.ad_space_id),
+        (&row.comment, row.program_id, is_by_id, ad_space),
     )
 }
 

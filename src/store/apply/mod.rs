@@ -25,6 +25,7 @@ mod facts;
 pub mod feeds;
 mod goods;
 pub mod ledger;
+pub mod names;
 mod notices;
 pub mod priority;
 mod rows;

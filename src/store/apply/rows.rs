@@ -1,7 +1,7 @@
 //! Between drafts, records and rows: what a draft says as a record and as a state, and the rows that hold them.
 
 use super::super::convert::UNDATED;
-use super::dimensions::{AdSpaces, program_id};
+use super::dimensions::{AdSpaces, told_program};
 use super::goods::{draft_category_id, product_id};
 use crate::domain::action::{Item, Record, Slot, SlotValue, Stamp, State};
 use crate::domain::contribution::{Contribution, ItemContribution};
@@ -27,7 +27,7 @@ pub(super) fn contribution(record: &Record, user_id: Option<Uuid>) -> Contributi
         ordered_at: standing.ordered_at,
         status: standing.status,
         currency: standing.currency,
-        program_id: record.program_id,
+        program_id: record.program_id(),
         ad_space_id: record.id(Slot::AdSpace),
         country: text(Slot::Country),
         device: text(Slot::Device),
@@ -42,8 +42,9 @@ pub(super) fn contribution(record: &Record, user_id: Option<Uuid>) -> Contributi
 
 pub(super) fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &AdSpaces) -> Record {
     let mut slots = draft.slots.clone();
+    slots.insert(Slot::Program, told_program(publisher, &draft.program));
     if let Some(reference) = &draft.ad_space {
-        slots.insert(Slot::AdSpace, SlotValue::Id(spaces.id_of(reference)));
+        slots.insert(Slot::AdSpace, spaces.told(reference));
     }
     if !draft.items.is_empty() {
         let items = draft.items.iter().map(|item| Item {
@@ -72,7 +73,6 @@ pub(super) fn record_of(publisher: PublisherId, draft: &ActionDraft, spaces: &Ad
         slots.insert(Slot::Items, SlotValue::Items(items.collect()));
     }
     Record {
-        program_id: program_id(publisher, &draft.program),
         standing: draft.standing.clone(),
         stamp: draft.stamp,
         slots,

@@ -38,6 +38,7 @@ pub(super) async fn load(
         for row in tx.models::<tombstone::Entity>(sql).await? {
             let mut action: action::Model = parse(&row.action)?;
             action.ad_space_id = row.ad_space_id;
+            action.ad_space_name_id = row.ad_space_name_id;
             found.push(Buried {
                 deleted_at_us: row.deleted_at_us,
                 action,
@@ -62,7 +63,13 @@ pub(super) async fn bury(
             action_id: one.action.id,
             deleted_at_us: one.deleted_at_us,
             ad_space_id: one.action.ad_space_id,
-            action: print(&one.action)?,
+            ad_space_name_id: one.action.ad_space_name_id,
+            // The ad space stands in the columns alone, where it may change.
+            action: print(&action::Model {
+                ad_space_id: None,
+                ad_space_name_id: None,
+                ..one.action.clone()
+            })?,
             items: print(&one.items)?,
             states: print(&one.states)?,
         });

@@ -372,9 +372,24 @@ impl World {
     /// Removes every row of publisher `place` from the database, but the publisher itself: as if it had never done
     /// anything.
     pub(crate) async fn erase(&self, place: usize) {
+        self.erase_but(place, &[]).await;
+    }
+
+    /// Removes what came in for publisher `place`; what it began with stays, but for the numbers of its changes.
+    pub(crate) async fn empty(&self, place: usize) {
+        let first = ["programs", "categories", "publisher_states"];
+        self.erase_but(place, &first).await;
+        let publisher = self.publishers[place].id.0;
+        let learnt = format!(
+            "DELETE FROM programs WHERE publisher_id = {publisher} AND catalog_key IS NULL"
+        );
+        self.db.execute_unprepared(&learnt).await.unwrap();
+    }
+
+    async fn erase_but(&self, place: usize, kept: &[&str]) {
         let shared = ["publishers", "exchange_rates"];
         let mut left: Vec<&str> = tables_with_a_rule()
-            .filter(|table| !shared.contains(table))
+            .filter(|table| !shared.contains(table) && !kept.contains(table))
             .collect();
         // Rows that others refer to go after those.
         for _ in 0..8 {

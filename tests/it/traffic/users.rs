@@ -283,6 +283,59 @@ fn a_choice_by_name_stays_when_the_id_arrives() {
     });
 }
 
+#[test]
+fn actions_whose_name_leads_elsewhere_have_the_users_of_that_ad_space() {
+    block_on(async {
+        let (world, blog) = world().await;
+        let told = |id: &str, name: &str| {
+            Some(AdSpaceRef {
+                external_id: (!id.is_empty()).then(|| id.to_owned()),
+                name: Some(name.to_owned()),
+            })
+        };
+        let mut drafts = drafts(17);
+        drafts.truncate(60);
+        for (place, draft) in drafts.iter_mut().enumerate() {
+            draft.ad_space = if place % 3 == 0 {
+                told("900", "Shop")
+            } else {
+                told("", "Shop")
+            };
+        }
+        world.apply(0, &drafts).await;
+        chosen(&world, blog, &rule(2, "blog"), 0).await;
+        finish(&world, blog, 100).await;
+        // The ad space with the smaller id is called so, too, from now on: what the name alone told is its own.
+        let mut renamed = drafts[0].clone();
+        renamed.external_id = "another".to_owned();
+        renamed.ad_space = told("501", "Shop");
+        renamed.stamp.changed_at = at("2026-07-01T00:00:00Z");
+        world.apply(0, &[renamed]).await;
+        finish(&world, blog, 100).await;
+        assert!(waiting(&world.store).await.unwrap().is_empty());
+        let users = world.rows::<entity::user::Entity>(0).await;
+        let actions = world.rows::<entity::action::Entity>(0).await;
+        let moved = actions
+            .iter()
+            .filter(|action| action.ad_space_id == Some(blog));
+        assert!(moved.count() > 30);
+        for action in &actions {
+            let user = users.iter().find(|user| Some(user.id) == action.user_id);
+            let named = user.map(|user| (user.user_space.as_str(), user.value.clone()));
+            let wanted = if action.ad_space_id == Some(blog) {
+                action.subid2.clone().map(|value| ("blog", value))
+            } else {
+                action.subid1.clone().map(|value| ("default", value))
+            };
+            assert_eq!(named, wanted);
+        }
+        for user in &users {
+            assert!(actions.iter().any(|action| action.user_id == Some(user.id)));
+        }
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    });
+}
+
 #[tokio::test]
 async fn the_choice_is_made_by_mutation_and_its_run_tells_how_far_it_is() {
     let server = running("").await;

@@ -1,4 +1,4 @@
-//! Who the users of a batch's actions are, as their ad spaces say.
+//! Which ad spaces the names of a batch's actions lead to, and who their users are, as their ad spaces say.
 
 use super::super::dimensions::{AdSpaces, SeenUser, USER_SPACE, user_id};
 use super::{Fact, Facts};
@@ -28,6 +28,16 @@ impl Facts {
             users.extend(named.map(|(id, space, value)| (id, space, value, ordered_at)));
         }
         users
+    }
+
+    /// Leads the actions whose ad space was told by a name to another one.
+    pub(in crate::store::apply) fn lead(&mut self, told: Uuid, home: Uuid) {
+        for fact in self.0.values_mut() {
+            let value = SlotValue::Name { told, home };
+            fact.record.slots.insert(Slot::AdSpace, value);
+            fact.is_dirty = true;
+            fact.is_visible = true;
+        }
     }
 
     /// The users that the drafts name, with the instants of their orders: of all drafts, stale ones included, so that
