@@ -139,9 +139,8 @@ enum Read {
 /// Imports a file of any format that [`Input`] knows, plain or gzipped.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or the database fails. Of JSON, what was read before is stored, and the error
-/// says so; of other formats nothing is. Records that cannot be understood are no error: they are kept, counted and
-/// reported.
+/// When the file cannot be read to its end, of which nothing is stored then, or the database fails. Records that cannot be
+/// understood are no error: they are kept, counted and reported.
 pub async fn import_file(
     store: &Store,
     scope: WriteScope,
@@ -181,7 +180,7 @@ async fn import_as(
     let (path, asked) = (path.to_owned(), options.clone());
     let (opened, as_of) = tokio::task::spawn_blocking(move || {
         let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
-        let newest = || opened.as_ref().ok()?.newest(asked.offset_minutes);
+        let newest = || opened.as_ref().ok()?.newest();
         let as_of = asked.as_of.or_else(newest);
         (opened, as_of)
     })

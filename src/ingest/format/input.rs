@@ -1,8 +1,8 @@
 //! An input of any format: what it is, whether it can be read to its end, and its records.
 //!
-//! JSON is read as it comes, and what stands before a break counts: upstream's pages are complete in themselves. Every
-//! other format is read through once before its first record is handed out: an export that is damaged, cut off or too
-//! large is refused as a whole.
+//! Every input is read through once before its first record is handed out: one that is cut off, cannot be unpacked or
+//! decoded, or is too large is refused as a whole. Records of JSON that are broken in themselves are rejects, and cut
+//! nothing off.
 
 use super::delimited::{DELIMITERS, Delimited};
 use super::detect::{self, Detected, Kind, SAMPLE};
@@ -15,7 +15,7 @@ use super::text::{Utf8, beginning, is_utf8};
 use super::xml::Xml;
 use super::{Decoded, ReadError, decoded, told};
 use crate::domain::time::Instant;
-use crate::ingest::latest::latest_stamp;
+use crate::ingest::latest::Newest;
 use crate::ingest::raw::RawRecord;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1251};
 use std::fs::File;
@@ -54,7 +54,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Recognises the format of the file at `path` and, but for JSON, reads it to its end. `offset_minutes` is that of
+    /// Recognises the format of the file at `path` and reads it to its end. `offset_minutes` is that of
     /// times without one.
     ///
     /// # Errors
@@ -75,7 +75,6 @@ impl Input {
             is_packed,
         };
         match kind {
-            Kind::Json => return Ok(input),
             Kind::Delimited(_) if encoding.is_none() => {
                 let whole =
                     is_utf8(&mut unpacked(path, None)?).map_err(|error| unreadable(&error))?;
@@ -89,7 +88,7 @@ impl Input {
                     program,
                 )?);
             }
-            Kind::Delimited(_) | Kind::Xml => {}
+            Kind::Json | Kind::Delimited(_) | Kind::Xml => {}
         }
         let (newest, ignored) = input.survey(offset_minutes)?;
         input.newest = newest;
@@ -97,13 +96,9 @@ impl Input {
         Ok(input)
     }
 
-    /// The newest status change, order or click that the input names. JSON is looked through for it.
+    /// The newest status change, order or click that the input names.
     #[must_use]
-    pub fn newest(&self, offset_minutes: i32) -> Option<Instant> {
-        if self.kind == Kind::Json {
-            // What cannot be unpacked to its end is told by the pass that reads the records.
-            return latest_stamp(self.text(None).ok()?, offset_minutes);
-        }
+    pub fn newest(&self) -> Option<Instant> {
         self.newest
     }
 
@@ -147,10 +142,7 @@ impl Input {
     pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
         let meter = Some(Arc::clone(meter));
         Ok(match self.kind {
-            Kind::Json if self.encoding == UTF_8 => {
-                Box::new(JsonReader::new(unpacked(&self.path, meter)?))
-            }
-            Kind::Json => Box::new(JsonReader::new(self.text(meter)?)),
+            Kind::Json => Box::new(JsonReader::new(self.json(meter)?)),
             Kind::Xml => Box::new(Records::new(Xml::new(self.text(meter)?, &self.aliases))),
             Kind::Delimited(delimiter) => {
                 let rows = Delimited::new(self.text(meter)?, delimiter, &self.aliases)?;
@@ -166,7 +158,7 @@ impl Input {
     /// Reads all rows: the newest stamp, and what is ignored.
     fn survey(&self, offset_minutes: i32) -> Result<(Option<Instant>, Vec<String>), String> {
         Ok(match self.kind {
-            Kind::Json => (None, Vec::new()),
+            Kind::Json => (self.survey_json(offset_minutes)?, Vec::new()),
             Kind::Xml => {
                 let mut rows = Xml::new(self.text(None)?, &self.aliases);
                 (newest(&mut rows, offset_minutes)?, rows.ignored())
@@ -179,6 +171,35 @@ impl Input {
                 let mut rows = SheetRows::new(self.spooled(None)?, &self.aliases);
                 (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
             }
+        })
+    }
+
+    /// Reads all records of JSON, as they will be read again: the newest stamp.
+    fn survey_json(&self, offset_minutes: i32) -> Result<Option<Instant>, String> {
+        let mut newest = Newest::new(offset_minutes);
+        let mut reader = JsonReader::new(self.json(None)?);
+        for record in reader.by_ref() {
+            match record {
+                Ok(record) => newest.look(record.text.as_bytes()),
+                Err(ReadError::Reject(_)) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if let Some((byte, line)) = reader.cut_off_at() {
+            return Err(format!(
+                "the JSON ends in the middle, at byte {byte} (line {line}): the file is not whole, and nothing of it was \
+                 imported; download it again, or remove what is left of its last record"
+            ));
+        }
+        Ok(newest.instant())
+    }
+
+    /// JSON in UTF-8 is taken as it is: a record that is none costs itself alone.
+    fn json(&self, meter: Option<Meter>) -> Result<Box<dyn Read>, String> {
+        Ok(if self.encoding == UTF_8 {
+            Box::new(unpacked(&self.path, meter)?)
+        } else {
+            Box::new(self.text(meter)?)
         })
     }
 
