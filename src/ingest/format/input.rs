@@ -11,6 +11,7 @@ use super::json::JsonReader;
 use super::rows::{Records, Row};
 use super::sheet::lines::SheetRows;
 use super::sheet::parent::{Spooled, spool};
+use super::survey::{Marks, Survey};
 use super::text::{Utf8, beginning, is_utf8};
 use super::xml::Xml;
 use super::{Decoded, ReadError, decoded, told};
@@ -48,9 +49,19 @@ pub struct Input {
     aliases: Aliases,
     /// The rows of a workbook.
     rows: Option<Spooled>,
-    newest: Option<Instant>,
-    ignored: Vec<String>,
+    surveyed: Surveyed,
     is_packed: bool,
+}
+
+/// What reading all of an input has told.
+#[derive(Debug, Default)]
+struct Surveyed {
+    /// The newest of its times.
+    newest: Option<Instant>,
+    /// Headings, tags and sheets that mean nothing.
+    ignored: Vec<String>,
+    /// How its cells are to be read.
+    marks: Marks,
 }
 
 impl Input {
@@ -70,8 +81,7 @@ impl Input {
             encoding: encoding.unwrap_or(UTF_8),
             aliases: reading.aliases.clone(),
             rows: None,
-            newest: None,
-            ignored: Vec::new(),
+            surveyed: Surveyed::default(),
             is_packed,
         };
         match kind {
@@ -90,16 +100,14 @@ impl Input {
             }
             Kind::Json | Kind::Delimited(_) | Kind::Xml => {}
         }
-        let (newest, ignored) = input.survey(offset_minutes)?;
-        input.newest = newest;
-        input.ignored = ignored;
+        input.surveyed = input.survey(offset_minutes)?;
         Ok(input)
     }
 
     /// The newest status change, order or click that the input names.
     #[must_use]
     pub fn newest(&self) -> Option<Instant> {
-        self.newest
+        self.surveyed.newest
     }
 
     /// What the input is, for people: `CSV (semicolons, windows-1251)`.
@@ -132,7 +140,7 @@ impl Input {
     /// Headings, tags and sheets that mean nothing to us, in words.
     #[must_use]
     pub fn ignored(&self) -> &[String] {
-        &self.ignored
+        &self.surveyed.ignored
     }
 
     /// The records; `meter` counts the bytes of the file that they were read from.
@@ -141,41 +149,48 @@ impl Input {
     /// A sentence, where the file is no longer what it was when it was opened.
     pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
         let meter = Some(Arc::clone(meter));
+        let marks = &self.surveyed.marks;
         Ok(match self.kind {
             Kind::Json => Box::new(JsonReader::new(self.json(meter)?)),
-            Kind::Xml => Box::new(Records::new(Xml::new(self.text(meter)?, &self.aliases))),
+            Kind::Xml => {
+                let rows = Xml::new(self.text(meter)?, &self.aliases);
+                Box::new(Records::marked(rows.with(marks.habits), marks))
+            }
             Kind::Delimited(delimiter) => {
                 let rows = Delimited::new(self.text(meter)?, delimiter, &self.aliases)?;
-                Box::new(Records::new(rows))
+                Box::new(Records::marked(rows.with(marks.habits), marks))
             }
             Kind::Archive | Kind::Compound => {
                 let rows = SheetRows::new(self.spooled(meter)?, &self.aliases);
-                Box::new(Records::new(rows))
+                Box::new(Records::marked(rows.with(marks.habits), marks))
             }
         })
     }
 
-    /// Reads all rows: the newest stamp, and what is ignored.
-    fn survey(&self, offset_minutes: i32) -> Result<(Option<Instant>, Vec<String>), String> {
-        Ok(match self.kind {
-            Kind::Json => (self.survey_json(offset_minutes)?, Vec::new()),
+    /// Reads all of it.
+    fn survey(&self, offset_minutes: i32) -> Result<Surveyed, String> {
+        match self.kind {
+            Kind::Json => self.survey_json(offset_minutes),
             Kind::Xml => {
                 let mut rows = Xml::new(self.text(None)?, &self.aliases);
-                (newest(&mut rows, offset_minutes)?, rows.ignored())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored()))
             }
             Kind::Delimited(delimiter) => {
                 let mut rows = Delimited::new(self.text(None)?, delimiter, &self.aliases)?;
-                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored().to_vec()))
             }
             Kind::Archive | Kind::Compound => {
                 let mut rows = SheetRows::new(self.spooled(None)?, &self.aliases);
-                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored().to_vec()))
             }
-        })
+        }
     }
 
-    /// Reads all records of JSON, as they will be read again: the newest stamp.
-    fn survey_json(&self, offset_minutes: i32) -> Result<Option<Instant>, String> {
+    /// Reads all records of JSON, as they will be read again.
+    fn survey_json(&self, offset_minutes: i32) -> Result<Surveyed, String> {
         let mut newest = Newest::new(offset_minutes);
         let mut reader = JsonReader::new(self.json(None)?);
         for record in reader.by_ref() {
@@ -191,7 +206,10 @@ impl Input {
                  imported; download it again, or remove what is left of its last record"
             ));
         }
-        Ok(newest.instant())
+        Ok(Surveyed {
+            newest: newest.instant(),
+            ..Surveyed::default()
+        })
     }
 
     /// JSON in UTF-8 is taken as it is: a record that is none costs itself alone.
@@ -228,19 +246,30 @@ impl Input {
     }
 }
 
-fn newest(
+impl Surveyed {
+    fn ignoring(self, ignored: Vec<String>) -> Self {
+        Self { ignored, ..self }
+    }
+}
+
+fn survey(
     rows: &mut dyn Iterator<Item = Result<Row, ReadError>>,
     offset_minutes: i32,
-) -> Result<Option<Instant>, String> {
-    let mut newest = None;
+) -> Result<Surveyed, String> {
+    let mut survey = Survey::new(offset_minutes);
     for row in rows {
         match row {
-            Ok(row) => newest = newest.max(row.newest(offset_minutes)),
+            Ok(row) => survey.take(row),
             Err(ReadError::Reject(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
     }
-    Ok(newest)
+    let (newest, marks) = survey.finished();
+    Ok(Surveyed {
+        newest,
+        marks,
+        ..Surveyed::default()
+    })
 }
 
 fn unreadable(error: &io::Error) -> String {

@@ -17,6 +17,7 @@ mod rows;
 mod scan;
 pub mod scratch;
 pub mod sheet;
+mod survey;
 mod text;
 mod value;
 mod window;
