@@ -31,6 +31,7 @@ mod m20261130_000001_account_identity;
 mod m20261130_000002_marked_products;
 mod m20261130_000003_account_actions;
 mod m20261130_000004_runs_by_entrance;
+mod m20261130_000006_run_offsets;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000002_marked_products::Migration),
             Box::new(m20261130_000003_account_actions::Migration),
             Box::new(m20261130_000004_runs_by_entrance::Migration),
+            Box::new(m20261130_000006_run_offsets::Migration),
         ]
     }
 }

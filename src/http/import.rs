@@ -27,7 +27,7 @@ use crate::domain::scope::{KeyScope, Viewer, WriteScope};
 use crate::domain::time::{Instant, parse_offset};
 use crate::graphql::id::Kind;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
-use crate::ingest::pipeline::run_id as new_run_id;
+use crate::ingest::pipeline::{check_as_of, run_id as new_run_id};
 use crate::store::uploads::{Upload, enqueue};
 use crate::store::{ReadTx, imports};
 
@@ -59,7 +59,7 @@ async fn take(
     let refuse = |error: Error| Refusal::of(&error, &reference);
     let viewer = viewer(request, state).await?;
     viewer.check(KeyScope::Import).map_err(refuse)?;
-    let asked = asked(request.query_string())?;
+    let asked = asked(request.query_string(), state.now())?;
     check_coding(request)?;
     let most = state.uploads.max_bytes();
     let announced = request
@@ -163,7 +163,7 @@ async fn queue(
 }
 
 /// Reads what the address says.
-fn asked(query: &str) -> Result<Asked, Refusal> {
+fn asked(query: &str, now: Instant) -> Result<Asked, Refusal> {
     let mut asked = Asked {
         name: "upload".to_owned(),
         as_of: None,
@@ -179,7 +179,8 @@ fn asked(query: &str) -> Result<Asked, Refusal> {
             }
             "name" => value.trim().clone_into(&mut asked.name),
             "as_of" => {
-                let moment = Instant::parse_rfc3339(&value);
+                let moment = Instant::parse_rfc3339(&value).map_err(|error| error.to_string());
+                let moment = moment.and_then(|at| check_as_of(at, now).map(|()| at));
                 asked.as_of = Some(
                     moment.map_err(|error| Refusal::bad_request(format!("`as_of`: {error}")))?,
                 );

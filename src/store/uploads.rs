@@ -46,6 +46,7 @@ pub async fn enqueue(store: &Store, upload: &Upload, bytes: u64) -> Result<()> {
     };
     let mut run = run_row(upload.scope, &run);
     run.state = RunState::Queued.as_str().to_owned();
+    run.offset_minutes = Some(upload.offset_minutes);
     run.bytes_read = Some(0);
     run.bytes_total = i64::try_from(bytes).ok();
     let row = upload::Model {

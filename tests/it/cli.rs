@@ -248,6 +248,48 @@ async fn of_a_torn_file_nothing_is_stored_and_the_exit_code_is_1() {
 }
 
 #[tokio::test]
+async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_none() {
+    let place = Place::new().await;
+    let good = place.file("good.json", &page(&[action(1)]));
+    let run = place.run(&[
+        "import",
+        good.to_str().unwrap(),
+        "--publisher",
+        "my-blog",
+        "--as-of",
+        "2999-01-01T00:00:00Z",
+    ]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("lies in the future"), "{run:?}");
+    // Whoever imports a file with a date that was mistyped can still import what comes later.
+    let with_date = |status: &str, status_updated: &str| {
+        let mut action = action(2);
+        action["status"] = json!(status);
+        action["status_updated"] = json!(status_updated);
+        action
+    };
+    let mut mistyped = action(1);
+    mistyped["click_date"] = json!("2090-03-05 12:00:00");
+    let first = [mistyped, with_date("approved", "2024-03-06 10:00:00")];
+    let run = place.import(&[&place.file("first.json", &page(&first))]);
+    assert_eq!((run.code, run.count("new")), (0, 2), "{run:?}");
+    let second = place.file(
+        "second.json",
+        &page(&[with_date("declined", "2024-03-06 10:00:00")]),
+    );
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let run = place.run(&[
+        "import",
+        second.to_str().unwrap(),
+        "--publisher",
+        "my-blog",
+        "--as-of",
+        &now,
+    ]);
+    assert_eq!((run.code, run.count("updated")), (0, 1), "{run:?}");
+}
+
+#[tokio::test]
 async fn an_input_without_actions_is_told_apart_from_one_that_is_known_already() {
     let place = Place::new().await;
     for (name, content) in [("nothing.json", Vec::new()), ("empty.json", page(&[]))] {

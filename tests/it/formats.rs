@@ -440,6 +440,38 @@ mod heavy {
     }
 }
 
+/// A table whose processing dates have no clock: what was decided on the day of the order is newer than the order, whichever
+/// file comes first.
+#[tokio::test]
+async fn a_decision_is_newer_than_its_order_whichever_comes_first() {
+    let head = "Action ID,Program ID,Status,Earnings,Action time,Processing date\n";
+    let table = |status: &str, updated: &str| {
+        format!("{head}1,6115,{status},1.50,2024-03-05 13:30:00,{updated}\n")
+    };
+    let files = [
+        ("pending.csv", table("On hold", ""), "2024-03-05T20:00:00Z"),
+        (
+            "decided.csv",
+            table("Declined", "05.03.2024"),
+            "2024-03-07T20:00:00Z",
+        ),
+    ];
+    for order in [[0, 1], [1, 0]] {
+        let world = World::new(1).await;
+        let folder = tempfile::tempdir().unwrap();
+        for place in order {
+            let (name, text, as_of) = &files[place];
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            let (code, said) = import(&world.url, &file, &["--as-of", as_of]);
+            assert_eq!(code, 0, "{said}");
+        }
+        let stored = world.rows::<entity::action::Entity>(0).await;
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0].raw_status, "declined", "{order:?}");
+    }
+}
+
 /// The files of the repository, each with words of its error. A file without words, and words without a file, fail.
 fn corpus() -> Vec<Hostile> {
     let expected = [

@@ -212,6 +212,7 @@ async fn what_cannot_be_taken_is_told_and_leaves_nothing() {
     for (query, words) in [
         ("?wait=maybe", "true or false"),
         ("?as_of=today", "as_of"),
+        ("?as_of=2999-01-01T00:00:00Z", "lies in the future"),
         ("?utc_offset=99", "utc_offset"),
         ("?publisher=two", "There is no parameter \"publisher\""),
     ] {
@@ -289,6 +290,34 @@ async fn a_key_does_what_its_scopes_say() {
         .query(&[("query", mutation)])
         .bearer_auth(&server.keys[0]);
     assert_eq!(by_get.send().await.unwrap().status().as_u16(), 405);
+}
+
+#[tokio::test]
+async fn rejected_records_are_read_again_by_the_offset_of_their_run() {
+    let (server, _folder) = with_folder("").await;
+    let key = &server.keys[0];
+    let (_, told) = server
+        .upload(
+            key,
+            "?wait=1&utc_offset=%2B05:30",
+            page(1, 1, 1).into_bytes(),
+        )
+        .await;
+    let run = told["run"]["id"].as_str().unwrap().to_owned();
+    let raw = page(1, 1, 0);
+    let record: Value = serde_json::from_str(&raw).unwrap();
+    let mended = record["results"][0].to_string();
+    let again = format!(
+        "mutation {{ retryRejectedRecords(run: \"{run}\", records: [{{ordinal: 0, json: {}}}]) {{ run {{ state }} userErrors {{ message }} }} }}",
+        json!(mended)
+    );
+    let done = server.data(0, &again).await["retryRejectedRecords"].clone();
+    assert_eq!(done["run"]["state"], "SUCCEEDED", "{done}");
+    let seen = server.data(0, "{ actions { nodes { orderedAt } } }").await;
+    assert_eq!(
+        seen["actions"]["nodes"][0]["orderedAt"],
+        "2024-03-05T08:00:00Z"
+    );
 }
 
 #[tokio::test]

@@ -295,6 +295,41 @@ fn statuses() {
 }
 
 #[test]
+fn a_state_is_no_older_than_its_order() {
+    let state = |updated: &str| {
+        draft(&format!(
+            r#"{{"id":1,"advcampaign_id":6115,"status":"approved","action_date":"2024-03-05 13:30:00","payment":1,
+                "status_updated":"{updated}"}}"#
+        ))
+    };
+    for (updated, changed_at) in [
+        ("", "2024-03-05T10:30:00Z"),
+        ("2024-03-05 00:00:00", "2024-03-05T10:30:00Z"),
+        ("2024-03-06 00:00:00", "2024-03-05T21:00:00Z"),
+    ] {
+        let draft = state(updated);
+        assert_eq!(draft.stamp.changed_at, at(changed_at), "{updated}");
+        // What upstream says of it is kept as it is.
+        assert_eq!(
+            draft.standing.status_updated_at.is_some(),
+            !updated.is_empty()
+        );
+    }
+}
+
+#[test]
+fn a_conversion_time_below_nothing_is_unsaid() {
+    let told = draft(fixture!("negative-seconds"));
+    assert_eq!(number(&told, Slot::ConversionSeconds), None);
+    for (given, wanted) in [("\"-0:00:03\"", None), ("-3.0", None), ("0", Some(0))] {
+        let told = draft(&format!(
+            r#"{{"id":1,"advcampaign_id":6115,"action_date":"2024-03-05 13:30:00","payment":1,"conversion_time":{given}}}"#
+        ));
+        assert_eq!(number(&told, Slot::ConversionSeconds), wanted, "{given}");
+    }
+}
+
+#[test]
 fn programs_spaces_leads_fractions_and_items() {
     let by_name = draft(fixture!("program-by-name"));
     assert_eq!(
@@ -358,7 +393,7 @@ fn refused_records_name_their_field() {
         (fixture!("refused-object-as-text"), BadValue, "order_id"),
         (fixture!("refused-flag"), BadValue, "paid"),
         (
-            fixture!("refused-negative-seconds"),
+            fixture!("refused-long-seconds"),
             OutOfRange,
             "conversion_time",
         ),
