@@ -279,6 +279,9 @@ impl Fields {
     }
 
     fn item(&mut self, raw: &RawPosition<'_>) -> Result<DraftItem, Refusal> {
+        if let Some(name) = raw.twice {
+            return Err(self.bad(name, "stands twice in one cart item"));
+        }
         if raw.action_date.is_given() {
             let what = "stands in a cart item, so a bracket is missing before it";
             return Err(self.bad("action_date", what));

@@ -487,14 +487,54 @@ fn flags_and_fractions_are_no_ids() {
 }
 
 #[test]
-fn of_a_key_twice_the_last_counts() {
-    let text = fixture!("whole").replace(
-        r#""status": "pending""#,
-        r#""status": "pending", "status": "declined""#,
-    );
-    assert_eq!(draft(&text).standing.status, Status::Declined);
-    let gone = fixture!("whole").replace(r#""cart": 31.5"#, r#""cart": 31.5, "cart": null"#);
-    assert_eq!(number(&draft(&gone), Slot::OrderAmount), None);
+fn a_key_that_stands_twice_refuses_its_record() {
+    let whole = fixture!("whole");
+    for (key, twice, field) in [
+        (
+            r#""status": "pending""#,
+            r#""status": "pending", "status": "declined""#,
+            "status",
+        ),
+        (r#""cart": 31.5"#, r#""cart": 31.5, "cart": null"#, "cart"),
+        (
+            r#""cart": 31.5"#,
+            r#""cart": 31.5, "positions": []"#,
+            "positions",
+        ),
+        (
+            r#""rate": "6.00""#,
+            r#""rate": "6.00", "rate": "7.00""#,
+            "positions[0].rate",
+        ),
+        (
+            r#""rate": "6.00""#,
+            r#""rate": "6.00", "country_code": "CN", "product_country": "PL""#,
+            "positions[0].product_country_code",
+        ),
+    ] {
+        let text = whole.replace(key, twice);
+        assert_ne!(text, whole);
+        let reject = outcome(&text).unwrap_err();
+        assert_eq!(reject.field.as_deref(), Some(field), "{twice}");
+        assert!(
+            reject.message.contains("stands twice"),
+            "{}",
+            reject.message
+        );
+    }
+    // A field of several names may say the same under two of them, or nothing under one.
+    for more in [
+        r#""country_code": "CN", "product_country": "CN""#,
+        r#""country_code": "CN", "product_country": null"#,
+    ] {
+        let text = whole.replace(r#""rate": "6.00""#, &format!(r#""rate": "6.00", {more}"#));
+        let told = draft(&text);
+        let product = told.items[0].product.as_ref().unwrap();
+        assert_eq!(product.country.as_deref(), Some("CN"), "{more}");
+    }
+    // What is not read may stand as often as it likes.
+    let unknown = whole.replace(r#""cart": 31.5"#, r#""cart": 31.5, "x": 1, "x": 2"#);
+    assert_eq!(draft(&unknown).external_id, "900000001");
 }
 
 /// The record with its keys turned round and other blanks.
