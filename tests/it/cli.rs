@@ -290,6 +290,22 @@ async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_
 }
 
 #[tokio::test]
+async fn headings_of_the_configuration_are_known_to_an_import() {
+    let place = Place::new().await;
+    let table = place.file(
+        "mine.csv",
+        b"Action ID,Program ID,Mein Lohn,Currency,Action time\n1,6115,2.25,USD,2024-03-05 13:30:00\n",
+    );
+    let run = place.import(&[&table]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("no column for `payment`"), "{run:?}");
+    let config = place.file("a.toml", b"[aliases]\n\"Mein Lohn\" = \"payment\"\n");
+    let mut command = place.command(&["import", "--publisher", "my-blog", "--config"]);
+    let run = Run::of(command.arg(&config).arg(&table).output().unwrap());
+    assert_eq!((run.code, run.count("new")), (0, 1), "{run:?}");
+}
+
+#[tokio::test]
 async fn an_input_without_actions_is_told_apart_from_one_that_is_known_already() {
     let place = Place::new().await;
     for (name, content) in [("nothing.json", Vec::new()), ("empty.json", page(&[]))] {
