@@ -199,6 +199,11 @@ async fn import_as(
     if let Some(as_of) = options.as_of {
         check_as_of(as_of, now()).map_err(|message| Error::bad_input("as_of", message))?;
     }
+    if let Some(run) = queued {
+        // It is read through before its first record is written, and whoever looks sees that it is read.
+        let as_of = options.as_of.unwrap_or_else(now);
+        begin_again(store, scope, run, as_of, now()).await?;
+    }
     let (path, asked) = (path.to_owned(), options.clone());
     let (opened, as_of) = tokio::task::spawn_blocking(move || {
         let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
