@@ -35,7 +35,7 @@ use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
 use crate::ingest::inbox::{self, inbox};
 use crate::ingest::key_source::KeySource;
-use crate::ingest::uploads::Uploads;
+use crate::ingest::uploads::{UploadLimits, Uploads};
 use crate::settings::{JwtSettings, KeysAt, LimitSettings, Settings, TlsFiles, data_directory};
 use crate::store::Store;
 use crate::store::columns::ColumnsOptions;
@@ -140,6 +140,8 @@ fn engine_options(settings: &Settings) -> EngineOptions {
         door: DoorLimits {
             body_bytes: limits.max_body_bytes,
             import_bytes: settings.import_max_bytes,
+            waiting_imports: settings.import_max_waiting,
+            waiting_import_bytes: settings.import_max_waiting_bytes,
             answer_bytes: limits.max_answer_bytes,
             head_ms: limits.head_deadline_ms,
             body_ms: millis(settings.body_deadline),
@@ -279,7 +281,11 @@ impl App {
             inbox,
             uploads: Arc::new(Uploads::new(
                 upload_folder(settings),
-                settings.import_max_bytes,
+                UploadLimits {
+                    bytes: settings.import_max_bytes,
+                    waiting_files: settings.import_max_waiting,
+                    waiting_bytes: settings.import_max_waiting_bytes,
+                },
             )),
             clock: parts.clock,
             metrics: parts.metrics,

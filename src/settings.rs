@@ -131,6 +131,10 @@ pub struct Settings {
     pub links: LinkSettings,
     /// How many bytes an upload may have.
     pub import_max_bytes: u64,
+    /// How many uploads of a publisher may wait.
+    pub import_max_waiting: u64,
+    /// How many bytes they may have together.
+    pub import_max_waiting_bytes: u64,
     /// Where uploads lie until they are in; none for the default.
     pub import_directory: Option<PathBuf>,
     /// Columns of facts in memory.
@@ -396,6 +400,8 @@ impl Settings {
             accounts: accounts::resolve(&mut raw),
             links: deeplinks::resolve(&mut raw),
             import_max_bytes: raw.whole("import_max_bytes").unwrap_or(1 << 30),
+            import_max_waiting: raw.whole("import_max_waiting").unwrap_or(100),
+            import_max_waiting_bytes: raw.whole("import_max_waiting_bytes").unwrap_or(10 << 30),
             import_directory: raw.path("import_directory"),
             columns: columns::resolve(&mut raw),
             jwt: jwt::resolve(&mut raw),

@@ -25,6 +25,8 @@ pub struct Model {
     pub finished_at_us: Option<i64>,
     /// Observation time of the input's states, µs since 1970 UTC.
     pub as_of_us: i64,
+    /// Offset of times that name none, minutes east of UTC; null where none was needed or known.
+    pub offset_minutes: Option<i32>,
     /// Records read.
     pub read_count: i64,
     /// Actions inserted.

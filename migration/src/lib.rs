@@ -32,6 +32,7 @@ mod m20261130_000002_marked_products;
 mod m20261130_000003_account_actions;
 mod m20261130_000004_runs_by_entrance;
 mod m20261130_000005_program_details;
+mod m20261130_000006_run_offsets;
 mod m20261130_000007_user_ids_secret;
 mod m20261130_000008_ad_space_names;
 mod m20261130_000010_repaired_totals;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000003_account_actions::Migration),
             Box::new(m20261130_000004_runs_by_entrance::Migration),
             Box::new(m20261130_000005_program_details::Migration),
+            Box::new(m20261130_000006_run_offsets::Migration),
             Box::new(m20261130_000007_user_ids_secret::Migration),
             Box::new(m20261130_000008_ad_space_names::Migration),
             Box::new(m20261130_000010_repaired_totals::Migration),

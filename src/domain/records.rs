@@ -366,6 +366,8 @@ pub struct ImportRun {
     pub finished_at: Option<Instant>,
     /// Observation time of the states it brought.
     pub as_of: Instant,
+    /// Offset of times that name none, minutes east of UTC, where it is known.
+    pub offset_minutes: Option<i32>,
     /// Counters.
     pub counts: RunCounts,
     /// Why it failed.

@@ -48,6 +48,10 @@ pub struct DoorLimits {
     pub body_bytes: u64,
     /// Bytes of a file that is sent to be imported.
     pub import_bytes: u64,
+    /// Files of a publisher that may wait to be imported.
+    pub waiting_imports: u64,
+    /// Bytes that they may have together.
+    pub waiting_import_bytes: u64,
     /// Bytes of an answer.
     pub answer_bytes: u64,
     /// Milliseconds that a request's head may take to arrive.
@@ -83,6 +87,8 @@ impl Default for DoorLimits {
         Self {
             body_bytes: 1_000_000,
             import_bytes: 1 << 30,
+            waiting_imports: 100,
+            waiting_import_bytes: 10 << 30,
             answer_bytes: 10_000_000,
             head_ms: 5_000,
             head_bytes: 32_768,

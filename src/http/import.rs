@@ -2,7 +2,7 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,12 +27,16 @@ use crate::domain::scope::{KeyScope, Viewer, WriteScope};
 use crate::domain::time::{Instant, parse_offset};
 use crate::graphql::id::Kind;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
-use crate::ingest::pipeline::run_id as new_run_id;
-use crate::store::uploads::{Upload, enqueue};
+use crate::ingest::pipeline::{check_as_of, run_id as new_run_id};
+use crate::ingest::uploads::{Full, Room, UploadLimits};
+use crate::store::uploads::{Upload, enqueue, queued as queued_of};
 use crate::store::{ReadTx, imports};
 
 /// The slowest that a body may come, in bytes a second, beside the time that every body has.
 const SLOWEST: u64 = 16 * 1024;
+
+/// After how many seconds a file may be sent again that had no room.
+const RETRY_SECONDS: u64 = 10;
 
 /// What the address says of a file.
 struct Asked {
@@ -64,9 +68,14 @@ async fn take(
         .turnstile
         .enter(viewer.caller(), address_of(request))?;
     request.extensions_mut().insert(pass);
-    let asked = asked(request.query_string())?;
+    let asked = asked(request.query_string(), state.now())?;
     check_coding(request)?;
-    let most = state.uploads.max_bytes();
+    let scope = WriteScope::for_entrance(viewer.publisher.id);
+    let mut room = state.uploads.enter(scope.publisher());
+    let waiting = queued_of(&state.store, scope).await.map_err(refuse)?;
+    room.behind(waiting)
+        .map_err(|full| no_room(state.uploads.limits(), full))?;
+    let most = state.uploads.limits().bytes;
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -77,13 +86,13 @@ async fn take(
     }
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
-    let mut part = Part::begin(state, run_id)
+    let mut part = Part::begin(state, run_id, room)
         .await
         .map_err(|error| error.into_refusal(&reference))?;
-    let received = receive(payload, &mut part.file, state).await;
+    let received = receive(payload, &mut part, state).await;
     let bytes = received.map_err(|error| error.into_refusal(&reference))?;
     let upload = Upload {
-        scope: WriteScope::for_entrance(viewer.publisher.id),
+        scope,
         run_id,
         name: asked.name,
         as_of: asked.as_of,
@@ -121,10 +130,12 @@ async fn take(
 struct Part {
     path: PathBuf,
     file: File,
+    /// The room that it takes until it is queued.
+    room: Room,
 }
 
 impl Part {
-    async fn begin(state: &Data<HttpState>, run_id: Uuid) -> Result<Self, Broken> {
+    async fn begin(state: &Data<HttpState>, run_id: Uuid, room: Room) -> Result<Self, Broken> {
         let uploads = Arc::clone(&state.uploads);
         let path = uploads.part(run_id);
         // It may wait for another server that sweeps.
@@ -136,6 +147,7 @@ impl Part {
         Ok(Self {
             path,
             file: File::from_std(file),
+            room,
         })
     }
 }
@@ -159,7 +171,11 @@ async fn queue(
     tokio::fs::rename(&part.path, &file)
         .await
         .map_err(|error| stored(&error))?;
-    if let Err(error) = enqueue(&state.store, &upload, bytes).await {
+    let queued = match kept(state.uploads.folder()).await {
+        Ok(()) => enqueue(&state.store, &upload, bytes).await,
+        Err(error) => Err(stored(&error)),
+    };
+    if let Err(error) = queued {
         let _ = tokio::fs::remove_file(&file).await;
         return Err(error);
     }
@@ -167,8 +183,17 @@ async fn queue(
     Ok(())
 }
 
+/// Lets the names in a folder reach the disk: what is in the queue must be found after a loss of power.
+async fn kept(folder: &Path) -> std::io::Result<()> {
+    // Elsewhere folders cannot be opened.
+    if cfg!(unix) {
+        File::open(folder).await?.sync_all().await?;
+    }
+    Ok(())
+}
+
 /// Reads what the address says.
-fn asked(query: &str) -> Result<Asked, Refusal> {
+fn asked(query: &str, now: Instant) -> Result<Asked, Refusal> {
     let mut asked = Asked {
         name: "upload".to_owned(),
         as_of: None,
@@ -184,7 +209,8 @@ fn asked(query: &str) -> Result<Asked, Refusal> {
             }
             "name" => value.trim().clone_into(&mut asked.name),
             "as_of" => {
-                let moment = Instant::parse_rfc3339(&value);
+                let moment = Instant::parse_rfc3339(&value).map_err(|error| error.to_string());
+                let moment = moment.and_then(|at| check_as_of(at, now).map(|()| at));
                 asked.as_of = Some(
                     moment.map_err(|error| Refusal::bad_request(format!("`as_of`: {error}")))?,
                 );
@@ -261,8 +287,9 @@ fn stored(error: &std::io::Error) -> Error {
 }
 
 /// Writes the body to a file until it has reached the disk; gives its size.
-async fn receive(mut payload: Payload, file: &mut File, state: &HttpState) -> Result<u64, Broken> {
-    let most = state.uploads.max_bytes();
+async fn receive(mut payload: Payload, part: &mut Part, state: &HttpState) -> Result<u64, Broken> {
+    let limits = state.uploads.limits();
+    let most = limits.bytes;
     let begun = state.clock.elapsed();
     let mut bytes: u64 = 0;
     loop {
@@ -285,18 +312,22 @@ async fn receive(mut payload: Payload, file: &mut File, state: &HttpState) -> Re
                 return Err(Broken::Refused(refusal));
             }
         };
-        bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        let more = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        bytes += more;
         if bytes > most {
             return Err(Broken::Refused(too_large(most, bytes)));
         }
-        file.write_all(&piece).await.map_err(Broken::Disk)?;
+        part.room
+            .take(more)
+            .map_err(|full| Broken::Refused(no_room(limits, full)))?;
+        part.file.write_all(&piece).await.map_err(Broken::Disk)?;
     }
     if bytes == 0 {
         return Err(Broken::Refused(Refusal::bad_request(
             "The body is empty: send the file as the body, not as a form.",
         )));
     }
-    file.sync_all().await.map_err(Broken::Disk)?;
+    part.file.sync_all().await.map_err(Broken::Disk)?;
     Ok(bytes)
 }
 
@@ -306,6 +337,20 @@ fn too_large(most: u64, bytes: u64) -> Refusal {
     );
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, message)
         .passing(PassedLimit::of("importBytes", most, bytes))
+}
+
+/// What a publisher is told whose files wait already.
+fn no_room(limits: UploadLimits, full: Full) -> Refusal {
+    let (name, most, value, what) = match full {
+        Full::Files(files) => ("waitingImports", limits.waiting_files, files, "files"),
+        Full::Bytes(bytes) => ("waitingImportBytes", limits.waiting_bytes, bytes, "bytes"),
+    };
+    let message = format!(
+        "More than {most} {what} of this publisher would wait to be imported: send the file again when some are in."
+    );
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, message)
+        .passing(PassedLimit::of(name, most, value))
+        .retrying(RETRY_SECONDS)
 }
 
 async fn found(

@@ -5,6 +5,7 @@
 //! - A missing currency is the program's own; without a known program the record is refused.
 //! - A missing status, type or payment is unsaid, and leaves what is known of it as it is; so does a type that we do not
 //!   know. What is on hold or declined is not paid, though.
+//! - A conversion time below nothing is unsaid: it comes of clocks that differ.
 //! - Times are local times of upstream's offset. `-`, and dates of all zeros, are nothing.
 //! - A click country is two letters, upper-cased; anything else is nothing, for a country is never worth an order.
 //! - SubIDs are kept as they are, blanks around them included; one of nothing but blanks is none.
@@ -90,7 +91,10 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
         program,
         ad_space: has_ad_space.then_some(ad_space),
         stamp: Stamp {
-            changed_at: standing.status_updated_at.unwrap_or(standing.ordered_at),
+            // Nothing is decided before it is ordered: a day without a clock begins before the orders of that day.
+            changed_at: standing
+                .ordered_at
+                .max(standing.status_updated_at.unwrap_or(standing.ordered_at)),
             observed_at: match receipt {
                 None => context.observed_at,
                 // The first state holds from the order on: whatever else is known of the action is newer.
@@ -275,6 +279,9 @@ impl Fields {
     }
 
     fn item(&mut self, raw: &RawPosition<'_>) -> Result<DraftItem, Refusal> {
+        if let Some(name) = raw.twice {
+            return Err(self.bad(name, "stands twice in one cart item"));
+        }
         if raw.action_date.is_given() {
             let what = "stands in a cart item, so a bracket is missing before it";
             return Err(self.bad("action_date", what));
@@ -441,7 +448,8 @@ impl Fields {
     }
 
     fn seconds(&self, value: Literal<'_>, field: &str) -> Result<Option<i64>, Refusal> {
-        let Some(text) = self.digits(value, field)? else {
+        // An order before its click says that two clocks differ, and nothing of the time between them.
+        let Some(text) = self.digits(value, field)?.filter(|text| !is_negative(text)) else {
             return Ok(None);
         };
         let name = self.named(field);
@@ -553,6 +561,14 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a length of time is below nothing: `-3`, `-0:00:03`.
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| {
+        let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.');
+        !rest.is_empty() && rest.bytes().all(is_part)
+    })
 }
 
 /// How upstream writes that there is no date.

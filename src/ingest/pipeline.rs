@@ -11,13 +11,15 @@ use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::after;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::clicks::{self, ClicksBatch};
-use crate::store::imports::{NewRun, begin, begin_again, finish};
+use crate::store::imports::{NewRun, begin, begin_again, begin_at, finish};
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -27,6 +29,8 @@ const BATCH: usize = 2_000;
 const WAITING: usize = 2;
 /// How many new actions an import has at least for the planner to look at the tables anew.
 const MANY: u64 = 1_000;
+/// By how much clocks may differ.
+const CLOCKS: Duration = Duration::from_secs(60);
 /// How many rejected records a report shows.
 const SHOWN_REJECTS: usize = 5;
 
@@ -139,9 +143,8 @@ enum Read {
 /// Imports a file of any format that [`Input`] knows, plain or gzipped.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or the database fails. Of JSON, what was read before is stored, and the error
-/// says so; of other formats nothing is. Records that cannot be understood are no error: they are kept, counted and
-/// reported.
+/// When the file cannot be read to its end, of which nothing is stored then, or the database fails. Records that cannot be
+/// understood are no error: they are kept, counted and reported.
 pub async fn import_file(
     store: &Store,
     scope: WriteScope,
@@ -168,6 +171,21 @@ pub async fn import_queued(
     import_as(store, scope, (path, Some(run)), options, now, progress).await
 }
 
+/// Refuses an observation that has not been made yet, but for clocks that differ by a little: its states would be newer than
+/// all that are still to come.
+///
+/// # Errors
+/// A sentence about it.
+pub fn check_as_of(as_of: Instant, now: Instant) -> std::result::Result<(), String> {
+    if as_of <= after(now, CLOCKS) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} lies in the future; say when the export was taken, or leave it out for the latest time in the file",
+        as_of.to_rfc3339()
+    ))
+}
+
 async fn import_as(
     store: &Store,
     scope: WriteScope,
@@ -178,16 +196,25 @@ async fn import_as(
 ) -> Result<ImportReport> {
     std::fs::File::open(path)
         .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))?;
+    if let Some(as_of) = options.as_of {
+        check_as_of(as_of, now()).map_err(|message| Error::bad_input("as_of", message))?;
+    }
+    if let Some(run) = queued {
+        // It is read through before its first record is written, and whoever looks sees that it is read.
+        let as_of = options.as_of.unwrap_or_else(now);
+        begin_again(store, scope, run, as_of, now()).await?;
+    }
     let (path, asked) = (path.to_owned(), options.clone());
     let (opened, as_of) = tokio::task::spawn_blocking(move || {
         let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
-        let newest = || opened.as_ref().ok()?.newest(asked.offset_minutes);
+        let newest = || opened.as_ref().ok()?.newest();
         let as_of = asked.as_of.or_else(newest);
         (opened, as_of)
     })
     .await
     .map_err(Error::internal)?;
-    let as_of = as_of.unwrap_or_else(now);
+    // A date of the future in the file must not make its states newer than all that are still to come.
+    let as_of = as_of.unwrap_or_else(now).min(now());
     let (format, ignored) = opened.as_ref().map_or_else(
         |_| (String::new(), Vec::new()),
         |input| (input.format(), input.ignored().to_vec()),
@@ -353,7 +380,7 @@ where
     };
     match source.queued {
         Some(_) => begin_again(store, scope, run_id, as_of, started_at).await?,
-        None => begin(store, scope, &begun).await?,
+        None => begin_at(store, scope, &begun, options.offset_minutes).await?,
     }
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || read(source, &sender));

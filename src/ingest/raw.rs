@@ -1,7 +1,7 @@
 //! Records as they arrived: text in named places, no meaning yet. What the fields mean is settled in `super::normalize`.
 //!
 //! Personal data that we never keep (`click_user_ip`, `click_user_referer`) has no place here and so goes no further.
-//! Unknown fields are ignored; of a key that stands twice in one object the last value counts.
+//! Unknown fields are ignored; a key that stands twice in one object is noted, for nobody knows which of them is meant.
 
 use super::normalize::{NormalizeContext, normalize};
 use super::refusal::Refusal;
@@ -24,15 +24,23 @@ impl RawRecord {
     /// The named fields.
     ///
     /// # Errors
-    /// When it is not an object.
+    /// When it is not an object, or names a field twice.
     pub fn action(&self) -> Result<RawAction<'_>, Refusal> {
-        serde_json::from_str(&self.text).map_err(|error| {
-            Refusal::new(
-                RejectReason::Malformed,
-                None,
-                format!("the record is no action object: {error}"),
-            )
-        })
+        serde_json::from_str(&self.text)
+            .map_err(|error| {
+                Refusal::new(
+                    RejectReason::Malformed,
+                    None,
+                    format!("the record is no action object: {error}"),
+                )
+            })
+            .and_then(|action: RawAction<'_>| match action.twice {
+                None => Ok(action),
+                Some(name) => {
+                    let message = format!("`{name}` stands twice in the record; leave one");
+                    Err(Refusal::new(RejectReason::Malformed, Some(name), message))
+                }
+            })
     }
 
     /// What the record says, ready for the write path.
@@ -71,6 +79,26 @@ impl<'a> Literal<'a> {
     #[must_use]
     pub fn is_given(self) -> bool {
         self.0.is_some()
+    }
+
+    /// Whether it is null or an empty text.
+    fn is_nothing(self) -> bool {
+        matches!(self.0, None | Some("null" | "\"\""))
+    }
+
+    /// Takes the value of one of its names; the field's name if it has another value already.
+    fn put(&mut self, value: Self, names: &[&'static str]) -> Option<&'static str> {
+        let before = std::mem::replace(self, value);
+        match names {
+            [name] => before.is_given().then_some(*name),
+            // Under another of its names it may be there as well.
+            _ if value.is_nothing() => {
+                *self = before;
+                None
+            }
+            _ if before.is_nothing() || before == value => None,
+            _ => names.first().copied(),
+        }
     }
 
     /// The text, the digits of a number, `true` or `false`; none for null and for a field that is not there.
@@ -133,6 +161,8 @@ macro_rules! record {
             $($(#[$doc])* pub $field: Literal<'a>,)+
             $(/// Cart items.
             pub $list: Positions<'a>,)?
+            /// A field that stands twice, if one does.
+            pub twice: Option<&'static str>,
         }
 
         #[expect(non_camel_case_types, reason = "named after the fields")]
@@ -168,10 +198,19 @@ macro_rules! record {
                     }
                     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                         let mut record = $name::default();
+                        $(let mut $list = false;)?
                         while let Some(key) = map.next_key::<$key>()? {
                             match key {
-                                $($key::$field => record.$field = map.next_value()?,)+
-                                $($key::$list => record.$list = map.next_value()?,)?
+                                $($key::$field => {
+                                    let twice = record.$field.put(map.next_value()?, &[$($text),+]);
+                                    record.twice = record.twice.or(twice);
+                                })+
+                                $($key::$list => {
+                                    let before = std::mem::replace(&mut $list, true);
+                                    let twice = before.then_some(stringify!($list));
+                                    record.twice = record.twice.or(twice);
+                                    record.$list = map.next_value()?;
+                                })?
                                 $key::Unknown => {
                                     map.next_value::<IgnoredAny>()?;
                                 }

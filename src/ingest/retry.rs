@@ -61,7 +61,7 @@ pub async fn retry(
         run.name
     );
     let deed = Deed::to_row(Act::RecordsRetried, run.id, detail);
-    begin_told(store, scope, &begun, (note, &deed)).await?;
+    begin_told(store, scope, (&begun, offset_minutes), (note, &deed)).await?;
     let context = NormalizeContext {
         offset_minutes,
         observed_at: run.as_of,

@@ -134,6 +134,24 @@ pub(super) const KEYS: &[Key] = &[
         "How large a file sent to /import may be.",
     ),
     key(
+        "import_max_waiting",
+        Kind::Whole {
+            least: 1,
+            most: 100_000,
+        },
+        "100",
+        "How many files sent to /import may wait for each publisher.",
+    ),
+    key(
+        "import_max_waiting_bytes",
+        Kind::Whole {
+            least: 1_000,
+            most: 1_099_511_627_776,
+        },
+        "10737418240",
+        "How many bytes they may have together; the first is taken whatever it has.",
+    ),
+    key(
         "import_directory",
         Kind::Text,
         "\"\"",

@@ -327,6 +327,7 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
         started_at: instant(row.started_at_us, TABLE, "started_at_us")?,
         finished_at: some_instant(row.finished_at_us, TABLE, "finished_at_us")?,
         as_of: instant(row.as_of_us, TABLE, "as_of_us")?,
+        offset_minutes: row.offset_minutes,
         counts: RunCounts {
             read: row.read_count,
             inserted: row.inserted_count,

@@ -274,24 +274,44 @@ pub struct NewRun {
 /// # Errors
 /// When the database fails.
 pub async fn begin(store: &Store, scope: WriteScope, run: &NewRun) -> Result<()> {
-    let model = run_row(scope, run);
+    begin_row(store, run_row(scope, run)).await
+}
+
+/// Notes that a run begins whose times are of an offset, unless they name one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_at(
+    store: &Store,
+    scope: WriteScope,
+    run: &NewRun,
+    offset_minutes: i32,
+) -> Result<()> {
+    let mut model = run_row(scope, run);
+    model.offset_minutes = Some(offset_minutes);
+    begin_row(store, model).await
+}
+
+async fn begin_row(store: &Store, model: import_run::Model) -> Result<()> {
     store
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
         .await
         .map(|_| ())
 }
 
-/// Notes that a run begins which somebody asked for, and in the same transaction in the trail that it was.
+/// Notes that a run begins which somebody asked for, with the offset of its times, and in the same transaction in the trail
+/// that it was.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn begin_told(
     store: &Store,
     scope: WriteScope,
-    run: &NewRun,
+    (run, offset_minutes): (&NewRun, i32),
     (note, deed): (&Note, &Deed),
 ) -> Result<()> {
-    let model = run_row(scope, run);
+    let mut model = run_row(scope, run);
+    model.offset_minutes = Some(offset_minutes);
     store
         .write(async |tx| {
             insert(tx, std::slice::from_ref(&model), Conflict::Fail).await?;
@@ -311,6 +331,7 @@ pub(super) fn run_row(scope: WriteScope, run: &NewRun) -> import_run::Model {
         started_at_us: run.started_at.micros(),
         finished_at_us: None,
         as_of_us: run.as_of.micros(),
+        offset_minutes: None,
         read_count: 0,
         inserted_count: 0,
         deleted_count: 0,

@@ -4,7 +4,7 @@ use super::apply::lock;
 use super::connect::Store;
 use super::convert::instant;
 use super::imports::{NewRun, run_row};
-use super::listing::column;
+use super::listing::{IDS, column};
 use super::sql::insert::{Conflict, insert};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
@@ -13,6 +13,7 @@ use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use entity::upload;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// An upload that waits, or whose reader fell silent.
@@ -46,6 +47,7 @@ pub async fn enqueue(store: &Store, upload: &Upload, bytes: u64) -> Result<()> {
     };
     let mut run = run_row(upload.scope, &run);
     run.state = RunState::Queued.as_str().to_owned();
+    run.offset_minutes = Some(upload.offset_minutes);
     run.bytes_read = Some(0);
     run.bytes_total = i64::try_from(bytes).ok();
     let row = upload::Model {
@@ -64,6 +66,59 @@ pub async fn enqueue(store: &Store, upload: &Upload, bytes: u64) -> Result<()> {
         })
         .await
         .map(|_| ())
+}
+
+/// How many files wait, and how many bytes they have together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Files.
+    pub files: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What a publisher has in the queue, whether or not it is being read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn queued(store: &Store, scope: WriteScope) -> Result<Waiting> {
+    let tx = ReadTx::new(store);
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(r.bytes_total), 0) AS bigint) AS bytes FROM uploads u \
+         JOIN import_runs r ON r.publisher_id = u.publisher_id AND r.id = u.run_id WHERE u.publisher_id = ",
+    )
+    .bind(scope.publisher().0);
+    let mut waiting = Waiting::default();
+    for row in tx.rows(sql).await? {
+        let number = |name: &str| -> Result<u64> {
+            let count: i64 = column(&row, name)?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        };
+        waiting = Waiting {
+            files: number("files")?,
+            bytes: number("bytes")?,
+        };
+    }
+    Ok(waiting)
+}
+
+/// Which of some runs are in the queue, of any publisher.
+///
+/// # Errors
+/// When the database fails.
+pub async fn among(store: &Store, runs: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let tx = ReadTx::new(store);
+    let mut found = HashSet::new();
+    for runs in runs.chunks(IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT u.run_id FROM uploads u WHERE u.run_id IN ")
+            .bind_all(runs.iter().copied());
+        for row in tx.rows(sql).await? {
+            found.insert(column(&row, "run_id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// The uploads that nobody reads at `now`, of any publisher, the oldest first: what a server looks through for those

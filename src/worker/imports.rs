@@ -46,6 +46,30 @@ pub struct Reader<'a> {
     pub holder: String,
 }
 
+impl Reader<'_> {
+    /// Removes whole files that nobody has queued.
+    async fn forget(&self, now: Instant) -> Result<()> {
+        let old = match self.uploads.old(now) {
+            Ok(old) if old.is_empty() => return Ok(()),
+            Ok(old) => old,
+            Err(error) => {
+                tracing::warn!(%error, "the folder of uploads cannot be read");
+                return Ok(());
+            }
+        };
+        let queued = uploads::among(self.store, &old).await?;
+        for run in old.into_iter().filter(|run| !queued.contains(run)) {
+            match tokio::fs::remove_file(self.uploads.file(run)).await {
+                Ok(()) => tracing::info!(%run, "a file that was sent and not queued is removed"),
+                Err(error) => {
+                    tracing::warn!(%run, %error, "a file that was not queued cannot be removed")
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The uploads that are being read, and those that were found and wait for their turn. A long one holds up nobody but
 /// its own publisher.
 pub struct Reads<'a> {
@@ -81,6 +105,7 @@ impl<'a> Reads<'a> {
             Ok(files) => tracing::info!(files, "what uploads had left that broke off is removed"),
             Err(error) => tracing::warn!(%error, "the folder of uploads cannot be swept"),
         }
+        reader.forget((self.now)()).await?;
         // What was found before is found again, unless somebody else had it meanwhile.
         self.found.clear();
         for upload in uploads::waiting(reader.store, (self.now)()).await? {

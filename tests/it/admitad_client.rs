@@ -703,6 +703,41 @@ async fn what_is_not_the_page_that_was_asked_for_is_not_taken() {
 }
 
 #[tokio::test]
+async fn an_empty_page_ends_a_list_only_where_the_count_says_so() {
+    let pair = pair();
+    pair.fake.world(|world| world.put(three()));
+    for (body, words) in [
+        (
+            r#"{"results":[],"_meta":{"count":3}}"#,
+            "is empty, although there are 3 rows",
+        ),
+        (r#"{"results":[]}"#, "how many rows there are"),
+        (r#"{"results":[],"_meta":{}}"#, "how many rows there are"),
+        (
+            r#"{"results":[{"id":1}],"_meta":{"count":"many"}}"#,
+            "how many rows there are",
+        ),
+    ] {
+        let fault = pair.through(Trouble::Status(200, body, None)).await;
+        assert!(
+            matches!(&fault, Fault::Unreadable { cause, .. } if cause.contains(words)),
+            "{fault:?}"
+        );
+    }
+    let body = r#"{"results":[],"_meta":{"count":0}}"#;
+    pair.fake
+        .world(|world| world.trouble("statistics/actions", Trouble::Status(200, body, None)));
+    let page = pair.actions(EVER, PageAt::FIRST).await.unwrap();
+    assert_eq!((page.rows, page.total), (0, 0));
+    // Behind the last row there is none.
+    let behind = PageAt {
+        offset: 3,
+        ..PageAt::FIRST
+    };
+    assert_eq!(pair.actions(EVER, behind).await.unwrap().rows, 0);
+}
+
+#[tokio::test]
 async fn pages_that_shift_while_they_are_read_come_to_an_end() {
     let pair = pair();
     pair.fake.world(|world| {
@@ -1060,7 +1095,7 @@ async fn a_row_that_is_not_understood_is_refused_by_itself() {
     fields.sort();
     assert_eq!(fields, [(0, Some("id")), (2, Some("currency")), (3, None)]);
     assert_eq!(page.rows, 4);
-    let body = r#"{"results":[{"date":"2021-15-01","clicks":4},{"date":"2021-01-15","clicks":-4},{"date":"2021-01-15"}]}"#;
+    let body = r#"{"results":[{"date":"2021-15-01","clicks":4},{"date":"2021-01-15","clicks":-4},{"date":"2021-01-15"}],"_meta":{"count":3}}"#;
     pair.fake
         .world(|world| world.trouble("statistics/dates", Trouble::Status(200, body, None)));
     let query = clicks_of("2021-01-01", "2021-12-31");

@@ -224,20 +224,85 @@ async fn rejected_records_are_told_with_place_and_reason_while_the_rest_goes_in(
 }
 
 #[tokio::test]
-async fn of_a_torn_file_what_came_before_is_stored_and_the_exit_code_is_1() {
+async fn of_a_torn_file_nothing_is_stored_and_the_exit_code_is_1() {
     let place = Place::new().await;
     let actions: Vec<Value> = (1..=2_500).map(action).collect();
-    let whole = gzip(&page(&actions));
-    let torn = place.file("torn.json.gz", &whole[..whole.len() - 100]);
-    let run = place.import(&[&torn]);
-    assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.err.contains("torn.json.gz"), "{run:?}");
-
+    let plain = page(&actions);
+    let whole = gzip(&plain);
+    for (name, bytes) in [
+        ("torn.json.gz", &whole[..whole.len() - 100]),
+        ("torn.json", &plain[..plain.len() - 100]),
+    ] {
+        for more in [&[][..], &["--as-of", "2026-06-01T00:00:00Z"]] {
+            let torn = place.file(name, bytes);
+            let mut arguments = vec!["import", torn.to_str().unwrap(), "--publisher", "my-blog"];
+            arguments.extend(more);
+            let run = place.run(&arguments);
+            assert_eq!(run.code, 1, "{run:?}");
+            assert!(run.err.contains(name), "{run:?}");
+        }
+    }
     let again = place.import(&[&place.file("whole.json.gz", &whole)]);
     assert_eq!(again.code, 0, "{again:?}");
-    let known = again.count("unchanged") + again.count("updated");
-    assert!(known > 0, "nothing of the torn file was stored: {again:?}");
-    assert_eq!(known + again.count("new"), 2_500, "{again:?}");
+    assert_eq!(again.count("new"), 2_500, "{again:?}");
+}
+
+#[tokio::test]
+async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_none() {
+    let place = Place::new().await;
+    let good = place.file("good.json", &page(&[action(1)]));
+    let run = place.run(&[
+        "import",
+        good.to_str().unwrap(),
+        "--publisher",
+        "my-blog",
+        "--as-of",
+        "2999-01-01T00:00:00Z",
+    ]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("lies in the future"), "{run:?}");
+    // Whoever imports a file with a date that was mistyped can still import what comes later.
+    let with_date = |status: &str, status_updated: &str| {
+        let mut action = action(2);
+        action["status"] = json!(status);
+        action["status_updated"] = json!(status_updated);
+        action
+    };
+    let mut mistyped = action(1);
+    mistyped["click_date"] = json!("2090-03-05 12:00:00");
+    let first = [mistyped, with_date("approved", "2024-03-06 10:00:00")];
+    let run = place.import(&[&place.file("first.json", &page(&first))]);
+    assert_eq!((run.code, run.count("new")), (0, 2), "{run:?}");
+    let second = place.file(
+        "second.json",
+        &page(&[with_date("declined", "2024-03-06 10:00:00")]),
+    );
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let run = place.run(&[
+        "import",
+        second.to_str().unwrap(),
+        "--publisher",
+        "my-blog",
+        "--as-of",
+        &now,
+    ]);
+    assert_eq!((run.code, run.count("updated")), (0, 1), "{run:?}");
+}
+
+#[tokio::test]
+async fn headings_of_the_configuration_are_known_to_an_import() {
+    let place = Place::new().await;
+    let table = place.file(
+        "mine.csv",
+        b"Action ID,Program ID,Mein Lohn,Currency,Action time\n1,6115,2.25,USD,2024-03-05 13:30:00\n",
+    );
+    let run = place.import(&[&table]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.err.contains("no column for `payment`"), "{run:?}");
+    let config = place.file("a.toml", b"[aliases]\n\"Mein Lohn\" = \"payment\"\n");
+    let mut command = place.command(&["import", "--publisher", "my-blog", "--config"]);
+    let run = Run::of(command.arg(&config).arg(&table).output().unwrap());
+    assert_eq!((run.code, run.count("new")), (0, 1), "{run:?}");
 }
 
 #[tokio::test]

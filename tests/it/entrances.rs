@@ -423,6 +423,7 @@ fn runs_of_all_kinds(publisher: i64) -> Vec<import_run::Model> {
             started_at_us: spread / 3 * 1_000_000,
             finished_at_us: is_over.then_some(500_000_000 - spread * 1_000),
             as_of_us: number * 613 % 400,
+            offset_minutes: None,
             read_count: read,
             rejected_count: rejected,
             inserted_count: 0,

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::server::{Running, running};
 use actiongraph::domain::report::ReportLimits;
-use actiongraph::domain::scope::{Credential, Viewer};
+use actiongraph::domain::scope::{Credential, Viewer, WriteScope};
 use actiongraph::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method};
+use actiongraph::store::uploads::{Upload, enqueue};
 
 /// Room for the longest variables, and nothing to pay: what is asked here would empty any budget.
 const SETTINGS: &str = "max_body_bytes = 20000000\nbudget_capacity = 0";
@@ -291,6 +293,7 @@ fn of_documents() -> Vec<(&'static str, How)> {
 }
 
 /// The limits of the door and of time.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn of_doors() -> Vec<(&'static str, How)> {
     let each = "so_many_operations_run_at_a_time_and_no_more";
     vec![
@@ -313,6 +316,14 @@ fn of_doors() -> Vec<(&'static str, How)> {
         (
             "importBytes",
             Shown("every_limit", "a_file_that_is_too_large_names_its_limit"),
+        ),
+        (
+            "waitingImports",
+            Shown("every_limit", "a_queue_that_is_full_names_its_limits"),
+        ),
+        (
+            "waitingImportBytes",
+            Shown("every_limit", "a_queue_that_is_full_names_its_limits"),
         ),
         (
             "headMilliseconds",
@@ -920,6 +931,51 @@ async fn a_file_that_is_too_large_names_its_limit() {
     assert_eq!(extensions["maximum"], 1_000, "{answer:#}");
     assert_eq!(extensions["value"], 1_001, "{answer:#}");
     assert_eq!(extensions["code"], "LIMIT_EXCEEDED", "{answer:#}");
+}
+
+/// What waits here are rows without files, which nobody can read.
+#[tokio::test]
+async fn a_queue_that_is_full_names_its_limits() {
+    let settings = "import_max_waiting = 2\nimport_max_waiting_bytes = 1000";
+    let server = running(settings).await;
+    let put = async |number: u128, bytes: u64| {
+        let upload = Upload {
+            scope: WriteScope::for_entrance(server.publishers[0].id),
+            run_id: Uuid::from_u128(number),
+            name: "one that waits".to_owned(),
+            as_of: None,
+            offset_minutes: 0,
+            queued_at: server.now(),
+        };
+        enqueue(&server.store, &upload, bytes).await.unwrap();
+    };
+    let send = async |place: usize| {
+        let request = server.client.post(server.at("/import"));
+        let key = &server.keys[place];
+        let request = request.bearer_auth(key).body("[]".repeat(50));
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let told: Value = answer.json().await.unwrap();
+        (status, headers.contains_key("retry-after"), told)
+    };
+    let figures = |told: &Value, limit: &str, maximum: u64, value: u64| {
+        let extensions = &told["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "RATE_LIMITED", "{told:#}");
+        assert_eq!(extensions["limit"], limit, "{told:#}");
+        assert_eq!(extensions["maximum"], maximum, "{told:#}");
+        assert_eq!(extensions["value"], value, "{told:#}");
+    };
+    put(1, 950).await;
+    let (status, retries, told) = send(0).await;
+    assert_eq!((status, retries), (429, true), "{told:#}");
+    figures(&told, "waitingImportBytes", 1_000, 1_050);
+    put(2, 5).await;
+    let (status, retries, told) = send(0).await;
+    assert_eq!((status, retries), (429, true), "{told:#}");
+    figures(&told, "waitingImports", 2, 3);
+    // Those of another publisher are in nobody's way.
+    let (status, _, told) = send(1).await;
+    assert_eq!(status, 202, "{told:#}");
 }
 
 /// With a limit that a test can reach: the default is beyond any number of actions that one could have.

@@ -397,7 +397,7 @@ mod heavy {
         let before = world.dump(0).await;
         let folder = tempfile::tempdir().unwrap();
         let (mut count, mut wrong) = (0, Vec::new());
-        for (name, bytes, words) in corpus().into_iter().chain(workbooks()) {
+        for (name, bytes, words) in [corpus(), workbooks(), cut_off()].concat() {
             let file = folder.path().join(&name);
             std::fs::write(&file, &bytes).unwrap();
             let (code, said) = import_within_limits(&world.url, &file);
@@ -437,6 +437,38 @@ mod heavy {
             assert_eq!(run.state, "FAILED", "{run:?}");
             assert!(run.error.is_some_and(|error| error.len() > 20));
         }
+    }
+}
+
+/// A table whose processing dates have no clock: what was decided on the day of the order is newer than the order, whichever
+/// file comes first.
+#[tokio::test]
+async fn a_decision_is_newer_than_its_order_whichever_comes_first() {
+    let head = "Action ID,Program ID,Status,Earnings,Action time,Processing date\n";
+    let table = |status: &str, updated: &str| {
+        format!("{head}1,6115,{status},1.50,2024-03-05 13:30:00,{updated}\n")
+    };
+    let files = [
+        ("pending.csv", table("On hold", ""), "2024-03-05T20:00:00Z"),
+        (
+            "decided.csv",
+            table("Declined", "05.03.2024"),
+            "2024-03-07T20:00:00Z",
+        ),
+    ];
+    for order in [[0, 1], [1, 0]] {
+        let world = World::new(1).await;
+        let folder = tempfile::tempdir().unwrap();
+        for place in order {
+            let (name, text, as_of) = &files[place];
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            let (code, said) = import(&world.url, &file, &["--as-of", as_of]);
+            assert_eq!(code, 0, "{said}");
+        }
+        let stored = world.rows::<entity::action::Entity>(0).await;
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0].raw_status, "declined", "{order:?}");
     }
 }
 
@@ -483,6 +515,39 @@ fn listed<const N: usize>(files: [(&str, Vec<u8>, &'static str); N]) -> Vec<Host
     files
         .map(|(name, bytes, words)| (name.to_owned(), bytes, words))
         .into()
+}
+
+/// JSON that ends in the middle, however it ends: what stands before it is not written either.
+fn cut_off() -> Vec<Hostile> {
+    let all: Vec<Value> = (0..2_500).map(|number| api(&action(number))).collect();
+    let page = json!({"results": all, "_meta": {"count": 2_500}}).to_string();
+    let lines: String = all.iter().map(|action| format!("{action}\n")).collect();
+    let packed = gzip(page.as_bytes());
+    let whole_lines = gzip(lines.as_bytes());
+    // What is packed two hundred times over, behind more actions than are written at once.
+    let mut bomb = page.clone().into_bytes();
+    bomb.resize(140 << 20, b' ');
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&bomb).unwrap();
+    let bomb = packer.finish().unwrap();
+    let but = |bytes: &[u8], last: usize| bytes[..bytes.len() - last].to_vec();
+    let in_the_middle = "the JSON ends in the middle";
+    listed([
+        ("torn.json", but(page.as_bytes(), 3), in_the_middle),
+        ("torn-record.json", but(page.as_bytes(), 200), in_the_middle),
+        ("torn.jsonl", but(lines.as_bytes(), 40), in_the_middle),
+        (
+            "torn.json.gz",
+            but(&packed, 9),
+            "repeat the import with a whole file",
+        ),
+        (
+            "torn.jsonl.gz",
+            but(&whole_lines, 2_000),
+            "repeat the import with a whole file",
+        ),
+        ("bomb.json.gz", bomb, "200 times its size"),
+    ])
 }
 
 /// Workbooks that are hostile or damaged, made here because most are large before they are packed.

@@ -14,7 +14,7 @@ use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{KeyScope, WriteScope};
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::format::input::Reading;
-use actiongraph::ingest::uploads::Uploads;
+use actiongraph::ingest::uploads::{UploadLimits, Uploads};
 use actiongraph::store::uploads::{Upload, enqueue, renew, take};
 use actiongraph::store::{ReadTx, imports};
 use actiongraph::worker::imports::{Reader, Reads};
@@ -52,6 +52,14 @@ impl Running {
         let answer = request.bearer_auth(key).body(body).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap())
+    }
+}
+
+fn roomy() -> UploadLimits {
+    UploadLimits {
+        bytes: 10_000_000,
+        waiting_files: 100,
+        waiting_bytes: 1 << 30,
     }
 }
 
@@ -212,6 +220,7 @@ async fn what_cannot_be_taken_is_told_and_leaves_nothing() {
     for (query, words) in [
         ("?wait=maybe", "true or false"),
         ("?as_of=today", "as_of"),
+        ("?as_of=2999-01-01T00:00:00Z", "lies in the future"),
         ("?utc_offset=99", "utc_offset"),
         ("?publisher=two", "There is no parameter \"publisher\""),
     ] {
@@ -289,6 +298,54 @@ async fn a_key_does_what_its_scopes_say() {
         .query(&[("query", mutation)])
         .bearer_auth(&server.keys[0]);
     assert_eq!(by_get.send().await.unwrap().status().as_u16(), 405);
+}
+
+#[tokio::test]
+async fn headings_of_the_configuration_are_known_to_uploads() {
+    let table = "Action ID,Program ID,Mein Lohn,Currency,Action time\n1,6115,2.25,USD,2024-03-05 13:30:00\n";
+    let alias = "[aliases]\n\"Mein Lohn\" = \"payment\"\n";
+    for (settings, state) in [(alias, "SUCCEEDED"), ("", "FAILED")] {
+        let (server, _folder) = with_folder(settings).await;
+        let (_, told) = server
+            .upload(&server.keys[0], "?wait=1", table.as_bytes().to_vec())
+            .await;
+        assert_eq!(told["run"]["state"], state, "{told}");
+        if settings.is_empty() {
+            continue;
+        }
+        let seen = server
+            .data(0, "{ actions { nodes { reward { amount } } } }")
+            .await;
+        assert_eq!(seen["actions"]["nodes"][0]["reward"]["amount"], "2.25");
+    }
+}
+
+#[tokio::test]
+async fn rejected_records_are_read_again_by_the_offset_of_their_run() {
+    let (server, _folder) = with_folder("").await;
+    let key = &server.keys[0];
+    let (_, told) = server
+        .upload(
+            key,
+            "?wait=1&utc_offset=%2B05:30",
+            page(1, 1, 1).into_bytes(),
+        )
+        .await;
+    let run = told["run"]["id"].as_str().unwrap().to_owned();
+    let raw = page(1, 1, 0);
+    let record: Value = serde_json::from_str(&raw).unwrap();
+    let mended = record["results"][0].to_string();
+    let again = format!(
+        "mutation {{ retryRejectedRecords(run: \"{run}\", records: [{{ordinal: 0, json: {}}}]) {{ run {{ state }} userErrors {{ message }} }} }}",
+        json!(mended)
+    );
+    let done = server.data(0, &again).await["retryRejectedRecords"].clone();
+    assert_eq!(done["run"]["state"], "SUCCEEDED", "{done}");
+    let seen = server.data(0, "{ actions { nodes { orderedAt } } }").await;
+    assert_eq!(
+        seen["actions"]["nodes"][0]["orderedAt"],
+        "2024-03-05T08:00:00Z"
+    );
 }
 
 #[tokio::test]
@@ -388,7 +445,8 @@ async fn tick(reader: &Reader<'_>, now: &(dyn Fn() -> Instant + Sync)) -> usize 
     count
 }
 
-/// Makes a file that does not end before it is told to: a pipe, with the text again and again.
+/// Makes a file that does not end before it is told to: a pipe, with the text again and again. When it has ended, it is a
+/// file with the text, as whoever reads it once more finds it.
 fn endless(
     path: &Path,
     text: String,
@@ -404,6 +462,8 @@ fn endless(
             let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
             if (0..pieces).all(|_| pipe.write_all(text.as_bytes()).is_ok()) {
                 ending.recv().unwrap();
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, &text).unwrap();
                 return;
             }
         }
@@ -416,7 +476,7 @@ fn endless(
 async fn a_long_upload_holds_up_its_own_publisher_only() {
     let server = running("").await;
     let folder = tempfile::tempdir().unwrap();
-    let place = Uploads::new(folder.path().to_owned(), 10_000_000);
+    let place = Uploads::new(folder.path().to_owned(), roomy());
     let now = server.now();
     let put = async |number: u128, publisher: usize| {
         let upload = Upload {
@@ -471,7 +531,7 @@ async fn a_long_upload_holds_up_its_own_publisher_only() {
     end.send(()).unwrap();
     writing.join().unwrap();
     assert!(reads.ended().await.unwrap().unwrap());
-    // How its text begins depends on when its two readers, of the form and of the records, open the pipe.
+    // How its text begins depends on when its readers, of the form and of the whole, open the pipe.
     let ended = state(&long).await;
     assert!(
         !matches!(ended, RunState::Queued | RunState::Running),
@@ -488,7 +548,7 @@ async fn a_long_upload_holds_up_its_own_publisher_only() {
 async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     let server = running("").await;
     let folder = tempfile::tempdir().unwrap();
-    let place = Uploads::new(folder.path().to_owned(), 1_000_000);
+    let place = Uploads::new(folder.path().to_owned(), roomy());
     let (now, scope) = (
         server.now(),
         WriteScope::for_entrance(server.publishers[0].id),
@@ -510,6 +570,16 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     let cut_off = place.part(Uuid::from_u128(4));
     std::fs::write(&cut_off, "{\"results\": [").unwrap();
     let received = place.begin(Uuid::from_u128(5)).unwrap();
+    // Whole files that nobody queued: one that is just being queued, and one that was left behind an hour ago.
+    let (fresh, left) = (
+        place.file(Uuid::from_u128(6)),
+        place.file(Uuid::from_u128(7)),
+    );
+    for (path, seconds) in [(&fresh, 0), (&left, -3_700)] {
+        let file = std::fs::File::create(path).unwrap();
+        file.set_modified(later(now, seconds).to_utc().into())
+            .unwrap();
+    }
     let foreign = folder.path().join("notes.part");
     std::fs::write(&foreign, "mine").unwrap();
     std::fs::write(place.file(second.run_id), page(11, 20, 0)).unwrap();
@@ -539,6 +609,7 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     let at = |seconds: i64| move || later(now, seconds);
     assert_eq!(tick(&reader, &at(20)).await, 0);
     assert!(!cut_off.exists() && foreign.exists());
+    assert!(!left.exists() && fresh.exists());
     assert!(place.part(Uuid::from_u128(5)).exists());
     drop(received);
     assert_eq!(

@@ -64,7 +64,7 @@ impl RecordChanges {
         )]
         all: bool,
         #[graphql(
-            desc = "The offset of times that name none, such as \"+03:00\", which it is unless given."
+            desc = "The offset of times that name none, such as \"+03:00\"; that of the run unless given."
         )]
         utc_offset: Option<String>,
     ) -> Option<Result<RetryRejectedRecordsPayload>> {
@@ -92,8 +92,8 @@ impl Asked {
         let store = request.tx.store();
         // The request's own transaction begins with what the answer reads, behind the writing.
         let tx = ReadTx::new(store);
-        let offset = match self.utc_offset.as_deref().map(parse_offset).transpose() {
-            Ok(offset) => offset.unwrap_or(DEFAULT_OFFSET_MINUTES),
+        let asked = match self.utc_offset.as_deref().map(parse_offset).transpose() {
+            Ok(offset) => offset,
             Err(message) => return Ok(wrong(&["utcOffset"], Code::BadUserInput, &message)),
         };
         let key = Kind::ImportRun.key(&self.run);
@@ -114,6 +114,9 @@ impl Asked {
         };
         drop(tx);
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
+        let offset = asked
+            .or(run.offset_minutes)
+            .unwrap_or(DEFAULT_OFFSET_MINUTES);
         let id = retry_apart(store.clone(), scope, run, chosen, offset, request.note()?).await?;
         request.renew().await;
         let found = imports::by_ids(&request.tx, request.scope, &[id]).await?;

@@ -368,6 +368,10 @@ pub struct Limits {
     answer_bytes: i32,
     /// Bytes of a file that is sent to `/import`.
     import_bytes: BigInt,
+    /// Files sent to `/import` that may wait for one publisher.
+    waiting_imports: i32,
+    /// Bytes that they may have together.
+    waiting_import_bytes: BigInt,
     /// Milliseconds that the head of a request may take to arrive.
     head_milliseconds: i32,
     /// Bytes of the head of a request: its address and its headers.
@@ -490,6 +494,10 @@ impl Limits {
             body_bytes: wide(door.body_bytes)?,
             answer_bytes: wide(door.answer_bytes)?,
             import_bytes: BigInt(i64::try_from(door.import_bytes).unwrap_or(i64::MAX)),
+            waiting_imports: wide(door.waiting_imports)?,
+            waiting_import_bytes: BigInt(
+                i64::try_from(door.waiting_import_bytes).unwrap_or(i64::MAX),
+            ),
             head_milliseconds: wide(door.head_ms)?,
             head_bytes: wide(door.head_bytes)?,
             send_milliseconds: wide(door.send_ms)?,

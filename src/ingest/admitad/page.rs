@@ -103,6 +103,9 @@ struct Meta<'a> {
 
 /// The records of a page object, each with its text untouched.
 ///
+/// Whoever reads a list to its end removes what the list no longer names. So a page has to say how many rows there are, and
+/// an empty one ends a list only where that number says so, too: anything else is half an answer.
+///
 /// # Errors
 /// [`Fault::Unreadable`] if it is no sound page, or not the one that was asked for.
 pub(super) fn records(body: &str, at: PageAt) -> Result<Page<RawRecord>, Fault> {
@@ -112,19 +115,34 @@ pub(super) fn records(body: &str, at: PageAt) -> Result<Page<RawRecord>, Fault> 
     if let Some(offset) = whole(meta.offset)
         && offset != at.offset
     {
-        return Err(Fault::Unreadable {
-            cause: format!(
-                "the page begins at row {offset}, but the one from row {} on was asked for",
-                at.offset
-            ),
-            excerpt: String::new(),
-        });
+        return Err(half(format!(
+            "the page begins at row {offset}, but the one from row {} on was asked for",
+            at.offset
+        )));
     }
     let rows = u32::try_from(envelope.results.len()).unwrap_or(u32::MAX);
-    let total = whole(meta.count).unwrap_or(0);
+    let Some(total) = whole(meta.count) else {
+        return Err(half(
+            "the page does not say how many rows there are (`_meta.count`)".to_owned(),
+        ));
+    };
+    if rows == 0 && at.offset < total {
+        return Err(half(format!(
+            "the page from row {} on is empty, although there are {total} rows",
+            at.offset
+        )));
+    }
     let mut page = split(body, &envelope.results, at.number());
     page.total = total.max(at.offset.saturating_add(rows));
     Ok(page)
+}
+
+/// A page that is sound, and not all that it should be.
+fn half(cause: String) -> Fault {
+    Fault::Unreadable {
+        cause,
+        excerpt: String::new(),
+    }
 }
 
 /// The rows of an answer that is a bare list, or a page object all the same.

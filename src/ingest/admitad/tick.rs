@@ -379,7 +379,8 @@ impl Sync {
                 started_at: now,
                 as_of: now,
             };
-            imports::begin(&self.store, self.scope, &run).await?;
+            let offset = self.pace.offset_minutes;
+            imports::begin_at(&self.store, self.scope, &run, offset).await?;
             let open = Open {
                 run_id: run.id,
                 pages: Pages::new(reading),

@@ -6,6 +6,7 @@
 use super::ReadError;
 use super::heading::{Aliases, Headings, ROWS_ABOVE, headings};
 use super::rows::Row;
+use super::survey::Habits;
 use super::text::{Allowance, Bounded};
 use crate::domain::draft::RejectReason;
 use csv::{ByteRecord, Position, ReaderBuilder};
@@ -31,6 +32,7 @@ pub(super) struct Delimited<R> {
     reader: csv::Reader<Bounded<R>>,
     allowance: Allowance,
     headings: Headings,
+    habits: Habits,
     /// Rows that were read while the headings were looked for.
     ahead: VecDeque<ByteRecord>,
     record: ByteRecord,
@@ -67,10 +69,16 @@ impl<R: Read> Delimited<R> {
             reader,
             allowance,
             headings,
+            habits: Habits::default(),
             ahead,
             record,
             is_done: false,
         })
+    }
+
+    /// Reads on by the habits of the whole table.
+    pub(super) fn with(self, habits: Habits) -> Self {
+        Self { habits, ..self }
     }
 
     /// Headings that are not known.
@@ -100,7 +108,7 @@ impl<R: Read> Delimited<R> {
         }
         for (text, column) in texts.iter().zip(&self.headings.columns) {
             if let Some(column) = column {
-                row.add(*column, text);
+                row.add(*column, text, self.habits, false);
             }
         }
         if texts.len() != wanted {

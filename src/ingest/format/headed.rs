@@ -6,7 +6,7 @@
 use super::delimited::{DELIMITERS, first_rows};
 use super::heading::{ROWS_ABOVE, folded, listed, short};
 use super::text::{Allowance, Bounded, Utf8, beginning, glimpse, is_utf8};
-use super::value::{self, Cell};
+use super::value::{self, Cell, Manner};
 use super::{Decoded, decoded, told};
 use crate::domain::column::ColumnKind;
 use crate::domain::draft::{Place, RejectReason};
@@ -269,7 +269,7 @@ impl TableRow<'_> {
             let message = format!("`{name}` is longer than the {limit} characters that are taken");
             return Err(Refusal::new(RejectReason::TooLong, Some(name), message));
         }
-        match value::read(kind, text) {
+        match value::read(kind, text, Manner::default()) {
             Cell::Nothing => Ok(None),
             Cell::Text(text) => Ok(Some((text.into_owned(), None))),
             Cell::Amount { amount, currency } => Ok(Some((amount, Some(currency)))),

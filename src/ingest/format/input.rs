@@ -1,8 +1,8 @@
 //! An input of any format: what it is, whether it can be read to its end, and its records.
 //!
-//! JSON is read as it comes, and what stands before a break counts: upstream's pages are complete in themselves. Every
-//! other format is read through once before its first record is handed out: an export that is damaged, cut off or too
-//! large is refused as a whole.
+//! Every input is read through once before its first record is handed out: one that is cut off, cannot be unpacked or
+//! decoded, or is too large is refused as a whole. Records of JSON that are broken in themselves are rejects, and cut
+//! nothing off.
 
 use super::delimited::{DELIMITERS, Delimited};
 use super::detect::{self, Detected, Kind, SAMPLE};
@@ -11,11 +11,12 @@ use super::json::JsonReader;
 use super::rows::{Records, Row};
 use super::sheet::lines::SheetRows;
 use super::sheet::parent::{Spooled, spool};
+use super::survey::{Marks, Survey};
 use super::text::{Utf8, beginning, is_utf8};
 use super::xml::Xml;
 use super::{Decoded, ReadError, decoded, told};
 use crate::domain::time::Instant;
-use crate::ingest::latest::latest_stamp;
+use crate::ingest::latest::Newest;
 use crate::ingest::raw::RawRecord;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1251};
 use std::fs::File;
@@ -48,13 +49,23 @@ pub struct Input {
     aliases: Aliases,
     /// The rows of a workbook.
     rows: Option<Spooled>,
-    newest: Option<Instant>,
-    ignored: Vec<String>,
+    surveyed: Surveyed,
     is_packed: bool,
 }
 
+/// What reading all of an input has told.
+#[derive(Debug, Default)]
+struct Surveyed {
+    /// The newest of its times.
+    newest: Option<Instant>,
+    /// Headings, tags and sheets that mean nothing.
+    ignored: Vec<String>,
+    /// How its cells are to be read.
+    marks: Marks,
+}
+
 impl Input {
-    /// Recognises the format of the file at `path` and, but for JSON, reads it to its end. `offset_minutes` is that of
+    /// Recognises the format of the file at `path` and reads it to its end. `offset_minutes` is that of
     /// times without one.
     ///
     /// # Errors
@@ -70,12 +81,10 @@ impl Input {
             encoding: encoding.unwrap_or(UTF_8),
             aliases: reading.aliases.clone(),
             rows: None,
-            newest: None,
-            ignored: Vec::new(),
+            surveyed: Surveyed::default(),
             is_packed,
         };
         match kind {
-            Kind::Json => return Ok(input),
             Kind::Delimited(_) if encoding.is_none() => {
                 let whole =
                     is_utf8(&mut unpacked(path, None)?).map_err(|error| unreadable(&error))?;
@@ -89,22 +98,16 @@ impl Input {
                     program,
                 )?);
             }
-            Kind::Delimited(_) | Kind::Xml => {}
+            Kind::Json | Kind::Delimited(_) | Kind::Xml => {}
         }
-        let (newest, ignored) = input.survey(offset_minutes)?;
-        input.newest = newest;
-        input.ignored = ignored;
+        input.surveyed = input.survey(offset_minutes)?;
         Ok(input)
     }
 
-    /// The newest status change, order or click that the input names. JSON is looked through for it.
+    /// The newest status change, order or click that the input names.
     #[must_use]
-    pub fn newest(&self, offset_minutes: i32) -> Option<Instant> {
-        if self.kind == Kind::Json {
-            // What cannot be unpacked to its end is told by the pass that reads the records.
-            return latest_stamp(self.text(None).ok()?, offset_minutes);
-        }
-        self.newest
+    pub fn newest(&self) -> Option<Instant> {
+        self.surveyed.newest
     }
 
     /// What the input is, for people: `CSV (semicolons, windows-1251)`.
@@ -137,7 +140,7 @@ impl Input {
     /// Headings, tags and sheets that mean nothing to us, in words.
     #[must_use]
     pub fn ignored(&self) -> &[String] {
-        &self.ignored
+        &self.surveyed.ignored
     }
 
     /// The records; `meter` counts the bytes of the file that they were read from.
@@ -146,39 +149,75 @@ impl Input {
     /// A sentence, where the file is no longer what it was when it was opened.
     pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
         let meter = Some(Arc::clone(meter));
+        let marks = &self.surveyed.marks;
         Ok(match self.kind {
-            Kind::Json if self.encoding == UTF_8 => {
-                Box::new(JsonReader::new(unpacked(&self.path, meter)?))
+            Kind::Json => Box::new(JsonReader::new(self.json(meter)?)),
+            Kind::Xml => {
+                let rows = Xml::new(self.text(meter)?, &self.aliases);
+                Box::new(Records::marked(rows.with(marks.habits), marks))
             }
-            Kind::Json => Box::new(JsonReader::new(self.text(meter)?)),
-            Kind::Xml => Box::new(Records::new(Xml::new(self.text(meter)?, &self.aliases))),
             Kind::Delimited(delimiter) => {
                 let rows = Delimited::new(self.text(meter)?, delimiter, &self.aliases)?;
-                Box::new(Records::new(rows))
+                Box::new(Records::marked(rows.with(marks.habits), marks))
             }
             Kind::Archive | Kind::Compound => {
                 let rows = SheetRows::new(self.spooled(meter)?, &self.aliases);
-                Box::new(Records::new(rows))
+                Box::new(Records::marked(rows.with(marks.habits), marks))
             }
         })
     }
 
-    /// Reads all rows: the newest stamp, and what is ignored.
-    fn survey(&self, offset_minutes: i32) -> Result<(Option<Instant>, Vec<String>), String> {
-        Ok(match self.kind {
-            Kind::Json => (None, Vec::new()),
+    /// Reads all of it.
+    fn survey(&self, offset_minutes: i32) -> Result<Surveyed, String> {
+        match self.kind {
+            Kind::Json => self.survey_json(offset_minutes),
             Kind::Xml => {
                 let mut rows = Xml::new(self.text(None)?, &self.aliases);
-                (newest(&mut rows, offset_minutes)?, rows.ignored())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored()))
             }
             Kind::Delimited(delimiter) => {
                 let mut rows = Delimited::new(self.text(None)?, delimiter, &self.aliases)?;
-                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored().to_vec()))
             }
             Kind::Archive | Kind::Compound => {
                 let mut rows = SheetRows::new(self.spooled(None)?, &self.aliases);
-                (newest(&mut rows, offset_minutes)?, rows.ignored().to_vec())
+                let surveyed = survey(&mut rows, offset_minutes)?;
+                Ok(surveyed.ignoring(rows.ignored().to_vec()))
             }
+        }
+    }
+
+    /// Reads all records of JSON, as they will be read again.
+    fn survey_json(&self, offset_minutes: i32) -> Result<Surveyed, String> {
+        let mut newest = Newest::new(offset_minutes);
+        let mut reader = JsonReader::new(self.json(None)?);
+        for record in reader.by_ref() {
+            match record {
+                Ok(record) => newest.look(record.text.as_bytes()),
+                Err(ReadError::Reject(_)) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        if let Some((byte, line)) = reader.cut_off_at() {
+            return Err(format!(
+                "the JSON ends in the middle, at byte {byte} (line {line}): the file is not whole, and nothing of it was \
+                 imported; download it again, or remove what is left of its last record"
+            ));
+        }
+        Ok(Surveyed {
+            newest: newest.instant(),
+            ..Surveyed::default()
+        })
+    }
+
+    /// JSON in UTF-8 is taken as it is: a record that is none costs itself alone.
+    fn json(&self, meter: Option<Meter>) -> Result<Box<dyn Read>, String> {
+        Ok(if self.encoding == UTF_8 {
+            Box::new(unpacked(&self.path, meter)?)
+        } else {
+            Box::new(self.text(meter)?)
         })
     }
 
@@ -207,19 +246,30 @@ impl Input {
     }
 }
 
-fn newest(
+impl Surveyed {
+    fn ignoring(self, ignored: Vec<String>) -> Self {
+        Self { ignored, ..self }
+    }
+}
+
+fn survey(
     rows: &mut dyn Iterator<Item = Result<Row, ReadError>>,
     offset_minutes: i32,
-) -> Result<Option<Instant>, String> {
-    let mut newest = None;
+) -> Result<Surveyed, String> {
+    let mut survey = Survey::new(offset_minutes);
     for row in rows {
         match row {
-            Ok(row) => newest = newest.max(row.newest(offset_minutes)),
+            Ok(row) => survey.take(row),
             Err(ReadError::Reject(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
     }
-    Ok(newest)
+    let (newest, marks) = survey.finished();
+    Ok(Surveyed {
+        newest,
+        marks,
+        ..Surveyed::default()
+    })
 }
 
 fn unreadable(error: &io::Error) -> String {

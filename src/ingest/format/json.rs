@@ -36,6 +36,8 @@ pub struct JsonReader<R> {
     /// Whether nothing sound has come since something broken: then values are measured by their brackets first, so
     /// that nested beginnings of pages cost no more than their depth allows.
     pub(super) is_suspicious: bool,
+    /// Whether the input ended where something had begun and not ended.
+    is_cut_off: bool,
     done: bool,
 }
 
@@ -94,6 +96,7 @@ impl<R: Read> JsonReader<R> {
             in_stretch: false,
             recovering: false,
             is_suspicious: false,
+            is_cut_off: false,
             done: false,
         }
     }
@@ -101,6 +104,13 @@ impl<R: Read> JsonReader<R> {
     /// How many bytes, unpacked, have been read and settled: for showing progress.
     pub fn bytes_read(&mut self) -> u64 {
         self.window.place().0
+    }
+
+    /// Where an input ended that was cut off: byte and line. None where it is whole, or not read to its end.
+    ///
+    /// What is broken in itself cuts nothing off: reading has gone on behind it.
+    pub(super) fn cut_off_at(&mut self) -> Option<(u64, u64)> {
+        (self.done && self.is_cut_off).then(|| self.window.place())
     }
 
     /// How many pages (or stretches of bare records) have begun.
@@ -339,6 +349,7 @@ impl<R: Read> JsonReader<R> {
             return None;
         }
         if self.window.is_complete() && !self.window.has_failed() {
+            self.is_cut_off = true;
             before_refusal(self);
             return Some(self.broken(malformed(
                 None,
@@ -350,6 +361,8 @@ impl<R: Read> JsonReader<R> {
 
     /// The input ends where something should follow.
     fn truncated(&mut self, whereabouts: &str) -> Step {
+        // Behind something broken the brackets of lists need not match; those of a page were seen since.
+        self.is_cut_off |= !self.recovering || self.state != State::Outer;
         self.state = State::Outer;
         self.lists = 0;
         if self.recovering || self.window.has_failed() {
@@ -425,9 +438,8 @@ impl<R: Read> JsonReader<R> {
     }
 }
 
-/// What became of an input that is cut off, and what to do about it.
-const CUT_OFF: &str = "every record before this point is stored, what followed is missing; import the whole file, nothing \
-                       counts twice";
+/// What is wrong with an input that is cut off, and what to do about it.
+const CUT_OFF: &str = "what should follow is missing; import the whole file";
 
 fn foreign(what: &str) -> Refusal {
     malformed(None, format!("here stands {what}; fetch it again"))

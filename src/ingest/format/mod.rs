@@ -17,6 +17,7 @@ mod rows;
 mod scan;
 pub mod scratch;
 pub mod sheet;
+mod survey;
 mod text;
 mod value;
 mod window;
@@ -84,7 +85,7 @@ pub enum ReadError {
 /// Why an input could not be read to its end; all records before that place have been handed out.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the input cannot be read beyond byte {byte} (line {line}), everything before is read: {}",
+    "the input cannot be read beyond byte {byte} (line {line}): {}",
     told(.source)
 )]
 pub struct InputError {

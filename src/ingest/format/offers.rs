@@ -6,7 +6,7 @@ use super::detect;
 use super::headed::{Heading, Table};
 use super::heading::Aliases;
 use super::text::{Utf8, beginning};
-use super::value::{self, Cell};
+use super::value::{self, Cell, Manner};
 use super::yml::Yml;
 use super::{Decoded, decoded};
 use crate::domain::column::ColumnKind;
@@ -127,7 +127,7 @@ impl RawOffer {
             let what = format!("is longer than the {limit} characters that are taken");
             return refuse(RejectReason::TooLong, what);
         }
-        match value::read(kind, text) {
+        match value::read(kind, text, Manner::default()) {
             Cell::Nothing => Ok(None),
             Cell::Text(text) => Ok(Some(text.into_owned())),
             Cell::Amount { amount, .. } => Ok(Some(amount)),

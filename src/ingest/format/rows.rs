@@ -1,18 +1,24 @@
 //! Flat rows become records: what the cells of a row say, and neighbouring rows of one action as one record with a cart.
 //!
-//! A row is an action with at most one cart item in its product columns. Neighbouring rows with the same id, whose other
-//! columns of the action are equal too, are one action. Where reward and order amount are equal on all of them, they are
-//! the action's; where they differ, they are the lines' and are summed. A single row's item has its reward and order
-//! amount. Rows of one id that differ in anything else (a status, a date) are states of their own.
+//! A row is an action with at most one cart item in its product columns. Neighbouring rows with the same id, status and
+//! dates are one action, whatever else they differ in: rates and tariffs are those of the lines. Where reward and order
+//! amount are equal on all of them, they are the action's; where they differ, they are the lines' and are summed. A single
+//! row's item has its reward and order amount. Rows of one id that differ in a status or a date are states of their own.
+//!
+//! Rows that would be one action if they stood together are refused (`super::survey`): taken one by one, the last would
+//! replace what the others say.
 
 use super::ReadError;
-use super::value::{self, Cell};
-use crate::domain::column::{COLUMNS, Column, column_named};
+use super::survey::{Habits, Marks};
+use super::value::{self, Cell, Manner};
+use crate::domain::column::{COLUMNS, Column, ColumnKind, column_named};
 use crate::domain::draft::{Place, RejectReason};
 use crate::domain::money::{Excess, format_e4, parse_e4};
 use crate::domain::time::{Instant, parse_upstream};
 use crate::ingest::raw::RawRecord;
 use crate::ingest::refusal::Refusal;
+use serde_json::Value;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// The most rows of one action.
 const ROWS_LIMIT: usize = 1_000;
@@ -34,6 +40,10 @@ pub(super) struct Row {
     action: Vec<(usize, String)>,
     /// What it says of cart items: one of CSV and sheets, as many of XML as it repeats its product's tags.
     items: Vec<Vec<(usize, String)>>,
+    /// Columns whose cells could mean two things.
+    unclear: Vec<usize>,
+    /// How its cells are written.
+    habits: Habits,
     /// Why it cannot be a record.
     refusal: Option<(RejectReason, Option<String>, String)>,
 }
@@ -55,8 +65,8 @@ impl Row {
         }
     }
 
-    /// Adds what a cell of a column says.
-    pub(super) fn add(&mut self, place: usize, cell: &str) {
+    /// Adds what a cell of a column says, in a table of such habits; and whether it is a spreadsheet's number.
+    pub(super) fn add(&mut self, place: usize, cell: &str, habits: Habits, is_number: bool) {
         let Some(column) = COLUMNS.get(place) else {
             return;
         };
@@ -68,7 +78,13 @@ impl Row {
             );
             return self.refuse(RejectReason::TooLong, Some(name), message);
         }
-        match value::read(column.kind, cell) {
+        self.habits.note(column.kind, place, cell, is_number);
+        let manner = Manner {
+            has_decimal_commas: habits.has_decimal_commas,
+            is_number,
+            is_exact: habits.is_exact(place),
+        };
+        match value::read(column.kind, cell, manner) {
             Cell::Nothing => {}
             Cell::Text(text) => self.put(place, column, text.into_owned()),
             Cell::Amount { amount, currency } => {
@@ -81,6 +97,7 @@ impl Row {
             }
             Cell::Unclear(why) => {
                 self.put(place, column, cell.trim().to_owned());
+                self.unclear.push(place);
                 self.refuse(
                     RejectReason::BadValue,
                     Some(name),
@@ -156,28 +173,77 @@ impl Row {
     }
 
     fn get(&self, name: &str) -> Option<&str> {
+        self.cell(name).map(|(_, text)| text)
+    }
+
+    /// What it says in a column of the action, and that column's place.
+    fn cell(&self, name: &str) -> Option<(usize, &str)> {
         let place = column_named(name)?;
         let found = self.action.iter().find(|(known, _)| *known == place);
-        found.map(|(_, text)| text.as_str())
+        found.map(|(_, text)| (place, text.as_str()))
     }
 
     fn id(&self) -> Option<&str> {
         self.get("action_id").or_else(|| self.get("id"))
     }
 
-    /// Whether both rows are lines of one state of one action.
-    fn goes_with(&self, other: &Self) -> bool {
-        fn without_money(row: &Row) -> impl Iterator<Item = &(usize, String)> {
-            row.action
-                .iter()
-                .filter(|(place, _)| !is_line_money(*place))
+    /// How its cells are written.
+    pub(super) fn habits(&self) -> Habits {
+        self.habits
+    }
+
+    /// A number for the state of an action that it is a line of; none where it has no id.
+    pub(super) fn state(&self) -> Option<u64> {
+        let id = self.id()?;
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        for cell in self.standing() {
+            cell.hash(&mut hasher);
         }
+        Some(hasher.finish())
+    }
+
+    /// All that it says.
+    pub(super) fn content(&self) -> impl Hash {
+        (&self.action, &self.items)
+    }
+
+    /// The status and the dates: what tells states of one action apart.
+    fn standing(&self) -> impl Iterator<Item = &(usize, String)> {
+        self.action.iter().filter(|(place, _)| {
+            let kind = COLUMNS.get(*place).map(|column| column.kind);
+            matches!(
+                kind,
+                Some(ColumnKind::Status | ColumnKind::Flag | ColumnKind::Time | ColumnKind::Day)
+            )
+        })
+    }
+
+    /// Whether both rows are lines of one state of one action. One that is refused takes the others along: an action that
+    /// lacks a line would be stored with less money than it has.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
         self.page == other.page
-            && self.refusal.is_none()
-            && other.refusal.is_none()
             && self.id().is_some()
             && self.id() == other.id()
-            && without_money(self).eq(without_money(other))
+            && self.standing().eq(other.standing())
+    }
+
+    /// Whether the record that it begins takes in another row. What has lost its id is one by itself.
+    fn takes_in(&self, other: &Self) -> bool {
+        let has_lost_id = ["action_id", "id"]
+            .into_iter()
+            .filter_map(column_named)
+            .any(|place| self.unclear.contains(&place));
+        !has_lost_id && self.goes_with(other)
+    }
+
+    /// The text of a cell as it goes into the record. What could mean two things is put where no text may stand, so that
+    /// it is not taken by itself when the rejected record is tried again.
+    fn said(&self, place: usize, text: &str) -> Value {
+        if self.unclear.contains(&place) {
+            return vec![text].into();
+        }
+        text.into()
     }
 
     fn has_same_money(&self, other: &Self) -> bool {
@@ -202,6 +268,7 @@ fn is_line_money(place: usize) -> bool {
 /// Rows as records.
 pub(super) struct Records<I> {
     rows: I,
+    marks: Marks,
     /// A row that begins the next record.
     next: Option<Row>,
     page: u32,
@@ -209,9 +276,17 @@ pub(super) struct Records<I> {
 }
 
 impl<I> Records<I> {
+    /// Records of rows whose table was not read through before.
+    #[cfg(test)]
     pub(super) fn new(rows: I) -> Self {
+        Self::marked(rows, &Marks::default())
+    }
+
+    /// Records of rows, by what was noted of the whole table.
+    pub(super) fn marked(rows: I, marks: &Marks) -> Self {
         Self {
             rows,
+            marks: marks.clone(),
             next: None,
             page: 0,
             index: 0,
@@ -235,7 +310,7 @@ impl<I: Iterator<Item = Result<Row, ReadError>>> Iterator for Records<I> {
         let mut excess = 0_usize;
         for row in self.rows.by_ref() {
             match row {
-                Ok(row) if lines.first().is_some_and(|first| first.goes_with(&row)) => {
+                Ok(row) if lines.first().is_some_and(|first| first.takes_in(&row)) => {
                     if lines.len() < ROWS_LIMIT {
                         lines.push(row);
                     } else {
@@ -280,8 +355,17 @@ impl<I> Records<I> {
             let refusal = Refusal::new(reason, field, message);
             Err(ReadError::Reject(refusal.at(place, text.as_bytes())))
         };
-        if let Some((reason, field, message)) = &first.refusal {
+        if let Some((reason, field, message)) = lines.iter().find_map(|line| line.refusal.as_ref())
+        {
             return refused(*reason, field.as_deref(), message.clone());
+        }
+        if self.marks.is_scattered(first) {
+            let message = "other rows of this action, with the same status and dates, stand elsewhere in the file and say \
+                           something else; sort the file by ID, so that its lines stand together";
+            return refused(RejectReason::Malformed, None, message.to_owned());
+        }
+        if let Some(message) = two_currencies(lines) {
+            return refused(RejectReason::BadValue, Some("currency"), message);
         }
         if excess > 0 {
             let message = format!(
@@ -294,6 +378,18 @@ impl<I> Records<I> {
     }
 }
 
+/// What is wrong with lines whose amounts are in several currencies: they cannot be added up.
+fn two_currencies(lines: &[Row]) -> Option<String> {
+    let mut all = lines.iter().filter_map(|line| line.get("currency"));
+    let first = all.next()?;
+    let other = all.find(|other| !other.eq_ignore_ascii_case(first))?;
+    Some(format!(
+        "`currency` is {} on one row of the action and {} on another; give its rows in one currency",
+        super::heading::short(first),
+        super::heading::short(other)
+    ))
+}
+
 /// The record that rows of one action make, as upstream's API would write it; numbers stay text.
 fn rendered(lines: &[Row]) -> String {
     let Some(first) = lines.first() else {
@@ -301,82 +397,101 @@ fn rendered(lines: &[Row]) -> String {
     };
     let is_action_s = lines.iter().all(|line| line.has_same_money(first));
     let mut fields = serde_json::Map::new();
-    for (place, text) in &first.action {
-        let Some(column) = COLUMNS.get(*place) else {
-            continue;
-        };
-        let text = if is_action_s || !is_line_money(*place) {
-            text.clone()
-        } else {
-            sum(lines, column.name)
-        };
-        fields.insert(column.name.to_owned(), text.into());
-    }
-    if !is_action_s {
-        // The first line may be without what others have.
-        for name in ["payment", "cart"] {
-            if !fields.contains_key(name) && lines.iter().any(|line| line.get(name).is_some()) {
-                fields.insert(name.to_owned(), sum(lines, name).into());
+    for line in lines {
+        for (place, text) in &line.action {
+            // The first line that says something of the action is believed; the first may be without it.
+            if let Some(column) = COLUMNS.get(*place)
+                && !fields.contains_key(column.name)
+            {
+                let said = if is_action_s || !is_line_money(*place) {
+                    line.said(*place, text)
+                } else {
+                    sum(lines, *place, column.name)
+                };
+                fields.insert(column.name.to_owned(), said);
             }
         }
     }
     let is_single = lines.len() == 1 && first.items.len() == 1;
+    let has_one_tariff = lines
+        .iter()
+        .all(|line| line.get("tariff_id") == first.get("tariff_id"));
     let mut items = Vec::new();
     for line in lines {
         let owns_money = is_single || (!is_action_s && line.items.len() == 1);
         for cells in &line.items {
             let mut item = serde_json::Map::new();
-            if owns_money {
-                for (from, to) in [("cart", "amount"), ("payment", "payment")] {
-                    if let Some(text) = line.get(from) {
-                        item.insert(to.to_owned(), text.into());
-                    }
+            let mut own = |from: &str, to: &str| {
+                if let Some((place, text)) = line.cell(from) {
+                    item.insert(to.to_owned(), line.said(place, text));
                 }
+            };
+            if owns_money {
+                own("cart", "amount");
+                own("payment", "payment");
+            }
+            if !has_one_tariff {
+                own("tariff_id", "tariff_id");
             }
             for (place, text) in cells {
                 let field = COLUMNS.get(*place).and_then(|column| column.item_field);
                 if let Some(field) = field {
-                    item.insert(field.to_owned(), text.as_str().into());
+                    item.insert(field.to_owned(), line.said(*place, text));
                 }
             }
-            items.push(serde_json::Value::Object(item));
+            items.push(Value::Object(item));
         }
     }
     if !items.is_empty() {
         fields.insert("positions".to_owned(), items.into());
     }
-    serde_json::Value::Object(fields).to_string()
+    Value::Object(fields).to_string()
 }
 
 /// The sum of what the lines say; the first text that is no amount stays as it is, to be refused by name.
-fn sum(lines: &[Row], name: &str) -> String {
+fn sum(lines: &[Row], place: usize, name: &str) -> Value {
     let mut sum = 0_i64;
-    for text in lines.iter().filter_map(|line| line.get(name)) {
-        let Ok((e4, _)) = parse_e4(text, Excess::RoundHalfEven) else {
-            return text.to_owned();
-        };
-        sum = sum.saturating_add(e4);
+    for line in lines {
+        let Some(text) = line.get(name) else { continue };
+        match parse_e4(text, Excess::RoundHalfEven) {
+            Ok((e4, _)) if !line.unclear.contains(&place) => sum = sum.saturating_add(e4),
+            _ => return line.said(place, text),
+        }
     }
-    format_e4(sum, 2)
+    format_e4(sum, 2).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::survey::Survey;
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn row(line: u64, cells: &[(&str, &str)]) -> Row {
         let mut row = Row::at(1, 0, line);
         for (name, cell) in cells {
-            row.add(column_named(name).unwrap(), cell);
+            row.add(column_named(name).unwrap(), cell, Habits::default(), false);
         }
         row.finish();
         row
     }
 
+    /// As [`records`], of rows that were read through before.
+    fn surveyed(rows: &[Row]) -> Vec<Value> {
+        let mut survey = Survey::new(180);
+        for row in rows {
+            survey.take(row.clone());
+        }
+        let (_, marks) = survey.finished();
+        shown(Records::marked(rows.iter().cloned().map(Ok), &marks))
+    }
+
     fn records(rows: Vec<Row>) -> Vec<Value> {
-        let rows = rows.into_iter().map(Ok);
-        Records::new(rows)
+        shown(Records::new(rows.into_iter().map(Ok)))
+    }
+
+    fn shown(records: impl Iterator<Item = Result<RawRecord, ReadError>>) -> Vec<Value> {
+        records
             .map(|record| match record {
                 Ok(record) => serde_json::from_str(&record.text).unwrap(),
                 Err(ReadError::Reject(reject)) => json!({"refused": reject.message}),
@@ -461,6 +576,142 @@ mod tests {
             row(3, &[("payment", "1")]),
         ]);
         assert_eq!(others.len(), 2, "rows without an id are never one action");
+    }
+
+    /// A line of an order: id, status, money, tariff and product.
+    fn line_of(id: &str, status: &str, payment: &str, tariff: &str, product: &str) -> Row {
+        row(
+            2,
+            &[
+                ("action_id", id),
+                ("status", status),
+                ("payment", payment),
+                ("cart", payment),
+                ("tariff_id", tariff),
+                ("action", &format!("Rate {tariff}")),
+                ("product_name", product),
+            ],
+        )
+    }
+
+    #[test]
+    fn lines_may_differ_in_rates_and_tariffs() {
+        let found = surveyed(&[
+            line_of("7", "approved", "1.25", "11", "A"),
+            line_of("7", "approved", "0.50", "12", "B"),
+            line_of("8", "approved", "3.00", "11", "A"),
+        ]);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert_eq!(
+            found[0],
+            json!({"action_id": "7", "status": "approved", "payment": "1.75", "cart": "1.75", "tariff_id": "11",
+            "action": "Rate 11", "positions": [
+                {"product_name": "A", "amount": "1.25", "payment": "1.25", "tariff_id": "11"},
+                {"product_name": "B", "amount": "0.50", "payment": "0.50", "tariff_id": "12"},
+            ]})
+        );
+        let currencies = |currency: &str, payment: &str| {
+            row(
+                2,
+                &[("id", "7"), ("currency", currency), ("payment", payment)],
+            )
+        };
+        let found = records(vec![currencies("USD", "1"), currencies("RUB", "2")]);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0]["refused"]
+                .as_str()
+                .unwrap()
+                .contains("RUB on another")
+        );
+    }
+
+    #[test]
+    fn lines_that_stand_apart_are_refused_and_repetitions_are_not() {
+        let a = line_of("7", "approved", "1.25", "11", "A");
+        let b = line_of("7", "approved", "0.50", "12", "B");
+        let other = line_of("8", "approved", "3.00", "11", "A");
+        let before = line_of("7", "pending", "1.00", "11", "A");
+        for rows in [[&a, &other, &b], [&b, &other, &a]] {
+            let found = surveyed(&rows.map(Row::clone));
+            assert_eq!(found.len(), 3);
+            for place in [0, 2] {
+                let refused = found[place]["refused"].as_str().unwrap();
+                assert!(refused.contains("sort the file by ID"), "{refused}");
+            }
+            assert_eq!(found[1]["action_id"], "8");
+        }
+        // On another sheet as well.
+        let elsewhere = Row {
+            page: 2,
+            ..b.clone()
+        };
+        assert!(surveyed(&[a.clone(), elsewhere])[0]["refused"].is_string());
+        // A state of its own, and what is said twice.
+        let found = surveyed(&[a.clone(), before, a.clone(), other.clone(), a, other]);
+        assert!(
+            found.iter().all(|record| record["refused"].is_null()),
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_refused_takes_its_action_along() {
+        let found = records(vec![
+            line_of("7", "approved", "1.25", "11", "A"),
+            line_of("7", "approved", "1,234", "11", "B"),
+            line_of("7", "approved", "2.00", "11", "C"),
+            line_of("8", "approved", "3.00", "11", "A"),
+        ]);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found[0]["refused"].as_str().unwrap().contains("`1,234`"));
+        // Tried again as it is kept, it is refused again.
+        let lines = [
+            line_of("7", "approved", "1.25", "11", "A"),
+            line_of("7", "approved", "1,234", "11", "B"),
+        ];
+        let kept: Value = serde_json::from_str(&rendered(&lines)).unwrap();
+        assert_eq!(kept["payment"], json!(["1,234"]));
+        assert_eq!(kept["positions"][1]["payment"], json!(["1,234"]));
+    }
+
+    #[test]
+    fn what_the_survey_notes_decides_how_cells_are_read() {
+        let cells = |habits: Habits, payment: &str| {
+            let mut row = Row::at(1, 0, 2);
+            for (name, cell, is_number) in [
+                ("action_id", "1005000000000000", true),
+                ("payment", payment, false),
+            ] {
+                row.add(column_named(name).unwrap(), cell, habits, is_number);
+            }
+            row.finish();
+            row
+        };
+        let none = Habits::default();
+        assert!(
+            cells(none, "1.234")
+                .refusal
+                .unwrap()
+                .2
+                .contains("last digits")
+        );
+        let mut exact = Row::at(1, 0, 2);
+        exact.add(
+            column_named("action_id").unwrap(),
+            "1005000000000001",
+            none,
+            true,
+        );
+        let mut survey = Survey::new(180);
+        survey.take(exact);
+        let (_, marks) = survey.finished();
+        assert!(cells(marks.habits, "1.234").refusal.is_none());
+        let mut survey = Survey::new(180);
+        survey.take(cells(none, "1,89"));
+        let (_, marks) = survey.finished();
+        let refused = cells(marks.habits, "1.234");
+        assert_eq!(refused.unclear.len(), 2, "{refused:?}");
     }
 
     #[test]

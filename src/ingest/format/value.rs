@@ -11,6 +11,22 @@ const EPOCH: i64 = 25_569;
 /// The last day of 9999 in it.
 const LAST: i64 = 2_958_465;
 
+/// What a spreadsheet keeps of a number that is typed in or opened: so many digits.
+const KEPT_DIGITS: usize = 15;
+/// The largest whole number up to which every one has a form of its own in a spreadsheet's file.
+const EXACT: u64 = 1 << 53;
+
+/// How a cell is written, beside its text and the kind of its column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// Amounts of the file have decimal commas.
+    pub(super) has_decimal_commas: bool,
+    /// It is a spreadsheet's number, and no text.
+    pub(super) is_number: bool,
+    /// Numbers of its column have more digits than spreadsheets keep of what they are given, so none was lost.
+    pub(super) is_exact: bool,
+}
+
 /// A cell that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
@@ -31,7 +47,7 @@ fn plain(text: &str) -> Cell<'_> {
 }
 
 /// What a cell of a column says.
-pub(super) fn read(kind: ColumnKind, cell: &str) -> Cell<'_> {
+pub(super) fn read(kind: ColumnKind, cell: &str, manner: Manner) -> Cell<'_> {
     let text = cell.trim_matches(is_blank);
     if matches!(text, "" | "-" | "–" | "—") {
         return Cell::Nothing;
@@ -39,8 +55,8 @@ pub(super) fn read(kind: ColumnKind, cell: &str) -> Cell<'_> {
     match kind {
         ColumnKind::Verbatim => plain(cell),
         ColumnKind::Text | ColumnKind::Currency => plain(text),
-        ColumnKind::Id => id(text),
-        ColumnKind::Money => money(text),
+        ColumnKind::Id => id(text, manner),
+        ColumnKind::Money => money(text, manner),
         ColumnKind::Time => Cell::Text(time(text)),
         ColumnKind::Day => Cell::Text(day(text)),
         ColumnKind::Seconds => Cell::Text(seconds(text)),
@@ -62,24 +78,47 @@ fn is_blank(symbol: char) -> bool {
     symbol.is_whitespace() || matches!(symbol, '\u{feff}' | '\u{200b}')
 }
 
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// An id; one whose digits a spreadsheet has thrown away names nothing any more.
-fn id(text: &str) -> Cell<'_> {
-    let lost = text
-        .split_once(['e', 'E'])
-        .is_some_and(|(mantissa, exponent)| {
-            let digits =
-                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-            mantissa
-                .split_once(['.', ','])
-                .is_some_and(|(whole, rest)| digits(whole) && digits(rest))
-                && digits(exponent.trim_start_matches('+'))
-        });
-    if lost {
+fn id(text: &str, manner: Manner) -> Cell<'_> {
+    let is_lost = manner.is_number && !has_all_digits(text, manner);
+    if is_lost || is_shortened(text) {
         return Cell::Unclear(format!(
             "is `{text}`: a spreadsheet has thrown its last digits away; give the column the format \"text\" and export again"
         ));
     }
     plain(text)
+}
+
+/// Whether it is `3.019E+15` or `3E+15`, as spreadsheets show long numbers. A word such as `12e5` may be an id.
+fn is_shortened(text: &str) -> bool {
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+        return false;
+    };
+    match mantissa.split_once(['.', ',']) {
+        Some((whole, rest)) => {
+            is_digits(whole) && is_digits(rest) && is_digits(exponent.trim_start_matches('+'))
+        }
+        None => is_digits(mantissa) && exponent.strip_prefix('+').is_some_and(is_digits),
+    }
+}
+
+/// Whether nothing can be missing of a number.
+fn has_all_digits(text: &str, manner: Manner) -> bool {
+    let is_exact = || text.parse::<u64>().is_ok_and(|number| number <= EXACT);
+    !is_digits(text) || text.len() <= KEPT_DIGITS || manner.is_exact && is_exact()
+}
+
+/// Whether a number has more digits than a spreadsheet would have left of it: then it was never typed in or opened as a
+/// text, and the others of its column were not either.
+pub(super) fn shows_all_digits(text: &str) -> bool {
+    let more = text.get(KEPT_DIGITS..).unwrap_or_default();
+    is_digits(text)
+        && more.bytes().any(|byte| byte != b'0')
+        && text.parse::<u64>().is_ok_and(|number| number <= EXACT)
 }
 
 /// Signs that stand for one currency alone.
@@ -99,36 +138,99 @@ const SIGNS: &[(&str, &str)] = &[
 
 /// An amount: decimal comma or point, thousands divided by blanks, apostrophes, points or commas, with or without its
 /// currency before or behind it.
-fn money(text: &str) -> Cell<'_> {
-    let (number, currency) = without_currency(text);
-    let digits: String = number
-        .chars()
-        .filter(|symbol| !is_blank(*symbol) && !matches!(symbol, '\'' | '’' | '\u{202f}'))
-        .map(|symbol| if symbol == '\u{2212}' { '-' } else { symbol })
-        .collect();
+fn money(text: &str, manner: Manner) -> Cell<'_> {
+    let (digits, currency) = bare(text);
     let unsigned = digits.trim_start_matches(['-', '+']);
-    let points = unsigned.matches('.').count();
-    let commas = unsigned.matches(',').count();
-    let amount = match (points, commas) {
-        (0 | 1, 0) => digits.clone(),
-        (0, 1) => {
-            let (whole, rest) = unsigned.split_once(',').unwrap_or_default();
-            if rest.len() == 3 && (1..=3).contains(&whole.len()) && whole != "0" {
-                return Cell::Unclear(format!(
-                    "is `{text}`: its comma may divide thousands or decimals; write it as {whole}{rest} or {whole}.{rest}"
-                ));
-            }
-            digits.replace(',', ".")
+    let amount = match divided(unsigned) {
+        Divided::Point
+            if manner.has_decimal_commas && !manner.is_number && is_group(unsigned, '.') =>
+        {
+            let whole = unsigned.replace('.', "");
+            let decimals = unsigned.replace('.', ",");
+            return Cell::Unclear(format!(
+                "is `{text}`: other amounts of the file have decimal commas, so its point may divide thousands; write it as \
+                 {whole} or {decimals}0"
+            ));
         }
-        _ if is_grouped(unsigned, '.', ',') => digits.replace('.', "").replace(',', "."),
-        _ if is_grouped(unsigned, ',', '.') => digits.replace(',', ""),
+        Divided::Point => digits,
+        Divided::Comma if is_group(unsigned, ',') => {
+            let (whole, rest) = unsigned.split_once(',').unwrap_or_default();
+            return Cell::Unclear(format!(
+                "is `{text}`: its comma may divide thousands or decimals; write it as {whole}{rest} or {whole}.{rest}"
+            ));
+        }
+        Divided::Comma => digits.replace(',', "."),
+        Divided::PointsThenComma => digits.replace('.', "").replace(',', "."),
+        Divided::CommasThenPoint => digits.replace(',', ""),
         // Nothing that we know: it is refused as it stands.
-        _ => return plain(text),
+        Divided::Else => return plain(text),
     };
     match currency {
         Some(currency) => Cell::Amount { amount, currency },
         None => Cell::Text(Cow::Owned(amount)),
     }
+}
+
+/// How an amount without its sign and currency is divided.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Divided {
+    /// By one point at most.
+    Point,
+    /// By one comma.
+    Comma,
+    /// Thousands by points, decimals by a comma.
+    PointsThenComma,
+    /// Thousands by commas, decimals by a point.
+    CommasThenPoint,
+    /// As no amount is.
+    Else,
+}
+
+fn divided(unsigned: &str) -> Divided {
+    let (points, commas) = (unsigned.matches('.').count(), unsigned.matches(',').count());
+    match (points, commas) {
+        (0 | 1, 0) => Divided::Point,
+        (0, 1) => Divided::Comma,
+        _ if is_grouped(unsigned, '.', ',') => Divided::PointsThenComma,
+        _ if is_grouped(unsigned, ',', '.') => Divided::CommasThenPoint,
+        _ => Divided::Else,
+    }
+}
+
+/// Whether a symbol stands where it may divide one group of thousands: `1,234`.
+fn is_group(unsigned: &str, symbol: char) -> bool {
+    unsigned.split_once(symbol).is_some_and(|(whole, rest)| {
+        rest.len() == 3 && (1..=3).contains(&whole.len()) && whole != "0"
+    })
+}
+
+/// Whether an amount has a decimal comma beyond doubt.
+pub(super) fn has_decimal_comma(cell: &str) -> bool {
+    if !cell.contains(',') {
+        return false;
+    }
+    let (digits, _) = bare(cell.trim_matches(is_blank));
+    let unsigned = digits.trim_start_matches(['-', '+']);
+    let is_number = unsigned
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+    is_number
+        && match divided(unsigned) {
+            Divided::Comma => !is_group(unsigned, ','),
+            // Without a comma all points divide thousands.
+            Divided::PointsThenComma => unsigned.contains(','),
+            Divided::Point | Divided::CommasThenPoint | Divided::Else => false,
+        }
+}
+
+/// An amount without blanks, apostrophes and its currency, and that currency.
+fn bare(text: &str) -> (String, Option<String>) {
+    let (number, currency) = without_currency(text);
+    let digits = number
+        .chars()
+        .filter(|symbol| !is_blank(*symbol) && !matches!(symbol, '\'' | '’' | '\u{202f}'))
+        .map(|symbol| if symbol == '\u{2212}' { '-' } else { symbol });
+    (digits.collect(), currency)
 }
 
 /// Whether thousands are divided by one symbol in groups of three, and decimals by the other.
@@ -336,7 +438,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn text(kind: ColumnKind, cell: &str) -> String {
-        match read(kind, cell) {
+        text_in(Manner::default(), kind, cell)
+    }
+
+    fn text_in(manner: Manner, kind: ColumnKind, cell: &str) -> String {
+        match read(kind, cell, manner) {
             Cell::Text(text) => text.into_owned(),
             Cell::Nothing => "(nothing)".to_owned(),
             Cell::Amount { amount, currency } => format!("{amount} in {currency}"),
@@ -373,6 +479,82 @@ mod tests {
             assert_eq!(text(ColumnKind::Money, cell), read, "{cell}");
         }
         assert!(text(ColumnKind::Money, "1,234").starts_with("(unclear: is `1,234`"));
+    }
+
+    #[test]
+    fn a_point_among_decimal_commas_may_divide_thousands() {
+        let commas = Manner {
+            has_decimal_commas: true,
+            ..Manner::default()
+        };
+        for cell in ["1.234", "-12.345", "123.456 ₽"] {
+            assert!(
+                text_in(commas, ColumnKind::Money, cell).contains("may divide thousands"),
+                "{cell}"
+            );
+        }
+        for (cell, read) in [
+            ("1.23", "1.23"),
+            ("0.125", "0.125"),
+            ("1234.567", "1234.567"),
+            ("1.234,50", "1234.50"),
+            ("1.234.567", "1234567"),
+            ("15", "15"),
+        ] {
+            assert_eq!(text_in(commas, ColumnKind::Money, cell), read, "{cell}");
+        }
+        // Numbers of spreadsheets always have points.
+        let number = Manner {
+            is_number: true,
+            ..commas
+        };
+        assert_eq!(text_in(number, ColumnKind::Money, "1.234"), "1.234");
+        for (cell, is_decimal) in [
+            ("1,89", true),
+            ("1 234,5 ₽", true),
+            ("1.234,50", true),
+            ("0,125", true),
+            ("1234,567", true),
+            ("1,234", false),
+            ("1,234.50", false),
+            ("1,234,567", false),
+            ("1.89", false),
+            ("a,b", false),
+            ("-", false),
+        ] {
+            assert_eq!(has_decimal_comma(cell), is_decimal, "{cell}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_lost_digits_are_no_ids() {
+        let number = |is_exact| Manner {
+            is_number: true,
+            is_exact,
+            ..Manner::default()
+        };
+        let id = |manner, cell| text_in(manner, ColumnKind::Id, cell);
+        assert_eq!(id(number(false), "900000001"), "900000001");
+        assert_eq!(id(number(false), "100500000000001"), "100500000000001");
+        assert!(id(number(false), "1005000000000000").starts_with("(unclear"));
+        assert_eq!(id(number(true), "1005000000000000"), "1005000000000000");
+        // Beyond that numbers have no form of their own.
+        assert!(id(number(true), "9900000000000000").starts_with("(unclear"));
+        for cell in ["1E+15", "3.019E+15", "3,019e15"] {
+            assert!(text(ColumnKind::Id, cell).starts_with("(unclear"), "{cell}");
+        }
+        for cell in ["1e15", "c-145e12", "E+15", "30190000000000000001"] {
+            assert_eq!(text(ColumnKind::Id, cell), cell);
+        }
+        assert!(shows_all_digits("1005000000000001"));
+        for cell in [
+            "1005000000000000",
+            "100500000000001",
+            "9900000000000001",
+            "x",
+        ] {
+            assert!(!shows_all_digits(cell), "{cell}");
+        }
     }
 
     #[test]
@@ -441,7 +623,11 @@ mod tests {
             for kind in [
                 ColumnKind::Id, ColumnKind::Money, ColumnKind::Time, ColumnKind::Day, ColumnKind::Seconds, ColumnKind::Status,
             ] {
-                let _ = read(kind, &cell);
+                for is_number in [false, true] {
+                    let manner = Manner { has_decimal_commas: true, is_number, is_exact: false };
+                    let _ = read(kind, &cell, manner);
+                }
+                let _ = (has_decimal_comma(&cell), shows_all_digits(&cell));
             }
         }
     }

@@ -6,6 +6,7 @@
 use super::ReadError;
 use super::heading::{Aliases, listed, short};
 use super::rows::{FIELD_LIMIT, Row};
+use super::survey::Habits;
 use super::text::{Allowance, Bounded};
 use crate::domain::draft::RejectReason;
 use quick_xml::Reader;
@@ -32,6 +33,7 @@ pub(super) struct Xml<'a, R> {
     reader: Reader<BufReader<Bounded<R>>>,
     allowance: Allowance,
     aliases: &'a Aliases,
+    habits: Habits,
     buffer: Vec<u8>,
     /// Names of the open elements, from the root.
     open: Vec<String>,
@@ -57,6 +59,7 @@ impl<'a, R: Read> Xml<'a, R> {
             reader,
             allowance,
             aliases,
+            habits: Habits::default(),
             buffer: Vec::new(),
             open: Vec::new(),
             row: None,
@@ -67,6 +70,11 @@ impl<'a, R: Read> Xml<'a, R> {
             rows: 0,
             is_done: false,
         }
+    }
+
+    /// Reads on by the habits of the whole table.
+    pub(super) fn with(self, habits: Habits) -> Self {
+        Self { habits, ..self }
     }
 
     /// Tags of rows that are not known, once all was read.
@@ -209,7 +217,7 @@ impl<'a, R: Read> Xml<'a, R> {
         }
         if above == 1 {
             match self.aliases.find(&name) {
-                Some(column) => row.add(column, &self.text),
+                Some(column) => row.add(column, &self.text, self.habits, false),
                 None if self.unknown.len() < UNKNOWN => {
                     self.unknown.insert(short(&name));
                 }

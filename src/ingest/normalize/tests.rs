@@ -295,6 +295,41 @@ fn statuses() {
 }
 
 #[test]
+fn a_state_is_no_older_than_its_order() {
+    let state = |updated: &str| {
+        draft(&format!(
+            r#"{{"id":1,"advcampaign_id":6115,"status":"approved","action_date":"2024-03-05 13:30:00","payment":1,
+                "status_updated":"{updated}"}}"#
+        ))
+    };
+    for (updated, changed_at) in [
+        ("", "2024-03-05T10:30:00Z"),
+        ("2024-03-05 00:00:00", "2024-03-05T10:30:00Z"),
+        ("2024-03-06 00:00:00", "2024-03-05T21:00:00Z"),
+    ] {
+        let draft = state(updated);
+        assert_eq!(draft.stamp.changed_at, at(changed_at), "{updated}");
+        // What upstream says of it is kept as it is.
+        assert_eq!(
+            draft.standing.status_updated_at.is_some(),
+            !updated.is_empty()
+        );
+    }
+}
+
+#[test]
+fn a_conversion_time_below_nothing_is_unsaid() {
+    let told = draft(fixture!("negative-seconds"));
+    assert_eq!(number(&told, Slot::ConversionSeconds), None);
+    for (given, wanted) in [("\"-0:00:03\"", None), ("-3.0", None), ("0", Some(0))] {
+        let told = draft(&format!(
+            r#"{{"id":1,"advcampaign_id":6115,"action_date":"2024-03-05 13:30:00","payment":1,"conversion_time":{given}}}"#
+        ));
+        assert_eq!(number(&told, Slot::ConversionSeconds), wanted, "{given}");
+    }
+}
+
+#[test]
 fn programs_spaces_leads_fractions_and_items() {
     let by_name = draft(fixture!("program-by-name"));
     assert_eq!(
@@ -358,7 +393,7 @@ fn refused_records_name_their_field() {
         (fixture!("refused-object-as-text"), BadValue, "order_id"),
         (fixture!("refused-flag"), BadValue, "paid"),
         (
-            fixture!("refused-negative-seconds"),
+            fixture!("refused-long-seconds"),
             OutOfRange,
             "conversion_time",
         ),
@@ -452,14 +487,54 @@ fn flags_and_fractions_are_no_ids() {
 }
 
 #[test]
-fn of_a_key_twice_the_last_counts() {
-    let text = fixture!("whole").replace(
-        r#""status": "pending""#,
-        r#""status": "pending", "status": "declined""#,
-    );
-    assert_eq!(draft(&text).standing.status, Status::Declined);
-    let gone = fixture!("whole").replace(r#""cart": 31.5"#, r#""cart": 31.5, "cart": null"#);
-    assert_eq!(number(&draft(&gone), Slot::OrderAmount), None);
+fn a_key_that_stands_twice_refuses_its_record() {
+    let whole = fixture!("whole");
+    for (key, twice, field) in [
+        (
+            r#""status": "pending""#,
+            r#""status": "pending", "status": "declined""#,
+            "status",
+        ),
+        (r#""cart": 31.5"#, r#""cart": 31.5, "cart": null"#, "cart"),
+        (
+            r#""cart": 31.5"#,
+            r#""cart": 31.5, "positions": []"#,
+            "positions",
+        ),
+        (
+            r#""rate": "6.00""#,
+            r#""rate": "6.00", "rate": "7.00""#,
+            "positions[0].rate",
+        ),
+        (
+            r#""rate": "6.00""#,
+            r#""rate": "6.00", "country_code": "CN", "product_country": "PL""#,
+            "positions[0].product_country_code",
+        ),
+    ] {
+        let text = whole.replace(key, twice);
+        assert_ne!(text, whole);
+        let reject = outcome(&text).unwrap_err();
+        assert_eq!(reject.field.as_deref(), Some(field), "{twice}");
+        assert!(
+            reject.message.contains("stands twice"),
+            "{}",
+            reject.message
+        );
+    }
+    // A field of several names may say the same under two of them, or nothing under one.
+    for more in [
+        r#""country_code": "CN", "product_country": "CN""#,
+        r#""country_code": "CN", "product_country": null"#,
+    ] {
+        let text = whole.replace(r#""rate": "6.00""#, &format!(r#""rate": "6.00", {more}"#));
+        let told = draft(&text);
+        let product = told.items[0].product.as_ref().unwrap();
+        assert_eq!(product.country.as_deref(), Some("CN"), "{more}");
+    }
+    // What is not read may stand as often as it likes.
+    let unknown = whole.replace(r#""cart": 31.5"#, r#""cart": 31.5, "x": 1, "x": 2"#);
+    assert_eq!(draft(&unknown).external_id, "900000001");
 }
 
 /// The record with its keys turned round and other blanks.

@@ -54,6 +54,7 @@ impl DayRun {
             started_at_us: now.micros(),
             finished_at_us: None,
             as_of_us: now.micros(),
+            offset_minutes: None,
             read_count: 0,
             inserted_count: 0,
             updated_count: 0,

@@ -11,7 +11,7 @@ use actiongraph::domain::time::Instant;
 use actiongraph::ingest::format::input::Reading;
 use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_file, run_id};
 use actiongraph::ingest::postback::{Told, read};
-use actiongraph::ingest::uploads::Uploads;
+use actiongraph::ingest::uploads::{UploadLimits, Uploads};
 use actiongraph::store::uploads::{Upload, enqueue};
 use actiongraph::worker::imports::{Reader, Reads};
 use flate2::{Compression, write::GzEncoder};
@@ -194,7 +194,12 @@ impl Stage {
     /// A page that is sent to a server, and read by it.
     async fn upload(&self, page: &str, as_of: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let place = Uploads::new(folder.path().to_owned(), 1 << 30);
+        let roomy = UploadLimits {
+            bytes: 1 << 30,
+            waiting_files: 10,
+            waiting_bytes: 1 << 30,
+        };
+        let place = Uploads::new(folder.path().to_owned(), roomy);
         let (now, store) = (self.now(), &self.world.store);
         let upload = Upload {
             scope: self.world.write(0),

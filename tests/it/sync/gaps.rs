@@ -1,13 +1,18 @@
 //! What must not be missing after an outage, a refusal or an answer that is half unreadable, and what must not be asked
 //! too often.
 
-use super::{DAY, HOUR, MINUTE, Stage, asked, commissions, failures, rows, setup, stored};
+use super::{
+    DAY, HOUR, MINUTE, Stage, asked, commissions, failures, rows, setup, stored,
+    without_times_of_reading,
+};
 use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
 use crate::support::drafts::{at, item_called, sale};
-use actiongraph::domain::sync::{Condition, Feed, Freshness};
+use actiongraph::domain::sync::{AccountState, Condition, Feed, Freshness};
+use actiongraph::domain::time::Instant;
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
 use actiongraph::store::sync;
 use chrono::NaiveDate;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const BY_DAY: &str =
@@ -127,12 +132,12 @@ async fn clicks_whose_record_is_refused_stay_as_they_were() {
                 return;
             }
             if request.path == "/statistics/dates/" {
-                let body = r#"{"results":[{"date":"2026-03-09","clicks":"n/a"},{"date":"2026-03-10","clicks":7}]}"#;
+                let body = r#"{"results":[{"date":"2026-03-09","clicks":"n/a"},{"date":"2026-03-10","clicks":7}],"_meta":{"count":2}}"#;
                 world.trouble("statistics/dates", Trouble::Status(200, body, None));
             }
             let of_subid = request.one("group_subids") == Some("subid1");
             if of_subid && request.one("date_start") == Some("10.03.2026") {
-                let body = r#"{"results":[{"subid1":"u-1","clicks":"n/a"},{"subid1":"u-2","clicks":2}]}"#;
+                let body = r#"{"results":[{"subid1":"u-1","clicks":"n/a"},{"subid1":"u-2","clicks":2}],"_meta":{"count":2}}"#;
                 world.trouble("statistics/sub_ids", Trouble::Status(200, body, None));
             }
         });
@@ -220,6 +225,106 @@ async fn a_step_asks_for_one_page_of_clicks() {
     assert!(steps > 100, "{steps}");
     let of_users = "SELECT COUNT(*) AS n FROM click_stats WHERE slot = 1 AND subid <> ''";
     assert_eq!(rows(&stage, of_users).await, 1_700);
+}
+
+/// Actions on several pages, and a day of clicks on two.
+async fn of_many_pages() -> Stage {
+    let stage = Stage::new().await;
+    stage.fake.world(|world| {
+        world.put((1..=1_200).map(|id| {
+            let day = 1 + id % 28;
+            Action::sale(id, &format!("2026-02-{day:02} 10:00:00"))
+        }));
+        world.clicks = (0..700)
+            .map(|number| clicks(10, &format!("u-{number}"), 1))
+            .collect();
+    });
+    stage
+}
+
+/// Reads everything, and a night later everything again, with each feed's first page (or all behind it) going wrong now
+/// and then; gives the feeds that had to be asked again.
+async fn disturbed(stage: &Stage, trouble: &Trouble, is_first: bool) -> BTreeSet<Feed> {
+    let trouble = trouble.clone();
+    let mut asked: BTreeMap<String, usize> = BTreeMap::new();
+    stage.fake.world(|world| {
+        world.before_each(move |request, world| {
+            let Some(offset) = request.one("offset") else {
+                return;
+            };
+            let is_of_clicks = ["/statistics/dates/", "/statistics/sub_ids/"];
+            let is_nothing =
+                is_of_clicks.contains(&request.path.as_str()) && !is_of(request, "6115", "2001");
+            if (offset == "0") != is_first || is_nothing {
+                return;
+            }
+            let count = asked.entry(request.path.clone()).or_default();
+            *count += 1;
+            if *count % 3 == 1 {
+                world.trouble(&request.path, trouble.clone());
+            }
+        });
+    });
+    let mut sync = stage.sync();
+    let mut failed = BTreeSet::new();
+    for _ in 0..2 {
+        let is_read = |state: &AccountState, now: Instant| {
+            let is_fresh = state.freshness(now) == Freshness::Fresh;
+            let rests = |feed: Feed| {
+                let of = state.feed(feed);
+                of.condition == Condition::Waiting && of.next_run > Some(now)
+            };
+            let feeds = [Feed::AdSpaces, Feed::Programs, Feed::Clicks, Feed::Links];
+            let is_night_over = state.feed(Feed::Nightly).condition != Condition::Failing;
+            is_fresh && is_night_over && feeds.into_iter().all(rests)
+        };
+        for outcome in stage.until(&mut sync, is_read).await {
+            if let Outcome::Failed { feed, message, .. } = outcome {
+                assert!(message.contains("cannot be read"), "{message}");
+                failed.insert(feed);
+            }
+        }
+        stage.pass(DAY);
+    }
+    failed
+}
+
+#[tokio::test]
+async fn a_page_that_is_empty_or_counts_nothing_ends_no_list() {
+    let undisturbed = of_many_pages().await;
+    let sync = &mut complete(&undisturbed).await;
+    undisturbed.pass(DAY);
+    undisturbed.drive(sync).await;
+    let wanted = plain(&undisturbed).await;
+    assert_eq!(rows(&undisturbed, BY_DAY).await, 700);
+    for trouble in [Trouble::EmptyPage, Trouble::NoMeta] {
+        for is_first in [true, false] {
+            let stage = of_many_pages().await;
+            let failed = disturbed(&stage, &trouble, is_first).await;
+            let mut wrong = BTreeSet::from([Feed::Backfill, Feed::Clicks]);
+            if is_first {
+                wrong.extend([Feed::AdSpaces, Feed::Programs, Feed::Links]);
+            }
+            let missed: Vec<_> = wrong.difference(&failed).collect();
+            assert!(missed.is_empty(), "{trouble:?}: {missed:?} of {failed:?}");
+            stage.assert_true().await;
+            let (got, what) = (plain(&stage).await, format!("{trouble:?} {is_first}"));
+            assert_eq!(got.len(), wanted.len(), "{what}");
+            for (got, wanted) in got.iter().zip(&wanted) {
+                assert_eq!(got, wanted, "{what}");
+            }
+            let links = stage.world.rows::<entity::deeplink::Entity>(0).await;
+            assert_eq!(links.len(), 9, "{what}");
+        }
+    }
+}
+
+/// What is stored, but for the times at which it was read.
+async fn plain(stage: &Stage) -> Vec<String> {
+    let dump = stage.world.dump(0).await;
+    let mut lines: Vec<String> = dump.lines().map(without_times_of_reading).collect();
+    lines.sort();
+    lines
 }
 
 #[tokio::test]

@@ -24,16 +24,16 @@ const ANSWERS: [(&str, &str); 5] = [
     (
         "advcampaigns/website/2001",
         r#"{"results":[{"id":6115,"gotolink":"https://ad.admitad.com/g/code2001of6115/?i=4","connection_status":"active"},
-                       {"id":{"none":1},"gotolink":"https://ad.admitad.com/g/x/"}]}"#,
+                       {"id":{"none":1},"gotolink":"https://ad.admitad.com/g/x/"}],"_meta":{"count":2}}"#,
     ),
     (
         "advcampaigns",
         r#"{"results":[{"id":6115,"name":"AliExpress WW","connection_status":"active","currency":"USD"},
-                       {"id":7,"currency":"dollars","feeds_info":[{"xml_link":"http://export.admitad.com/feed?code=f00d"}]}]}"#,
+                       {"id":7,"currency":"dollars","feeds_info":[{"xml_link":"http://export.admitad.com/feed?code=f00d"}]}],"_meta":{"count":2}}"#,
     ),
     (
         "websites",
-        r#"{"results":[{"id":2001,"name":"My blog"},{"name":"without an id"}]}"#,
+        r#"{"results":[{"id":2001,"name":"My blog"},{"name":"without an id"}],"_meta":{"count":2}}"#,
     ),
 ];
 
@@ -171,7 +171,7 @@ fn links(ad_space: &str, with_refused: bool) -> Value {
     json!({"results": [
         {"id": 6115, "gotolink": link("6115new"), "connection_status": "active"},
         if with_refused { refused } else { readable },
-    ]})
+    ], "_meta": {"count": 2}})
 }
 
 /// The rates of the products that are asked for: of the first one nothing that can be read, of the second one nothing.
@@ -192,11 +192,11 @@ fn refuse(request: &Request, world: &mut World) {
     let body = match path.as_str() {
         "websites" => json!({"results": [
             {"id": 2001, "name": "My blog"}, {"id": 2002, "name": {"none": 1}}, {"id": 2005, "name": "One more"},
-        ]}),
+        ], "_meta": {"count": 3}}),
         "advcampaigns" => json!({"results": [
             {"id": 6115, "name": "AliExpress WW", "connection_status": "active", "currency": "USD", "max_hold_time": 61},
             {"id": 25_179, "name": "AliExpress RU&CIS NEW", "connection_status": "pending", "currency": "roubles"},
-        ]}),
+        ], "_meta": {"count": 2}}),
         "aliexpress/commission_rates" => rates(request),
         path => match path.strip_prefix("advcampaigns/website/") {
             Some(space) => links(space, true),

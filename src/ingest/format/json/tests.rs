@@ -274,6 +274,60 @@ fn a_page_that_ends_early_is_told_and_the_next_one_read() {
     }
 }
 
+/// Whether an input is found to be cut off.
+fn is_cut_off(text: &str) -> bool {
+    let mut reader = JsonReader::new(text.as_bytes());
+    let count = reader.by_ref().count();
+    assert!(count <= text.len() + 1);
+    reader.cut_off_at().is_some()
+}
+
+#[test]
+fn an_input_that_ends_in_the_middle_is_cut_off_and_a_broken_record_cuts_nothing_off() {
+    let [a, b, c] = [action(1), action(2), action(3)];
+    let whole = [
+        page(&[1, 2]),
+        format!("{}\n{}", page(&[1]), page(&[2, 3])),
+        format!("[{a},{b}]"),
+        format!("[{}]", page(&[1, 2])),
+    ];
+    for text in &whole {
+        assert!(!is_cut_off(text), "{text}");
+        for cut in (1..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+            // Between two pages nothing is missing.
+            let is_between = text[..cut].trim_end() == page(&[1]);
+            assert_eq!(is_cut_off(&text[..cut]), !is_between, "{}", &text[..cut]);
+        }
+    }
+    let lines = format!("{a}\n{b}");
+    for cut in (a.len() + 2..lines.len()).filter(|cut| lines.is_char_boundary(*cut)) {
+        assert!(is_cut_off(&lines[..cut]), "{}", &lines[..cut]);
+    }
+    assert!(!is_cut_off(&lines) && !is_cut_off(&lines[..=a.len()]));
+    for broken in [
+        r#"{"id":2,"payment":nul}"#,
+        r#"{"id":2,"action_id":2,"payment":1"#,
+        r#"{"id":2,"positions":[{"id":7,"amount":"1"],"payment":1}"#,
+        r#"{"id":2,"action_id":2,"comment":"abc,"payment":1}"#,
+        r#"{"id":2,"x":[[1}"#,
+        r#"{"id":2}]"#,
+        "garbage",
+        "]",
+        "}}",
+    ] {
+        for text in [
+            format!(r#"{{"results":[{a},{broken},{c}],"_meta":{{}}}}"#),
+            format!(r#"{{"results":[{a},{c},{broken}],"_meta":{{}}}}"#),
+            format!("[{a},{broken},{c}]"),
+            format!("{a}\n{broken}\n{c}\n"),
+        ] {
+            assert!(!is_cut_off(&text), "{text}");
+        }
+    }
+    // Cut off behind a broken record.
+    assert!(is_cut_off(&format!(r#"{{"results":[{a},{{"id":nul}},{c}"#)));
+}
+
 #[test]
 fn what_is_no_page_is_named() {
     for (text, word, field) in [

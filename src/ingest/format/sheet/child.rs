@@ -3,7 +3,7 @@
 //! XLSX is read cell by cell as a stream. XLS has no such reader: its sheets are laid out in memory, which the limit
 //! bounds. Whatever the reader does with a hostile file, it does it here.
 
-use super::lines::{CELLS, Line, ROW_BYTES, SHEETS, TEXT_BYTES};
+use super::lines::{CELLS, Cells, Line, ROW_BYTES, SHEETS, TEXT_BYTES};
 use calamine::{Data, DataRef, ExcelDateTime, Reader, SheetType, Xls, Xlsx};
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -108,7 +108,7 @@ fn read_xlsx(mut book: Xlsx<BufReader<File>>, sink: &mut Sink<'_>) -> Result<(),
         };
         while let Some(cell) = cells.next_cell().map_err(broken)? {
             let (row, column) = cell.get_position();
-            sink.cell(row, column, said(cell.get_value()))?;
+            sink.cell((row, column), cell.get_value())?;
         }
         sink.end_row()?;
     }
@@ -125,7 +125,7 @@ fn read_xls(mut book: Xls<BufReader<File>>, sink: &mut Sink<'_>) -> Result<(), S
             let column = u32::try_from(column)
                 .unwrap_or(u32::MAX)
                 .saturating_add(left);
-            sink.cell(row, column, said(&borrowed(value)))?;
+            sink.cell((row, column), &borrowed(value))?;
         }
         sink.end_row()?;
     }
@@ -217,7 +217,7 @@ struct Sink<'a> {
     out: &'a mut dyn Write,
     cells: u64,
     bytes: u64,
-    row: Vec<(u32, String)>,
+    row: Cells,
     row_number: Option<u32>,
     row_bytes: usize,
 }
@@ -230,7 +230,7 @@ impl Sink<'_> {
         self.out.write_all(b"\n")
     }
 
-    fn cell(&mut self, row: u32, column: u32, text: Option<String>) -> Result<(), Stop> {
+    fn cell(&mut self, (row, column): (u32, u32), value: &DataRef<'_>) -> Result<(), Stop> {
         self.cells += 1;
         if self.cells > CELLS {
             return Err(Stop::Broken(format!(
@@ -246,7 +246,9 @@ impl Sink<'_> {
             self.end_row()?;
             self.row_number = Some(row);
         }
-        let Some(text) = text else { return Ok(()) };
+        let Some(text) = said(value) else {
+            return Ok(());
+        };
         self.row_bytes += text.len();
         if self.row_bytes > ROW_BYTES {
             return Err(Stop::Broken(format!(
@@ -255,7 +257,8 @@ impl Sink<'_> {
                 ROW_BYTES >> 10
             )));
         }
-        self.row.push((column, text));
+        let is_number = matches!(value, DataRef::Int(_) | DataRef::Float(_));
+        self.row.push((column, text, is_number));
         Ok(())
     }
 

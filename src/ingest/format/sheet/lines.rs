@@ -3,6 +3,7 @@
 use super::super::ReadError;
 use super::super::heading::{Aliases, Headings, NoHeadings, ROWS_ABOVE, headings};
 use super::super::rows::Row;
+use super::super::survey::Habits;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -23,8 +24,8 @@ pub(super) const TEXT_BYTES: u64 = 256 << 20;
 pub(super) enum Line {
     /// A sheet of this name begins.
     Sheet(String),
-    /// A row: its number from 1, and its cells by column.
-    Row(u64, Vec<(u32, String)>),
+    /// A row: its number from 1, and its cells.
+    Row(u64, Cells),
     /// The end, and how many cells there were. Nothing follows.
     End(u64),
     /// Why the workbook cannot be read. Nothing follows.
@@ -38,13 +39,14 @@ impl Line {
     }
 }
 
-/// The cells of a row by column.
-type Cells = Vec<(u32, String)>;
+/// The cells of a row: column, text, and whether it is a number.
+pub(super) type Cells = Vec<(u32, String, bool)>;
 
 /// Rows of the sheets that have headings, one sheet after the other.
 pub(in super::super) struct SheetRows<'a, R> {
     input: R,
     aliases: &'a Aliases,
+    habits: Habits,
     page: u32,
     name: String,
     /// Headings of the present sheet; none where they are still looked for, or there are none.
@@ -67,6 +69,7 @@ impl<'a, R: BufRead> SheetRows<'a, R> {
         Self {
             input,
             aliases,
+            habits: Habits::default(),
             page: 0,
             name: String::new(),
             headings: None,
@@ -79,6 +82,11 @@ impl<'a, R: BufRead> SheetRows<'a, R> {
             is_done: false,
             text: String::new(),
         }
+    }
+
+    /// Reads on by the habits of the whole workbook.
+    pub(in super::super) fn with(self, habits: Habits) -> Self {
+        Self { habits, ..self }
     }
 
     /// Headings that are not known and sheets without headings, once all was read.
@@ -110,7 +118,8 @@ impl<'a, R: BufRead> SheetRows<'a, R> {
                     }
                 }
                 let below = ahead.iter().skip(place + 1);
-                let rows = below.map(|(number, cells)| row(self.page, &found, *number, cells));
+                let rows = below
+                    .map(|(number, cells)| row((self.page, *number), &found, self.habits, cells));
                 self.ready.extend(rows);
                 self.headings = Some(found);
                 self.has_found = true;
@@ -148,8 +157,9 @@ impl<'a, R: BufRead> SheetRows<'a, R> {
                 }
                 Line::Row(number, cells) => {
                     if let Some(headings) = &self.headings {
+                        let place = (self.page, number);
                         self.ready
-                            .push_back(row(self.page, headings, number, &cells));
+                            .push_back(row(place, headings, self.habits, &cells));
                     }
                 }
                 Line::Sheet(name) => {
@@ -174,12 +184,12 @@ impl<'a, R: BufRead> SheetRows<'a, R> {
     }
 }
 
-fn row(page: u32, headings: &Headings, number: u64, cells: &Cells) -> Row {
+fn row((page, number): (u32, u64), headings: &Headings, habits: Habits, cells: &Cells) -> Row {
     let mut row = Row::at(page, 0, number);
-    for (at, text) in cells {
+    for (at, text, is_number) in cells {
         let at = usize::try_from(*at).unwrap_or(usize::MAX);
         if let Some(Some(column)) = headings.columns.get(at) {
-            row.add(*column, text);
+            row.add(*column, text, habits, *is_number);
         }
     }
     row.finish();
@@ -189,7 +199,7 @@ fn row(page: u32, headings: &Headings, number: u64, cells: &Cells) -> Row {
 /// The cells of a row with the empty ones between them.
 fn dense(cells: &Cells) -> Vec<String> {
     let mut row = Vec::new();
-    for (at, text) in cells {
+    for (at, text, _) in cells {
         let at = usize::try_from(*at).unwrap_or(usize::MAX).min(COLUMNS);
         if row.len() <= at {
             row.resize(at + 1, String::new());
@@ -235,7 +245,7 @@ mod tests {
             .enumerate()
             .filter(|(_, text)| !text.is_empty());
         cells
-            .map(|(at, text)| (u32::try_from(at).unwrap(), (*text).to_owned()))
+            .map(|(at, text)| (u32::try_from(at).unwrap(), (*text).to_owned(), false))
             .collect()
     }
 
@@ -332,7 +342,7 @@ mod tests {
         fn any_lines_are_rows_or_errors(lines in proptest::collection::vec("\\PC{0,30}", 0..6), at in 0u32..20_000) {
             let mut whole = text(&[Line::Sheet("A".to_owned())]);
             whole.push_str(&text(&table(1)));
-            whole.push_str(&text(&[Line::Row(9, vec![(at, "1".to_owned()), (0, "2".to_owned())])]));
+            whole.push_str(&text(&[Line::Row(9, vec![(at, "1".to_owned(), false), (0, "2".to_owned(), true)])]));
             for line in lines {
                 whole.push_str(&line);
                 whole.push('\n');

@@ -285,7 +285,14 @@ fn send(
         Some(Trouble::Endless(megabytes)) => {
             reply.body.insert_str(0, &" ".repeat(megabytes << 20));
         }
-        Some(Trouble::Status(..) | Trouble::Repeat | Trouble::WrongPage) | None => {}
+        Some(
+            Trouble::Status(..)
+            | Trouble::Repeat
+            | Trouble::WrongPage
+            | Trouble::EmptyPage
+            | Trouble::NoMeta,
+        )
+        | None => {}
     }
     let mut body = bytes.unwrap_or_else(|| reply.body.into_bytes());
     let mut head = format!(

@@ -62,6 +62,10 @@ pub(crate) enum Trouble {
     Repeat,
     /// Another page than the one that was asked for.
     WrongPage,
+    /// No row, although there are some.
+    EmptyPage,
+    /// The rows without a word of how many there are.
+    NoMeta,
     /// Sent on to another address.
     SendOn(String),
     /// So many megabytes of blanks before the answer.
@@ -553,12 +557,17 @@ fn page(request: &Request, rows: Vec<String>, trouble: Option<&Trouble>) -> Resu
     if let (Some(Trouble::Repeat), Some(first)) = (trouble, rows.first().cloned()) {
         rows.push(first);
     }
+    if matches!(trouble, Some(Trouble::EmptyPage)) {
+        rows.clear();
+    }
     let results = rows.join(",\n");
+    let meta = match trouble {
+        Some(Trouble::NoMeta) => String::new(),
+        _ => format!(",\"_meta\":{{\"count\":{count},\"limit\":{limit},\"offset\":{offset}}}"),
+    };
     Ok(Reply::json(
         200,
-        format!(
-            "{{\"results\":[{results}],\"_meta\":{{\"count\":{count},\"limit\":{limit},\"offset\":{offset}}}}}"
-        ),
+        format!("{{\"results\":[{results}]{meta}}}"),
     ))
 }
 
