@@ -1,12 +1,18 @@
-//! Workbooks whose bytes were changed at random, through the process that reads them: each ends in records or in a
-//! sentence, and the process that asked for it lives on.
+//! Files whose bytes were changed at random: each ends in records or in a sentence. Workbooks go through the process that
+//! reads them, and the process that asked for it lives on; all others begin from the corpora in `tests/fixtures`, as they are
+//! there, in UTF-16 and packed.
 //!
-//! The other readers are fed with random bytes beside their code (`any_bytes_…`), from the corpora in `tests/fixtures`.
+//! Random bytes and texts also stand beside the readers' code (`any_bytes_…`).
 
 use crate::support::books::{self, Cell};
 use crate::support::check::{seed, soak};
 use crate::support::dice::Dice;
+use actiongraph::domain::report::rates::parse_csv;
 use actiongraph::ingest::format::input::{Input, Meter, Reading};
+use actiongraph::ingest::ledger;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// How many workbooks `make test` has of each kind.
@@ -168,4 +174,100 @@ fn changed_xlsx_workbooks_end_in_records_or_a_sentence() {
 #[test]
 fn changed_xls_workbooks_end_in_records_or_a_sentence() {
     try_all("book.xls", compound);
+}
+
+/// The files of a folder of fixtures, whatever is in them.
+fn fixtures(folders: &[&str]) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut files: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let files: Vec<Vec<u8>> = files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect();
+    assert!(!files.is_empty());
+    files
+}
+
+/// A fixture with some bytes changed, in another encoding or packed at times.
+fn changed(dice: &mut Dice, files: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = dice.pick(files).clone();
+    if dice.below(8) > 0 {
+        mutate(dice, &mut bytes);
+    }
+    if dice.below(6) == 0 {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let wide = std::iter::once(0xfeff).chain(text.encode_utf16());
+        bytes = wide.flat_map(u16::to_le_bytes).collect();
+    }
+    if dice.below(4) == 0 {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(&bytes).unwrap();
+        bytes = packer.finish().unwrap();
+        if dice.below(2) == 0 {
+            mutate(dice, &mut bytes);
+        }
+    }
+    bytes
+}
+
+/// Gives a reader such files, many of them good and many not.
+fn try_files(folders: &[&str], read: impl Fn(&Path) -> Result<(), String>) {
+    let files = fixtures(folders);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let rounds = soak("PROPERTY_CASES").unwrap_or(300);
+    let (mut sound, mut told) = (0, 0);
+    for round in 0..rounds {
+        let mut dice = Dice::new(seed().wrapping_add(u64::try_from(round).unwrap() << 20));
+        std::fs::write(&path, changed(&mut dice, &files)).unwrap();
+        match read(&path) {
+            Ok(()) => sound += 1,
+            Err(said) => {
+                let is_sentence = (10..4_000).contains(&said.len()) && !said.contains('\0');
+                assert!(is_sentence, "seed {}, round {round}: {said:?}", seed());
+                told += 1;
+            }
+        }
+    }
+    assert!(
+        sound > 0 && told > 0,
+        "{sound} were read, {told} were refused"
+    );
+}
+
+#[test]
+fn any_bytes_of_an_export_end_in_records_or_a_sentence() {
+    let reading = Reading {
+        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_actiongraph"))),
+        ..Reading::default()
+    };
+    let folders = ["admitad", "feeds", "formats", "ledger"];
+    try_files(&folders, |path| read(path, &reading).map(drop));
+}
+
+#[test]
+fn any_bytes_of_a_ledger_end_in_lines_or_a_sentence() {
+    try_files(&["ledger", "formats"], |path| {
+        ledger::read(path, 180).map(drop)
+    });
+}
+
+#[test]
+fn any_bytes_of_rates_end_in_rates_or_faults() {
+    let good =
+        "date,base,quote,rate\n2026-01-02,USD,EUR,0.85\n2026-01-03,USD,RUB,81.5\n".as_bytes();
+    let rounds = soak("PROPERTY_CASES").unwrap_or(2_000);
+    for round in 0..rounds {
+        let mut dice = Dice::new(seed().wrapping_add(u64::try_from(round).unwrap() << 20));
+        let mut bytes = good.to_vec();
+        mutate(&mut dice, &mut bytes);
+        if let Err(faults) = parse_csv(&String::from_utf8_lossy(&bytes)) {
+            assert!(!faults.is_empty(), "seed {}, round {round}", seed());
+        }
+    }
 }
