@@ -1,7 +1,11 @@
 // How many postbacks a second a server takes: new actions, and the same actions approved, over connections that stay
 // open, each with one request under way. What was acknowledged is counted in the database behind it.
 //
-//   node bench/postbacks/bench.mjs [--seconds 10] [--connections 16,256,1024] [--databases postgres,sqlite]
+//   node bench/postbacks/bench.mjs [--seconds 10] [--connections 1,16,256,1024] [--databases postgres,sqlite] [--rate 2000,5000]
+//
+// With each number of connections every one of them sends its next postback when the last one is answered, so that the rate is
+// what the server can do and the times are those of waiting in line. At a rate, postbacks are due at their times whatever the
+// server does, and how long each took is counted from when it was due.
 //
 // The loader runs on the same machine and takes its share of it: what each of loader, server and database used of the
 // processors is printed beside the rate.
@@ -20,7 +24,11 @@ const option = (name, otherwise) => {
   return place < 0 ? otherwise : process.argv[place + 1];
 };
 const seconds = Number(option("seconds", 10));
-const connections = option("connections", "16,256,1024").split(",").map(Number);
+const numbers = (name, otherwise) => option(name, otherwise).split(",").filter(Boolean).map(Number);
+const connections = numbers("connections", "1,16,256,1024");
+const rates = numbers("rate", "2000,5000");
+/** How many connections wait for postbacks that are due at a rate. */
+const READY = 512;
 const databases = option("databases", "sqlite,postgres").split(",");
 
 /** Runs a command of the binary; gives what it printed. */
@@ -74,17 +82,18 @@ function used({ server, cluster }) {
   return { loader, server: cpuOf(server), database: cluster ? cpuOf(cluster) : 0, all: busy() };
 }
 
-/** One connection that asks again and again until the time is over. */
-function sender(address, path, state) {
+/** A connection that asks for one path after the other; `take` gives the next path with the time that it was due at. */
+function sender(address, take, state) {
   const [host, port] = address.split(":");
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port: Number(port), noDelay: true });
     let got = "";
-    let begun = 0;
-    const ask = () => {
-      if (performance.now() >= state.until) return socket.end();
-      begun = performance.now();
-      socket.write(`GET ${path(state.next++)} HTTP/1.1\r\nHost: bench\r\n\r\n`);
+    let due = 0;
+    const ask = async () => {
+      const next = await take();
+      if (!next) return socket.end();
+      due = next.due;
+      socket.write(`GET ${next.path} HTTP/1.1\r\nHost: bench\r\n\r\n`);
     };
     socket.on("connect", ask);
     socket.on("data", (part) => {
@@ -96,7 +105,7 @@ function sender(address, path, state) {
       const good = got.startsWith("HTTP/1.1 200") && got.includes('"STORED"');
       state[good ? "good" : "bad"] += 1;
       if (!good && state.bad < 3) console.error(got.slice(0, 400));
-      state.times.push(performance.now() - begun);
+      state.times.push(performance.now() - due);
       got = "";
       ask();
     });
@@ -105,18 +114,48 @@ function sender(address, path, state) {
   });
 }
 
-/** Sends postbacks for some seconds over so many connections and prints what came of it. */
-async function load(what, [address, many], processes, path) {
-  const state = { next: 0, good: 0, bad: 0, times: [], until: performance.now() + seconds * 1000 };
+/** Postbacks that are due as soon as somebody can send one. */
+function inTurn(path, until) {
+  let next = 0;
+  return () => {
+    const due = performance.now();
+    return due >= until ? undefined : { due, path: path(next++) };
+  };
+}
+
+/** Postbacks that are due at a rate. Whoever could send one waits for it, and where nobody can it waits. */
+function atRate(path, until, rate) {
+  const begun = performance.now();
+  const [ready, late] = [[], []];
+  let next = 0;
+  const tick = setInterval(() => {
+    const now = Math.min(performance.now(), until);
+    for (; begun + (next / rate) * 1000 < now; next++) late.push({ due: begun + (next / rate) * 1000, path: path(next) });
+    while (late.length > 0 && ready.length > 0) ready.pop()(late.shift());
+    if (now < until || late.length > 0) return;
+    clearInterval(tick);
+    for (const idle of ready.splice(0)) idle(undefined);
+  }, 1);
+  return () => {
+    if (late.length > 0) return late.shift();
+    return performance.now() >= until ? undefined : new Promise((resolve) => ready.push(resolve));
+  };
+}
+
+/** Sends postbacks for some seconds over so many connections, at a rate if there is one, and prints what came of it. */
+async function load(what, [address, many, rate], processes, path) {
+  const state = { good: 0, bad: 0, times: [] };
   const before = used(processes);
   const begun = performance.now();
-  await Promise.all(Array.from({ length: many }, () => sender(address, path, state)));
+  const until = begun + seconds * 1000;
+  const take = rate ? atRate(path, until, rate) : inTurn(path, until);
+  await Promise.all(Array.from({ length: many }, () => sender(address, take, state)));
   const took = (performance.now() - begun) / 1000;
   const after = used(processes);
   state.times.sort((one, other) => one - other);
   const at = (share) => state.times[Math.floor(state.times.length * share)]?.toFixed(1).padStart(7);
-  const rate = Math.round(state.good / took).toLocaleString("en").padStart(7);
-  console.log(`${what.padEnd(36)} ${rate} a second, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, refused ${state.bad}`);
+  const reached = Math.round(state.good / took).toLocaleString("en").padStart(7);
+  console.log(`${what.padEnd(36)} ${reached} a second, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, refused ${state.bad}`);
   const each = (who) => `${who} ${(((after[who] - before[who]) / state.good) * 1e6).toFixed(0)}`;
   const others = after.all - before.all - ["loader", "server", "database"].reduce((sum, who) => sum + after[who] - before[who], 0);
   console.log(`${"".padEnd(36)} µs of processor for each: ${["loader", "server", "database"].map(each).join(", ")}; ` +
@@ -124,18 +163,18 @@ async function load(what, [address, many], processes, path) {
   return state;
 }
 
-async function count(address, key) {
+async function count(address, key, filter = "") {
   const answer = await fetch(`http://${address}/graphql`, {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify({ query: "{ actions { totalCount } }" }),
+    body: JSON.stringify({ query: `{ actions${filter} { totalCount } }` }),
   });
   return (await answer.json()).data.actions.totalCount;
 }
 
 const folder = mkdtempSync(`${tmpdir()}/actiongraph-bench-`);
 console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(1)}, ${seconds} s each`);
-let lost = 0;
+let [lost, refused] = [0, 0];
 for (const name of databases) {
   const url = name === "sqlite" ? `sqlite://${folder}/postbacks.db` : process.env.TEST_POSTGRES_URL;
   const server = await serve(url);
@@ -153,25 +192,33 @@ for (const name of databases) {
     `&order_id=${3_019_000_000_000 + number}&order_sum=31.50&type=sale&time=${at + (number % 80_000)}` +
     `&click_time=${at - 600}&conversion_time=600&country_code=PL&reward_ready=false` +
     `&user_agent=Mozilla%2F5.0+%28Linux%3B+Android+14%29+Mobile+Safari`;
-  let acknowledged = 0;
-  for (const many of connections) {
+  let [acknowledged, approved] = [0, 0];
+  const loads = [...connections.map((many) => [many]), ...rates.map((rate) => [READY, rate])];
+  for (const [many, rate] of loads) {
     const begin = acknowledged;
-    const first = await load(`${name}, ${many} senders, new`, [server.address, many], processes, (number) =>
+    const who = rate ? `${rate} due a second` : `${many} senders`;
+    const first = await load(`${name}, ${who}, new`, [server.address, many, rate], processes, (number) =>
       path("new")(begin + number),
     );
-    await load(`${name}, ${many} senders, approvals`, [server.address, many], processes, (number) =>
+    // What is under way when the time is over is answered as well: the numbers up to there are all new actions.
+    const second = await load(`${name}, ${who}, approvals`, [server.address, many, rate], processes, (number) =>
       path("approved")(begin + (number % first.good)),
     );
     acknowledged += first.good;
+    approved += Math.min(first.good, second.good);
+    refused += first.bad + second.bad;
   }
   const stored = await count(server.address, key);
-  // Answers that were under way when the time was over are waited for, so both numbers are whole.
-  lost += Math.max(acknowledged - stored, 0);
-  console.log(`${"".padEnd(36)} new actions acknowledged ${acknowledged.toLocaleString("en")}, stored ${stored.toLocaleString("en")}`);
+  const known = await count(server.address, key, "(filter: {status: {eq: APPROVED}})");
+  // Answers that were under way when the time was over are waited for, so the numbers are whole.
+  lost += Math.max(acknowledged - stored, 0) + Math.max(approved - known, 0);
+  const said = (number) => number.toLocaleString("en");
+  console.log(`${"".padEnd(36)} acknowledged ${said(acknowledged)} new actions, stored ${said(stored)}; ` +
+    `approvals of ${said(approved)}, stored ${said(known)}`);
   await server.stop();
 }
 rmSync(folder, { recursive: true });
-if (lost > 0) {
-  console.error(`${lost} acknowledged postbacks are not stored`);
+if (lost > 0 || refused > 0) {
+  console.error(`${lost} acknowledged postbacks are not stored, ${refused} were refused`);
   process.exit(1);
 }
