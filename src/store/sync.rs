@@ -503,9 +503,18 @@ async fn begin_anew(
 ) -> Result<(), DbErr> {
     let mut sql = tx.sql();
     write_ended(&mut sql, publisher, now);
-    sql.push(" AND id IN (SELECT run_id FROM sync_states WHERE publisher_id = ");
+    sql.push(" AND (id IN (SELECT run_id FROM sync_states WHERE publisher_id = ");
     of_account(&mut sql, publisher, account);
-    sql.push(")");
+    // A run that had just begun is known to no state yet, but by the name that it begins with.
+    let prefix = format!("{account}: ");
+    let letters = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+    sql.push(") OR entrance = ")
+        .bind(API)
+        .push(" AND substr(name, 1, CAST(")
+        .bind(letters)
+        .push(" AS integer)) = ")
+        .bind(prefix)
+        .push(")");
     tx.execute(sql).await?;
     let mut sql = tx.sql();
     sql.push("UPDATE sync_states SET next_run_us = ")

@@ -13,7 +13,7 @@ fn programs(countries: &Value, cookie_days: &Value) -> Vec<u8> {
         {"id": 77, "name": "Shoes", "connection_status": "active", "currency": "USD", "goto_cookie_lifetime": cookie_days,
          "avg_money_transfer_time": "26.4", "action_countries": countries, "allow_actions_all_countries": false},
         {"id": 78, "name": "Hats", "connection_status": "active", "currency": "USD", "allow_actions_all_countries": true},
-    ]})
+    ], "_meta": {"count": 3, "limit": 500, "offset": 0}})
     .to_string()
     .into_bytes()
 }
