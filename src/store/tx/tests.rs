@@ -92,6 +92,7 @@ async fn a_patient_read_has_a_time_of_its_own() {
     assert_eq!(error.code(), Code::Timeout, "{error:?}");
     let patient = ReadTx::patient(&store, Duration::from_secs(300));
     assert_eq!(patient.rows(slow(&patient)).await.unwrap().len(), 1);
+    drop((question, patient));
     // More of them than there are connections: each that takes too long gives its own back.
     for _ in 0..6 {
         let tx = ReadTx::patient(&store, Duration::from_millis(100));
