@@ -86,6 +86,22 @@ pub(super) fn offset(cursor: Option<&str>) -> u32 {
     number.or(Spaces::of(cursor).next).unwrap_or(0)
 }
 
+/// Where a read goes on whose request was refused: a window of actions, and a list, begin anew. What else a cursor holds was
+/// answered, and stays.
+pub(super) fn refused(feed: Feed, cursor: Option<String>) -> Option<String> {
+    match feed {
+        Feed::AdSpaces => {
+            let told = Spaces {
+                whole: Spaces::of(cursor.as_deref()).whole,
+                ..Spaces::default()
+            };
+            serde_json::to_string(&told).ok()
+        }
+        Feed::Programs => None,
+        _ => cursor.filter(|_| !feed.is_of_actions()),
+    }
+}
+
 impl Sync {
     /// The ad spaces, by the network's ids, that other accounts of the publisher tell of and this one does not: the
     /// network would tell this one nothing of them. None where this one has told of none yet, or an account that is
@@ -284,6 +300,22 @@ impl Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_takes_away_no_more_than_the_place_in_a_list() {
+        let spaces = Some(r#"{"next":500,"named":["7"],"whole":["7","8"]}"#.to_owned());
+        let left = refused(Feed::AdSpaces, spaces);
+        let spaces = Spaces::of(left.as_deref());
+        assert_eq!((offset(left.as_deref()), spaces.named.len()), (0, 0));
+        assert_eq!(spaces.whole, ["7", "8"].map(str::to_owned).into());
+        let kept = |feed: Feed| refused(feed, Some("500".to_owned())).is_some();
+        for feed in [Feed::Rates, Feed::Clicks, Feed::Commissions, Feed::Links] {
+            assert!(kept(feed), "{feed:?}");
+        }
+        for feed in [Feed::Programs, Feed::Backfill, Feed::Recent, Feed::Status] {
+            assert!(!kept(feed), "{feed:?}");
+        }
+    }
 
     #[test]
     fn days_without_a_rate_are_asked_for_again_for_a_week() {

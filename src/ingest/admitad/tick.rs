@@ -7,6 +7,7 @@
 
 use super::budget::{RETRY_AFTER_LONGEST, SharedBudget, limited_rest};
 use super::clicks::Gathered;
+use super::lists::refused;
 use super::pages::Pages;
 use super::plan::{Pace, Reading, Step, Window, chance, plan};
 use super::token::EXTRA;
@@ -492,11 +493,10 @@ impl Sync {
                 next_run: Some(after(now, rest)),
                 failures: attempt.failures.saturating_add(1),
                 last_error: Some(message.clone()),
-                // A window that is refused is made anew.
-                cursor: attempt
-                    .cursor
-                    .clone()
-                    .filter(|_| !matches!(fault, Fault::Refused { .. })),
+                cursor: match fault {
+                    Fault::Refused { .. } => refused(feed, attempt.cursor),
+                    _ => attempt.cursor,
+                },
                 ..attempt
             },
             // It is due again as soon as the account is.

@@ -1,9 +1,10 @@
 //! Exchange rates: none is lost because it was refused or came late.
 
 use super::{DAY, MINUTE, Stage, asked, rows};
-use crate::support::admitad::Trouble;
+use crate::support::admitad::{Action, Trouble};
 use actiongraph::domain::sync::{Condition, Feed};
 use actiongraph::ingest::admitad::tick::Sync;
+use std::collections::{BTreeMap, BTreeSet};
 
 const REFUSAL: &str =
     r#"{"error":"invalid_request","error_description":"No such thing","error_code":3}"#;
@@ -21,9 +22,12 @@ async fn read(stage: &Stage, sync: &mut Sync) {
     stage.until(sync, is_read).await;
 }
 
-async fn days(stage: &Stage) -> i64 {
-    let sql = "SELECT COUNT(*) AS n FROM exchange_rates WHERE from_currency = 'RUB' AND to_currency = 'USD'";
-    rows(stage, sql).await
+/// How many days have a rate of a currency.
+async fn days(stage: &Stage, currency: &str) -> i64 {
+    let sql = format!(
+        "SELECT COUNT(*) AS n FROM exchange_rates WHERE from_currency = '{currency}' AND to_currency = 'USD'"
+    );
+    rows(stage, &sql).await
 }
 
 #[tokio::test]
@@ -38,10 +42,60 @@ async fn a_refused_rate_is_asked_for_again_until_it_comes() {
     });
     let mut sync = stage.sync();
     read(&stage, &mut sync).await;
-    assert_eq!(days(&stage).await, DAYS);
+    assert_eq!(days(&stage, "RUB").await, DAYS);
     let log = stage.fake.log();
     let refused = log.iter().filter(|request| request.status == 400);
     assert_eq!(refused.count(), 10);
+    assert_eq!(sync.state().await.unwrap().error(), None);
+}
+
+/// An action in a currency of its own.
+fn of_currency(id: i64, currency: &'static str) -> Action {
+    Action {
+        currency,
+        ..Action::sale(id, "2026-02-10 10:00:00")
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_asked_for_again_because_another_day_is_refused() {
+    let stage = Stage::still(9, 120).await;
+    stage.fake.world(|world| {
+        world.put([of_currency(1, "EUR")]);
+        let mut troubles = BTreeMap::from([
+            // The pair is refused, by the network and by a page of somebody else's.
+            ("10.02.2026", Trouble::Status(400, REFUSAL, None)),
+            ("20.02.2026", Trouble::Html(404)),
+        ]);
+        world.before_each(move |request, world| {
+            let is_second = request.one("base") == Some("RUB");
+            let trouble = request
+                .one("date")
+                .filter(|_| is_second)
+                .and_then(|day| troubles.remove(day));
+            if let Some(trouble) = trouble {
+                world.trouble("currencies/rate", trouble);
+            }
+        });
+    });
+    let mut sync = stage.sync();
+    read(&stage, &mut sync).await;
+    assert_eq!(days(&stage, "RUB").await, DAYS);
+    assert_eq!(days(&stage, "EUR").await, DAYS);
+    let (mut answered, mut refused) = (BTreeSet::new(), 0);
+    for request in stage.fake.log() {
+        if request.path != "/currencies/rate/" {
+            continue;
+        }
+        let asked = ["base", "date"].map(|name| request.one(name).unwrap_or_default().to_owned());
+        assert!(!answered.contains(&asked), "{asked:?} again");
+        if request.status == 200 {
+            answered.insert(asked);
+        } else {
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 2);
     assert_eq!(sync.state().await.unwrap().error(), None);
 }
 
@@ -59,11 +113,11 @@ async fn a_rate_that_comes_late_is_asked_for_again() {
     });
     let mut sync = stage.sync();
     read(&stage, &mut sync).await;
-    assert_eq!(days(&stage).await, DAYS - 2);
+    assert_eq!(days(&stage, "RUB").await, DAYS - 2);
     stage.fake.world(|world| world.before_each(|_, _| {}));
     stage.fake.take_log();
     stage.pass(DAY + MINUTE);
     read(&stage, &mut sync).await;
-    assert_eq!(days(&stage).await, DAYS + 1);
+    assert_eq!(days(&stage, "RUB").await, DAYS + 1);
     assert_eq!(asked(&stage.fake, "/currencies/rate/"), 3);
 }
