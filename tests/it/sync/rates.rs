@@ -2,9 +2,15 @@
 
 use super::{DAY, MINUTE, Stage, asked, rows};
 use crate::support::admitad::{Action, Trouble};
-use actiongraph::domain::sync::{Condition, Feed};
-use actiongraph::ingest::admitad::tick::Sync;
+use actiongraph::clock::Clock;
+use actiongraph::domain::error::Error;
+use actiongraph::domain::sync::{AccountState, Condition, Feed};
+use actiongraph::domain::time::Instant;
+use actiongraph::ingest::admitad::tick::{Outcome, Sync};
+use actiongraph::worker::sync::{Unfinished, Watch, once};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::sync::watch;
 
 const REFUSAL: &str =
     r#"{"error":"invalid_request","error_description":"No such thing","error_code":3}"#;
@@ -15,7 +21,7 @@ const DAYS: i64 = 17 + 31 + 28 + 10;
 /// Steps until the rates of today are in.
 async fn read(stage: &Stage, sync: &mut Sync) {
     let from = stage.now();
-    let is_read = |state: &actiongraph::domain::sync::AccountState, _| {
+    let is_read = |state: &AccountState, _| {
         let rates = state.feed(Feed::Rates);
         rates.condition == Condition::Waiting && rates.last_success >= Some(from)
     };
@@ -97,6 +103,72 @@ async fn what_was_answered_is_not_asked_for_again_because_another_day_is_refused
     }
     assert_eq!(refused, 2);
     assert_eq!(sync.state().await.unwrap().error(), None);
+}
+
+/// Lets time pass with every step, and with every refusal long enough for whatever rests.
+struct Passing(Clock);
+
+impl Watch for Passing {
+    fn stepped(&self, _: &Sync, outcome: &Outcome) {
+        let seconds = match outcome {
+            Outcome::Failed { .. } => 6 * MINUTE,
+            _ => 1,
+        };
+        self.0.advance(Duration::from_secs(seconds));
+    }
+
+    fn stands(&self, _: &Sync, _: &AccountState, _: Instant) {}
+
+    fn database(&self, _: &Sync, error: &Error) {
+        panic!("{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_is_refused_for_good_keeps_nothing_from_the_others() {
+    let stage = Stage::still(9, 120).await;
+    stage.fake.world(|world| {
+        world.put([of_currency(1, "ABC")]);
+        world.before_each(|request, world| {
+            if request.one("base") == Some("ABC") {
+                world.trouble("currencies/rate", Trouble::Status(400, REFUSAL, None));
+            }
+        });
+    });
+    let mut sync = stage.sync();
+    let is_refused = |state: &AccountState, _| {
+        let rates = state.feed(Feed::Rates);
+        rates.condition == Condition::Failing
+    };
+    stage.until(&mut sync, is_refused).await;
+    assert_eq!(days(&stage, "RUB").await, DAYS);
+    let state = sync.state().await.unwrap();
+    let error = state.error().unwrap();
+    assert!(error.contains("rate ABC>USD of 2025-12-15"), "{error}");
+    // The next day's is asked for in its turn, and no other one again.
+    stage.fake.take_log();
+    stage.pass(DAY + MINUTE);
+    stage.drive(&mut sync).await;
+    assert_eq!(days(&stage, "RUB").await, DAYS + 1);
+    let log = stage.fake.take_log();
+    let of = |base: &str| {
+        let asked = log
+            .iter()
+            .filter(|request| request.one("base") == Some(base));
+        asked.count()
+    };
+    assert_eq!(of("RUB"), 1);
+    assert!(of("ABC") > 0);
+
+    // Who reads once ends, and says why.
+    stage.pass(10 * MINUTE);
+    let (_stop, stopped) = watch::channel(false);
+    let passing = Passing(stage.clock.clone());
+    let ended = once(&mut sync, &stage.clock, &passing, stopped).await;
+    let Err(Unfinished::Failed(messages)) = ended.unwrap() else {
+        panic!("it ended well");
+    };
+    assert!(messages[0].contains("rate ABC>USD"), "{messages:?}");
 }
 
 #[tokio::test]
