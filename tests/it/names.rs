@@ -234,13 +234,13 @@ fn a_renamed_ad_space_keeps_what_is_told_by_its_old_name_whatever_comes_first() 
 fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_comes_first() {
     block_on(async {
         let tell = async |world: &World, told: usize| match told {
-            0 => list(world, "10", &[("5", "Blog")]).await,
-            1 => list(world, "10", &[("9", "BLOG")]).await,
+            0 => list(world, "10", &[("9", "Blog")]).await,
+            1 => list(world, "10", &[("10", "BLOG")]).await,
             2 => {
                 world
-                    .apply(0, &[draft("a", "11", space(Some("9"), None))])
+                    .apply(0, &[draft("a", "11", space(Some("10"), None))])
                     .await;
-                clicks(world, "9").await;
+                clicks(world, "10").await;
             }
             // A newer page, one of whose actions upstream has no more.
             3 => {
@@ -255,7 +255,7 @@ fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_c
             }
         };
         let world = in_all_orders(&tell, 5).await;
-        let wanted = [("a", "9"), ("b", "5"), ("c", "5")];
+        let wanted = [("a", "10"), ("b", "9"), ("c", "9")];
         assert_eq!(places(&world).await, expected(&wanted));
         let spaces = world.rows::<ad_space::Entity>(0).await;
         let row = |id: &str| {
@@ -263,21 +263,21 @@ fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_c
             rows.find(|row| row.external_id.as_deref() == Some(id))
                 .unwrap()
         };
-        let (five, nine) = (row("5"), row("9"));
-        assert_eq!((spaces.len(), nine.name.as_str()), (2, "BLOG"));
+        let (older, newer) = (row("9"), row("10"));
+        assert_eq!((spaces.len(), newer.name.as_str()), (2, "BLOG"));
         let gone = world.rows::<tombstone::Entity>(0).await;
         assert_eq!(gone.len(), 1);
-        assert!(gone.iter().all(|row| row.ad_space_id == Some(five.id)));
+        assert!(gone.iter().all(|row| row.ad_space_id == Some(older.id)));
         let fines = world.rows::<adjustment::Entity>(0).await;
-        assert!(fines.iter().all(|row| row.ad_space_id == Some(five.id)));
+        assert!(fines.iter().all(|row| row.ad_space_id == Some(older.id)));
         let stats = world.rows::<click_stat::Entity>(0).await;
-        assert!(stats.iter().all(|stat| stat.ad_space_id == nine.id));
+        assert!(stats.iter().all(|stat| stat.ad_space_id == newer.id));
         // What comes back from behind a tombstone is where its name leads.
         let back = draft("gone", "14", by_name("Blog"));
         let mut back = [back];
         back[0].stamp.observed_at = at("2026-05-03T00:00:00Z");
         world.apply(0, &back).await;
-        assert_eq!(places(&world).await["gone"], "5");
+        assert_eq!(places(&world).await["gone"], "9");
         assert_eq!(world.drift(0).await, Vec::<String>::new());
     });
 }
@@ -313,21 +313,21 @@ fn a_name_leads_to_who_has_it_now_before_who_had_it() {
 fn the_change_log_names_what_moves_to_another_ad_space_and_nothing_else() {
     block_on(async {
         let world = World::new(1).await;
-        list(&world, "10", &[("9", "Blog")]).await;
+        list(&world, "10", &[("10", "Blog")]).await;
         let page = [
             draft("a", "14", by_name("Blog")),
-            draft("b", "14", space(Some("9"), None)),
+            draft("b", "14", space(Some("10"), None)),
         ];
         world.apply(0, &page).await;
         let before = world.rows::<action_change::Entity>(0).await;
         // What is known by its name is the same to a reader when its id is told.
-        let told = draft("a", "14", space(Some("9"), None));
+        let told = draft("a", "14", space(Some("10"), None));
         world.apply(0, &[told]).await;
         assert_eq!(world.rows::<action_change::Entity>(0).await, before);
         let more = [draft("c", "14", by_name("Blog"))];
         world.apply(0, &more).await;
-        list(&world, "11", &[("5", "Blog")]).await;
-        let wanted = [("a", "9"), ("b", "9"), ("c", "5")];
+        list(&world, "11", &[("9", "Blog")]).await;
+        let wanted = [("a", "10"), ("b", "10"), ("c", "9")];
         assert_eq!(places(&world).await, expected(&wanted));
         let log = world.rows::<action_change::Entity>(0).await;
         let actions = world.rows::<action::Entity>(0).await;

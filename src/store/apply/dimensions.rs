@@ -404,10 +404,10 @@ impl AdSpaces {
         id_of_key(self.publisher, &natural_key(reference))
     }
 
-    /// Where names lead: to the ad space with an id that has the name now, else to one that had it; of several to the one
-    /// with the smallest id.
+    /// Where names lead: to the ad space with an id that has the name now, else to one that had it; of several to the oldest
+    /// one. Ids are numbers that count up, so that the shorter one of two is the older one.
     fn find_homes(&self) -> BTreeMap<Uuid, Uuid> {
-        let mut found: BTreeMap<&str, (bool, &str, Uuid)> = BTreeMap::new();
+        let mut found: BTreeMap<&str, (bool, usize, &str, Uuid)> = BTreeMap::new();
         for space in self.spaces.values() {
             let Some(external_id) = &space.row.external_id else {
                 continue;
@@ -416,7 +416,12 @@ impl AdSpaces {
             let present = present.into_iter().map(|name| (false, name));
             let former = space.former.iter().map(|name| (true, name));
             for (is_former, name) in present.chain(former) {
-                let place = (is_former, external_id.as_str(), space.row.id);
+                let place = (
+                    is_former,
+                    external_id.len(),
+                    external_id.as_str(),
+                    space.row.id,
+                );
                 let first = found.entry(name).or_insert(place);
                 *first = place.min(*first);
             }

@@ -22,7 +22,7 @@ pub enum Named {
     Added {
         /// How many actions moved to it.
         moved: usize,
-        /// Whether the name leads to it; otherwise to an ad space that is called so now, or to one of a smaller id that was.
+        /// Whether the name leads to it; otherwise to an ad space that is called so now, or to an older one that was.
         leads_here: bool,
     },
 }
