@@ -342,6 +342,34 @@ fn the_change_log_names_what_moves_to_another_ad_space_and_nothing_else() {
 }
 
 #[test]
+fn more_actions_than_a_part_holds_move_with_a_line_of_the_log_each() {
+    block_on(async {
+        const COUNT: usize = 2_010;
+        let world = World::new(1).await;
+        list(&world, "10", &[("10", "Blog")]).await;
+        let page: Vec<ActionDraft> = (0..COUNT)
+            .map(|number| draft(&format!("a{number}"), "14", by_name("Blog")))
+            .collect();
+        world.apply(0, &page).await;
+        // By a list, and by a batch that speaks of some of them.
+        list(&world, "11", &[("9", "Blog")]).await;
+        let told = space(Some("8"), Some("Blog"));
+        world.apply(0, &[draft("a7", "15", told)]).await;
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, id) in places(&world).await {
+            *found.entry(id).or_default() += 1;
+        }
+        assert_eq!(found, BTreeMap::from([("8".to_owned(), COUNT)]));
+        let log = world.rows::<action_change::Entity>(0).await;
+        assert_eq!(log.len(), 3 * COUNT);
+        for (place, row) in log.iter().enumerate() {
+            assert_eq!(row.seq, i64::try_from(place).unwrap() + 1);
+        }
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn a_name_that_nothing_tells_with_the_id_is_added_by_hand() {
     block_on(async {
         let world = World::new(1).await;

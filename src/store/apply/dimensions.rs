@@ -6,6 +6,8 @@
 
 mod moves;
 
+pub(super) use moves::Moves;
+
 use super::super::listing::IDS;
 use super::super::publishers::program_key;
 use super::super::sql::insert::{Conflict, insert};
@@ -214,8 +216,6 @@ pub(super) struct AdSpaces {
     spaces: BTreeMap<Uuid, Space>,
     /// Where names lead that were told with an id, by what they stand for by themselves.
     homes: BTreeMap<Uuid, Uuid>,
-    /// Stored actions that moved to the ad space that their name turned out to be, with their statuses.
-    pub(super) moved: BTreeMap<Uuid, String>,
     /// Whether a row was written.
     pub(super) is_changed: bool,
 }
@@ -226,6 +226,7 @@ impl AdSpaces {
         tx: &WriteTx,
         publisher: PublisherId,
         drafts: &[ActionDraft],
+        moves: &mut Moves,
     ) -> Result<Self, DbErr> {
         let named: Vec<(&AdSpaceRef, i64)> = drafts
             .iter()
@@ -234,7 +235,8 @@ impl AdSpaces {
                 Some((reference, draft.stamp.changed_at.micros()))
             })
             .collect();
-        Self::load(tx, publisher).await?.add(tx, &named).await
+        let held = Self::load(tx, publisher).await?;
+        held.add(tx, &named, moves).await
     }
 
     /// Reads the ad spaces.
@@ -250,7 +252,6 @@ impl AdSpaces {
             publisher,
             spaces,
             homes: BTreeMap::new(),
-            moved: BTreeMap::new(),
             is_changed: false,
         };
         loaded.homes = loaded.find_homes();
@@ -272,6 +273,7 @@ impl AdSpaces {
         mut self,
         tx: &WriteTx,
         named: &[(&AdSpaceRef, i64)],
+        moves: &mut Moves,
     ) -> Result<Self, DbErr> {
         let before = self.before();
         // Ids first: a name of the same batch may belong to one.
@@ -285,7 +287,7 @@ impl AdSpaces {
         for (reference, at) in by_name {
             self.see(reference, at);
         }
-        self.settle(tx, before).await?;
+        self.settle(tx, before, moves).await?;
         Ok(self)
     }
 
@@ -293,8 +295,8 @@ impl AdSpaces {
     pub(super) async fn name(
         &mut self,
         tx: &WriteTx,
-        external_id: &str,
-        name: &str,
+        (external_id, name): (&str, &str),
+        moves: &mut Moves,
     ) -> Result<Option<(ad_space::Model, bool)>, DbErr> {
         let before = self.before();
         let mut spaces = self.spaces.values_mut();
@@ -306,7 +308,7 @@ impl AdSpaces {
         space.print()?;
         let row = space.row.clone();
         self.homes = self.find_homes();
-        self.settle(tx, before).await?;
+        self.settle(tx, before, moves).await?;
         Ok(Some((row, is_news)))
     }
 
@@ -320,7 +322,12 @@ impl AdSpaces {
     }
 
     /// Writes what was told, and moves what was told by names to where they lead now.
-    async fn settle(&mut self, tx: &WriteTx, before: Before) -> Result<(), DbErr> {
+    async fn settle(
+        &mut self,
+        tx: &WriteTx,
+        before: Before,
+        moves: &mut Moves,
+    ) -> Result<(), DbErr> {
         let joined = self.join_names();
         let mut changed = Vec::new();
         for (id, space) in &mut self.spaces {
@@ -336,7 +343,7 @@ impl AdSpaces {
         };
         self.is_changed = changed.iter().any(is_news) || !joined.is_empty();
         for (old, new, is_other_rule) in joined {
-            self.join(tx, old, new).await?;
+            self.join(tx, (old, new), moves).await?;
             super::users::move_ad_space(tx, self.publisher, (old, new), is_other_rule).await?;
             self.remove(tx, old).await?;
         }
@@ -347,7 +354,7 @@ impl AdSpaces {
             .filter(|(_, old, new)| old != new)
             .collect();
         for (told, old, new) in led {
-            self.lead(tx, told, (old, new)).await?;
+            self.lead(tx, told, (old, new), moves).await?;
             self.is_changed = true;
         }
         Ok(())
