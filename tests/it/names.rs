@@ -310,6 +310,32 @@ fn a_name_leads_to_who_has_it_now_before_who_had_it() {
 }
 
 #[test]
+fn a_name_that_is_told_again_is_as_new_as_the_last_time_whatever_comes_first() {
+    block_on(async {
+        let tell = async |world: &World, told: usize| match told {
+            0 => list(world, "10", &[("7", "Blog")]).await,
+            1 => list(world, "12", &[("7", "Blog")]).await,
+            2 => {
+                let with_name = space(Some("7"), Some("Shop"));
+                world.apply(0, &[draft("a", "11", with_name)]).await;
+            }
+            _ => {
+                world.apply(0, &[draft("b", "14", by_name("Shop"))]).await;
+            }
+        };
+        let world = in_all_orders(&tell, 4).await;
+        let [row] = &world.rows::<ad_space::Entity>(0).await[..] else {
+            panic!("one ad space")
+        };
+        assert_eq!(
+            (row.name.as_str(), row.former_names.as_deref()),
+            ("Blog", Some("[\"shop\"]"))
+        );
+        assert_eq!(places(&world).await, expected(&[("a", "7"), ("b", "7")]));
+    });
+}
+
+#[test]
 fn the_change_log_names_what_moves_to_another_ad_space_and_nothing_else() {
     block_on(async {
         let world = World::new(1).await;

@@ -58,7 +58,7 @@ async fn describe_in(
     let news: Vec<(&AdSpaceRef, i64)> = described
         .ad_spaces
         .iter()
-        .filter(|space| !spaces.has(space))
+        .filter(|space| !spaces.has(space, at))
         .map(|space| (space, at))
         .collect();
     let run = (described.records.run_id, described.now);

@@ -258,11 +258,13 @@ impl AdSpaces {
         Ok(loaded)
     }
 
-    /// Whether an ad space is known by this id and has this name already.
-    pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
+    /// Whether an ad space is known by this id and has this name already, as new as `at`: an older one would give way to
+    /// what was told between.
+    pub(super) fn has(&self, reference: &AdSpaceRef, at: i64) -> bool {
         reference.external_id.is_some()
             && self.spaces.values().any(|space| {
-                let is_named = |name: &String| space.is_named() && *name == space.row.name;
+                let is_new = space.is_named() && space.row.name_at_us >= at;
+                let is_named = |name: &String| is_new && *name == space.row.name;
                 space.row.external_id == reference.external_id
                     && reference.name.as_ref().is_none_or(is_named)
             })
