@@ -468,3 +468,39 @@ fn an_action_whose_program_is_known_by_its_id_stays_with_it() {
         assert_eq!(program.unwrap().external_id.as_deref(), Some("777"));
     });
 }
+
+#[test]
+fn an_ad_space_keeps_two_hundred_names_that_it_was_told_by_and_those_given_by_hand() {
+    block_on(async {
+        let world = World::new(1).await;
+        let file: Vec<ActionDraft> = (0..250)
+            .map(|number| {
+                let named = space(Some("7"), Some(&format!("Name {number:03}")));
+                draft(&format!("a{number}"), "09", named)
+            })
+            .collect();
+        world.apply(0, &file).await;
+        let names = async || -> Vec<String> {
+            let rows = world.rows::<ad_space::Entity>(0).await;
+            serde_json::from_str(rows[0].former_names.as_deref().unwrap()).unwrap()
+        };
+        assert_eq!(names().await.len(), 200);
+        let who = Administrator::command_line(world.publishers[0].id, at("2026-07-02T00:00:00Z"));
+        let (scope, note) = (world.write(0), who.note().unwrap());
+        let added = name(&world.store, scope, ("7", "By hand"), &note).await;
+        let leads_here = true;
+        assert_eq!(
+            added.unwrap(),
+            Named::Added {
+                moved: 0,
+                leads_here
+            }
+        );
+        assert_eq!(names().await.len(), 201);
+        world
+            .apply(0, &[draft("b", "10", by_name("by HAND"))])
+            .await;
+        assert_eq!(places(&world).await["b"], "7");
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    });
+}

@@ -27,6 +27,10 @@ pub(super) const USER_SPACE: &str = "default";
 /// Which SubID names the user where an ad space says nothing else.
 pub(super) const USER_SLOT: usize = 1;
 
+/// How many names an ad space keeps of those that it was told by. Nobody renames one so often; who puts something else
+/// into its name shall not make every import slower for ever.
+const FORMER_NAMES: usize = 200;
+
 /// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
 pub(super) fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
     let shipped = match (&reference.external_id, &reference.name) {
@@ -511,7 +515,11 @@ impl Space {
         let Some(name) = name else { return };
         if self.row.external_id.is_some() {
             let held = self.is_named().then(|| self.row.name_folded.clone());
-            self.former.extend(held.into_iter().chain([fold(name)]));
+            for name in held.into_iter().chain([fold(name)]) {
+                if self.former.len() < FORMER_NAMES {
+                    self.former.insert(name);
+                }
+            }
         }
         let mut held = Some(std::mem::take(&mut self.row.name));
         describe(&mut held, &mut self.row.name_at_us, Some(name), at);
