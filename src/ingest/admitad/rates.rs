@@ -110,9 +110,9 @@ impl Pairs {
             return moved;
         }
         let tomorrow = after(self.now, DAILY);
-        let rests = wanted().filter_map(|pair| pair.rests_until);
-        let first = rests.filter(|at| *at > self.now.micros()).min();
-        moved.next_run = Some(first.map_or(tomorrow, Instant::nearest).min(tomorrow));
+        let rests = wanted().filter_map(|pair| Instant::from_micros(pair.rests_until?).ok());
+        let first = rests.filter(|at| *at > self.now).min();
+        moved.next_run = Some(first.map_or(tomorrow, |at| at.min(tomorrow)));
         if moved.last_error.is_some() {
             moved.condition = Condition::Failing;
         } else {
