@@ -3,7 +3,8 @@
 //! by its name.
 //!
 //! What is stored keeps the ad space and the program that it has. Where only the name of that one is known, the name is noted;
-//! of the rest nobody knows any more how it was told, and it stays where it is.
+//! of the rest nobody knows any more how it was told, and it stays where it is. So does the program of an action behind a
+//! tombstone: it is printed there with the action, without such a note. One that comes back has it as if an id had told it.
 
 use sea_orm_migration::prelude::*;
 

@@ -320,12 +320,16 @@ impl AccountState {
         pause.or(retry)
     }
 
-    /// Its last fault that is not mended yet, the account's own before those of its feeds.
+    /// Its last fault that is not mended yet, the account's own before those of its feeds. That a feed is left out, which is
+    /// none, is said where there is no fault.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
-        let of_feeds = Feed::ALL
+        let (left_out, others): (Vec<&FeedState>, Vec<&FeedState>) = Feed::ALL
             .iter()
-            .filter_map(|feed| self.feeds.get(feed)?.last_error.as_deref());
+            .filter_map(|feed| self.feeds.get(feed))
+            .partition(|of| of.condition == Condition::Stopped && of.failures == 0);
+        let of_feeds = others.into_iter().chain(left_out);
+        let of_feeds = of_feeds.filter_map(|of| of.last_error.as_deref());
         self.last_error
             .as_deref()
             .into_iter()
@@ -393,4 +397,32 @@ pub fn after(at: Instant, duration: Duration) -> Instant {
 #[must_use]
 pub fn before(at: Instant, duration: Duration) -> Instant {
     Instant::nearest(at.micros().saturating_sub(micros(duration)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_that_is_left_out_hides_no_fault() {
+        let of = |condition, failures, words: &str| FeedState {
+            condition,
+            failures,
+            last_error: Some(words.to_owned()),
+            ..FeedState::default()
+        };
+        let mut state = AccountState {
+            feeds: BTreeMap::from([(Feed::Balance, of(Condition::Stopped, 0, "left out"))]),
+            ..AccountState::default()
+        };
+        assert_eq!(state.error(), Some("left out"));
+        let failing = of(Condition::Failing, 1, "refused");
+        state.feeds.insert(Feed::Nightly, failing);
+        assert_eq!(state.error(), Some("refused"));
+        let stopped = of(Condition::Stopped, 2, "a scope that is needed");
+        state.feeds.insert(Feed::Clicks, stopped);
+        assert_eq!(state.error(), Some("a scope that is needed"));
+        state.last_error = Some("no way to the network".to_owned());
+        assert_eq!(state.error(), Some("no way to the network"));
+    }
 }

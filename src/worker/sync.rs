@@ -3,6 +3,7 @@
 //! Here is all the waiting that a sync does. A step is never torn: who stops waits for its end, as long as told. While it
 //! is under way, the account's lease is renewed beside it.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 use super::present;
 use crate::clock::Clock;
 use crate::domain::error::Error;
-use crate::domain::sync::{AccountState, Freshness};
+use crate::domain::sync::{AccountState, Feed, Freshness};
 use crate::domain::time::Instant;
 use crate::ingest::admitad::tick::{Outcome, Sync};
 use crate::telemetry::{Metrics, SyncGauges};
@@ -230,7 +231,7 @@ pub enum Unfinished {
     Stopped,
 }
 
-/// How often a passing fault is waited for before reading once gives up.
+/// How often a passing fault of a feed is waited for before reading once gives up.
 const PATIENCE: u32 = 5;
 
 /// Reads everything of an account that is due, once.
@@ -244,7 +245,8 @@ pub async fn once(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Result<(), Unfinished>, Error> {
     let mut wrong: Vec<String> = Vec::new();
-    let mut faults = 0;
+    // Of each feed: that others go on says nothing of one that fails for good.
+    let mut faults: BTreeMap<Feed, u32> = BTreeMap::new();
     let ended = loop {
         if *stop.borrow() {
             break Err(Unfinished::Stopped);
@@ -255,19 +257,20 @@ pub async fn once(
         let until = match outcome {
             // What is left out is said, and is no fault.
             Outcome::LeftOut { .. } => continue,
-            Outcome::Worked(_) => {
-                faults = 0;
+            Outcome::Worked(work) => {
+                faults.remove(&work.feed);
                 continue;
             }
             Outcome::Failed {
+                feed,
                 message,
                 is_stopped,
-                ..
             } => {
-                faults += 1;
+                let faults = faults.entry(feed).or_default();
+                *faults += 1;
                 if is_stopped {
                     wrong.push(message);
-                } else if faults > PATIENCE {
+                } else if *faults > PATIENCE {
                     wrong.push(message);
                     break Err(Unfinished::Failed(wrong));
                 }

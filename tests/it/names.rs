@@ -234,13 +234,13 @@ fn a_renamed_ad_space_keeps_what_is_told_by_its_old_name_whatever_comes_first() 
 fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_comes_first() {
     block_on(async {
         let tell = async |world: &World, told: usize| match told {
-            0 => list(world, "10", &[("5", "Blog")]).await,
-            1 => list(world, "10", &[("9", "BLOG")]).await,
+            0 => list(world, "10", &[("9", "Blog")]).await,
+            1 => list(world, "10", &[("10", "BLOG")]).await,
             2 => {
                 world
-                    .apply(0, &[draft("a", "11", space(Some("9"), None))])
+                    .apply(0, &[draft("a", "11", space(Some("10"), None))])
                     .await;
-                clicks(world, "9").await;
+                clicks(world, "10").await;
             }
             // A newer page, one of whose actions upstream has no more.
             3 => {
@@ -255,7 +255,7 @@ fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_c
             }
         };
         let world = in_all_orders(&tell, 5).await;
-        let wanted = [("a", "9"), ("b", "5"), ("c", "5")];
+        let wanted = [("a", "10"), ("b", "9"), ("c", "9")];
         assert_eq!(places(&world).await, expected(&wanted));
         let spaces = world.rows::<ad_space::Entity>(0).await;
         let row = |id: &str| {
@@ -263,21 +263,21 @@ fn two_ad_spaces_of_one_name_get_what_their_ids_and_what_the_name_say_whatever_c
             rows.find(|row| row.external_id.as_deref() == Some(id))
                 .unwrap()
         };
-        let (five, nine) = (row("5"), row("9"));
-        assert_eq!((spaces.len(), nine.name.as_str()), (2, "BLOG"));
+        let (older, newer) = (row("9"), row("10"));
+        assert_eq!((spaces.len(), newer.name.as_str()), (2, "BLOG"));
         let gone = world.rows::<tombstone::Entity>(0).await;
         assert_eq!(gone.len(), 1);
-        assert!(gone.iter().all(|row| row.ad_space_id == Some(five.id)));
+        assert!(gone.iter().all(|row| row.ad_space_id == Some(older.id)));
         let fines = world.rows::<adjustment::Entity>(0).await;
-        assert!(fines.iter().all(|row| row.ad_space_id == Some(five.id)));
+        assert!(fines.iter().all(|row| row.ad_space_id == Some(older.id)));
         let stats = world.rows::<click_stat::Entity>(0).await;
-        assert!(stats.iter().all(|stat| stat.ad_space_id == nine.id));
+        assert!(stats.iter().all(|stat| stat.ad_space_id == newer.id));
         // What comes back from behind a tombstone is where its name leads.
         let back = draft("gone", "14", by_name("Blog"));
         let mut back = [back];
         back[0].stamp.observed_at = at("2026-05-03T00:00:00Z");
         world.apply(0, &back).await;
-        assert_eq!(places(&world).await["gone"], "5");
+        assert_eq!(places(&world).await["gone"], "9");
         assert_eq!(world.drift(0).await, Vec::<String>::new());
     });
 }
@@ -310,24 +310,50 @@ fn a_name_leads_to_who_has_it_now_before_who_had_it() {
 }
 
 #[test]
+fn a_name_that_is_told_again_is_as_new_as_the_last_time_whatever_comes_first() {
+    block_on(async {
+        let tell = async |world: &World, told: usize| match told {
+            0 => list(world, "10", &[("7", "Blog")]).await,
+            1 => list(world, "12", &[("7", "Blog")]).await,
+            2 => {
+                let with_name = space(Some("7"), Some("Shop"));
+                world.apply(0, &[draft("a", "11", with_name)]).await;
+            }
+            _ => {
+                world.apply(0, &[draft("b", "14", by_name("Shop"))]).await;
+            }
+        };
+        let world = in_all_orders(&tell, 4).await;
+        let [row] = &world.rows::<ad_space::Entity>(0).await[..] else {
+            panic!("one ad space")
+        };
+        assert_eq!(
+            (row.name.as_str(), row.former_names.as_deref()),
+            ("Blog", Some("[\"shop\"]"))
+        );
+        assert_eq!(places(&world).await, expected(&[("a", "7"), ("b", "7")]));
+    });
+}
+
+#[test]
 fn the_change_log_names_what_moves_to_another_ad_space_and_nothing_else() {
     block_on(async {
         let world = World::new(1).await;
-        list(&world, "10", &[("9", "Blog")]).await;
+        list(&world, "10", &[("10", "Blog")]).await;
         let page = [
             draft("a", "14", by_name("Blog")),
-            draft("b", "14", space(Some("9"), None)),
+            draft("b", "14", space(Some("10"), None)),
         ];
         world.apply(0, &page).await;
         let before = world.rows::<action_change::Entity>(0).await;
         // What is known by its name is the same to a reader when its id is told.
-        let told = draft("a", "14", space(Some("9"), None));
+        let told = draft("a", "14", space(Some("10"), None));
         world.apply(0, &[told]).await;
         assert_eq!(world.rows::<action_change::Entity>(0).await, before);
         let more = [draft("c", "14", by_name("Blog"))];
         world.apply(0, &more).await;
-        list(&world, "11", &[("5", "Blog")]).await;
-        let wanted = [("a", "9"), ("b", "9"), ("c", "5")];
+        list(&world, "11", &[("9", "Blog")]).await;
+        let wanted = [("a", "10"), ("b", "10"), ("c", "9")];
         assert_eq!(places(&world).await, expected(&wanted));
         let log = world.rows::<action_change::Entity>(0).await;
         let actions = world.rows::<action::Entity>(0).await;
@@ -337,6 +363,34 @@ fn the_change_log_names_what_moves_to_another_ad_space_and_nothing_else() {
             .map(|row| (row.action_id, row.kind.as_str()))
             .collect();
         assert_eq!(news, [(moved.id, "INSERTED"), (moved.id, "UPDATED")]);
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn more_actions_than_a_part_holds_move_with_a_line_of_the_log_each() {
+    block_on(async {
+        const COUNT: usize = 2_010;
+        let world = World::new(1).await;
+        list(&world, "10", &[("10", "Blog")]).await;
+        let page: Vec<ActionDraft> = (0..COUNT)
+            .map(|number| draft(&format!("a{number}"), "14", by_name("Blog")))
+            .collect();
+        world.apply(0, &page).await;
+        // By a list, and by a batch that speaks of some of them.
+        list(&world, "11", &[("9", "Blog")]).await;
+        let told = space(Some("8"), Some("Blog"));
+        world.apply(0, &[draft("a7", "15", told)]).await;
+        let mut found: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, id) in places(&world).await {
+            *found.entry(id).or_default() += 1;
+        }
+        assert_eq!(found, BTreeMap::from([("8".to_owned(), COUNT)]));
+        let log = world.rows::<action_change::Entity>(0).await;
+        assert_eq!(log.len(), 3 * COUNT);
+        for (place, row) in log.iter().enumerate() {
+            assert_eq!(row.seq, i64::try_from(place).unwrap() + 1);
+        }
         assert_eq!(world.drift(0).await, Vec::<String>::new());
     });
 }
@@ -412,5 +466,40 @@ fn an_action_whose_program_is_known_by_its_id_stays_with_it() {
         let programs = world.rows::<entity::program::Entity>(0).await;
         let program = programs.iter().find(|row| row.id == action.program_id);
         assert_eq!(program.unwrap().external_id.as_deref(), Some("777"));
+    });
+}
+
+#[test]
+fn an_ad_space_keeps_two_hundred_names_that_it_was_told_by_and_those_given_by_hand() {
+    block_on(async {
+        let world = World::new(1).await;
+        let file: Vec<ActionDraft> = (0..250)
+            .map(|number| {
+                let named = space(Some("7"), Some(&format!("Name {number:03}")));
+                draft(&format!("a{number}"), "09", named)
+            })
+            .collect();
+        world.apply(0, &file).await;
+        let names = async || -> Vec<String> {
+            let rows = world.rows::<ad_space::Entity>(0).await;
+            serde_json::from_str(rows[0].former_names.as_deref().unwrap()).unwrap()
+        };
+        assert_eq!(names().await.len(), 200);
+        let who = Administrator::command_line(world.publishers[0].id, at("2026-07-02T00:00:00Z"));
+        let (scope, note) = (world.write(0), who.note().unwrap());
+        let added = name(&world.store, scope, ("7", "By hand"), &note).await;
+        assert!(matches!(
+            added.unwrap(),
+            Named::Added {
+                leads_here: true,
+                ..
+            }
+        ));
+        assert_eq!(names().await.len(), 201);
+        world
+            .apply(0, &[draft("b", "10", by_name("by HAND"))])
+            .await;
+        assert_eq!(places(&world).await["b"], "7");
+        assert_eq!(world.drift(0).await, Vec::<String>::new());
     });
 }

@@ -1,18 +1,17 @@
-//! What an account's actions hang on: ad spaces, programs and exchange rates.
+//! What an account's actions hang on: ad spaces and programs.
 
 use super::plan::DAILY;
-use super::tick::{Outcome, Sync, Work, worked};
+use super::tick::{Outcome, Sync, Work};
 use super::{Fault, PageAt};
 use crate::domain::catalog::is_country;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, Reject};
 use crate::domain::error::Result;
-use crate::domain::money::Currency;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};
-use crate::domain::time::{Day, Instant, day_at, start_of_day_at};
+use crate::domain::time::Instant;
 use crate::store::apply::{Described, describe};
-use crate::store::{ReadTx, rates, sync};
+use crate::store::{ReadTx, sync};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A page of a list, whatever it lists.
 #[derive(Default)]
@@ -59,31 +58,26 @@ impl Spaces {
     }
 }
 
-/// How many of the last days are asked for again as long as they have no rate: one may come late.
-const RATES_AGAIN: i32 = 7;
-
-/// How far the rates of a pair of currencies have come, in days since 1970, as it is stored.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Pair {
-    /// The day that is asked for next.
-    next: i32,
-    /// The last day that had a rate.
-    had: Option<i32>,
-}
-
-impl Pair {
-    /// The day with which the next round begins: the one behind the last that had a rate, unless that is long ago.
-    fn again(self, today: Day) -> i32 {
-        let first = today.days() - RATES_AGAIN + 1;
-        let behind = self.had.map_or(first, |had| had + 1);
-        self.next.min(behind.max(first))
-    }
-}
-
 /// From which row on a read of ad spaces or programs goes on.
 pub(super) fn offset(cursor: Option<&str>) -> u32 {
     let number = cursor.and_then(|text| text.parse().ok());
     number.or(Spaces::of(cursor).next).unwrap_or(0)
+}
+
+/// Where a read goes on whose request was refused: a window of actions, and a list, begin anew. What else a cursor holds was
+/// answered, and stays.
+pub(super) fn refused(feed: Feed, cursor: Option<String>) -> Option<String> {
+    match feed {
+        Feed::AdSpaces => {
+            let told = Spaces {
+                whole: Spaces::of(cursor.as_deref()).whole,
+                ..Spaces::default()
+            };
+            serde_json::to_string(&told).ok()
+        }
+        Feed::Programs => None,
+        _ => cursor.filter(|_| !feed.is_of_actions()),
+    }
 }
 
 impl Sync {
@@ -217,68 +211,6 @@ impl Sync {
             ..Listed::default()
         })
     }
-
-    /// Reads the rate of a day between a currency of the actions and the publisher's own.
-    pub(super) async fn rate(&mut self, state: &AccountState, now: Instant) -> Result<Outcome> {
-        let before = state.feed(Feed::Rates);
-        let today = day_at(now, self.pace.offset_minutes);
-        // One of an earlier version begins anew: it may have passed by days whose rates were refused.
-        let mut pairs: BTreeMap<String, Pair> = before
-            .cursor
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
-        let target = self.publisher.currency;
-        let used = sync::currencies(&self.store, self.scope).await?;
-        let wanted = used
-            .iter()
-            .filter_map(|code| Currency::parse(code).ok())
-            .filter(|currency| *currency != target)
-            .find_map(|currency| {
-                let name = format!("{currency}>{target}");
-                let next = pairs.get(&name).map(|pair| pair.next);
-                let day = next.unwrap_or(self.pace.since.days());
-                let day = Day::from_days(day).ok().filter(|day| *day <= today)?;
-                Some((currency, name, day))
-            });
-        let mut next = FeedState {
-            condition: Condition::Waiting,
-            last_attempt: Some(now),
-            failures: 0,
-            last_error: None,
-            ..before
-        };
-        let Some((currency, name, day)) = wanted else {
-            for pair in pairs.values_mut() {
-                pair.next = pair.again(today);
-            }
-            next.cursor = serde_json::to_string(&pairs).ok();
-            next.watermark = Some(start_of_day_at(today, self.pace.offset_minutes));
-            next.last_success = Some(now);
-            next.next_run = Some(after(now, DAILY));
-            sync::step(&self.store, self.scope, &self.moved(Feed::Rates, next)).await?;
-            return Ok(worked(Feed::Rates, Feed::Rates.words().to_owned(), (0, 0)));
-        };
-        let rate = match self.client.rate(now, currency, target, day).await {
-            Ok(rate) => rate,
-            // A refusal says nothing of the day: it is asked for again.
-            Err(fault) => return self.fault(state, Feed::Rates, &fault, now).await,
-        };
-        self.answered(state, now).await?;
-        let found: Vec<_> = rate.into_iter().collect();
-        let what = format!("rate {name} of {day}");
-        let pair = pairs.entry(name).or_default();
-        pair.next = day.days() + 1;
-        if !found.is_empty() {
-            pair.had = Some(day.days());
-        }
-        next.cursor = serde_json::to_string(&pairs).ok();
-        next.condition = Condition::Reading;
-        next.next_run = Some(now);
-        let step = self.moved(Feed::Rates, next);
-        rates::save_step(&self.store, self.scope, &found, &step).await?;
-        Ok(worked(Feed::Rates, what, (found.len(), 0)))
-    }
 }
 
 #[cfg(test)]
@@ -286,20 +218,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_without_a_rate_are_asked_for_again_for_a_week() {
-        let today = Day::parse("2026-03-10").unwrap();
-        let next = |next: i32, had: Option<i32>| {
-            let pair = Pair {
-                next: today.days() + next,
-                had: had.map(|had| today.days() + had),
-            };
-            pair.again(today) - today.days()
-        };
-        assert_eq!(next(1, Some(0)), 1);
-        assert_eq!(next(1, Some(-3)), -2);
-        assert_eq!(next(1, Some(-40)), -6);
-        assert_eq!(next(1, None), -6);
-        // A server that was away has not asked for these yet.
-        assert_eq!(next(-20, Some(-21)), -20);
+    fn a_refusal_takes_away_no_more_than_the_place_in_a_list() {
+        let spaces = Some(r#"{"next":500,"named":["7"],"whole":["7","8"]}"#.to_owned());
+        let left = refused(Feed::AdSpaces, spaces);
+        let spaces = Spaces::of(left.as_deref());
+        assert_eq!((offset(left.as_deref()), spaces.named.len()), (0, 0));
+        assert_eq!(spaces.whole, ["7", "8"].map(str::to_owned).into());
+        let kept = |feed: Feed| refused(feed, Some("500".to_owned())).is_some();
+        for feed in [Feed::Rates, Feed::Clicks, Feed::Commissions, Feed::Links] {
+            assert!(kept(feed), "{feed:?}");
+        }
+        for feed in [Feed::Programs, Feed::Backfill, Feed::Recent, Feed::Status] {
+            assert!(!kept(feed), "{feed:?}");
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! | bytes over the wire | `transport`, `answer` |
 //! | tokens | `token` |
 //! | what is read next of an account | [`plan`] |
-//! | one step of it, and where the answer goes | [`tick`] (`actions`, `clicks`, `lists`, `pages`) |
+//! | one step of it, and where the answer goes | [`tick`] (`actions`, `clicks`, `lists`, `pages`, `rates`) |
 //!
 //! When to step is the business of `worker` and `cli`.
 
@@ -28,6 +28,7 @@ pub mod page;
 mod pages;
 pub mod plan;
 pub mod query;
+mod rates;
 pub mod tick;
 mod token;
 mod transport;

@@ -7,6 +7,7 @@
 
 use super::budget::{RETRY_AFTER_LONGEST, SharedBudget, limited_rest};
 use super::clicks::Gathered;
+use super::lists::refused;
 use super::pages::Pages;
 use super::plan::{Pace, Reading, Step, Window, chance, plan};
 use super::token::EXTRA;
@@ -455,8 +456,7 @@ impl Sync {
         let (of_account, of_feed) = match fault {
             Fault::MissingScope { .. } => (None, Some((Condition::Stopped, SCOPE_REST))),
             Fault::Refused { .. } => {
-                let rest = rest(attempt.failures.saturating_add(4));
-                let rest = rest.max(refused_rest(feed, attempt.failures));
+                let rest = refused_rest(feed, attempt.failures, random);
                 (None, Some((Condition::Failing, rest)))
             }
             Fault::Unreadable { .. } => (None, Some((Condition::Failing, rest(attempt.failures)))),
@@ -492,11 +492,10 @@ impl Sync {
                 next_run: Some(after(now, rest)),
                 failures: attempt.failures.saturating_add(1),
                 last_error: Some(message.clone()),
-                // A window that is refused is made anew.
-                cursor: attempt
-                    .cursor
-                    .clone()
-                    .filter(|_| !matches!(fault, Fault::Refused { .. })),
+                cursor: match fault {
+                    Fault::Refused { .. } => refused(feed, attempt.cursor),
+                    _ => attempt.cursor,
+                },
                 ..attempt
             },
             // It is due again as soon as the account is.
@@ -546,14 +545,15 @@ impl Sync {
     }
 }
 
-/// How long a feed rests at least that was refused so often before.
-fn refused_rest(feed: Feed, failures: u32) -> Duration {
+/// How long a feed rests that is refused and was refused so often before. `random` is any number.
+pub(super) fn refused_rest(feed: Feed, failures: u32, random: u32) -> Duration {
     let is_current = matches!(feed, Feed::Status | Feed::Recent);
-    if is_current && failures < AT_FIRST {
+    let least = if is_current && failures < AT_FIRST {
         REFUSED_REST.1
     } else {
         REFUSED_REST.0
-    }
+    };
+    backoff(failures.saturating_add(4), random, None).max(least)
 }
 
 /// What keeps an account's lease while one of its steps is under way, however long it waits for the network or for the

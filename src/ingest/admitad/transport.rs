@@ -150,15 +150,16 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 /// The wait that a `Retry-After` asks for: a number of seconds, or a moment. A moment is counted from the answer's own
-/// `Date`, so that nobody's clock has to be right; without one it says nothing.
+/// `Date`, so that nobody's clock has to be right; without one it says nothing. Nor does one that is over already, or zero
+/// seconds: whoever is to wait rests as long as usual.
 fn wait_of(asked: &str, date: Option<&str>) -> Option<Duration> {
     let asked = asked.trim();
-    if asked.starts_with(|first: char| first.is_ascii_digit()) {
-        return asked.parse().ok().map(Duration::from_secs);
-    }
-    let wait = moment(asked)? - moment(date?)?;
-    // What is over already is not waited for.
-    Some(wait.to_std().unwrap_or_default())
+    let wait = if asked.starts_with(|first: char| first.is_ascii_digit()) {
+        asked.parse().ok().map(Duration::from_secs)
+    } else {
+        (moment(asked)? - moment(date?)?).to_std().ok()
+    };
+    wait.filter(|wait| !wait.is_zero())
 }
 
 /// A moment in one of the three notations of HTTP: RFC 1123's, RFC 850's and that of C.
@@ -234,7 +235,9 @@ mod tests {
             ("Sun, 29 Nov 2026 12:00:40 GMT", date, Some(40)),
             ("Sunday, 29-Nov-26 12:01:00 GMT", date, Some(60)),
             ("Sun Nov 29 12:00:05 2026", date, Some(5)),
-            ("Sun, 29 Nov 2026 11:59:00 GMT", date, Some(0)),
+            ("Sun, 29 Nov 2026 11:59:00 GMT", date, None),
+            ("Sun, 29 Nov 2026 12:00:00 GMT", date, None),
+            ("0", None, None),
             ("Sun, 29 Nov 2026 12:00:40 GMT", None, None),
             ("Sun, 29 Nov 2026 12:00:40 GMT", Some("today"), None),
             ("in a while", date, None),

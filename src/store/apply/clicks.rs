@@ -7,8 +7,8 @@
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, delete, insert};
 use super::super::tx::WriteTx;
-use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, end_batch, lock, log_moved, raise_version};
+use super::dimensions::{AdSpaces, Moves, program_id, write_programs};
+use super::{Applied, Counts, end_batch, lock, raise_version};
 use crate::domain::clicks::{ClickDay, Replaced, noon};
 use crate::domain::draft::{AdSpaceRef, ProgramRef, Reject};
 use crate::domain::error::{Error, Result};
@@ -111,7 +111,9 @@ async fn write_in(
         .collect();
     let spaces: Vec<(&AdSpaceRef, i64)> = spaces.iter().map(|space| (space, at)).collect();
     let held = AdSpaces::load(tx, publisher).await?;
-    let spaces = held.add(tx, &spaces).await?;
+    let run = (batch.run_id, batch.now);
+    let mut moves = Moves::new(publisher, sequence, run);
+    let spaces = held.add(tx, &spaces, &mut moves).await?;
     let programs: Vec<ProgramRef> = rows()
         .map(|(row, _)| program_of(&row.program_external_id))
         .collect();
@@ -120,10 +122,8 @@ async fn write_in(
 
     let models = models(publisher, batch, &spaces, rows());
     let (applied, is_changed) = replace(tx, publisher, batch, (&spaces, &models)).await?;
-    let run = (batch.run_id, batch.now);
-    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if is_described || is_changed {
-        raise_version(tx, publisher, sequence, batch.now).await?;
+        raise_version(tx, publisher, moves.sequence, batch.now).await?;
     }
     let counts = Counts {
         read: batch.rows.len() + batch.rejects.len(),

@@ -4,8 +4,8 @@
 use super::super::connect::Store;
 use super::super::sql::insert::{Conflict, insert};
 use super::super::tx::WriteTx;
-use super::dimensions::{self, AdSpaces, program_id, program_of};
-use super::{ReadRecords, lock, log_moved, raise_version};
+use super::dimensions::{self, AdSpaces, Moves, program_id, program_of};
+use super::{ReadRecords, lock, raise_version};
 use crate::domain::action::SOURCE;
 use crate::domain::draft::{AdSpaceRef, ProgramDetails, ProgramRef};
 use crate::domain::error::Result;
@@ -58,16 +58,16 @@ async fn describe_in(
     let news: Vec<(&AdSpaceRef, i64)> = described
         .ad_spaces
         .iter()
-        .filter(|space| !spaces.has(space))
+        .filter(|space| !spaces.has(space, at))
         .map(|space| (space, at))
         .collect();
-    let spaces = spaces.add(tx, &news).await?;
+    let run = (described.records.run_id, described.now);
+    let mut moves = Moves::new(publisher, sequence, run);
+    let spaces = spaces.add(tx, &news, &mut moves).await?;
     let programs = write_programs(tx, publisher, described).await?;
     let is_changed = spaces.is_changed || programs > 0;
-    let run = (described.records.run_id, described.now);
-    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if is_changed {
-        raise_version(tx, publisher, sequence, described.now).await?;
+        raise_version(tx, publisher, moves.sequence, described.now).await?;
     }
     let (sync, now) = (described.sync, described.now);
     described.records.end(tx, publisher, sync, now).await?;

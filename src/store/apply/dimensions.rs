@@ -6,6 +6,8 @@
 
 mod moves;
 
+pub(super) use moves::Moves;
+
 use super::super::listing::IDS;
 use super::super::publishers::program_key;
 use super::super::sql::insert::{Conflict, insert};
@@ -24,6 +26,10 @@ use uuid::Uuid;
 pub(super) const USER_SPACE: &str = "default";
 /// Which SubID names the user where an ad space says nothing else.
 pub(super) const USER_SLOT: usize = 1;
+
+/// How many names an ad space keeps of those that it was told by. Nobody renames one so often; who puts something else
+/// into its name shall not make every import slower for ever.
+const FORMER_NAMES: usize = 200;
 
 /// The program that a draft names: its natural key and, where shipped, the catalogue's entry.
 pub(super) fn program_of(reference: &ProgramRef) -> (String, Option<&'static catalog::Program>) {
@@ -214,8 +220,6 @@ pub(super) struct AdSpaces {
     spaces: BTreeMap<Uuid, Space>,
     /// Where names lead that were told with an id, by what they stand for by themselves.
     homes: BTreeMap<Uuid, Uuid>,
-    /// Stored actions that moved to the ad space that their name turned out to be, with their statuses.
-    pub(super) moved: BTreeMap<Uuid, String>,
     /// Whether a row was written.
     pub(super) is_changed: bool,
 }
@@ -226,6 +230,7 @@ impl AdSpaces {
         tx: &WriteTx,
         publisher: PublisherId,
         drafts: &[ActionDraft],
+        moves: &mut Moves,
     ) -> Result<Self, DbErr> {
         let named: Vec<(&AdSpaceRef, i64)> = drafts
             .iter()
@@ -234,7 +239,8 @@ impl AdSpaces {
                 Some((reference, draft.stamp.changed_at.micros()))
             })
             .collect();
-        Self::load(tx, publisher).await?.add(tx, &named).await
+        let held = Self::load(tx, publisher).await?;
+        held.add(tx, &named, moves).await
     }
 
     /// Reads the ad spaces.
@@ -250,18 +256,19 @@ impl AdSpaces {
             publisher,
             spaces,
             homes: BTreeMap::new(),
-            moved: BTreeMap::new(),
             is_changed: false,
         };
         loaded.homes = loaded.find_homes();
         Ok(loaded)
     }
 
-    /// Whether an ad space is known by this id and has this name already.
-    pub(super) fn has(&self, reference: &AdSpaceRef) -> bool {
+    /// Whether an ad space is known by this id and has this name already, as new as `at`: an older one would give way to
+    /// what was told between.
+    pub(super) fn has(&self, reference: &AdSpaceRef, at: i64) -> bool {
         reference.external_id.is_some()
             && self.spaces.values().any(|space| {
-                let is_named = |name: &String| space.is_named() && *name == space.row.name;
+                let is_new = space.is_named() && space.row.name_at_us >= at;
+                let is_named = |name: &String| is_new && *name == space.row.name;
                 space.row.external_id == reference.external_id
                     && reference.name.as_ref().is_none_or(is_named)
             })
@@ -272,6 +279,7 @@ impl AdSpaces {
         mut self,
         tx: &WriteTx,
         named: &[(&AdSpaceRef, i64)],
+        moves: &mut Moves,
     ) -> Result<Self, DbErr> {
         let before = self.before();
         // Ids first: a name of the same batch may belong to one.
@@ -285,7 +293,7 @@ impl AdSpaces {
         for (reference, at) in by_name {
             self.see(reference, at);
         }
-        self.settle(tx, before).await?;
+        self.settle(tx, before, moves).await?;
         Ok(self)
     }
 
@@ -293,8 +301,8 @@ impl AdSpaces {
     pub(super) async fn name(
         &mut self,
         tx: &WriteTx,
-        external_id: &str,
-        name: &str,
+        (external_id, name): (&str, &str),
+        moves: &mut Moves,
     ) -> Result<Option<(ad_space::Model, bool)>, DbErr> {
         let before = self.before();
         let mut spaces = self.spaces.values_mut();
@@ -306,7 +314,7 @@ impl AdSpaces {
         space.print()?;
         let row = space.row.clone();
         self.homes = self.find_homes();
-        self.settle(tx, before).await?;
+        self.settle(tx, before, moves).await?;
         Ok(Some((row, is_news)))
     }
 
@@ -320,7 +328,12 @@ impl AdSpaces {
     }
 
     /// Writes what was told, and moves what was told by names to where they lead now.
-    async fn settle(&mut self, tx: &WriteTx, before: Before) -> Result<(), DbErr> {
+    async fn settle(
+        &mut self,
+        tx: &WriteTx,
+        before: Before,
+        moves: &mut Moves,
+    ) -> Result<(), DbErr> {
         let joined = self.join_names();
         let mut changed = Vec::new();
         for (id, space) in &mut self.spaces {
@@ -336,7 +349,7 @@ impl AdSpaces {
         };
         self.is_changed = changed.iter().any(is_news) || !joined.is_empty();
         for (old, new, is_other_rule) in joined {
-            self.join(tx, old, new).await?;
+            self.join(tx, (old, new), moves).await?;
             super::users::move_ad_space(tx, self.publisher, (old, new), is_other_rule).await?;
             self.remove(tx, old).await?;
         }
@@ -347,7 +360,7 @@ impl AdSpaces {
             .filter(|(_, old, new)| old != new)
             .collect();
         for (told, old, new) in led {
-            self.lead(tx, told, (old, new)).await?;
+            self.lead(tx, told, (old, new), moves).await?;
             self.is_changed = true;
         }
         Ok(())
@@ -404,10 +417,10 @@ impl AdSpaces {
         id_of_key(self.publisher, &natural_key(reference))
     }
 
-    /// Where names lead: to the ad space with an id that has the name now, else to one that had it; of several to the one
-    /// with the smallest id.
+    /// Where names lead: to the ad space with an id that has the name now, else to one that had it; of several to the oldest
+    /// one. Ids are numbers that count up, so that the shorter one of two is the older one.
     fn find_homes(&self) -> BTreeMap<Uuid, Uuid> {
-        let mut found: BTreeMap<&str, (bool, &str, Uuid)> = BTreeMap::new();
+        let mut found: BTreeMap<&str, (bool, usize, &str, Uuid)> = BTreeMap::new();
         for space in self.spaces.values() {
             let Some(external_id) = &space.row.external_id else {
                 continue;
@@ -416,7 +429,12 @@ impl AdSpaces {
             let present = present.into_iter().map(|name| (false, name));
             let former = space.former.iter().map(|name| (true, name));
             for (is_former, name) in present.chain(former) {
-                let place = (is_former, external_id.as_str(), space.row.id);
+                let place = (
+                    is_former,
+                    external_id.len(),
+                    external_id.as_str(),
+                    space.row.id,
+                );
                 let first = found.entry(name).or_insert(place);
                 *first = place.min(*first);
             }
@@ -497,7 +515,11 @@ impl Space {
         let Some(name) = name else { return };
         if self.row.external_id.is_some() {
             let held = self.is_named().then(|| self.row.name_folded.clone());
-            self.former.extend(held.into_iter().chain([fold(name)]));
+            for name in held.into_iter().chain([fold(name)]) {
+                if self.former.len() < FORMER_NAMES {
+                    self.former.insert(name);
+                }
+            }
         }
         let mut held = Some(std::mem::take(&mut self.row.name));
         describe(&mut held, &mut self.row.name_at_us, Some(name), at);

@@ -311,18 +311,17 @@ impl Facts {
         Ok(deltas)
     }
 
-    /// What the change log notes: the actions that a reader can see changed, also those that only moved to another ad
-    /// space with this batch.
+    /// What the change log notes: the actions that a reader can see changed, also those of the batch that only moved to
+    /// another ad space with it.
     pub(super) fn changes<'a>(
         &'a self,
-        spaces: &'a AdSpaces,
+        moved: &'a BTreeMap<Uuid, String>,
     ) -> impl Iterator<Item = (Uuid, &'static str, &'a str)> {
         let visible = self.0.iter().filter_map(|(id, fact)| {
             let kind = fact.change()?;
             Some((*id, kind, fact.record.standing.status.as_str()))
         });
-        let moved = spaces
-            .moved
+        let moved = moved
             .iter()
             .filter(|(id, _)| self.0.get(*id).is_none_or(|fact| fact.change().is_none()));
         visible.chain(moved.map(|(id, status)| (*id, "UPDATED", status.as_str())))

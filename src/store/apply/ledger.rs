@@ -1,8 +1,8 @@
 //! The ledger's part of the write path: adjustments of one input and what balances were, each in one transaction with
 //! the counters of its run. Actions and totals are not touched.
 
-use super::dimensions::{AdSpaces, program_id, write_programs};
-use super::{Applied, Counts, ReadRecords, end_batch, lock, log_moved, raise_version};
+use super::dimensions::{AdSpaces, Moves, program_id, write_programs};
+use super::{Applied, Counts, ReadRecords, end_batch, lock, raise_version};
 use crate::domain::draft::AdSpaceRef;
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
@@ -63,10 +63,9 @@ async fn write_in(
         .values()
         .filter_map(|draft| Some((draft.ad_space.as_ref()?, named(draft))))
         .collect();
-    let spaces = AdSpaces::load(tx, publisher)
-        .await?
-        .add(tx, &spaces)
-        .await?;
+    let mut moves = Moves::new(publisher, sequence, (batch.run_id, batch.now));
+    let held = AdSpaces::load(tx, publisher).await?;
+    let spaces = held.add(tx, &spaces, &mut moves).await?;
     let programs = drafts
         .values()
         .filter_map(|draft| Some((draft.program.as_ref()?, named(draft))));
@@ -99,10 +98,8 @@ async fn write_in(
         rows.push(row);
     }
     insert(tx, &rows, Conflict::Replace).await?;
-    let run = (batch.run_id, batch.now);
-    let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
     if applied.inserted + applied.updated > 0 || spaces.is_changed || is_named {
-        raise_version(tx, publisher, sequence, batch.now).await?;
+        raise_version(tx, publisher, moves.sequence, batch.now).await?;
     }
     count_lines(tx, publisher, batch, &mut applied).await?;
     Ok(applied)

@@ -42,7 +42,7 @@ use super::connect::Store;
 use super::sql::insert::{Conflict, insert};
 use super::sync::write_step;
 use super::tx::WriteTx;
-use crate::domain::draft::{ActionDraft, Deletion, Reject};
+use crate::domain::draft::{ActionDraft, Deletion, Reject, action_id};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
@@ -50,7 +50,7 @@ use crate::domain::sync::SyncStep;
 use crate::domain::time::Instant;
 use entity::{action_change, import_reject};
 use sea_orm::{DbBackend, DbErr};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// How many rejected records of a run are kept whole; all are counted.
@@ -73,6 +73,16 @@ pub struct Batch<'a> {
     pub sync: Option<&'a SyncStep>,
     /// The present.
     pub now: Instant,
+}
+
+impl Batch<'_> {
+    /// The actions that it speaks of.
+    fn actions(&self, publisher: PublisherId) -> BTreeSet<Uuid> {
+        let drafts = self.drafts.iter().map(|draft| &draft.external_id);
+        let gone = self.deletions.iter().map(|gone| &gone.external_id);
+        let all = drafts.chain(gone);
+        all.map(|id| action_id(publisher, id)).collect()
+    }
 }
 
 /// What a batch changed.
@@ -129,10 +139,13 @@ async fn apply_in(
 async fn apply_locked(
     tx: &WriteTx,
     publisher: PublisherId,
-    mut sequence: i64,
+    sequence: i64,
     batch: Batch<'_>,
 ) -> Result<(Applied, i64), DbErr> {
-    let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts).await?;
+    let run = (batch.run_id, batch.now);
+    let mut moves = dimensions::Moves::new(publisher, sequence, run).of(batch.actions(publisher));
+    let spaces = dimensions::AdSpaces::bring(tx, publisher, batch.drafts, &mut moves).await?;
+    let mut sequence = moves.sequence;
     let deletions = claims::gone(tx, publisher, batch.sync, batch.deletions).await?;
     let mut facts = facts::Facts::load(tx, publisher, batch.drafts, &deletions).await?;
     let mut applied = facts.merge(publisher, batch.drafts, &spaces);
@@ -150,7 +163,7 @@ async fn apply_locked(
     let deltas = facts.deltas(tx, publisher, &spaces).await?;
     totals::write(tx, publisher, deltas).await?;
     let changes: Vec<action_change::Model> = facts
-        .changes(&spaces)
+        .changes(&moves.of_batch)
         .map(|(action_id, kind, status)| {
             sequence += 1;
             action_change::Model {
@@ -179,7 +192,6 @@ async fn apply_locked(
             .sum(),
     };
     let refused = (batch.rejects, batch.rejected_before);
-    let run = (batch.run_id, batch.now);
     let read = end_batch(tx, publisher, run, (counts, refused), batch.sync).await?;
     Ok((applied, read))
 }
@@ -316,33 +328,6 @@ async fn count(
     let rows = tx.rows(sql).await?;
     rows.first()
         .map_or(Ok(0), |row| row.try_get("", "read_count"))
-}
-
-/// Notes in the change log that actions moved to the ad space that their name turned out to be; gives the last number.
-async fn log_moved(
-    tx: &WriteTx,
-    publisher: PublisherId,
-    moved: &BTreeMap<Uuid, String>,
-    mut sequence: i64,
-    (run_id, now): (Uuid, Instant),
-) -> Result<i64, DbErr> {
-    let changes: Vec<action_change::Model> = moved
-        .iter()
-        .map(|(action_id, status)| {
-            sequence += 1;
-            action_change::Model {
-                publisher_id: publisher.0,
-                seq: sequence,
-                action_id: *action_id,
-                kind: "UPDATED".to_owned(),
-                status: status.clone(),
-                run_id,
-                committed_at_us: now.micros(),
-            }
-        })
-        .collect();
-    insert(tx, &changes, Conflict::Fail).await?;
-    Ok(sequence)
 }
 
 fn kept_rejects(

@@ -3,8 +3,8 @@
 
 use super::super::audit;
 use super::super::connect::Store;
-use super::dimensions::AdSpaces;
-use super::{lock, log_moved, raise_version};
+use super::dimensions::{AdSpaces, Moves};
+use super::{lock, raise_version};
 use crate::domain::audit::{Act, Deed, Note};
 use crate::domain::draft::AdSpaceRef;
 use crate::domain::error::Result;
@@ -22,7 +22,7 @@ pub enum Named {
     Added {
         /// How many actions moved to it.
         moved: usize,
-        /// Whether the name leads to it; otherwise to an ad space that is called so now, or to one of a smaller id that was.
+        /// Whether the name leads to it; otherwise to an ad space that is called so now, or to an older one that was.
         leads_here: bool,
     },
 }
@@ -43,14 +43,14 @@ pub async fn name(
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
             let mut spaces = AdSpaces::load(tx, publisher).await?;
-            let Some((row, is_news)) = spaces.name(tx, external_id, name).await? else {
+            // No run brings it: the change log names none.
+            let mut moves = Moves::new(publisher, sequence, (Uuid::nil(), now));
+            let named = spaces.name(tx, (external_id, name), &mut moves).await?;
+            let Some((row, is_news)) = named else {
                 return Ok(Named::NoAdSpace);
             };
-            // No run brought it: the change log names none.
-            let run = (Uuid::nil(), now);
-            let sequence = log_moved(tx, publisher, &spaces.moved, sequence, run).await?;
             if spaces.is_changed {
-                raise_version(tx, publisher, sequence, now).await?;
+                raise_version(tx, publisher, moves.sequence, now).await?;
             }
             if !is_news {
                 return Ok(Named::Same);
@@ -63,7 +63,7 @@ pub async fn name(
                 name: Some(name.to_owned()),
             };
             Ok(Named::Added {
-                moved: spaces.moved.len(),
+                moved: moves.count,
                 leads_here: spaces.id_of(&by_name) == row.id,
             })
         })

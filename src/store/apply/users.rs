@@ -23,7 +23,7 @@ use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use entity::{action, action_change, ad_space, tombstone, user_task};
 use sea_orm::DbErr;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// The entrance of runs that lead actions through; it brings no data.
@@ -298,14 +298,15 @@ impl Work<'_> {
         let spaces = AdSpaces::load(tx, publisher).await?;
         let mut facts = Facts::load_ids(tx, publisher, ids.clone()).await?;
         let users = facts.name_users(publisher, &spaces);
-        let changed = facts.changes(&spaces).count();
+        let moved = BTreeMap::new();
+        let changed = facts.changes(&moved).count();
         if changed > 0 {
             dimensions::write_users(tx, publisher, &users).await?;
             facts.write(tx, publisher, &spaces).await?;
             let deltas = facts.deltas(tx, publisher, &spaces).await?;
             totals::write(tx, publisher, deltas).await?;
             let changes: Vec<action_change::Model> = facts
-                .changes(&spaces)
+                .changes(&moved)
                 .map(|(action_id, kind, status)| {
                     sequence += 1;
                     action_change::Model {

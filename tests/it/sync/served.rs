@@ -207,7 +207,7 @@ async fn a_server_gets_complete_and_stays_so_through_ended_tokens_limits_and_res
             Trouble::Status(503, limited, Some(1)),
             Trouble::HangUp,
             Trouble::Html(502),
-            Trouble::Status(429, "{}", Some(0)),
+            Trouble::Status(429, "{}", Some(1)),
         ]
     };
     fake.world(|upstream| {

@@ -577,6 +577,7 @@ fn rate(request: &Request) -> Result<Reply, Reply> {
     let rate = match pair {
         (Some("USD"), Some("RUB")) => "91.59450000000001",
         (Some("RUB"), Some("USD")) => "0.0109176860729",
+        (Some("EUR"), Some("USD")) => "1.0827",
         _ => return Err(Reply::json(404, error("not_found", "No such rate", 3))),
     };
     let day = day.map(|day| day.to_string());
