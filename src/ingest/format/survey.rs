@@ -1,11 +1,11 @@
 //! What only the whole of a table tells, noted while it is read through: how amounts are written, which numbers are whole,
 //! and which actions' rows do not stand together.
 
-use super::rows::Row;
+use super::rows::{ROWS_LIMIT, Row};
 use super::value::{has_decimal_comma, shows_all_digits};
 use crate::domain::column::ColumnKind;
 use crate::domain::time::Instant;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -83,7 +83,8 @@ pub(super) struct Survey {
 struct Group {
     state: u64,
     first: Row,
-    content: DefaultHasher,
+    /// What they say, each once ([`Row::content`]); more lines than an action may have are refused as they are.
+    lines: BTreeSet<u64>,
 }
 
 impl Survey {
@@ -108,18 +109,16 @@ impl Survey {
             .as_mut()
             .filter(|group| group.first.goes_with(&row))
         {
-            row.content().hash(&mut group.content);
+            if group.lines.len() < ROWS_LIMIT {
+                group.lines.insert(row.content());
+            }
             return;
         }
         self.end_group();
-        self.group = row.state().map(|state| {
-            let mut content = DefaultHasher::new();
-            row.content().hash(&mut content);
-            Group {
-                state,
-                first: row,
-                content,
-            }
+        self.group = row.state().map(|state| Group {
+            state,
+            lines: BTreeSet::from([row.content()]),
+            first: row,
         });
     }
 
@@ -130,12 +129,14 @@ impl Survey {
         (self.newest, self.marks)
     }
 
-    /// Rows that come back as they were are a repetition and harm nothing; others are lines that nobody can add up.
+    /// Rows that say of money and items what was said before are a repetition and harm nothing; others are lines that nobody can add up.
     fn end_group(&mut self) {
         let Some(group) = self.group.take() else {
             return;
         };
-        let content = group.content.finish();
+        let mut hasher = DefaultHasher::new();
+        group.lines.hash(&mut hasher);
+        let content = hasher.finish();
         match self.seen.get(&group.state) {
             Some(known) if *known != content => {
                 self.scattered.insert(group.state);
