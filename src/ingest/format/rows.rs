@@ -28,9 +28,11 @@ pub(super) const ROWS_LIMIT: usize = 1_000;
 /// The longest field, in bytes.
 pub(super) const FIELD_LIMIT: usize = 64 * 1024;
 /// The columns that tell cart items apart, the surest first.
-const ITEM_KEYS: [&str; 4] = [POSITION, "product_id", "product_url", "product_name"];
+const ITEM_KEYS: [&str; 4] = [POSITION, PRODUCT, "product_url", "product_name"];
 /// The column that tells even equal cart items apart.
 const POSITION: &str = "position_id";
+/// The column of the product's id.
+const PRODUCT: &str = "product_id";
 /// Why rows are refused of which some stand elsewhere.
 const SCATTERED: &str = "other rows of this action, with the same status and dates, stand elsewhere in the file and say \
      something else; sort the file by ID, so that its lines stand together, or, if the file joins several exports, import \
@@ -57,6 +59,8 @@ pub(super) struct Row {
     items: Vec<Vec<(usize, String)>>,
     /// Columns whose cells could mean two things.
     unclear: Vec<usize>,
+    /// Items whose product id could, and why: its link may say what it is.
+    doubtful: Vec<(usize, String)>,
     /// How its cells are written.
     habits: Habits,
     /// Why it cannot be a record.
@@ -96,11 +100,11 @@ impl Row {
             );
             return self.refuse(RejectReason::TooLong, Some(name), message);
         }
-        self.habits.note(column.kind, place, cell, is_number);
+        self.habits.note(column.kind, cell, is_number);
         let manner = Manner {
             has_decimal_commas: habits.has_decimal_commas,
             is_number,
-            is_exact: habits.is_exact(place),
+            is_exact: habits.is_exact(),
         };
         match value::read(column.kind, cell, manner) {
             Cell::Nothing => {}
@@ -115,13 +119,42 @@ impl Row {
             }
             Cell::Unclear(why) => {
                 self.put(place, column, cell.trim().to_owned());
-                self.unclear.push(place);
-                self.refuse(
-                    RejectReason::BadValue,
-                    Some(name),
-                    format!("`{name}` {why}"),
-                );
+                if name == PRODUCT {
+                    let item = self.items.len().saturating_sub(1);
+                    return self.doubtful.push((item, why));
+                }
+                self.refuse_unclear(place, name, &why);
             }
+        }
+    }
+
+    fn refuse_unclear(&mut self, place: usize, name: &str, why: &str) {
+        self.unclear.push(place);
+        let message = format!("`{name}` {why}");
+        self.refuse(RejectReason::BadValue, Some(name), message);
+    }
+
+    /// A product id that may have lost digits is sound where the product's link has the same number, and not needed beside
+    /// another link.
+    fn settle(&mut self, item: usize, why: &str) {
+        let (Some(id), Some(link)) = (column_named(PRODUCT), column_named("product_url")) else {
+            return;
+        };
+        let Some(cells) = self.items.get_mut(item) else {
+            return;
+        };
+        let text = |place: usize| {
+            let found = cells.iter().find(|(known, _)| *known == place);
+            found.map(|(_, text)| text.as_str())
+        };
+        let has_number = |link: &str| {
+            let mut numbers = link.split(|symbol: char| !symbol.is_ascii_digit());
+            numbers.any(|number| Some(number) == text(id))
+        };
+        match text(link).map(has_number) {
+            Some(true) => {}
+            Some(false) => cells.retain(|(place, _)| *place != id),
+            None => self.refuse_unclear(id, PRODUCT, why),
         }
     }
 
@@ -152,6 +185,9 @@ impl Row {
 
     /// Puts the row in order once all its cells were added.
     pub(super) fn finish(&mut self) {
+        for (item, why) in std::mem::take(&mut self.doubtful) {
+            self.settle(item, &why);
+        }
         let implied: Vec<(usize, String)> = self
             .action
             .extract_if(.., |(place, _)| *place >= COLUMNS.len())
@@ -874,8 +910,9 @@ mod tests {
                 .contains("last digits")
         );
         let mut exact = Row::at(1, 0, 2);
+        // A number of any column shows how the whole was made.
         exact.add(
-            column_named("action_id").unwrap(),
+            column_named("order_id").unwrap(),
             "1005000000000001",
             none,
             true,
@@ -889,6 +926,34 @@ mod tests {
         let (_, marks) = survey.finished();
         let refused = cells(marks.habits, "1.234");
         assert_eq!(refused.unclear.len(), 2, "{refused:?}");
+    }
+
+    #[test]
+    fn a_link_says_what_a_product_s_number_may_have_lost() {
+        let read = |number: &str, link: &str| {
+            let mut row = Row::at(1, 0, 2);
+            for (name, cell, is_number) in [
+                ("action_id", "7", false),
+                ("payment", "1", false),
+                ("product_id", number, true),
+                ("product_url", link, false),
+            ] {
+                row.add(column_named(name).unwrap(), cell, Habits::default(), is_number);
+            }
+            row.finish();
+            records(vec![row]).remove(0)
+        };
+        let link = "https://www.aliexpress.com/item/1005000000000000.html";
+        let item = |found: &Value| found["positions"][0]["product_id"].clone();
+        assert_eq!(item(&read("1005000000000000", link)), "1005000000000000");
+        for number in ["1005000000000010", "1.005E+15"] {
+            let found = read(number, link);
+            assert_eq!(found["payment"], "1", "{found}");
+            assert_eq!(item(&found), Value::Null, "{found}");
+        }
+        let refused = read("1005000000000000", "");
+        let refused = refused["refused"].as_str().unwrap();
+        assert!(refused.contains("`product_id` is") && refused.contains("may have"));
     }
 
     #[test]

@@ -17,21 +17,22 @@ const REMEMBERED: usize = 1_800_000;
 pub(super) struct Habits {
     /// Whether texts have amounts with decimal commas.
     pub(super) has_decimal_commas: bool,
-    /// The columns, by their places, in which numbers of a spreadsheet show that they kept all their digits.
-    exact: u64,
+    /// Whether numbers of a spreadsheet show that they kept all their digits.
+    is_exact: bool,
 }
 
 impl Habits {
-    /// Whether numbers of the column at a place have kept all their digits.
-    pub(super) fn is_exact(self, place: usize) -> bool {
-        self.exact & bit(place) != 0
+    /// Whether its numbers have kept all their digits: what was typed into a spreadsheet, or opened in it as a text, has lost
+    /// those of every column.
+    pub(super) fn is_exact(self) -> bool {
+        self.is_exact
     }
 
     /// Notes how a cell is written.
-    pub(super) fn note(&mut self, kind: ColumnKind, place: usize, cell: &str, is_number: bool) {
+    pub(super) fn note(&mut self, kind: ColumnKind, cell: &str, is_number: bool) {
         match (kind, is_number) {
             (ColumnKind::Money, false) => self.has_decimal_commas |= has_decimal_comma(cell),
-            (ColumnKind::Id, true) if shows_all_digits(cell) => self.exact |= bit(place),
+            (ColumnKind::Id, true) => self.is_exact |= shows_all_digits(cell),
             _ => {}
         }
     }
@@ -39,7 +40,7 @@ impl Habits {
     /// Takes over what was noted elsewhere.
     fn add(&mut self, other: Self) {
         self.has_decimal_commas |= other.has_decimal_commas;
-        self.exact |= other.exact;
+        self.is_exact |= other.is_exact;
     }
 }
 
@@ -58,13 +59,6 @@ impl Marks {
         let is_one = |state: u64| self.scattered.contains(&state);
         !self.scattered.is_empty() && row.state().is_some_and(is_one)
     }
-}
-
-fn bit(place: usize) -> u64 {
-    u32::try_from(place)
-        .ok()
-        .and_then(|place| 1_u64.checked_shl(place))
-        .unwrap_or(0)
 }
 
 /// A table that is read through, row by row.
