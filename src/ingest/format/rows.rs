@@ -791,10 +791,9 @@ mod tests {
         let b = line_of("7", "approved", "0.50", "12", "B");
         let other = line_of("8", "approved", "3.00", "11", "A");
         let mut named = a.clone();
-        named.action.push((
-            column_named("website_name").unwrap(),
-            "My blog".to_owned(),
-        ));
+        named
+            .action
+            .push((column_named("website_name").unwrap(), "My blog".to_owned()));
         named.finish();
         let nameless = Row {
             page: 2,
@@ -834,8 +833,14 @@ mod tests {
             vec![line("1", &[a]), line("2", &[a])],
             vec![line("1", &[a]), line("2", &[])],
             vec![line("1", &[a]), line("2", &[b]), line("2", &[b])],
-            vec![line("1", &[a, ("position_id", "5")]), line("2", &[a, ("position_id", "5")])],
-            vec![line("1", &[a, ("product_id", "5")]), line("2", &[b, ("product_id", "5")])],
+            vec![
+                line("1", &[a, ("position_id", "5")]),
+                line("2", &[a, ("position_id", "5")]),
+            ],
+            vec![
+                line("1", &[a, ("product_id", "5")]),
+                line("2", &[b, ("product_id", "5")]),
+            ],
         ] {
             let found = records(rows);
             assert_eq!(found.len(), 1);
@@ -844,10 +849,17 @@ mod tests {
         }
         let (first, second) = (("position_id", "5"), ("position_id", "6"));
         for (rows, sum) in [
-            (vec![line("1", &[a, first]), line("2", &[a, second])], "3.00"),
+            (
+                vec![line("1", &[a, first]), line("2", &[a, second])],
+                "3.00",
+            ),
             (vec![line("2", &[a]), line("2", &[a])], "2"),
             (
-                vec![line("1", &[a, first]), line("1", &[a, first]), line("2", &[b, second])],
+                vec![
+                    line("1", &[a, first]),
+                    line("1", &[a, first]),
+                    line("2", &[b, second]),
+                ],
                 "3.00",
             ),
         ] {
@@ -938,7 +950,12 @@ mod tests {
                 ("product_id", number, true),
                 ("product_url", link, false),
             ] {
-                row.add(column_named(name).unwrap(), cell, Habits::default(), is_number);
+                row.add(
+                    column_named(name).unwrap(),
+                    cell,
+                    Habits::default(),
+                    is_number,
+                );
             }
             row.finish();
             records(vec![row]).remove(0)
