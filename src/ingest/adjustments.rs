@@ -32,8 +32,8 @@ pub struct LedgerOptions {
 /// Imports the ledger at `path`: all of its lines that can be understood, or nothing.
 ///
 /// # Errors
-/// When the file was taken in the future or cannot be read to its end, or the database fails. Lines that cannot be understood are no error: they
-/// are kept, counted and reported.
+/// When the file was taken in the future or cannot be read to its end, or the database fails. Lines that cannot be
+/// understood are no error: they are kept, counted and reported.
 pub async fn import_ledger(
     store: &Store,
     scope: WriteScope,

@@ -41,8 +41,8 @@ type Names = HashMap<String, String>;
 /// Imports the feed at `path`, called `name` in its run.
 ///
 /// # Errors
-/// When it was taken in the future, when the file is damaged or no feed, and then nothing of it is stored; or when the database fails. Offers that cannot
-/// be understood are no error: they are kept, counted and reported.
+/// When it was taken in the future, when the file is damaged or no feed, and then nothing of it is stored; or when the
+/// database fails. Offers that cannot be understood are no error: they are kept, counted and reported.
 pub async fn import_feed(
     store: &Store,
     scope: WriteScope,

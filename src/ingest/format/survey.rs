@@ -123,7 +123,8 @@ impl Survey {
         (self.newest, self.marks)
     }
 
-    /// Rows that say of money and items what was said before are a repetition and harm nothing; others are lines that nobody can add up.
+    /// Rows that say of money and items what was said before are a repetition and harm nothing; others are lines that nobody
+    /// can add up.
     fn end_group(&mut self) {
         let Some(group) = self.group.take() else {
             return;
