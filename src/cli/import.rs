@@ -131,21 +131,33 @@ async fn import_all(job: &Job<'_>) -> Outcome {
 
 async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure> {
     let args = job.args;
-    let spool = if is_input(file) {
-        let taken = tokio::task::spawn_blocking(|| Spool::take(std::io::stdin().lock()));
-        Some(
-            taken
-                .await
-                .map_err(|error| Failure::new(error.to_string()))??,
-        )
-    } else {
+    let kind = if is_input(file) {
         None
+    } else {
+        let data = std::fs::metadata(file).map_err(|error| Failure::new(error.to_string()))?;
+        Some(data.file_type())
+    };
+    if kind.is_some_and(|kind| kind.is_dir()) {
+        return Err(Failure::new("is a folder").hint("Name the files in it."));
+    }
+    let spool = match kind {
+        Some(kind) if kind.is_file() => None,
+        // A pipe or a device, by its name or as standard input, is read once only.
+        _ => {
+            let named = kind.map(|_| file.to_owned());
+            let taken = tokio::task::spawn_blocking(move || match named {
+                None => Spool::take(std::io::stdin().lock()),
+                Some(file) => {
+                    let opened = std::fs::File::open(file);
+                    Spool::take(opened.map_err(|error| Failure::new(error.to_string()))?)
+                }
+            });
+            let taken = taken.await;
+            Some(taken.map_err(|error| Failure::new(error.to_string()))??)
+        }
     };
     let path = spool.as_ref().map_or(file, Spool::path);
     let size = std::fs::metadata(path).map_err(|error| Failure::new(error.to_string()))?;
-    if size.is_dir() {
-        return Err(Failure::new("is a folder").hint("Name the files in it."));
-    }
     let options = ImportOptions {
         name: shown(file),
         entrance: Entrance::File,

@@ -1,4 +1,4 @@
-//! Standard input as a file: an import reads its input more than once.
+//! Standard input, or a pipe, as a file: an import reads its input more than once.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,7 +20,7 @@ impl Spool {
         });
         written.map_err(|error| {
             let folder = path.parent().unwrap_or(&path).display().to_string();
-            Failure::new(format!("cannot keep standard input in {folder}: {error}"))
+            Failure::new(format!("cannot keep what is read in {folder}: {error}"))
                 .hint("Make room there, or name another folder in TMPDIR.")
         })
     }

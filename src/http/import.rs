@@ -2,6 +2,7 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,10 @@ async fn take(
         .map_err(|error| error.into_refusal(&reference))?;
     let received = receive(payload, &mut part, state).await;
     let bytes = received.map_err(|error| error.into_refusal(&reference))?;
+    let waiting = queued_of(&state.store, scope).await.map_err(refuse)?;
+    part.room
+        .settle(waiting)
+        .map_err(|full| no_room(state.uploads.limits(), full))?;
     let upload = Upload {
         scope,
         run_id,
@@ -168,6 +173,13 @@ async fn queue(
     bytes: u64,
 ) -> Result<(), Error> {
     let file = state.uploads.file(upload.run_id);
+    // How long it has lain without being queued counts from here; where that cannot be noted, from its last byte.
+    if let Ok(open) = part.file.try_clone().await {
+        let _ = open
+            .into_std()
+            .await
+            .set_modified(state.now().to_utc().into());
+    }
     tokio::fs::rename(&part.path, &file)
         .await
         .map_err(|error| stored(&error))?;
@@ -186,10 +198,25 @@ async fn queue(
 /// Lets the names in a folder reach the disk: what is in the queue must be found after a loss of power.
 async fn kept(folder: &Path) -> std::io::Result<()> {
     // Elsewhere folders cannot be opened.
-    if cfg!(unix) {
-        File::open(folder).await?.sync_all().await?;
+    if !cfg!(unix) {
+        return Ok(());
     }
-    Ok(())
+    let synced = async { File::open(folder).await?.sync_all().await };
+    match synced.await {
+        Err(error) if !knows_no_sync(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a folder cannot be synced at all, as on some network file systems or where it may be written to and not read: then
+/// its names reach the disk when the system sees fit.
+fn knows_no_sync(error: &std::io::Error) -> bool {
+    /// What Unix calls a file that is not open for this.
+    const BAD_FILE: i32 = 9;
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied
+    ) || error.raw_os_error() == Some(BAD_FILE)
 }
 
 /// Reads what the address says.
@@ -277,7 +304,7 @@ impl Broken {
 fn stored(error: &std::io::Error) -> Error {
     let full = matches!(
         error.kind(),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
     );
     if full {
         let words = "No room is left for the file; free some and send it again.";
@@ -396,4 +423,27 @@ fn answer(status: StatusCode, body: &Value) -> HttpResponse {
         .content_type("application/json; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-store"));
     answer.body(body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_knows_no_sync_is_good_enough_and_one_that_fails_is_not() {
+        // EACCES, EBADF and EINVAL; then EIO, ENOSPC and ENOENT.
+        let unsupported = std::io::Error::from(ErrorKind::Unsupported);
+        for code in [13, 9, 22] {
+            assert!(knows_no_sync(&std::io::Error::from_raw_os_error(code)));
+        }
+        assert!(knows_no_sync(&unsupported));
+        for code in [5, 28, 2] {
+            assert!(!knows_no_sync(&std::io::Error::from_raw_os_error(code)));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        kept(folder.path()).await.unwrap();
+        if cfg!(unix) {
+            assert!(kept(&folder.path().join("missing")).await.is_err());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A ledger into the write path: the whole of a file, with the counters of its run, in one transaction.
 
 use super::ledger;
-use super::pipeline::{Entrance, ImportReport, run_id};
+use super::pipeline::{Entrance, ImportReport, check_as_of, run_id};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::ledger::LedgerInput;
 use crate::domain::records::RunState;
@@ -32,8 +32,8 @@ pub struct LedgerOptions {
 /// Imports the ledger at `path`: all of its lines that can be understood, or nothing.
 ///
 /// # Errors
-/// When the file cannot be read to its end, or the database fails. Lines that cannot be understood are no error: they
-/// are kept, counted and reported.
+/// When the file was taken in the future or cannot be read to its end, or the database fails. Lines that cannot be
+/// understood are no error: they are kept, counted and reported.
 pub async fn import_ledger(
     store: &Store,
     scope: WriteScope,
@@ -43,6 +43,7 @@ pub async fn import_ledger(
 ) -> Result<ImportReport> {
     let started_at = now();
     let as_of = options.as_of.unwrap_or(started_at);
+    check_as_of(as_of, started_at).map_err(|message| Error::bad_input("as_of", message))?;
     let run = NewRun {
         id: run_id(started_at)?,
         entrance: Entrance::Adjustments.as_str(),

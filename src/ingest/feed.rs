@@ -3,7 +3,7 @@
 //! A feed is read to its end once before its first offer is written, so a damaged one leaves nothing behind.
 
 use super::format::offers::{FeedFile, Part, RawOffer};
-use super::pipeline::{Entrance, ImportReport, Progress, run_id};
+use super::pipeline::{Entrance, ImportReport, Progress, check_as_of, run_id};
 use super::refusal::Refusal;
 use crate::domain::column::ColumnKind;
 use crate::domain::draft::{
@@ -41,8 +41,8 @@ type Names = HashMap<String, String>;
 /// Imports the feed at `path`, called `name` in its run.
 ///
 /// # Errors
-/// When the file is damaged or no feed, and then nothing of it is stored; or when the database fails. Offers that cannot
-/// be understood are no error: they are kept, counted and reported.
+/// When it was taken in the future, when the file is damaged or no feed, and then nothing of it is stored; or when the
+/// database fails. Offers that cannot be understood are no error: they are kept, counted and reported.
 pub async fn import_feed(
     store: &Store,
     scope: WriteScope,
@@ -52,6 +52,8 @@ pub async fn import_feed(
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
     let started_at = now();
+    check_as_of(source.observed_at, started_at)
+        .map_err(|message| Error::bad_input("as_of", message))?;
     let run = NewRun {
         id: run_id(started_at)?,
         entrance: Entrance::Feed.as_str(),

@@ -91,10 +91,7 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
         program,
         ad_space: has_ad_space.then_some(ad_space),
         stamp: Stamp {
-            // Nothing is decided before it is ordered: a day without a clock begins before the orders of that day.
-            changed_at: standing
-                .ordered_at
-                .max(standing.status_updated_at.unwrap_or(standing.ordered_at)),
+            changed_at: changed_at(&standing, context.offset_minutes),
             observed_at: match receipt {
                 None => context.observed_at,
                 // The first state holds from the order on: whatever else is known of the action is newer.
@@ -109,6 +106,22 @@ pub fn normalize(raw: &RawAction<'_>, context: &NormalizeContext) -> Result<Acti
         rounded: fields.rounded,
         receipt,
     })
+}
+
+/// When the state came about. A day without a clock begins before the orders of that day, and nothing is decided before it is
+/// ordered. No other order makes its state newer: one whose time was mistyped would stay for ever.
+fn changed_at(standing: &Standing, offset_minutes: i32) -> Instant {
+    const DAY: i64 = 86_400_000_000;
+    let Some(updated) = standing.status_updated_at else {
+        return standing.ordered_at;
+    };
+    let local = |at: Instant| {
+        at.micros()
+            .saturating_add(i64::from(offset_minutes) * 60_000_000)
+    };
+    let since = local(standing.ordered_at).saturating_sub(local(updated));
+    let is_day = local(updated).rem_euclid(DAY) == 0 && (0..DAY).contains(&since);
+    if is_day { standing.ordered_at } else { updated }
 }
 
 /// Reads fields, and remembers what the draft says of the whole.

@@ -181,7 +181,7 @@ pub fn check_as_of(as_of: Instant, now: Instant) -> std::result::Result<(), Stri
         return Ok(());
     }
     Err(format!(
-        "{} lies in the future; say when the export was taken, or leave it out for the latest time in the file",
+        "{} lies in the future; say when the file was taken, or leave it out",
         as_of.to_rfc3339()
     ))
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-/// For how long a whole file may lie without being queued: as long as it takes to queue it, and far longer.
-const UNQUEUED: Duration = Duration::from_secs(3_600);
+/// For how long a whole file may lie without being queued: the databases of a user may have one folder, and what one of them
+/// has not queued may be queued in another one, whose server is away for some days.
+const UNQUEUED: Duration = Duration::from_secs(7 * 86_400);
 
 /// How much may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ impl Uploads {
         Ok(removed)
     }
 
-    /// The whole files that have lain here for an hour at `now`, by their runs. Those that are not queued either were left by
+    /// The whole files that have lain here for a week at `now`, by their runs. Those that are not queued either were left by
     /// a server that was killed between the two, or could not be removed when they were in.
     ///
     /// # Errors
@@ -260,6 +261,16 @@ impl Room {
         }
         Ok(())
     }
+
+    /// Looks once more, when the file is whole, whether it has room behind what waits by now: files that came at the same time
+    /// may have been queued since.
+    ///
+    /// # Errors
+    /// Where there is no room for it.
+    pub fn settle(&mut self, waiting: Waiting) -> Result<(), Full> {
+        self.waiting = waiting;
+        self.take(0)
+    }
 }
 
 impl Drop for Room {
@@ -315,5 +326,23 @@ mod tests {
         again.behind(queued(2, 0)).unwrap();
         drop((third, again));
         assert!(place.receiving.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_was_queued_while_another_came_leaves_it_no_more_room_than_there_is() {
+        let place = place(3, 100);
+        let (mut first, mut second) = (place.enter(PublisherId(1)), place.enter(PublisherId(1)));
+        first.behind(Waiting::default()).unwrap();
+        second.behind(Waiting::default()).unwrap();
+        first.take(60).unwrap();
+        first.settle(Waiting::default()).unwrap();
+        drop(first);
+        second.take(60).unwrap();
+        let queued = Waiting {
+            files: 1,
+            bytes: 60,
+        };
+        assert_eq!(second.settle(queued), Err(Full::Bytes(120)));
+        second.settle(Waiting::default()).unwrap();
     }
 }

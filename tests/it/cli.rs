@@ -203,6 +203,24 @@ async fn gzip_standard_input_and_several_files_are_imported_alike() {
     assert_eq!((piped.count("new"), piped.count("unchanged")), (1, 2));
 }
 
+/// `actiongraph import <(zcat a.json.gz)`: a pipe has a name, and can be read once only.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_that_is_named_as_a_file_is_read_as_one() {
+    let place = Place::new().await;
+    let pipe = place.folder.path().join("a.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let content = page(&[action(1), action(2)]);
+    let path = pipe.clone();
+    // It waits for the one who reads.
+    let writing = std::thread::spawn(move || std::fs::write(path, content));
+    let run = place.import(&[&pipe]);
+    assert_eq!((run.code, run.count("new")), (0, 2), "{run:?}");
+    assert!(run.out.starts_with("a.json -> "), "{run:?}");
+    writing.join().unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn rejected_records_are_told_with_place_and_reason_while_the_rest_goes_in() {
     let place = Place::new().await;
@@ -270,12 +288,27 @@ async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_
     };
     let mut mistyped = action(1);
     mistyped["click_date"] = json!("2090-03-05 12:00:00");
-    let first = [mistyped, with_date("approved", "2024-03-06 10:00:00")];
+    // The same goes for the action itself.
+    let ordered = |at: &str| {
+        let mut action = action(3);
+        action["status"] = json!("approved");
+        action["status_updated"] = json!("2024-03-06 10:00:00");
+        action["action_date"] = json!(at);
+        action
+    };
+    let first = [
+        mistyped,
+        with_date("approved", "2024-03-06 10:00:00"),
+        ordered("2042-03-05 13:30:00"),
+    ];
     let run = place.import(&[&place.file("first.json", &page(&first))]);
-    assert_eq!((run.code, run.count("new")), (0, 2), "{run:?}");
+    assert_eq!((run.code, run.count("new")), (0, 3), "{run:?}");
     let second = place.file(
         "second.json",
-        &page(&[with_date("declined", "2024-03-06 10:00:00")]),
+        &page(&[
+            with_date("declined", "2024-03-06 10:00:00"),
+            ordered("2024-03-05 13:30:00"),
+        ]),
     );
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let run = place.run(&[
@@ -286,7 +319,7 @@ async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_
         "--as-of",
         &now,
     ]);
-    assert_eq!((run.code, run.count("updated")), (0, 1), "{run:?}");
+    assert_eq!((run.code, run.count("updated")), (0, 2), "{run:?}");
 }
 
 #[tokio::test]
@@ -740,6 +773,19 @@ async fn a_ledger_and_a_feed_come_in_and_say_what_became_of_them() {
     assert!(run.err.contains("not whole"), "{run:?}");
     let run = place.run(&["feed", "import", "missing.xml", "--publisher", "my-blog"]);
     assert_eq!(run.code, 1, "{run:?}");
+    for (command, file) in [("adjustments", &ledger), ("feed", &feed)] {
+        let run = place.run(&[
+            command,
+            "import",
+            file.to_str().unwrap(),
+            "--publisher",
+            "my-blog",
+            "--as-of",
+            "2999-01-01T00:00:00Z",
+        ]);
+        assert_eq!(run.code, 1, "{run:?}");
+        assert!(run.err.contains("lies in the future"), "{run:?}");
+    }
 }
 
 #[tokio::test]

@@ -424,6 +424,49 @@ async fn rejected_records_are_mended_and_tried_again() {
     assert_eq!(told["run"]["counts"]["rejected"], 1, "{told}");
 }
 
+/// Tables whose rows cannot be added up: lines that stand apart, in two currencies, too many, or alike but for their money.
+fn tables_that_do_not_add_up() -> [String; 4] {
+    let head = "Action ID,Program ID,Earnings,Currency,Action time,Product name\n";
+    let line = |id: u32, payment: &str, currency: &str, product: &str| {
+        format!("{id},6115,{payment},{currency},2024-03-05 13:30:00,{product}\n")
+    };
+    let table = |lines: &[String]| format!("{head}{}", lines.concat());
+    let many: Vec<String> = (0..1_001)
+        .map(|number| line(1, "1.50", "USD", &format!("Thing {number}")))
+        .collect();
+    [
+        table(&[line(1, "1.50", "USD", "A"), line(1, "2.50", "EUR", "B")]),
+        table(&[
+            line(1, "1.50", "USD", "A"),
+            line(2, "9.00", "USD", "A"),
+            line(1, "2.50", "USD", "B"),
+        ]),
+        table(&many),
+        table(&[line(1, "1.50", "USD", "A"), line(1, "2.50", "USD", "A")]),
+    ]
+}
+
+#[tokio::test]
+async fn what_cannot_be_added_up_is_not_stored_when_it_is_tried_again() {
+    for table in tables_that_do_not_add_up() {
+        let (server, _folder) = with_folder("").await;
+        let key = &server.keys[0];
+        let (_, told) = server.upload(key, "?wait=1", table.into_bytes()).await;
+        assert_eq!(told["run"]["state"], "PARTIAL", "{told}");
+        let run = told["run"]["id"].as_str().unwrap();
+        let again = format!(
+            "mutation {{ retryRejectedRecords(run: \"{run}\", all: true) {{ run {{ state counts {{ inserted }} }} userErrors {{ message }} }} }}"
+        );
+        let done = server.data(0, &again).await["retryRejectedRecords"].clone();
+        assert_eq!(done["run"]["state"], "PARTIAL", "{done}");
+        assert_eq!(done["run"]["counts"]["inserted"], 0, "{done}");
+        let seen = server
+            .data(0, "{ action(by: {externalId: \"1\"}) { id } }")
+            .await;
+        assert_eq!(seen["action"], Value::Null);
+    }
+}
+
 fn later(now: Instant, seconds: i64) -> Instant {
     Instant::from_micros(now.micros() + seconds * 1_000_000).unwrap()
 }
@@ -543,6 +586,44 @@ async fn a_long_upload_holds_up_its_own_publisher_only() {
     assert_eq!(state(&behind).await, RunState::Succeeded);
 }
 
+/// The databases of a user share a folder unless told otherwise: what one has queued is no rubbish to the other.
+#[tokio::test]
+async fn a_server_leaves_the_uploads_of_another_database_in_its_folder_alone() {
+    let (ours, other) = (running("").await, running("").await);
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), roomy());
+    let now = other.now();
+    let upload = Upload {
+        scope: WriteScope::for_entrance(other.publishers[0].id),
+        run_id: Uuid::from_u128(1),
+        name: "of another".to_owned(),
+        as_of: Some(now),
+        offset_minutes: 0,
+        queued_at: now,
+    };
+    enqueue(&other.store, &upload, 10).await.unwrap();
+    let path = place.file(upload.run_id);
+    std::fs::write(&path, page(1, 5, 0)).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let two_days_ago = later(now, -2 * 86_400).to_utc();
+    file.set_modified(two_days_ago.into()).unwrap();
+    let moment = || later(now, 60);
+    for (server, count) in [(&ours, 0), (&other, 1)] {
+        assert!(path.exists());
+        let reader = Reader {
+            store: &server.store,
+            uploads: &place,
+            reading: &Reading::default(),
+            holder: "one".to_owned(),
+        };
+        assert_eq!(tick(&reader, &moment).await, count);
+    }
+    assert_eq!(
+        state_of(&other, upload.scope, upload.run_id).await,
+        (RunState::Succeeded, 5)
+    );
+}
+
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
 #[tokio::test]
 async fn an_upload_whose_server_was_killed_is_taken_up_again() {
@@ -570,12 +651,12 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
     let cut_off = place.part(Uuid::from_u128(4));
     std::fs::write(&cut_off, "{\"results\": [").unwrap();
     let received = place.begin(Uuid::from_u128(5)).unwrap();
-    // Whole files that nobody queued: one that is just being queued, and one that was left behind an hour ago.
+    // Whole files that nobody queued: one that is just being queued, and one that was left behind a week ago.
     let (fresh, left) = (
         place.file(Uuid::from_u128(6)),
         place.file(Uuid::from_u128(7)),
     );
-    for (path, seconds) in [(&fresh, 0), (&left, -3_700)] {
+    for (path, seconds) in [(&fresh, 0), (&left, -7 * 86_400 - 100)] {
         let file = std::fs::File::create(path).unwrap();
         file.set_modified(later(now, seconds).to_utc().into())
             .unwrap();

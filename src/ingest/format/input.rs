@@ -7,7 +7,7 @@
 use super::delimited::{DELIMITERS, Delimited};
 use super::detect::{self, Detected, Kind, SAMPLE};
 use super::heading::Aliases;
-use super::json::JsonReader;
+use super::json::{Cut, JsonReader};
 use super::rows::{Records, Row};
 use super::sheet::lines::SheetRows;
 use super::sheet::parent::{Spooled, spool};
@@ -200,11 +200,20 @@ impl Input {
                 Err(error) => return Err(error.to_string()),
             }
         }
-        if let Some((byte, line)) = reader.cut_off_at() {
-            return Err(format!(
-                "the JSON ends in the middle, at byte {byte} (line {line}): the file is not whole, and nothing of it was \
-                 imported; download it again, or remove what is left of its last record"
-            ));
+        match reader.cut_off() {
+            None => {}
+            Some(Cut::Value { byte, line }) => {
+                return Err(format!(
+                    "the JSON ends in the middle of what begins at byte {byte} (line {line}): the file is not whole, or a \
+                     bracket or quote is missing there, and nothing of it was imported; download it again, or mend it there"
+                ));
+            }
+            Some(Cut::End { byte, line }) => {
+                return Err(format!(
+                    "the JSON ends in the middle, at byte {byte} (line {line}): the file is not whole, and nothing of it was \
+                     imported; download it again, or remove what is left of its last record"
+                ));
+            }
         }
         Ok(Surveyed {
             newest: newest.instant(),

@@ -36,8 +36,8 @@ pub struct JsonReader<R> {
     /// Whether nothing sound has come since something broken: then values are measured by their brackets first, so
     /// that nested beginnings of pages cost no more than their depth allows.
     pub(super) is_suspicious: bool,
-    /// Whether the input ended where something had begun and not ended.
-    is_cut_off: bool,
+    /// Where the input ended although something had begun and not ended.
+    cut: Option<Cut>,
     done: bool,
 }
 
@@ -50,6 +50,25 @@ pub(super) enum State {
     Records,
     /// Behind the records of a page, before the bracket that closes it.
     Tail,
+}
+
+/// Where an input is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// In a value that begins here. It may as well be one that lacks a bracket or a quote, and has taken in all that follows.
+    Value {
+        /// Its first byte.
+        byte: u64,
+        /// The line of it.
+        line: u64,
+    },
+    /// Between two values, here at the end.
+    End {
+        /// The end.
+        byte: u64,
+        /// Its line.
+        line: u64,
+    },
 }
 
 /// What one step of the reader came to.
@@ -96,7 +115,7 @@ impl<R: Read> JsonReader<R> {
             in_stretch: false,
             recovering: false,
             is_suspicious: false,
-            is_cut_off: false,
+            cut: None,
             done: false,
         }
     }
@@ -106,11 +125,11 @@ impl<R: Read> JsonReader<R> {
         self.window.place().0
     }
 
-    /// Where an input ended that was cut off: byte and line. None where it is whole, or not read to its end.
+    /// Where an input is cut off. None where it is whole, or not read to its end.
     ///
     /// What is broken in itself cuts nothing off: reading has gone on behind it.
-    pub(super) fn cut_off_at(&mut self) -> Option<(u64, u64)> {
-        (self.done && self.is_cut_off).then(|| self.window.place())
+    pub(super) fn cut_off(&self) -> Option<Cut> {
+        self.cut.filter(|_| self.done)
     }
 
     /// How many pages (or stretches of bare records) have begun.
@@ -349,7 +368,8 @@ impl<R: Read> JsonReader<R> {
             return None;
         }
         if self.window.is_complete() && !self.window.has_failed() {
-            self.is_cut_off = true;
+            let (byte, line) = self.window.place();
+            self.cut = self.cut.or(Some(Cut::Value { byte, line }));
             before_refusal(self);
             return Some(self.broken(malformed(
                 None,
@@ -362,7 +382,10 @@ impl<R: Read> JsonReader<R> {
     /// The input ends where something should follow.
     fn truncated(&mut self, whereabouts: &str) -> Step {
         // Behind something broken the brackets of lists need not match; those of a page were seen since.
-        self.is_cut_off |= !self.recovering || self.state != State::Outer;
+        if !self.recovering || self.state != State::Outer {
+            let (byte, line) = self.window.place();
+            self.cut = self.cut.or(Some(Cut::End { byte, line }));
+        }
         self.state = State::Outer;
         self.lists = 0;
         if self.recovering || self.window.has_failed() {

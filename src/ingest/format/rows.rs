@@ -2,11 +2,13 @@
 //!
 //! A row is an action with at most one cart item in its product columns. Neighbouring rows with the same id, status and
 //! dates are one action, whatever else they differ in: rates and tariffs are those of the lines. Where reward and order
-//! amount are equal on all of them, they are the action's; where they differ, they are the lines' and are summed. A single
-//! row's item has its reward and order amount. Rows of one id that differ in a status or a date are states of their own.
+//! amount are equal on all of them, they are the action's; where they differ, they are the lines' and are summed, if all
+//! name another position or product: else they may be one line at several times, and are refused. A row that says of money
+//! and items what another one says is a repetition. A single row's item has its reward and order amount. Rows of one id
+//! that differ in a status or a date are states of their own.
 //!
 //! Rows that would be one action if they stood together are refused (`super::survey`): taken one by one, the last would
-//! replace what the others say.
+//! replace what the others say. What is refused as a whole is kept so that it is not taken when it is tried again as it is.
 
 use super::ReadError;
 use super::survey::{Habits, Marks};
@@ -18,12 +20,27 @@ use crate::domain::time::{Instant, parse_upstream};
 use crate::ingest::raw::RawRecord;
 use crate::ingest::refusal::Refusal;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// The most rows of one action.
-const ROWS_LIMIT: usize = 1_000;
+pub(super) const ROWS_LIMIT: usize = 1_000;
 /// The longest field, in bytes.
 pub(super) const FIELD_LIMIT: usize = 64 * 1024;
+/// The columns that tell cart items apart, the surest first.
+const ITEM_KEYS: [&str; 4] = [POSITION, PRODUCT, "product_url", "product_name"];
+/// The column that tells even equal cart items apart.
+const POSITION: &str = "position_id";
+/// The column of the product's id.
+const PRODUCT: &str = "product_id";
+/// Why rows are refused of which some stand elsewhere.
+const SCATTERED: &str = "other rows of this action, with the same status and dates, stand elsewhere in the file and say \
+     something else; sort the file by ID, so that its lines stand together, or, if the file joins several exports, import \
+     each by itself";
+/// Why rows are refused that nothing but money tells apart.
+const SAME_LINE: &str = "rows of this action differ in their money, but not in their position or product, so they may be \
+     one line at several times, and are not added up; give each line its position, or, if the file joins several exports, \
+     import each by itself";
 /// The columns whose newest time is the file's own.
 const STAMPS: [&str; 3] = ["status_updated", "action_date", "click_date"];
 
@@ -42,11 +59,16 @@ pub(super) struct Row {
     items: Vec<Vec<(usize, String)>>,
     /// Columns whose cells could mean two things.
     unclear: Vec<usize>,
+    /// Items whose product id could, and why: its link may say what it is.
+    doubtful: Vec<(usize, String)>,
     /// How its cells are written.
     habits: Habits,
     /// Why it cannot be a record.
-    refusal: Option<(RejectReason, Option<String>, String)>,
+    refusal: Option<Fault>,
 }
+
+/// Why something is refused: the reason, the field at fault, and a sentence.
+type Fault = (RejectReason, Option<String>, String);
 
 impl Row {
     pub(super) fn at(page: u32, byte: u64, line: u64) -> Self {
@@ -78,11 +100,11 @@ impl Row {
             );
             return self.refuse(RejectReason::TooLong, Some(name), message);
         }
-        self.habits.note(column.kind, place, cell, is_number);
+        self.habits.note(column.kind, cell, is_number);
         let manner = Manner {
             has_decimal_commas: habits.has_decimal_commas,
             is_number,
-            is_exact: habits.is_exact(place),
+            is_exact: habits.is_exact(),
         };
         match value::read(column.kind, cell, manner) {
             Cell::Nothing => {}
@@ -97,13 +119,42 @@ impl Row {
             }
             Cell::Unclear(why) => {
                 self.put(place, column, cell.trim().to_owned());
-                self.unclear.push(place);
-                self.refuse(
-                    RejectReason::BadValue,
-                    Some(name),
-                    format!("`{name}` {why}"),
-                );
+                if name == PRODUCT {
+                    let item = self.items.len().saturating_sub(1);
+                    return self.doubtful.push((item, why));
+                }
+                self.refuse_unclear(place, name, &why);
             }
+        }
+    }
+
+    fn refuse_unclear(&mut self, place: usize, name: &str, why: &str) {
+        self.unclear.push(place);
+        let message = format!("`{name}` {why}");
+        self.refuse(RejectReason::BadValue, Some(name), message);
+    }
+
+    /// A product id that may have lost digits is sound where the product's link has the same number, and not needed beside
+    /// another link.
+    fn settle(&mut self, item: usize, why: &str) {
+        let (Some(id), Some(link)) = (column_named(PRODUCT), column_named("product_url")) else {
+            return;
+        };
+        let Some(cells) = self.items.get_mut(item) else {
+            return;
+        };
+        let text = |place: usize| {
+            let found = cells.iter().find(|(known, _)| *known == place);
+            found.map(|(_, text)| text.as_str())
+        };
+        let has_number = |link: &str| {
+            let mut numbers = link.split(|symbol: char| !symbol.is_ascii_digit());
+            numbers.any(|number| Some(number) == text(id))
+        };
+        match text(link).map(has_number) {
+            Some(true) => {}
+            Some(false) => cells.retain(|(place, _)| *place != id),
+            None => self.refuse_unclear(id, PRODUCT, why),
         }
     }
 
@@ -134,6 +185,9 @@ impl Row {
 
     /// Puts the row in order once all its cells were added.
     pub(super) fn finish(&mut self) {
+        for (item, why) in std::mem::take(&mut self.doubtful) {
+            self.settle(item, &why);
+        }
         let implied: Vec<(usize, String)> = self
             .action
             .extract_if(.., |(place, _)| *place >= COLUMNS.len())
@@ -153,6 +207,10 @@ impl Row {
             }
         }
         self.action.sort_unstable_by_key(|(place, _)| *place);
+        // Sheets may have their columns in other orders.
+        for item in &mut self.items {
+            item.sort_unstable_by_key(|(place, _)| *place);
+        }
     }
 
     /// Whether nothing is said at all.
@@ -203,9 +261,23 @@ impl Row {
         Some(hasher.finish())
     }
 
-    /// All that it says.
-    pub(super) fn content(&self) -> impl Hash {
-        (&self.action, &self.items)
+    /// A number for what it says that could be added up: money, its currency and cart items.
+    pub(super) fn content(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.money().hash(&mut hasher);
+        let currency = self.get("currency").map(str::to_ascii_uppercase);
+        currency.hash(&mut hasher);
+        self.items.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Reward and order amount, however their zeros are written; what is no amount by its text.
+    fn money(&self) -> [Option<Result<i64, &str>>; 2] {
+        ["payment", "cart"].map(|name| {
+            let text = self.get(name)?;
+            let amount = parse_e4(text, Excess::RoundHalfEven);
+            Some(amount.map(|(e4, _)| e4).map_err(|_| text))
+        })
     }
 
     /// The status and the dates: what tells states of one action apart.
@@ -244,12 +316,6 @@ impl Row {
             return vec![text].into();
         }
         text.into()
-    }
-
-    fn has_same_money(&self, other: &Self) -> bool {
-        ["payment", "cart"]
-            .iter()
-            .all(|name| self.get(name) == other.get(name))
     }
 }
 
@@ -350,32 +416,87 @@ impl<I> Records<I> {
             line: first.line,
         };
         self.index = self.index.saturating_add(1);
-        let text = rendered(lines);
-        let refused = |reason, field: Option<&str>, message: String| {
-            let refusal = Refusal::new(reason, field, message);
-            Err(ReadError::Reject(refusal.at(place, text.as_bytes())))
-        };
-        if let Some((reason, field, message)) = lines.iter().find_map(|line| line.refusal.as_ref())
-        {
-            return refused(*reason, field.as_deref(), message.clone());
+        let shares = distinct(lines);
+        let of_row = lines.iter().find_map(|line| line.refusal.clone());
+        let of_all = self.fault(lines, &shares, excess);
+        // What could mean two things is kept as no text already.
+        let is_clear = lines.iter().all(|line| line.unclear.is_empty());
+        let is_held = of_all.is_some() || (of_row.is_some() && is_clear);
+        let text = rendered(lines, &shares, is_held);
+        match of_row.or(of_all) {
+            None => Ok(RawRecord { place, text }),
+            Some((reason, field, message)) => {
+                let refusal = Refusal::new(reason, field.as_deref(), message);
+                Err(ReadError::Reject(refusal.at(place, text.as_bytes())))
+            }
         }
-        if self.marks.is_scattered(first) {
-            let message = "other rows of this action, with the same status and dates, stand elsewhere in the file and say \
-                           something else; sort the file by ID, so that its lines stand together";
-            return refused(RejectReason::Malformed, None, message.to_owned());
+    }
+
+    /// Why rows that are sound by themselves are no record together.
+    fn fault(&self, lines: &[Row], shares: &[&Row], excess: usize) -> Option<Fault> {
+        if lines
+            .first()
+            .is_some_and(|first| self.marks.is_scattered(first))
+        {
+            return Some((RejectReason::Malformed, None, SCATTERED.to_owned()));
         }
         if let Some(message) = two_currencies(lines) {
-            return refused(RejectReason::BadValue, Some("currency"), message);
+            let field = Some("currency".to_owned());
+            return Some((RejectReason::BadValue, field, message));
         }
         if excess > 0 {
             let message = format!(
                 "the action has {} rows; at most {ROWS_LIMIT} cart items are taken",
                 lines.len() + excess
             );
-            return refused(RejectReason::TooLong, None, message);
+            return Some((RejectReason::TooLong, None, message));
         }
-        Ok(RawRecord { place, text })
+        let has_repetitions = shares.len() < lines.len();
+        if !has_one_sum(shares) && !are_told_apart(shares, has_repetitions) {
+            return Some((RejectReason::Malformed, None, SAME_LINE.to_owned()));
+        }
+        None
     }
+}
+
+/// The lines without repetitions.
+fn distinct(lines: &[Row]) -> Vec<&Row> {
+    let mut seen = HashSet::new();
+    lines
+        .iter()
+        .filter(|line| seen.insert(line.content()))
+        .collect()
+}
+
+/// Whether money is the action's, and not the lines'.
+fn has_one_sum(shares: &[&Row]) -> bool {
+    let first = shares.first().map(|first| first.money());
+    shares.iter().all(|share| Some(share.money()) == first)
+}
+
+/// Whether lines name other positions or products than one another, by a column that all of them have. Equal lines may be
+/// two units or one line twice, unless they have positions.
+fn are_told_apart(shares: &[&Row], has_repetitions: bool) -> bool {
+    let keys = ITEM_KEYS
+        .into_iter()
+        .take(if has_repetitions { 1 } else { ITEM_KEYS.len() });
+    let text = |item: &[(usize, String)], key: usize| -> Option<String> {
+        let found = item.iter().find(|(place, _)| *place == key);
+        found.map(|(_, text)| text.clone())
+    };
+    for key in keys.filter_map(column_named) {
+        let named: Option<Vec<HashSet<String>>> = shares
+            .iter()
+            .map(|share| share.items.iter().map(|item| text(item, key)).collect())
+            .collect();
+        let Some(named) = named.filter(|named| named.iter().all(|names| !names.is_empty())) else {
+            continue;
+        };
+        let count: usize = named.iter().map(HashSet::len).sum();
+        let all: HashSet<String> = named.into_iter().flatten().collect();
+        return all.len() == count;
+    }
+    false
 }
 
 /// What is wrong with lines whose amounts are in several currencies: they cannot be added up.
@@ -390,12 +511,13 @@ fn two_currencies(lines: &[Row]) -> Option<String> {
     ))
 }
 
-/// The record that rows of one action make, as upstream's API would write it; numbers stay text.
-fn rendered(lines: &[Row]) -> String {
-    let Some(first) = lines.first() else {
+/// The record that rows of one action make, as upstream's API would write it; numbers stay text. What is held has lists in
+/// the places of its money and its items, where none are taken: whoever mends it says what they are.
+fn rendered(lines: &[Row], shares: &[&Row], is_held: bool) -> String {
+    let Some(first) = shares.first() else {
         return "{}".to_owned();
     };
-    let is_action_s = lines.iter().all(|line| line.has_same_money(first));
+    let is_action_s = has_one_sum(shares);
     let mut fields = serde_json::Map::new();
     for line in lines {
         for (place, text) in &line.action {
@@ -403,21 +525,26 @@ fn rendered(lines: &[Row]) -> String {
             if let Some(column) = COLUMNS.get(*place)
                 && !fields.contains_key(column.name)
             {
-                let said = if is_action_s || !is_line_money(*place) {
+                let said = if !is_line_money(*place) {
+                    line.said(*place, text)
+                } else if is_held {
+                    let texts = shares.iter().filter_map(|share| share.get(column.name));
+                    texts.collect()
+                } else if is_action_s {
                     line.said(*place, text)
                 } else {
-                    sum(lines, *place, column.name)
+                    sum(shares, *place, column.name)
                 };
                 fields.insert(column.name.to_owned(), said);
             }
         }
     }
-    let is_single = lines.len() == 1 && first.items.len() == 1;
-    let has_one_tariff = lines
+    let is_single = shares.len() == 1 && first.items.len() == 1;
+    let has_one_tariff = shares
         .iter()
         .all(|line| line.get("tariff_id") == first.get("tariff_id"));
     let mut items = Vec::new();
-    for line in lines {
+    for line in shares {
         let owns_money = is_single || (!is_action_s && line.items.len() == 1);
         for cells in &line.items {
             let mut item = serde_json::Map::new();
@@ -442,6 +569,9 @@ fn rendered(lines: &[Row]) -> String {
             items.push(Value::Object(item));
         }
     }
+    if is_held && !items.is_empty() {
+        items = vec![items.into()];
+    }
     if !items.is_empty() {
         fields.insert("positions".to_owned(), items.into());
     }
@@ -449,9 +579,9 @@ fn rendered(lines: &[Row]) -> String {
 }
 
 /// The sum of what the lines say; the first text that is no amount stays as it is, to be refused by name.
-fn sum(lines: &[Row], place: usize, name: &str) -> Value {
+fn sum(shares: &[&Row], place: usize, name: &str) -> Value {
     let mut sum = 0_i64;
-    for line in lines {
+    for line in shares {
         let Some(text) = line.get(name) else { continue };
         match parse_e4(text, Excess::RoundHalfEven) {
             Ok((e4, _)) if !line.unclear.contains(&place) => sum = sum.saturating_add(e4),
@@ -656,6 +786,101 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_says_nothing_new_is_a_repetition() {
+        let a = line_of("7", "approved", "1.25", "11", "A");
+        let b = line_of("7", "approved", "0.50", "12", "B");
+        let other = line_of("8", "approved", "3.00", "11", "A");
+        let mut named = a.clone();
+        named
+            .action
+            .push((column_named("website_name").unwrap(), "My blog".to_owned()));
+        named.finish();
+        let nameless = Row {
+            page: 2,
+            ..a.clone()
+        };
+        for rows in [
+            vec![named, other.clone(), nameless],
+            vec![a.clone(), a.clone(), other.clone(), a.clone()],
+            vec![a.clone(), b.clone(), other.clone(), b.clone(), a.clone()],
+        ] {
+            let found = surveyed(&rows);
+            assert_eq!(found.len(), 3, "{found:#?}");
+            let items = |at: usize| found[at]["positions"].as_array().unwrap().len();
+            assert_eq!(items(0), items(2), "{found:#?}");
+            assert_eq!(found[0]["payment"], found[2]["payment"]);
+            assert_eq!(found[1]["action_id"], "8");
+        }
+        // Some of its lines are fewer than all.
+        let found = surveyed(&[a.clone(), b, other, a.clone()]);
+        assert!(found[0]["refused"].is_string() && found[2]["refused"].is_string());
+        // However its zeros are written.
+        let short = line_of("7", "approved", "1.250", "11", "A");
+        let found = surveyed(&[a, short]);
+        assert_eq!(found[0]["payment"], "1.25");
+    }
+
+    #[test]
+    fn rows_that_only_money_tells_apart_are_not_added_up() {
+        let line = |payment: &str, more: &[(&str, &str)]| {
+            let mut cells = vec![("action_id", "7"), ("status", "approved")];
+            cells.push(("payment", payment));
+            cells.extend_from_slice(more);
+            row(2, &cells)
+        };
+        let (a, b) = (("product_name", "A"), ("product_name", "B"));
+        for rows in [
+            vec![line("1", &[]), line("2", &[])],
+            vec![line("1", &[a]), line("2", &[a])],
+            vec![line("1", &[a]), line("2", &[])],
+            vec![line("1", &[a]), line("2", &[b]), line("2", &[b])],
+            vec![
+                line("1", &[a, ("position_id", "5")]),
+                line("2", &[a, ("position_id", "5")]),
+            ],
+            vec![
+                line("1", &[a, ("product_id", "5")]),
+                line("2", &[b, ("product_id", "5")]),
+            ],
+        ] {
+            let found = records(rows);
+            assert_eq!(found.len(), 1);
+            let refused = found[0]["refused"].as_str().unwrap_or_default();
+            assert!(refused.contains("import each by itself"), "{found:#?}");
+        }
+        let (first, second) = (("position_id", "5"), ("position_id", "6"));
+        for (rows, sum) in [
+            (
+                vec![line("1", &[a, first]), line("2", &[a, second])],
+                "3.00",
+            ),
+            (vec![line("2", &[a]), line("2", &[a])], "2"),
+            (
+                vec![
+                    line("1", &[a, first]),
+                    line("1", &[a, first]),
+                    line("2", &[b, second]),
+                ],
+                "3.00",
+            ),
+        ] {
+            assert_eq!(records(rows)[0]["payment"], sum);
+        }
+    }
+
+    #[test]
+    fn what_is_refused_as_a_whole_is_no_record_when_it_is_tried_again() {
+        let a = line_of("7", "approved", "1.25", "11", "A");
+        let b = line_of("7", "approved", "0.50", "12", "B");
+        let lines = [a, b];
+        let kept = rendered(&lines, &distinct(&lines), true);
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        assert_eq!(kept["payment"], json!(["1.25", "0.50"]));
+        assert_eq!(kept["cart"], json!(["1.25", "0.50"]));
+        assert_eq!(kept["positions"][0][1]["product_name"], "B");
+    }
+
+    #[test]
     fn a_line_that_is_refused_takes_its_action_along() {
         let found = records(vec![
             line_of("7", "approved", "1.25", "11", "A"),
@@ -670,7 +895,8 @@ mod tests {
             line_of("7", "approved", "1.25", "11", "A"),
             line_of("7", "approved", "1,234", "11", "B"),
         ];
-        let kept: Value = serde_json::from_str(&rendered(&lines)).unwrap();
+        let kept = rendered(&lines, &distinct(&lines), false);
+        let kept: Value = serde_json::from_str(&kept).unwrap();
         assert_eq!(kept["payment"], json!(["1,234"]));
         assert_eq!(kept["positions"][1]["payment"], json!(["1,234"]));
     }
@@ -697,8 +923,9 @@ mod tests {
                 .contains("last digits")
         );
         let mut exact = Row::at(1, 0, 2);
+        // A number of any column shows how the whole was made.
         exact.add(
-            column_named("action_id").unwrap(),
+            column_named("order_id").unwrap(),
             "1005000000000001",
             none,
             true,
@@ -712,6 +939,39 @@ mod tests {
         let (_, marks) = survey.finished();
         let refused = cells(marks.habits, "1.234");
         assert_eq!(refused.unclear.len(), 2, "{refused:?}");
+    }
+
+    #[test]
+    fn a_link_says_what_a_product_s_number_may_have_lost() {
+        let read = |number: &str, link: &str| {
+            let mut row = Row::at(1, 0, 2);
+            for (name, cell, is_number) in [
+                ("action_id", "7", false),
+                ("payment", "1", false),
+                ("product_id", number, true),
+                ("product_url", link, false),
+            ] {
+                row.add(
+                    column_named(name).unwrap(),
+                    cell,
+                    Habits::default(),
+                    is_number,
+                );
+            }
+            row.finish();
+            records(vec![row]).remove(0)
+        };
+        let link = "https://www.aliexpress.com/item/1005000000000000.html";
+        let item = |found: &Value| found["positions"][0]["product_id"].clone();
+        assert_eq!(item(&read("1005000000000000", link)), "1005000000000000");
+        for number in ["1005000000000010", "1.005E+15"] {
+            let found = read(number, link);
+            assert_eq!(found["payment"], "1", "{found}");
+            assert_eq!(item(&found), Value::Null, "{found}");
+        }
+        let refused = read("1005000000000000", "");
+        let refused = refused["refused"].as_str().unwrap();
+        assert!(refused.contains("`product_id` is") && refused.contains("may have"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What only the whole of a table tells, noted while it is read through: how amounts are written, which numbers are whole,
 //! and which actions' rows do not stand together.
 
-use super::rows::Row;
+use super::rows::{ROWS_LIMIT, Row};
 use super::value::{has_decimal_comma, shows_all_digits};
 use crate::domain::column::ColumnKind;
 use crate::domain::time::Instant;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -17,21 +17,22 @@ const REMEMBERED: usize = 1_800_000;
 pub(super) struct Habits {
     /// Whether texts have amounts with decimal commas.
     pub(super) has_decimal_commas: bool,
-    /// The columns, by their places, in which numbers of a spreadsheet show that they kept all their digits.
-    exact: u64,
+    /// Whether numbers of a spreadsheet show that they kept all their digits.
+    is_exact: bool,
 }
 
 impl Habits {
-    /// Whether numbers of the column at a place have kept all their digits.
-    pub(super) fn is_exact(self, place: usize) -> bool {
-        self.exact & bit(place) != 0
+    /// Whether its numbers have kept all their digits: what was typed into a spreadsheet, or opened in it as a text, has lost
+    /// those of every column.
+    pub(super) fn is_exact(self) -> bool {
+        self.is_exact
     }
 
     /// Notes how a cell is written.
-    pub(super) fn note(&mut self, kind: ColumnKind, place: usize, cell: &str, is_number: bool) {
+    pub(super) fn note(&mut self, kind: ColumnKind, cell: &str, is_number: bool) {
         match (kind, is_number) {
             (ColumnKind::Money, false) => self.has_decimal_commas |= has_decimal_comma(cell),
-            (ColumnKind::Id, true) if shows_all_digits(cell) => self.exact |= bit(place),
+            (ColumnKind::Id, true) => self.is_exact |= shows_all_digits(cell),
             _ => {}
         }
     }
@@ -39,7 +40,7 @@ impl Habits {
     /// Takes over what was noted elsewhere.
     fn add(&mut self, other: Self) {
         self.has_decimal_commas |= other.has_decimal_commas;
-        self.exact |= other.exact;
+        self.is_exact |= other.is_exact;
     }
 }
 
@@ -60,13 +61,6 @@ impl Marks {
     }
 }
 
-fn bit(place: usize) -> u64 {
-    u32::try_from(place)
-        .ok()
-        .and_then(|place| 1_u64.checked_shl(place))
-        .unwrap_or(0)
-}
-
 /// A table that is read through, row by row.
 pub(super) struct Survey {
     offset_minutes: i32,
@@ -83,7 +77,8 @@ pub(super) struct Survey {
 struct Group {
     state: u64,
     first: Row,
-    content: DefaultHasher,
+    /// What they say, each once ([`Row::content`]); more lines than an action may have are refused as they are.
+    lines: BTreeSet<u64>,
 }
 
 impl Survey {
@@ -108,18 +103,16 @@ impl Survey {
             .as_mut()
             .filter(|group| group.first.goes_with(&row))
         {
-            row.content().hash(&mut group.content);
+            if group.lines.len() < ROWS_LIMIT {
+                group.lines.insert(row.content());
+            }
             return;
         }
         self.end_group();
-        self.group = row.state().map(|state| {
-            let mut content = DefaultHasher::new();
-            row.content().hash(&mut content);
-            Group {
-                state,
-                first: row,
-                content,
-            }
+        self.group = row.state().map(|state| Group {
+            state,
+            lines: BTreeSet::from([row.content()]),
+            first: row,
         });
     }
 
@@ -130,12 +123,15 @@ impl Survey {
         (self.newest, self.marks)
     }
 
-    /// Rows that come back as they were are a repetition and harm nothing; others are lines that nobody can add up.
+    /// Rows that say of money and items what was said before are a repetition and harm nothing; others are lines that nobody
+    /// can add up.
     fn end_group(&mut self) {
         let Some(group) = self.group.take() else {
             return;
         };
-        let content = group.content.finish();
+        let mut hasher = DefaultHasher::new();
+        group.lines.hash(&mut hasher);
+        let content = hasher.finish();
         match self.seen.get(&group.state) {
             Some(known) if *known != content => {
                 self.scattered.insert(group.state);

@@ -23,7 +23,7 @@ pub(super) struct Manner {
     pub(super) has_decimal_commas: bool,
     /// It is a spreadsheet's number, and no text.
     pub(super) is_number: bool,
-    /// Numbers of its column have more digits than spreadsheets keep of what they are given, so none was lost.
+    /// Numbers of its workbook have more digits than spreadsheets keep of what they are given, so none was lost.
     pub(super) is_exact: bool,
 }
 
@@ -84,13 +84,16 @@ fn is_digits(text: &str) -> bool {
 
 /// An id; one whose digits a spreadsheet has thrown away names nothing any more.
 fn id(text: &str, manner: Manner) -> Cell<'_> {
-    let is_lost = manner.is_number && !has_all_digits(text, manner);
-    if is_lost || is_shortened(text) {
-        return Cell::Unclear(format!(
-            "is `{text}`: a spreadsheet has thrown its last digits away; give the column the format \"text\" and export again"
-        ));
-    }
-    plain(text)
+    let has = if is_shortened(text) {
+        "has"
+    } else if manner.is_number && !has_all_digits(text, manner) {
+        "may have"
+    } else {
+        return plain(text);
+    };
+    Cell::Unclear(format!(
+        "is `{text}`: a spreadsheet {has} thrown its last digits away; give the column the format \"text\" and export again"
+    ))
 }
 
 /// Whether it is `3.019E+15` or `3E+15`, as spreadsheets show long numbers. A word such as `12e5` may be an id.
@@ -113,7 +116,7 @@ fn has_all_digits(text: &str, manner: Manner) -> bool {
 }
 
 /// Whether a number has more digits than a spreadsheet would have left of it: then it was never typed in or opened as a
-/// text, and the others of its column were not either.
+/// text, and the others beside it were not either.
 pub(super) fn shows_all_digits(text: &str) -> bool {
     let more = text.get(KEPT_DIGITS..).unwrap_or_default();
     is_digits(text)

@@ -295,7 +295,7 @@ fn statuses() {
 }
 
 #[test]
-fn a_state_is_no_older_than_its_order() {
+fn a_day_without_a_clock_is_no_older_than_the_orders_of_that_day() {
     let state = |updated: &str| {
         draft(&format!(
             r#"{{"id":1,"advcampaign_id":6115,"status":"approved","action_date":"2024-03-05 13:30:00","payment":1,
@@ -306,6 +306,9 @@ fn a_state_is_no_older_than_its_order() {
         ("", "2024-03-05T10:30:00Z"),
         ("2024-03-05 00:00:00", "2024-03-05T10:30:00Z"),
         ("2024-03-06 00:00:00", "2024-03-05T21:00:00Z"),
+        // Not so where the times contradict each other: one of them is mistyped.
+        ("2024-03-04 00:00:00", "2024-03-03T21:00:00Z"),
+        ("2024-03-05 10:00:00", "2024-03-05T07:00:00Z"),
     ] {
         let draft = state(updated);
         assert_eq!(draft.stamp.changed_at, at(changed_at), "{updated}");

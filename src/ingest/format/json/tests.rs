@@ -279,7 +279,7 @@ fn is_cut_off(text: &str) -> bool {
     let mut reader = JsonReader::new(text.as_bytes());
     let count = reader.by_ref().count();
     assert!(count <= text.len() + 1);
-    reader.cut_off_at().is_some()
+    reader.cut_off().is_some()
 }
 
 #[test]
@@ -326,6 +326,26 @@ fn an_input_that_ends_in_the_middle_is_cut_off_and_a_broken_record_cuts_nothing_
     }
     // Cut off behind a broken record.
     assert!(is_cut_off(&format!(r#"{{"results":[{a},{{"id":nul}},{c}"#)));
+}
+
+#[test]
+fn where_a_record_begins_that_takes_in_the_others_is_told() {
+    let [a, c] = [action(1), action(3)];
+    let in_list = r#"{"id":2,"action_id":2,"positions":[{"id":7,"amount":"1"}"#;
+    let in_page = r#"{"id":2,"action_id":2,"x":{"positions":[{"id":7,"amount":"1"}"#;
+    for (text, open, line) in [
+        (format!("[{a},{in_list},{c}]"), in_list, 1),
+        (
+            format!("{{\"results\":[{a},\n{in_page},\n{c}]}}"),
+            in_page,
+            2,
+        ),
+    ] {
+        let mut reader = JsonReader::new(text.as_bytes());
+        assert!(reader.by_ref().count() > 1);
+        let byte = u64::try_from(text.find(open).unwrap()).unwrap();
+        assert_eq!(reader.cut_off(), Some(Cut::Value { byte, line }));
+    }
 }
 
 #[test]
