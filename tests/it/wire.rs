@@ -430,6 +430,35 @@ async fn who_does_not_read_is_hung_up_on_and_only_then_others_come_in() {
     assert!(got < length, "{got} of {length} bytes were sent");
 }
 
+/// The time for a piece begins anew with each, the pace is that of the whole answer.
+#[tokio::test]
+async fn who_reads_too_slowly_is_hung_up_on() {
+    let server = running(&format!("{LONG}send_deadline_ms = 2000")).await;
+    furnished(&server).await;
+    let mut wire = narrow(&server, 4_096).await;
+    wire.write_all(long_question(&server).as_bytes()).unwrap();
+    let length = begun(&mut wire);
+    // 8 KiB a second; a place is held for as long as the answer is on its way.
+    let mut got = 0;
+    let is_cut = async {
+        let mut space = [0; 1_024];
+        while let Ok(bytes) = wire.read(&mut space) {
+            if bytes == 0 {
+                break;
+            }
+            got += bytes;
+            // What the systems hold still comes, though nobody sends any more.
+            if wire.write_all(b"x").is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(125)).await;
+        }
+    };
+    let is_cut = tokio::time::timeout(PATIENCE, is_cut).await;
+    is_cut.expect("it is still open");
+    assert!(got < length, "{got} of {length} bytes were sent");
+}
+
 /// Long answers wait for their readers only as far as there is room for all of them; short ones always go out.
 #[tokio::test]
 async fn answers_that_nobody_reads_are_bounded_together() {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::socket::Pace;
 use super::{LINGER, PIECE, Rules};
 
 /// How much of a body is read at a time, before its reader has taken all that there is of it. What follows the body may be
@@ -26,6 +27,8 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) rules: Rc<Rules>,
+    /// How answers go out below.
+    pace: Rc<Pace>,
     turn: Cell<Turn>,
     /// Whether no request has come yet.
     is_new: Cell<bool>,
@@ -51,10 +54,11 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(rules: Rc<Rules>) -> Self {
+    pub(super) fn new(rules: Rc<Rules>, pace: Rc<Pace>) -> Self {
         let now = rules.stopwatch.elapsed();
         Self {
             rules,
+            pace,
             turn: Cell::new(Turn::Head),
             is_new: Cell::new(true),
             since: Cell::new(now),
@@ -143,6 +147,7 @@ impl Line {
         if !self.is_unsent.replace(false) {
             return;
         }
+        self.pace.reset();
         if self.read.get() == 0 {
             self.since.set(self.now());
         }

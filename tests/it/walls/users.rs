@@ -304,7 +304,7 @@ fn pages_follow_each_other_by_cursors_without_ids() {
 }
 
 /// Where the id stands in a cursor, behind its version and its order.
-const ID: std::ops::Range<usize> = 5..21;
+const PLACE: std::ops::Range<usize> = 5..21;
 
 /// A cursor tells in which direction its row lies of any other: with an id that was put into it, the list would say how a stored
 /// id compares with what such a caller knows.
@@ -334,7 +334,7 @@ fn a_cursor_with_an_id_from_elsewhere_is_refused() {
         let of_cursors = ["users", "seen"].map(|list| -> Vec<Uuid> {
             let ids = cursors(list)
                 .iter()
-                .map(|cursor| bytes(cursor)[ID].to_vec())
+                .map(|cursor| bytes(cursor)[PLACE].to_vec())
                 .collect::<Vec<_>>();
             ids.iter().map(|id| Uuid::from_slice(id).unwrap()).collect()
         });
@@ -348,7 +348,7 @@ fn a_cursor_with_an_id_from_elsewhere_is_refused() {
             assert_eq!(answer.get("errors"), None, "{answer}");
             for id in &all {
                 let mut made = own.clone();
-                made[ID].copy_from_slice(id.as_bytes());
+                made[PLACE].copy_from_slice(id.as_bytes());
                 if made == own {
                     continue;
                 }
@@ -360,7 +360,7 @@ fn a_cursor_with_an_id_from_elsewhere_is_refused() {
             }
             // Nor is one taken whose end was cut off, or that another list gave.
             let (short, _) = own.split_at(own.len() - 16);
-            for foreign in [short, &bytes(&cursors("seen")[0])] {
+            for foreign in [short, bytes(&cursors("seen")[0]).as_slice()] {
                 let answer = ask(list, foreign).await;
                 assert_eq!(
                     answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
