@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actiongraph::domain::scope::KeyScope;
 use actix_http::encoding::Decoder;
 use actix_web::error::PayloadError;
 use actix_web::http::header::ContentEncoding;
@@ -17,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::support::server::{Running, running};
+use crate::support::server::{Running, key_of, running};
 
 /// Longer than any of these answers takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -372,19 +373,31 @@ async fn furnished(server: &Running) {
     assert_eq!(run["run"]["counts"]["inserted"], 100, "{run}");
 }
 
-/// A question with a long answer, as bytes of a request.
-fn long_question(server: &Running) -> String {
+/// An operation as bytes of a request.
+fn operation(key: &str, query: &str) -> String {
+    let body = json!({ "query": query }).to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Many texts of an action.
+fn texts() -> String {
     let texts: String = (0..38).map(|n| format!("a{n}: subid1 ")).collect();
+    format!("fragment T on Action {{ {texts} }}")
+}
+
+/// A question with a long answer, as bytes of a request.
+fn long_question_of(key: &str) -> String {
     let pages: String = (0..20)
         .map(|n| format!("p{n}: actions(first: 100) {{ nodes {{ ...T }} }} "))
         .collect();
-    let body = json!({ "query": format!("{{ {pages} }} fragment T on Action {{ {texts} }}") });
-    let body = body.to_string();
-    format!(
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        server.keys[0],
-        body.len()
-    )
+    operation(key, &format!("{{ {pages} }} {}", texts()))
+}
+
+fn long_question(server: &Running) -> String {
+    long_question_of(&server.keys[0])
 }
 
 const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\nmax_document_repeats = 100\n";
@@ -459,10 +472,11 @@ async fn who_reads_too_slowly_is_hung_up_on() {
     assert!(got < length, "{got} of {length} bytes were sent");
 }
 
-/// Long answers wait for their readers only as far as there is room for all of them; short ones always go out.
+/// Long answers wait for their readers only as far as there is room for all of them, and one caller has half of it; short ones
+/// and those of mutations always go out.
 #[tokio::test]
 async fn answers_that_nobody_reads_are_bounded_together() {
-    let server = running(&format!("{LONG}max_unsent_bytes = 10000000")).await;
+    let server = running(&format!("{LONG}max_unsent_bytes = 25000000")).await;
     furnished(&server).await;
     let question = long_question(&server);
     let mut waits = plain(&server);
@@ -476,8 +490,32 @@ async fn answers_that_nobody_reads_are_bounded_together() {
     let told: Value = serde_json::from_slice(&body).unwrap();
     let told = &told["errors"][0]["extensions"];
     assert_eq!(told["limit"], "unsentBytes", "{told}");
-    assert_eq!(told["maximum"], 10_000_000, "{told}");
-    assert!(told["value"].as_u64() > Some(10_000_000), "{told}");
+    assert_eq!(told["maximum"], 12_500_000, "half of all");
+    assert!(told["value"].as_u64() > Some(12_500_000), "{told}");
+    // Others have the other half.
+    let neighbour = key_of(
+        &server.store,
+        &server.publishers[0],
+        KeyScope::ALL,
+        server.now(),
+    );
+    let neighbour = neighbour.await;
+    let mut elsewhere = plain(&server);
+    elsewhere
+        .write_all(long_question_of(&neighbour).as_bytes())
+        .unwrap();
+    begun(&mut elsewhere);
+    // What a mutation did is told, however long that is.
+    let made = format!(
+        "mutation {{ createSegment(name: \"all\", rule: {{users: {{metric: {{metric: ACTIONS, atLeast: 1}}}}}}) {{ segment {{ \
+         members(first: 1) {{ nodes {{ user {{ actions(first: 100) {{ nodes {{ ...T }} }} }} }} }} }} }} }} {}",
+        texts()
+    );
+    let made = operation(&server.keys[0], &made);
+    other.write_all(made.as_bytes()).unwrap();
+    let (head, body) = one_answer(&mut other);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(body.len() > 100_000, "{}", String::from_utf8_lossy(&body));
     let short = server.data(0, "{ viewer { scopes } }").await;
     assert!(short["viewer"]["scopes"].is_array(), "{short}");
     // Once it is read, there is room again.
