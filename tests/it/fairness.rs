@@ -147,6 +147,38 @@ async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
     {}
 }
 
+/// A body of a question by GET is read by nobody, so that it is thrown away: behind it the sender's end is seen.
+#[tokio::test]
+async fn who_goes_away_behind_a_body_that_nobody_reads_is_missed() {
+    let settings = "statement_deadline_ms = 600000\nrequest_deadline_ms = 600000\nmax_concurrent_operations_per_caller = 1";
+    let server = running(settings).await;
+    slow_down(&server).await;
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    write!(
+        socket,
+        "GET /graphql?query=%7Bprograms%7Bnodes%7Bid%7D%7D%7D HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 1000000\r\n\r\n{}",
+        server.keys[0],
+        "x".repeat(100_000)
+    )
+    .unwrap();
+    let ask = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.ask(&server.keys[0], QUICK).await
+    };
+    let answer = loop {
+        let answer = ask().await;
+        if answer.get("errors").is_some() {
+            break answer;
+        }
+    };
+    assert_eq!(code(&answer), Some("RATE_LIMITED"), "{answer}");
+    drop(socket);
+    let come_in = async { while ask().await.get("errors").is_some() {} };
+    let come_in = tokio::time::timeout(Duration::from_secs(60), come_in).await;
+    come_in.expect("its question is still under way");
+}
+
 /// It was read and looked at, whoever is at fault.
 #[tokio::test]
 async fn what_fails_before_an_operation_is_paid_for() {

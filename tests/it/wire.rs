@@ -93,15 +93,20 @@ fn connected(server: &Running, is_secret: bool) -> Box<dyn Wire> {
     }
 }
 
-/// Reads one answer with a body of known length.
-fn one_answer(wire: &mut (impl Read + ?Sized)) -> (String, Vec<u8>) {
+/// Reads the head of an answer.
+fn one_head(wire: &mut (impl Read + ?Sized)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         wire.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
+    String::from_utf8(head).unwrap().to_lowercase()
+}
+
+/// Reads one answer with a body of known length.
+fn one_answer(wire: &mut (impl Read + ?Sized)) -> (String, Vec<u8>) {
+    let head = one_head(wire);
     let (_, length) = head.split_once("content-length: ").unwrap();
     let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
     let mut body = vec![0; length];
@@ -404,13 +409,7 @@ const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\nmax_documen
 
 /// The head of a long answer, and how much of a body it announces: more than any system keeps for who does not read.
 fn begun(wire: &mut (impl Read + ?Sized)) -> usize {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        wire.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let head = one_head(wire);
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let (_, length) = head.split_once("content-length: ").unwrap();
     let length = length.lines().next().unwrap().trim().parse().unwrap();
@@ -685,6 +684,89 @@ async fn a_request_behind_the_last_of_a_connection_is_not_answered() {
         assert!(head.starts_with("http/1.1 200"), "{head}");
         assert!(head.contains("connection: close"), "{head}");
         assert_eq!(rest(&mut *wire), b"");
+    }
+}
+
+/// The framework answers as the last request wishes that it has looked at; so it gets to look at one.
+#[tokio::test]
+async fn each_of_some_requests_in_one_packet_is_answered_as_it_wishes() {
+    const SCOPES: &str = "{ viewer { scopes } }";
+    for is_secret in [false, true] {
+        let server = running(&secrecy(is_secret)).await;
+        let head = ALIVE.replace("GET", "HEAD");
+        let mut wire = connected(&server, is_secret);
+        for _ in 0..2 {
+            wire.write_all(format!("{ALIVE}{head}").as_bytes()).unwrap();
+            let (_, body) = one_answer(&mut *wire);
+            assert!(!body.is_empty());
+            assert!(one_head(&mut *wire).starts_with("http/1.1 200"));
+            // Blank lines before a request are none of it.
+            let both = format!("{head}\r\n\r\n\n{ALIVE}");
+            wire.write_all(both.as_bytes()).unwrap();
+            assert!(one_head(&mut *wire).starts_with("http/1.1 200"));
+            assert_eq!(one_answer(&mut *wire).1, body);
+        }
+        let last = |request: &str| request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        let first = operation(&server.keys[0], SCOPES);
+        let second = last(&operation(&server.keys[0], &format!("{SCOPES} # the last")));
+        wire.write_all(format!("{first}{second}").as_bytes())
+            .unwrap();
+        for is_last in [false, true] {
+            let (head, _) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert_eq!(head.contains("connection: close"), is_last, "{head}");
+        }
+        assert_eq!(rest(&mut *wire), b"");
+
+        // Where a body in pieces ends is not known before it is read.
+        let (head, body) = first.split_once("\r\n\r\n").unwrap();
+        let (head, _) = head.split_once("\r\nContent-Length").unwrap();
+        let length = body.len();
+        let pieces = format!(
+            "{head}\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+        );
+        let mut wire = connected(&server, is_secret);
+        for is_last in [false, true] {
+            let behind = if is_last { ALIVE } else { "" };
+            wire.write_all(format!("{pieces}{behind}").as_bytes())
+                .unwrap();
+            let (head, _) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert_eq!(head.contains("connection: close"), is_last, "{head}");
+        }
+        assert_eq!(rest(&mut *wire), b"");
+    }
+}
+
+/// HTTP/1.0 knows no pieces: an answer whose length is not known beforehand ends with its connection.
+#[tokio::test]
+async fn an_answer_that_is_packed_comes_in_pieces_only_where_these_are_known() {
+    let server = running("").await;
+    let ask = operation(&server.keys[0], "{ viewer { publisher { slug } } }");
+    let with = |header: &str| {
+        let headers = format!("\r\nAccept-Encoding: gzip\r\n{header}\r\n");
+        ask.replacen("\r\n", &headers, 1)
+    };
+    let old = with("Connection: keep-alive").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let other = with("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c");
+    for (request, is_in_pieces) in [(old, false), (other, true)] {
+        let mut wire = plain(&server);
+        wire.write_all(request.as_bytes()).unwrap();
+        let head = one_head(&mut wire);
+        assert!(head.contains(" 200 ok\r\n"), "{head}");
+        assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+        let pieces = "transfer-encoding: chunked\r\n";
+        assert_eq!(head.contains(pieces), is_in_pieces, "{head}");
+        assert!(!head.contains("keep-alive"), "{head}");
+        let body = rest(&mut wire);
+        if is_in_pieces {
+            assert!(head.contains("connection: close\r\n"), "{head}");
+            assert!(body.ends_with(b"\r\n0\r\n\r\n"));
+        } else {
+            let body = unpacked(ContentEncoding::Gzip, body).await;
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["data"]["viewer"]["publisher"]["slug"], "one");
+        }
     }
 }
 
