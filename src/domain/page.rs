@@ -222,7 +222,7 @@ impl Cursor {
     /// # Errors
     /// When it is no cursor, or one of another order.
     pub fn decode(text: &str, order: u32, argument: &str) -> Result<Self> {
-        Self::decode_sealed(text, order, argument, Some)
+        Self::decode_sealed(text, order, argument, |bytes| bytes.get(..))
     }
 
     /// Likewise; `open` gives what lies under a seal, if that is a good one.

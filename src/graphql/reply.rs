@@ -55,7 +55,7 @@ pub(super) fn too_long(most: u64) -> Told {
 }
 
 /// An answer that has no length that it may not pass.
-pub(super) fn whole(written: std::result::Result<(), Unwritten>) -> serde_json::Result<()> {
+pub(super) fn whole(written: Result<(), Unwritten>) -> serde_json::Result<()> {
     match written {
         Err(Unwritten::Fault(error)) => Err(error),
         Err(Unwritten::TooLong) | Ok(()) => Ok(()),
@@ -106,7 +106,7 @@ pub(super) fn answer(
     data: &async_graphql::Value,
     extensions: &Extensions,
     most: usize,
-) -> std::result::Result<(), Unwritten> {
+) -> Result<(), Unwritten> {
     body.push(b'{');
     if !errors.is_empty() {
         body.extend_from_slice(b"\"errors\":");
