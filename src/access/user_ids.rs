@@ -12,6 +12,7 @@ use ring::hmac;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 use super::keys::no_randomness;
@@ -25,6 +26,13 @@ use crate::store::{Store, apart};
 /// The rounds of the network, which tells them apart. Three would do against whoever sees ids; the fourth is for those who
 /// send made-up ones as well.
 const ROUNDS: [u8; 4] = [0, 1, 2, 3];
+
+/// What is computed under the key of an order beside the rounds, and under the publisher's to get that key.
+const ORDER: u8 = 4;
+const SEAL: u8 = 5;
+
+/// Bytes of a seal.
+const SEALED: usize = 16;
 
 /// How the ids of users are shown to a caller, and read back.
 #[derive(Clone)]
@@ -48,6 +56,37 @@ impl UserIds {
     #[must_use]
     pub fn are_stored(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// How ids are shown in the cursors of an order, which is printed so: no id of one means anything in another, nor where
+    /// users are shown.
+    #[must_use]
+    pub fn in_order(&self, printed: &str) -> Self {
+        let key = self.0.as_ref().map(|key| {
+            let key = signed(key, ORDER, printed.as_bytes());
+            Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
+        });
+        Self(key)
+    }
+
+    /// What shows that some bytes were written here; nothing for whoever is shown ids as they are stored.
+    #[must_use]
+    pub fn seal(&self, bytes: &[u8]) -> Vec<u8> {
+        let Some(key) = &self.0 else {
+            return Vec::new();
+        };
+        let seal = signed(key, SEAL, bytes);
+        seal.as_ref().iter().take(SEALED).copied().collect()
+    }
+
+    /// The bytes before their seal, if it is theirs.
+    #[must_use]
+    pub fn open<'a>(&self, sealed: &'a [u8]) -> Option<&'a [u8]> {
+        if self.are_stored() {
+            return Some(sealed);
+        }
+        let (bytes, seal) = sealed.split_at_checked(sealed.len().checked_sub(SEALED)?)?;
+        bool::from(self.seal(bytes).ct_eq(seal)).then_some(bytes)
     }
 
     /// What the caller is shown of a stored id.
@@ -88,12 +127,17 @@ impl fmt::Debug for UserIds {
 
 /// What a round makes of one half.
 fn mixed(key: &hmac::Key, round: u8, half: u64) -> u64 {
-    let mut context = hmac::Context::with_key(key);
-    context.update(&[round]);
-    context.update(&half.to_be_bytes());
-    let tag = context.sign();
+    let tag = signed(key, round, &half.to_be_bytes());
     let first = tag.as_ref().iter().take(8);
     first.fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
+/// The code of some bytes under a key; what it is for keeps the uses of a key apart.
+fn signed(key: &hmac::Key, what_for: u8, bytes: &[u8]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    context.update(&[what_for]);
+    context.update(bytes);
+    context.sign()
 }
 
 /// The secrets of publishers, as far as they were needed: none ever changes.
@@ -179,6 +223,21 @@ mod tests {
         // Computed by an implementation of its own in another language: partners keep these ids.
         let shown = hidden("a secret").shown(Uuid::from_u128(0x1234_5678));
         assert_eq!(shown.to_string(), "e523b8a1-c669-5e9e-3ade-9e844507edd4");
+    }
+
+    #[test]
+    fn a_seal_belongs_to_its_bytes_and_its_order() {
+        let ids = hidden("a secret");
+        let (one, other) = (ids.in_order("one"), ids.in_order("other"));
+        let sealed = |ids: &UserIds| [b"bytes".to_vec(), ids.seal(b"bytes")].concat();
+        assert_eq!(one.open(&sealed(&one)), Some(&b"bytes"[..]));
+        for foreign in [&other, &ids, &hidden("another").in_order("one")] {
+            assert_eq!(one.open(&sealed(foreign)), None);
+        }
+        assert_eq!(one.open(b"bytes"), None);
+        let stored = UserIds::as_stored().in_order("one");
+        assert_eq!(stored.open(&sealed(&stored)), Some(&b"bytes"[..]));
+        assert_ne!(one.shown(Uuid::nil()), other.shown(Uuid::nil()));
     }
 
     #[test]

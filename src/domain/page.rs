@@ -164,6 +164,9 @@ impl<T> Page<T> {
 
 const VERSION: u8 = 1;
 
+/// Bytes of the version and the fingerprint.
+const HEAD: usize = 5;
+
 impl Cursor {
     /// The same place with other ids, in its sort values as well.
     #[must_use]
@@ -180,6 +183,12 @@ impl Cursor {
     /// Writes the cursor for the order with this fingerprint.
     #[must_use]
     pub fn encode(&self, order: u32) -> String {
+        self.encode_sealed(order, |_| Vec::new())
+    }
+
+    /// Likewise, with what `seal` makes of all of it behind.
+    #[must_use]
+    pub fn encode_sealed(&self, order: u32, seal: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&order.to_be_bytes());
         bytes.extend_from_slice(self.id.as_bytes());
@@ -204,6 +213,7 @@ impl Cursor {
                 }
             }
         }
+        bytes.extend(seal(&bytes));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -212,6 +222,19 @@ impl Cursor {
     /// # Errors
     /// When it is no cursor, or one of another order.
     pub fn decode(text: &str, order: u32, argument: &str) -> Result<Self> {
+        Self::decode_sealed(text, order, argument, |bytes| bytes.get(..))
+    }
+
+    /// Likewise; `open` gives what lies under a seal, if that is a good one.
+    ///
+    /// # Errors
+    /// When it is no cursor, one of another order, or the seal is not good.
+    pub fn decode_sealed(
+        text: &str,
+        order: u32,
+        argument: &str,
+        open: impl FnOnce(&[u8]) -> Option<&[u8]>,
+    ) -> Result<Self> {
         let malformed = || {
             Error::bad_input(
                 argument,
@@ -231,6 +254,9 @@ impl Cursor {
                 ),
             ));
         }
+        let under = open(&bytes).ok_or_else(malformed)?;
+        let (_, under) = under.split_at_checked(HEAD).ok_or_else(malformed)?;
+        let mut rest = Reader(under);
         let id = Uuid::from_bytes(rest.array().ok_or_else(malformed)?);
         let mut values = Vec::new();
         while !rest.0.is_empty() {

@@ -14,7 +14,7 @@ use super::error::Result;
 use crate::access::user_ids::UserIds;
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::Value;
-use crate::domain::page::{Cursor, Page, PageRequest};
+use crate::domain::page::{Cursor, Page, PageRequest, fingerprint};
 
 /// How large the pages of a list may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,33 +48,36 @@ pub const REPORT_GROUPS: PageLimits = PageLimits {
 };
 
 /// The order of a list, and how its cursors are written for a caller. What a cursor's ids are of it does not say, so that
-/// all of them are shown as those of users are.
+/// to whoever may not know users all of them are shown as other ids, which differ from order to order, and under a seal:
+/// otherwise the list would compare what stands in it with any id that such a caller puts into a cursor.
 #[derive(Clone, Debug)]
 pub struct ListOrder {
     fingerprint: u32,
-    user_ids: UserIds,
+    ids: UserIds,
 }
 
 impl ListOrder {
-    /// The order with this fingerprint, for a caller who is shown users so.
-    pub fn new(fingerprint: u32, user_ids: UserIds) -> Self {
+    /// The order that is printed so, for a caller who is shown users so.
+    pub fn new(printed: &str, user_ids: &UserIds) -> Self {
         Self {
-            fingerprint,
-            user_ids,
+            fingerprint: fingerprint(printed),
+            ids: user_ids.in_order(printed),
         }
     }
 
     fn write(&self, cursor: &Cursor) -> String {
-        if self.user_ids.are_stored() {
+        if self.ids.are_stored() {
             return cursor.encode(self.fingerprint);
         }
-        let shown = cursor.clone().with_ids(|id| self.user_ids.shown(id));
-        shown.encode(self.fingerprint)
+        let shown = cursor.clone().with_ids(|id| self.ids.shown(id));
+        shown.encode_sealed(self.fingerprint, |bytes| self.ids.seal(bytes))
     }
 
     fn read(&self, text: &str, argument: &str) -> Result<Cursor> {
-        let shown = Cursor::decode(text, self.fingerprint, argument)?;
-        Ok(shown.with_ids(|id| self.user_ids.stored(id)))
+        let shown = Cursor::decode_sealed(text, self.fingerprint, argument, |bytes| {
+            self.ids.open(bytes)
+        })?;
+        Ok(shown.with_ids(|id| self.ids.stored(id)))
     }
 }
 
@@ -358,8 +361,8 @@ mod tests {
     use super::*;
     use crate::domain::secret::Secret;
 
-    fn order(fingerprint: u32) -> ListOrder {
-        ListOrder::new(fingerprint, UserIds::as_stored())
+    fn order(printed: &str) -> ListOrder {
+        ListOrder::new(printed, &UserIds::as_stored())
     }
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
@@ -373,31 +376,40 @@ mod tests {
     #[test]
     fn sizes_have_a_default_and_a_limit_that_is_named() {
         assert_eq!(
-            args(None, None).request(ENTITIES, &order(1)).unwrap().size,
+            args(None, None)
+                .request(ENTITIES, &order("one"))
+                .unwrap()
+                .size,
             20
         );
         assert_eq!(
             args(Some(0), None)
-                .request(ENTITIES, &order(1))
+                .request(ENTITIES, &order("one"))
                 .unwrap()
                 .size,
             0
         );
-        let backward = args(None, Some(100)).request(ENTITIES, &order(1)).unwrap();
+        let backward = args(None, Some(100))
+            .request(ENTITIES, &order("one"))
+            .unwrap();
         assert_eq!((backward.size, backward.forward), (100, false));
         let error = args(Some(101), None)
-            .request(ENTITIES, &order(1))
+            .request(ENTITIES, &order("one"))
             .unwrap_err()
             .to_string();
         assert!(error.contains("101") && error.contains("100"), "{error}");
         assert!(
             args(Some(-1), None)
-                .request(ENTITIES, &order(1))
+                .request(ENTITIES, &order("one"))
                 .unwrap_err()
                 .to_string()
                 .contains("-1")
         );
-        assert!(args(Some(1), Some(1)).request(ENTITIES, &order(1)).is_err());
+        assert!(
+            args(Some(1), Some(1))
+                .request(ENTITIES, &order("one"))
+                .is_err()
+        );
     }
 
     #[test]
@@ -409,7 +421,9 @@ mod tests {
             )
         };
         let all = vec![4, 5, 2, 3, 0, 1];
-        let mut request = args(Some(4), None).request(ENTITIES, &order(1)).unwrap();
+        let mut request = args(Some(4), None)
+            .request(ENTITIES, &order("one"))
+            .unwrap();
         let page = page_by(all.clone(), &request, key);
         assert_eq!(
             page.rows
@@ -429,7 +443,9 @@ mod tests {
             [0, 1]
         );
         assert!(!page.has_next && page.has_previous);
-        let back = args(None, Some(2)).request(ENTITIES, &order(1)).unwrap();
+        let back = args(None, Some(2))
+            .request(ENTITIES, &order("one"))
+            .unwrap();
         let page = page_by(all, &back, key);
         assert_eq!(
             page.rows
@@ -441,48 +457,80 @@ mod tests {
         assert!(!page.has_next && page.has_previous);
     }
 
+    fn after(text: String) -> PageArgs {
+        PageArgs {
+            after: Some(text),
+            ..PageArgs::default()
+        }
+    }
+
     #[test]
     fn a_cursor_of_another_order_is_refused() {
         let cursor = Cursor {
             values: vec![Value::Int(1)],
             id: Uuid::nil(),
         };
-        let after = PageArgs {
-            after: Some(cursor.encode(7)),
-            ..PageArgs::default()
-        };
-        assert_eq!(
-            after.request(ENTITIES, &order(7)).unwrap().after,
-            Some(cursor)
-        );
-        assert!(
-            after
-                .request(ENTITIES, &order(8))
-                .unwrap_err()
-                .to_string()
-                .contains("another order")
-        );
+        let after = after(order("one").write(&cursor));
+        let read = after.request(ENTITIES, &order("one")).unwrap().after;
+        assert_eq!(read, Some(cursor));
+        let error = after.request(ENTITIES, &order("other")).unwrap_err();
+        assert!(error.to_string().contains("another order"));
     }
 
     #[test]
     fn a_cursor_shows_no_stored_id_to_whoever_may_not_know_users() {
-        let hidden = ListOrder::new(7, UserIds::hidden_by(&Secret::new("a secret")));
+        let hides = UserIds::hidden_by(&Secret::new("a secret"));
+        let hidden = ListOrder::new("one", &hides);
         let (id, other) = (Uuid::from_u128(1 << 100), Uuid::from_u128(7 << 100));
         let cursor = Cursor {
             values: vec![Value::Int(1), Value::Id(other), Value::Null],
             id,
         };
         let text = hidden.write(&cursor);
-        let shown = Cursor::decode(&text, 7, "after").unwrap();
-        assert_eq!(shown.values[0], Value::Int(1));
-        assert!(shown.id != id && shown.values[1] != Value::Id(other));
-        let after = PageArgs {
-            after: Some(text),
-            ..PageArgs::default()
+        let shown = |text: &str, order: &ListOrder| {
+            Cursor::decode_sealed(text, order.fingerprint, "after", |bytes| {
+                Some(bytes.split_at(bytes.len() - 16).0)
+            })
+            .unwrap()
         };
-        let read = after.request(ENTITIES, &hidden).unwrap().after;
+        let here = shown(&text, &hidden);
+        assert_eq!(here.values[0], Value::Int(1));
+        assert!(here.id != id && here.values[1] != Value::Id(other));
+        assert_ne!(here.id, hides.shown(id), "nor as users are shown");
+        let read = after(text).request(ENTITIES, &hidden).unwrap().after;
         assert_eq!(read, Some(cursor.clone()));
-        let foreign = after.request(ENTITIES, &order(7)).unwrap().after;
-        assert_ne!(foreign, Some(cursor));
+        let elsewhere = ListOrder::new("other", &hides);
+        let there = shown(&elsewhere.write(&cursor), &elsewhere);
+        assert_ne!(there.id, here.id, "each order has ids of its own");
+    }
+
+    #[test]
+    fn a_cursor_that_was_put_together_is_refused() {
+        let hides = UserIds::hidden_by(&Secret::new("a secret"));
+        let hidden = ListOrder::new("one", &hides);
+        let cursor = Cursor {
+            values: vec![Value::Int(1)],
+            id: Uuid::from_u128(1 << 100),
+        };
+        let foreign = ListOrder {
+            fingerprint: hidden.fingerprint,
+            ids: hides.in_order("other"),
+        };
+        let anybody = order("one");
+        for text in [
+            anybody.write(&cursor),
+            cursor.encode_sealed(hidden.fingerprint, |_| vec![0; 16]),
+            foreign.write(&cursor),
+        ] {
+            let error = after(text).request(ENTITIES, &hidden).unwrap_err();
+            assert!(error.to_string().contains("not a cursor of this list"));
+        }
+        let good = hidden.write(&cursor);
+        for place in 7..good.len() {
+            let mut bad = good.clone().into_bytes();
+            bad[place] = if bad[place] == b'A' { b'Q' } else { b'A' };
+            let bad = String::from_utf8(bad).unwrap();
+            assert!(after(bad).request(ENTITIES, &hidden).is_err(), "{place}");
+        }
     }
 }

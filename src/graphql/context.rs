@@ -125,9 +125,9 @@ impl RequestContext {
         })
     }
 
-    /// The order of a list with this fingerprint, with cursors as the viewer is shown them.
-    pub fn order(&self, fingerprint: u32) -> ListOrder {
-        ListOrder::new(fingerprint, self.user_ids.clone())
+    /// The order of a list as it is printed, with cursors as the viewer is shown them.
+    pub fn order(&self, printed: &str) -> ListOrder {
+        ListOrder::new(printed, &self.user_ids)
     }
 
     /// The version of the publisher's data that this request sees: one statement for all that ask.

@@ -1,27 +1,27 @@
 //! Runs operations: document stage, execution in one read transaction, and the answer as bytes.
 
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Request, Response};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::bill::{Bill, Costs, LEAST, Scanned, passed, too_much_unseen, writing_out};
 use super::context::RequestContext;
-use super::document::{
-    Documents, Hides, OperationKind, Passed, Plan, Prepared, RequestError, Scan,
-};
-use super::error::{Bounds, Told, tell};
+use super::document::{Documents, Hides, OperationKind, Plan, Prepared, Scan};
+use super::error::{Told, tell};
 use super::estimate::{Estimates, Saved, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
+use super::reply::{
+    Extensions, Outcome, Reply, answer, by_get, bytes, estimate, no_introspection, over, refusal,
+    refused, too_long, too_much, whole,
+};
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
-use super::written::{Unwritten, json};
+use super::written::Unwritten;
 use crate::access::user_ids::UserIdsSecrets;
-use crate::domain::error::{Code, Error, PassedLimit, Result};
+use crate::domain::error::{Code, Error, Result};
 use crate::domain::scope::{KeyScope, Viewer};
 use crate::domain::time::Instant;
 use crate::store::{ReadTx, Store};
@@ -74,39 +74,6 @@ pub struct Call {
     pub reference: String,
     /// Whether the caller may ask for the schema itself.
     pub introspection: Introspection,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was refused before execution; the answer has no `data`.
-    RequestError {
-        /// Why.
-        code: Code,
-    },
-    /// It was a mutation by GET.
-    MutationByGet,
-    /// Everything that was asked for was answered.
-    Complete,
-    /// Some of it failed.
-    Partial,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// The answer as JSON.
-    pub body: Vec<u8>,
-    /// How the request ended.
-    pub outcome: Outcome,
-    /// The name of the operation, if it has one.
-    pub operation_name: Option<String>,
-    /// How many statements it took.
-    pub statements: u32,
-    /// What it could have cost at most, in points.
-    pub cost: u64,
-    /// Seconds after which it may be tried again.
-    pub retry_after: Option<u64>,
 }
 
 impl Engine {
@@ -198,6 +165,7 @@ impl Engine {
         let Prepared {
             document,
             operation_name,
+            kind,
             variables,
             cost,
             plan,
@@ -205,7 +173,7 @@ impl Engine {
         } = prepared;
         let user_ids = match user_ids.of(store, &call.viewer).await {
             Ok(user_ids) => user_ids,
-            Err(error) => return failed(&error, self.0.options.bounds()),
+            Err(error) => return self.failed(&error, &spending),
         };
         let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
         // Whoever goes away, or is told that it takes too long, leaves nothing running at the database.
@@ -254,6 +222,7 @@ impl Engine {
             statements,
             cost: bill.requested,
             retry_after: None,
+            is_of_mutation: kind == OperationKind::Mutation,
         }
     }
 
@@ -274,7 +243,7 @@ impl Engine {
         if !scans.is_empty() {
             let (days, changes) = match self.0.estimates.days(context).await {
                 Ok(days) => days,
-                Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
+                Err(error) => return Err(Box::new(self.failed(&error, spending))),
             };
             let are_held = are_held(context, changes);
             let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
@@ -283,16 +252,13 @@ impl Engine {
                 let told = self.0.estimates.tells_saved(&saved, context).await;
                 match told {
                     Ok(told) => told,
-                    Err(error) => return Err(Box::new(failed(&error, context.limits.bounds()))),
+                    Err(error) => return Err(Box::new(self.failed(&error, spending))),
                 }
             };
             // With this the operation's own transaction begins: nothing is read beside it from here on.
             let settings = match settings_for(&scans, context).await {
                 Ok(settings) => settings,
-                Err(failure) => {
-                    let bounds = context.limits.bounds();
-                    return Err(Box::new(failed(failure.error(), bounds)));
-                }
+                Err(failure) => return Err(Box::new(self.failed(failure.error(), spending))),
             };
             let plain = if are_held {
                 are_plain(&scans, context.now)
@@ -325,6 +291,21 @@ impl Engine {
             None => reply,
             Some(empty) => empty,
         }
+    }
+
+    /// What is read before anything is executed failed.
+    fn failed(&self, error: &Error, spending: &Spending) -> Reply {
+        let cause = error.cause().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(
+            cause,
+            code = error.code().as_str(),
+            "what comes before an operation failed"
+        );
+        let most = self.0.options.bounds().message_chars;
+        let message: String = error.message().chars().take(most).collect();
+        let told =
+            Told::request(error.code().as_str(), &message, Vec::new()).beyond(error.passed());
+        self.turn_away(refusal(vec![told], error.code()), spending)
     }
 
     /// Charges for a request that the door refuses after reading it: a point, and what reading took, as far as there is so
@@ -440,171 +421,4 @@ impl Kept {
         let name = self.operation_name.as_deref();
         documents.prepare(&self.query, name, &variables).ok()
     }
-}
-
-/// Says that an answer is longer than it may be. What a mutation did is done.
-fn too_long(most: u64) -> Told {
-    let message = format!(
-        "The answer is longer than {most} bytes: ask for smaller pages (first, last) or fewer fields. What a mutation has done stays done."
-    );
-    Told::request(Code::LimitExceeded.as_str(), &message, Vec::new())
-        .beyond(Some(PassedLimit::uncounted("answerBytes", most)))
-}
-
-/// An answer that has no length that it may not pass.
-fn whole(written: std::result::Result<(), Unwritten>) -> serde_json::Result<()> {
-    match written {
-        Err(Unwritten::Fault(error)) => Err(error),
-        Err(Unwritten::TooLong) | Ok(()) => Ok(()),
-    }
-}
-
-/// The answer to a caller who asked for the estimate alone.
-fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -> Reply {
-    let cost = bill.costs(None, rows, 0);
-    let extensions = Extensions { cost };
-    let data = async_graphql::Value::Null;
-    let body = bytes(|body| whole(answer(body, &[], &data, &extensions, usize::MAX)));
-    Reply {
-        body,
-        outcome: Outcome::Complete,
-        operation_name,
-        statements: 0,
-        cost: bill.requested,
-        retry_after: None,
-    }
-}
-
-/// The answer to an operation that costs too much whatever its caller has left.
-fn too_much(passed: &Passed) -> Reply {
-    let message = format!(
-        "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.",
-        passed.value, passed.maximum
-    );
-    over(Code::CostExceeded, &message, passed)
-}
-
-fn over(code: Code, message: &str, passed: &Passed) -> Reply {
-    let told = Told::request(code.as_str(), message, Vec::new()).passing(Some(passed));
-    refusal(vec![told], code)
-}
-
-fn no_introspection() -> Reply {
-    let message = "This caller may not ask for the schema by introspection; read it as text at /schema.graphql if that is open.";
-    let told = Told::request(Code::Forbidden.as_str(), message, Vec::new());
-    refusal(vec![told], Code::Forbidden)
-}
-
-/// What is read before anything is executed failed.
-fn failed(error: &Error, bounds: Bounds) -> Reply {
-    let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-    tracing::warn!(
-        cause,
-        code = error.code().as_str(),
-        "what comes before an operation failed"
-    );
-    let message: String = error.message().chars().take(bounds.message_chars).collect();
-    let told = Told::request(error.code().as_str(), &message, Vec::new()).beyond(error.passed());
-    refusal(vec![told], error.code())
-}
-
-/// Writes an answer to an execution; errors come first, so that whoever reads it by eye sees them.
-fn answer(
-    body: &mut Vec<u8>,
-    errors: &[Told],
-    data: &async_graphql::Value,
-    extensions: &Extensions,
-    most: usize,
-) -> std::result::Result<(), Unwritten> {
-    body.push(b'{');
-    if !errors.is_empty() {
-        body.extend_from_slice(b"\"errors\":");
-        serde_json::to_writer(&mut *body, errors)?;
-        body.push(b',');
-    }
-    body.extend_from_slice(b"\"data\":");
-    json(data, body, most)?;
-    body.extend_from_slice(b",\"extensions\":");
-    serde_json::to_writer(&mut *body, extensions)?;
-    body.push(b'}');
-    Ok(())
-}
-
-#[derive(Serialize)]
-struct Extensions {
-    cost: Costs,
-}
-
-/// An answer to a request that was not executed: without `data`.
-#[derive(Serialize)]
-struct Refusal {
-    errors: Vec<Told>,
-}
-
-fn refused(errors: &[RequestError]) -> Reply {
-    let code = errors
-        .first()
-        .map_or(Code::ValidationFailed, |error| code_of(error.code));
-    let told = errors.iter().map(|error| {
-        Told::request(error.code, &error.message, error.locations.clone())
-            .in_argument(error.coordinate.as_deref())
-            .passing(error.passed.as_deref())
-    });
-    refusal(told.collect(), code)
-}
-
-fn refusal(errors: Vec<Told>, code: Code) -> Reply {
-    Reply {
-        body: bytes(|body| serde_json::to_writer(body, &Refusal { errors })),
-        outcome: Outcome::RequestError { code },
-        operation_name: None,
-        statements: 0,
-        cost: 0,
-        retry_after: None,
-    }
-}
-
-fn by_get(operation_name: Option<String>) -> Reply {
-    let message = "GET is for queries only: send a mutation by POST";
-    let errors = vec![Told::request(
-        Code::BadUserInput.as_str(),
-        message,
-        Vec::new(),
-    )];
-    let body = bytes(|body| serde_json::to_writer(body, &Refusal { errors }));
-    Reply {
-        body,
-        outcome: Outcome::MutationByGet,
-        operation_name,
-        statements: 0,
-        cost: 0,
-        retry_after: None,
-    }
-}
-
-fn code_of(code: &str) -> Code {
-    let known = [
-        Code::ParseFailed,
-        Code::ValidationFailed,
-        Code::BadUserInput,
-        Code::LimitExceeded,
-        Code::CostExceeded,
-        Code::Forbidden,
-    ];
-    known
-        .into_iter()
-        .find(|known| known.as_str() == code)
-        .unwrap_or(Code::ValidationFailed)
-}
-
-fn bytes(write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> Vec<u8> {
-    let mut body = Vec::with_capacity(4096);
-    if let Err(error) = write(&mut body) {
-        // Names and values are texts and numbers, which always can be written; an answer must go out all the same.
-        tracing::error!(%error, "an answer could not be written");
-        body.clear();
-        let fault = r#"{"errors":[{"message":"The server made an error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#;
-        let _ = body.write_all(fault.as_bytes());
-    }
-    body
 }

@@ -4,7 +4,8 @@
 //! | file | does |
 //! | --- | --- |
 //! | `document` | the one stage before execution: limits, validation, variables, cost |
-//! | `engine` | runs a request and writes its answer |
+//! | `engine` | runs a request |
+//! | `reply` | writes its answer, or why there is none |
 //! | `options` | how an engine is set |
 //! | `bill` | what an operation pays and gets back |
 //! | `estimate` | how many actions a question looks through |
@@ -38,6 +39,7 @@ pub mod mutation;
 mod options;
 mod prices;
 pub mod query;
+mod reply;
 pub mod report_selection;
 pub mod scalar;
 mod schema;
@@ -47,6 +49,7 @@ pub mod types;
 pub mod written;
 
 pub use document::Hides;
-pub use engine::{Call, Engine, GraphqlRequest, Method, Outcome, Reply};
+pub use engine::{Call, Engine, GraphqlRequest, Method};
 pub use options::{DoorLimits, EngineOptions, Introspection, Spending, Writing};
+pub use reply::{Outcome, Reply};
 pub use schema::sdl;

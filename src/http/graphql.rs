@@ -50,7 +50,7 @@ async fn answer(
             .error_response();
     };
     match run(request, payload, state).await {
-        Ok((reply, trusted)) => {
+        Ok((mut reply, trusted)) => {
             let outcome = label(&reply.outcome);
             state.metrics.operation(outcome, reply.statements);
             request.extensions_mut().insert(Operation {
@@ -59,6 +59,9 @@ async fn answer(
                 statements: reply.statements,
                 cost: reply.cost,
             });
+            if let Err(refusal) = hold(request, &mut reply) {
+                return refusal.in_media(media).error_response();
+            }
             let cacheable = trusted && matches!(reply.outcome, Outcome::Complete);
             if cacheable && let Some(tag) = tag_of(&reply.body) {
                 return cached(request, reply, media, &tag);
@@ -138,10 +141,22 @@ async fn run(
     };
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
-    if let Some(pass) = request.extensions_mut().get_mut::<Pass>() {
-        pass.hold(reply.body.capacity())?;
-    }
     Ok((reply, trusted && method == Method::Get))
+}
+
+/// Counts an answer until it is out. What a mutation did is done, so that whoever asked for it is told.
+fn hold(request: &HttpRequest, reply: &mut Reply) -> Result<(), Refusal> {
+    reply.body.shrink_to_fit();
+    let bytes = reply.body.len();
+    let mut kept = request.extensions_mut();
+    match kept.get_mut::<Pass>() {
+        None => Ok(()),
+        Some(pass) if reply.is_of_mutation => {
+            pass.hold_anyway(bytes);
+            Ok(())
+        }
+        Some(pass) => pass.hold(bytes),
+    }
 }
 
 /// Bytes of a body whose reading every request has paid for already.

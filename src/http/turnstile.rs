@@ -3,7 +3,6 @@
 //! does not get through is told to come back.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +23,7 @@ pub struct Places {
     pub each: u64,
     /// Of one caller from one address; 0 counts nothing.
     pub each_from_one: u64,
-    /// Bytes of answers that wait for their readers.
+    /// Bytes of answers that wait for their readers; those of one caller may be half as many.
     pub unsent_bytes: u64,
 }
 
@@ -42,8 +41,15 @@ pub struct Turnstile {
 struct Inside {
     all: u64,
     unsent_bytes: u64,
-    each: HashMap<Uuid, u64>,
+    each: HashMap<Uuid, Own>,
     from: HashMap<(Uuid, IpAddr), u64>,
+}
+
+/// What is one caller's.
+#[derive(Debug, Default)]
+struct Own {
+    places: u64,
+    unsent_bytes: u64,
 }
 
 /// The right to be inside, until it is dropped. Left with its request, it is kept until the answer is out.
@@ -91,7 +97,7 @@ impl Turnstile {
                 inside.all + 1,
             )));
         }
-        let own = inside.each.get(&caller).copied().unwrap_or_default();
+        let own = inside.each.get(&caller).map_or(0, |own| own.places);
         let most = self.most.each;
         if own >= most {
             let words = format!(
@@ -115,7 +121,7 @@ impl Turnstile {
             }
             *here += 1;
         }
-        *inside.each.entry(caller).or_default() += 1;
+        inside.each.entry(caller).or_default().places += 1;
         inside.all += 1;
         Ok(Pass {
             inside: Arc::clone(&self.inside),
@@ -128,30 +134,57 @@ impl Turnstile {
 }
 
 impl Pass {
-    /// Counts the bytes of an answer until it is out.
+    /// Counts the bytes of an answer until it is out, if there is room for them.
     ///
     /// # Errors
-    /// 503 when too many wait for their readers. A small answer goes out all the same, and so does one that waits alone.
+    /// 503 when too many wait for their readers, in all or of this caller. A small answer goes out all the same, and so does
+    /// one that waits alone.
     pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = inside.unsent_bytes.saturating_add(bytes);
-        let most = self.most_unsent;
-        if all > most && bytes > SMALL && inside.unsent_bytes > 0 {
-            let words = format!(
-                "Answers of {most} bytes wait for their readers, the most at a time. Try again in a second. What a mutation has done stays done."
-            );
-            let refusal = refused(
-                StatusCode::SERVICE_UNAVAILABLE,
-                Code::ServiceUnavailable,
-                words,
-            );
-            return Err(refusal.passing(PassedLimit::of("unsentBytes", most, all)));
+        let inside = Arc::clone(&self.inside);
+        let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = inside.each.get(&self.caller);
+        let own = own.map_or(0, |own| own.unsent_bytes);
+        if bytes > SMALL {
+            let (all, most) = (inside.unsent_bytes, self.most_unsent);
+            let share = most / 2;
+            let sum = |waiting: u64| waiting.saturating_add(bytes);
+            if own > 0 && sum(own) > share {
+                let whose = format!("Answers to this caller of {share} bytes, half of all,");
+                return Err(no_room(&whose, (share, sum(own))));
+            }
+            if all > 0 && sum(all) > most {
+                let whose = format!("Answers of {most} bytes");
+                return Err(no_room(&whose, (most, sum(all))));
+            }
         }
-        inside.unsent_bytes = all;
-        self.unsent_bytes = self.unsent_bytes.saturating_add(bytes);
+        self.count(&mut inside, bytes);
         Ok(())
     }
+
+    /// Counts the bytes of an answer that has to go out.
+    pub fn hold_anyway(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let inside = Arc::clone(&self.inside);
+        let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
+        self.count(&mut inside, bytes);
+    }
+
+    fn count(&mut self, inside: &mut Inside, bytes: u64) {
+        self.unsent_bytes = self.unsent_bytes.saturating_add(bytes);
+        inside.unsent_bytes = inside.unsent_bytes.saturating_add(bytes);
+        let own = inside.each.entry(self.caller).or_default();
+        own.unsent_bytes = own.unsent_bytes.saturating_add(bytes);
+    }
+}
+
+fn no_room(whose: &str, (most, value): (u64, u64)) -> Refusal {
+    let words = format!(
+        "{whose} wait for their readers, the most at a time. Try again in a second, and read what you are sent."
+    );
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let refusal = refused(status, Code::ServiceUnavailable, words);
+    refusal.passing(PassedLimit::of("unsentBytes", most, value))
 }
 
 fn too_many(name: &'static str, (most, inside): (u64, u64), words: String) -> Refusal {
@@ -171,19 +204,21 @@ impl Drop for Pass {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.all = inside.all.saturating_sub(1);
         inside.unsent_bytes = inside.unsent_bytes.saturating_sub(self.unsent_bytes);
-        leave(&mut inside.each, self.caller);
-        if let Some(from) = self.from {
-            leave(&mut inside.from, (self.caller, from));
+        if let Some(own) = inside.each.get_mut(&self.caller) {
+            own.places = own.places.saturating_sub(1);
+            own.unsent_bytes = own.unsent_bytes.saturating_sub(self.unsent_bytes);
+            if own.places == 0 {
+                inside.each.remove(&self.caller);
+            }
         }
-    }
-}
-
-/// Counts one less; where nobody is left, nothing is kept.
-fn leave<K: Eq + Hash>(counts: &mut HashMap<K, u64>, key: K) {
-    if let Some(count) = counts.get_mut(&key) {
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            counts.remove(&key);
+        if let Some(from) = self.from {
+            let from = (self.caller, from);
+            if let Some(count) = inside.from.get_mut(&from) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    inside.from.remove(&from);
+                }
+            }
         }
     }
 }
@@ -233,16 +268,39 @@ mod tests {
             each_from_one: 0,
             unsent_bytes: 1_000_000,
         });
-        let enter = || turnstile.enter(Uuid::from_u128(1), None).unwrap();
-        let (mut first, mut second, mut third) = (enter(), enter(), enter());
+        let enter = |caller| turnstile.enter(Uuid::from_u128(caller), None).unwrap();
+        let (mut first, mut second, mut third) = (enter(1), enter(2), enter(3));
         first.hold(2_000_000).unwrap();
         let refused = second.hold(100_000).unwrap_err();
         assert_eq!(refused.code(), Code::ServiceUnavailable);
         third.hold(1_000).unwrap();
-        drop(first);
+        third.hold_anyway(2_000_000);
+        drop((first, third));
         second.hold(999_000).unwrap();
-        drop((second, third));
+        drop(second);
         assert_eq!(turnstile.inside.lock().unwrap().unsent_bytes, 0);
+    }
+
+    #[test]
+    fn one_caller_leaves_room_for_the_answers_of_others() {
+        let turnstile = Turnstile::new(Places {
+            all: 10,
+            each: 10,
+            each_from_one: 0,
+            unsent_bytes: 1_000_000,
+        });
+        let enter = |caller| turnstile.enter(Uuid::from_u128(caller), None).unwrap();
+        let (mut one, mut other) = (enter(1), enter(2));
+        one.hold(300_000).unwrap();
+        let (mut more, mut less) = (enter(1), enter(1));
+        assert!(more.hold(300_000).is_err(), "more than half");
+        less.hold(200_000).unwrap();
+        other.hold(500_000).unwrap();
+        drop(one);
+        more.hold(300_000).unwrap();
+        drop((more, less, other));
+        let inside = turnstile.inside.lock().unwrap();
+        assert_eq!((inside.unsent_bytes, inside.each.len()), (0, 0));
     }
 
     #[test]

@@ -63,7 +63,7 @@ limits! {
     max_head_bytes: 4_096..=65_536 = 32768, "Bytes of the head of a request: its address and its headers.";
     head_deadline_ms: 1_000..=600_000 = 5000, "How long the head of a request may take from its first byte to its end, and a new connection until that byte.";
     send_deadline_ms: 1_000..=600_000 = 30000, "How long an answer may wait without its reader taking any of it; beyond that it is read at 16 KiB a second at least.";
-    max_unsent_bytes: 1_000_000..=1_000_000_000_000 = 256000000, "Bytes of all answers that wait for their readers, together; longer ones than 64 KiB are answered 503 beyond that.";
+    max_unsent_bytes: 1_000_000..=1_000_000_000_000 = 256000000, "Bytes of all answers that wait for their readers, together; longer ones than 64 KiB are answered 503 beyond that, and beyond half of it for one caller.";
     statement_deadline_ms: 10..=600_000 = 5000, "How long one statement of a request may take at the database.";
     keep_alive_seconds: 1..=86_400 = 30, "How long a connection without a request is kept.";
 }

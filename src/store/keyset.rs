@@ -3,20 +3,20 @@
 
 use super::sql::{Sql, bound};
 use crate::domain::filter::Value;
-use crate::domain::page::{Cursor, Direction, Nulls, PageRequest, SortKey, fingerprint};
+use crate::domain::page::{Cursor, Direction, Nulls, PageRequest, SortKey};
 use sea_orm::Value as Bound;
 use std::fmt::Debug;
 
-/// The fingerprint of a list's order: a cursor of one order is refused by another.
+/// A list's order, printed: a cursor of one order is refused by another.
 #[must_use]
-pub fn order_fingerprint<S: Debug>(list: &str, keys: &[SortKey<S>]) -> u32 {
+pub fn printed_order<S: Debug>(list: &str, keys: &[SortKey<S>]) -> String {
     use std::fmt::Write as _;
     let mut text = list.to_owned();
     for key in keys {
         // Writing to a String cannot fail.
         let _ = write!(text, "|{:?} {:?} {:?}", key.field, key.direction, key.nulls);
     }
-    fingerprint(&text)
+    text
 }
 
 /// One key of an order in SQL.

@@ -30,25 +30,31 @@ const COUNTED: &str = "actions(filter: {country: {eq: \"RU\"}}) { totalCount }";
 /// Longer than one wait for a turn, and shorter than two.
 const ONE_WAIT: Duration = Duration::from_secs(8);
 
-/// Makes whoever reads programs wait until the statement is ended.
-async fn slow_down(server: &Running) {
+/// Changes the tables under the server.
+async fn alter(server: &Running, statements: &[String]) {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a connection beside the server's, which makes a table slow"
+        reason = "a connection beside the server's, which changes its tables"
     )]
     let db = Database::connect(&server.url).await.unwrap();
+    for sql in statements {
+        db.execute_unprepared(sql).await.unwrap();
+    }
+    db.close().await.unwrap();
+}
+
+/// Makes whoever reads programs wait until the statement is ended.
+async fn slow_down(server: &Running) {
     let endless = if is_postgres() {
         "SELECT COUNT(*) FROM pg_sleep(600)"
     } else {
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n WHERE x < 0"
     };
-    for sql in [
+    let statements = [
         "ALTER TABLE programs RENAME TO programs_kept".to_owned(),
         format!("CREATE VIEW programs AS SELECT p.* FROM programs_kept p WHERE ({endless}) >= 0"),
-    ] {
-        db.execute_unprepared(&sql).await.unwrap();
-    }
-    db.close().await.unwrap();
+    ];
+    alter(server, &statements).await;
 }
 
 /// A question that is under way for as long as its connection stands.
@@ -139,6 +145,65 @@ async fn a_caller_with_slow_questions_holds_up_nobody_but_itself() {
         .get("errors")
         .is_some()
     {}
+}
+
+/// A body of a question by GET is read by nobody, so that it is thrown away: behind it the sender's end is seen.
+#[tokio::test]
+async fn who_goes_away_behind_a_body_that_nobody_reads_is_missed() {
+    let settings = "statement_deadline_ms = 600000\nrequest_deadline_ms = 600000\nmax_concurrent_operations_per_caller = 1";
+    let server = running(settings).await;
+    slow_down(&server).await;
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    write!(
+        socket,
+        "GET /graphql?query=%7Bprograms%7Bnodes%7Bid%7D%7D%7D HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 1000000\r\n\r\n{}",
+        server.keys[0],
+        "x".repeat(100_000)
+    )
+    .unwrap();
+    let ask = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        server.ask(&server.keys[0], QUICK).await
+    };
+    let answer = loop {
+        let answer = ask().await;
+        if answer.get("errors").is_some() {
+            break answer;
+        }
+    };
+    assert_eq!(code(&answer), Some("RATE_LIMITED"), "{answer}");
+    drop(socket);
+    let come_in = async { while ask().await.get("errors").is_some() {} };
+    let come_in = tokio::time::timeout(Duration::from_secs(60), come_in).await;
+    come_in.expect("its question is still under way");
+}
+
+/// It was read and looked at, whoever is at fault.
+#[tokio::test]
+async fn what_fails_before_an_operation_is_paid_for() {
+    const TIMES: u64 = 3;
+    // The clock stands still, so that nothing comes back.
+    let server = running("").await;
+    let left = async || {
+        let told = server.ask(&server.keys[0], "{ viewer { scopes } }").await;
+        let throttle = &told["extensions"]["cost"]["throttle"];
+        throttle["available"].as_u64().unwrap()
+    };
+    // What an estimate looks up is not there.
+    let broken = "ALTER TABLE totals_time RENAME TO totals_time_kept".to_owned();
+    alter(&server, &[broken]).await;
+    let first = left().await;
+    let before = left().await;
+    let query = format!("{{ {COUNTED} }} # {}", "x".repeat(20 << 10));
+    for _ in 0..TIMES {
+        let failed = server.ask(&server.keys[0], &query).await;
+        assert_eq!(failed.get("data"), None, "{failed}");
+        assert_eq!(code(&failed), Some("INTERNAL_SERVER_ERROR"), "{failed}");
+    }
+    // Each a point, and one for each KiB of its text beyond the first four.
+    let paid = before - left().await - (first - before);
+    assert!(paid >= TIMES * 17, "{paid} points");
 }
 
 /// An estimate looks up what it needs before its operation holds a reader: operations that each wait for one more than they hold

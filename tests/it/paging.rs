@@ -9,11 +9,13 @@ use crate::support::world::{Facts, World, runtime};
 use actiongraph::domain::draft::Place;
 use actiongraph::domain::error::{Code, Result};
 use actiongraph::domain::filter::{Filter, Value};
-use actiongraph::domain::page::{Cursor, Direction, Nulls, Page, PageRequest, SortKey};
+use actiongraph::domain::page::{
+    Cursor, Direction, Nulls, Page, PageRequest, SortKey, fingerprint,
+};
 use actiongraph::domain::records::{Action, AdSpace, Category, Product, Program, User};
 use actiongraph::domain::text::fold;
 use actiongraph::store::actions::{self, ActionList, ActionParent, ActionSort};
-use actiongraph::store::keyset::order_fingerprint;
+use actiongraph::store::keyset::printed_order;
 use actiongraph::store::products::{self, ProductSort};
 use actiongraph::store::users::{self, UserSort};
 use actiongraph::store::{ad_spaces, categories, imports, programs};
@@ -188,7 +190,7 @@ fn actions_in_any_order_are_walked_once_each_either_way() {
             .filter(|action| range.is_none_or(|range| naive::in_range(action, &range)))
             .filter(|action| naive::matches(&facts, action, &filter));
         let expected = sort_actions(matching, &order);
-        let fingerprint = order_fingerprint("actions", &order);
+        let fingerprint = fingerprint(&printed_order("actions", &order));
         let found = walk(
             (size, forward),
             fingerprint,
@@ -400,7 +402,7 @@ macro_rules! lists_are_walked {
                     (row.id, value)
                 });
                 let expected = sorted(rows.collect(), &order);
-                let fingerprint = order_fingerprint("list", &order);
+                let fingerprint = fingerprint(&printed_order("list", &order));
                 let found = walk((size, forward), fingerprint, |row: &$record| row.id, |page| {
                     runtime.block_on(async {
                         let (tx, scope) = (world.tx(), world.read(0));
@@ -672,9 +674,9 @@ fn a_cursor_of_another_order_is_refused() {
     let two = vec![key(ActionSort::OrderedAt), key(ActionSort::Country)];
     let cursor = ask(one.clone(), None, None).unwrap().rows[2].1.clone();
     let mut prints = vec![
-        order_fingerprint("actions", &one),
-        order_fingerprint("users", &one),
-        order_fingerprint("actions", &two),
+        fingerprint(&printed_order("actions", &one)),
+        fingerprint(&printed_order("users", &one)),
+        fingerprint(&printed_order("actions", &two)),
     ];
     for change in [Nulls::First, Nulls::Last] {
         for direction in [Direction::Asc, Direction::Desc] {
@@ -683,13 +685,13 @@ fn a_cursor_of_another_order_is_refused() {
                 direction,
                 ..key(ActionSort::OrderedAt)
             };
-            prints.push(order_fingerprint("actions", &[other]));
+            prints.push(fingerprint(&printed_order("actions", &[other])));
         }
     }
     prints.sort_unstable();
     prints.dedup();
     assert_eq!(prints.len(), 6, "each order has a fingerprint of its own");
-    let own = order_fingerprint("actions", &one);
+    let own = fingerprint(&printed_order("actions", &one));
     for other in prints {
         let read = Cursor::decode(&cursor.encode(own), other, "after");
         assert_eq!(read.is_ok(), other == own);

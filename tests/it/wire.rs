@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actiongraph::domain::scope::KeyScope;
 use actix_http::encoding::Decoder;
 use actix_web::error::PayloadError;
 use actix_web::http::header::ContentEncoding;
@@ -17,7 +18,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::support::server::{Running, running};
+use crate::support::server::{Running, key_of, running};
 
 /// Longer than any of these answers takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,15 +93,20 @@ fn connected(server: &Running, is_secret: bool) -> Box<dyn Wire> {
     }
 }
 
-/// Reads one answer with a body of known length.
-fn one_answer(wire: &mut (impl Read + ?Sized)) -> (String, Vec<u8>) {
+/// Reads the head of an answer.
+fn one_head(wire: &mut (impl Read + ?Sized)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         wire.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
+    String::from_utf8(head).unwrap().to_lowercase()
+}
+
+/// Reads one answer with a body of known length.
+fn one_answer(wire: &mut (impl Read + ?Sized)) -> (String, Vec<u8>) {
+    let head = one_head(wire);
     let (_, length) = head.split_once("content-length: ").unwrap();
     let length: usize = length.lines().next().unwrap().trim().parse().unwrap();
     let mut body = vec![0; length];
@@ -372,32 +378,38 @@ async fn furnished(server: &Running) {
     assert_eq!(run["run"]["counts"]["inserted"], 100, "{run}");
 }
 
-/// A question with a long answer, as bytes of a request.
-fn long_question(server: &Running) -> String {
+/// An operation as bytes of a request.
+fn operation(key: &str, query: &str) -> String {
+    let body = json!({ "query": query }).to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Many texts of an action.
+fn texts() -> String {
     let texts: String = (0..38).map(|n| format!("a{n}: subid1 ")).collect();
+    format!("fragment T on Action {{ {texts} }}")
+}
+
+/// A question with a long answer, as bytes of a request.
+fn long_question_of(key: &str) -> String {
     let pages: String = (0..20)
         .map(|n| format!("p{n}: actions(first: 100) {{ nodes {{ ...T }} }} "))
         .collect();
-    let body = json!({ "query": format!("{{ {pages} }} fragment T on Action {{ {texts} }}") });
-    let body = body.to_string();
-    format!(
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        server.keys[0],
-        body.len()
-    )
+    operation(key, &format!("{{ {pages} }} {}", texts()))
+}
+
+fn long_question(server: &Running) -> String {
+    long_question_of(&server.keys[0])
 }
 
 const LONG: &str = "budget_capacity = 0\nmax_document_aliases = 100\nmax_document_repeats = 100\n";
 
 /// The head of a long answer, and how much of a body it announces: more than any system keeps for who does not read.
 fn begun(wire: &mut (impl Read + ?Sized)) -> usize {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        wire.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let head = one_head(wire);
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let (_, length) = head.split_once("content-length: ").unwrap();
     let length = length.lines().next().unwrap().trim().parse().unwrap();
@@ -430,10 +442,40 @@ async fn who_does_not_read_is_hung_up_on_and_only_then_others_come_in() {
     assert!(got < length, "{got} of {length} bytes were sent");
 }
 
-/// Long answers wait for their readers only as far as there is room for all of them; short ones always go out.
+/// The time for a piece begins anew with each, the pace is that of the whole answer.
+#[tokio::test]
+async fn who_reads_too_slowly_is_hung_up_on() {
+    let server = running(&format!("{LONG}send_deadline_ms = 2000")).await;
+    furnished(&server).await;
+    let mut wire = narrow(&server, 4_096).await;
+    wire.write_all(long_question(&server).as_bytes()).unwrap();
+    let length = begun(&mut wire);
+    // 8 KiB a second; a place is held for as long as the answer is on its way.
+    let mut got = 0;
+    let is_cut = async {
+        let mut space = [0; 1_024];
+        while let Ok(bytes) = wire.read(&mut space) {
+            if bytes == 0 {
+                break;
+            }
+            got += bytes;
+            // What the systems hold still comes, though nobody sends any more.
+            if wire.write_all(b"x").is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(125)).await;
+        }
+    };
+    let is_cut = tokio::time::timeout(PATIENCE, is_cut).await;
+    is_cut.expect("it is still open");
+    assert!(got < length, "{got} of {length} bytes were sent");
+}
+
+/// Long answers wait for their readers only as far as there is room for all of them, and one caller has half of it; short ones
+/// and those of mutations always go out.
 #[tokio::test]
 async fn answers_that_nobody_reads_are_bounded_together() {
-    let server = running(&format!("{LONG}max_unsent_bytes = 10000000")).await;
+    let server = running(&format!("{LONG}max_unsent_bytes = 25000000")).await;
     furnished(&server).await;
     let question = long_question(&server);
     let mut waits = plain(&server);
@@ -447,8 +489,32 @@ async fn answers_that_nobody_reads_are_bounded_together() {
     let told: Value = serde_json::from_slice(&body).unwrap();
     let told = &told["errors"][0]["extensions"];
     assert_eq!(told["limit"], "unsentBytes", "{told}");
-    assert_eq!(told["maximum"], 10_000_000, "{told}");
-    assert!(told["value"].as_u64() > Some(10_000_000), "{told}");
+    assert_eq!(told["maximum"], 12_500_000, "half of all");
+    assert!(told["value"].as_u64() > Some(12_500_000), "{told}");
+    // Others have the other half.
+    let neighbour = key_of(
+        &server.store,
+        &server.publishers[0],
+        KeyScope::ALL,
+        server.now(),
+    );
+    let neighbour = neighbour.await;
+    let mut elsewhere = plain(&server);
+    elsewhere
+        .write_all(long_question_of(&neighbour).as_bytes())
+        .unwrap();
+    begun(&mut elsewhere);
+    // What a mutation did is told, however long that is.
+    let made = format!(
+        "mutation {{ createSegment(name: \"all\", rule: {{users: {{metric: {{metric: ACTIONS, atLeast: 1}}}}}}) {{ segment {{ \
+         members(first: 1) {{ nodes {{ user {{ actions(first: 100) {{ nodes {{ ...T }} }} }} }} }} }} }} }} {}",
+        texts()
+    );
+    let made = operation(&server.keys[0], &made);
+    other.write_all(made.as_bytes()).unwrap();
+    let (head, body) = one_answer(&mut other);
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(body.len() > 100_000, "{}", String::from_utf8_lossy(&body));
     let short = server.data(0, "{ viewer { scopes } }").await;
     assert!(short["viewer"]["scopes"].is_array(), "{short}");
     // Once it is read, there is room again.
@@ -618,6 +684,89 @@ async fn a_request_behind_the_last_of_a_connection_is_not_answered() {
         assert!(head.starts_with("http/1.1 200"), "{head}");
         assert!(head.contains("connection: close"), "{head}");
         assert_eq!(rest(&mut *wire), b"");
+    }
+}
+
+/// The framework answers as the last request wishes that it has looked at; so it gets to look at one.
+#[tokio::test]
+async fn each_of_some_requests_in_one_packet_is_answered_as_it_wishes() {
+    const SCOPES: &str = "{ viewer { scopes } }";
+    for is_secret in [false, true] {
+        let server = running(&secrecy(is_secret)).await;
+        let head = ALIVE.replace("GET", "HEAD");
+        let mut wire = connected(&server, is_secret);
+        for _ in 0..2 {
+            wire.write_all(format!("{ALIVE}{head}").as_bytes()).unwrap();
+            let (_, body) = one_answer(&mut *wire);
+            assert!(!body.is_empty());
+            assert!(one_head(&mut *wire).starts_with("http/1.1 200"));
+            // Blank lines before a request are none of it.
+            let both = format!("{head}\r\n\r\n\n{ALIVE}");
+            wire.write_all(both.as_bytes()).unwrap();
+            assert!(one_head(&mut *wire).starts_with("http/1.1 200"));
+            assert_eq!(one_answer(&mut *wire).1, body);
+        }
+        let last = |request: &str| request.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        let first = operation(&server.keys[0], SCOPES);
+        let second = last(&operation(&server.keys[0], &format!("{SCOPES} # the last")));
+        wire.write_all(format!("{first}{second}").as_bytes())
+            .unwrap();
+        for is_last in [false, true] {
+            let (head, _) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert_eq!(head.contains("connection: close"), is_last, "{head}");
+        }
+        assert_eq!(rest(&mut *wire), b"");
+
+        // Where a body in pieces ends is not known before it is read.
+        let (head, body) = first.split_once("\r\n\r\n").unwrap();
+        let (head, _) = head.split_once("\r\nContent-Length").unwrap();
+        let length = body.len();
+        let pieces = format!(
+            "{head}\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"
+        );
+        let mut wire = connected(&server, is_secret);
+        for is_last in [false, true] {
+            let behind = if is_last { ALIVE } else { "" };
+            wire.write_all(format!("{pieces}{behind}").as_bytes())
+                .unwrap();
+            let (head, _) = one_answer(&mut *wire);
+            assert!(head.starts_with("http/1.1 200"), "{head}");
+            assert_eq!(head.contains("connection: close"), is_last, "{head}");
+        }
+        assert_eq!(rest(&mut *wire), b"");
+    }
+}
+
+/// HTTP/1.0 knows no pieces: an answer whose length is not known beforehand ends with its connection.
+#[tokio::test]
+async fn an_answer_that_is_packed_comes_in_pieces_only_where_these_are_known() {
+    let server = running("").await;
+    let ask = operation(&server.keys[0], "{ viewer { publisher { slug } } }");
+    let with = |header: &str| {
+        let headers = format!("\r\nAccept-Encoding: gzip\r\n{header}\r\n");
+        ask.replacen("\r\n", &headers, 1)
+    };
+    let old = with("Connection: keep-alive").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let other = with("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c");
+    for (request, is_in_pieces) in [(old, false), (other, true)] {
+        let mut wire = plain(&server);
+        wire.write_all(request.as_bytes()).unwrap();
+        let head = one_head(&mut wire);
+        assert!(head.contains(" 200 ok\r\n"), "{head}");
+        assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+        let pieces = "transfer-encoding: chunked\r\n";
+        assert_eq!(head.contains(pieces), is_in_pieces, "{head}");
+        assert!(!head.contains("keep-alive"), "{head}");
+        let body = rest(&mut wire);
+        if is_in_pieces {
+            assert!(head.contains("connection: close\r\n"), "{head}");
+            assert!(body.ends_with(b"\r\n0\r\n\r\n"));
+        } else {
+            let body = unpacked(ContentEncoding::Gzip, body).await;
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["data"]["viewer"]["publisher"]["slug"], "one");
+        }
     }
 }
 

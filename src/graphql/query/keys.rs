@@ -4,7 +4,6 @@ use async_graphql::{Context, Object};
 use std::sync::Arc;
 use uuid::Uuid;
 
-use crate::domain::page::fingerprint;
 use crate::domain::scope::KeyScope;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, page_by};
 use crate::graphql::context::request;
@@ -39,7 +38,7 @@ impl Keys {
         let found = async {
             let request = request(ctx)?;
             request.viewer.check(KeyScope::Admin)?;
-            let order = request.order(fingerprint("apiKeys"));
+            let order = request.order("apiKeys");
             let page = page.request(ENTITIES, &order)?;
             let all: Vec<ApiKey> = list(&request.tx, request.scope)
                 .await?
@@ -81,7 +80,7 @@ impl Keys {
         let found = async {
             let request = request(ctx)?;
             request.viewer.check(KeyScope::Admin)?;
-            let order = request.order(fingerprint("auditTrail"));
+            let order = request.order("auditTrail");
             let page = page.request(ENTITIES, &order)?;
             let page = trail(&request.tx, request.scope, &page).await?;
             let asked = Arc::clone(request);

@@ -24,7 +24,7 @@ use crate::graphql::types::ledger::{
 };
 use crate::store::adjustments::{self, AdjustmentList};
 use crate::store::balances::{self, BalanceList, BalanceSort};
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 
 /// The ledger.
 #[derive(Default)]
@@ -73,7 +73,7 @@ impl Ledger {
             };
             let keys = AdjustmentOrder::keys(order_by.as_deref())?;
             check_amount(&keys, &list.filter)?;
-            let order = request.order(order_fingerprint("adjustments", &keys));
+            let order = request.order(&printed_order("adjustments", &keys));
             let page = page.request(ENTITIES, &order)?;
             let (tx, scope) = (&request.tx, request.scope);
             let page = adjustments::list(tx, scope, &list, &keys, &page).await?;
@@ -157,7 +157,7 @@ impl Ledger {
                 direction: Direction::Desc,
                 nulls: Nulls::Last,
             }];
-            let order = request.order(order_fingerprint("balances", &keys));
+            let order = request.order(&printed_order("balances", &keys));
             let page = page.request(ENTITIES, &order)?;
             let (tx, scope) = (&request.tx, request.scope);
             let page = balances::list(tx, scope, &list, &keys, &page).await?;

@@ -30,7 +30,7 @@ use crate::graphql::types::product::ProductConnection;
 use crate::graphql::types::program::ProgramConnection;
 use crate::graphql::types::user::UserConnection;
 use crate::store;
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 
 /// A page of a list whose store module has `list` and `count`.
 macro_rules! listed {
@@ -39,7 +39,7 @@ macro_rules! listed {
             let request = request($ctx)?;
             let filter = reader::filter("filter", $filter.as_ref(), request).await?;
             let keys = $order::keys($order_by.as_deref())?;
-            let order = request.order(order_fingerprint(stringify!($module), &keys));
+            let order = request.order(&printed_order(stringify!($module), &keys));
             let page = $page.request(ENTITIES, &order)?;
             let page =
                 store::$module::list(&request.tx, request.scope, &filter, &keys, &page).await?;

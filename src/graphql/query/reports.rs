@@ -16,7 +16,6 @@ use crate::analytics::report::run;
 use crate::analytics::sources::of_actions;
 use crate::domain::error::Error;
 use crate::domain::filter::{ActionTest, Filter};
-use crate::domain::page::fingerprint;
 use crate::domain::report::{Comparison, OrderKey, ReportRequest};
 use crate::domain::rule::SegmentSet;
 use crate::domain::time;
@@ -279,10 +278,9 @@ impl ReportArgs {
         let converted = currencies.converted;
         let segments = self.segments.as_deref().unwrap_or_default();
         let built_in = self.built_in_segments.as_deref().unwrap_or_default();
-        let order_of_pages = fingerprint(&format!(
+        let order_of_pages = request.order(&format!(
             "report {dimensions:?} {segments:?} {built_in:?} {bucket:?} {week_start:?} {order:?} {converted:?}"
         ));
-        let order_of_pages = request.order(order_of_pages);
         let mut page = self.page.request(REPORT_GROUPS, &order_of_pages)?;
         if !selected.rows {
             page.size = 0;

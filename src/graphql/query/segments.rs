@@ -26,7 +26,7 @@ use crate::graphql::types::segment::{Segment, SegmentConnection, SegmentState, S
 use crate::graphql::types::segment_overlap::SegmentOverlap;
 use crate::graphql::types::segment_preview::SegmentPreview;
 use crate::store;
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 
 /// Segments that callers define.
 #[derive(Default)]
@@ -86,7 +86,7 @@ impl Segments {
         let found = async {
             let request = request(ctx)?;
             let keys = SegmentOrder::keys(order_by.as_deref())?;
-            let order = request.order(order_fingerprint("segments", &keys));
+            let order = request.order(&printed_order("segments", &keys));
             let page = page.request(ENTITIES, &order)?;
             let filter = wanted.filter();
             let (tx, scope) = (&request.tx, request.scope);

@@ -19,7 +19,7 @@ use crate::analytics::sources;
 use crate::analytics::top::totals_of_list;
 use crate::domain::action::Status;
 use crate::domain::catalog;
-use crate::domain::page::{PageRequest, fingerprint};
+use crate::domain::page::PageRequest;
 use crate::domain::records;
 use crate::domain::sales::Totals;
 use crate::domain::time::{Instant, Zone, day_of};
@@ -37,7 +37,7 @@ use crate::graphql::loaders::Entity;
 use crate::graphql::scalar::{CountryCode, Date, DateTime, count};
 use crate::graphql::siblings::{Group, pages_of_siblings};
 use crate::store::actions::{ActionList, ActionParent, counts_of_parents, of_parents, states_of};
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 
 /// A target action in its latest state.
 pub type Action = Member<records::Action>;
@@ -381,7 +381,7 @@ impl ActionArgs {
             .range
             .map(|range| self.how.ranged(range, request))
             .transpose()?;
-        let list_order = request.order(order_fingerprint("actions", &order));
+        let list_order = request.order(&printed_order("actions", &order));
         let page = self.page.request(ENTITIES, &list_order)?;
         let range = range.map(|ranged| ranged.range);
         Ok((
@@ -528,7 +528,7 @@ connection! {
 
 impl ActionStateConnection {
     async fn of(action: &Action, request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
-        let order = request.order(fingerprint("history"));
+        let order = request.order("history");
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::Action>>| async move {
             Ok(states_of(&request.tx, request.scope, &keys(&group)).await?)

@@ -12,7 +12,7 @@ use super::category::Category;
 use super::product::Product;
 use super::sales::Money;
 use crate::domain::money;
-use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::records;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
 use crate::graphql::context::{RequestContext, request};
@@ -126,7 +126,7 @@ impl ActionItemConnection {
         request: &Arc<RequestContext>,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = request.order(fingerprint("items"));
+        let order = request.order("items");
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::Action>>| async move {
             let mut carts = Carts::new();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_graphql::SimpleObject;
 use uuid::Uuid;
 
-use crate::domain::page::fingerprint;
 use crate::domain::records;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection, page_by};
 use crate::graphql::context::RequestContext;
@@ -53,7 +52,7 @@ impl AwaitedProductConnection {
     /// # Errors
     /// When an argument is not acceptable or the store fails.
     pub async fn of(request: &Arc<RequestContext>, page: &PageArgs) -> Result<Self> {
-        let order = request.order(fingerprint("awaitedProducts"));
+        let order = request.order("awaitedProducts");
         let page = page.request(ENTITIES, &order)?;
         let all = awaited(&request.tx, request.scope).await?;
         let count = i64::try_from(all.len()).unwrap_or(i64::MAX);

@@ -29,7 +29,7 @@ use crate::graphql::loaders::Entity;
 use crate::graphql::scalar::TimeZone;
 use crate::graphql::siblings::{Group, by_key, lists_of_siblings, pages_of_siblings};
 use crate::store::categories::children_of;
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 use crate::store::products::{counts_of_categories, of_categories};
 
 /// A category.
@@ -184,7 +184,7 @@ async fn products(
     page: &PageArgs,
 ) -> Result<ProductConnection> {
     let keys_of_order = ProductOrder::keys(order_by)?;
-    let order = request.order(order_fingerprint("products", &keys_of_order));
+    let order = request.order(&printed_order("products", &keys_of_order));
     let page = page.request(ENTITIES, &order)?;
     let load = |group: Arc<Group<records::Category>>| {
         let (sort, page) = (keys_of_order.clone(), page.clone());

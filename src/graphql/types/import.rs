@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::Member;
 use super::action::keys;
 use super::words::ImportState;
-use crate::domain::page::fingerprint;
 use crate::domain::records;
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
@@ -218,12 +217,11 @@ impl RejectedRecordConnection {
         resolved: Option<bool>,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = fingerprint(match resolved {
+        let order = request.order(match resolved {
             None => "rejectedRecords",
             Some(true) => "rejectedRecords resolved",
             Some(false) => "rejectedRecords unresolved",
         });
-        let order = request.order(order);
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<records::ImportRun>>| {
             let page = page.clone();

@@ -16,7 +16,7 @@ use super::words::UserSegmentKind;
 use crate::analytics::movement::{Moved, moved};
 use crate::analytics::segments::UserSegments;
 use crate::domain::error::Error;
-use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::sales::{AxisRange, DateAxis as Axis, FactQuery};
 use crate::domain::segment::{MAX_PERIOD_DAYS, Mover, Step, UserRules, UserSegment};
 use crate::domain::time::{DAY_US, Instant, Span};
@@ -226,7 +226,7 @@ connection! {
 
 impl UserMovementStepConnection {
     fn of(compared: &Arc<Compared>, request: &RequestContext, page: &PageArgs) -> Result<Self> {
-        let order = request.order(fingerprint("userMovementSteps"));
+        let order = request.order("userMovementSteps");
         let page = page.request(SEGMENTS, &order)?;
         // Ordered as the domain orders steps: none comes first.
         let segments = i64::try_from(UserSegment::ALL.len()).unwrap_or(i64::MAX);
@@ -315,7 +315,7 @@ impl MovedUserConnection {
         request: &RequestContext,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = request.order(fingerprint("movedUsers"));
+        let order = request.order("movedUsers");
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Taken>>| {
             let page = page.clone();

@@ -15,7 +15,7 @@ use super::segment_member::SegmentReason;
 use super::segment_parameters::ProductSegmentParameters;
 use super::words::ProductSegmentKind;
 use crate::analytics::segments::{self, ProductSegments};
-use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::{FactQuery, Sums, ratio};
 use crate::domain::segment::{ProductRules, ProductSegment, ProductStats};
@@ -219,7 +219,7 @@ impl SegmentProductConnection {
         request: &RequestContext,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = request.order(fingerprint("segmentProducts"));
+        let order = request.order("segmentProducts");
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Division>>| {
             let page = page.clone();
@@ -291,7 +291,7 @@ impl ProductSegmentArgs {
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
-        let order = request.order(fingerprint("productSegments"));
+        let order = request.order("productSegments");
         let page = self.page.request(SEGMENTS, &order)?;
         let wanted = |kind: &&ProductSegment| {
             let kind = ProductSegmentKind::from(**kind);

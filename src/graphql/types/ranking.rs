@@ -16,7 +16,6 @@ use super::words::{AggregateSource, RankMetric};
 use crate::analytics::{sources, top};
 use crate::domain::error::Error;
 use crate::domain::money::Currency;
-use crate::domain::page::fingerprint;
 use crate::domain::sales::{
     FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals, ratio,
 };
@@ -196,7 +195,7 @@ impl RankingArgs {
         let by = rank_by(self.by, self.currency, request)?;
         let previous = self.how.ranged(self.range, request)?.previous;
         let facts = facts(self.range, self.how, self.filter.as_ref(), request).await?;
-        let order = request.order(fingerprint(&format!("sales {group:?} {by:?}")));
+        let order = request.order(&format!("sales {group:?} {by:?}"));
         let page = self.page.request(ENTITIES, &order)?;
         let query = SalesQuery {
             facts,

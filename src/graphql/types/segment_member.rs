@@ -20,7 +20,7 @@ use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::loaders::Entity;
 use crate::graphql::siblings::{Group, page_of_siblings};
-use crate::store::keyset::order_fingerprint;
+use crate::store::keyset::printed_order;
 use crate::store::members::{self, Explained, Measured};
 use crate::store::products::ProductSort;
 use crate::store::users::UserSort;
@@ -253,14 +253,14 @@ impl SegmentMemberConnection {
         let (tx, scope) = (&request.tx, request.scope);
         let (page, order) = if set.subject == Subject::Users {
             let keys = [key(user_sort(request))];
-            let order = request.order(order_fingerprint("segment users", &keys));
+            let order = request.order(&printed_order("segment users", &keys));
             let page = page.request(ENTITIES, &order)?;
             let filter = filter_of(&set, UserTest::Segment);
             let page = users::list(tx, scope, &filter, &keys, &page).await?;
             (in_set(request, page, &set).await, order)
         } else {
             let keys = [key(ProductSort::ExternalId)];
-            let order = request.order(order_fingerprint("segment products", &keys));
+            let order = request.order(&printed_order("segment products", &keys));
             let page = page.request(ENTITIES, &order)?;
             let filter = filter_of(&set, ProductTest::Segment);
             let page = products::list(tx, scope, &filter, &keys, &page).await?;

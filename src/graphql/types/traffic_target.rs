@@ -17,7 +17,6 @@ use crate::analytics::traffic as targets;
 use crate::domain::error::Error;
 use crate::domain::feed::{CommissionRate, ProductOffer};
 use crate::domain::money;
-use crate::domain::page::fingerprint;
 use crate::domain::sales::RankBy;
 use crate::domain::traffic::target;
 use crate::domain::traffic::target::{Signals, TargetPlan, TargetRequest, TargetRow, reasons};
@@ -137,8 +136,7 @@ impl TrafficTargetArgs {
         let publisher = (&request.viewer.publisher, request.scope);
         let bounds = (request.now, request.limits.reports);
         let plan = targets::plan(&request.tx, publisher, asked, chosen, bounds).await?;
-        let order = fingerprint(&format!("trafficTargets {}", plan.query.currency));
-        let order = request.order(order);
+        let order = request.order(&format!("trafficTargets {}", plan.query.currency));
         let page = self.page.request(ENTITIES, &order)?;
         let rows = targets::targets(&request.tx, request.scope, &plan.query, &page).await?;
         let counted = (Arc::clone(request), plan.query.clone());

@@ -17,7 +17,7 @@ use super::user::User;
 use super::words::{RankMetric, UserSegmentKind};
 use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
 use crate::domain::money::Currency;
-use crate::domain::page::{Page, PageRequest, fingerprint};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::FactQuery;
 use crate::domain::segment::{Rfm, UserRules, UserSegment, UserStats};
@@ -321,7 +321,7 @@ connection! {
 
 impl SegmentUserConnection {
     async fn of(segment: &UserSegmentResult, page: &PageArgs) -> Result<Self> {
-        let order = segment.divided.request.order(fingerprint("segmentUsers"));
+        let order = segment.divided.request.order("segmentUsers");
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Segment>>| {
             let page = page.clone();
@@ -398,7 +398,7 @@ impl UserSegmentArgs {
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
-        let order = request.order(fingerprint("userSegments"));
+        let order = request.order("userSegments");
         let page = self.page.request(SEGMENTS, &order)?;
         let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(

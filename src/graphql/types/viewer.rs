@@ -378,7 +378,7 @@ pub struct Limits {
     head_bytes: i32,
     /// Milliseconds that an answer may wait without its reader taking any of it.
     send_milliseconds: i32,
-    /// Bytes of all answers of the server that wait for their readers, together.
+    /// Bytes of all answers of the server that wait for their readers, together; those of one caller may be half as many.
     unsent_bytes: BigInt,
     /// Milliseconds that the body of a request may take to arrive.
     body_milliseconds: i32,

@@ -9,13 +9,14 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::{ConnectionType, Method};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _};
 use futures::Stream;
 
-use super::line::Line;
+use super::line::{Body, Line};
 use crate::http::turnstile::Pass;
 
 /// How many bytes of an answer the framework gets at a time. It copies what it gets into a buffer of the connection: the whole
@@ -102,9 +103,9 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
             return pending().await;
         }
         let body = request.take_payload();
-        let has_body = !matches!(body, Payload::None);
-        line.begin(has_body);
-        if has_body {
+        let kind = kind_of(&request, &body);
+        line.begin(kind);
+        if kind != Body::None {
             let line = Rc::clone(line);
             let payload = Box::pin(Watched { body, line });
             request.set_payload(Payload::Stream { payload });
@@ -116,12 +117,12 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
     exchange.pass = answer.request().extensions_mut().remove::<Pass>();
     if let Some(line) = &exchange.line {
         let head = answer.response_mut().head_mut();
-        if wish == Wish::Other {
-            // What is no HTTP any more has no pieces with lengths, and the framework would write the heads of these alone.
+        if wish == Wish::Whole {
             head.no_chunking(true);
         }
-        if wish != Wish::More || !head.keep_alive() || line.is_body_open() {
-            // Of requests that came together, the framework knows what the last of them wished.
+        let is_last = line.is_body_open() || line.is_followed();
+        if wish != Wish::More || !head.keep_alive() || is_last {
+            // Of a request that came with the pieces of a body, the framework knows already what it wishes.
             head.set_connection_type(ConnectionType::Close);
             line.answers_last();
         }
@@ -133,24 +134,50 @@ pub(super) async fn exchange<B: MessageBody + 'static>(
     }))
 }
 
+/// What a request has behind its head.
+fn kind_of(request: &ServiceRequest, body: &Payload) -> Body {
+    if matches!(body, Payload::None) {
+        return Body::None;
+    }
+    if [Method::GET, Method::HEAD].contains(request.method()) {
+        return Body::Unwanted;
+    }
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|text| text.to_str().ok()?.trim().parse().ok());
+    match length {
+        Some(bytes) if !headers.contains_key(header::TRANSFER_ENCODING) => Body::Sized(bytes),
+        _ => Body::Pieces,
+    }
+}
+
 /// What a request wishes to happen to its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
     /// More requests.
     More,
-    /// Its end.
+    /// Its end, or something else than HTTP, as `curl --http2` does. The answer is HTTP all the same, and said to be the last,
+    /// as who wished for something else may go on in it.
     End,
-    /// Something else than HTTP, as `curl --http2` does. The answer is HTTP all the same, and said to be the last, as who
-    /// wished for something else may go on in it.
-    Other,
+    /// Its end, and until then an answer without pieces: HTTP/1.0 has none, and for what the framework takes for no HTTP any
+    /// more it would write their beginnings alone.
+    Whole,
 }
 
 impl Wish {
     fn of(request: &ServiceRequest) -> Self {
+        let is_old = request.version() < Version::HTTP_11;
+        let mut others = request.headers().get_all(header::UPGRADE);
+        let is_socket = |value: &HeaderValue| {
+            value
+                .to_str()
+                .is_ok_and(|name| name.trim().eq_ignore_ascii_case("websocket"))
+        };
+        if is_old || request.method() == Method::CONNECT || others.any(is_socket) {
+            return Self::Whole;
+        }
         match request.head().connection_type() {
-            _ if request.method() == Method::CONNECT => Self::Other,
-            ConnectionType::Upgrade => Self::Other,
-            ConnectionType::Close => Self::End,
+            ConnectionType::Upgrade | ConnectionType::Close => Self::End,
             ConnectionType::KeepAlive => Self::More,
         }
     }

@@ -15,15 +15,53 @@ use super::line::{Line, Turn};
 /// How many pieces of what nobody wants are thrown away before others get their turn.
 const THROWN: usize = 16;
 
+/// What was seen of a head: it ends at the first blank line behind anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    /// Nothing, or blank lines before it.
+    #[default]
+    Nothing,
+    /// Some of a line.
+    Line,
+    /// The end of a line.
+    LineEnd,
+    /// And a carriage return behind it.
+    Return,
+    /// The blank line.
+    Blank,
+}
+
+impl Seen {
+    /// Looks at what comes next. Gives where in it the blank line ends.
+    fn blank_in(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (place, byte) in bytes.iter().enumerate() {
+            *self = match (*self, byte) {
+                (Self::Nothing, b'\r' | b'\n') => Self::Nothing,
+                (Self::LineEnd | Self::Return, b'\n') => Self::Blank,
+                (_, b'\n') => Self::LineEnd,
+                (Self::LineEnd, b'\r') => Self::Return,
+                _ => Self::Line,
+            };
+            if *self == Self::Blank {
+                return Some(place.saturating_add(1));
+            }
+        }
+        None
+    }
+}
+
 /// A connection as HTTP sees it, below which there may be TLS.
 #[derive(Debug)]
 pub(super) struct Heads<T> {
     stream: T,
     line: Rc<Line>,
     alarm: Alarm,
-    /// What was read while a request was answered. HTTP gets it when it looks for a head again: it would make requests of it
-    /// at once, whose number has no limit, and say to nobody how much it has not looked at.
+    /// What was read while a request was answered, or with its head. HTTP gets it when it looks for a head again, or as the
+    /// body: it would make requests of it at once, whose number has no limit, say to nobody how much it has not looked at, and
+    /// answer each as the last of them wishes.
     ahead: BytesMut,
+    /// What of a head HTTP has got, or of pieces of a body.
+    seen: Seen,
     has_ended: bool,
 }
 
@@ -34,6 +72,7 @@ impl<T> Heads<T> {
             line: Rc::new(line),
             alarm: Alarm::default(),
             ahead: BytesMut::new(),
+            seen: Seen::Nothing,
             has_ended: false,
         }
     }
@@ -79,24 +118,54 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
         Poll::Ready(Ok(bytes))
     }
 
+    /// Likewise, and nothing behind a blank line: what follows it is kept.
+    fn read_to_blank(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        most: usize,
+    ) -> Poll<Result<usize>> {
+        let most = most.min(buffer.remaining());
+        if !self.ahead.is_empty() {
+            let most = most.min(self.ahead.len());
+            let next = self.ahead.get(..most).unwrap_or_default();
+            let end = self.seen.blank_in(next).unwrap_or(most);
+            return self.read(cx, buffer, end);
+        }
+        let before = buffer.filled().len();
+        let bytes = ready!(self.read(cx, buffer, most))?;
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let Some(end) = self.seen.blank_in(read) else {
+            return Poll::Ready(Ok(bytes));
+        };
+        self.ahead
+            .extend_from_slice(read.get(end..).unwrap_or_default());
+        buffer.set_filled(before.saturating_add(end));
+        Poll::Ready(Ok(end))
+    }
+
     /// Reads a head.
     fn read_head(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let room = self.line.room();
         let unseen = self.line.unseen();
-        if room == 0 || unseen >= PIECE {
+        let is_whole = self.seen == Seen::Blank;
+        if is_whole {
+            self.seen = Seen::Nothing;
+        }
+        if unseen > 0 && (is_whole || room == 0 || unseen >= PIECE) {
             // What is there may be a whole head, which is looked at only when there is nothing more to read.
-            if unseen > 0 {
-                self.line.leave();
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            self.line.leave();
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if room == 0 {
             let answer = self.line.rules.too_large.clone();
             self.refuse(cx, &answer);
             self.line.close();
             return self.throw_away(cx);
         }
         let most = room.min(PIECE.saturating_sub(unseen));
-        if let Poll::Ready(read) = self.read(cx, buffer, most) {
+        if let Poll::Ready(read) = self.read_to_blank(cx, buffer, most) {
             self.line.count(read?);
             return Poll::Ready(Ok(()));
         }
@@ -118,8 +187,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
             self.line.put_off();
             return Poll::Pending;
         }
+        let before = buffer.filled().len();
         let bytes = ready!(self.read(cx, buffer, room))?;
         self.line.count_of_body(bytes);
+        if !self.line.is_body_in_pieces() {
+            return Poll::Ready(Ok(()));
+        }
+        // They end with a blank line, behind which HTTP finds the next request at once.
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        let end = match self.seen {
+            Seen::Blank => Some(0),
+            _ => self.seen.blank_in(read),
+        };
+        if end.is_some_and(|end| end < bytes) {
+            self.line.follow();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -209,7 +291,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Heads<T> {
         this.line.attend(cx.waker());
         match this.line.turn() {
             Turn::Head => this.read_head(cx, buffer),
-            Turn::Answer if this.line.is_body_open() => this.read_body(cx, buffer),
+            Turn::Answer if this.line.is_body_unwanted() => this.throw_away(cx),
+            Turn::Answer if this.line.expects_body() => this.read_body(cx, buffer),
             Turn::Answer => this.read_ahead(cx),
             Turn::Closing => this.throw_away(cx),
         }

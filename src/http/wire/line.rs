@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::socket::Pace;
 use super::{LINGER, PIECE, Rules};
 
-/// How much of a body is read at a time, before its reader has taken all that there is of it. What follows the body may be
-/// among it.
+/// How much of a body is read at a time, before its reader has taken all that there is of it.
 const BODY: usize = 32 << 10;
 
 /// Whose turn it is.
@@ -22,10 +22,25 @@ pub(super) enum Turn {
     Closing,
 }
 
+/// What a request has behind its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Nothing.
+    None,
+    /// Something that nobody is going to read.
+    Unwanted,
+    /// So many bytes.
+    Sized(u64),
+    /// Pieces, of which HTTP alone knows where they end.
+    Pieces,
+}
+
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) rules: Rc<Rules>,
+    /// How answers go out below.
+    pace: Rc<Pace>,
     turn: Cell<Turn>,
     /// Whether no request has come yet.
     is_new: Cell<bool>,
@@ -37,6 +52,12 @@ pub(super) struct Line {
     unseen: Cell<usize>,
     /// Whether the body of the request is not read to its end.
     is_body_open: Cell<bool>,
+    /// What it is.
+    body: Cell<Body>,
+    /// How much of it has not come.
+    left_of_body: Cell<u64>,
+    /// Whether something may have come with the body that is no part of it.
+    is_followed: Cell<bool>,
     /// How much may be read of it, until its reader has taken what there is.
     room_of_body: Cell<usize>,
     /// Whether the answer is the last of the connection.
@@ -51,16 +72,20 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(rules: Rc<Rules>) -> Self {
+    pub(super) fn new(rules: Rc<Rules>, pace: Rc<Pace>) -> Self {
         let now = rules.stopwatch.elapsed();
         Self {
             rules,
+            pace,
             turn: Cell::new(Turn::Head),
             is_new: Cell::new(true),
             since: Cell::new(now),
             read: Cell::new(0),
             unseen: Cell::new(0),
             is_body_open: Cell::new(false),
+            body: Cell::new(Body::None),
+            left_of_body: Cell::new(0),
+            is_followed: Cell::new(false),
             room_of_body: Cell::new(0),
             is_last: Cell::new(false),
             is_unsent: Cell::new(false),
@@ -79,13 +104,19 @@ impl Line {
     }
 
     /// A head was whole, and its request is handed to who answers it.
-    pub(super) fn begin(&self, has_body: bool) {
+    pub(super) fn begin(&self, body: Body) {
         self.turn.set(Turn::Answer);
         self.is_new.set(false);
-        // Who parses heads looks at all that it has got before anything more is read: what is left of it is less than a piece.
+        // Who parses heads got nothing behind this one.
         self.read.set(0);
         self.unseen.set(0);
-        self.is_body_open.set(has_body);
+        self.is_body_open.set(body != Body::None);
+        self.body.set(body);
+        self.left_of_body.set(match body {
+            Body::Sized(bytes) => bytes,
+            Body::None | Body::Unwanted | Body::Pieces => u64::MAX,
+        });
+        self.is_followed.set(false);
         self.room_of_body.set(PIECE);
     }
 
@@ -98,6 +129,21 @@ impl Line {
         self.is_body_open.get()
     }
 
+    /// Whether there is a body that nobody is going to read.
+    pub(super) fn is_body_unwanted(&self) -> bool {
+        self.is_body_open() && self.body.get() == Body::Unwanted
+    }
+
+    /// Whether the body comes in pieces.
+    pub(super) fn is_body_in_pieces(&self) -> bool {
+        self.body.get() == Body::Pieces
+    }
+
+    /// Whether more of the body is to come.
+    pub(super) fn expects_body(&self) -> bool {
+        self.is_body_open() && self.left_of_body.get() > 0
+    }
+
     /// The body of the request was read to its end.
     pub(super) fn end_body(&self) {
         self.is_body_open.set(false);
@@ -105,13 +151,26 @@ impl Line {
 
     /// How much of the body may be read.
     pub(super) fn room_of_body(&self) -> usize {
-        self.room_of_body.get()
+        let left = usize::try_from(self.left_of_body.get()).unwrap_or(usize::MAX);
+        self.room_of_body.get().min(left)
     }
 
     /// Bytes of the body were read.
     pub(super) fn count_of_body(&self, bytes: usize) {
         let room = self.room_of_body.get();
         self.room_of_body.set(room.saturating_sub(bytes));
+        let left = self.left_of_body.get();
+        self.left_of_body.set(left.saturating_sub(bytes as u64));
+    }
+
+    /// What came with the body may be the next request.
+    pub(super) fn follow(&self) {
+        self.is_followed.set(true);
+    }
+
+    /// Whether something may have come that is no part of the body.
+    pub(super) fn is_followed(&self) -> bool {
+        self.is_followed.get()
     }
 
     /// Who reads the body has taken all that there is of it.
@@ -143,6 +202,7 @@ impl Line {
         if !self.is_unsent.replace(false) {
             return;
         }
+        self.pace.reset();
         if self.read.get() == 0 {
             self.since.set(self.now());
         }

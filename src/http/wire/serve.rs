@@ -104,9 +104,10 @@ fn plain(
     let (rules, seats) = (Rc::new(door.rules.clone()), door.seats.clone());
     fn_service(move |stream: TcpStream| {
         let admitted = admit(stream, &rules, &seats);
-        let line = Line::new(Rc::clone(&rules));
+        let rules = Rc::clone(&rules);
         async move {
             let (socket, peer) = admitted.map_err(DispatchError::Io)?;
+            let line = Line::new(rules, socket.pace());
             Ok((Heads::new(socket, line), Protocol::Http1, Some(peer)))
         }
     })
@@ -136,11 +137,10 @@ fn encrypted(
     })
     .and_then(acceptor.map_err(TlsError::into_service_error))
     .and_then(fn_service(move |stream: TlsStream<Socket>| {
-        let line = Line::new(Rc::clone(&its_rules));
-        async move {
-            let peer = stream.get_ref().0.peer();
-            Ok((Heads::new(stream, line), Protocol::Http1, Some(peer)))
-        }
+        let socket = stream.get_ref().0;
+        let line = Line::new(Rc::clone(&its_rules), socket.pace());
+        let peer = socket.peer();
+        async move { Ok((Heads::new(stream, line), Protocol::Http1, Some(peer))) }
     }))
     .and_then(http(door).map_err(TlsError::Service))
 }

@@ -1,10 +1,11 @@
 //! A socket that gives up on who does not read.
 
+use std::cell::Cell;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::rt::net::{ActixStream, Ready, TcpStream};
@@ -20,28 +21,51 @@ pub(super) struct Socket {
     stream: TcpStream,
     peer: SocketAddr,
     rules: Rc<Rules>,
-    jam: Option<Jam>,
+    pace: Rc<Pace>,
     alarm: Alarm,
     _seat: Seat,
 }
 
-/// What is written does not go out at once.
-#[derive(Clone, Copy, Debug)]
-struct Jam {
-    /// Since when.
-    since: Duration,
-    /// When some of it went out last.
-    moved: Duration,
-    /// How many bytes did.
-    taken: u64,
+/// How an answer goes out: some of it has to be taken in a while, and all of it at a pace. An answer is handed over in many
+/// pieces, and only the connection knows which is the last of it.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Since when a piece waits, if one does.
+    since: Cell<Option<Duration>>,
+    /// How long the pieces before waited.
+    waited: Cell<Duration>,
+    /// How many bytes were taken since the first of them waited.
+    taken: Cell<u64>,
 }
 
-impl Jam {
-    /// When it is given up: some of it has to go out in a while, and all of it at a pace.
-    fn until(&self, send: Duration) -> Duration {
-        let at_pace = Duration::from_secs(self.taken / SLOWEST);
-        let all = self.since.saturating_add(send).saturating_add(at_pace);
-        self.moved.saturating_add(send).min(all)
+impl Pace {
+    /// Nothing can be written now. Gives when the answer is given up.
+    fn wait(&self, now: Duration, send: Duration) -> Duration {
+        let since = self.since.get().unwrap_or(now);
+        self.since.set(Some(since));
+        let at_pace = Duration::from_millis(self.taken.get().saturating_mul(1_000) / SLOWEST);
+        let left = send
+            .saturating_add(at_pace)
+            .saturating_sub(self.waited.get());
+        since.saturating_add(left.min(send))
+    }
+
+    /// So many bytes were taken.
+    fn take(&self, bytes: u64, now: Duration) {
+        if let Some(since) = self.since.take() {
+            let waited = now.saturating_sub(since);
+            self.waited.set(self.waited.get().saturating_add(waited));
+        }
+        if !self.waited.get().is_zero() {
+            self.taken.set(self.taken.get().saturating_add(bytes));
+        }
+    }
+
+    /// The answer is out.
+    pub(super) fn reset(&self) {
+        self.since.set(None);
+        self.waited.set(Duration::ZERO);
+        self.taken.set(0);
     }
 }
 
@@ -51,7 +75,7 @@ impl Socket {
             stream,
             peer,
             rules,
-            jam: None,
+            pace: Rc::default(),
             alarm: Alarm::default(),
             _seat: seat,
         }
@@ -60,6 +84,11 @@ impl Socket {
     /// Where it comes from.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// How its answers go out.
+    pub(super) fn pace(&self) -> Rc<Pace> {
+        Rc::clone(&self.pace)
     }
 
     /// What a write came to; an error when its reader has had its time.
@@ -71,20 +100,12 @@ impl Socket {
         let now = |rules: &Rules| rules.stopwatch.elapsed();
         match written {
             Poll::Ready(Ok(bytes)) => {
-                if let Some(jam) = &mut self.jam {
-                    jam.moved = now(&self.rules);
-                    jam.taken = jam.taken.saturating_add(bytes as u64);
-                }
+                self.pace.take(bytes as u64, now(&self.rules));
                 Poll::Ready(Ok(bytes))
             }
             Poll::Pending => {
                 let now = now(&self.rules);
-                let jam = self.jam.get_or_insert(Jam {
-                    since: now,
-                    moved: now,
-                    taken: 0,
-                });
-                let until = jam.until(self.rules.send);
+                let until = self.pace.wait(now, self.rules.send);
                 if now >= until {
                     tracing::debug!("a client that does not read its answer is hung up on");
                     return Poll::Ready(Err(Error::from(ErrorKind::TimedOut)));
@@ -131,10 +152,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        // Who flushes has handed everything over.
-        self.jam = None;
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -156,30 +174,63 @@ impl ActixStream for Socket {
 mod tests {
     use super::*;
 
+    const SEND: Duration = Duration::from_secs(30);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
     #[test]
-    fn a_reader_has_a_time_for_each_piece_and_a_pace_for_all() {
-        let seconds = Duration::from_secs;
-        let send = seconds(30);
-        let jam = |since, moved, taken| Jam {
-            since: seconds(since),
-            moved: seconds(moved),
-            taken,
-        };
-        assert_eq!(jam(100, 100, 0).until(send), seconds(130), "nothing taken");
-        assert_eq!(
-            jam(100, 129, 1).until(send),
-            seconds(130),
-            "a byte at a time"
-        );
-        assert_eq!(
-            jam(100, 129, 40 * SLOWEST).until(send),
-            seconds(159),
-            "slow and steady"
-        );
-        assert_eq!(
-            jam(100, 129, 1 << 30).until(send),
-            seconds(159),
-            "much, then nothing"
-        );
+    fn a_reader_has_a_time_for_each_piece() {
+        let pace = Pace::default();
+        pace.take(1 << 30, seconds(90));
+        assert_eq!(pace.wait(seconds(100), SEND), seconds(130));
+        assert_eq!(pace.wait(seconds(120), SEND), seconds(130), "nothing taken");
+        pace.take(1, seconds(129));
+        let until = pace.wait(seconds(129), SEND);
+        assert_eq!(until, seconds(130), "a byte, and much before any waited");
+        pace.take(1 << 30, seconds(129));
+        let until = pace.wait(seconds(140), SEND);
+        assert_eq!(until, seconds(170), "much, then nothing");
+    }
+
+    /// For how long an answer of many pieces waits for who takes so many bytes a second.
+    fn waits(bytes_a_second: u64, pieces: u64) -> Option<Duration> {
+        const PIECE: u64 = 32 << 10;
+        let (pace, mut now) = (Pace::default(), Duration::ZERO);
+        for _ in 0..pieces {
+            // The first of it is taken at once.
+            let mut left = PIECE - 1_024;
+            pace.take(1_024, now);
+            while left > 0 {
+                let until = pace.wait(now, SEND);
+                now += seconds(1);
+                if now >= until {
+                    return Some(until);
+                }
+                let taken = left.min(bytes_a_second);
+                pace.take(taken, now);
+                left -= taken;
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn an_answer_of_many_pieces_is_read_at_a_pace() {
+        assert_eq!(waits(2 * SLOWEST, 1_000), None, "slow and steady");
+        let until = waits(SLOWEST / 2, 1_000).unwrap();
+        assert!((seconds(50)..seconds(75)).contains(&until), "{until:?}");
+        let until = waits(1, 1_000).unwrap();
+        assert!((seconds(30)..seconds(35)).contains(&until), "{until:?}");
+    }
+
+    #[test]
+    fn each_answer_has_its_time() {
+        let pace = Pace::default();
+        pace.wait(seconds(0), SEND);
+        pace.take(1, seconds(29));
+        pace.reset();
+        assert_eq!(pace.wait(seconds(29), SEND), seconds(59));
     }
 }

@@ -300,6 +300,74 @@ fn pages_follow_each_other_by_cursors_without_ids() {
     });
 }
 
+/// Where the id stands in a cursor, behind its version and its order.
+const PLACE: std::ops::Range<usize> = 5..21;
+
+/// A cursor tells in which direction its row lies of any other: with an id that was put into it, the list would say how a stored
+/// id compares with what such a caller knows.
+#[test]
+fn a_cursor_with_an_id_from_elsewhere_is_refused() {
+    block_on(async {
+        let world = world().await;
+        let limited = Api::limited(&world, 0, limits());
+        let pages = "{ users(first: 100) { edges { cursor node { id } } }
+                       seen: users(first: 100, orderBy: [{field: FIRST_SEEN_AT, direction: ASC}]) { edges { cursor } }
+                       actions(first: 2) { edges { cursor } } products(first: 2) { edges { cursor } } }";
+        let data = limited.data(pages, &json!({})).await;
+        let cursors = |list: &str| texts_of(&data[list]["edges"], "cursor");
+        let bytes = |cursor: &String| URL_SAFE_NO_PAD.decode(cursor).unwrap();
+        let ask = async |list: &str, cursor: &[u8]| {
+            let query =
+                format!("query($c: String) {{ {list}(first: 1, after: $c) {{ nodes {{ id }} }} }}");
+            let cursor = URL_SAFE_NO_PAD.encode(cursor);
+            limited.answer(&query, &json!({ "c": cursor })).await
+        };
+        let shown: Vec<Uuid> = data["users"]["edges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|edge| key_of(edge["node"]["id"].as_str().unwrap()))
+            .collect();
+        let of_cursors = ["users", "seen"].map(|list| -> Vec<Uuid> {
+            let ids = cursors(list)
+                .iter()
+                .map(|cursor| bytes(cursor)[PLACE].to_vec())
+                .collect::<Vec<_>>();
+            ids.iter().map(|id| Uuid::from_slice(id).unwrap()).collect()
+        });
+        // One user has an id for itself, and another one in each order.
+        assert!(shown.len() > 5);
+        let all: BTreeSet<&Uuid> = shown.iter().chain(of_cursors.iter().flatten()).collect();
+        assert_eq!(all.len(), 3 * shown.len());
+        for list in ["users", "actions", "products"] {
+            let own = bytes(&cursors(list)[0]);
+            let answer = ask(list, &own).await;
+            assert_eq!(answer.get("errors"), None, "{answer}");
+            for id in &all {
+                let mut made = own.clone();
+                made[PLACE].copy_from_slice(id.as_bytes());
+                if made == own {
+                    continue;
+                }
+                let answer = ask(list, &made).await;
+                let error = &answer["errors"][0];
+                assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+                let told = error["message"].as_str().unwrap();
+                assert!(told.contains("not a cursor of this list"), "{told}");
+            }
+            // Nor is one taken whose end was cut off, or that another list gave.
+            let (short, _) = own.split_at(own.len() - 16);
+            for foreign in [short, bytes(&cursors("seen")[0]).as_slice()] {
+                let answer = ask(list, foreign).await;
+                assert_eq!(
+                    answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT",
+                    "{list}: {answer}"
+                );
+            }
+        }
+    });
+}
+
 #[test]
 fn ids_are_the_same_at_all_servers_and_others_for_other_publishers() {
     block_on(async {
