@@ -253,6 +253,7 @@ fn publishers_that_do_not_fit_together_take_turns_seldom() {
             max_bytes: both - 1,
             least_changes: 0,
             idle_after: 20,
+            ..ColumnsOptions::default()
         });
         let columns = world.store.columns().unwrap().clone();
         columns.want(world.publishers[1].id);

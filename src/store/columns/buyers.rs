@@ -6,7 +6,7 @@
 
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
-use super::crowds::{Crowd, crowds, named};
+use super::crowds::{Crowd, Crowds, named};
 use super::matching::Matching;
 use super::names::{Directory, Names};
 use super::sales::{Tally, place_of, rows};
@@ -90,8 +90,8 @@ pub async fn products_of_sets(
     let Some(matching) = Matching::of(tx, scope, &Filter::default(), true).await? else {
         return Ok(vec![None; sets.len()]);
     };
-    let asked: Vec<(Arc<SegmentSet>, Span)> = sets.iter().cloned().map(|set| (set, span)).collect();
-    let crowds = crowds(tx, scope, &matching.snapshot, &asked).await?;
+    let crowds = Crowds::of(tx, scope, &matching.snapshot, sets.iter().map(Arc::as_ref)).await?;
+    let crowds = crowds.tell(sets, span).await?;
     let subjects: Vec<Subject> = sets.iter().map(|set| set.subject).collect();
     let ranked = tokio::task::spawn_blocking(move || {
         let mut all = vec![None; crowds.len()];

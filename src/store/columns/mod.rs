@@ -21,6 +21,7 @@ mod load;
 mod marks;
 mod matching;
 mod names;
+mod related;
 pub mod report;
 pub mod rules;
 pub mod sales;
@@ -59,6 +60,8 @@ pub struct ColumnsOptions {
     /// After how many questions about others a publisher's columns count as idle, so that others may take their room; and
     /// after how many those that found no room beside busy ones try again.
     pub idle_after: u64,
+    /// How many ids one statement finds for a condition that only the database can test: so many are held at a time.
+    pub ids_at_once: usize,
 }
 
 impl Default for ColumnsOptions {
@@ -67,6 +70,7 @@ impl Default for ColumnsOptions {
             max_bytes: 512 << 20,
             least_changes: 20_000,
             idle_after: 1_000,
+            ids_at_once: 10_000,
         }
     }
 }

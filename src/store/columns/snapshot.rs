@@ -184,7 +184,15 @@ impl Snapshot {
         self.behind(0, from, to)
     }
 
-    /// Likewise among the chunks from a place on.
+    /// Whether an order lies from an instant up to but without another.
+    pub(super) fn has_between(&self, from: i64, to: i64) -> bool {
+        let is_in =
+            |chunk: &Chunk| (0..chunk.len()).any(|place| (from..to).contains(&chunk.at(place)));
+        self.between(from, to)
+            .any(|(chunk, is_inside)| is_inside || is_in(chunk))
+    }
+
+    /// The chunks of [`Self::between`] from a place on.
     pub(super) fn behind(
         &self,
         start: usize,

@@ -19,6 +19,7 @@ use actiongraph::domain::rule::{
 use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::apply::segments::{Order, carry_out};
 use actiongraph::store::apply::users::{Stepped, UserRule, choose, step};
+use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::columns::rules::{Answers, tell};
 use actiongraph::store::imports::NewRun;
 use actiongraph::store::members::sizes;
@@ -262,6 +263,39 @@ fn users_that_come_are_in_no_segment_of_a_transaction_that_began_before() {
         assert_eq!(members.ids().len(), 4);
         let size = sizes(&tx, &[set]).await.unwrap();
         assert_eq!(size, [4]);
+    });
+}
+
+/// However many ids satisfy what the database tests, a page of them is held at a time. Of what it measures it is asked for few
+/// pages, and evaluates the rule itself where that is not enough.
+#[test]
+fn ids_are_read_in_pages() {
+    block_on(async {
+        let mut world = World::new(1).await;
+        world.apply(0, &orders_of_space(0..30)).await;
+        let set = set_at(&world, &remarked(), at(NOW));
+        // Those without a remark are found, 20 of 30.
+        for (ids_at_once, pages) in [(10_000, 1), (21, 1), (20, 2), (7, 3), (5, 5), (4, 5)] {
+            world.store = world.store.with_columns(ColumnsOptions {
+                least_changes: 0,
+                ids_at_once,
+                ..ColumnsOptions::default()
+            });
+            world.read_columns_in().await;
+            let (tx, scope) = (world.tx(), world.read(0));
+            state(&tx, scope).await.unwrap();
+            let before = tx.statements();
+            let told = tell(&tx, scope, &set, Some(100), &Answers::default()).await;
+            let told = told
+                .unwrap()
+                .map(|told| (told.size, told.members.is_some()));
+            let is_told = ids_at_once > 4;
+            assert_eq!(told, is_told.then_some((10, true)), "{ids_at_once}");
+            assert!(!tx.was_spared(), "the database looked through facts");
+            // One more looks for the state, by which the columns are found.
+            assert_eq!(tx.statements() - before, pages + 1, "{ids_at_once}");
+            assert_eq!(sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap(), [10]);
+        }
     });
 }
 
