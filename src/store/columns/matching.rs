@@ -24,7 +24,6 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// A column of numbers of names, or of the places of words.
 #[derive(Clone, Copy, Debug)]

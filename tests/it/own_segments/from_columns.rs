@@ -13,16 +13,19 @@ use actiongraph::analytics::members::{LookedUp, Want};
 use actiongraph::domain::action::{Slot, SlotValue, Status};
 use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op};
+use actiongraph::domain::money::Currency;
 use actiongraph::domain::rule::{
     Condition, Definitions, Found, Measure, Metric, Moment, Rule, SegmentSet, Subject, Threshold,
 };
-use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::domain::sales::RankBy;
+use actiongraph::domain::time::{Instant, Span, Zone};
 use actiongraph::store::apply::segments::{Order, carry_out};
 use actiongraph::store::apply::users::{Stepped, UserRule, choose, step};
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::columns::rules::{Answers, tell};
 use actiongraph::store::imports::NewRun;
 use actiongraph::store::members::sizes;
+use actiongraph::store::segment_metrics::bought;
 use actiongraph::store::{ReadTx, state};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -380,6 +383,43 @@ fn a_size_keeps_no_member() {
             assert_eq!(told.size, 12);
             assert_eq!(told.members.is_some(), is_spared);
             assert_eq!(tx.was_spared(), is_spared, "the database reads the rule");
+        }
+    });
+}
+
+/// The database ranks what was bought, and sends the first products alone.
+#[test]
+fn no_more_products_are_read_than_are_asked_for() {
+    block_on(async {
+        let world = World::new(1).await;
+        let users = ["a", "b", "c", "d", "e"];
+        let draft = |user: &&str| order(user, "03-01", Status::Pending, None);
+        let drafts: Vec<ActionDraft> = users.iter().map(draft).collect();
+        world.apply(0, &drafts).await;
+        let rule = Rule::Users(has(Metric::Actions, Some(1), None));
+        let set = set_at(&world, &rule, at(NOW));
+        let span = Span {
+            from: at("2026-01-01T00:00:00Z"),
+            to: at(NOW),
+        };
+        let mut products: Vec<Uuid> = world.facts(0).await.products.keys().copied().collect();
+        products.sort_unstable();
+        assert_eq!(products.len(), 5);
+        for (by, expected) in [
+            (RankBy::Units, 2),
+            (RankBy::Actions, 2),
+            (RankBy::Reward(Currency::USD), 2),
+            (RankBy::Reward(Currency::parse("EUR").unwrap()), 0),
+        ] {
+            let asked = [(Arc::clone(&set), span), (Arc::clone(&set), span)];
+            let found = bought(&world.tx(), &asked, (by, 2)).await.unwrap();
+            assert_eq!(found.len(), 2);
+            for found in found {
+                let mut found: Vec<Uuid> = found.into_keys().collect();
+                found.sort_unstable();
+                // All are alike: the first by their ids.
+                assert_eq!(found, products[..expected], "{by:?}");
+            }
         }
     });
 }
