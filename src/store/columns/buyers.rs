@@ -217,7 +217,7 @@ impl OnLists {
 }
 
 /// The places of the lists whose bits are set.
-fn places(mut on: u64) -> impl Iterator<Item = usize> {
+fn lists(mut on: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let list = (on > 0).then(|| on.trailing_zeros())?;
         on &= on - 1;
@@ -334,7 +334,7 @@ impl Carts<'_> {
             let Some(number) = number else {
                 return;
             };
-            for list in places(on) {
+            for list in lists(on) {
                 if let Some(noted) = noted.get_mut(list) {
                     noted.push((product, number));
                     count += 1;
@@ -378,7 +378,7 @@ impl Carts<'_> {
         let mut seen = vec![0; count];
         self.each(|chunk, (place, item), on, cart| {
             let product = chunk.product(item);
-            for list in places(on) {
+            for list in lists(on) {
                 let Some(sums) = of(product, list) else {
                     continue;
                 };
@@ -425,7 +425,7 @@ mod tests {
             let expected: Vec<usize> = (0..TOGETHER)
                 .filter(|list| number.is_multiple_of(list + 1))
                 .collect();
-            let found: Vec<usize> = places(on.of_number(number)).collect();
+            let found: Vec<usize> = lists(on.of_number(number)).collect();
             assert_eq!(found, expected);
         }
         assert_eq!(on.of_number(names.room()), 0);
@@ -435,7 +435,7 @@ mod tests {
     fn users_and_nobody_are_on_lists() {
         let lists = [(false, vec![0, 2]), (true, vec![1]), (true, vec![2, 9])];
         let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &lists, 4);
-        let of = |number: usize| places(on.of_number(number)).collect::<Vec<_>>();
+        let of = |number: usize| lists(on.of_number(number)).collect::<Vec<_>>();
         assert_eq!([of(0), of(1)], [vec![1, 2], vec![0, 2]]);
         assert_eq!([of(2), of(3)], [vec![], vec![0]]);
     }
