@@ -433,8 +433,8 @@ mod tests {
 
     #[test]
     fn users_and_nobody_are_on_lists() {
-        let lists = [(false, vec![0, 2]), (true, vec![1]), (true, vec![2, 9])];
-        let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &lists, 4);
+        let all = [(false, vec![0, 2]), (true, vec![1]), (true, vec![2, 9])];
+        let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &all, 4);
         let of = |number: usize| lists(on.of_number(number)).collect::<Vec<_>>();
         assert_eq!([of(0), of(1)], [vec![1, 2], vec![0, 2]]);
         assert_eq!([of(2), of(3)], [vec![], vec![0]]);
