@@ -495,6 +495,30 @@ mod tests {
         assert!(read > limit, "what the database reads is dear: {read}");
     }
 
+    /// Columns evaluate each segment at each point, whatever the range.
+    #[test]
+    fn each_segment_and_each_point_is_paid_for() {
+        let price = |what: &str, first: u64| {
+            let query = format!("{{ segments(first: {first}) {{ nodes {{ {what} }} }} }}");
+            points(&query, (2_000_000, 7_000), true)
+        };
+        let trend = "trend(range: {last: {count: 60, unit: HOUR}}, bucket: HOUR) { size }";
+        let (size, over_time) = (price("size", 1), price(trend, 1));
+        assert!(size > 2_000, "a pass over all actions: {size}");
+        assert!(over_time >= 60 * size, "{over_time} of {size}");
+        let top = "topProducts(range: {last: {count: 90, unit: DAY}}) { hasMore }";
+        let metrics = "metrics(range: {last: {count: 90, unit: DAY}}) { actions }";
+        for what in ["size", trend, top, metrics] {
+            let (one, all) = (price(what, 1), price(what, 100));
+            assert!(
+                (95 * one..=105 * one).contains(&all),
+                "{what}: {one}, {all}"
+            );
+        }
+        let metrics = "trend(range: {last: {count: 60, unit: HOUR}}, bucket: HOUR) { size metrics { actions } }";
+        assert!(price(metrics, 1) > over_time);
+    }
+
     #[test]
     fn later_pages_are_those_of_columns_but_of_top_products() {
         const RANGE: &str = "range: {last: {count: 90, unit: DAY}}";

@@ -47,7 +47,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.metrics", "300"),
     ("Segment.size", "300"),
     ("Segment.topProducts", "300"),
-    ("Segment.trend", "300"),
+    ("Segment.trend", "305"),
     ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
     ("UserSegmentResult.users", "100"),
@@ -141,7 +141,8 @@ const INPUTS: &[(&str, (&str, &str))] = &[
 
 /// What the database takes beside the thousands that it looks through, and what each thousand costs instead where columns in
 /// memory hold the actions: of fields and inputs whose questions they answer, whatever else the answer asks of the database. A
-/// condition that only the database can test has its own price above.
+/// condition that only the database can test has its own price above. A pass over a thousand actions takes about a point. What
+/// is told of saved segments takes one for each segment of a page, and each point of a trend.
 const HELD: &[(&str, (&str, &str))] = &[
     ("BuiltInSegmentInput.products", ("6000", "3")),
     ("BuiltInSegmentInput.users", ("1000", "8")),
@@ -160,15 +161,15 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Query.userCohorts", ("0", "4")),
     ("Query.userSegmentMovement", ("2000", "8")),
     ("Query.userSegments", ("1000", "8")),
-    ("Segment.members", ("0", "5")),
-    ("Segment.metrics", ("0", "3")),
-    ("Segment.metrics(range:)", ("0", "5")),
-    ("Segment.size", ("0", "5")),
-    ("Segment.topProducts", ("0", "12")),
-    ("Segment.topProducts(range:)", ("0", "5")),
-    ("Segment.trend", ("0", "50")),
-    ("Segment.trend(range:)", ("0", "5")),
-    ("SegmentSizeAt.metrics", ("0", "12")),
+    ("Segment.members", ("0", "1")),
+    ("Segment.metrics", ("0", "0.5")),
+    ("Segment.metrics(range:)", ("0", "1")),
+    ("Segment.size", ("0", "1")),
+    ("Segment.topProducts", ("0", "2")),
+    ("Segment.topProducts(range:)", ("0", "1")),
+    ("Segment.trend", ("0", "0")),
+    ("Segment.trend(range:)", ("0", "1")),
+    ("SegmentSizeAt.metrics", ("0", "0.5")),
     ("User.rfm", ("1000", "15")),
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
@@ -249,7 +250,7 @@ directive @scanCost(
   inMemory: String
   "Whether all actions are looked through, whatever the range."
   whole: Boolean
-  "Whether saved segments are looked up: whether columns answer is a matter of their rules."
+  "Whether saved segments are looked up: whether columns answer is a matter of their rules, and `inMemory` is for each of those that are asked for, in a trend for each of its points."
   saved: Boolean
   "Whether columns answer the first page alone: with `after`, `last` or `before` a thousand actions cost `weight`."
   firstPage: Boolean

@@ -10,7 +10,7 @@ use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::SegmentSet;
-use crate::domain::sales::Sums;
+use crate::domain::sales::{RankBy, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use sea_orm::QueryResult;
@@ -63,17 +63,19 @@ async fn by_sql(tx: &ReadTx, asked: &[(Arc<SegmentSet>, Span)]) -> Result<Vec<Do
     Ok(all)
 }
 
-/// What was bought of each product, for each set: by the members of one of users, of those of one of products; declined actions
-/// left out. One statement for up to 100 sets, likewise.
+/// What was bought of the first products of each set, by what they are ranked by: by the members of one of users, of those of one
+/// of products; declined actions left out. One statement for up to 100 sets, likewise.
 ///
 /// # Errors
 /// When one of the sets is too large for a statement, or the database fails.
 pub async fn bought(
     tx: &ReadTx,
     asked: &[(Arc<SegmentSet>, Span)],
+    ranking: (RankBy, usize),
 ) -> Result<Vec<HashMap<Uuid, Sums>>> {
     let mut all = vec![HashMap::new(); asked.len()];
-    for (place, row) in rows_of_each(tx, asked, write_bought).await? {
+    let write = |set: &SegmentSet, span: Span, sql: &mut Sql| write_bought(set, span, ranking, sql);
+    for (place, row) in rows_of_each(tx, asked, write).await? {
         if let Some(products) = all.get_mut(place) {
             let sums: &mut Sums = products.entry(column(&row, "product_id")?).or_default();
             add_row(sums, &row)?;
@@ -86,7 +88,7 @@ pub async fn bought(
 async fn rows_of_each(
     tx: &ReadTx,
     asked: &[(Arc<SegmentSet>, Span)],
-    write: fn(&SegmentSet, Span, &mut Sql),
+    write: impl Fn(&SegmentSet, Span, &mut Sql),
 ) -> Result<Vec<(usize, QueryResult)>> {
     let mut all = Vec::new();
     let (mut sql, mut first, mut waiting) = (tx.sql(), 0, 0);

@@ -253,6 +253,7 @@ fn publishers_that_do_not_fit_together_take_turns_seldom() {
             max_bytes: both - 1,
             least_changes: 0,
             idle_after: 20,
+            ..ColumnsOptions::default()
         });
         let columns = world.store.columns().unwrap().clone();
         columns.want(world.publishers[1].id);
@@ -279,6 +280,78 @@ fn publishers_that_do_not_fit_together_take_turns_seldom() {
         assert_eq!(columns.stats().builds, 2);
         assert!(columns.stats().bytes < both);
         assert!(!is_answered(1).await);
+    });
+}
+
+/// Whoever has no room beside a busy one is not read in again and again, and no idle one gives way to it in vain.
+#[test]
+fn publishers_that_have_no_room_beside_busy_ones_leave_idle_ones_alone() {
+    block_on(async {
+        let mut world = World::new(3).await;
+        let (large, busy, idle) = (0, 1, 2);
+        for (place, drafts) in [(large, 240), (busy, 120), (idle, 60)] {
+            let shape = Shape {
+                drafts,
+                actions: drafts * 2 / 3,
+                ..SHAPE
+            };
+            let number = u64::try_from(place).unwrap();
+            let made = Maker::new(seed() + 340 + number, shape).drafts();
+            world.apply(place, &made).await;
+        }
+        let mut alone = Vec::new();
+        for publisher in &world.publishers {
+            let store = world.store.with_columns(ColumnsOptions {
+                least_changes: 0,
+                ..ColumnsOptions::default()
+            });
+            store.columns().unwrap().want(publisher.id);
+            while worker::columns::tick(&store).await.unwrap() {}
+            alone.push(store.columns().unwrap().stats().bytes);
+        }
+        let max_bytes = alone[large] + alone[busy] * 3 / 4;
+        assert!(alone[busy] + alone[idle] <= max_bytes, "{alone:?}");
+        assert!(max_bytes > alone[large] * 5 / 4, "{alone:?}");
+        world.store = world.store.with_columns(ColumnsOptions {
+            max_bytes,
+            least_changes: 0,
+            idle_after: 20,
+            ..ColumnsOptions::default()
+        });
+        let columns = world.store.columns().unwrap().clone();
+        for place in [idle, busy] {
+            columns.want(world.publishers[place].id);
+            assert!(worker::columns::tick(&world.store).await.unwrap());
+        }
+        let before = columns.stats();
+        assert_eq!(before.builds, 2);
+        let ask = async |place: usize| {
+            let (_, sources) = answers(&world.tx(), &world, place).await;
+            let mut tried = 0;
+            while worker::columns::tick(&world.store).await.unwrap() {
+                tried += 1;
+            }
+            (sources.contains(&"columns"), tried)
+        };
+        let mut tried = 0;
+        for _ in 0..40 {
+            let (is_answered, more) = ask(large).await;
+            assert!(!is_answered);
+            tried += more;
+            assert_eq!(ask(busy).await, (true, 0));
+        }
+        assert_eq!(tried, 1, "there never was more room than it had reached");
+        let stats = columns.stats();
+        assert_eq!((stats.builds, stats.rows), (2, before.rows));
+        // Once nobody asks about the busy one any more, it has room.
+        let mut asked = 0;
+        while !ask(large).await.0 {
+            asked += 1;
+            assert!(asked < 100, "there is room enough");
+        }
+        let stats = columns.stats();
+        assert_eq!(stats.builds, 3);
+        assert!(stats.bytes <= max_bytes);
     });
 }
 

@@ -175,10 +175,11 @@ impl Ask {
         self.places.values().flatten().map(|(slot, _)| *slot)
     }
 
-    /// How many rows one part can have for each group: a stretch has a piece of it at its beginning, and one at its end.
+    /// How many rows one part can have for each group: a stretch has a piece of it between its edges, and one at each, which it
+    /// shares with its neighbour; with room for one more, since facts that lie at an edge can be all on the other side.
     #[must_use]
     pub fn rows_of_part(&self) -> usize {
-        2 * self.tiers()
+        4 * self.tiers()
     }
 
     /// How many groups pieces can name for each that there is: of an edge between two stretches both, also where all its

@@ -16,6 +16,7 @@ use super::ast::base_name;
 use super::error::{COST_EXCEEDED, Passed, RequestError};
 
 use super::plan::{Part, Plan, Scan, UsualPeriod};
+use super::scans::{names_period, scan, stretches, times};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 use super::{inputs, introspection};
 
@@ -153,7 +154,7 @@ struct Counter<'a> {
 }
 
 /// Arguments by their names.
-type Given = IndexMap<Name, ConstValue>;
+pub(super) type Given = IndexMap<Name, ConstValue>;
 
 /// The page of the connection that a set stands in.
 #[derive(Clone, Copy)]
@@ -189,14 +190,15 @@ struct From<'a> {
 
 /// Which actions a field is about.
 #[derive(Clone)]
-struct Looked {
+pub(super) struct Looked {
     /// Its arguments, once for whatever is asked of it.
-    arguments: Arc<Given>,
+    pub(super) arguments: Arc<Given>,
     /// The period that stands in for a range that they do not hold.
-    usual: Option<UsualPeriod>,
+    pub(super) usual: Option<UsualPeriod>,
 }
 
-type Arguments = [(Positioned<Name>, Positioned<Value>)];
+/// Arguments of a field, as written.
+pub(super) type Arguments = [(Positioned<Name>, Positioned<Value>)];
 
 /// The argument that says how many days a field looks back, where it has no range.
 pub const WINDOW: &str = "days";
@@ -204,9 +206,6 @@ pub const WINDOW: &str = "days";
 /// Among how many of the latest scans one of the same facts is looked for, and among how many of the latest arguments equal ones:
 /// a filter names few periods in turn, and whoever names thousands is not to make each be compared with all.
 const SIMILAR: usize = 8;
-
-/// The input that names segments in lists, each of which is looked up.
-const SEGMENTS: &str = "SegmentFilter";
 
 impl<'a> Counter<'a> {
     /// Counts a set; says whether it selects the entries of the connection it stands in.
@@ -281,7 +280,7 @@ impl<'a> Counter<'a> {
             key: field.response_key().node.clone(),
             weight: info.weight.unwrap_or(default),
             size: 1,
-            scans: scan(info, &from.range).into_iter().collect(),
+            scans: scan(info, &from.range, from.rows).into_iter().collect(),
             parts: Vec::new(),
         };
         if let Some(error) = inputs::too_many(placed, parent) {
@@ -289,11 +288,13 @@ impl<'a> Counter<'a> {
         }
         // What a write is given is kept, not answered.
         if !self.is_of_writes(parent) {
+            let points = stretches(&field.arguments).filter(|_| is_list(info));
+            let evaluated = (from.rows, points.unwrap_or(1));
             for (name, value) in &field.arguments {
                 let mut known = info.arguments.iter();
                 if let Some(argument) = known.find(|known| known.name == name.node) {
                     let (value, range) = (&value.node, &from.range);
-                    self.scans_of(value, argument, range, &mut part.scans);
+                    self.scans_of(value, argument, (range, evaluated), &mut part.scans);
                     self.scans_in(value, argument, range, &mut part.scans);
                 }
             }
@@ -361,15 +362,22 @@ impl<'a> Counter<'a> {
         };
         for (name, value) in fields {
             if let Some(field) = info.field(name) {
-                self.scans_of(value, field, range, into);
+                self.scans_of(value, field, (range, (1, 1)), into);
                 self.scans_in(value, field, range, into);
             }
         }
     }
 
     /// Adds what has to be looked through because of a value: in its own period, where it names one, else in the range of the
-    /// field; once for each entry where it is a list or names segments, and once where it is not.
-    fn scans_of(&self, value: &Value, given: &InputValue, range: &Looked, into: &mut Vec<Scan>) {
+    /// field; once for each entry where it is a list or names segments, and once where it is not. `evaluated` are the objects of
+    /// the field and the points in time for which columns evaluate each.
+    fn scans_of(
+        &self,
+        value: &Value,
+        given: &InputValue,
+        (range, evaluated): (&Looked, (u64, u64)),
+        into: &mut Vec<Scan>,
+    ) {
         let is_priced = given.scan.is_some() || given.weight.is_some();
         let times = times(value, given);
         if !is_priced || times == 0 {
@@ -391,6 +399,10 @@ impl<'a> Counter<'a> {
             (None, Some(usual)) => (nothing(), Some(usual)),
             (None, None) => (Arc::clone(&range.arguments), range.usual),
         };
+        let is_each = given
+            .scan
+            .is_some_and(|scan| scan.is_of_saved && scan.is_whole);
+        let (entries, points) = if is_each { evaluated } else { (1, 1) };
         let scan = Scan {
             fixed: given.weight.unwrap_or_default().saturating_mul(times),
             once: given.scan.map_or(0, |scan| scan.once).saturating_mul(times),
@@ -404,6 +416,8 @@ impl<'a> Counter<'a> {
             arguments,
             usual,
             is_of_saved: given.scan.is_some_and(|scan| scan.is_of_saved),
+            entries,
+            points,
             number: 0,
         };
         if !into
@@ -453,11 +467,9 @@ impl<'a> Counter<'a> {
                 inner.rows = from.rows.saturating_mul(listed);
                 self.add(inner.rows);
             } else {
-                part.size = info
-                    .list
-                    .as_ref()
-                    .and_then(|list| list.assumed)
-                    .unwrap_or(SOME);
+                let assumed = info.list.as_ref().and_then(|list| list.assumed);
+                let known = stretches(&field.arguments).or(assumed);
+                part.size = known.unwrap_or(SOME);
             }
             inner.objects = from.objects.saturating_mul(part.size);
         }
@@ -526,56 +538,6 @@ impl<'a> Counter<'a> {
 
 fn is_list(info: &FieldInfo) -> bool {
     matches!(info.ty.base, out::BaseType::List(_))
-}
-
-/// How often a value has to be looked through something for.
-fn times(value: &Value, given: &InputValue) -> u64 {
-    let times = match value {
-        Value::Null => 0,
-        Value::List(items) => items.len(),
-        Value::Object(fields) if base_name(&given.ty) == SEGMENTS => {
-            let lists = fields.values().map(|field| match field {
-                Value::List(items) => items.len(),
-                Value::Null => 0,
-                _ => 1,
-            });
-            lists.sum()
-        }
-        _ => 1,
-    };
-    u64::try_from(times).unwrap_or(u64::MAX)
-}
-
-/// Whether a field's arguments say how far it looks back.
-fn names_period(arguments: &Arguments) -> bool {
-    let mut arguments = arguments.iter();
-    arguments.any(|(name, value)| {
-        (name.node == *"range" || name.node == *WINDOW) && value.node != Value::Null
-    })
-}
-
-/// Arguments that ask for another page than the first.
-const LATER_PAGES: &[&str] = &["after", "last", "before"];
-
-/// What a field has to look through with these arguments.
-fn scan(info: &FieldInfo, range: &Looked) -> Option<Scan> {
-    let (cost, if_given) = info.scan.as_ref()?;
-    let given = |name: &str| {
-        let value = range.arguments.get(name);
-        value.is_some_and(|value| *value != ConstValue::Null)
-    };
-    let is_later = cost.is_of_first_page && LATER_PAGES.iter().any(|name| given(name));
-    let is_asked = if_given.as_ref().is_none_or(|name| given(name));
-    is_asked.then_some(Scan {
-        fixed: 0,
-        once: cost.once,
-        weight: cost.weight,
-        held: cost.held.filter(|_| !is_later),
-        arguments: Arc::clone(&range.arguments),
-        usual: range.usual,
-        is_of_saved: cost.is_of_saved,
-        number: 0,
-    })
 }
 
 /// Arguments of a written operation, which hold no variables.

@@ -11,7 +11,7 @@
 //! | `variables` | values of variables by their types |
 //! | `convert` | what the executor gets |
 //! | `scalars` | values of the schema's own scalars |
-//! | `cost`, `plan` | what the operation costs, and how large its pages are; what an answer came to |
+//! | `cost`, `scans`, `plan` | what the operation costs, and how large its pages are; what an answer came to |
 //! | `inputs` | how many objects arguments hold |
 //! | `introspection` | how much of the schema itself is asked for |
 //! | `coordinate` | what a path of an answer is in the schema |
@@ -34,6 +34,7 @@ mod merge;
 mod parse;
 mod plan;
 mod scalars;
+mod scans;
 mod schema;
 mod sdl;
 mod shape;

@@ -68,6 +68,10 @@ pub struct Scan {
     pub usual: Option<UsualPeriod>,
     /// Whether it looks saved segments up, whose rules say whether columns can tell who is in them.
     pub is_of_saved: bool,
+    /// For how many objects columns look through them, one by one: the database reads a level with one statement.
+    pub entries: u64,
+    /// At how many points in time they do so for each of them.
+    pub points: u64,
     /// Its place among the scans of the operation.
     pub number: usize,
 }
@@ -78,6 +82,7 @@ impl Scan {
         let is_same = Arc::ptr_eq(&self.arguments, &other.arguments)
             && self.usual == other.usual
             && self.is_of_saved == other.is_of_saved
+            && (self.entries, self.points) == (other.entries, other.points)
             && self.held.is_some() == other.held.is_some();
         if is_same {
             self.fixed = self.fixed.saturating_add(other.fixed);
@@ -93,7 +98,10 @@ impl Scan {
     #[must_use]
     pub fn price(&self, actions: u64, is_held: bool) -> u64 {
         let (once, each) = match self.held.filter(|_| is_held) {
-            Some(held) => (0, held),
+            Some(held) => {
+                let passes = self.entries.saturating_mul(self.points);
+                (0, held.saturating_mul(passes))
+            }
             None => (self.once, self.weight),
         };
         let scanned = each.saturating_mul(actions) / 1_000;
@@ -168,6 +176,22 @@ impl Part {
         })
     }
 
+    /// What it has to look through where so many of the objects were met of those that it was asked for.
+    fn scanned_of(&self, met: u64, price: &impl Fn(&Scan) -> u64) -> u64 {
+        let scans = self.scans.iter();
+        scans.fold(0_u64, |sum, scan| {
+            let own = if met < scan.entries {
+                price(&Scan {
+                    entries: met,
+                    ..scan.clone()
+                })
+            } else {
+                price(scan)
+            };
+            sum.saturating_add(own)
+        })
+    }
+
     fn scanned(&self, price: &impl Fn(&Scan) -> u64) -> u64 {
         let scans = self.scans.iter();
         scans.fold(0_u64, |sum, scan| sum.saturating_add(price(scan)))
@@ -190,7 +214,8 @@ impl Part {
         }
     }
 
-    /// A level is read with one statement, however many rows it hangs on: a scan counts once.
+    /// A level is read with one statement, however many rows it hangs on: a scan counts once. What columns look through for each
+    /// of them is in its price.
     fn requested(&self, rows: u64, price: &impl Fn(&Scan) -> u64) -> u64 {
         let entries = rows.saturating_mul(self.size);
         let own = entries
@@ -231,6 +256,7 @@ impl Failed {
 fn used(parts: &[Part], data: &ConstValue, failed: &Failed, price: &impl Fn(&Scan) -> u64) -> u64 {
     let nothing = Failed::default();
     let mut scanned = vec![false; parts.len()];
+    let mut met = vec![0_u64; parts.len()];
     let mut sum = 0_u64;
     walk(data, &mut |object| {
         // Where objects were written at once, no field of them ended in an error.
@@ -243,7 +269,7 @@ fn used(parts: &[Part], data: &ConstValue, failed: &Failed, price: &impl Fn(&Sca
             }
             return;
         }
-        for (part, scanned) in parts.iter().zip(&mut scanned) {
+        for ((part, scanned), met) in parts.iter().zip(&mut scanned).zip(&mut met) {
             let Some(value) = object.get(&part.key) else {
                 continue;
             };
@@ -257,14 +283,17 @@ fn used(parts: &[Part], data: &ConstValue, failed: &Failed, price: &impl Fn(&Sca
                 }
                 continue;
             }
-            if !std::mem::replace(scanned, true) {
-                sum = sum.saturating_add(part.scanned(price));
+            if !std::mem::replace(scanned, true) || *met > 0 {
+                *met += 1;
             }
             sum = sum
                 .saturating_add(part.weight.saturating_mul(entries(value)))
                 .saturating_add(used(&part.parts, value, failed.unwrap_or(&nothing), price));
         }
     });
+    for (part, met) in parts.iter().zip(met).filter(|(_, met)| *met > 0) {
+        sum = sum.saturating_add(part.scanned_of(met, price));
+    }
     if has_holes(data) {
         for (part, scanned) in parts.iter().zip(scanned) {
             if let Some(failed) = failed.below.get(&part.key).filter(|_| !scanned) {

@@ -71,9 +71,14 @@ impl Look<'_> {
     /// Whether it may be asked; where not, that something is missing is noted.
     pub(super) fn may_ask(&self) -> bool {
         if !self.may_ask {
-            self.has_missed.store(true, Ordering::Relaxed);
+            self.miss();
         }
         self.may_ask
+    }
+
+    /// Notes that something is missing.
+    pub(super) fn miss(&self) {
+        self.has_missed.store(true, Ordering::Relaxed);
     }
 
     /// Whether something is missing, so that nothing can be told.

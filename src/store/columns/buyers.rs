@@ -6,8 +6,7 @@
 
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
-use super::crowds::{Crowd, crowds, named};
-use super::marks::Marks;
+use super::crowds::{Crowd, Crowds, named};
 use super::matching::Matching;
 use super::names::{Directory, Names};
 use super::sales::{Tally, place_of, rows};
@@ -58,14 +57,20 @@ pub async fn products_of_users(
     let (buyers, range) = (buyers(), facts.range.span);
     let ranked = tokio::task::spawn_blocking(move || {
         let names = matching.snapshot.names();
-        let carts = Carts {
-            matching: &matching,
-            range: (range.from.micros(), range.to.micros()),
-            on: OnLists::of_buyers(&buyers, &names.users),
-            lists: buyers.lists.len(),
-            subject: Subject::Users,
-        };
-        carts.first(names, (by, first))
+        let find = |user| names.users.find(user);
+        let numbers: Vec<Option<usize>> = buyers.users.iter().map(find).collect();
+        let mut ranked = Vec::with_capacity(buyers.lists.len());
+        for lists in buyers.lists.chunks(together(names.products.room())) {
+            let carts = Carts {
+                matching: &matching,
+                range: (range.from.micros(), range.to.micros()),
+                on: OnLists::of_buyers(&numbers, lists, names.users.room()),
+                lists: lists.len(),
+                subject: Subject::Users,
+            };
+            ranked.extend(carts.first(names, (by, first)));
+        }
+        ranked
     });
     ranked.await.map_err(Error::internal).map(Some)
 }
@@ -85,8 +90,8 @@ pub async fn products_of_sets(
     let Some(matching) = Matching::of(tx, scope, &Filter::default(), true).await? else {
         return Ok(vec![None; sets.len()]);
     };
-    let asked: Vec<(Arc<SegmentSet>, Span)> = sets.iter().cloned().map(|set| (set, span)).collect();
-    let crowds = crowds(tx, scope, &matching.snapshot, &asked).await?;
+    let crowds = Crowds::of(tx, scope, &matching.snapshot, sets.iter().map(Arc::as_ref)).await?;
+    let crowds = crowds.tell(sets, span).await?;
     let subjects: Vec<Subject> = sets.iter().map(|set| set.subject).collect();
     let ranked = tokio::task::spawn_blocking(move || {
         let mut all = vec![None; crowds.len()];
@@ -114,21 +119,20 @@ fn first_of_crowds(
     (subject, crowds): (Subject, &[(usize, &Crowd)]),
     asked: (RankBy, usize),
 ) -> Vec<(usize, Vec<SalesRow>)> {
-    if crowds.is_empty() {
-        return Vec::new();
-    }
     let names = matching.snapshot.names();
-    let of = named(subject, names);
-    let members: Vec<Arc<Marks>> = crowds.iter().map(|(_, crowd)| crowd.marks(of)).collect();
-    let carts = Carts {
-        matching,
-        range: (span.from.micros(), span.to.micros()),
-        on: OnLists::of_marks(&members, of.room()),
-        lists: members.len(),
-        subject,
-    };
-    let places = crowds.iter().map(|(place, _)| *place);
-    places.zip(carts.first(names, asked)).collect()
+    let mut all = Vec::with_capacity(crowds.len());
+    for crowds in crowds.chunks(together(names.products.room())) {
+        let carts = Carts {
+            matching,
+            range: (span.from.micros(), span.to.micros()),
+            on: OnLists::of_crowds(crowds, named(subject, names)),
+            lists: crowds.len(),
+            subject,
+        };
+        let places = crowds.iter().map(|(place, _)| *place);
+        all.extend(places.zip(carts.first(names, asked)));
+    }
+    all
 }
 
 /// A product that comes early in a list: what it is ranked by, its id, and its number.
@@ -156,68 +160,69 @@ fn first_of(noted: &[(usize, i64)], first: usize, products: &Names<Uuid>) -> Vec
     ranked
 }
 
-/// The lists that each user or product is on, by the number; 0 is nobody.
-struct OnLists {
-    /// Where the lists of each end among all.
-    ends: Vec<usize>,
-    lists: Vec<usize>,
+/// How many lists are looked at together: a bit for each of them.
+const TOGETHER: usize = 64;
+/// How many lists are looked at together at least, however many products there are.
+const FEW_LISTS: usize = 4;
+
+/// How many lists are looked at together, so that what is noted of their products has room, too.
+fn together(products: usize) -> usize {
+    (MOST_NOTED / products.max(1)).clamp(FEW_LISTS, TOGETHER)
 }
 
+/// The lists that each user or product is on, by the number: a bit for each list, however many are on it. 0 is nobody.
+struct OnLists(Vec<u64>);
+
 impl OnLists {
-    fn of_buyers(buyers: &Buyers, users: &Names<Uuid>) -> Self {
-        let numbers: Vec<Option<usize>> =
-            buyers.users.iter().map(|user| users.find(user)).collect();
-        Self::of(users.room(), || {
-            let lists = buyers.lists.iter().enumerate();
-            lists.flat_map(|(list, (is_nobody, members))| {
-                let numbers = members.iter().filter_map(|place| *numbers.get(*place)?);
-                let numbers = numbers.chain(is_nobody.then_some(0));
-                numbers.map(move |number| (number, list))
-            })
-        })
+    /// Nobody is on any list, of so many numbers.
+    fn none(room: usize) -> Self {
+        Self(vec![0; room])
     }
 
-    fn of_marks(members: &[Arc<Marks>], room: usize) -> Self {
-        Self::of(room, || {
-            let lists = members.iter().enumerate();
-            lists.flat_map(|(list, members)| {
-                let numbers = members.numbers().filter(|number| *number > 0);
-                numbers.map(move |number| (number, list))
-            })
-        })
+    fn put(&mut self, number: usize, list: usize) {
+        if let Some(lists) = self.0.get_mut(number).filter(|_| list < TOGETHER) {
+            *lists |= 1 << list;
+        }
     }
 
-    /// Of numbers below a room, each with a list that it is on.
-    fn of<I: Iterator<Item = (usize, usize)>>(room: usize, each: impl Fn() -> I) -> Self {
-        // Counted first, so that all lie in one row: first where each begins, which its lists then move on to the end.
-        let mut ends = vec![0usize; room];
-        for (number, _) in each() {
-            if let Some(count) = ends.get_mut(number) {
-                *count += 1;
-            }
+    /// Of users, with some of their lists.
+    fn of_buyers(numbers: &[Option<usize>], lists: &[(bool, Vec<usize>)], room: usize) -> Self {
+        let mut on = Self::none(room);
+        for (list, (is_nobody, members)) in lists.iter().enumerate() {
+            let numbers = members
+                .iter()
+                .filter_map(|place| numbers.get(*place).copied()?);
+            numbers
+                .chain(is_nobody.then_some(0))
+                .for_each(|number| on.put(number, list));
         }
-        let mut all = 0;
-        for end in &mut ends {
-            all += std::mem::replace(end, all);
-        }
-        let mut lists = vec![0; all];
-        for (number, list) in each() {
-            if let Some(end) = ends.get_mut(number) {
-                if let Some(place) = lists.get_mut(*end) {
-                    *place = list;
-                }
-                *end += 1;
-            }
-        }
-        Self { ends, lists }
+        on
     }
 
-    fn of_number(&self, number: usize) -> &[usize] {
-        let end = self.ends.get(number).copied().unwrap_or_default();
-        let before = number.checked_sub(1).and_then(|one| self.ends.get(one));
-        let start = before.copied().unwrap_or_default();
-        self.lists.get(start..end).unwrap_or(&[])
+    /// Of some crowds, whose marks are made and dropped one after the other.
+    fn of_crowds(crowds: &[(usize, &Crowd)], of: &Names<Uuid>) -> Self {
+        let mut on = Self::none(of.room());
+        for (list, (_, crowd)) in crowds.iter().enumerate() {
+            let marks = crowd.marks(of);
+            let numbers = marks.numbers().filter(|number| *number > 0);
+            numbers.for_each(|number| on.put(number, list));
+        }
+        on
     }
+
+    /// The lists of a number; none where it is 0.
+    fn of_number(&self, number: usize) -> u64 {
+        self.0.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// The places of the lists whose bits are set.
+fn lists(mut on: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let list = (on > 0).then(|| on.trailing_zeros())?;
+        on &= on - 1;
+        usize::try_from(list).ok()
+    })
 }
 
 /// Adds up numbers of the same product, again and again in the same room.
@@ -280,7 +285,7 @@ impl Carts<'_> {
 
     /// Shows the items of products in all carts: with the lists that their users, or they themselves, are on, and the number of
     /// the cart from 1.
-    fn each(&self, mut see: impl FnMut(&Chunk, (usize, usize), &[usize], u64)) {
+    fn each(&self, mut see: impl FnMut(&Chunk, (usize, usize), u64, u64)) {
         let mut cart = 0;
         let (from, to) = self.range;
         let of_users = self.subject == Subject::Users;
@@ -288,9 +293,9 @@ impl Carts<'_> {
             let of_user = if of_users {
                 self.on.of_number(chunk.user(place))
             } else {
-                &[]
+                0
             };
-            if of_users && of_user.is_empty() {
+            if of_users && of_user == 0 {
                 return;
             }
             cart += 1;
@@ -301,7 +306,7 @@ impl Carts<'_> {
                 } else {
                     self.on.of_number(product)
                 };
-                if product > 0 && !on.is_empty() {
+                if product > 0 && on > 0 {
                     see(chunk, (place, item), on, cart);
                 }
             }
@@ -329,12 +334,12 @@ impl Carts<'_> {
             let Some(number) = number else {
                 return;
             };
-            for list in on {
-                if let Some(noted) = noted.get_mut(*list) {
+            for list in lists(on) {
+                if let Some(noted) = noted.get_mut(list) {
                     noted.push((product, number));
+                    count += 1;
                 }
             }
-            count += on.len();
             if count >= most {
                 noted.iter_mut().for_each(|noted| adding.up(noted));
                 count = noted.iter().map(Vec::len).sum();
@@ -373,8 +378,8 @@ impl Carts<'_> {
         let mut seen = vec![0; count];
         self.each(|chunk, (place, item), on, cart| {
             let product = chunk.product(item);
-            for list in on {
-                let Some(sums) = of(product, *list) else {
+            for list in lists(on) {
+                let Some(sums) = of(product, list) else {
                     continue;
                 };
                 let last = seen.get_mut(sums).map(|seen| std::mem::replace(seen, cart));
@@ -390,5 +395,59 @@ impl Carts<'_> {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::marks::Marks;
+    use super::*;
+
+    /// Whoever is on all lists takes a bit on each: 8 bytes for each number, and not one word for each member and list.
+    #[test]
+    fn lists_take_a_bit_for_each_member() {
+        let mut names: Names<Uuid> = Names::default();
+        for number in 0..1_000 {
+            names.place(&Uuid::from_u128(number));
+        }
+        let crowds: Vec<Crowd> = (0..TOGETHER)
+            .map(|list| {
+                let is_on = |number: usize| number == 0 || number.is_multiple_of(list + 1);
+                let marks: Marks = (0..names.room()).map(is_on).collect();
+                Crowd::Marked(Arc::new(marks))
+            })
+            .collect();
+        let placed: Vec<(usize, &Crowd)> = crowds.iter().enumerate().collect();
+        let on = OnLists::of_crowds(&placed, &names);
+        assert_eq!(on.0.capacity(), names.room());
+        assert_eq!(on.of_number(0), 0, "nobody is on no list");
+        for number in 1..names.room() {
+            let expected: Vec<usize> = (0..TOGETHER)
+                .filter(|list| number.is_multiple_of(list + 1))
+                .collect();
+            let found: Vec<usize> = lists(on.of_number(number)).collect();
+            assert_eq!(found, expected);
+        }
+        assert_eq!(on.of_number(names.room()), 0);
+    }
+
+    #[test]
+    fn users_and_nobody_are_on_lists() {
+        let all = [(false, vec![0, 2]), (true, vec![1]), (true, vec![2, 9])];
+        let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &all, 4);
+        let of = |number: usize| lists(on.of_number(number)).collect::<Vec<_>>();
+        assert_eq!([of(0), of(1)], [vec![1, 2], vec![0, 2]]);
+        assert_eq!([of(2), of(3)], [vec![], vec![0]]);
+    }
+
+    #[test]
+    fn the_more_products_there_are_the_fewer_lists_are_looked_at_together() {
+        assert_eq!(together(0), TOGETHER);
+        assert_eq!(together(10_000), TOGETHER);
+        assert_eq!(together(100_000), 20);
+        assert_eq!(together(10_000_000), FEW_LISTS);
+        for products in [1, 1_000, 50_000, 500_000] {
+            assert!(together(products) * products <= MOST_NOTED);
+        }
     }
 }

@@ -4,19 +4,20 @@ use super::super::listing::column;
 use super::super::tx::ReadTx;
 use super::marks::Marks;
 use super::names::{Directory, Names};
+use super::related::page;
 use super::rules::{self, Answers};
 use super::snapshot::Snapshot;
 use crate::domain::error::Result;
 use crate::domain::rule::{MemberIds, SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
-use crate::domain::time::Span;
+use crate::domain::time::{Instant, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// How many members of frozen segments are read: what takes some hundred megabytes while it is read. More are SQL's.
+/// How many members of frozen segments are read, page by page. More are SQL's.
 const MOST_FROZEN: usize = 200_000;
-/// How many bytes of marks are kept at a time. Sets that would go beyond are SQL's.
+/// How many bytes of marks are kept at a time, of sets of one stretch of time. Sets that would go beyond are SQL's.
 const MOST_MARKED: usize = 64 << 20;
 
 /// Who is in a set.
@@ -54,71 +55,124 @@ pub(super) fn named(subject: Subject, names: &Directory) -> &Names<Uuid> {
     }
 }
 
-/// Who is in sets, of each of which is asked what was done in a stretch of time; nothing of those that are left to SQL. One
-/// statement for all that are frozen, and those of the conditions that columns cannot test, of sets whose members nobody
-/// looked up.
-pub(super) async fn crowds(
-    tx: &ReadTx,
+/// Who tells who is in sets.
+pub(super) struct Crowds<'a> {
+    tx: &'a ReadTx,
     scope: ReadScope,
-    snapshot: &Snapshot,
-    asked: &[(Arc<SegmentSet>, Span)],
-) -> Result<Vec<Option<Crowd>>> {
-    let frozen = frozen(tx, scope, snapshot, asked).await?;
-    let answers = Answers::default();
-    let mut room = MOST_MARKED;
-    let mut all = Vec::with_capacity(asked.len());
-    for (set, span) in asked {
-        let crowd = match (&set.members, &set.of) {
-            (Some(members), _) => Some(Crowd::Listed(Arc::clone(members))),
-            (None, SetOf::Frozen) => frozen.get(&set.id).cloned().map(Crowd::Marked),
-            // Who does something up to the moment has a fact before it. What those do afterwards who had none, no mark tells.
-            (None, SetOf::Rule { at, .. }) if span.to <= *at && room > 0 => {
-                let told = rules::tell_of_seen(tx, scope, set, &answers).await?;
-                room = room.saturating_sub(told.as_ref().map_or(0, Marks::bytes));
-                told.map(|marks| Crowd::Marked(Arc::new(marks)))
-            }
-            (None, SetOf::Rule { .. }) => None,
-        };
-        if crowd.is_none() {
-            tx.note_left();
-        }
-        all.push(crowd);
-    }
-    Ok(all)
+    snapshot: &'a Snapshot,
+    frozen: HashMap<Uuid, Arc<Marks>>,
+    answers: Answers,
 }
 
-/// Who is in the frozen segments, unless they are too many: one statement, none without such segments.
+impl<'a> Crowds<'a> {
+    /// Of these sets: a statement for each page of members of all that are frozen.
+    pub(super) async fn of<'s>(
+        tx: &'a ReadTx,
+        scope: ReadScope,
+        snapshot: &'a Snapshot,
+        sets: impl Iterator<Item = &'s SegmentSet>,
+    ) -> Result<Self> {
+        let sets = sets.filter(|set| set.of == SetOf::Frozen && set.members.is_none());
+        let subjects: HashMap<Uuid, Subject> = sets.map(|set| (set.id, set.subject)).collect();
+        Ok(Self {
+            tx,
+            scope,
+            snapshot,
+            frozen: frozen(tx, scope, snapshot, &subjects).await?,
+            answers: Answers::default(),
+        })
+    }
+
+    /// Who is in some of the sets, of which is asked what was done in a stretch of time; nothing of those that are left to SQL.
+    /// The statements of the conditions that columns cannot test, of sets whose members nobody looked up.
+    pub(super) async fn tell(
+        &self,
+        sets: &[Arc<SegmentSet>],
+        span: Span,
+    ) -> Result<Vec<Option<Crowd>>> {
+        let mut room = MOST_MARKED;
+        let mut all = Vec::with_capacity(sets.len());
+        for set in sets {
+            let crowd = match (&set.members, &set.of) {
+                (Some(members), _) => Some(Crowd::Listed(Arc::clone(members))),
+                (None, SetOf::Frozen) => self.frozen.get(&set.id).cloned().map(Crowd::Marked),
+                (None, SetOf::Rule { at, .. }) if room > 0 && self.is_told(*at, span) => {
+                    let (scope, answers) = (self.scope, &self.answers);
+                    let told = rules::tell_of_seen(self.tx, scope, set, answers).await?;
+                    room = room.saturating_sub(told.as_ref().map_or(0, Marks::bytes));
+                    told.map(|marks| Crowd::Marked(Arc::new(marks)))
+                }
+                (None, SetOf::Rule { .. }) => None,
+            };
+            if crowd.is_none() {
+                self.tx.note_left();
+            }
+            all.push(crowd);
+        }
+        Ok(all)
+    }
+
+    /// Whether everybody who did something in a stretch of time has a fact before a moment. What those do afterwards who had
+    /// none, no mark tells; a day that goes on beyond the present has nothing there as a rule.
+    fn is_told(&self, at: Instant, span: Span) -> bool {
+        span.to <= at || !self.snapshot.has_between(at.micros(), span.to.micros())
+    }
+}
+
+/// Who is in the frozen segments, unless they are too many: a statement for each page of them, none without such segments.
 async fn frozen(
     tx: &ReadTx,
     scope: ReadScope,
     snapshot: &Snapshot,
-    asked: &[(Arc<SegmentSet>, Span)],
+    subjects: &HashMap<Uuid, Subject>,
 ) -> Result<HashMap<Uuid, Arc<Marks>>> {
-    let sets = asked.iter().map(|(set, _)| set);
-    let sets = sets.filter(|set| set.of == SetOf::Frozen && set.members.is_none());
-    let subjects: HashMap<Uuid, Subject> = sets.map(|set| (set.id, set.subject)).collect();
     if subjects.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut sql = tx.sql();
-    sql.push("SELECT m.segment_id, m.member_id FROM segment_members m WHERE m.publisher_id = ")
-        .bind(scope.publisher().0)
-        .push(" AND m.segment_id IN ")
-        .bind_all(subjects.keys().copied())
-        .push(&format!(" LIMIT {}", MOST_FROZEN + 1));
-    let rows = tx.rows(sql).await?;
-    if rows.len() > MOST_FROZEN {
-        return Ok(HashMap::new());
-    }
-    let mut members: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    for row in &rows {
-        let all = members.entry(column(row, "segment_id")?).or_default();
-        all.push(column(row, "member_id")?);
-    }
     let names = snapshot.names();
-    let frozen = subjects.into_iter().map(|(id, subject)| {
-        let members = members.get(&id).into_iter().flatten();
-        (id, Arc::new(marked(members, named(subject, names))))
+    let (page, mut count) = (page(tx), 0);
+    let mut after: Option<(Uuid, Uuid)> = None;
+    let mut members: HashMap<Uuid, Marks> = HashMap::new();
+    loop {
+        let mut sql = tx.sql();
+        sql.push("SELECT m.segment_id, m.member_id FROM segment_members m WHERE m.publisher_id = ")
+            .bind(scope.publisher().0)
+            .push(" AND m.segment_id IN ")
+            .bind_all(subjects.keys().copied());
+        if let Some((segment, member)) = after {
+            sql.push(" AND (m.segment_id, m.member_id) > (")
+                .bind(segment)
+                .push(", ")
+                .bind(member)
+                .push(")");
+        }
+        sql.push(" ORDER BY m.segment_id, m.member_id LIMIT ")
+            .bind(i64::try_from(page).unwrap_or(i64::MAX));
+        let rows = tx.rows(sql).await?;
+        for row in &rows {
+            let (segment, member): (Uuid, Uuid) =
+                (column(row, "segment_id")?, column(row, "member_id")?);
+            after = Some((segment, member));
+            if let Some(names) = subjects.get(&segment).map(|of| named(*of, names))
+                && let Some(number) = names.find(&member)
+            {
+                let marks = members.entry(segment);
+                marks
+                    .or_insert_with(|| Marks::none(names.room()))
+                    .put(number);
+            }
+        }
+        count += rows.len();
+        if count > MOST_FROZEN {
+            return Ok(HashMap::new());
+        }
+        if rows.len() < page {
+            break;
+        }
+    }
+    let all = subjects.keys().map(|segment| {
+        let marks = members.remove(segment).unwrap_or_default();
+        (*segment, Arc::new(marks))
     });
-    Ok(frozen.collect())
+    Ok(all.collect())
 }

@@ -3,7 +3,7 @@
 use super::super::segment_metrics::Done;
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
-use super::crowds::{Crowd, crowds, named};
+use super::crowds::{Crowd, Crowds, named};
 use super::marks::Marks;
 use super::matching::Matching;
 use super::sales::Tally;
@@ -31,31 +31,61 @@ pub async fn done(
     let Some(matching) = Matching::of(tx, scope, &Filter::default(), true).await? else {
         return Ok(vec![None; asked.len()]);
     };
-    let crowds = crowds(tx, scope, &matching.snapshot, asked).await?;
-    let asked = asked.iter().zip(crowds);
-    let asked: Vec<Option<Asked>> = asked
-        .map(|((set, span), crowd)| {
-            Some(Asked {
-                crowd: crowd?,
-                subject: set.subject,
-                span: *span,
+    let matching = Arc::new(matching);
+    let sets = asked.iter().map(|(set, _)| set.as_ref());
+    let crowds = Crowds::of(tx, scope, &matching.snapshot, sets).await?;
+    let mut by_span: BTreeMap<(i64, i64), (Span, Vec<usize>)> = BTreeMap::new();
+    for (place, (_, span)) in asked.iter().enumerate() {
+        let key = (span.from.micros(), span.to.micros());
+        by_span
+            .entry(key)
+            .or_insert((*span, Vec::new()))
+            .1
+            .push(place);
+    }
+    let mut all: Vec<Option<Done>> = vec![None; asked.len()];
+    // Each stretch of time by itself: who is in the sets then is forgotten before it is told of the next.
+    for (span, places) in by_span.into_values() {
+        let sets = places
+            .iter()
+            .filter_map(|place| Some(Arc::clone(&asked.get(*place)?.0)));
+        let sets: Vec<Arc<SegmentSet>> = sets.collect();
+        let told = crowds.tell(&sets, span).await?;
+        let told = told.into_iter().zip(&sets).zip(places);
+        let told: Vec<Asked> = told
+            .filter_map(|((crowd, set), place)| {
+                Some(Asked {
+                    place,
+                    crowd: crowd?,
+                    subject: set.subject,
+                })
             })
-        })
-        .collect();
-    let summed = tokio::task::spawn_blocking(move || sum(&matching, &asked));
-    summed.await.map_err(Error::internal)
+            .collect();
+        if told.is_empty() {
+            continue;
+        }
+        let matching = Arc::clone(&matching);
+        let summed = tokio::task::spawn_blocking(move || sum(&matching, span, &told));
+        for (place, done) in summed.await.map_err(Error::internal)? {
+            if let Some(own) = all.get_mut(place) {
+                *own = Some(done);
+            }
+        }
+    }
+    Ok(all)
 }
 
-/// Who is asked about, and when.
+/// Who is asked about.
 struct Asked {
+    /// The set's place among all.
+    place: usize,
     crowd: Crowd,
     subject: Subject,
-    span: Span,
 }
 
 /// A set whose members are looked for among the actions of its stretch of time.
 struct Watched {
-    /// Its place among all.
+    /// Its place among those of its stretch of time.
     place: usize,
     subject: Subject,
     members: Arc<Marks>,
@@ -93,46 +123,30 @@ impl Watched {
     }
 }
 
-/// Sums up each stretch of time once, for all sets that are asked about in it: those of a trend follow each other, so that all
-/// of it is one pass over the facts.
-fn sum(matching: &Matching, asked: &[Option<Asked>]) -> Vec<Option<Done>> {
-    let (currencies, mut tally, users) = {
-        let names = matching.snapshot.names();
-        let tally = Tally::new(asked.len(), names.currencies.room());
-        (names.currencies_in_order(), tally, names.users.room())
-    };
-    let mut by_span: BTreeMap<(i64, i64), Vec<(usize, &Asked)>> = BTreeMap::new();
-    for (place, asked) in asked.iter().enumerate() {
-        if let Some(asked) = asked {
-            let span = (asked.span.from.micros(), asked.span.to.micros());
-            by_span.entry(span).or_default().push((place, asked));
+/// Sums up a stretch of time once, for all sets that are asked about in it, with their places: the stretches of a trend follow
+/// each other, so that all of it is one pass over the facts.
+fn sum(matching: &Matching, span: Span, asked: &[Asked]) -> Vec<(usize, Done)> {
+    let names = matching.snapshot.names();
+    let mut tally = Tally::new(asked.len(), names.currencies.room());
+    let sets = asked.iter().enumerate().map(|(place, asked)| Watched {
+        place,
+        subject: asked.subject,
+        members: asked.crowd.marks(named(asked.subject, names)),
+        users: Marks::none(names.users.room()),
+    });
+    let mut watched: Vec<Watched> = sets.collect();
+    matching.each_counted(span.from.micros(), span.to.micros(), |chunk, place| {
+        for set in &mut watched {
+            set.see(chunk, place, &mut tally);
         }
-    }
-    let mut all: Vec<Option<Done>> = vec![None; asked.len()];
-    for ((from, to), sets) in by_span {
-        let mut watched: Vec<Watched> = {
-            let names = matching.snapshot.names();
-            let sets = sets.into_iter().map(|(place, asked)| Watched {
-                place,
-                subject: asked.subject,
-                members: asked.crowd.marks(named(asked.subject, names)),
-                users: Marks::none(users),
-            });
-            sets.collect()
+    });
+    let currencies = names.currencies_in_order();
+    let done = watched.iter().zip(asked).map(|(set, asked)| {
+        let done = Done {
+            users: i64::try_from(set.users.count()).unwrap_or(i64::MAX),
+            sums: tally.sums(set.place, &currencies),
         };
-        matching.each_counted(from, to, |chunk, place| {
-            for set in &mut watched {
-                set.see(chunk, place, &mut tally);
-            }
-        });
-        for set in watched {
-            if let Some(done) = all.get_mut(set.place) {
-                *done = Some(Done {
-                    users: i64::try_from(set.users.count()).unwrap_or(i64::MAX),
-                    sums: tally.sums(set.place, &currencies),
-                });
-            }
-        }
-    }
-    all
+        (asked.place, done)
+    });
+    done.collect()
 }

@@ -3,33 +3,27 @@
 //! A condition on a related row (a product, a user ...) is asked of the database through the request's transaction, by
 //! the same SQL as everywhere; what comes back are the ids that satisfy it.
 
-use super::super::listing::column;
-use super::super::sql::Sql;
-use super::super::sql::filter::{Condition, write_filter};
 use super::super::tx::ReadTx;
 use super::answers::Look;
 use super::chunk::Chunk;
 use super::marks::Marks;
-use super::names::{Directory, Names};
+use super::related::{OfId, by, within};
 use super::snapshot::{Snapshot, is_declined};
 use crate::domain::action::{ActionType, Status};
-use crate::domain::error::{Error, Result};
+use crate::domain::error::Result;
 use crate::domain::filter::{
     ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
     UserField, UserTest, Value,
 };
-use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use crate::domain::sales::FactQuery;
 use crate::domain::scope::ReadScope;
 use foldhash::fast::RandomState;
 use futures::future::{BoxFuture, FutureExt as _};
-use sea_orm::QueryResult;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// A column of numbers of names, or of the places of words.
 #[derive(Clone, Copy, Debug)]
@@ -256,84 +250,13 @@ impl Matching {
     }
 }
 
-/// A condition that an id alone satisfies or not.
-enum OfId {
-    /// It compares so.
-    Compared(Op),
-    /// It is one of these.
-    Listed(Arc<MemberIds>),
-    /// Whether it is to be in one of these, else in none.
-    Within(bool, Vec<Arc<MemberIds>>),
-}
-
-fn by(op: &Op) -> OfId {
-    OfId::Compared(op.clone())
-}
-
-/// Membership in segments whose members were all looked up.
-fn within(named: &InSegments) -> Option<OfId> {
-    let members = |one: &SegmentRef| one.set.as_ref()?.members.clone();
-    let all: Option<Vec<_>> = named.segments.iter().map(members).collect();
-    Some(OfId::Within(named.inside, all?))
-}
-
-impl OfId {
-    /// The numbers that satisfy it. Those who are listed are looked up, whatever the number of names; a missing row is none.
-    fn marks(&self, names: &Names<Uuid>) -> Marks {
-        let of = |ids: &[Uuid], marks: &mut Marks| {
-            ids.iter()
-                .filter_map(|id| names.find(id))
-                .for_each(|number| marks.put(number));
-        };
-        let ids = |values: &[Value]| -> Vec<Uuid> {
-            let id = |value: &Value| match value {
-                Value::Id(id) => Some(*id),
-                _ => None,
-            };
-            values.iter().filter_map(id).collect()
-        };
-        let mut marks = Marks::none(names.room());
-        let is_inside = match self {
-            Self::Compared(Op::Eq(value)) => {
-                of(&ids(std::slice::from_ref(value)), &mut marks);
-                true
-            }
-            Self::Compared(Op::Ne(value)) => {
-                of(&ids(std::slice::from_ref(value)), &mut marks);
-                false
-            }
-            Self::Compared(Op::In(values)) => {
-                of(&ids(values), &mut marks);
-                true
-            }
-            Self::Compared(Op::NotIn(values)) => {
-                of(&ids(values), &mut marks);
-                false
-            }
-            Self::Compared(op) => return names.which(false, |id| op.holds(&Value::Id(*id))),
-            Self::Listed(members) => {
-                of(members.ids(), &mut marks);
-                true
-            }
-            Self::Within(is_inside, all) => {
-                all.iter().for_each(|members| of(members.ids(), &mut marks));
-                *is_inside
-            }
-        };
-        if !is_inside {
-            marks.flip();
-        }
-        marks
-    }
-}
-
 /// Who looks up what a filter needs.
 pub(super) struct Asking<'a> {
     pub tx: &'a ReadTx,
-    scope: ReadScope,
+    pub scope: ReadScope,
     pub snapshot: Arc<Snapshot>,
     /// What was said before, of a rule.
-    look: Option<&'a Look<'a>>,
+    pub look: Option<&'a Look<'a>>,
 }
 
 impl<'a> Asking<'a> {
@@ -518,75 +441,5 @@ impl<'a> Asking<'a> {
             }
         };
         Test::Named(column, Arc::new(set))
-    }
-
-    /// The numbers of the rows of a table that pass a filter; none for a missing row, which fails every filter. Where it
-    /// tests nothing but ids, the database is not asked.
-    async fn related<T: Condition + Sync>(
-        &self,
-        table: &str,
-        filter: &Filter<T>,
-        id_test: impl Fn(&T) -> Option<OfId> + Send,
-        names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Arc<Marks>> {
-        if let Some(tree) = filter.mapped(&|test: &T| id_test(test)) {
-            let snapshot = Arc::clone(&self.snapshot);
-            // Segments may have millions of members.
-            let marked = tokio::task::spawn_blocking(move || {
-                let names = names(snapshot.names());
-                let mut marks =
-                    Marks::of_tree(&tree, names.room(), &mut |test: &OfId| test.marks(names));
-                marks.drop(0);
-                marks
-            });
-            return marked.await.map(Arc::new).map_err(Error::internal);
-        }
-        self.listed(table, |sql| write_filter(filter, "x", sql), names)
-            .await
-    }
-
-    /// The numbers of the rows `x` of a table that satisfy what is written of them: one statement, unless it was asked
-    /// before. Nobody, where it must not be asked any more.
-    pub(super) async fn listed(
-        &self,
-        table: &str,
-        write: impl FnOnce(&mut Sql),
-        names: fn(&Directory) -> &Names<Uuid>,
-    ) -> Result<Arc<Marks>> {
-        let mut sql = self.tx.sql();
-        sql.push(&format!(
-            "SELECT x.id FROM {table} x WHERE x.publisher_id = "
-        ))
-        .bind(self.scope.publisher().0);
-        sql.push(" AND ");
-        write(&mut sql);
-        // Lists of ids are those of segments: others at every moment, and long.
-        let kept = self.look.filter(|_| sql.ids() == 0);
-        let kept = kept.map(|look| (look, sql.whole()));
-        let known = kept.as_ref().and_then(|(look, whole)| look.find(whole));
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        if self.look.is_some_and(|look| !look.may_ask()) {
-            return Ok(Arc::default());
-        }
-        let rows = self.tx.rows(sql).await?;
-        let marks = Arc::new(self.marked(&rows, names)?);
-        if let Some((look, whole)) = kept {
-            look.keep(whole, &marks);
-        }
-        Ok(marks)
-    }
-
-    /// The numbers of the rows that were found.
-    fn marked(&self, rows: &[QueryResult], names: fn(&Directory) -> &Names<Uuid>) -> Result<Marks> {
-        let names = names(self.snapshot.names());
-        let mut marks = Marks::none(names.room());
-        for row in rows {
-            if let Some(number) = names.find(&column(row, "id")?) {
-                marks.put(number);
-            }
-        }
-        Ok(marks)
     }
 }

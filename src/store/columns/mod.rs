@@ -21,6 +21,7 @@ mod load;
 mod marks;
 mod matching;
 mod names;
+mod related;
 pub mod report;
 pub mod rules;
 pub mod sales;
@@ -57,8 +58,10 @@ pub struct ColumnsOptions {
     /// How many changes a publisher's log must have: what has less, SQL answers quickly enough.
     pub least_changes: i64,
     /// After how many questions about others a publisher's columns count as idle, so that others may take their room; and
-    /// after how many those that found no room beside busy ones try again.
+    /// after how many those that found no room beside busy ones try again, twice as many each time.
     pub idle_after: u64,
+    /// How many ids one statement finds for a condition that only the database can test: so many are held at a time.
+    pub ids_at_once: usize,
 }
 
 impl Default for ColumnsOptions {
@@ -67,6 +70,7 @@ impl Default for ColumnsOptions {
             max_bytes: 512 << 20,
             least_changes: 20_000,
             idle_after: 1_000,
+            ids_at_once: 10_000,
         }
     }
 }
@@ -122,18 +126,39 @@ struct Kept {
 struct Refused {
     /// The last number of the change log that was seen.
     seq: i64,
-    /// How many actions were read in.
+    /// How far reading in came.
+    reached: Reached,
+    /// When it is worth a try beside others; never where they had no room alone.
+    again: Option<Again>,
+}
+
+/// How far reading in came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reached {
+    /// How many actions.
     rows: usize,
-    /// The question from which on it is worth a try beside busy ones; none where they had no room alone.
-    again: Option<u64>,
+    /// How many bytes they were to take.
+    bytes: usize,
+}
+
+/// When columns that found no room beside busy ones try again.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    /// The question from which on.
+    from: u64,
+    /// How many questions that was later.
+    wait: u64,
 }
 
 impl Refused {
-    /// Whether columns may have room since: the others have had time to fall idle, or the facts changed by a tenth of what
-    /// was read in. Also where a database was put back, and the numbers are smaller.
-    fn is_over(&self, seq: i64, uses: u64) -> bool {
+    /// Whether columns may have room since: it was waited for, and there is clearly more beside those that are busy than was
+    /// reached, or the facts changed by a tenth of what was read in. Also where a database was put back, and the numbers are
+    /// smaller.
+    fn is_over(&self, seq: i64, uses: u64, room: impl FnOnce() -> usize) -> bool {
         let changes = usize::try_from(seq.abs_diff(self.seq)).unwrap_or(usize::MAX);
-        self.again.is_some_and(|again| uses >= again) || changes > self.rows / 10
+        let is_due = self.again.is_some_and(|again| uses >= again.from);
+        let least = self.reached.bytes.saturating_add(self.reached.bytes / 8);
+        changes > self.reached.rows / 10 || is_due && room() > least
     }
 }
 
@@ -163,10 +188,24 @@ impl Held {
     }
 
     /// Whether columns as of a number of the change log are worth being read in: nobody tries again and again.
-    fn may_have_room(&self, seq: i64, uses: u64) -> bool {
-        lock(&self.kept)
-            .refused
-            .is_none_or(|refused| refused.is_over(seq, uses))
+    fn may_have_room(&self, seq: i64, uses: u64, room: impl FnOnce() -> usize) -> bool {
+        let refused = lock(&self.kept).refused;
+        refused.is_none_or(|refused| refused.is_over(seq, uses, room))
+    }
+
+    /// When those that found no room at a question try again: each time after twice as many.
+    fn again(&self, uses: u64, idle_after: u64) -> Again {
+        let before = lock(&self.kept).refused.and_then(|refused| refused.again);
+        let wait = before.map_or(idle_after, |before| before.wait.saturating_mul(2));
+        let from = uses.saturating_add(wait);
+        Again { from, wait }
+    }
+
+    /// How many bytes the newest snapshot takes.
+    fn newest_bytes(&self) -> usize {
+        let kept = lock(&self.kept);
+        let newest = kept.snapshots.back();
+        newest.map_or(0, |one| one.bytes(&mut HashSet::new()))
     }
 }
 
@@ -287,24 +326,29 @@ impl Columns {
             is_alone_too_large.store(bytes > self.options.max_bytes, Ordering::Relaxed);
             self.make_room(publisher, bytes)
         };
-        let (rows, again, why) = match Snapshot::build(&tx, scope, have_room).await? {
+        let uses = self.uses.load(Ordering::Relaxed);
+        let (reached, again, why) = match Snapshot::build(&tx, scope, have_room).await? {
             Built::Whole(made) => {
                 self.builds.fetch_add(1, Ordering::Relaxed);
                 lock(&held.kept).refused = None;
                 self.keep(held, made);
                 return Ok(());
             }
-            Built::TooMany { rows } => (rows, None, TOO_MANY),
-            Built::TooLarge { rows } if is_alone_too_large.load(Ordering::Relaxed) => {
-                (rows, None, OUT_OF_ROOM)
+            Built::TooMany(reached) => (reached, None, TOO_MANY),
+            Built::TooLarge(reached) if is_alone_too_large.load(Ordering::Relaxed) => {
+                (reached, None, OUT_OF_ROOM)
             }
-            Built::TooLarge { rows } => (
-                rows,
-                Some(self.uses.load(Ordering::Relaxed) + self.options.idle_after),
-                CROWDED,
-            ),
+            Built::TooLarge(reached) => {
+                let again = held.again(uses, self.options.idle_after);
+                (reached, Some(again), CROWDED)
+            }
         };
-        self.refuse(publisher.0, held, (Refused { seq, rows, again }, why));
+        let refused = Refused {
+            seq,
+            reached,
+            again,
+        };
+        self.refuse(publisher.0, held, (refused, why));
         Ok(())
     }
 
@@ -343,23 +387,41 @@ impl Columns {
         made
     }
 
-    /// Makes room for so many bytes of a publisher beside what the others keep, of which the idle ones give way; whether
-    /// there is room now.
+    /// What the others keep, with the ids of their publishers.
+    fn others(&self, publisher: PublisherId) -> Vec<(i64, Arc<Held>)> {
+        let held = lock(&self.held);
+        let others = held.iter().filter(|(id, _)| **id != publisher.0);
+        others.map(|(id, held)| (*id, Arc::clone(held))).collect()
+    }
+
+    /// Whether so long nobody asked about what is kept that it may give way.
+    fn is_idle(&self, last_use: u64) -> bool {
+        last_use + self.options.idle_after <= self.uses.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes a publisher could have beside the newest snapshots of those that are busy.
+    fn room_beside(&self, others: &[(i64, Arc<Held>)]) -> usize {
+        let busy = others.iter().map(|(_, held)| held);
+        let busy = busy.filter(|held| !self.is_idle(lock(&held.kept).last_use));
+        let bytes: usize = busy.map(|held| held.newest_bytes()).sum();
+        self.options.max_bytes.saturating_sub(bytes)
+    }
+
+    /// Makes room for so many bytes of a publisher beside what the others keep, of which the idle ones give way where that
+    /// is enough; whether there is room now.
     fn make_room(&self, publisher: PublisherId, wanted: usize) -> bool {
-        let others: Vec<(i64, Arc<Held>)> = lock(&self.held)
-            .iter()
-            .filter(|(id, _)| **id != publisher.0)
-            .map(|(id, held)| (*id, Arc::clone(held)))
-            .collect();
+        let others = self.others(publisher);
         let held: Vec<Arc<Held>> = others.iter().map(|(_, held)| Arc::clone(held)).collect();
         let has_room = || taken(&held) + wanted <= self.options.max_bytes;
         if has_room() {
             return true;
         }
+        if wanted > self.room_beside(&others) {
+            return false;
+        }
         drop_older(&held);
-        let uses = self.uses.load(Ordering::Relaxed);
         let mut idle: Vec<(u64, i64, &Held)> = by_use(&others);
-        idle.retain(|(last_use, ..)| last_use + self.options.idle_after <= uses);
+        idle.retain(|(last_use, ..)| self.is_idle(*last_use));
         for (.., held) in idle {
             if has_room() {
                 return true;
@@ -387,8 +449,16 @@ impl Columns {
             let dropped = std::mem::take(&mut lock(&held.kept).snapshots);
             if let Some(one) = dropped.back().filter(|_| order.is_empty()) {
                 // It does not even have room alone.
-                let (seq, rows, again) = (one.seq, one.rows(), None);
-                self.refuse(publisher, held, (Refused { seq, rows, again }, OUT_OF_ROOM));
+                let reached = Reached {
+                    rows: one.rows(),
+                    bytes: one.bytes(&mut HashSet::new()),
+                };
+                let refused = Refused {
+                    seq: one.seq,
+                    reached,
+                    again: None,
+                };
+                self.refuse(publisher, held, (refused, OUT_OF_ROOM));
             }
         }
     }
@@ -410,7 +480,8 @@ impl Columns {
             _ => {
                 self.fallbacks.fetch_add(1, Ordering::Relaxed);
                 let uses = self.uses.fetch_add(1, Ordering::Relaxed);
-                if held.may_have_room(seq, uses) {
+                let room = || self.room_beside(&self.others(publisher));
+                if held.may_have_room(seq, uses, room) {
                     self.want(publisher);
                 }
                 return Ok(None);
@@ -483,4 +554,43 @@ pub(super) async fn snapshot(tx: &ReadTx, scope: ReadScope) -> Result<Option<Arc
     };
     // A transaction reads one publisher; should it read another, SQL does.
     Ok(found.clone().filter(|_| *publisher == scope.publisher()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(again: Option<Again>) -> Refused {
+        Refused {
+            seq: 1_000,
+            reached: Reached {
+                rows: 500,
+                bytes: 8_000,
+            },
+            again,
+        }
+    }
+
+    #[test]
+    fn columns_without_room_try_again_where_there_is_clearly_more() {
+        let crowded = refused(Some(Again { from: 90, wait: 20 }));
+        assert!(!crowded.is_over(1_000, 89, || 100_000), "it waits");
+        assert!(!crowded.is_over(1_000, 90, || 9_000), "no more than it had");
+        assert!(crowded.is_over(1_000, 90, || 9_001));
+        let too_large = refused(None);
+        assert!(!too_large.is_over(1_000, 1 << 40, || 100_000));
+        for (seq, is_over) in [(1_050, false), (1_051, true), (950, false), (949, true)] {
+            assert_eq!(too_large.is_over(seq, 0, || 0), is_over, "{seq}");
+        }
+    }
+
+    #[test]
+    fn each_time_it_waits_twice_as_long() {
+        let held = Held::default();
+        for (uses, wait) in [(10, 20), (300, 40), (700, 80)] {
+            let again = held.again(uses, 20);
+            assert_eq!((again.from, again.wait), (uses + wait, wait));
+            lock(&held.kept).refused = Some(refused(Some(again)));
+        }
+    }
 }

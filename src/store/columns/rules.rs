@@ -16,6 +16,7 @@ use super::crowds::named;
 use super::marks::Marks;
 use super::matching::{Asking, Matching};
 use super::names::{Directory, Names};
+use super::related::{ALL_PAGES, FEW_PAGES};
 use super::snapshot::Snapshot;
 use super::summing::Summing;
 use crate::domain::columns::{can_measure, can_tell};
@@ -43,8 +44,8 @@ pub struct Told {
 
 /// Who a rule lets in, and of up to `most` of them, if that is asked for, which; nothing where it measures nothing, where it
 /// can let in who has no fact, and where there are no columns. As many statements as it has conditions that columns cannot
-/// test, for all moments of the rule together: nothing is told of a further moment at which the database would have to be
-/// asked again.
+/// test, and for each page of ids that satisfy one, for all moments of the rule together: nothing is told of a further moment
+/// at which the database would have to be asked again, and where too many satisfy what the database measures.
 ///
 /// # Errors
 /// When the database fails.
@@ -465,13 +466,13 @@ impl Preparing<'_> {
             Condition::ClickCountry(op) => self.country(op).await,
             Condition::Threshold(threshold) => match self.gauge(&threshold.measure).await? {
                 Some(gauge) => Ok(Test::Threshold(threshold.clone(), gauge)),
-                None => self.by_sql(condition).await,
+                None => self.by_sql(condition, FEW_PAGES).await,
             },
             Condition::Rank(rank) => match self.gauge(&rank.measure).await? {
                 Some(gauge) => Ok(Test::Rank(rank.clone(), gauge)),
-                None => self.by_sql(condition).await,
+                None => self.by_sql(condition, FEW_PAGES).await,
             },
-            Condition::Own(_) | Condition::Members(_) => self.by_sql(condition).await,
+            Condition::Own(_) | Condition::Members(_) => self.by_sql(condition, ALL_PAGES).await,
         }
     }
 
@@ -510,13 +511,14 @@ impl Preparing<'_> {
         }))
     }
 
-    async fn by_sql<T: Write>(&self, condition: &Condition<T>) -> Result<Test> {
+    async fn by_sql<T: Write>(&self, condition: &Condition<T>, pages: usize) -> Result<Test> {
         let write = |sql: &mut Sql| write_condition(condition, self.place, sql);
         let names: fn(&Directory) -> &Names<Uuid> = match self.place.subject {
             Subject::Users => |names| &names.users,
             Subject::Products => |names| &names.products,
         };
-        let listed = self.asking.listed(table(self.place.subject), write, names);
+        let of = (table(self.place.subject), names);
+        let listed = self.asking.listed(of, write, pages);
         listed.await.map(Test::Known)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::super::state::state;
 use super::super::tx::ReadTx;
+use super::Reached;
 use super::chunk::{ActionRow, Chunk, ROWS};
 use super::load;
 use super::names::Directory;
@@ -31,15 +32,9 @@ pub(super) enum Built {
     /// All of them.
     Whole(Snapshot),
     /// They found no room.
-    TooLarge {
-        /// How many actions were read until then.
-        rows: usize,
-    },
+    TooLarge(Reached),
     /// They have more currencies, programs, ad spaces, countries or kinds of devices than columns have numbers for.
-    TooMany {
-        /// How many actions were read until then.
-        rows: usize,
-    },
+    TooMany(Reached),
 }
 
 /// Into how many parts the facts are divided at most, so that what was sold up to an instant is found from what was sold up to
@@ -104,8 +99,11 @@ impl Snapshot {
         loop {
             let read = rows.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
             let Some(page) = load::page(tx, scope, &mut names, after).await? else {
-                return Ok(Built::TooMany { rows: read });
+                // The page that could not be numbered was read as well.
+                let rows = read + load::PAGE;
+                return Ok(Built::TooMany(Reached { rows, bytes }));
             };
+            let read = read + page.len();
             let is_last = page.len() < load::PAGE;
             if let Some(last) = page.last() {
                 after = (last.at, last.id);
@@ -118,8 +116,12 @@ impl Snapshot {
                 chunks.push(Arc::new(chunk));
             }
             let named = names.bytes(&mut HashSet::new());
-            if !have_room(bytes + named + derived_bytes(&names)) {
-                return Ok(Built::TooLarge { rows: read });
+            let wanted = bytes + named + derived_bytes(&names);
+            if !have_room(wanted) {
+                return Ok(Built::TooLarge(Reached {
+                    rows: read,
+                    bytes: wanted,
+                }));
             }
             if is_last {
                 break;
@@ -184,7 +186,15 @@ impl Snapshot {
         self.behind(0, from, to)
     }
 
-    /// Likewise among the chunks from a place on.
+    /// Whether an order lies from an instant up to but without another.
+    pub(super) fn has_between(&self, from: i64, to: i64) -> bool {
+        let is_in =
+            |chunk: &Chunk| (0..chunk.len()).any(|place| (from..to).contains(&chunk.at(place)));
+        self.between(from, to)
+            .any(|(chunk, is_inside)| is_inside || is_in(chunk))
+    }
+
+    /// The chunks of [`Self::between`] from a place on.
     pub(super) fn behind(
         &self,
         start: usize,

@@ -15,6 +15,7 @@ use crate::domain::rule::{
     BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
     Subject, Take, Threshold,
 };
+use crate::domain::sales::RankBy;
 use crate::domain::time::{DAY_US, Instant, Span, Zone};
 use crate::store::sales::has_product;
 use sea_orm::DbBackend;
@@ -123,18 +124,44 @@ pub(in crate::store) fn write_done(set: &SegmentSet, span: Span, sql: &mut Sql) 
     sql.push(" GROUP BY a.user_id, a.currency) d GROUP BY d.currency");
 }
 
-/// Appends a query for what was bought in a stretch of time, declined actions left out: of a set of users by its members, of one
-/// of products of these. A row for each `product_id` and `currency` with `actions`, `units`, `amount` and `reward`.
-pub(in crate::store) fn write_bought(set: &SegmentSet, span: Span, sql: &mut Sql) {
+/// Appends a query for the first products of what was bought in a stretch of time, declined actions left out: of a set of users
+/// by its members, of one of products of these. Money ranks only what has it, ties are ranked by id. A row for each `product_id`
+/// and `currency` with `actions`, `units`, `amount` and `reward`.
+pub(in crate::store) fn write_bought(
+    set: &SegmentSet,
+    span: Span,
+    (by, first): (RankBy, usize),
+    sql: &mut Sql,
+) {
+    let sum = match by {
+        RankBy::Units => "b.units",
+        RankBy::Actions => "b.actions",
+        RankBy::OrderAmount(_) => "b.amount",
+        RankBy::Reward(_) => "b.reward",
+    };
     sql.push(
-        "SELECT i.product_id, a.currency, COUNT(DISTINCT i.action_id) AS actions, CAST(SUM(i.units) AS bigint) AS units, \
-         CAST(SUM(i.amount_e4) AS bigint) AS amount, CAST(SUM(i.reward_e4) AS bigint) AS reward FROM ",
+        "SELECT r.product_id, r.currency, r.actions, r.units, r.amount, r.reward FROM (SELECT m.product_id, m.currency, \
+         m.actions, m.units, m.amount, m.reward, dense_rank() OVER (ORDER BY m.metric DESC, m.product_id) AS place \
+         FROM (SELECT b.product_id, b.currency, b.actions, b.units, b.amount, b.reward, SUM(",
+    );
+    match by.currency() {
+        Some(currency) => sql
+            .push("CASE WHEN b.currency = ")
+            .bind(currency.as_str())
+            .push(&format!(" THEN {sum} END")),
+        None => sql.push(sum),
+    };
+    sql.push(
+        ") OVER (PARTITION BY b.product_id) AS metric FROM (SELECT i.product_id, a.currency, COUNT(DISTINCT i.action_id) AS \
+         actions, CAST(SUM(i.units) AS bigint) AS units, CAST(SUM(i.amount_e4) AS bigint) AS amount, \
+         CAST(SUM(i.reward_e4) AS bigint) AS reward FROM ",
     );
     write_from(true, sql);
     write_done_within(set, span, sql);
     sql.push(" AND ")
         .push(&has_product("i"))
-        .push(" GROUP BY i.product_id, a.currency");
+        .push(" GROUP BY i.product_id, a.currency) b) m WHERE m.metric IS NOT NULL) r WHERE r.place <= ")
+        .bind(i64::try_from(first).unwrap_or(i64::MAX));
 }
 
 /// Appends the condition that an action was done by a member of a set, or an item is one, in a stretch of time, and counts.

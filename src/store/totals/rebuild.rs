@@ -85,7 +85,7 @@ pub async fn rebuild(
         });
     }
     store
-        .write(async |tx| finish(tx, publisher, now).await)
+        .write(async |tx| finish(tx, publisher, passed_over == 0, now).await)
         .await?;
     Ok(Finished {
         slices: of,
@@ -93,14 +93,23 @@ pub async fn rebuild(
     })
 }
 
-/// Notes that a rebuild is through: no other one goes on half-way, and what verifying had found is mended.
-async fn finish(tx: &WriteTx, publisher: PublisherId, now: Instant) -> Result<(), DbErr> {
+/// Notes that a rebuild is through: no other one goes on half-way, and what verifying had found is mended where it was one of
+/// all slices. What it passed over can have drifted since it was rebuilt.
+async fn finish(
+    tx: &WriteTx,
+    publisher: PublisherId,
+    is_of_all: bool,
+    now: Instant,
+) -> Result<(), DbErr> {
     note(tx, publisher, (TASK, None), now).await?;
     let mut sql = tx.sql();
     sql.push("DELETE FROM totals_tasks WHERE publisher_id = ")
         .bind(publisher.0);
     sql.push(" AND task = ").bind(REPAIR);
     tx.execute(sql).await?;
+    if !is_of_all {
+        return Ok(());
+    }
     let mut sql = tx.sql();
     sql.push("UPDATE totals_tasks SET next_slice = NULL, drift_rows = 0 WHERE publisher_id = ")
         .bind(publisher.0);

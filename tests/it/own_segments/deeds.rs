@@ -8,13 +8,17 @@ use super::filters::members;
 use super::over_time::{done, money};
 use crate::support::api::Api;
 use crate::support::check::seed;
+use crate::support::drafts::{at, item, sale};
 use crate::support::naive::{Tally, rank};
-use crate::support::world::{Facts, block_on};
+use crate::support::world::{Facts, World, block_on};
 use actiongraph::access::user_ids::UserIds;
+use actiongraph::domain::action::{Slot, SlotValue};
+use actiongraph::domain::draft::ActionDraft;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::RankBy;
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::id::{IdOf, Kind, read};
+use actiongraph::store::columns::ColumnsOptions;
 use async_graphql::ID;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -226,6 +230,61 @@ fn columns_sum_up_trends_as_the_database_does() {
             let is_remarked = place == 3;
             assert_eq!(reads.count() > 0, is_remarked, "{place}: {statements:#?}");
         }
+        // Whatever a page of ids holds.
+        let mut world = world;
+        world.store = world.store.with_columns(ColumnsOptions {
+            least_changes: 0,
+            ids_at_once: 2,
+            ..ColumnsOptions::default()
+        });
+        world.read_columns_in().await;
+        let variables = json!({ "bucket": "MONTH" });
+        let expected = by_sql.data(&query, &variables).await;
+        let found = Api::of(&world, 0).data(&query, &variables).await;
+        assert_eq!(found, expected);
+    });
+}
+
+/// A range of days goes on to the end of today, for which nothing has been ordered beyond the present.
+#[test]
+fn what_members_by_their_fields_did_until_today_is_told_by_columns() {
+    block_on(async {
+        let world = World::new(1).await;
+        let draft = |number: usize, when: &str| {
+            let mut draft = sale(&format!("d{number}"), at(when));
+            let user = SlotValue::Text(format!("user {}", number % 3));
+            draft.slots.insert(Slot::Subid1, user);
+            draft.items.push(item("100500"));
+            draft
+        };
+        let drafts: Vec<ActionDraft> = (0..7)
+            .map(|number| draft(number, "2026-06-30T10:00:00Z"))
+            .collect();
+        world.apply(0, &drafts).await;
+        let by_sql = Api::of(&world, 0);
+        let rule = json!({ "users": { "user": { "value": { "contains": "user" } } } });
+        let id = id_of(&by_sql, "Named", rule).await;
+        let world = world.in_columns().await;
+        let api = Api::of(&world, 0);
+        // The present is the beginning of 1 July.
+        let query = "query($id: ID!) { segment(id: $id) { metrics(range: {days: {from: \"2026-06-01\", to: \"2026-07-01\"}}) \
+                     { actions users } topProducts(range: {days: {from: \"2026-06-01\", to: \"2026-07-01\"}}) \
+                     { nodes { actions } } } }";
+        let _ = api.statements.take();
+        let found = api.data(query, &json!({ "id": id })).await;
+        let sent = api.statements.take();
+        let expected = json!({ "segment": { "metrics": { "actions": 7, "users": 3 },
+            "topProducts": { "nodes": [{ "actions": 7 }] } } });
+        assert_eq!(found, expected);
+        assert!(
+            !sent.iter().any(|text| text.contains("actions a")),
+            "{sent:#?}"
+        );
+        // As soon as something was, it is the database that knows whose it is.
+        world.apply(0, &[draft(7, "2026-07-01T05:00:00Z")]).await;
+        let found = api.data(query, &json!({ "id": id })).await;
+        assert_eq!(found["segment"]["metrics"]["actions"], 8);
+        assert_eq!(found, by_sql.data(query, &json!({ "id": id })).await);
     });
 }
 

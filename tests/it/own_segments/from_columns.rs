@@ -13,15 +13,19 @@ use actiongraph::analytics::members::{LookedUp, Want};
 use actiongraph::domain::action::{Slot, SlotValue, Status};
 use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op};
+use actiongraph::domain::money::Currency;
 use actiongraph::domain::rule::{
     Condition, Definitions, Found, Measure, Metric, Moment, Rule, SegmentSet, Subject, Threshold,
 };
-use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::domain::sales::RankBy;
+use actiongraph::domain::time::{Instant, Span, Zone};
 use actiongraph::store::apply::segments::{Order, carry_out};
 use actiongraph::store::apply::users::{Stepped, UserRule, choose, step};
+use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::columns::rules::{Answers, tell};
 use actiongraph::store::imports::NewRun;
 use actiongraph::store::members::sizes;
+use actiongraph::store::segment_metrics::bought;
 use actiongraph::store::{ReadTx, state};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -265,6 +269,39 @@ fn users_that_come_are_in_no_segment_of_a_transaction_that_began_before() {
     });
 }
 
+/// However many ids satisfy what the database tests, a page of them is held at a time. Of what it measures it is asked for few
+/// pages, and evaluates the rule itself where that is not enough.
+#[test]
+fn ids_are_read_in_pages() {
+    block_on(async {
+        let mut world = World::new(1).await;
+        world.apply(0, &orders_of_space(0..30)).await;
+        let set = set_at(&world, &remarked(), at(NOW));
+        // Those without a remark are found, 20 of 30.
+        for (ids_at_once, pages) in [(10_000, 1), (21, 1), (20, 2), (7, 3), (5, 5), (4, 5)] {
+            world.store = world.store.with_columns(ColumnsOptions {
+                least_changes: 0,
+                ids_at_once,
+                ..ColumnsOptions::default()
+            });
+            world.read_columns_in().await;
+            let (tx, scope) = (world.tx(), world.read(0));
+            state(&tx, scope).await.unwrap();
+            let before = tx.statements();
+            let told = tell(&tx, scope, &set, Some(100), &Answers::default()).await;
+            let told = told
+                .unwrap()
+                .map(|told| (told.size, told.members.is_some()));
+            let is_told = ids_at_once > 4;
+            assert_eq!(told, is_told.then_some((10, true)), "{ids_at_once}");
+            assert!(!tx.was_spared(), "the database looked through facts");
+            // One more looks for the state, by which the columns are found.
+            assert_eq!(tx.statements() - before, pages + 1, "{ids_at_once}");
+            assert_eq!(sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap(), [10]);
+        }
+    });
+}
+
 /// Between the look at who is in a segment and the writing of its members, users can go.
 #[test]
 fn nobody_who_is_gone_is_frozen() {
@@ -346,6 +383,43 @@ fn a_size_keeps_no_member() {
             assert_eq!(told.size, 12);
             assert_eq!(told.members.is_some(), is_spared);
             assert_eq!(tx.was_spared(), is_spared, "the database reads the rule");
+        }
+    });
+}
+
+/// The database ranks what was bought, and sends the first products alone.
+#[test]
+fn no_more_products_are_read_than_are_asked_for() {
+    block_on(async {
+        let world = World::new(1).await;
+        let users = ["a", "b", "c", "d", "e"];
+        let draft = |user: &&str| order(user, "03-01", Status::Pending, None);
+        let drafts: Vec<ActionDraft> = users.iter().map(draft).collect();
+        world.apply(0, &drafts).await;
+        let rule = Rule::Users(has(Metric::Actions, Some(1), None));
+        let set = set_at(&world, &rule, at(NOW));
+        let span = Span {
+            from: at("2026-01-01T00:00:00Z"),
+            to: at(NOW),
+        };
+        let mut products: Vec<Uuid> = world.facts(0).await.products.keys().copied().collect();
+        products.sort_unstable();
+        assert_eq!(products.len(), 5);
+        for (by, expected) in [
+            (RankBy::Units, 2),
+            (RankBy::Actions, 2),
+            (RankBy::Reward(Currency::USD), 2),
+            (RankBy::Reward(Currency::parse("EUR").unwrap()), 0),
+        ] {
+            let asked = [(Arc::clone(&set), span), (Arc::clone(&set), span)];
+            let found = bought(&world.tx(), &asked, (by, 2)).await.unwrap();
+            assert_eq!(found.len(), 2);
+            for found in found {
+                let mut found: Vec<Uuid> = found.into_keys().collect();
+                found.sort_unstable();
+                // All are alike: the first by their ids.
+                assert_eq!(found, products[..expected], "{by:?}");
+            }
         }
     });
 }

@@ -190,6 +190,21 @@ fn a_rebuild_that_was_killed_goes_on_where_it_was() {
         let hint = "rebuild --publisher publisher-1 --afresh";
         let wrong = command(&world, "verify").output().unwrap();
         assert!(said(&wrong).contains(hint), "{}", said(&wrong));
+        // Verifying in the background had found some of it.
+        for note in [
+            format!("DELETE FROM totals_tasks WHERE publisher_id = {id} AND task = 'VERIFY'"),
+            format!(
+                "INSERT INTO totals_tasks (publisher_id, task, layout, next_slice, drift_rows, updated_at_us) \
+                 VALUES ({id}, 'VERIFY', 1, NULL, 7, 0)"
+            ),
+        ] {
+            db.execute_unprepared(&note).await.unwrap();
+        }
+        let noted = async || {
+            let tasks = world.rows::<entity::totals_task::Entity>(0).await;
+            let verified = tasks.into_iter().find(|row| row.task == "VERIFY");
+            verified.unwrap().drift_rows
+        };
         let resumed = command(&world, "rebuild").output().unwrap();
         assert!(resumed.status.success(), "{}", said(&resumed));
         assert!(
@@ -198,6 +213,11 @@ fn a_rebuild_that_was_killed_goes_on_where_it_was() {
             said(&resumed)
         );
         assert_eq!(next_slice(&world).await, None, "it went on to the end");
+        assert_eq!(
+            noted().await,
+            7,
+            "what was found may be in what it passed over"
+        );
         let found = world.drift(0).await;
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("totals_time: "), "{found:?}");
@@ -206,6 +226,7 @@ fn a_rebuild_that_was_killed_goes_on_where_it_was() {
         let anew = command(&world, "rebuild").arg("--afresh").output().unwrap();
         assert!(anew.status.success(), "{}", said(&anew));
         assert!(!said(&anew).contains("went on"), "{}", said(&anew));
+        assert_eq!(noted().await, 0, "all of it is mended");
         let verified = command(&world, "verify").output().unwrap();
         assert!(verified.status.success(), "{}", said(&verified));
         assert_eq!(world.dump(0).await, kept);

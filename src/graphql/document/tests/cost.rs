@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use async_graphql::{PathSegment, Value as ConstValue};
 
-use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents, Failed, LIMIT_EXCEEDED};
+use super::super::{COST_EXCEEDED, Cost, DocumentLimits, Documents, Failed, LIMIT_EXCEEDED, Scan};
 
 const SDL: &str = r#"
 type Query {
@@ -136,6 +136,44 @@ fn too_much_is_refused_with_the_figures() {
         .prepare(huge, None, &serde_json::Map::new())
         .unwrap_err();
     assert_eq!(errors[0].code, COST_EXCEEDED);
+}
+
+/// What columns look through for each object is paid for those that there were, and by the database once.
+#[test]
+fn what_is_looked_through_one_by_one_is_given_back() {
+    const PRICED: &str = r#"
+directive @cost(weight: String!) on FIELD_DEFINITION
+directive @scanCost(weight: String!, inMemory: String, saved: Boolean, whole: Boolean) on FIELD_DEFINITION | ARGUMENT_DEFINITION
+type Query { segments(first: Int): Segments @cost(weight: "0") }
+type Segments { nodes: [Segment!] }
+type Segment {
+  size: Int @scanCost(weight: "100", inMemory: "2", saved: true)
+  trend(range: Range @scanCost(weight: "100", inMemory: "3", saved: true, whole: true), bucket: Bucket): [Point!] @cost(weight: "0")
+}
+type Point { size: Int }
+input Range { last: Last }
+input Last { count: Int unit: Bucket }
+enum Bucket { DAY MONTH }
+"#;
+    let documents = Documents::new(PRICED, DocumentLimits::default()).unwrap();
+    let points = |text: &str, met: usize, is_held: bool| {
+        let none = serde_json::Map::new();
+        let prepared = documents.prepare(text, None, &none).unwrap();
+        let plan = &prepared.plan;
+        let price = |scan: &Scan| scan.price(1_000, is_held);
+        let node = json!({ "size": 1, "trend": [{ "size": 1 }] });
+        let data = json!({ "segments": { "nodes": vec![node; met] } });
+        let data = ConstValue::from_json(data).unwrap();
+        let used = plan.used(&data, &Failed::default(), &price);
+        (plan.requested(&price) / 1_000, used / 1_000)
+    };
+    let size = "{ segments(first: 10) { nodes { size } } }";
+    assert_eq!(points(size, 4, true), (10 * 2 + 10, 4 * 2 + 4));
+    assert_eq!(points(size, 0, true), (10 * 2 + 10, 0));
+    assert_eq!(points(size, 4, false), (100 + 10, 100 + 4));
+    let trend = "{ segments(first: 10) { nodes { trend(range: {last: {count: 4, unit: MONTH}}, bucket: MONTH) { size } } } }";
+    assert_eq!(points(trend, 4, true), (10 * 5 * 3 + 10, 4 * 5 * 3 + 4));
+    assert_eq!(points(trend, 4, false), (100 + 10, 100 + 4));
 }
 
 /// What ended in an error was looked through all the same; what is null without one was not.
