@@ -147,6 +147,10 @@ impl Line {
     /// The body of the request was read to its end.
     pub(super) fn end_body(&self) {
         self.is_body_open.set(false);
+        // Nobody else would notice that its sender went away.
+        if self.is_put_off.get() {
+            self.wake();
+        }
     }
 
     /// How much of the body may be read.
