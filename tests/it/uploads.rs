@@ -721,7 +721,9 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         RunState::Failed
     );
     assert_eq!(tick(&reader, &at(3_701)).await, 0);
-    std::fs::remove_file(foreign).unwrap();
+    for theirs in [&foreign, &fresh] {
+        std::fs::remove_file(theirs).unwrap();
+    }
     assert!(is_empty(folder.path()));
     let seen = server.data(0, "{ actions { totalCount } }").await;
     assert_eq!(seen["actions"]["totalCount"], 29);
