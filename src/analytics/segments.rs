@@ -290,7 +290,8 @@ pub async fn set_products(
 ) -> Result<Vec<Vec<SalesRow>>> {
     let told = products_of_sets(tx, scope, (sets, span), (by, first)).await?;
     let left = sets.iter().zip(&told);
-    let left = left.filter_map(|(set, told)| told.is_none().then(|| (Arc::clone(set), span)));
+    let left = left.filter(|(_, told)| told.is_none());
+    let left = left.map(|(set, _)| (Arc::clone(set), span));
     let bought = bought(tx, &left.collect::<Vec<_>>(), (by, first)).await?;
     let mut read = bought.into_iter().map(|sums| rank(sums, by, first));
     let told = told.into_iter();

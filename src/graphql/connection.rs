@@ -112,7 +112,7 @@ impl PageArgs {
         };
         let cursor = |text: &Option<String>, name| -> Result<Option<Cursor>> {
             let text = text.as_deref();
-            Ok(text.map(|text| order.read(text, name)).transpose()?)
+            text.map(|text| order.read(text, name)).transpose()
         };
         Ok(PageRequest {
             size,

@@ -43,7 +43,8 @@ pub async fn done(
 ) -> Result<Vec<Done>> {
     let told = deeds::done(tx, scope, asked).await?;
     let left = asked.iter().zip(&told);
-    let left = left.filter_map(|(asked, told)| told.is_none().then(|| asked.clone()));
+    let left = left.filter(|(_, told)| told.is_none());
+    let left = left.map(|(asked, _)| asked.clone());
     let mut read = by_sql(tx, &left.collect::<Vec<_>>()).await?.into_iter();
     let told = told.into_iter();
     Ok(told

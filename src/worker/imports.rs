@@ -62,7 +62,7 @@ impl Reader<'_> {
             match tokio::fs::remove_file(self.uploads.file(run)).await {
                 Ok(()) => tracing::info!(%run, "a file that was sent and not queued is removed"),
                 Err(error) => {
-                    tracing::warn!(%run, %error, "a file that was not queued cannot be removed")
+                    tracing::warn!(%run, %error, "a file that was not queued cannot be removed");
                 }
             }
         }

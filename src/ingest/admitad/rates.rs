@@ -91,7 +91,7 @@ impl Pairs {
     }
 
     /// How the feed stands now: it goes on at once while a pair is due, else when the first one has rested.
-    fn moved(&self, before: FeedState, offset_minutes: i32) -> FeedState {
+    fn moved(&self, before: &FeedState, offset_minutes: i32) -> FeedState {
         let wanted = || {
             self.wanted
                 .iter()
@@ -104,7 +104,7 @@ impl Pairs {
             next_run: Some(self.now),
             failures: wanted().map(|pair| pair.refusals).max().unwrap_or(0),
             last_error: wanted().find_map(|pair| pair.refusal.clone()),
-            ..before
+            ..before.clone()
         };
         if self.due().is_some() {
             return moved;
@@ -131,7 +131,7 @@ impl Sync {
         let offset = self.pace.offset_minutes;
         let mut pairs = self.pairs(before.cursor.as_deref(), now).await?;
         let Some((name, currency, day)) = pairs.due() else {
-            let step = self.moved(Feed::Rates, pairs.moved(before, offset));
+            let step = self.moved(Feed::Rates, pairs.moved(&before, offset));
             sync::step(&self.store, self.scope, &step).await?;
             return Ok(worked(Feed::Rates, Feed::Rates.words().to_owned(), (0, 0)));
         };
@@ -146,7 +146,7 @@ impl Sync {
                 let random = chance(&self.pace, now);
                 let rest = |before: u32| refused_rest(Feed::Rates, before, random);
                 pairs.refused(&name, &message, rest);
-                let step = self.moved(Feed::Rates, pairs.moved(before, offset));
+                let step = self.moved(Feed::Rates, pairs.moved(&before, offset));
                 sync::step(&self.store, self.scope, &step).await?;
                 return Ok(Outcome::Failed {
                     feed: Feed::Rates,
@@ -159,7 +159,7 @@ impl Sync {
         self.answered(state, now).await?;
         let found: Vec<_> = rate.into_iter().collect();
         pairs.answered(&name, day, !found.is_empty());
-        let step = self.moved(Feed::Rates, pairs.moved(before, offset));
+        let step = self.moved(Feed::Rates, pairs.moved(&before, offset));
         rates::save_step(&self.store, self.scope, &found, &step).await?;
         Ok(worked(Feed::Rates, what, (found.len(), 0)))
     }

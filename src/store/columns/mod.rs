@@ -331,7 +331,7 @@ impl Columns {
             Built::Whole(made) => {
                 self.builds.fetch_add(1, Ordering::Relaxed);
                 lock(&held.kept).refused = None;
-                self.keep(held, made);
+                self.keep(held, *made);
                 return Ok(());
             }
             Built::TooMany(reached) => (reached, None, TOO_MANY),

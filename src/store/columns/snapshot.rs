@@ -30,7 +30,7 @@ pub struct Snapshot {
 /// What came of reading in all facts.
 pub(super) enum Built {
     /// All of them.
-    Whole(Snapshot),
+    Whole(Box<Snapshot>),
     /// They found no room.
     TooLarge(Reached),
     /// They have more currencies, programs, ad spaces, countries or kinds of devices than columns have numbers for.
@@ -128,7 +128,7 @@ impl Snapshot {
             }
             tokio::task::yield_now().await;
         }
-        Ok(Built::Whole(Self::new(seq, mark, chunks, names)))
+        Ok(Built::Whole(Box::new(Self::new(seq, mark, chunks, names))))
     }
 
     /// The snapshot of a transaction that sees more than this one; nothing where the change log is another one, and where
