@@ -310,6 +310,10 @@ async fn an_observation_of_the_future_is_refused_and_a_date_of_the_future_makes_
             ordered("2024-03-05 13:30:00"),
         ]),
     );
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program that is run reads the machine's clock"
+    )]
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let run = place.run(&[
         "import",
