@@ -161,10 +161,17 @@ mod tests {
         test_block_on(async {
             let db = memory().await;
             Migrator::up(&db, None).await.unwrap();
+            let publisher = |id: i64| {
+                format!(
+                    "INSERT INTO publishers (id, slug, name, time_zone, currency, created_at_us) \
+                     VALUES ({id}, 'demo', 'Demo', 'UTC', 'USD', 0)"
+                )
+            };
             db.execute_unprepared(
-                "INSERT INTO publishers VALUES (1, 'demo', 'Demo', 'UTC', 'USD', 0, NULL); \
-                 INSERT INTO programs VALUES (1, x'0A', 'admitad', '6115', '6115', NULL, 'WW', 'ww', 'USD', 0, NULL, NULL, NULL, \
-                 NULL, NULL)",
+                &(publisher(1)
+                    + "; INSERT INTO programs (publisher_id, id, source, natural_key, external_id, \
+                   name, name_folded, currency, name_at_us) VALUES \
+                   (1, x'0A', 'admitad', '6115', '6115', 'WW', 'ww', 'USD', 0)"),
             )
             .await
             .unwrap();
@@ -203,11 +210,7 @@ mod tests {
                     "an item at a place that is taken",
                     format!("{item} (1, x'01', 0, 1, 1, 1)"),
                 ),
-                (
-                    "a slug twice",
-                    "INSERT INTO publishers VALUES (2, 'demo', 'D', 'UTC', 'USD', 0, NULL)"
-                        .to_owned(),
-                ),
+                ("a slug twice", publisher(2)),
             ] {
                 assert!(db.execute_unprepared(&sql).await.is_err(), "{why}");
             }
