@@ -108,7 +108,7 @@ async function importCorpus(what, program, database, url, corpus, log) {
 async function serve(database, folder) {
   const port = await freePort();
   const log = `${folder}/serve.log`;
-  const key = execFileSync(binary, ["key", "create", "--publisher", PUBLISHER, "--database-url", database.url], {
+  const key = execFileSync(binary, ["key", "create", "--publisher", PUBLISHER, "--scope", "read", "--scope", "segments", "--database-url", database.url], {
     env: environment,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
@@ -238,9 +238,19 @@ async function overHttp(server, database, item, body, clients) {
   return { ...spread(taken), server: used[0], database: used[1], failed, bytes };
 }
 
+/** Does what a question asks about: segments, say. Those of a database that was kept are there already. */
+async function prepare(server, item) {
+  for (const mutation of item.before ?? []) {
+    const [{ userErrors }] = Object.values(await ask(server, JSON.stringify({ query: mutation })));
+    const wrong = userErrors.filter(({ code }) => code !== "CONFLICT");
+    if (wrong.length > 0) throw new Error(wrong.map(({ message }) => message).join("; "));
+  }
+}
+
 /** Asks our server, after its answers were found right. */
 async function ours({ results, database, named, server }, key, about) {
   const item = ITEMS[key];
+  await prepare(server, item);
   const why = await refusal(server, item);
   if (why) {
     say(`  ${key}: ${why}`);

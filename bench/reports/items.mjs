@@ -128,7 +128,7 @@ const seriesOf = (zone, shift) => ({
 /**
  * Each has: what it asks (`title`), `ranges`, the operation (`query`), its rows as texts (`answer`), SQL over `facts` and
  * over a `rollup`, both functions of a number of rows (none: all groups); where only the `top` rows are asked for, `rank` is
- * the place of what they are ordered by.
+ * the place of what they are ordered by; `before` are the mutations that make what is asked about.
  */
 export const ITEMS = {
   q2: {

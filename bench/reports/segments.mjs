@@ -95,22 +95,79 @@ export const userSegments = () =>
 /** Consumer electronics: category 44 of AliExpress, and what lies below it. */
 const ELECTRONICS = [44, 629, 100000305, 100000306, 100000308, 100000310, 200003803];
 
-const QUIET_BUYERS =
-  '{ users: { clickCountry: { eq: "PL" }, and: [ { metric: { metric: ACTIONS, atLeast: 2, period: { between: { from: $from, to: $to } }, ' +
-  `items: { category: { externalId: { in: [${ELECTRONICS.map((id) => `"${id}"`)}] } } } } }, ` +
-  "{ metric: { metric: ACTIONS, atMost: 0, period: { between: { from: $lately, to: $to } } } } ] } }";
+const ELECTRONIC = `category: { externalId: { in: [${ELECTRONICS.map((id) => `"${id}"`)}] } }`;
 
-/** The same by hand. */
+/** Who is a quiet buyer of a period, in words of the API: of variables, or of fixed instants. */
+const quietBuyersOf = (from, lately, to) =>
+  `{ users: { clickCountry: { eq: "PL" }, and: [ { metric: { metric: ACTIONS, atLeast: 2, period: { between: { from: ${from}, to: ${to} } }, ` +
+  `items: { ${ELECTRONIC} } } }, { metric: { metric: ACTIONS, atMost: 0, period: { between: { from: ${lately}, to: ${to} } } } } ] } }`;
+
+/** The products of these categories, by hand. */
+const ELECTRONIC_PRODUCTS =
+  "SELECT p.id FROM products p JOIN categories c ON c.publisher_id = p.publisher_id AND c.id = p.category_id " +
+  `WHERE p.publisher_id = :pub AND c.external_id IN (${ELECTRONICS.map((id) => `'${id}'`)})`;
+
+/** The same by hand: one row for each of them. `until` is before what instant their latest country counts. */
+const quietBuyersByHand = (from, lately, to, until) =>
+  "SELECT l.user_id FROM (SELECT a.user_id, a.country, row_number() OVER (PARTITION BY a.user_id ORDER BY a.ordered_at_us DESC, a.id DESC) AS spot FROM actions a " +
+  `WHERE a.publisher_id = :pub ${until} AND ${COUNTED} AND a.user_id IN (SELECT a.user_id FROM actions a ` +
+  `WHERE a.publisher_id = :pub AND a.ordered_at_us >= ${from} AND a.ordered_at_us < ${to} AND ${COUNTED} AND a.user_id IS NOT NULL AND EXISTS (SELECT 1 FROM action_items i ` +
+  `WHERE i.publisher_id = a.publisher_id AND i.action_id = a.id AND i.product_id IN (${ELECTRONIC_PRODUCTS})) ` +
+  `GROUP BY a.user_id HAVING COUNT(*) >= 2 AND MAX(a.ordered_at_us) < ${lately})) l ` +
+  "WHERE l.spot = 1 AND l.country = 'PL' AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = :pub " +
+  `AND a.user_id = l.user_id AND a.ordered_at_us >= ${lately} AND a.ordered_at_us < ${to} AND ${COUNTED})`;
+
 const quietBuyers = () =>
-  "WITH bought AS (SELECT a.user_id FROM actions a " +
-  `WHERE ${IN_RANGE} AND ${COUNTED} AND a.user_id IS NOT NULL AND EXISTS (SELECT 1 FROM action_items i ` +
-  "JOIN products p ON p.publisher_id = i.publisher_id AND p.id = i.product_id JOIN categories c ON c.publisher_id = p.publisher_id AND c.id = p.category_id " +
-  `WHERE i.publisher_id = a.publisher_id AND i.action_id = a.id AND c.external_id IN (${ELECTRONICS.map((id) => `'${id}'`)})) ` +
-  "GROUP BY a.user_id HAVING COUNT(*) >= 2 AND MAX(a.ordered_at_us) < :ue - 30 * 86400000000), " +
-  "latest AS (SELECT a.user_id, a.country, row_number() OVER (PARTITION BY a.user_id ORDER BY a.ordered_at_us DESC, a.id DESC) AS spot FROM actions a " +
-  `WHERE a.publisher_id = :pub AND a.ordered_at_us < :ue AND ${COUNTED} AND a.user_id IN (SELECT user_id FROM bought)) ` +
-  "SELECT COUNT(*) AS size FROM latest l WHERE l.spot = 1 AND l.country = 'PL' AND NOT EXISTS (SELECT 1 FROM actions a WHERE a.publisher_id = :pub " +
-  `AND a.user_id = l.user_id AND a.ordered_at_us >= :ue - 30 * 86400000000 AND a.ordered_at_us < :ue AND ${COUNTED})`;
+  `SELECT COUNT(*) AS size FROM (${quietBuyersByHand(":us", ":ue - 30 * 86400000000", ":ue", "AND a.ordered_at_us < :ue")}) q`;
+
+/** The period of the segments of one's own that are kept: 2025-09-21 to 2025-12-20, and its last thirty days. */
+const DAYS = { from: 20_352, lately: 20_412, to: 20_442 };
+const [FROM, LATELY, TO] = [DAYS.from, DAYS.lately, DAYS.to].map(
+  (day) => `"${new Date(day * 86_400_000).toISOString().slice(0, 19)}Z"`,
+);
+const [FROM_US, LATELY_US, TO_US] = [DAYS.from, DAYS.lately, DAYS.to].map((day) => String(day * 86_400_000_000));
+const bound = (metric, limits, from, to = TO) =>
+  `metric: { metric: ${metric}, ${limits}, period: { between: { from: ${from}, to: ${to} } } }`;
+const usersWith = (having) =>
+  `SELECT a.user_id FROM actions a WHERE a.publisher_id = :pub AND a.ordered_at_us >= ${FROM_US} AND a.ordered_at_us < ${TO_US} ` +
+  `AND ${COUNTED} AND a.user_id IS NOT NULL GROUP BY a.user_id HAVING ${having}`;
+const productsWith = (having, where = "") =>
+  `SELECT i.product_id FROM ${CART} WHERE a.publisher_id = :pub AND a.ordered_at_us >= ${FROM_US} AND a.ordered_at_us < ${TO_US} ` +
+  `AND ${COUNTED} AND i.product_id IS NOT NULL ${where} GROUP BY i.product_id HAVING ${having}`;
+
+/** Five segments of one's own: the rule, and their members by hand. */
+const OWN_USERS = {
+  "Quiet buyers of electronics from Poland": [
+    quietBuyersOf(FROM, LATELY, TO),
+    quietBuyersByHand(FROM_US, LATELY_US, TO_US, ""),
+  ],
+  "Users with five actions": [`{ users: { ${bound("ACTIONS", "atLeast: 5", FROM)} } }`, usersWith("COUNT(*) >= 5")],
+  "Users with ten units": [`{ users: { ${bound("UNITS", "atLeast: 10", FROM)} } }`, usersWith("SUM(a.units) >= 10")],
+};
+const OWN_PRODUCTS = {
+  "Electronics that sell": [
+    `{ products: { product: { ${ELECTRONIC} }, ${bound("UNITS", "atLeast: 20", FROM)} } }`,
+    productsWith("SUM(i.units) >= 20", `AND i.product_id IN (${ELECTRONIC_PRODUCTS})`),
+  ],
+  "Products that stopped": [
+    `{ products: { ${bound("UNITS", "atLeast: 5", FROM)}, and: [ { ${bound("UNITS", "atMost: 0", LATELY)} } ] } }`,
+    productsWith(`SUM(i.units) >= 5 AND MAX(a.ordered_at_us) < ${LATELY_US}`),
+  ],
+};
+const membersByHand = (segments, id) =>
+  Object.entries(segments)
+    .map(([name, [, members]]) => `SELECT '${name}' AS kind, w.${id} FROM (${members}) w`)
+    .join(" UNION ALL ");
+
+const ownSegments = () =>
+  `WITH mu AS (${membersByHand(OWN_USERS, "user_id")}), mp AS (${membersByHand(OWN_PRODUCTS, "product_id")}), ` +
+  "n AS (SELECT kind, COUNT(*) AS size FROM mu GROUP BY kind UNION ALL SELECT kind, COUNT(*) FROM mp GROUP BY kind), " +
+  `s AS (SELECT mu.kind, COUNT(*) AS sold, ${money("TRUE", "a.reward_e4")} FROM mu JOIN actions a ON a.user_id = mu.user_id WHERE ${IN_RANGE} AND ${COUNTED} GROUP BY mu.kind ` +
+  `UNION ALL SELECT mp.kind, COUNT(DISTINCT i.action_id), ${money("TRUE", "i.reward_e4")} FROM ${CART} JOIN mp ON mp.product_id = i.product_id WHERE ${IN_RANGE} AND ${COUNTED} GROUP BY mp.kind), ` +
+  "g AS (SELECT n.*, s.sold, s.usd, s.eur FROM n JOIN s ON s.kind = n.kind), " +
+  `b AS (SELECT mu.kind, i.product_id, SUM(i.units) AS units FROM ${CART} JOIN mu ON mu.user_id = a.user_id WHERE ${IN_RANGE} AND ${COUNTED} AND i.product_id IS NOT NULL GROUP BY mu.kind, i.product_id ` +
+  `UNION ALL SELECT mp.kind, i.product_id, SUM(i.units) FROM ${CART} JOIN mp ON mp.product_id = i.product_id WHERE ${IN_RANGE} AND ${COUNTED} GROUP BY mp.kind, i.product_id), ` +
+  `r AS (SELECT b.*, row_number() OVER (PARTITION BY kind ORDER BY units DESC, product_id) AS spot FROM b) ${FIVE}`;
 
 /** Rows as SQL has them: a segment with its own sums and one of its products. */
 const rows = (kind, sold, money) => (segment, products) =>
@@ -160,8 +217,28 @@ export const segmentItems = ({ over, recent, operation, range, money: reward, mo
   q9: {
     title: "Size of a segment of one's own: from Poland, bought electronics twice in 90 days and nothing in 30",
     ranges: over,
-    query: `query OwnSegment($from: DateTime!, $lately: DateTime!, $to: DateTime!) { previewSegment(rule: ${QUIET_BUYERS}, asOf: $to, sampleSize: 0) { size } }`,
+    query:
+      "query OwnSegment($from: DateTime!, $lately: DateTime!, $to: DateTime!) " +
+      `{ previewSegment(rule: ${quietBuyersOf("$from", "$lately", "$to")}, asOf: $to, sampleSize: 0) { size } }`,
     answer: (data) => (data.previewSegment.size > 0 ? [[data.previewSegment.size]] : []),
     facts: quietBuyers,
+  },
+  q10: {
+    title: "Five segments of one's own with actions, rewards and five nested products each, 90 days",
+    ranges: over,
+    before: Object.entries({ ...OWN_USERS, ...OWN_PRODUCTS }).map(
+      ([name, [rule]]) =>
+        `mutation { createSegment(name: "${name}", rule: ${rule}) { segment { id } userErrors { code message } } }`,
+    ),
+    query: operation(
+      "OwnSegments",
+      `segments(first: 5) { nodes { name size metrics(${range}, timeZone: "UTC") { actions reward ${reward} } ` +
+        `topProducts(${range}, timeZone: "UTC", first: 5) { nodes { units product { externalId } } } } }`,
+    ),
+    answer: (data) =>
+      data.segments.nodes.flatMap(({ name, size, metrics, topProducts }) =>
+        rows((of) => of.name, "actions", moneyOf)({ name, size, ...metrics }, topProducts.nodes),
+      ),
+    facts: ownSegments,
   },
 });
