@@ -36,6 +36,7 @@ mod m20261130_000006_run_offsets;
 mod m20261130_000007_user_ids_secret;
 mod m20261130_000008_ad_space_names;
 mod m20261130_000010_repaired_totals;
+mod m20261130_000012_products_by_category;
 mod table;
 
 /// Brings a database to the tables that this version works with, and back.
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000007_user_ids_secret::Migration),
             Box::new(m20261130_000008_ad_space_names::Migration),
             Box::new(m20261130_000010_repaired_totals::Migration),
+            Box::new(m20261130_000012_products_by_category::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! What the database said of conditions that columns cannot test, so that a rule is asked about once for all its moments.
 
 use super::marks::Marks;
+use super::rules::Marked;
 use crate::domain::time::Instant;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,8 @@ pub struct Answers(Mutex<Kept>);
 struct Kept {
     marks: HashMap<String, Arc<Marks>>,
     bytes: usize,
+    /// Whom the rules of segments let in, by their moments.
+    told: HashMap<(Uuid, Instant), Arc<Marked>>,
     /// The first moment of each segment, at which the database may be asked for it.
     first: HashMap<Uuid, Instant>,
 }
@@ -35,6 +38,7 @@ impl Answers {
         let is_first = !kept.first.contains_key(&segment);
         if is_first && kept.bytes > ROOM {
             kept.marks.clear();
+            kept.told.clear();
             kept.bytes = 0;
         }
         let may_ask = segment.is_nil() || *kept.first.entry(segment).or_insert(at) == at;
@@ -44,6 +48,21 @@ impl Answers {
             may_ask,
             has_missed: AtomicBool::new(false),
         }
+    }
+
+    /// Whom the rule of a segment lets in, where that was told before: who asks how many they are asks who they are next.
+    pub(super) fn told(&self, segment: Uuid, at: Instant) -> Option<Arc<Marked>> {
+        self.lock().told.get(&(segment, at)).cloned()
+    }
+
+    /// Keeps whom it lets in, unless it is not saved: there may be another one then.
+    pub(super) fn keep_told(&self, segment: Uuid, at: Instant, marked: &Arc<Marked>) {
+        if segment.is_nil() {
+            return;
+        }
+        let mut kept = self.lock();
+        kept.bytes += marked.bytes();
+        kept.told.insert((segment, at), Arc::clone(marked));
     }
 }
 

@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::matching::Asking;
 use super::names::{Directory, Names};
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::{Filter, Op, Value};
+use crate::domain::filter::{CategoryTest, Filter, Op, Value};
 use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -111,6 +111,33 @@ fn parted<T: Clone>(
     (Filter::All(ids), others)
 }
 
+/// The first part of a filter that asks for a category alone, and the others: all have to be satisfied.
+fn by_category<T: Condition + Clone>(
+    filter: &Filter<T>,
+) -> (Option<&Filter<CategoryTest>>, Filter<T>) {
+    let parts = match filter {
+        Filter::All(parts) => parts.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    let of = |part: &'_ Filter<T>| match part {
+        Filter::Test(test) => test.category().is_some(),
+        Filter::All(parts) => {
+            matches!(parts.as_slice(), [Filter::Test(test)] if test.category().is_some())
+        }
+        _ => false,
+    };
+    let place = parts.iter().position(of);
+    let category = place.and_then(|place| parts.get(place)?.tests().next()?.category());
+    let others = parts
+        .iter()
+        .enumerate()
+        .filter(|(own, _)| Some(*own) != place);
+    (
+        category,
+        Filter::All(others.map(|(_, part)| part.clone()).collect()),
+    )
+}
+
 impl Asking<'_> {
     /// The numbers of the rows of a table that pass a filter; none for a missing row, which fails every filter. Where it
     /// tests nothing but ids, the database is not asked, and of long lists of ids it is not told.
@@ -124,8 +151,21 @@ impl Asking<'_> {
         let (tree, others) = parted(filter, &id_test);
         let found = match &others {
             Some(others) => {
-                let write = |sql: &mut Sql| write_filter(others, "x", sql);
-                Some(self.listed((table, names), write, ALL_PAGES).await?)
+                let (category, rest) = by_category(others);
+                // From the few categories to their products: a database that starts with the products looks at all of them.
+                let from = match category {
+                    Some(_) => format!("categories fd CROSS JOIN {table} x"),
+                    None => format!("{table} x"),
+                };
+                let write = |sql: &mut Sql| {
+                    if let Some(category) = category {
+                        sql.push("fd.publisher_id = x.publisher_id AND fd.id = x.category_id AND ");
+                        write_filter(category, "fd", sql);
+                        sql.push(" AND ");
+                    }
+                    write_filter(&rest, "x", sql);
+                };
+                Some(self.listed((&from, names), write, ALL_PAGES).await?)
             }
             None => None,
         };
@@ -148,20 +188,18 @@ impl Asking<'_> {
         marked.await.map(Arc::new).map_err(Error::internal)
     }
 
-    /// The numbers of the rows `x` of a table that satisfy what is written of them, unless they were asked for before: up to
+    /// The numbers of the rows `x` of what stands behind FROM that satisfy what is written of them, unless they were asked for before: up to
     /// so many pages of them, with a statement for each. Nobody, where the database must not be asked any more, or where they
     /// are more, which is noted.
     pub(super) async fn listed(
         &self,
-        (table, names): (&str, fn(&Directory) -> &Names<Uuid>),
+        (from, names): (&str, fn(&Directory) -> &Names<Uuid>),
         write: impl FnOnce(&mut Sql),
         most: usize,
     ) -> Result<Arc<Marks>> {
         let mut sql = self.tx.sql();
-        sql.push(&format!(
-            "SELECT x.id FROM {table} x WHERE x.publisher_id = "
-        ))
-        .bind(self.scope.publisher().0);
+        sql.push(&format!("SELECT x.id FROM {from} WHERE x.publisher_id = "))
+            .bind(self.scope.publisher().0);
         sql.push(" AND ");
         write(&mut sql);
         // Lists of ids are those of segments: others at every moment, and long.
@@ -234,6 +272,7 @@ pub(super) fn page(tx: &ReadTx) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::filter::{ProductField, ProductTest};
 
     #[test]
     fn what_ids_alone_say_is_parted_from_the_rest() {
@@ -251,5 +290,28 @@ mod tests {
         assert_eq!((count(&tree), others), (1, None));
         let (tree, others) = parted(&Filter::default(), &of);
         assert_eq!((count(&tree), others), (0, None));
+    }
+    #[test]
+    fn a_category_is_asked_for_first() {
+        let category = || Filter::Test(ProductTest::Category(Filter::default()));
+        let hot = || {
+            Filter::Test(ProductTest::Field(
+                ProductField::IsHot,
+                Op::Eq(Value::Flag(true)),
+            ))
+        };
+        let parts = |filter: Filter<ProductTest>| {
+            let (category, others) = by_category(&filter);
+            (category.is_some(), others.tests().count())
+        };
+        assert_eq!(parts(category()), (true, 0));
+        assert_eq!(
+            parts(Filter::All(vec![hot(), category(), category()])),
+            (true, 2)
+        );
+        let inside = Filter::All(vec![Filter::All(vec![category()]), hot()]);
+        assert_eq!(parts(inside), (true, 1));
+        assert_eq!(parts(Filter::Not(Box::new(category()))), (false, 1));
+        assert_eq!(parts(Filter::Any(vec![category(), hot()])), (false, 2));
     }
 }

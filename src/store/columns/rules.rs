@@ -28,6 +28,7 @@ use crate::domain::rule::{
 use crate::domain::scope::ReadScope;
 use crate::domain::time::{Instant, Span, Zone};
 use futures::future::{BoxFuture, FutureExt as _};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -59,15 +60,25 @@ pub async fn tell(
     let SetOf::Rule { at, .. } = &set.of else {
         return Ok(None);
     };
-    let look = answers.look(set.id, *at);
-    let Some(ready) = Ready::of(tx, scope, set, Some(&look)).await? else {
-        return Ok(None);
+    let marked = match answers.told(set.id, *at) {
+        Some(marked) => marked,
+        None => {
+            let look = answers.look(set.id, *at);
+            let Some(ready) = Ready::of(tx, scope, set, Some(&look)).await? else {
+                return Ok(None);
+            };
+            if look.has_missed() {
+                tx.note_left();
+                return Ok(None);
+            }
+            let marked = tokio::task::spawn_blocking(move || ready.tell());
+            let marked = Arc::new(marked.await.map_err(Error::internal)?);
+            answers.keep_told(set.id, *at, &marked);
+            marked
+        }
     };
-    if look.has_missed() {
-        tx.note_left();
-        return Ok(None);
-    }
-    let told = tokio::task::spawn_blocking(move || ready.tell(most));
+    let subject = set.subject;
+    let told = tokio::task::spawn_blocking(move || marked.told(subject, most));
     let told = told.await.map_err(Error::internal)?;
     if most.is_some() && told.members.is_none() {
         tx.note_left();
@@ -123,6 +134,31 @@ pub async fn explain(
     told.await.map_err(Error::internal)
 }
 
+/// Whom a rule lets in, by the numbers of a snapshot.
+#[derive(Debug)]
+pub(super) struct Marked {
+    snapshot: Arc<Snapshot>,
+    marks: Marks,
+}
+
+impl Marked {
+    /// How many bytes it takes beside the snapshot.
+    pub(super) fn bytes(&self) -> usize {
+        self.marks.bytes()
+    }
+
+    fn told(&self, subject: Subject, most: Option<usize>) -> Told {
+        let size = self.marks.count();
+        let members = most.filter(|most| size <= *most).map(|_| {
+            let all = named(subject, self.snapshot.names());
+            let numbers = self.marks.numbers();
+            let ids = numbers.filter_map(|number| all.name(number).copied());
+            MemberIds::new(ids.collect())
+        });
+        Told { size, members }
+    }
+}
+
 /// A rule whose conditions need nothing of the database any more.
 struct Ready {
     snapshot: Arc<Snapshot>,
@@ -137,8 +173,8 @@ struct Ready {
 enum Test {
     /// The numbers that satisfy it.
     Known(Arc<Marks>),
-    /// The click country of the latest of these actions is one of these, by the numbers of countries, 0 for none.
-    Country(Marks, Matching),
+    /// The click country of the latest action that was not declined is one of these, by the numbers of countries, 0 for none.
+    Country(Marks),
     /// A bound on what a gauge shows.
     Threshold(Threshold, Gauge),
     /// A place among what a gauge shows.
@@ -238,43 +274,18 @@ impl Ready {
         marks
     }
 
-    fn tell(&self, most: Option<usize>) -> Told {
-        let marks = self.tell_marks();
-        let size = marks.count();
-        let members = most.filter(|most| size <= *most).map(|_| {
-            let names = self.snapshot.names();
-            let all = named(self.subject, names);
-            let ids = marks
-                .numbers()
-                .filter_map(|number| all.name(number).copied());
-            MemberIds::new(ids.collect())
-        });
-        Told { size, members }
+    fn tell(self) -> Marked {
+        Marked {
+            marks: self.tell_marks(),
+            snapshot: self.snapshot,
+        }
     }
 
     /// Who has a fact before the moment. Those whom the names tell beside are gone from the database, or came to it since.
     fn seen(&self) -> Marks {
-        let mut seen = Marks::none(self.room);
         let to = self.at.micros();
-        let mut see = |number: usize| {
-            if number > 0 {
-                seen.put(number);
-            }
-        };
-        for (chunk, is_inside) in self.snapshot.between(i64::MIN, to) {
-            for place in 0..chunk.len() {
-                if !is_inside && chunk.at(place) >= to {
-                    continue;
-                }
-                match self.subject {
-                    Subject::Users => see(chunk.user(place)),
-                    Subject::Products => {
-                        chunk.items(place).for_each(|item| see(chunk.product(item)));
-                    }
-                }
-            }
-        }
-        seen
+        let firsts = self.snapshot.first_seen(self.subject);
+        firsts.iter().map(|first| *first < to).collect()
     }
 
     fn explain(&self, ids: &[Uuid]) -> Option<HashMap<Uuid, Explained>> {
@@ -316,10 +327,10 @@ impl Ready {
                 marks.add(known);
                 marks
             }
-            Test::Country(countries, matching) => {
-                let latest = self.countries(matching);
-                let of = |number: usize| latest.get(number).copied().flatten();
-                let holds = |country: &Option<usize>| countries.has(country.unwrap_or(0));
+            Test::Country(countries) => {
+                let latest = self.countries();
+                let of = |number: usize| latest.get(number).copied().flatten().map(usize::from);
+                let holds = |country: &Option<u16>| countries.has(country.unwrap_or(0).into());
                 let marks = latest.iter().map(holds).collect();
                 heard.hear(&marks, |number| of(number).map(Shown::Country));
                 marks
@@ -339,24 +350,13 @@ impl Ready {
     }
 
     /// The click country of the latest action of each number; nothing of a number without one.
-    fn countries(&self, matching: &Matching) -> Vec<Option<usize>> {
-        let mut latest: Vec<(i64, Uuid, Option<usize>)> =
-            vec![(i64::MIN, Uuid::nil(), None); self.room];
-        let of_products = self.subject == Subject::Products;
-        matching.each_counted(i64::MIN, self.at.micros(), |chunk, place| {
-            let own = (chunk.at(place), chunk.id(place), Some(chunk.country(place)));
-            let mut see = |number: usize| {
-                if let Some(known) = latest.get_mut(number).filter(|known| **known < own) {
-                    *known = own;
-                }
-            };
-            if of_products {
-                chunk.items(place).for_each(|item| see(chunk.product(item)));
-            } else {
-                see(chunk.user(place));
-            }
-        });
-        latest.into_iter().map(|(.., country)| country).collect()
+    fn countries(&self) -> Cow<'_, [Option<u16>]> {
+        let at = self.at.micros();
+        if self.snapshot.has_between(at, i64::MAX) {
+            let earlier = self.snapshot.countries_before(at, self.subject, self.room);
+            return Cow::Owned(earlier);
+        }
+        Cow::Borrowed(self.snapshot.latest_countries(self.subject))
     }
 
     /// Takes the first of a ranking, ties by id.
@@ -463,7 +463,7 @@ impl Preparing<'_> {
     /// A condition: by columns, or by SQL where these cannot test it.
     async fn test<T: Write + Sync>(&self, condition: &Condition<T>) -> Result<Test> {
         match condition {
-            Condition::ClickCountry(op) => self.country(op).await,
+            Condition::ClickCountry(op) => Ok(self.country(op)),
             Condition::Threshold(threshold) => match self.gauge(&threshold.measure).await? {
                 Some(gauge) => Ok(Test::Threshold(threshold.clone(), gauge)),
                 None => self.by_sql(condition, FEW_PAGES).await,
@@ -476,14 +476,13 @@ impl Preparing<'_> {
         }
     }
 
-    async fn country(&self, op: &Op) -> Result<Test> {
-        let matching = self.asking.matching(&Filter::default(), true).await?;
+    fn country(&self, op: &Op) -> Test {
         let names = self.asking.snapshot.names();
         // Who has no action has no country, as has one whose latest action names none.
         let countries = names.countries.which(op.holds(&Value::Null), |code| {
             op.holds(&code.as_str().into())
         });
-        Ok(Test::Country(countries, matching))
+        Test::Country(countries)
     }
 
     /// A gauge; none where columns do not hold what is measured, which is noted.
@@ -517,8 +516,8 @@ impl Preparing<'_> {
             Subject::Users => |names| &names.users,
             Subject::Products => |names| &names.products,
         };
-        let of = (table(self.place.subject), names);
-        let listed = self.asking.listed(of, write, pages);
+        let from = format!("{} x", table(self.place.subject));
+        let listed = self.asking.listed((&from, names), write, pages);
         listed.await.map(Test::Known)
     }
 }

@@ -7,6 +7,7 @@ use super::chunk::{ActionRow, Chunk, ROWS};
 use super::load;
 use super::names::Directory;
 use crate::domain::error::{Error, Result};
+use crate::domain::rule::Subject;
 use crate::domain::scope::ReadScope;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -25,6 +26,15 @@ pub struct Snapshot {
     names: Directory,
     firsts: OnceLock<Vec<i64>>,
     lives: OnceLock<Lives>,
+    users: Seen,
+    products: Seen,
+}
+
+/// What is known of users or of products over all time, as soon as somebody asks.
+#[derive(Debug, Default)]
+struct Seen {
+    firsts: OnceLock<Vec<i64>>,
+    countries: OnceLock<Vec<Option<u16>>>,
 }
 
 /// What came of reading in all facts.
@@ -81,6 +91,8 @@ impl Snapshot {
             names,
             firsts: OnceLock::new(),
             lives: OnceLock::new(),
+            users: Seen::default(),
+            products: Seen::default(),
         }
     }
 
@@ -223,6 +235,67 @@ impl Snapshot {
         })
     }
 
+    fn seen(&self, subject: Subject) -> (&Seen, usize) {
+        match subject {
+            Subject::Users => (&self.users, self.names.users.room()),
+            Subject::Products => (&self.products, self.names.products.room()),
+        }
+    }
+
+    /// The first order of each user or with each product, whatever its status, µs, by number; [`i64::MAX`] for none.
+    pub(super) fn first_seen(&self, subject: Subject) -> &[i64] {
+        let (seen, room) = self.seen(subject);
+        seen.firsts.get_or_init(|| {
+            let mut firsts = vec![i64::MAX; room];
+            for chunk in &self.chunks {
+                for place in 0..chunk.len() {
+                    let at = chunk.at(place);
+                    each_number(chunk, place, subject, |number| {
+                        if let Some(first) = firsts.get_mut(number) {
+                            *first = (*first).min(at);
+                        }
+                    });
+                }
+            }
+            firsts
+        })
+    }
+
+    /// The click country of the latest action of each user or with each product, declined ones left out, by the numbers of
+    /// countries, 0 for an action without one; nothing for who has no action. Of two at one instant the one with the greater
+    /// id is the later.
+    pub(super) fn latest_countries(&self, subject: Subject) -> &[Option<u16>] {
+        let (seen, room) = self.seen(subject);
+        seen.countries
+            .get_or_init(|| self.countries_before(i64::MAX, subject, room))
+    }
+
+    /// Likewise of the actions before an instant; whoever asks as of the present has it told once for all.
+    pub(super) fn countries_before(
+        &self,
+        to: i64,
+        subject: Subject,
+        room: usize,
+    ) -> Vec<Option<u16>> {
+        let mut latest: Vec<(i64, Uuid, Option<u16>)> = vec![(i64::MIN, Uuid::nil(), None); room];
+        for (chunk, is_inside) in self.between(i64::MIN, to) {
+            for place in 0..chunk.len() {
+                let at = chunk.at(place);
+                if is_declined(chunk, place) || !is_inside && at >= to {
+                    continue;
+                }
+                let country = u16::try_from(chunk.country(place)).unwrap_or(0);
+                let own = (at, chunk.id(place), Some(country));
+                each_number(chunk, place, subject, |number| {
+                    if let Some(known) = latest.get_mut(number).filter(|known| **known < own) {
+                        *known = own;
+                    }
+                });
+            }
+        }
+        latest.into_iter().map(|(.., country)| country).collect()
+    }
+
     /// What is known of the products.
     pub(super) fn lives(&self) -> &Lives {
         self.lives.get_or_init(|| {
@@ -265,10 +338,26 @@ fn parts_of(room: usize) -> usize {
     (PART_NUMBERS / room).clamp(1, MOST_PARTS)
 }
 
-/// How many bytes the first orders of users take, and the lives of products.
+/// The numbers of an action: of its user, or of the products in its cart. 0 is nobody.
+fn each_number(chunk: &Chunk, place: usize, subject: Subject, mut see: impl FnMut(usize)) {
+    match subject {
+        Subject::Users => Some(chunk.user(place))
+            .filter(|number| *number > 0)
+            .into_iter()
+            .for_each(see),
+        Subject::Products => chunk
+            .items(place)
+            .map(|item| chunk.product(item))
+            .filter(|number| *number > 0)
+            .for_each(&mut see),
+    }
+}
+
+/// How many bytes what is derived takes: the first orders of users and of products with and without those that were declined,
+/// their latest countries, and the lives of products.
 fn derived_bytes(names: &Directory) -> usize {
-    let products = names.products.room();
-    (names.users.room() + products * (1 + parts_of(products))) * 8
+    let (users, products) = (names.users.room(), names.products.room());
+    (users * 2 + products * (2 + parts_of(products))) * 8 + (users + products) * 4
 }
 
 /// Whether an action was declined.

@@ -21,6 +21,11 @@ use sea_orm::DbBackend;
 pub(in crate::store) trait Condition {
     /// Appends the condition on the row that the statement calls `row`.
     fn write(&self, row: &str, sql: &mut Sql);
+
+    /// What it asks of the category that the row's `category_id` names, if it is of nothing else.
+    fn category(&self) -> Option<&Filter<CategoryTest>> {
+        None
+    }
 }
 
 /// Appends a filter on the row that the statement calls `row`.
@@ -455,6 +460,13 @@ impl Condition for ProductTest {
             Self::Category(filter) => write_category(row, "fd", filter, sql),
             Self::Segment(named) => write_in(named, &format!("{row}.id"), sql),
             Self::BuiltIn(built_in) => write_built_in(built_in, &format!("{row}.id"), sql),
+        }
+    }
+
+    fn category(&self) -> Option<&Filter<CategoryTest>> {
+        match self {
+            Self::Category(filter) => Some(filter),
+            _ => None,
         }
     }
 }
