@@ -7,7 +7,8 @@
 
 use super::error::{Error, Result};
 use super::text::has_nul;
-use super::time::{DAY_US, Day, Instant, TimeError};
+use super::time::{DAY_US, Day, Instant, Span, TimeError};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Microseconds of a minute.
@@ -75,6 +76,125 @@ pub fn days_near(from: i64, to: i64) -> (i64, i64) {
     )
 }
 
+/// A day of upstream's calendar, and the instant that it stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StandingDay {
+    /// The day.
+    pub day: Day,
+    /// Its noon on upstream's clock.
+    pub noon: Instant,
+}
+
+impl StandingDay {
+    /// The day that begins at an instant on upstream's clock, if that is ahead of UTC by up to 14 hours or behind by less
+    /// than ten; none where no calendar has it.
+    #[must_use]
+    pub fn beginning(at: Instant) -> Option<Self> {
+        let noon = at.micros() + DAY_US / 2;
+        let day = (noon + NOON_BEFORE_US).div_euclid(DAY_US);
+        Some(Self {
+            day: Day::from_days(i32::try_from(day).ok()?).ok()?,
+            noon: Instant::nearest(noon),
+        })
+    }
+
+    /// Another day of the same clock.
+    #[must_use]
+    pub fn on_its_clock(self, day: Day) -> Self {
+        let apart = i64::from(self.day.days_until(day));
+        Self {
+            day,
+            noon: Instant::nearest(self.noon.micros() + apart * DAY_US),
+        }
+    }
+}
+
+/// Days one after the other of which clicks are known, those without a click among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownDays {
+    /// The first one.
+    pub first: StandingDay,
+    /// The last one.
+    pub last: StandingDay,
+}
+
+/// The part of a reader's cursor that tells how far back clicks are known.
+#[derive(Deserialize)]
+struct Back {
+    back: Option<i32>,
+}
+
+impl KnownDays {
+    /// What an account knows, from how far its feed of clicks has come: the beginning of the last day that is in, and the
+    /// reader's cursor. None where no day is in.
+    #[must_use]
+    pub fn of_feed(watermark: Option<Instant>, cursor: Option<&str>) -> Option<Self> {
+        let last = StandingDay::beginning(watermark?)?;
+        let back = cursor
+            .and_then(|cursor| serde_json::from_str::<Back>(cursor).ok())
+            .and_then(|told| Day::from_days(told.back?).ok());
+        let first = back.map_or(last, |day| last.on_its_clock(day.min(last.day)));
+        Some(Self { first, last })
+    }
+
+    /// What is known of all accounts, from the counts that are stored and what each account has read. The days that every
+    /// account has read; where there is no account, those from the first count to the last. By SubID the past is not read,
+    /// so that these begin with the first count.
+    #[must_use]
+    pub fn of_all(
+        counted: Option<Self>,
+        accounts: &[Option<Self>],
+        by_subid: bool,
+    ) -> Option<Self> {
+        if accounts.is_empty() {
+            return counted;
+        }
+        let read: Option<Vec<Self>> = accounts.iter().copied().collect();
+        let read = read?;
+        let last = read.iter().map(|days| days.last).min_by_key(by_noon)?;
+        let first = if by_subid {
+            counted?.first
+        } else {
+            read.iter().map(|days| days.first).max_by_key(by_noon)?
+        };
+        (first.noon <= last.noon).then_some(Self { first, last })
+    }
+
+    /// Whether the noon of a day before or after these lies in a stretch of microseconds. Noons follow each other by whole
+    /// days.
+    fn leave_out(&self, (from, to): (i64, i64)) -> bool {
+        let (first, last) = (self.first.noon.micros(), self.last.noon.micros());
+        let days_before = (first - to + DAY_US).div_euclid(DAY_US).max(1);
+        let days_after = (from - last + DAY_US - 1).div_euclid(DAY_US).max(1);
+        from <= first - days_before * DAY_US || last + days_after * DAY_US < to
+    }
+}
+
+fn by_noon(day: &StandingDay) -> Instant {
+    day.noon
+}
+
+/// What is known of clicks at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Knowledge {
+    /// The days that are known, if any is.
+    pub days: Option<KnownDays>,
+    /// The present: nobody can know of a day that is still to come.
+    pub now: Instant,
+}
+
+impl Knowledge {
+    /// Whether the clicks of a day are not known that counts in a stretch of time: a sum over the stretch is not all then.
+    #[must_use]
+    pub fn lacks(&self, span: Span) -> bool {
+        let (from, to) = (span.from.micros(), span.to.min(self.now).micros());
+        match &self.days {
+            Some(days) => days.leave_out((from, to)),
+            None => from < to,
+        }
+    }
+}
+
 impl Replaced {
     /// Rows that are sound and belong to this set, one for each key: of rows with one key, as upstream repeats them for
     /// each currency, the greatest clicks and the greatest views count.
@@ -125,7 +245,7 @@ impl Replaced {
 
 #[cfg(test)]
 mod tests {
-    use super::super::time::{Zone, day_of};
+    use super::super::time::{Zone, day_of, start_of_day_at};
     use super::*;
     use proptest::prelude::*;
 
@@ -210,7 +330,107 @@ mod tests {
         );
     }
 
+    fn standing(text: &str, offset: i32) -> StandingDay {
+        let day = Day::parse(text).unwrap();
+        StandingDay {
+            day,
+            noon: noon(day, offset).unwrap(),
+        }
+    }
+
+    fn days(first: &str, last: &str) -> KnownDays {
+        KnownDays {
+            first: standing(first, 180),
+            last: standing(last, 180),
+        }
+    }
+
+    #[test]
+    fn a_feed_tells_its_days_on_its_own_clock() {
+        for offset in [-570, 0, 180, 840] {
+            let (first, last) = (Day::parse("2026-01-10"), Day::parse("2026-03-10"));
+            let (first, last) = (first.unwrap(), last.unwrap());
+            let watermark = Some(start_of_day_at(last, offset));
+            let cursor = format!("{{\"back\":{},\"next\":3}}", first.days());
+            let found = KnownDays::of_feed(watermark, Some(&cursor)).unwrap();
+            let expected = KnownDays {
+                first: standing("2026-01-10", offset),
+                last: standing("2026-03-10", offset),
+            };
+            assert_eq!(found, expected, "{offset}");
+            let alone = KnownDays::of_feed(watermark, None).unwrap();
+            assert_eq!((alone.first, alone.last), (expected.last, expected.last));
+            assert_eq!(KnownDays::of_feed(None, Some(&cursor)), None);
+        }
+    }
+
+    #[test]
+    fn what_all_accounts_have_read_is_known() {
+        let counted = Some(days("2026-02-05", "2026-03-01"));
+        let one = Some(days("2026-01-01", "2026-03-10"));
+        let other = Some(days("2026-02-01", "2026-03-09"));
+        assert_eq!(KnownDays::of_all(counted, &[], false), counted);
+        assert_eq!(KnownDays::of_all(None, &[one], false), one);
+        let both = Some(days("2026-02-01", "2026-03-09"));
+        assert_eq!(KnownDays::of_all(counted, &[one, other], false), both);
+        assert_eq!(KnownDays::of_all(counted, &[one, None], false), None);
+        let by_subid = Some(days("2026-02-05", "2026-03-09"));
+        assert_eq!(KnownDays::of_all(counted, &[one, other], true), by_subid);
+        assert_eq!(KnownDays::of_all(None, &[one], true), None);
+    }
+
+    #[test]
+    fn a_stretch_lacks_a_day_whose_noon_lies_in_it() {
+        let at = |text: &str| Instant::parse_rfc3339(text).unwrap();
+        let know = |days| Knowledge {
+            days,
+            now: at("2026-05-20T10:00:00Z"),
+        };
+        let known = know(Some(days("2026-05-03", "2026-05-10")));
+        // Noons are at 09:00 UTC.
+        for (from, to, expected) in [
+            ("2026-05-02T09:00:01Z", "2026-05-11T09:00:00Z", false),
+            ("2026-05-02T09:00:00Z", "2026-05-05T00:00:00Z", true),
+            ("2026-05-09T00:00:00Z", "2026-05-11T09:00:01Z", true),
+            ("2026-04-01T00:00:00Z", "2026-04-02T00:00:00Z", true),
+            ("2026-04-01T10:00:00Z", "2026-04-02T09:00:00Z", false),
+            ("2026-05-15T00:00:00Z", "2026-05-16T00:00:00Z", true),
+            ("2026-05-15T09:00:01Z", "2026-05-16T09:00:00Z", false),
+            ("2026-05-20T09:30:00Z", "2026-06-20T00:00:00Z", false),
+            ("2026-05-05T00:00:00Z", "2026-05-05T00:00:00Z", false),
+        ] {
+            let span = Span::of_micros(at(from).micros(), at(to).micros());
+            assert_eq!(known.lacks(span), expected, "{from} to {to}");
+        }
+        let nothing = know(None);
+        let of = |from: &str, to: &str| Span::of_micros(at(from).micros(), at(to).micros());
+        assert!(nothing.lacks(of("2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z")));
+        assert!(!nothing.lacks(of("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z")));
+    }
+
     proptest! {
+        #[test]
+        fn a_stretch_lacks_a_day_where_one_is_found_by_going_through_them(
+            first in -40i64..40, length in 0i64..30, from in -2_000i64..2_000, hours in 0i64..1_500,
+        ) {
+            const HOUR_US: i64 = DAY_US / 24;
+            let base = noon(Day::from_days(10_000).unwrap(), 180).unwrap().micros();
+            let day = |number: i64| StandingDay {
+                day: Day::from_days(10_000 + i32::try_from(number).unwrap()).unwrap(),
+                noon: Instant::from_micros(base + number * DAY_US).unwrap(),
+            };
+            let known = Knowledge {
+                days: Some(KnownDays { first: day(first), last: day(first + length) }),
+                now: Instant::MAX,
+            };
+            let span = Span::of_micros(base + from * HOUR_US, base + (from + hours) * HOUR_US);
+            let unknown = (-200..200).filter(|number| !(first..=first + length).contains(number));
+            let expected = unknown
+                .map(|number| day(number).noon)
+                .any(|noon| span.from <= noon && noon < span.to);
+            prop_assert_eq!(known.lacks(span), expected);
+        }
+
         #[test]
         fn a_day_is_near_every_stretch_that_its_noon_lies_in(
             day in 0i32..2_932_896, offset in -720i32..=840, before in 0i64..5_000_000_000_000, length in 1i64..5_000_000_000_000,

@@ -1,11 +1,15 @@
 //! What a report reads: a statement for each question of its plan, and its rows.
 
 use super::columns;
-use super::convert::inconsistent;
+use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
-use super::sql::report::{bounded_clicks, bounded_count, is_id, is_none, statement, user_column};
+use super::sql::report::{
+    bounded_clicks, bounded_count, is_id, is_none, known_clicks, statement, user_column,
+};
 use super::sql::{MAX_BOUND, Sql};
+use super::sync::RETIRED;
 use super::tx::ReadTx;
+use crate::domain::clicks::{KnownDays, StandingDay};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
@@ -13,6 +17,7 @@ use crate::domain::report::plan::{Ask, Part, Plan, Source, What};
 use crate::domain::report::{Dimension, KeyPart, MAX_ROWS};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
+use crate::domain::time::Day;
 use sea_orm::{DbBackend, QueryResult, TryGetable};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -318,6 +323,46 @@ pub async fn count_clicks(
     let sql = bounded_clicks(slot, span, limit, scope, tx.backend());
     let rows = tx.rows(sql).await?;
     rows.first().map_or(Ok(0), |row| column(row, "n"))
+}
+
+/// The days of which clicks are known, of all SubIDs together or by the SubID of a slot; none where none is: one statement.
+/// What accounts have read is known, days without a click among it; whoever sees some rows only knows the days from the first
+/// count to the last that it sees.
+///
+/// # Errors
+/// When the database fails.
+pub async fn known_days(
+    tx: &ReadTx,
+    scope: ReadScope,
+    slot: Option<u8>,
+) -> Result<Option<KnownDays>> {
+    let (mut first, mut last, mut accounts) = (None, None, Vec::new());
+    let sql = known_clicks(slot, RETIRED.as_str(), scope, tx.backend());
+    for row in &tx.rows(sql).await? {
+        let origin: String = column(row, "origin")?;
+        match origin.as_str() {
+            "FIRST" => first = Some(standing_day(row)?),
+            "LAST" => last = Some(standing_day(row)?),
+            _ => {
+                let watermark = some_instant(column(row, "at_us")?, "sync_states", "watermark_us")?;
+                let cursor: Option<String> = column(row, "reached")?;
+                accounts.push(KnownDays::of_feed(watermark, cursor.as_deref()));
+            }
+        }
+    }
+    let counted = first
+        .zip(last)
+        .map(|(first, last)| KnownDays { first, last });
+    Ok(KnownDays::of_all(counted, &accounts, slot.is_some()))
+}
+
+fn standing_day(row: &QueryResult) -> Result<StandingDay> {
+    const TABLE: &str = "click_stats";
+    let days: i32 = column(row, "click_day")?;
+    Ok(StandingDay {
+        day: Day::from_days(days).map_err(|_| inconsistent(TABLE, days, "click_day"))?,
+        noon: instant(column(row, "at_us")?, TABLE, "noon_us")?,
+    })
 }
 
 /// The database that a plan is to be printed for.

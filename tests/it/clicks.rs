@@ -6,9 +6,12 @@ use crate::support::world::{World, block_on};
 use actiongraph::domain::action::{ActionType, Slot, SlotValue, Stamp, Standing, Status};
 use actiongraph::domain::clicks::{ClickDay, Replaced};
 use actiongraph::domain::draft::{ActionDraft, AdSpaceRef, ProgramRef};
-use actiongraph::domain::time::Day;
+use actiongraph::domain::limits::Limits;
+use actiongraph::domain::sync::{Feed, FeedState, SyncStep};
+use actiongraph::domain::time::{Day, start_of_day_at};
 use actiongraph::store::apply::Applied;
 use actiongraph::store::report::count_clicks;
+use actiongraph::store::sync::{self, Taker};
 use actiongraph::store::{imports, state};
 use entity::click_stat;
 use serde_json::{Value, json};
@@ -367,6 +370,8 @@ async fn small_world() -> World {
         by_subid(all[0].clone(), 1, "u1"),
         by_subid(clicks("2026-05-01", "6115", Some("77"), 7, 0), 1, "u3"),
         by_subid(clicks("2026-05-01", "6115", Some("77"), 3, 0), 1, ""),
+        // Upstream had nothing of the second day, and said so.
+        by_subid(clicks("2026-05-02", "6115", Some("77"), 0, 0), 1, "u1"),
     ];
     world
         .clicks(0, "main", &of_slot(1), &by_user)
@@ -563,7 +568,7 @@ fn counts_by_subid_are_counted_up_to_a_limit_before_they_are_read() {
         let may = ("2026-05-01T00:00:00Z", "2026-05-31T00:00:00Z");
         let june = ("2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z");
         for (slot, (from, to), limit, expected) in [
-            (1, may, 10, 3),
+            (1, may, 10, 4),
             (1, may, 2, 2),
             (1, june, 10, 0),
             (2, may, 10, 0),
@@ -668,5 +673,251 @@ fn what_clicks_are_not_counted_by_is_refused_with_what_they_are() {
             on_clicks,
             [json!({ "values": { "actions": 0, "clicks": 190 } })]
         );
+    });
+}
+
+/// An approved order of 1.00 USD in each month from March to June, and one of another ad space in June.
+async fn four_months() -> World {
+    let world = World::new(2).await;
+    let order = |id: &str, day: &str, space: &str| {
+        let at = format!("{day}T10:00:00Z");
+        let of = ("6115", space, "u1");
+        action(id, &at, of, Status::Approved, (100, "USD"))
+    };
+    let orders = [
+        order("1", "2026-03-10", "77"),
+        order("2", "2026-04-10", "77"),
+        order("3", "2026-05-10", "77"),
+        order("4", "2026-06-10", "77"),
+        order("5", "2026-06-11", "78"),
+    ];
+    world.apply(0, &orders).await;
+    world
+}
+
+/// Counts of May and June, of the second ad space of two weeks in June; of another publisher those of March.
+async fn two_months_of_clicks(world: &World) {
+    let set = Replaced {
+        days: (day("2026-05-01"), day("2026-06-30")),
+        ..two_days()
+    };
+    let rows = [
+        clicks("2026-05-01", "6115", Some("77"), 10, 100),
+        clicks("2026-06-08", "6115", Some("78"), 5, 50),
+        clicks("2026-06-21", "6115", Some("78"), 5, 50),
+        clicks("2026-06-30", "6115", Some("77"), 10, 100),
+    ];
+    world.clicks(0, "main", &set, &rows).await.unwrap();
+    let march = Replaced {
+        days: (day("2026-03-01"), day("2026-03-31")),
+        ..two_days()
+    };
+    let rows = [clicks("2026-03-01", "6115", Some("77"), 10, 100)];
+    world.clicks(1, "main", &march, &rows).await.unwrap();
+}
+
+const ALL_MONTHS: &str = "range: {days: {from: \"2026-03-01\", to: \"2026-06-30\"}}";
+const TWO_MONTHS: &str = "range: {days: {from: \"2026-05-01\", to: \"2026-06-30\"}}";
+const RATIOS: &str = "ctr cr ecpc { amount } epc { amount } ecpm { amount }";
+
+/// The totals of a report, and what it warns of clicks.
+async fn totals_and_warning(api: &Api, arguments: &str, values: &str) -> (Value, Option<String>) {
+    let query = format!(
+        "{{ report({arguments}) {{ totals {{ {values} }} info {{ warnings {{ code message }} }} }} }}"
+    );
+    let data = api.data(&query, &json!({})).await;
+    let report = &data["report"];
+    (report["totals"].clone(), warning_of_clicks(report))
+}
+
+fn warning_of_clicks(report: &Value) -> Option<String> {
+    let warnings = report["info"]["warnings"].as_array().unwrap();
+    let mut of_clicks = warnings
+        .iter()
+        .filter(|warning| warning["code"] == "CLICKS_INCOMPLETE");
+    let message = of_clicks.next()?["message"].as_str().unwrap();
+    assert!(of_clicks.next().is_none(), "{warnings:?}");
+    Some(message.to_owned())
+}
+
+fn nothing_said() -> Value {
+    json!({ "ctr": null, "cr": null, "ecpc": null, "epc": null, "ecpm": null })
+}
+
+#[test]
+fn months_before_the_first_known_click_have_no_rates_and_the_report_says_so() {
+    block_on(async {
+        let world = four_months().await;
+        two_months_of_clicks(&world).await;
+        let api = Api::of(&world, 0);
+        let query = format!(
+            "{{ report({ALL_MONTHS}, bucket: MONTH) {{ nodes {{ values {{ actions clicks cr ecpc {{ amount }} }} }} \
+             totals {{ actions clicks {RATIOS} }} info {{ warnings {{ code message }} }} }} }}"
+        );
+        let data = api.data(&query, &json!({})).await;
+        let report = &data["report"];
+        let before = json!({ "actions": 1, "clicks": 0, "cr": null, "ecpc": null });
+        let may = json!({ "actions": 1, "clicks": 10, "cr": 0.1, "ecpc": [{ "amount": "0.10" }] });
+        let june = json!({ "actions": 2, "clicks": 20, "cr": 0.1, "ecpc": [{ "amount": "0.10" }] });
+        let rows: Vec<&Value> = report["nodes"].as_array().unwrap().iter().collect();
+        let rows: Vec<&Value> = rows.iter().map(|row| &row["values"]).collect();
+        assert_eq!(rows, [&before, &before, &may, &june]);
+        let mut totals = nothing_said();
+        totals["actions"] = json!(5);
+        totals["clicks"] = json!(30);
+        assert_eq!(report["totals"], totals);
+        let message = warning_of_clicks(report).unwrap();
+        let told = "from 2026-05-01 to 2026-06-30";
+        assert!(message.contains(told), "{message}");
+        // What is compared with nothing known has no change, not one from nothing.
+        let query = format!(
+            "{{ report({TWO_MONTHS}) {{ nodes {{ values {{ cr }} compared {{ actions cr epc {{ amount }} }} \
+             change(of: EPC, currency: \"USD\") {{ ratio }} }} info {{ warnings {{ code message }} }} }} }}"
+        );
+        let data = api.data(&query, &json!({})).await;
+        let report = &data["report"];
+        assert_eq!(
+            report["nodes"],
+            json!([{
+                "values": { "cr": 0.1 },
+                "compared": { "actions": 2, "cr": null, "epc": null },
+                "change": null,
+            }])
+        );
+        assert!(warning_of_clicks(report).is_some());
+        // Rows without a rate stand last, and are within no bounds of it.
+        let by_rate = "bucket: MONTH, orderBy: [{metric: CR, direction: ASC}]";
+        let found = nodes(&api, &format!("{ALL_MONTHS}, {by_rate}"), "values { cr }").await;
+        let rates: Vec<&Value> = found.iter().map(|row| &row["values"]["cr"]).collect();
+        assert_eq!(
+            rates,
+            [&json!(0.1), &json!(0.1), &json!(null), &json!(null)]
+        );
+        let bounded = "bucket: MONTH, having: [{metric: CR, atMost: 1}]";
+        let found = nodes(&api, &format!("{ALL_MONTHS}, {bounded}"), "values { cr }").await;
+        assert_eq!(found.len(), 2);
+    });
+}
+
+#[test]
+fn nothing_is_said_of_clicks_where_all_are_known_or_nobody_asks() {
+    block_on(async {
+        let world = four_months().await;
+        two_months_of_clicks(&world).await;
+        let api = Api::of(&world, 0);
+        let (totals, warning) = totals_and_warning(&api, TWO_MONTHS, "cr ctr").await;
+        assert_eq!(totals, json!({ "cr": 0.1, "ctr": 0.1 }));
+        assert_eq!(warning, None);
+        let of_days = |statements: &[String]| {
+            let of_days = |text: &&String| text.contains("sync_accounts");
+            statements.iter().filter(of_days).count()
+        };
+        assert_eq!(of_days(&api.statements.take()), 1);
+        // Days to come are nobody's to know.
+        let year = "range: {days: {from: \"2026-05-01\", to: \"2026-12-31\"}}";
+        assert_eq!(totals_and_warning(&api, year, "cr").await.1, None);
+        // A day more, and the noon of a day before.
+        for from in ["2026-04-30T09:00:00Z", "2026-04-30T09:00:01Z"] {
+            let range =
+                format!("range: {{between: {{from: \"{from}\", to: \"2026-07-01T00:00:00Z\"}}}}");
+            let (totals, warning) = totals_and_warning(&api, &range, "cr").await;
+            let is_beyond = from == "2026-04-30T09:00:00Z";
+            assert_eq!(warning.is_some(), is_beyond, "{from}");
+            assert_eq!(totals["cr"].is_null(), is_beyond, "{from}");
+        }
+        drop(api.statements.take());
+        let (_, warning) = totals_and_warning(&api, ALL_MONTHS, "actions reward { amount }").await;
+        assert_eq!(warning, None);
+        assert_eq!(of_days(&api.statements.take()), 0);
+    });
+}
+
+#[test]
+fn a_publisher_without_clicks_is_told_so() {
+    block_on(async {
+        let world = four_months().await;
+        let api = Api::of(&world, 0);
+        let (totals, warning) = totals_and_warning(&api, ALL_MONTHS, RATIOS).await;
+        assert_eq!(totals, nothing_said());
+        let message = warning.unwrap();
+        assert!(message.contains("of no day"), "{message}");
+        let (totals, warning) = totals_and_warning(&api, ALL_MONTHS, "clicks").await;
+        assert_eq!(totals, json!({ "clicks": 0 }));
+        assert!(warning.is_some(), "no clicks are known, not no clicks");
+    });
+}
+
+#[test]
+fn a_limited_key_knows_the_days_of_its_ad_spaces() {
+    block_on(async {
+        let world = four_months().await;
+        two_months_of_clicks(&world).await;
+        read_up_to(&world, "main", Some(("2026-03-01", "2026-06-30"))).await;
+        let limits = Limits {
+            ad_spaces: Some(vec!["78".to_owned()]),
+            ..Limits::default()
+        };
+        let api = Api::limited(&world, 0, limits);
+        let (totals, warning) = totals_and_warning(&api, TWO_MONTHS, "actions clicks cr").await;
+        assert_eq!(totals, json!({ "actions": 1, "clicks": 10, "cr": null }));
+        let message = warning.unwrap();
+        let told = "from 2026-06-08 to 2026-06-21";
+        assert!(message.contains(told), "{message}");
+        let within = "range: {days: {from: \"2026-06-08\", to: \"2026-06-21\"}}";
+        let (totals, warning) = totals_and_warning(&api, within, "cr").await;
+        assert_eq!((totals, warning), (json!({ "cr": 0.1 }), None));
+    });
+}
+
+/// Notes how far an account at +03:00 has come with its clicks: first and last day; nothing where it has read none.
+async fn read_up_to(world: &World, account: &str, days: Option<(&str, &str)>) {
+    let (store, scope, holder) = (&world.store, world.write(0), "server");
+    let (now, until) = (at("2026-07-01T00:00:00Z"), at("2026-07-02T00:00:00Z"));
+    let taker = Taker {
+        account,
+        client_id: account,
+        holder,
+    };
+    sync::lease(store, scope, taker, now, until).await.unwrap();
+    let Some((first, last)) = days else { return };
+    let step = SyncStep {
+        account: account.to_owned(),
+        holder: holder.to_owned(),
+        feed: Feed::Clicks,
+        state: FeedState {
+            watermark: Some(start_of_day_at(day(last), 180)),
+            cursor: Some(format!("{{\"back\":{},\"pairs\":1}}", day(first).days())),
+            last_attempt: Some(now),
+            ..FeedState::default()
+        },
+        named: Vec::new(),
+    };
+    sync::step(store, scope, &step).await.unwrap();
+}
+
+#[test]
+fn days_that_were_read_are_known_whatever_was_counted() {
+    block_on(async {
+        let world = four_months().await;
+        two_months_of_clicks(&world).await;
+        read_up_to(&world, "main", Some(("2026-03-01", "2026-06-30"))).await;
+        let api = Api::of(&world, 0);
+        // 5 orders of 30 clicks: there were none in March and April.
+        let (totals, warning) = totals_and_warning(&api, ALL_MONTHS, "cr").await;
+        assert_eq!((totals, warning), (json!({ "cr": 0.166_667 }), None));
+        // By SubID nothing was counted.
+        let by_subid = format!("{ALL_MONTHS}, filter: {{subid1: {{eq: \"u1\"}}}}");
+        let (totals, warning) = totals_and_warning(&api, &by_subid, "cr").await;
+        assert_eq!(totals, json!({ "cr": null }));
+        assert!(warning.unwrap().contains("of no day"));
+        // What one account has not read, nobody knows.
+        read_up_to(&world, "second", Some(("2026-04-01", "2026-06-29"))).await;
+        let (totals, warning) = totals_and_warning(&api, ALL_MONTHS, "cr").await;
+        assert_eq!(totals, json!({ "cr": null }));
+        assert!(warning.unwrap().contains("from 2026-04-01 to 2026-06-29"));
+        read_up_to(&world, "third", None).await;
+        let (totals, warning) = totals_and_warning(&api, TWO_MONTHS, "cr").await;
+        assert_eq!(totals, json!({ "cr": null }));
+        assert!(warning.unwrap().contains("of no day"));
     });
 }

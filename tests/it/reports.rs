@@ -16,6 +16,7 @@ use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::{Metric, Unit, Values};
+use actiongraph::domain::report::plan::Source;
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportLimits,
@@ -538,6 +539,12 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let mut start = 0;
     for report in reports {
+        prop_assert_eq!(
+            report.lacking_clicks.is_some(),
+            naive.is_short_of_clicks(),
+            "{:?}",
+            report.lacking_clicks
+        );
         let rows = &report.page.rows;
         let count = expected.rows.len();
         let groups = request.wanted.groups.then(|| i64::try_from(count).unwrap());
@@ -607,6 +614,16 @@ fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: 
     for way in ways {
         *seen.borrow_mut().entry(way).or_default() += 1;
     }
+    if plan
+        .asks()
+        .any(|ask| matches!(ask.source, Source::Clicks(_)))
+    {
+        let way = match report.lacking_clicks {
+            Some(_) => "some clicks not known",
+            None => "all clicks known",
+        };
+        *seen.borrow_mut().entry(way.to_owned()).or_default() += 1;
+    }
     for source in &report.reading.sources {
         *seen
             .borrow_mut()
@@ -671,7 +688,14 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) 
     let (asked, refused) = (asked.get(), refused.get());
     assert!(refused * 20 <= asked, "{refused} of {asked} were refused");
     let seen = seen.into_inner();
-    for way in ["by user", "top of facts", "top of totals_product"] {
+    let ways = [
+        "by user",
+        "top of facts",
+        "top of totals_product",
+        "some clicks not known",
+        "all clicks known",
+    ];
+    for way in ways {
         assert!(
             seen.get(way).is_some_and(|count| *count > 2),
             "{way}: {seen:?}"

@@ -20,6 +20,7 @@ use actiongraph::domain::secret::Secret;
 use actiongraph::domain::sync::{AccountState, Condition, Feed, Freshness};
 use actiongraph::domain::time::{Day, Instant};
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
+use actiongraph::store::report::known_days;
 use actiongraph::worker::upkeep;
 use chrono::{NaiveDate, NaiveDateTime};
 use serde_json::Value;
@@ -600,6 +601,11 @@ async fn clicks_come_in_by_day_and_by_subid_and_are_corrected() {
     assert_eq!(rows(&stage, by_day).await, told(&stage));
     let state = sync.state().await.unwrap().feed(Feed::Clicks);
     assert_eq!(state.condition, Condition::Waiting);
+    // Reports know the days that were read, whatever was counted on them.
+    let known = known_days(&stage.world.tx(), stage.world.read(0), None).await;
+    let known = known.unwrap().unwrap();
+    let days = [known.first.day, known.last.day].map(|day| day.to_string());
+    assert_eq!(days, ["2025-12-15", "2026-03-10"]);
     // Nothing new changes nothing; the present is read again by the hour.
     let version = "SELECT data_version AS n FROM publisher_states";
     let before = rows(&stage, version).await;

@@ -2,7 +2,7 @@
 //!
 //! A request becomes a [`plan`] without a database; each question of it is one statement; what comes back is shaped in
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
-//! for and one for clicks; as many for what is asked for of the totals, and of the groups of a period that is compared with;
+//! for and one for clicks, beside one for the days of which these are known; as many for what is asked for of the totals, and of the groups of a period that is compared with;
 //! and one each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
 //! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
 //! and by themselves where that is too many. Where stretches of time are read in so many pieces that there are more rows than
@@ -10,6 +10,7 @@
 
 mod check;
 pub(super) mod fact_limit;
+mod lacking;
 mod pieces;
 mod plan;
 mod shape;
@@ -17,6 +18,7 @@ mod shape;
 pub use check::MAX_SEGMENTS;
 pub use plan::plan;
 
+use crate::domain::clicks::Knowledge;
 use crate::domain::columns::can_answer;
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
@@ -25,15 +27,21 @@ use crate::domain::report::measured::{Base, Bases, Measured, round};
 use crate::domain::report::metric::Standing;
 use crate::domain::report::plan::{Ask, PeriodPlan, Plan, Source};
 use crate::domain::report::rates::Rates;
-use crate::domain::report::{Reading, Report, ReportLimits, ReportRequest, too_many_groups};
+use crate::domain::report::{
+    LackingClicks, Reading, Report, ReportLimits, ReportRequest, too_many_groups,
+};
 use crate::domain::sales::AxisRange;
 use crate::domain::scope::ReadScope;
+use crate::domain::time::Instant;
 use crate::domain::totals::Grain;
 use crate::store::ReadTx;
 use crate::store::columns::report::currencies;
 use crate::store::rates::of_currency;
-use crate::store::report::{Answer, Dialect, count_clicks, explained, from_columns, from_tables};
+use crate::store::report::{
+    Answer, Dialect, count_clicks, explained, from_columns, from_tables, known_days,
+};
 use fact_limit::FactLimit;
+use lacking::Lacking;
 use shape::{Exchange, Gatherer, Groups, Shaping};
 
 /// Answers a report.
@@ -68,15 +76,21 @@ pub async fn run(
         None => None,
     };
     let bases = reader.bases(plan.base.as_ref()).await?;
+    let known = reader.known_clicks(&plan, request.now).await?;
+    let lacking = Lacking::of(Some(&plan.current), known.as_ref());
+    let lacking_before = Lacking::of(plan.compared.as_ref(), known.as_ref());
     let mut exchange = reader.exchange(&plan, request.currency).await?;
     let reasons = current.groups.take_reasons();
     let groups = current.groups.finish(&mut exchange);
-    let totals = totals_of(current.totals, &mut exchange);
+    let mut totals = totals_of(current.totals, &mut exchange);
+    totals.lacks_clicks = lacking.at(None);
     let compared = compared.map(|period| period.groups.finish(&mut exchange));
     let shaping = Shaping {
         request,
         slots: &plan.current.slots,
         bases: &bases,
+        lacking: &lacking,
+        lacking_before: &lacking_before,
         reasons: &reasons,
         most: limits.rows,
     };
@@ -104,6 +118,9 @@ pub async fn run(
         others,
         reading: reader.reading,
         missing_rates: exchange.missing(),
+        lacking_clicks: known
+            .filter(|_| lacking.at(None) || lacking_before.at(None))
+            .map(|known| LackingClicks { known: known.days }),
         explain,
     })
 }
@@ -239,6 +256,17 @@ impl Reader<'_> {
             bases.0.insert(own, base);
         }
         Ok(bases)
+    }
+
+    /// The days of which clicks are known, where a question is about them: one statement.
+    async fn known_clicks(&self, plan: &Plan, now: Instant) -> Result<Option<Knowledge>> {
+        let slot = plan.asks().find_map(|ask| match ask.source {
+            Source::Clicks(slot) => Some(slot),
+            _ => None,
+        });
+        let Some(slot) = slot else { return Ok(None) };
+        let days = known_days(self.tx, self.scope, slot).await?;
+        Ok(Some(Knowledge { days, now }))
     }
 
     /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.

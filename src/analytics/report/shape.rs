@@ -1,5 +1,6 @@
 //! What is made of the rows that a report read: groups, their order, pages, totals. Pure.
 
+use super::lacking::Lacking;
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Value;
 use crate::domain::money::Currency;
@@ -298,6 +299,10 @@ pub(super) struct Shaping<'a> {
     pub slots: &'a [Span],
     /// What expectations rest on.
     pub bases: &'a Bases,
+    /// Which stretches of time lack clicks.
+    pub lacking: &'a Lacking,
+    /// Likewise of the period that is compared with.
+    pub lacking_before: &'a Lacking,
     /// How decline reasons are written, by how keys have them folded.
     pub reasons: &'a HashMap<String, String>,
     /// How many groups there may be.
@@ -352,8 +357,8 @@ impl Shaping<'_> {
         // A stretch and the one that it is compared with have the same place.
         let name = (line.slot, line.key);
         let compared = compared.map(|groups| {
-            let none = Measured::default();
-            let found = groups.get(&name).unwrap_or(&none);
+            let mut found = groups.get(&name).cloned().unwrap_or_default();
+            found.lacks_clicks = self.lacking_before.at(name.0);
             found.values(&self.request.wanted.compared, self.bases)
         });
         let (slot, mut key) = name;
@@ -391,21 +396,24 @@ impl Shaping<'_> {
         if self.request.fill_gaps && self.request.bucket.is_some() {
             self.fill(&mut groups)?;
         }
-        let lines = groups.into_iter().filter_map(|((slot, key), measured)| {
-            let stays = self.request.having.iter().all(|having| {
-                let value = measured.value(having.metric, self.bases);
-                is_within(having, self.order_of(&value, having.currency))
+        let lines = groups
+            .into_iter()
+            .filter_map(|((slot, key), mut measured)| {
+                measured.lacks_clicks = self.lacking.at(slot);
+                let stays = self.request.having.iter().all(|having| {
+                    let value = measured.value(having.metric, self.bases);
+                    is_within(having, self.order_of(&value, having.currency))
+                });
+                stays.then(|| {
+                    let place = self.place((slot, &key), &measured, order);
+                    Line {
+                        slot,
+                        key,
+                        measured,
+                        place,
+                    }
+                })
             });
-            stays.then(|| {
-                let place = self.place((slot, &key), &measured, order);
-                Line {
-                    slot,
-                    key,
-                    measured,
-                    place,
-                }
-            })
-        });
         Ok(lines.collect())
     }
 

@@ -98,6 +98,8 @@ pub struct Measured {
     pub clicks: i64,
     /// Views.
     pub views: i64,
+    /// Whether clicks and views of a day are not known that lies in the group's stretch of time.
+    pub lacks_clicks: bool,
     /// Money by the currency shown and the facts' own.
     pub money: MoneyByCurrency,
     /// From click to order.
@@ -207,6 +209,9 @@ impl Measured {
     #[must_use]
     pub fn value(&self, metric: Metric, bases: &Bases) -> MetricValue {
         use Standing::{Any, Approved, Declined, Pending};
+        if self.lacks_clicks && metric.definition().needs_all_clicks() {
+            return MetricValue::Unknown;
+        }
         let count = |standing: Standing| at(&self.actions, standing.place());
         let actions = |standing| MetricValue::Count(count(standing));
         let amount =
@@ -380,6 +385,30 @@ mod tests {
         // 75.75 of what is on hold.
         let bases = Bases(BTreeMap::from([(Currency::USD, base)]));
         assert_eq!(expected(&bases), usd(1_076));
+    }
+
+    #[test]
+    fn nothing_is_said_of_clicks_of_which_some_days_are_not_known() {
+        let known = Measured {
+            actions: [3, 0, 3, 0],
+            clicks: 10,
+            views: 100,
+            ..Measured::default()
+        };
+        let lacking = Measured {
+            lacks_clicks: true,
+            ..known.clone()
+        };
+        let none = Bases::default();
+        for metric in Metric::ALL {
+            let is_ratio = ["CTR", "CR", "ECPC", "EPC", "ECPM"].contains(&metric.as_str());
+            let found = lacking.value(*metric, &none);
+            if is_ratio {
+                assert_eq!(found, MetricValue::Unknown, "{metric:?}");
+            } else {
+                assert_eq!(found, known.value(*metric, &none), "{metric:?}");
+            }
+        }
     }
 
     proptest! {

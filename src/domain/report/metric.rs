@@ -293,25 +293,30 @@ definitions! {
         "Seconds from order to the last change of status of processed actions: median and 90th percentile by nearest rank.",
         "nearest rank of (status updated at - ordered at) where processed";
     Clicks: Count, Additive, false, [Measure::Clicks],
-        "Clicks on the days whose noon on the account's clock lies in the stretch of time, as upstream counts them.",
+        "Clicks on the days whose noon on the account's clock lies in the stretch of time, as upstream counts them; those of \
+         days that are not known are not among them.",
         "sum(clicks)";
     Views: Count, Additive, false, [Measure::Views],
         "Views on these days. Upstream does not count them by SubID.",
         "sum(views)";
     Ctr: Ratio, FromSums, false, [Measure::Clicks, Measure::Views],
-        "Click-through rate: clicks as a share of views; null without views.",
+        "Click-through rate: clicks as a share of views; null without views, and where clicks of a day of the stretch are not \
+         known.",
         "clicks / views";
     Cr: Ratio, FromSums, false, [Measure::Actions(ANY), Measure::Clicks],
-        "Conversion rate: actions of any status, declined ones included, per click; null without clicks.",
+        "Conversion rate: actions of any status, declined ones included, per click; null without clicks, and where clicks of \
+         a day of the stretch are not known: actions of days without their clicks would raise it.",
         "actions / clicks";
     Ecpc: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Clicks],
-        "Effective reward per click, per currency: on hold and approved, without what was declined.",
+        "Effective reward per click, per currency: on hold and approved, without what was declined; null where clicks of a \
+         day of the stretch are not known.",
         "(pendingReward + approvedReward) / clicks";
     Epc: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Clicks],
-        "The same per hundred clicks, which is what upstream calls EPC.",
+        "The same per hundred clicks, which is what upstream calls EPC; null likewise.",
         "100 * (pendingReward + approvedReward) / clicks";
     Ecpm: Money, FromSums, false, [Measure::Reward(PENDING), Measure::Reward(APPROVED), Measure::Views],
-        "Effective reward per thousand views, per currency: on hold and approved, without what was declined.",
+        "Effective reward per thousand views, per currency: on hold and approved, without what was declined; null where \
+         views of a day of the stretch are not known.",
         "1000 * (pendingReward + approvedReward) / views";
 }
 
@@ -326,6 +331,12 @@ impl Definition {
     #[must_use]
     pub fn of_views(&self) -> bool {
         self.needs.contains(&Measure::Views)
+    }
+
+    /// Whether it puts clicks or views in relation to something: nothing can be said where they are not known of all days.
+    #[must_use]
+    pub fn needs_all_clicks(&self) -> bool {
+        self.of_clicks() && self.additivity == Additivity::FromSums
     }
 
     /// The dimensions that the metric can be asked for with; of several SubIDs one at a time where it counts clicks.
@@ -386,6 +397,8 @@ pub enum MetricValue {
     Ratios(Vec<(Currency, Option<f64>)>),
     /// Quantiles; none without facts that have the value.
     Quantiles(Option<Quantiles>),
+    /// Nothing can be said: clicks of a day are not known that it would have to count.
+    Unknown,
 }
 
 /// The metrics of a group: those that were asked for, in the table's order.
@@ -416,7 +429,7 @@ impl MetricValue {
         match self {
             Self::Money(amounts) => amounts.iter().all(|money| money.currency == currency),
             Self::Ratios(ratios) => ratios.iter().all(|(held, _)| *held == currency),
-            Self::Count(_) | Self::Ratio(_) | Self::Quantiles(_) => true,
+            Self::Count(_) | Self::Ratio(_) | Self::Quantiles(_) | Self::Unknown => true,
         }
     }
 
@@ -436,6 +449,7 @@ impl MetricValue {
                 .find(|(held, _)| Some(*held) == currency)
                 .and_then(|(_, ratio)| ratio.map(millionths)),
             Self::Quantiles(quantiles) => quantiles.map(|lag| lag.median),
+            Self::Unknown => None,
         }
     }
 }

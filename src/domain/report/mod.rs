@@ -11,6 +11,7 @@ pub mod plan;
 pub mod rates;
 
 use super::action::words;
+use super::clicks::KnownDays;
 use super::error::{Error, PassedLimit};
 use super::filter::{ActionTest, Filter};
 use super::money::Currency;
@@ -353,6 +354,13 @@ pub struct MissingRate {
     pub day: i32,
 }
 
+/// What is said where a report asks for clicks, and lies in part on days whose clicks are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LackingClicks {
+    /// The days that are known, if any is.
+    pub known: Option<KnownDays>,
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -369,6 +377,8 @@ pub struct Report {
     pub reading: Reading,
     /// Which rates are missing; amounts that need them are answered in their own currency.
     pub missing_rates: Vec<MissingRate>,
+    /// Whether clicks were asked for of days of which they are not known: of the range, or of the period compared with.
+    pub lacking_clicks: Option<LackingClicks>,
     /// The plan and its statements with their texts, if they were asked for; else empty.
     pub explain: String,
 }

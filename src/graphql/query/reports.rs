@@ -199,6 +199,7 @@ impl ReportArgs {
                 compared,
                 reading: report.reading,
                 missing_rates: report.missing_rates,
+                lacking_clicks: report.lacking_clicks,
                 explain: report.explain,
             }),
         };

@@ -9,6 +9,7 @@ use super::words::{AggregateSource, WarningCode};
 use crate::analytics::sources::{columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info, top};
 use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::report::LackingClicks;
 use crate::domain::sales::{AxisRange, FactQuery};
 use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
@@ -148,12 +149,12 @@ impl AggregateInfo {
 }
 
 /// Something to keep in mind when reading an aggregate.
-#[derive(Clone, Copy, Debug, SimpleObject)]
+#[derive(Clone, Debug, SimpleObject)]
 pub struct AggregateWarning {
     /// Which; stable.
     code: WarningCode,
     /// The same in a sentence.
-    message: &'static str,
+    message: String,
 }
 
 impl AggregateWarning {
@@ -163,16 +164,37 @@ impl AggregateWarning {
         if facts.unprocessed_share.is_some_and(|share| share >= MOSTLY) {
             warnings.push(Self {
                 code: WarningCode::MostlyUnprocessed,
-                message: "At least half of these actions are not processed yet: sums and rates will change.",
+                message: "At least half of these actions are not processed yet: sums and rates will change."
+                    .to_owned(),
             });
         }
         if facts.cart_coverage.is_some_and(|share| share < COMPLETE) {
             warnings.push(Self {
                 code: WarningCode::CartsIncomplete,
                 message: "More than a tenth of these actions have no cart that names products: \
-                          rankings of products and categories miss them.",
+                          rankings of products and categories miss them."
+                    .to_owned(),
             });
         }
         warnings
+    }
+
+    /// What to keep in mind about clicks that are not known of all days.
+    pub fn of_clicks(lacking: LackingClicks) -> Self {
+        let message = match lacking.known {
+            Some(known) => format!(
+                "Clicks are known from {} to {} only, and the report asks for other days too: ratios of clicks and views are \
+                 null where there is such a day. Ask for a range within these days, divide it by time (bucket), or have the \
+                 sync read further back (since).",
+                known.first.day, known.last.day
+            ),
+            None => "Clicks are known of no day, where there are several accounts of no day that all of them have read: ratios \
+                     of clicks and views are null. Have the sync read clicks, or wait until it has; or leave these metrics out."
+                .to_owned(),
+        };
+        Self {
+            code: WarningCode::ClicksIncomplete,
+            message,
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::report_words::ReportMetric;
 use super::sales::Change;
 use crate::domain::money::Currency;
 use crate::domain::report;
-use crate::domain::report::metric::{Metric, Unit, Values};
+use crate::domain::report::metric::{Metric, MetricValue, Unit, Values};
 use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::rule::SegmentSet;
 use crate::domain::sales::ratio;
@@ -156,6 +156,13 @@ impl ReportRow {
         };
         let values = &self.0.row.values;
         if self.lacks_rate(values, of) || self.lacks_rate(compared, of) {
+            return Ok(None);
+        }
+        // What is not known is not zero.
+        if [values, compared]
+            .iter()
+            .any(|held| held.get(of) == Some(&MetricValue::Unknown))
+        {
             return Ok(None);
         }
         let now = values.order(of, currency);

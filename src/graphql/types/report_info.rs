@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Object, SimpleObject};
 
 use super::info::{AggregateInfo, AggregateWarning};
-use crate::domain::report::{MissingRate as Missing, Reading};
+use crate::domain::report::{LackingClicks, MissingRate as Missing, Reading};
 use crate::domain::time::{Day, Span};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime};
@@ -59,6 +59,8 @@ pub struct Told {
     pub reading: Reading,
     /// What could not be converted.
     pub missing_rates: Vec<Missing>,
+    /// Whether clicks were asked for that are not known.
+    pub lacking_clicks: Option<LackingClicks>,
     /// Plan and statements.
     pub explain: String,
 }
@@ -109,7 +111,9 @@ impl ReportInfo {
 
     /// What to keep in mind when reading it.
     async fn warnings(&self) -> Result<Vec<AggregateWarning>> {
-        Ok(AggregateWarning::of(self.facts.facts().await?))
+        let mut warnings = AggregateWarning::of(self.facts.facts().await?);
+        warnings.extend(self.told.lacking_clicks.map(AggregateWarning::of_clicks));
+        Ok(warnings)
     }
 
     /// Rates that a conversion to the report's currency needed and that are not known. Amounts that need one are answered

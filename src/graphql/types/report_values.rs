@@ -123,7 +123,7 @@ impl PlainValues<'_> {
     fn metric(self, field: Slot<'_, '_>) -> Written {
         let metric = metric_of(field.name()).ok_or(Slow)?;
         match self.0.get(metric) {
-            None | Some(MetricValue::Quantiles(None)) => field.null(),
+            None | Some(MetricValue::Quantiles(None) | MetricValue::Unknown) => field.null(),
             Some(MetricValue::Count(number)) => field.int(count(*number).map_err(|_| Slow)?),
             Some(MetricValue::Money(money)) => {
                 field.list(money.iter().map(|money| Amount::from(*money)))
@@ -273,7 +273,9 @@ impl ReportValues {
 
     /// Number of clicks, as upstream counts them by day, program, ad space and one SubID at a time: of the days whose noon
     /// on the account's clock lies in the stretch of time. A report of clicks is divided and filtered by no more than
-    /// these, and its groups are also those in which nobody ordered.
+    /// these, and its groups are also those in which nobody ordered. Days whose clicks are not known bring none; the ratios
+    /// of clicks and views are null where there is such a day, and the warning CLICKS_INCOMPLETE says from when on they are
+    /// known.
     async fn clicks(&self) -> Option<Result<i32>> {
         self.count(Metric::Clicks)
     }
@@ -283,27 +285,32 @@ impl ReportValues {
         self.count(Metric::Views)
     }
 
-    /// Click-through rate: clicks as a share of views; null without views.
+    /// Click-through rate: clicks as a share of views; null without views, and where clicks of a day of the stretch of time
+    /// are not known.
     async fn ctr(&self) -> Option<f64> {
         self.ratio(Metric::Ctr)
     }
 
-    /// Conversion rate: actions of any status, declined ones included, per click; null without clicks.
+    /// Conversion rate: actions of any status, declined ones included, per click; null without clicks, and where clicks of a
+    /// day of the stretch of time are not known: a rate of all actions by some of the clicks would be too high.
     async fn cr(&self) -> Option<f64> {
         self.ratio(Metric::Cr)
     }
 
-    /// Rewards on hold and approved per click, declined ones excluded; empty without clicks.
+    /// Rewards on hold and approved per click, declined ones excluded; empty without clicks, null where clicks of a day of the
+    /// stretch of time are not known.
     async fn ecpc(&self) -> Option<Vec<Money>> {
         self.money(Metric::Ecpc)
     }
 
-    /// Rewards on hold and approved per hundred clicks, declined ones excluded; empty without clicks.
+    /// Rewards on hold and approved per hundred clicks, declined ones excluded; empty without clicks, null where clicks of a
+    /// day of the stretch of time are not known.
     async fn epc(&self) -> Option<Vec<Money>> {
         self.money(Metric::Epc)
     }
 
-    /// Rewards on hold and approved per thousand views, declined ones excluded; empty without views.
+    /// Rewards on hold and approved per thousand views, declined ones excluded; empty without views, null where views of a day
+    /// of the stretch of time are not known.
     async fn ecpm(&self) -> Option<Vec<Money>> {
         self.money(Metric::Ecpm)
     }

@@ -40,7 +40,8 @@ const PAGES: u32 = 40;
 /// Where a round stands, as it is stored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Round {
-    /// The first day by which all later ones are in, in days since 1970.
+    /// The first day by which all later ones are in, in days since 1970. Reports know it by this name
+    /// ([`KnownDays::of_feed`](crate::domain::clicks::KnownDays::of_feed)).
     back: Option<i32>,
     /// Which of the round's sets is next; none between rounds.
     #[serde(default)]
@@ -502,6 +503,7 @@ fn worked(what: String, (set, sets): (usize, usize), (read, rejected): (usize, u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::clicks::KnownDays;
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
@@ -541,6 +543,11 @@ mod tests {
                 "2026-01-10..2026-02-03"
             ]
         );
+        // Reports are told the same days.
+        let cursor = serde_json::to_string(&round).unwrap();
+        let watermark = Some(start_of_day_at(today, 180));
+        let told = KnownDays::of_feed(watermark, Some(&cursor)).unwrap();
+        assert_eq!((told.first.day, told.last.day), (since, today));
         // From then on the last days alone, and two of them by five SubIDs.
         let last = round
             .going_on(1, known, since, today)

@@ -60,6 +60,8 @@ struct Group<'a> {
     items: Vec<(&'a Action, &'a Item)>,
     clicks: i64,
     views: i64,
+    /// Whether a day of its time may have had clicks that nobody has counted.
+    lacks_clicks: bool,
 }
 
 impl Group<'_> {
@@ -353,8 +355,13 @@ impl<'a> Naive<'a> {
                 let name = (time, key.clone());
                 let lost = request.bucket.is_some() && name.0.is_none();
                 let group = groups.get(&name).filter(|_| !lost).cloned();
+                let whole = before.map(|range| (range.span.from.micros(), range.span.to.micros()));
+                let nothing = Group {
+                    lacks_clicks: time.or(whole).is_some_and(|span| self.lacks_clicks(span)),
+                    ..Group::default()
+                };
                 self.values(
-                    &group.unwrap_or_default(),
+                    &group.unwrap_or(nothing),
                     asked_before,
                     self.over_items(),
                     &mut missing,
@@ -618,11 +625,8 @@ impl<'a> Naive<'a> {
         })
     }
 
-    /// The counts of clicks that some metrics count, each as an action that has of an action what a count knows.
-    fn clicks(&self, range: &AxisRange, metrics: &[Metric]) -> Vec<(Action, &'a Clicks)> {
-        if !metrics.iter().any(|metric| CLICKS.contains(metric)) {
-            return Vec::new();
-        }
+    /// The slot of the counts of clicks that are read: that of the SubID which the report names, else of all together.
+    fn slot_of_clicks(&self) -> i32 {
         let subids = [
             (Dimension::Subid0, ActionField::Subid0),
             (Dimension::Subid1, ActionField::Subid1),
@@ -635,7 +639,56 @@ impl<'a> Naive<'a> {
                 |test: &ActionTest| matches!(test, ActionTest::Field(held, _) if held == field);
             self.request.dimensions.contains(by) || self.request.filter.mentions(&tests)
         });
-        let slot = slot.map_or(-1, |slot| i32::try_from(slot).unwrap());
+        slot.map_or(-1, |slot| i32::try_from(slot).unwrap())
+    }
+
+    /// Whether a day's noon lies in a stretch of time, and not in the future, that is earlier than the first day anything was
+    /// counted on, or later than the last one. No account is fetched here that could say more.
+    fn lacks_clicks(&self, (from, to): (i64, i64)) -> bool {
+        let to = to.min(self.request.now.micros());
+        let slot = self.slot_of_clicks();
+        let counted = self.facts.clicks.iter().filter(|row| row.slot == slot);
+        let mut days: Vec<(i32, i64)> = counted.map(|row| (row.click_day, row.noon_us)).collect();
+        days.sort_unstable();
+        let (Some((_, first)), Some((_, last))) = (days.first(), days.last()) else {
+            return from < to;
+        };
+        // Whole days that lie between are passed by at once.
+        let mut earlier = first - ((first - to) / DAY).max(1) * DAY;
+        while earlier >= from {
+            if earlier < to {
+                return true;
+            }
+            earlier -= DAY;
+        }
+        let mut later = last + ((from - last) / DAY).max(1) * DAY;
+        while later < to {
+            if later >= from {
+                return true;
+            }
+            later += DAY;
+        }
+        false
+    }
+
+    /// Whether the report asks for clicks that may not all be known, of its range or of the period compared with.
+    pub(crate) fn is_short_of_clicks(&self) -> bool {
+        let wanted = &self.request.wanted;
+        let asks = |metrics: &[Metric]| metrics.iter().any(|metric| CLICKS.contains(metric));
+        let lacks = |range: AxisRange| {
+            self.lacks_clicks((range.span.from.micros(), range.span.to.micros()))
+        };
+        let is_asked_now = asks(&self.needed()) || asks(&wanted.totals);
+        is_asked_now && lacks(self.request.range)
+            || asks(&wanted.compared) && self.before().is_some_and(lacks)
+    }
+
+    /// The counts of clicks that some metrics count, each as an action that has of an action what a count knows.
+    fn clicks(&self, range: &AxisRange, metrics: &[Metric]) -> Vec<(Action, &'a Clicks)> {
+        if !metrics.iter().any(|metric| CLICKS.contains(metric)) {
+            return Vec::new();
+        }
+        let slot = self.slot_of_clicks();
         let span = (range.span.from.micros(), range.span.to.micros());
         let any_action = self.facts.actions.values().next().unwrap();
         let counted = self.facts.clicks.iter().filter(|row| {
@@ -791,6 +844,10 @@ impl<'a> Naive<'a> {
             group.clicks += row.clicks;
             group.views += row.views.unwrap_or(0);
         }
+        let whole = (range.span.from.micros(), range.span.to.micros());
+        for ((time, _), group) in &mut groups {
+            group.lacks_clicks = self.lacks_clicks(time.unwrap_or(whole));
+        }
         groups
     }
 
@@ -872,7 +929,8 @@ impl<'a> Naive<'a> {
         }
         for slot in self.slots(&self.request.range) {
             for key in &keys {
-                groups.entry((Some(slot), key.clone())).or_default();
+                let group = groups.entry((Some(slot), key.clone())).or_default();
+                group.lacks_clicks = self.lacks_clicks(slot);
             }
         }
     }
@@ -936,6 +994,7 @@ impl<'a> Naive<'a> {
             items: Vec::new(),
             clicks: clicks.iter().map(|(_, row)| row.clicks).sum(),
             views: clicks.iter().filter_map(|(_, row)| row.views).sum(),
+            lacks_clicks: self.lacks_clicks((range.span.from.micros(), range.span.to.micros())),
         };
         for action in group.actions.values() {
             for item in self.facts.cart(action.id) {
@@ -957,7 +1016,16 @@ impl<'a> Naive<'a> {
             if over_items && WHOLE.contains(metric) {
                 continue;
             }
-            values.push((*metric, self.value(group, *metric, over_items, missing)));
+            let value = self.value(group, *metric, over_items, missing);
+            let is_known = !(group.lacks_clicks && RATIOS.contains(metric));
+            values.push((
+                *metric,
+                if is_known {
+                    value
+                } else {
+                    MetricValue::Unknown
+                },
+            ));
         }
         Values(values)
     }
@@ -1253,6 +1321,15 @@ impl<'a> Naive<'a> {
 pub(crate) const CLICKS: [Metric; 7] = [
     Metric::Clicks,
     Metric::Views,
+    Metric::Ctr,
+    Metric::Cr,
+    Metric::Ecpc,
+    Metric::Epc,
+    Metric::Ecpm,
+];
+
+/// What clicks and views are divided by, or divide.
+const RATIOS: [Metric; 5] = [
     Metric::Ctr,
     Metric::Cr,
     Metric::Ecpc,

@@ -6,6 +6,7 @@ use crate::domain::clicks::{NOON_AFTER_US, NOON_BEFORE_US, days_near};
 use crate::domain::report::Dimension;
 use crate::domain::report::plan::{Part, Source};
 use crate::domain::scope::ReadScope;
+use crate::domain::sync::Feed;
 use crate::domain::time::DAY_US;
 use crate::store::clicks::ALL_SUBIDS;
 use crate::store::sql::Sql;
@@ -110,6 +111,45 @@ pub(in crate::store) fn bounded_clicks(
     sql.push(" AND x.click_day >= ").bind(first);
     sql.push(" AND x.click_day <= ").bind(last);
     sql.push(" LIMIT ").bind(limit).push(") f");
+    sql
+}
+
+/// What is known of clicks: the first and the last day that has a count of a slot, and how far each account that is
+/// fetched has come with its clicks. Who sees some rows only sees no account. Each row says which of these it is.
+pub(in crate::store) fn known_clicks(
+    slot: Option<u8>,
+    retired: &str,
+    scope: ReadScope,
+    backend: DbBackend,
+) -> Sql {
+    let mut sql = Sql::new(backend);
+    for (origin, direction) in [("FIRST", ""), ("LAST", " DESC")] {
+        sql.push(&format!(
+            "SELECT '{origin}' AS origin, f.click_day, f.noon_us AS at_us, CAST(NULL AS text) AS reached FROM \
+             (SELECT x.click_day, x.noon_us FROM click_stats x WHERE x.publisher_id = "
+        ))
+        .bind(scope.publisher().0)
+        .push(" AND x.slot = ")
+        .bind(slot.map_or(ALL_SUBIDS, i32::from))
+        .push(&format!(
+            " ORDER BY x.click_day{direction}, x.noon_us{direction} LIMIT 1) f"
+        ));
+        if direction.is_empty() {
+            sql.push(" UNION ALL ");
+        }
+    }
+    if !scope.narrowing().is_some() {
+        sql.push(
+            " UNION ALL SELECT 'ACCOUNT' AS origin, CAST(NULL AS integer) AS click_day, s.watermark_us AS at_us, \
+             s.cursor AS reached FROM sync_accounts a LEFT JOIN sync_states s ON s.publisher_id = a.publisher_id \
+             AND s.account = a.account AND s.feed = ",
+        )
+        .bind(Feed::Clicks.as_str())
+        .push(" WHERE a.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" AND a.condition <> ")
+        .bind(retired);
+    }
     sql
 }
 
