@@ -38,7 +38,11 @@ impl Parameters {
         settings.rules(self.main).map_err(|all| refused(&all))
     }
 
-    fn of_products(&self) -> Result<ProductRules> {
+    /// The rules of product segments.
+    ///
+    /// # Errors
+    /// Where the settings do not go together.
+    pub fn of_products(&self) -> Result<ProductRules> {
         self.settings.products.rules().map_err(|all| refused(&all))
     }
 }

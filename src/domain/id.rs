@@ -73,6 +73,12 @@ pub fn of_set(ids: impl IntoIterator<Item = Uuid>) -> Uuid {
     Uuid::new_v5(&NAMESPACE, &name)
 }
 
+/// The id that a rule goes by where no segment has it: the same for the same text, and no segment's.
+#[must_use]
+pub fn of_rule(text: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, text.as_bytes())
+}
+
 /// The id of whoever an issuer of tokens calls by a name.
 #[must_use]
 pub fn of_subject(issuer: &str, subject: &str) -> Uuid {

@@ -29,6 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("AwaitedProductConnection.listVersion", "20"),
     ("CategorySales.products", "200"),
     ("Product.sales", "4"),
+    ("ProductSegmentResult.trend", "305"),
     ("Query.actions", "45"),
     ("Query.earnings", "200"),
     ("Query.freshness", "4"),
@@ -50,6 +51,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.trend", "305"),
     ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
+    ("UserSegmentResult.trend", "305"),
     ("UserSegmentResult.users", "100"),
 ];
 
@@ -66,6 +68,7 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("CategorySales.products", ("550", None)),
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
+    ("ProductSegmentResult.trend", ("1500", None)),
     ("ProductSales.change", ("60", None)),
     ("ProductSales.share", ("20", None)),
     ("ProductSalesConnection.others", ("20", None)),
@@ -92,6 +95,7 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("User.rfm", ("760", None)),
     ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
+    ("UserSegmentResult.trend", ("1500", None)),
     ("UserSegmentResult.users", ("380", None)),
 ];
 
@@ -120,6 +124,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("BuiltInSegmentInput.users", ("500", "760")),
     ("ProductFilter.builtInSegment", ("600", "200")),
     ("ProductFilter.segment", ("100", "150")),
+    ("ProductSegmentResult.trend(range:)", ("0", "150")),
     ("ProductSegmentRule.builtInSegment", ("600", "200")),
     ("ProductSegmentRule.metric", ("50", "100")),
     ("ProductSegmentRule.rank", ("50", "100")),
@@ -133,6 +138,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("Query.topSellingCategories(filter:)", ("100", "240")),
     ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),
+    ("UserSegmentResult.trend(range:)", ("0", "150")),
     ("UserSegmentRule.builtInSegment", ("500", "760")),
     ("UserSegmentRule.metric", ("50", "100")),
     ("UserSegmentRule.rank", ("50", "100")),
@@ -149,6 +155,8 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("ProductFilter.builtInSegment", ("6000", "3")),
     ("ProductFilter.segment", ("0", "5")),
     ("ProductSegmentResult.products", ("0", "1")),
+    ("ProductSegmentResult.trend", ("0", "0")),
+    ("ProductSegmentResult.trend(range:)", ("0", "1")),
     ("ProductSegmentRule.builtInSegment", ("6000", "3")),
     ("ProductSegmentRule.metric", ("0", "2")),
     ("ProductSegmentRule.rank", ("0", "2")),
@@ -174,6 +182,8 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
     ("UserSegmentResult.topProducts", ("0", "12")),
+    ("UserSegmentResult.trend", ("0", "0")),
+    ("UserSegmentResult.trend(range:)", ("0", "1")),
     ("UserSegmentResult.users", ("0", "12")),
     ("UserSegmentRule.builtInSegment", ("1000", "8")),
     ("UserSegmentRule.metric", ("0", "2")),
@@ -181,9 +191,11 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserSegmentRule.segment", ("0", "5")),
 ];
 
-/// Where saved segments are looked up.
+/// Where saved segments are looked up, or built-in ones evaluated as these are.
 const SAVED: &[&str] = &[
     "ProductFilter.segment",
+    "ProductSegmentResult.trend",
+    "ProductSegmentResult.trend(range:)",
     "ProductSegmentRule.segment",
     "Query.segmentOverlap(ids:)",
     "Segment.members",
@@ -196,6 +208,8 @@ const SAVED: &[&str] = &[
     "Segment.trend(range:)",
     "SegmentSizeAt.metrics",
     "UserFilter.segment",
+    "UserSegmentResult.trend",
+    "UserSegmentResult.trend(range:)",
     "UserSegmentRule.segment",
 ];
 
@@ -205,9 +219,11 @@ const FIRST_PAGE: &[&str] = &["Query.topSellingProducts"];
 /// Inputs for which all actions are looked through, whatever stands in them: a segment is evaluated over the periods of its own
 /// rule, whenever its members did something.
 const WHOLE: &[&str] = &[
+    "ProductSegmentResult.trend(range:)",
     "Segment.metrics(range:)",
     "Segment.topProducts(range:)",
     "Segment.trend(range:)",
+    "UserSegmentResult.trend(range:)",
 ];
 
 /// Entries that plain lists are taken to have, by the field or by what they list.

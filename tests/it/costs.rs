@@ -239,6 +239,15 @@ const DEAR: &[(&str, u64)] = &[
         "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
         3_100 + 150,
     ),
+    // The same beside the list that it is of.
+    (
+        "{ userSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size metrics { actions } } } } }",
+        760 + 3_100 + 150,
+    ),
+    (
+        "{ productSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size } } } }",
+        200 + 1_500 + 150,
+    ),
     (
         "{ segments(first: 5) { nodes { metrics(RANGE) { actions } } } }",
         160 + 150,

@@ -2,6 +2,7 @@
 
 mod api;
 mod built_in;
+mod built_in_trend;
 mod changes;
 mod deeds;
 mod everywhere;

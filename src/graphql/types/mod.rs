@@ -11,6 +11,7 @@ pub mod affiliate_link;
 pub mod audit;
 pub mod awaited_product;
 pub mod built_in_segment;
+pub mod built_in_trend;
 pub mod catalogue;
 pub mod category;
 pub mod cohort;

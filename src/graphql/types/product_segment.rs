@@ -8,13 +8,17 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::Member;
+use super::built_in_trend::{Unsaid, trend};
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::product::Product;
+use super::report_words::TimeBucket;
 use super::sales::{Money, amounts};
 use super::segment_member::SegmentReason;
 use super::segment_parameters::ProductSegmentParameters;
+use super::segment_trend::{SegmentPoint, asked};
 use super::words::ProductSegmentKind;
 use crate::analytics::segments::{self, ProductSegments};
+use crate::domain::filter::Filter;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::{FactQuery, Sums, ratio};
@@ -24,10 +28,10 @@ use crate::graphql::connection::{Count, ENTITIES, PageArgs, SEGMENTS, Slice, con
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
-use crate::graphql::input::range::{RangeArgs, RangeInput};
+use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::reader::filter;
 use crate::graphql::input::rules::{ProductRulesInput, product_rules};
-use crate::graphql::scalar::{DateTime, count};
+use crate::graphql::scalar::{DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
 /// A segment with its members, as places in the statistics of all products.
@@ -38,6 +42,26 @@ pub struct Division {
     sums: Sums,
     /// The range as it was asked for.
     period: Range,
+    /// What was asked for that the condition on being in the segment does not say.
+    unsaid: Option<Unsaid>,
+}
+
+impl Division {
+    /// The condition on being in it, and its name for people.
+    fn named(&self) -> (BuiltIn, String) {
+        let name = ProductSegmentKind::from(self.kind).name().to_owned();
+        (built_in(self.kind, self.period), name)
+    }
+}
+
+/// The condition on being in a segment over a period.
+fn built_in(kind: ProductSegment, period: Range) -> BuiltIn {
+    BuiltIn {
+        kind: BuiltInKind::Products(kind),
+        period: Some(period),
+        currency: None,
+        members: None,
+    }
 }
 
 /// A built-in segment of products over a range.
@@ -74,6 +98,35 @@ impl ProductSegmentResult {
     /// Rewards of its products' items in the range, one per currency in the order of the codes.
     async fn reward(&self) -> Vec<Money> {
         amounts(self.sums.rewards())
+    }
+
+    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch: the
+    /// segment divided anew as of then, as `trend` of a `Segment` whose rule is the condition `builtInSegment` with the same
+    /// period and nothing else. A period by `last` or by name moves on with time, a fixed one is cut where the stretch ends.
+    /// Parameters are those that the publisher has set. What the condition cannot say is refused: `productSegments` with a filter,
+    /// with `rules` that differ from what is set, or on another axis, time zone or start of weeks.
+    async fn trend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "The length of the stretches of time.")] bucket: TimeBucket,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
+            WeekStart,
+        >,
+    ) -> Option<Result<Vec<SegmentPoint>>> {
+        let how = RangeArgs {
+            axis: None,
+            zone: time_zone,
+            week_start,
+        };
+        let found = async {
+            let list = ("productSegments", self.unsaid);
+            let asked = asked(ctx, (range, how), bucket)?;
+            trend(self, request(ctx)?, Division::named, list, asked).await
+        };
+        Some(found.await)
     }
 
     /// Its products: most units in the range first, then most units in the previous period.
@@ -192,12 +245,7 @@ impl SegmentProduct {
     /// Why it is in the segment, as members of a segment are told of the condition `builtInSegment`: what it needs by the
     /// parameters that applied, and what is true by the range and the filter of the question.
     async fn reasons(&self) -> Vec<SegmentReason> {
-        let built_in = BuiltIn {
-            kind: BuiltInKind::Products(self.kind),
-            period: Some(self.period),
-            currency: None,
-            members: None,
-        };
+        let built_in = built_in(self.kind, self.period);
         let needed = self.kind.needed(&self.rules);
         let actual = self.kind.actual(&self.stats, self.place);
         vec![SegmentReason::of_built_in(
@@ -291,6 +339,15 @@ impl ProductSegmentArgs {
             ranged.range,
             filter("filter", self.filter.as_ref(), request).await?,
         );
+        let is_filtered = facts.filter != Filter::default();
+        // A condition names its period, and has all else from the publisher.
+        let set = request.segment_parameters().await?.of_products();
+        let has_own_rules = !set.is_ok_and(|set| {
+            let period_days = rules.period_days;
+            rules == ProductRules { period_days, ..set }
+        });
+        let own = (is_filtered, has_own_rules);
+        let unsaid = Unsaid::first(request, (range, self.how), own)?;
         let order = request.order("productSegments");
         let page = self.page.request(SEGMENTS, &order)?;
         let wanted = |kind: &&ProductSegment| {
@@ -318,6 +375,7 @@ impl ProductSegmentArgs {
                 members,
                 sums,
                 period,
+                unsaid,
             })
         });
         let info = AggregateInfo::new(

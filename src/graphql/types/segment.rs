@@ -20,7 +20,7 @@ use super::ranking::TopProducts;
 use super::report_words::TimeBucket;
 use super::segment_deeds::{self, SegmentMetrics, TopArgs};
 use super::segment_member::SegmentMemberConnection;
-use super::segment_trend::{SegmentPoint, stretches, trend_of};
+use super::segment_trend::{SegmentPoint, asked, trend_of};
 use super::words::RankMetric;
 use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error};
@@ -298,15 +298,9 @@ impl Segment {
         };
         let found = async {
             let request = request(ctx)?;
-            let spans = stretches(request, (range, how), bucket)?;
+            let asked = asked(ctx, (range, how), bucket)?;
             let all = defined(self, request).await?;
-            // Who is in it at each moment is kept where it is asked for what they did, too.
-            let want = if ctx.look_ahead().field("metrics").exists() {
-                Want::Members
-            } else {
-                Want::Size
-            };
-            trend_of(self, request, &all, (spans, want)).await
+            trend_of(self, request, &all, asked).await
         };
         Some(found.await)
     }

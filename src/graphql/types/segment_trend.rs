@@ -6,7 +6,7 @@ use async_graphql::{Context, Object};
 use uuid::Uuid;
 
 use super::report_words::TimeBucket;
-use super::segment::{Segment, Sizes, defined, of, sizes_of_each};
+use super::segment::{Segment, Sizes, of, sizes_of_each};
 use super::segment_deeds::{Metrics, SegmentMetrics, metrics_of_each};
 use crate::analytics::members::Want;
 use crate::domain::error::{Error, PassedLimit};
@@ -29,7 +29,7 @@ pub const MAX_POINTS: usize = 60;
 ///
 /// # Errors
 /// When the range cannot be, or would be divided into too many.
-pub fn stretches(
+fn stretches(
     request: &RequestContext,
     (range, how): (RangeInput, RangeArgs),
     bucket: TimeBucket,
@@ -58,6 +58,25 @@ pub fn stretches(
         to: span.to.min(request.now),
     });
     Ok(cut.collect())
+}
+
+/// The stretches of time that a field divides its range into, and what it has to know of the members.
+///
+/// # Errors
+/// When the range cannot be, or would be divided into too many.
+pub fn asked(
+    ctx: &Context<'_>,
+    ranged: (RangeInput, RangeArgs),
+    bucket: TimeBucket,
+) -> Result<(Arc<[Span]>, Want)> {
+    let spans = stretches(request(ctx)?, ranged, bucket)?;
+    // Who is in it at each moment is kept where it is asked for what they did, too.
+    let want = if ctx.look_ahead().field("metrics").exists() {
+        Want::Members
+    } else {
+        Want::Size
+    };
+    Ok((spans, want))
 }
 
 fn moments(request: &RequestContext, spans: &[Span]) -> Vec<Moment> {
@@ -90,6 +109,7 @@ pub async fn trend_of(
         .enumerate()
         .map(|(place, size)| SegmentPoint {
             segment: segment.clone(),
+            all: Arc::clone(all),
             spans: Arc::clone(&spans),
             place,
             size,
@@ -101,6 +121,8 @@ pub async fn trend_of(
 #[derive(Clone)]
 pub struct SegmentPoint {
     segment: Segment,
+    /// Its definition, with those of all that were listed with it.
+    all: Arc<Definitions>,
     /// The stretches of the whole trend.
     spans: Arc<[Span]>,
     /// Which of them it is.
@@ -137,9 +159,8 @@ impl SegmentPoint {
     async fn metrics(&self, ctx: &Context<'_>) -> Option<Result<SegmentMetrics>> {
         let found = async {
             let request = request(ctx)?;
-            let all = defined(&self.segment, request).await?;
             let load = |group: Arc<Group<rule::Segment>>| {
-                let (all, spans) = (Arc::clone(&all), Arc::clone(&self.spans));
+                let (all, spans) = (Arc::clone(&self.all), Arc::clone(&self.spans));
                 async move {
                     let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
                     let moments = moments(request, &spans);

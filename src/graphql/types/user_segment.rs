@@ -8,14 +8,18 @@ use uuid::Uuid;
 
 use super::Member;
 use super::built_in_segment::user_segment_name;
+use super::built_in_trend::{Unsaid, trend};
 use super::info::{AggregateInfo, InfoOf, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
+use super::report_words::TimeBucket;
 use super::sales::{Money, amounts};
 use super::segment_member::SegmentReason;
 use super::segment_parameters::UserSegmentParameters;
+use super::segment_trend::{SegmentPoint, asked};
 use super::user::User;
 use super::words::{RankMetric, UserSegmentKind};
 use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
+use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::rule::{BuiltIn, BuiltInKind};
@@ -28,10 +32,10 @@ use crate::graphql::connection::{
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
-use crate::graphql::input::range::{RangeArgs, RangeInput};
+use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::reader::filter;
 use crate::graphql::input::rules::{UserRulesInput, user_rules};
-use crate::graphql::scalar::{CountryCode, CurrencyCode, DateTime, count};
+use crate::graphql::scalar::{CountryCode, CurrencyCode, DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, page_of_siblings, pages_of_siblings};
 
 /// All segments of users over the facts of a range.
@@ -43,6 +47,23 @@ pub struct Divided {
     period: Range,
     /// The currency that was asked for.
     currency: Option<Currency>,
+    /// What was asked for that the conditions on being in the segments do not say.
+    unsaid: Option<Unsaid>,
+}
+
+impl Divided {
+    /// The condition on being in one of the segments.
+    fn built_in(&self, division: &Division) -> BuiltIn {
+        BuiltIn {
+            kind: BuiltInKind::Users {
+                kind: division.kind,
+                origin: division.origin.clone(),
+            },
+            period: Some(self.period),
+            currency: self.currency,
+            members: None,
+        }
+    }
 }
 
 /// One of them, by its place.
@@ -118,6 +139,35 @@ impl UserSegmentResult {
         Some(top_products(self, first, by, currency).await)
     }
 
+    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch: the
+    /// segment divided anew as of then, as `trend` of a `Segment` whose rule is the condition `builtInSegment` with the same
+    /// period and nothing else. A period by `last` or by name moves on with time, a fixed one is cut where the stretch ends.
+    /// Parameters are those that the publisher has set. What the condition cannot say is refused: `userSegments` with a filter,
+    /// with `rules` that differ from what is set, or on another axis, time zone or start of weeks.
+    async fn trend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When.")] range: RangeInput,
+        #[graphql(desc = "The length of the stretches of time.")] bucket: TimeBucket,
+        #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
+        time_zone: Option<TimeZone>,
+        #[graphql(desc = "The first day of weeks; MONDAY unless given.")] week_start: Option<
+            WeekStart,
+        >,
+    ) -> Option<Result<Vec<SegmentPoint>>> {
+        let how = RangeArgs {
+            axis: None,
+            zone: time_zone,
+            week_start,
+        };
+        let found = async {
+            let list = ("userSegments", self.divided.unsaid);
+            let asked = asked(ctx, (range, how), bucket)?;
+            trend(self, request(ctx)?, Segment::named, list, asked).await
+        };
+        Some(found.await)
+    }
+
     /// Its users: most actions in the range first.
     async fn users(
         &self,
@@ -146,6 +196,13 @@ impl Segment {
     fn origin(&self, kind: UserSegment) -> Option<String> {
         let origin = self.division.origin.clone();
         origin.filter(|_| self.division.kind == kind)
+    }
+
+    /// The condition on being in it, and its name for people.
+    fn named(&self) -> (BuiltIn, String) {
+        let Division { kind, origin, .. } = &self.division;
+        let name = user_segment_name(*kind, origin.as_deref());
+        (self.divided.built_in(&self.division), name)
     }
 }
 
@@ -206,22 +263,10 @@ pub struct Scored {
 impl Scored {
     /// Why the user is in the segment.
     fn reason(&self) -> Option<SegmentReason> {
-        let Divided {
-            all,
-            period,
-            currency,
-            ..
-        } = self.divided.as_ref();
-        let Division { kind, origin, .. } = all.list.get(self.place)?;
-        let built_in = BuiltIn {
-            kind: BuiltInKind::Users {
-                kind: *kind,
-                origin: origin.clone(),
-            },
-            period: Some(*period),
-            currency: *currency,
-            members: None,
-        };
+        let all = &self.divided.all;
+        let division = all.list.get(self.place)?;
+        let built_in = self.divided.built_in(division);
+        let Division { kind, origin, .. } = division;
         let needed = kind.needed(origin.as_deref(), &all.rules);
         let actual = kind.actual(&self.stats, self.scores, &all.rules);
         Some(SegmentReason::of_built_in(
@@ -406,12 +451,21 @@ impl UserSegmentArgs {
             InfoOf::Facts(facts.clone()),
             segments_source(request, &facts).await?,
         );
+        let is_filtered = facts.filter != Filter::default();
+        // A condition names its period, and has all else from the publisher.
+        let set = request.segment_parameters().await?.of_users(currency);
+        let has_own_rules = !set.is_ok_and(|set| {
+            let period_days = rules.period_days;
+            rules == UserRules { period_days, ..set }
+        });
+        let own = (is_filtered, has_own_rules);
         let divided = Arc::new(Divided {
             request: Arc::clone(request),
             facts,
             all,
             period: range.range()?,
             currency,
+            unsaid: Unsaid::first(request, (range, self.how), own)?,
         });
         let wanted = |kind: UserSegment| {
             self.segments

@@ -95,7 +95,7 @@ pub(super) fn done(
     told(&tally, &users)
 }
 
-const TREND: &str = "from at size metrics { actions users units orderAmount { amount currency } reward { amount currency } }";
+pub(super) const TREND: &str = "from at size metrics { actions users units orderAmount { amount currency } reward { amount currency } }";
 
 #[test]
 fn the_metrics_of_a_trend_are_what_the_members_of_then_did() {
