@@ -2,6 +2,7 @@
 
 use super::{sources, top};
 use crate::domain::error::Result;
+use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::records::{AdSpace, Program};
@@ -140,6 +141,7 @@ pub async fn plan(
     Ok(TargetPlan {
         query: TargetQuery {
             facts,
+            products: request.products,
             currency,
             base_millionths: base.millionths(),
             min_orders: request.min_orders,
@@ -190,6 +192,8 @@ pub async fn units_in(
 ) -> Result<HashMap<Uuid, i64>> {
     let query = TargetQuery {
         facts: query.facts.in_span(span),
+        // They are named.
+        products: Filter::default(),
         ..query.clone()
     };
     top::check_groups(tx, scope, (&query.facts, SalesGroup::Product), limits).await?;

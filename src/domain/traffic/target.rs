@@ -8,7 +8,7 @@
 //! expected that was approved before (`base`). Everything is computed from whole sums, in millionths of 1/10 000.
 
 use crate::domain::action::words;
-use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::filter::{ActionTest, Filter, ProductTest};
 use crate::domain::money::{Currency, Money, format_e4};
 use crate::domain::sales::{AxisRange, FactQuery, ratio};
 use crate::domain::time::Span;
@@ -62,6 +62,8 @@ impl BaseRate {
 pub struct TargetQuery {
     /// The facts: declined ones too, unless the filter names statuses.
     pub facts: FactQuery,
+    /// Which products are ranked. What is bought with them in the same cart is not, unless it passes as well.
+    pub products: Filter<ProductTest>,
     /// The currency; orders in others are left out.
     pub currency: Currency,
     /// What is expected of what is on hold, in millionths.
@@ -81,6 +83,8 @@ pub struct TargetRequest {
     pub previous: Span,
     /// Which actions.
     pub filter: Filter<ActionTest>,
+    /// Which products.
+    pub products: Filter<ProductTest>,
     /// The currency; that of the program that traffic goes through unless given.
     pub currency: Option<Currency>,
     /// How many orders a product has at least.

@@ -24,6 +24,7 @@ use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::filters::ProductFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter as read_filter;
 use crate::graphql::scalar::{CurrencyCode, Decimal, count};
@@ -102,6 +103,8 @@ pub struct TrafficTargetArgs {
     pub how: RangeArgs,
     /// Which actions.
     pub filter: Option<ActionFilter>,
+    /// Which products.
+    pub products: Option<ProductFilter>,
     /// In which currency.
     pub currency: Option<CurrencyCode>,
     /// Where the traffic goes.
@@ -125,6 +128,7 @@ impl TrafficTargetArgs {
             range: ranged.range,
             previous: ranged.previous,
             filter: read_filter("filter", self.filter.as_ref(), request).await?,
+            products: read_filter("products", self.products.as_ref(), request).await?,
             currency: self.currency.map(|code| code.0),
             min_orders: min_orders(self.min_orders)?,
             only_available: self.only_available,
