@@ -11,12 +11,15 @@ use crate::support::naive::counted;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::access::keys::Administrator;
+use actiongraph::domain::deeplink::Template;
 use actiongraph::domain::key::KeyTerms;
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery};
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::time::{Instant, Span, Zone};
+use actiongraph::domain::traffic::{ConfiguredDeeplink, LinkSettings};
+use actiongraph::worker::links::named_in_vain;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -318,7 +321,9 @@ async fn the_configuration_gives_templates_that_those_by_hand_overrule() {
     let server = running(
         "[[deeplinks]]\npublisher = \"one\"\nad_space = \"501\"\nprogram = \"6115\"\n\
          base = \"https://alitems.com/g/configured/\"\n[[deeplinks]]\npublisher = \"two\"\nad_space = \"my BLOG\"\n\
-         program = \"AliExpress WW\"\nbase = \"https://alitems.com/g/configured2/\"\n",
+         program = \"AliExpress WW\"\nbase = \"https://alitems.com/g/configured2/\"\n\
+         [[deeplinks]]\npublisher = \"two\"\nad_space = \"My blogg\"\nprogram = \"25179\"\n\
+         base = \"https://alitems.com/g/configured3/\"\n",
     )
     .await;
     let shown = "{ adSpaces { nodes { deeplinks { base isUsed source changedAt } } } }";
@@ -347,6 +352,73 @@ async fn the_configuration_gives_templates_that_those_by_hand_overrule() {
         both[1],
         configured("https://alitems.com/g/configured/", false)
     );
+    // One that is misspelt is told where a link would need it.
+    let explained = async |place: usize, key: &str| -> String {
+        let (space, _, product) = ids(&server, place).await;
+        let programs = "{ programs(filter: {externalId: {eq: \"25179\"}}) { nodes { id } } }";
+        let program = server.data(place, programs).await["programs"]["nodes"][0]["id"].take();
+        let query = format!(
+            "{{ node(id: \"{product}\") {{ ... on Product {{ affiliateLink(adSpace: \"{space}\", program: {program}) {{ \
+             reason explanation }} }} }} }}"
+        );
+        let link = server.ask(key, &query).await["data"]["node"]["affiliateLink"].take();
+        assert_eq!(link["reason"], "NO_TEMPLATE", "{link}");
+        link["explanation"].as_str().unwrap().to_owned()
+    };
+    let told = explained(1, &server.keys[1]).await;
+    let words = "the configuration has one for ad space \"My blogg\", which you do not have";
+    assert!(told.contains(words), "{told}");
+    // It is nobody else's.
+    let told = explained(0, &server.keys[0]).await;
+    assert!(!told.contains("blogg"), "{told}");
+    // Whoever is limited may be shown no ad space that is there.
+    let terms = KeyTerms {
+        label: "partner".to_owned(),
+        scopes: vec![KeyScope::Read],
+        limits: Limits {
+            ad_spaces: Some(vec!["501".to_owned()]),
+            ..Limits::default()
+        },
+        ..KeyTerms::default()
+    };
+    let who = Administrator::command_line(server.publishers[1].id, server.now());
+    let limited = who.create(&server.store, terms).await.unwrap().secret;
+    let told = explained(1, &limited).await;
+    assert!(!told.contains("blogg"), "{told}");
+}
+
+#[test]
+fn what_is_configured_in_vain_is_told_at_the_start() {
+    block_on(async {
+        let world = World::new(2).await;
+        let slug = |place: usize| world.publishers[place].slug.clone();
+        let template = || Template::new(BASE, None, &[], &Default::default()).unwrap();
+        let one = |publisher: String, ad_space: &str, program: &str| ConfiguredDeeplink {
+            publisher,
+            ad_space: ad_space.to_owned(),
+            program: program.to_owned(),
+            template: template(),
+        };
+        let links = LinkSettings {
+            deeplinks: vec![
+                one("nobody".to_owned(), "501", "6115"),
+                one(slug(0), "no such blog", "6115"),
+                one(slug(1), "no such blog", "6115"),
+            ],
+            ..LinkSettings::default()
+        };
+        let maker = Maker::new(9, Shape::default());
+        world.apply(0, &maker.drafts()).await;
+        let told = named_in_vain(&world.store, &links).await.unwrap();
+        assert_eq!(told.len(), 2, "who has no ad space yet waits: {told:?}");
+        assert!(
+            told.iter()
+                .any(|words| words.contains("no publisher \"nobody\"")),
+            "{told:?}"
+        );
+        let space = told.iter().find(|words| words.contains("\"no such blog\""));
+        assert!(space.unwrap().contains(&slug(0)), "{told:?}");
+    });
 }
 
 #[tokio::test]
