@@ -3,6 +3,7 @@
 
 mod chosen;
 mod partners;
+mod reasons;
 mod users;
 
 use crate::support::api::Api;
