@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::report::ReportLimits;
 use crate::domain::scope::Publisher;
+use crate::domain::traffic::LinkSettings;
 use crate::graphql::document::DocumentLimits;
 use crate::graphql::{self, DoorLimits, Engine, EngineOptions, Writing};
 use crate::http::health::Readiness;
@@ -74,6 +75,7 @@ pub struct App {
     shutdown: Duration,
     upkeep: Upkeep,
     columns_warm_up: bool,
+    links: Arc<LinkSettings>,
     syncs: Vec<Sync>,
 }
 
@@ -132,7 +134,7 @@ fn document_limits(limits: &LimitSettings) -> DocumentLimits {
 }
 
 /// The limits of an engine, by the settings.
-fn engine_options(settings: &Settings) -> EngineOptions {
+fn engine_options(settings: &Settings, links: &Arc<LinkSettings>) -> EngineOptions {
     let limits = &settings.limits;
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     EngineOptions {
@@ -158,7 +160,7 @@ fn engine_options(settings: &Settings) -> EngineOptions {
             unsent_bytes: limits.max_unsent_bytes,
         },
         reports: ReportLimits::default(),
-        links: Arc::new(settings.links.clone()),
+        links: Arc::clone(links),
         writing: Writing::default(),
     }
 }
@@ -261,8 +263,9 @@ impl App {
             least_changes: settings.columns.min_changes,
             ..ColumnsOptions::default()
         });
+        let links = Arc::new(settings.links.clone());
         let state = HttpState {
-            engine: Engine::with(store.clone(), engine_options(settings))?,
+            engine: Engine::with(store.clone(), engine_options(settings, &links))?,
             budgets: Budgets::default(),
             turnstile: Turnstile::new(Places {
                 all: settings.limits.max_concurrent_operations,
@@ -311,6 +314,7 @@ impl App {
                 rejects_kept: settings.rejects_kept,
             },
             columns_warm_up: settings.columns.warm_up,
+            links,
             syncs: parts.syncs,
         })
     }
@@ -352,6 +356,7 @@ impl App {
         let server = serve(state, self.listener, self.serving)?;
         let handle = server.handle();
         let mut server = std::pin::pin!(server);
+        let links = worker::links::run(&beside.store, &self.links);
         let columns = worker::columns::run(&beside.store, self.columns_warm_up);
         let keyring = beside.keyring.clone();
         let uses = note_uses(&keyring);
@@ -359,7 +364,7 @@ impl App {
             worker::token_keys::run(beside.issuer.as_ref(), &beside.clock, &beside.metrics);
         // Without accounts, or after all of them, there is still the rest to do.
         let beside_answering = async {
-            let own = async { futures::join!(columns, uses, token_keys) };
+            let own = async { futures::join!(links, columns, uses, token_keys) };
             futures::join!(work, &mut sync, &mut writing, reading, own)
         };
         tokio::select! {

@@ -2,9 +2,10 @@
 
 use super::{sources, top};
 use crate::domain::error::Result;
+use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::records::{AdSpace, Program};
+use crate::domain::records::Program;
 use crate::domain::report::ReportLimits;
 use crate::domain::sales::{FactQuery, SalesGroup};
 use crate::domain::scope::{Publisher, ReadScope};
@@ -12,8 +13,7 @@ use crate::domain::time::{DAY_US, Instant, Span};
 use crate::domain::totals::Source;
 use crate::domain::traffic::target::{BaseRate, TargetPlan, TargetQuery, TargetRequest, TargetRow};
 use crate::domain::traffic::{
-    ConfiguredDeeplink, Deeplink, DeeplinkSource, LinkSettings, Templates, named_ad_space,
-    named_program,
+    ConfiguredDeeplink, Deeplink, DeeplinkSource, LinkSettings, Templates,
 };
 use crate::store::sales::{self, Actions};
 use crate::store::{ReadTx, ad_spaces, deeplinks, programs};
@@ -38,33 +38,36 @@ pub async fn templates(
     let mut all = deeplinks::stored(tx, scope).await?;
     let programs = programs::all(tx, scope).await?;
     let ad_spaces = ad_spaces::all(tx, scope).await?;
-    let configured = settings.deeplinks.iter();
-    let own = configured.filter(|one| one.publisher == publisher.slug);
-    all.extend(own.filter_map(|one| known(one, &programs, &ad_spaces)));
+    let mut unmatched = Vec::new();
+    for one in settings.of(&publisher.slug) {
+        match one.place(&ad_spaces, &programs) {
+            Ok(place) => all.push(configured(one, place)),
+            Err(named) => unmatched.push(named),
+        }
+    }
+    if tx.is_limited() {
+        // What is named may be there, and not be seen.
+        unmatched.clear();
+    }
     all.sort_by_key(|one| (one.ad_space_id, one.program_id, one.source));
     Ok(Templates {
         hosts: settings.hosts.clone(),
         all,
         programs,
         ad_spaces,
+        unmatched,
     })
 }
 
-/// A template of the configuration, once the publisher has its ad space and program.
-fn known(
-    one: &ConfiguredDeeplink,
-    programs: &[Program],
-    ad_spaces: &[AdSpace],
-) -> Option<Deeplink> {
-    let space = named_ad_space(ad_spaces, &one.ad_space)?;
-    let program = named_program(programs, &one.program)?;
-    Some(Deeplink {
-        ad_space_id: space.id,
-        program_id: program.id,
+/// A template of the configuration, where it belongs.
+fn configured(one: &ConfiguredDeeplink, (ad_space_id, program_id): (Uuid, Uuid)) -> Deeplink {
+    Deeplink {
+        ad_space_id,
+        program_id,
         source: DeeplinkSource::Configuration,
         template: one.template.clone(),
         changed_at: None,
-    })
+    }
 }
 
 /// Which part of what is on hold is expected: of the processed reward in a currency the part that was approved, by the
@@ -140,6 +143,7 @@ pub async fn plan(
     Ok(TargetPlan {
         query: TargetQuery {
             facts,
+            products: request.products,
             currency,
             base_millionths: base.millionths(),
             min_orders: request.min_orders,
@@ -190,6 +194,8 @@ pub async fn units_in(
 ) -> Result<HashMap<Uuid, i64>> {
     let query = TargetQuery {
         facts: query.facts.in_span(span),
+        // They are named.
+        products: Filter::default(),
         ..query.clone()
     };
     top::check_groups(tx, scope, (&query.facts, SalesGroup::Product), limits).await?;

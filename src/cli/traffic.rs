@@ -56,6 +56,9 @@ pub(super) struct TrafficArgs {
     /// Which actions: the API's ActionFilter as JSON, such as '{"country":{"eq":"PL"}}'
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
+    /// Which products: the API's ProductFilter as JSON, such as '{"isPriority":{"eq":true}}'
+    #[arg(long, value_name = "JSON")]
+    products: Option<String>,
     /// How many orders a product has at least [default: 5]
     #[arg(long, value_name = "COUNT")]
     min_orders: Option<String>,
@@ -147,6 +150,7 @@ impl TrafficArgs {
             ("program", program),
             ("currency", self.currency.clone()),
             ("filter", self.filter.clone()),
+            ("products", self.products.clone()),
             ("minOrders", self.min_orders.clone()),
             ("onlyAvailable", only),
             ("subid", self.subid.clone()),

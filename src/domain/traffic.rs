@@ -4,16 +4,21 @@
 //! pays for it in full, else one that pays less. One that does not pay is never chosen unasked. Pure; the rules are the
 //! shipped catalogue's, how a link is written is [`deeplink`](super::deeplink)'s.
 
+mod configured;
 pub mod target;
+
+pub use configured::{ConfiguredDeeplink, LinkSettings, Unmatched, named_ad_space, named_program};
 
 use super::action::words;
 use super::catalog::{Catalog, Eligibility};
 use super::deeplink::{Affiliate, Hosts, Subids, TARGET_PARAMETER, Target, Template};
 use super::feed::ProductOffer;
 use super::records::{AdSpace, Product, Program};
-use super::text::fold;
 use super::time::{Day, Instant};
 use uuid::Uuid;
+
+/// How many templates of the configuration that belong to nothing an explanation names.
+const MOST_UNMATCHED: usize = 3;
 
 /// The program that pays the hot rate for any deeplink, and whose shop is on another host.
 const RU_AND_CIS: &str = "aliexpress-ru-cis-new";
@@ -45,58 +50,6 @@ pub struct Deeplink {
     pub changed_at: Option<Instant>,
 }
 
-/// A template of the configuration, which names what it belongs to in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfiguredDeeplink {
-    /// The publisher's slug.
-    pub publisher: String,
-    /// The ad space's id at the network, or its name.
-    pub ad_space: String,
-    /// The program's id at the network, or its name.
-    pub program: String,
-    /// The template.
-    pub template: Template,
-}
-
-/// The ad space that words name: by its id at the network, else by its name without regard to case.
-#[must_use]
-pub fn named_ad_space<'a>(all: &'a [AdSpace], words: &str) -> Option<&'a AdSpace> {
-    let by_id = |space: &&AdSpace| space.external_id.as_deref() == Some(words);
-    let by_name = |space: &&AdSpace| fold(&space.name) == fold(words);
-    let found = all.iter().find(by_id);
-    found.or_else(|| all.iter().find(by_name))
-}
-
-/// The program that words name: by its id at the network, else as the shipped catalogue knows it (by that id, its key or
-/// any of its names), else by its name without regard to case.
-#[must_use]
-pub fn named_program<'a>(all: &'a [Program], words: &str) -> Option<&'a Program> {
-    let catalog = Catalog::shipped();
-    let shipped = catalog
-        .program_by_external_id(words)
-        .or_else(|| catalog.program(words))
-        .or_else(|| catalog.program_by_name(words));
-    let by_id = |program: &&Program| program.external_id.as_deref() == Some(words);
-    let by_key = |program: &&Program| {
-        let key = program.catalog_key.as_deref();
-        key.is_some() && key == shipped.map(|shipped| shipped.key.as_str())
-    };
-    let by_name = |program: &&Program| fold(&program.name) == fold(words);
-    let found = all.iter().find(by_id);
-    found
-        .or_else(|| all.iter().find(by_key))
-        .or_else(|| all.iter().find(by_name))
-}
-
-/// What the configuration says of links.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LinkSettings {
-    /// The hosts of the network's links.
-    pub hosts: Hosts,
-    /// Templates.
-    pub deeplinks: Vec<ConfiguredDeeplink>,
-}
-
 /// All templates of a publisher, in the order of precedence, with what they belong to.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
@@ -108,6 +61,8 @@ pub struct Templates {
     pub programs: Vec<Program>,
     /// The publisher's ad spaces.
     pub ad_spaces: Vec<AdSpace>,
+    /// What templates of the configuration name in vain; nothing where not all that the publisher has is seen.
+    pub unmatched: Vec<Unmatched>,
 }
 
 words! {
@@ -458,14 +413,32 @@ impl Templates {
             .map_or_else(String::new, |id| format!(" of {}", self.program_name(id)));
         let words = format!(
             "{space} has {}deeplink template{of}: the mutation `setDeeplink` stores the address that the network shows for the ad \
-             space and program, such as https://ad.admitad.com/g/<code>/, and so does [[deeplinks]] in the configuration file",
+             space and program, such as https://ad.admitad.com/g/<code>/, and so does [[deeplinks]] in the configuration file{}",
             if question.ad_space.is_some() {
                 "no "
             } else {
                 "a "
-            }
+            },
+            self.named_in_vain()
         );
         Link::none(LinkReason::NoTemplate, words)
+    }
+
+    /// What the configuration has that belongs to nothing, as the end of a sentence.
+    fn named_in_vain(&self) -> String {
+        let shown = self.unmatched.iter().take(MOST_UNMATCHED);
+        let shown: Vec<String> = shown.map(ToString::to_string).collect();
+        match self.unmatched.len().saturating_sub(shown.len()) {
+            0 if shown.is_empty() => String::new(),
+            0 => format!(
+                "; the configuration has one for {}, which you do not have",
+                shown.join(", one for ")
+            ),
+            more => format!(
+                "; the configuration has one for {} and {more} more, which you do not have",
+                shown.join(", one for ")
+            ),
+        }
     }
 
     /// The programs of templates, the one that traffic should go through first. One that was named stays whatever it pays.

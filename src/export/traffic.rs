@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 /// The question, a page at a time.
 pub const DOCUMENT: &str = "query TrafficTargets($range: RangeInput!, $country: CountryCode, $adSpace: ID, $program: ID, \
-$currency: CurrencyCode, $filter: ActionFilter, $minOrders: Int! = 5, $onlyAvailable: Boolean! = true, $dateAxis: DateAxis, \
-$timeZone: TimeZone, $weekStart: WeekStart, $subids: SubidsInput, $first: Int!, $after: String) { \
+$currency: CurrencyCode, $filter: ActionFilter, $products: ProductFilter, $minOrders: Int! = 5, \
+$onlyAvailable: Boolean! = true, $dateAxis: DateAxis, $timeZone: TimeZone, $weekStart: WeekStart, $subids: SubidsInput, \
+$first: Int!, $after: String) { \
 trafficTargets(range: $range, country: $country, adSpace: $adSpace, program: $program, currency: $currency, filter: $filter, \
-minOrders: $minOrders, onlyAvailable: $onlyAvailable, dateAxis: $dateAxis, timeZone: $timeZone, weekStart: $weekStart, \
+products: $products, minOrders: $minOrders, onlyAvailable: $onlyAvailable, dateAxis: $dateAxis, timeZone: $timeZone, weekStart: $weekStart, \
 first: $first, after: $after) { pageInfo { hasNextPage endCursor } nodes { rank product { externalId name url } \
 expectedRewardPerOrder { amount currency } orders approvedOrders declinedOrders approvalRate units trend { previous ratio } \
 orderAmount { amount } approvedReward { amount } pendingReward { amount } isHot isPriority availability commissionRate \
@@ -71,7 +72,7 @@ pub struct Asked {
 
 impl Asked {
     /// Reads arguments by their names in the API. The range is `range` (JSON), or `last` such as `30d`, or `from` and `to`
-    /// (days), or `preset`; the last 30 days unless given. `filter` is JSON.
+    /// (days), or `preset`; the last 30 days unless given. `filter` and `products` are JSON.
     ///
     /// # Errors
     /// What is wrong with a name or a value, and what would be right.
@@ -86,7 +87,7 @@ impl Asked {
             match name {
                 "country" | "adSpace" | "program" | "currency" | "dateAxis" | "timeZone"
                 | "weekStart" => asked.put(name, json!(text))?,
-                "filter" => asked.put(name, parsed(name, text)?)?,
+                "filter" | "products" => asked.put(name, parsed(name, text)?)?,
                 "range" => ranges.push(parsed(name, text)?),
                 "last" => ranges.push(last(text)?),
                 "preset" => ranges.push(json!({ "preset": text })),
@@ -337,7 +338,7 @@ fn unknown(name: &str) -> String {
     let name: String = name.chars().take(60).collect();
     format!(
         "There is no parameter {name:?}; there are range, last, preset, from, to, country, adSpace, program, currency, filter, \
-         minOrders, onlyAvailable, dateAxis, timeZone, weekStart, subid, subid1 to subid4, first and bom."
+         products, minOrders, onlyAvailable, dateAxis, timeZone, weekStart, subid, subid1 to subid4, first and bom."
     )
 }
 
@@ -353,6 +354,7 @@ mod tests {
             ("minOrders", "3"),
             ("onlyAvailable", "false"),
             ("filter", "{\"country\":{\"eq\":\"DE\"}}"),
+            ("products", "{\"isPriority\":{\"eq\":true}}"),
             ("subid1", "u1"),
             ("bom", "true"),
             ("first", "7"),
@@ -364,7 +366,8 @@ mod tests {
             Value::Object(asked.page(2, Some("x"))),
             json!({
                 "range": { "last": { "count": 12, "unit": "WEEK" } }, "country": "DE", "minOrders": 3,
-                "onlyAvailable": false, "filter": { "country": { "eq": "DE" } }, "subids": { "subid1": "u1" },
+                "onlyAvailable": false, "filter": { "country": { "eq": "DE" } },
+                "products": { "isPriority": { "eq": true } }, "subids": { "subid1": "u1" },
                 "first": 2, "after": "x"
             })
         );
@@ -389,6 +392,7 @@ mod tests {
             (&[("from", "2026-05-01")], "given together"),
             (&[("last", "3d"), ("preset", "TODAY")], "Name one range"),
             (&[("filter", "{")], "not JSON"),
+            (&[("products", "yes")], "not JSON"),
             (&[("minOrders", "many")], "whole number"),
             (&[("bom", "maybe")], "true or false"),
             (&[("first", "0")], "from 1 to"),

@@ -130,6 +130,7 @@ const PLAIN: &[&str] = &[
     "from",
     "ids",
     "last",
+    "products",
     "range",
     "rule",
     "rules",

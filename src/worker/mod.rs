@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod imports;
+pub mod links;
 pub mod sync;
 pub mod token_keys;
 pub mod upkeep;

@@ -856,10 +856,15 @@ async fn products_worth_traffic_are_a_table_and_a_file() {
     assert!(text.contains("\"'=cmd\""), "{text}");
     let same = ask(&["--min-orders", "1", "--csv", "-"]);
     assert_eq!(same.out, text);
+    let products = ["--products", "{\"externalId\":{\"eq\":\"11\"}}"];
+    let one = ask(&[&products[..], &["--min-orders", "1", "--csv", "-"]].concat());
+    assert_eq!(one.out.lines().count(), 2, "{one:?}");
+    assert!(one.out.contains("1,11,"), "{one:?}");
     for (more, part) in [
         (&["--ad-space", "nobody"][..], "known: My blog"),
         (&["--country", "Germany"], "ISO 3166"),
         (&["--min-orders", "some"], "whole number"),
+        (&["--products", "{"], "not JSON"),
     ] {
         let failed = ask(more);
         assert_eq!(failed.code, 2, "{failed:?}");

@@ -150,7 +150,7 @@ const SHAPES: &[(&str, usize, &str)] = &[
     ),
     (
         "traffic targets with all that is told of them",
-        9,
+        10,
         "query($first: Int) { trafficTargets(first: $first, minOrders: 1, range: {days: {from: \"2026-02-01\", \
          to: \"2026-06-30\"}}) { nodes { rank product { name } trend { ratio } availability commissionRate \
          reasons { text } affiliateLink { url explanation } } } }",

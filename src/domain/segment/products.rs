@@ -80,6 +80,39 @@ pub fn product_members(
     members
 }
 
+/// What makes a product rise, fall or risky: the same for segments and for the reasons of targets.
+impl ProductRules {
+    /// Whether units that were sold are so many more than in the period before that the product rises.
+    #[must_use]
+    pub fn rises(&self, units: i64, previous: i64) -> bool {
+        self.changes_by(units - previous, (units, previous))
+    }
+
+    /// Likewise so many less that it falls.
+    #[must_use]
+    pub fn falls(&self, units: i64, previous: i64) -> bool {
+        self.changes_by(previous - units, (units, previous))
+    }
+
+    fn changes_by(&self, change: i64, (units, previous): (i64, i64)) -> bool {
+        previous > 0
+            && units.max(previous) >= self.change_units
+            && change * 100 >= previous * self.change_percent
+    }
+
+    /// Whether so many actions were processed that their approval says something.
+    #[must_use]
+    pub fn is_enough(&self, processed: i64) -> bool {
+        processed >= self.risky_processed
+    }
+
+    /// Whether of so many processed actions so few were approved that the product is risky.
+    #[must_use]
+    pub fn is_risky(&self, approved: i64, processed: i64) -> bool {
+        self.is_enough(processed) && approved * 100 < processed * self.risky_percent
+    }
+}
+
 /// Whether a product is in a segment that asks of no other product.
 fn is_member(
     segment: ProductSegment,
@@ -89,17 +122,12 @@ fn is_member(
 ) -> bool {
     let (units, previous) = (stats.sums.units, stats.previous_units);
     let is_sold = units >= rules.minimum_units;
-    let can_change = previous > 0 && units.max(previous) >= rules.change_units;
-    let changes_by = |units: i64| can_change && units * 100 >= previous * rules.change_percent;
     match segment {
-        ProductSegment::Rising => changes_by(units - previous),
-        ProductSegment::Falling => changes_by(previous - units),
+        ProductSegment::Rising => rules.rises(units, previous),
+        ProductSegment::Falling => rules.falls(units, previous),
         ProductSegment::New => is_sold && stats.first_sold.is_some_and(|first| first >= from),
         ProductSegment::Dormant => units == 0 && stats.lifetime_units >= rules.minimum_units,
-        ProductSegment::Risky => {
-            stats.processed >= rules.risky_processed
-                && stats.approved * 100 < stats.processed * rules.risky_percent
-        }
+        ProductSegment::Risky => rules.is_risky(stats.approved, stats.processed),
         ProductSegment::Hot => is_sold && stats.is_hot,
         ProductSegment::Priority => stats.is_priority,
         ProductSegment::BestSellers

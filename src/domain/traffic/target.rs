@@ -8,9 +8,10 @@
 //! expected that was approved before (`base`). Everything is computed from whole sums, in millionths of 1/10 000.
 
 use crate::domain::action::words;
-use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::filter::{ActionTest, Filter, ProductTest};
 use crate::domain::money::{Currency, Money, format_e4};
 use crate::domain::sales::{AxisRange, FactQuery, ratio};
+use crate::domain::segment::ProductRules;
 use crate::domain::time::Span;
 use uuid::Uuid;
 
@@ -18,12 +19,6 @@ use uuid::Uuid;
 pub const PARTS: i64 = 1_000_000;
 /// How many orders a product has at least, unless the caller says otherwise: one lucky order does not lead.
 pub const MIN_ORDERS: u32 = 5;
-/// How many processed orders make a rate worth speaking of.
-const ENOUGH: i64 = 10;
-/// How many units a change has at least, to be spoken of.
-const LEAST_CHANGE: i64 = 10;
-/// From this many percent less or more on, a change is spoken of.
-const CHANGE_PERCENT: i64 = 50;
 
 /// Which part of what is on hold is expected, in millionths: reward approved of reward processed, before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +57,8 @@ impl BaseRate {
 pub struct TargetQuery {
     /// The facts: declined ones too, unless the filter names statuses.
     pub facts: FactQuery,
+    /// Which products are ranked. What is bought with them in the same cart is not, unless it passes as well.
+    pub products: Filter<ProductTest>,
     /// The currency; orders in others are left out.
     pub currency: Currency,
     /// What is expected of what is on hold, in millionths.
@@ -81,6 +78,8 @@ pub struct TargetRequest {
     pub previous: Span,
     /// Which actions.
     pub filter: Filter<ActionTest>,
+    /// Which products.
+    pub products: Filter<ProductTest>,
     /// The currency; that of the program that traffic goes through unless given.
     pub currency: Option<Currency>,
     /// How many orders a product has at least.
@@ -194,15 +193,15 @@ words! {
         Priority = "PRIORITY",
         /// It is a hot product.
         Hot = "HOT",
-        /// It sells more than before.
+        /// It sells more than before, as the segment of the same name says.
         Rising = "RISING",
         /// Of its processed orders the base rate or more were approved.
         HighApproval = "HIGH_APPROVAL",
         /// What Admitad pays of the order amount is known.
         CommissionRate = "COMMISSION_RATE",
-        /// Against: it sells less than before.
+        /// Against: it sells less than before, likewise.
         Falling = "FALLING",
-        /// Against: fewer than half of its processed orders are approved.
+        /// Against: so few of its processed orders are approved that it is risky.
         LowApproval = "LOW_APPROVAL",
         /// Against: most of its orders are not processed yet.
         MostlyPending = "MOSTLY_PENDING",
@@ -240,11 +239,12 @@ pub struct Signals {
     pub availability: Availability,
 }
 
-/// The reasons, those that speak for the product first.
+/// The reasons, those that speak for the product first; what is much or little the publisher's rules of segments say.
 #[must_use]
 pub fn reasons(
     row: &TargetRow,
     signals: &Signals,
+    rules: &ProductRules,
     currency: Currency,
     base: BaseRate,
 ) -> Vec<TargetReason> {
@@ -268,10 +268,8 @@ pub fn reasons(
         ));
     }
     let (now, before) = (sums.units, signals.previous_units);
-    let change = now - before;
-    let is_large = change.abs() >= LEAST_CHANGE && change.abs() * 100 >= before * CHANGE_PERCENT;
     let words = format!("{now} units, {before} in the period before");
-    if is_large && change > 0 {
+    if rules.rises(now, before) {
         found.push((Kind::Rising, words.clone()));
     }
     let processed = sums.processed();
@@ -283,8 +281,8 @@ pub fn reasons(
     let is_high = base.ratio().is_some()
         && i128::from(sums.approved) * i128::from(PARTS)
             >= i128::from(processed) * i128::from(base.millionths());
-    let is_low = sums.approved * 2 < processed;
-    if processed >= ENOUGH && is_high && !is_low {
+    let is_low = rules.is_risky(sums.approved, processed);
+    if rules.is_enough(processed) && is_high && !is_low {
         found.push((Kind::HighApproval, told.clone()));
     }
     if let Some(rate) = signals.rate_e4 {
@@ -294,10 +292,10 @@ pub fn reasons(
             format!("Admitad pays {rate} % of the order amount"),
         ));
     }
-    if is_large && change < 0 {
+    if rules.falls(now, before) {
         found.push((Kind::Falling, words));
     }
-    if processed >= ENOUGH && is_low {
+    if is_low {
         found.push((Kind::LowApproval, told));
     }
     if processed * 2 < sums.orders {
@@ -349,7 +347,8 @@ mod tests {
     };
 
     fn kinds(row: &TargetRow, signals: &Signals) -> Vec<&'static str> {
-        let found = reasons(row, signals, Currency::USD, BASE);
+        let rules = ProductRules::default();
+        let found = reasons(row, signals, &rules, Currency::USD, BASE);
         found.iter().map(|(kind, _)| kind.as_str()).collect()
     }
 
@@ -397,7 +396,7 @@ mod tests {
             kinds(&row(20, 0, 0, 30), &PLAIN),
             ["EXPECTED_REWARD", "RISING", "MOSTLY_PENDING"]
         );
-        // Nine more are no rise, however few there were.
+        // Nine are no rise, and from nothing there is none.
         assert_eq!(
             kinds(
                 &row(9, 9, 0, 9),
@@ -408,9 +407,21 @@ mod tests {
             ),
             ["EXPECTED_REWARD"]
         );
+        let from = |previous_units: i64, units: i64| {
+            let signals = Signals {
+                previous_units,
+                ..PLAIN
+            };
+            kinds(&row(9, 9, 0, units), &signals)
+        };
+        assert_eq!(from(0, 20), ["EXPECTED_REWARD"]);
+        assert_eq!(from(6, 12), ["EXPECTED_REWARD", "RISING"]);
+        assert_eq!(from(6, 9), ["EXPECTED_REWARD"]);
+        assert_eq!(from(12, 6), ["EXPECTED_REWARD", "FALLING"]);
         // Where nothing was processed before, no rate is a high one, and one that is low stays so.
+        let rules = ProductRules::default();
         let without_base = |row: &TargetRow| {
-            let found = reasons(row, &PLAIN, Currency::USD, BaseRate::default());
+            let found = reasons(row, &PLAIN, &rules, Currency::USD, BaseRate::default());
             let kinds = found.iter().map(|(kind, _)| kind.as_str());
             kinds.collect::<Vec<_>>()
         };
@@ -426,14 +437,47 @@ mod tests {
         let found = reasons(
             &row(20, 10, 10, 20),
             &PLAIN,
+            &rules,
             Currency::USD,
             nothing_approved,
         );
         assert_eq!(found[1].0, TargetReasonKind::HighApproval);
-        let found = reasons(&row(20, 18, 2, 20), &PLAIN, Currency::USD, BASE);
+        let found = reasons(&row(20, 18, 2, 20), &PLAIN, &rules, Currency::USD, BASE);
         assert!(
             found[0].1.contains("USD") && found[0].1.contains("20 orders"),
             "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_much_and_little_is_the_publishers_to_say() {
+        let rules = ProductRules {
+            change_percent: 10,
+            change_units: 5,
+            risky_processed: 5,
+            risky_percent: 80,
+            ..ProductRules::default()
+        };
+        let kinds = |row: &TargetRow, previous_units: i64| -> Vec<&'static str> {
+            let signals = Signals {
+                previous_units,
+                ..PLAIN
+            };
+            let found = reasons(row, &signals, &rules, Currency::USD, BASE);
+            found.iter().map(|(kind, _)| kind.as_str()).collect()
+        };
+        assert_eq!(
+            kinds(&row(6, 5, 1, 6), 5),
+            ["EXPECTED_REWARD", "RISING"],
+            "five of six are 83 percent: neither low nor as high as the base"
+        );
+        assert_eq!(
+            kinds(&row(5, 3, 2, 9), 10),
+            ["EXPECTED_REWARD", "FALLING", "LOW_APPROVAL"]
+        );
+        assert_eq!(
+            kinds(&row(5, 5, 0, 4), 4),
+            ["EXPECTED_REWARD", "HIGH_APPROVAL"]
         );
     }
 

@@ -68,6 +68,7 @@ fn templates(pairs: &[(Uuid, Uuid)]) -> Templates {
             program(OWN, "", "Another shop"),
         ],
         ad_spaces: vec![space(BLOG, "Blog"), space(SHOP, "Shop")],
+        unmatched: Vec::new(),
     }
 }
 
@@ -229,6 +230,50 @@ fn without_a_template_it_says_what_to_do() {
     assert_eq!(
         templates(&[]).link(&product(), &[], &unknown).reason,
         LinkReason::Unknown
+    );
+}
+
+#[test]
+fn what_the_configuration_names_in_vain_is_told() {
+    let all = templates(&[]);
+    let of = |ad_space: &str, program: &str| ConfiguredDeeplink {
+        publisher: "one".to_owned(),
+        ad_space: ad_space.to_owned(),
+        program: program.to_owned(),
+        template: deeplink((BLOG, WW), DeeplinkSource::Configuration).template,
+    };
+    let place = |ad_space: &str, program: &str| {
+        let place = of(ad_space, program).place(&all.ad_spaces, &all.programs);
+        place.map_err(|unmatched| unmatched.to_string())
+    };
+    assert_eq!(place("blog", "aliexpress-ww"), Ok((BLOG, WW)));
+    let told = |words: &str| Err(words.to_owned());
+    assert_eq!(place("Blogg", "aliexpress-ww"), told("ad space \"Blogg\""));
+    assert_eq!(place("Blog", "Ali"), told("program \"Ali\""));
+    let both = "ad space \"Blogg\" and program \"Ali\"";
+    assert_eq!(place("Blogg", "Ali"), told(both));
+
+    let unmatched = |count: usize| Templates {
+        unmatched: (0..count)
+            .filter_map(|number| {
+                let one = of(&format!("Blog {number}"), "aliexpress-ww");
+                one.place(&all.ad_spaces, &all.programs).err()
+            })
+            .collect(),
+        ..all.clone()
+    };
+    let ends = |count: usize, end: &str| {
+        let told = asked(&unmatched(count), Some("DE")).explanation;
+        assert!(told.ends_with(end), "{told}");
+    };
+    ends(0, "[[deeplinks]] in the configuration file");
+    ends(
+        1,
+        "; the configuration has one for ad space \"Blog 0\", which you do not have",
+    );
+    ends(
+        4,
+        "for ad space \"Blog 0\", one for ad space \"Blog 1\", one for ad space \"Blog 2\" and 1 more, which you do not have",
     );
 }
 

@@ -11,6 +11,7 @@ use crate::graphql::connection::PageArgs;
 use crate::graphql::context::request;
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::filters::ProductFilter;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::scalar::{CountryCode, CurrencyCode, TimeZone};
 use crate::graphql::types::affiliate_link::Destination;
@@ -46,6 +47,10 @@ impl Traffic {
         currency: Option<CurrencyCode>,
         #[graphql(desc = "Which actions; all unless given.")] filter: Option<ActionFilter>,
         #[graphql(
+            desc = "Which products are ranked; all that were sold unless given. `filter` chooses carts with all that is in them, this chooses among their products."
+        )]
+        products: Option<ProductFilter>,
+        #[graphql(
             desc = "How many orders in the range a product has at least, so that one lucky order does not lead.",
             default = 5
         )]
@@ -74,6 +79,7 @@ impl Traffic {
                 week_start,
             },
             filter,
+            products,
             currency,
             destination: Destination::new(ad_space.as_ref(), program.as_ref(), country),
             min_orders,

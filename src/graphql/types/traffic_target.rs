@@ -24,8 +24,10 @@ use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::filters::ProductFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter as read_filter;
+use crate::graphql::input::rules::product_rules;
 use crate::graphql::scalar::{CurrencyCode, Decimal, count};
 use crate::graphql::siblings::{Group, page_of_siblings};
 
@@ -51,15 +53,18 @@ pub enum TrafficTargetReasonKind {
     Priority,
     /// It is a hot product.
     Hot,
-    /// It sells at least half as much again as in the period before, and at least 10 units more.
+    /// It sells more than in the period before, as the segment RISING says: by `changePercent` at least, and `changeUnits` or
+    /// more in the larger of both (`segmentSettings`). From nothing there is no rise.
     Rising,
-    /// Of at least 10 processed orders the base rate or more were approved; never said without a base rate.
+    /// Of at least `riskyProcessed` processed orders (`segmentSettings`) the base rate or more were approved; never said
+    /// without a base rate, nor of a product with LOW_APPROVAL.
     HighApproval,
     /// What Admitad pays of the order amount is known.
     CommissionRate,
-    /// Against it: it sells at most half of the period before, and at least 10 units less.
+    /// Against it: it sells less than in the period before, as the segment FALLING says, likewise.
     Falling,
-    /// Against it: of at least 10 processed orders fewer than half are approved.
+    /// Against it: of at least `riskyProcessed` processed orders fewer than `riskyPercent` are approved, as the segment RISKY
+    /// says.
     LowApproval,
     /// Against it: most of its orders are not processed yet.
     MostlyPending,
@@ -102,6 +107,8 @@ pub struct TrafficTargetArgs {
     pub how: RangeArgs,
     /// Which actions.
     pub filter: Option<ActionFilter>,
+    /// Which products.
+    pub products: Option<ProductFilter>,
     /// In which currency.
     pub currency: Option<CurrencyCode>,
     /// Where the traffic goes.
@@ -125,6 +132,7 @@ impl TrafficTargetArgs {
             range: ranged.range,
             previous: ranged.previous,
             filter: read_filter("filter", self.filter.as_ref(), request).await?,
+            products: read_filter("products", self.products.as_ref(), request).await?,
             currency: self.currency.map(|code| code.0),
             min_orders: min_orders(self.min_orders)?,
             only_available: self.only_available,
@@ -327,8 +335,9 @@ impl TrafficTarget {
             rate_e4: self.rate().await?.and_then(|rate| rate.rate_e4),
             availability: self.says().await?,
         };
-        let plan = &self.list.plan;
-        let found = reasons(&self.row, &signals, plan.query.currency, plan.base);
+        let rules = product_rules(None, &self.list.request).await?;
+        let (plan, row) = (&self.list.plan, &self.row);
+        let found = reasons(row, &signals, &rules, plan.query.currency, plan.base);
         Ok(found
             .into_iter()
             .map(|(kind, text)| TrafficTargetReason {

@@ -3,7 +3,7 @@
 use super::groups::{Groups, ITEMS, Only};
 use super::{Actions, has_product, write_facts};
 use crate::domain::error::Result;
-use crate::domain::filter::Value;
+use crate::domain::filter::{Filter, ItemTest, ProductTest, Value};
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::sales::SalesGroup;
@@ -13,6 +13,7 @@ use crate::domain::traffic::target::{BaseRate, TargetQuery, TargetRow, TargetSum
 use crate::store::keyset::{Order, OrderBy, limit};
 use crate::store::listing::{check_page, column};
 use crate::store::sql::Sql;
+use crate::store::sql::filter::Condition as _;
 use crate::store::sql::statuses::{
     StatusCondition, is_approved, is_counted, is_declined, is_pending,
 };
@@ -231,6 +232,7 @@ fn write_parts(
             sql.push(&format!(", CAST(SUM({summed}) AS bigint) AS {name}"));
         }
         groups.write_total(scope, (*total, cover), only, sql);
+        write_products(&query.products, "a", sql);
         sql.push(" AND a.currency = ")
             .bind(query.currency.as_str())
             .push(" GROUP BY a.product_id");
@@ -252,6 +254,7 @@ fn write_parts(
         sql.push(&format!(" FROM {ITEMS} WHERE "));
         write_facts(&facts, scope, sql);
         sql.push(&format!(" AND {}", has_product("i")));
+        write_products(&query.products, "i", sql);
         if let Only::Keys(keys) = only {
             sql.push(" AND i.product_id IN ")
                 .bind_all(keys.iter().flatten().copied());
@@ -259,6 +262,15 @@ fn write_parts(
         sql.push(" AND a.currency = ")
             .bind(query.currency.as_str())
             .push(" GROUP BY i.product_id");
+    }
+}
+
+/// Appends ` AND ` and the condition on the product of the row with an alias, an item or a row of a total: what a filter of
+/// actions says of the product of an item.
+fn write_products(products: &Filter<ProductTest>, row: &str, sql: &mut Sql) {
+    if *products != Filter::default() {
+        sql.push(" AND ");
+        ItemTest::Product(products.clone()).write(row, sql);
     }
 }
 

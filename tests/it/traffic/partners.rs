@@ -126,6 +126,7 @@ const QUESTIONS: &[&str] = &[
     "?last=90d&minOrders=1&filter=%7B%22country%22%3A%7B%22eq%22%3A%22DE%22%7D%7D",
     "?last=90d&minOrders=1&filter=%7B%22or%22%3A%5B%7B%22subid2%22%3A%7B%22eq%22%3A%22HIDDEN%22%7D%7D%2C%7B%22status%22%3A%7B%22eq%22%3A%22APPROVED%22%7D%7D%5D%7D",
     "?last=90d&minOrders=1&dateAxis=CLICKED&onlyAvailable=false",
+    "?last=90d&minOrders=1&products=%7B%22externalId%22%3A%7B%22in%22%3A%5B%2211%22%2C%2212%22%2C%22107%22%5D%7D%7D",
 ];
 
 async fn is_the_file_of_the_rest(limits: Limits, is_seen: impl Fn(&Order) -> bool) {
