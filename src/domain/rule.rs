@@ -32,7 +32,7 @@ pub use limit::{
 pub use list::{Listed, name_of, read_list};
 pub use refer::{Definitions, Moment, Named, Refers};
 pub use scored::Unfit;
-pub use sentence::Described;
+pub use sentence::{Called, Described, Thing};
 
 use super::action::words;
 use super::error::{Error, Result};

@@ -25,7 +25,9 @@ use super::words::RankMetric;
 use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error};
 use crate::domain::rule;
-use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
+use crate::domain::rule::{
+    Called, Definitions, Moment, Refers as _, Rule, SegmentSet, SegmentVersion,
+};
 use crate::graphql::connection::{PageArgs, connection};
 use crate::graphql::context::{RequestContext, of_segment, request};
 use crate::graphql::error::{Failure, Result};
@@ -178,11 +180,19 @@ impl Segment {
         SegmentRuleValue::read(&latest.given)
     }
 
-    /// The rule in words, with the names of the segments that it names.
+    /// The rule in words, with the names of the segments and other things that it names by their ids: the first three of a
+    /// list.
     async fn sentence(&self, ctx: &Context<'_>) -> Result<String> {
         let request = request(ctx)?;
         let all = defined(self, request).await?;
-        all.sentence(self.key(), request.moment(request.now))
+        let load = |group: Arc<Group<rule::Segment>>| async move {
+            let rules = group.all().filter_map(|segment| all.rule(segment.id));
+            let things = rules.flat_map(Rule::things).collect();
+            Ok((request.called(things).await?, all))
+        };
+        let told: Arc<(Called, Arc<Definitions>)> = self.batch("called", &(), load).await?;
+        let (called, all) = told.as_ref();
+        all.sentence(self.key(), request.moment(request.now), called)
             .ok_or_else(|| Failure::internal("a segment has no rule"))
     }
 

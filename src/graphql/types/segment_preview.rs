@@ -7,7 +7,7 @@ use async_graphql::{Enum, ID, Object, SimpleObject};
 use super::segment::moment;
 use super::segment_member::{SegmentMember, SegmentMemberConnection};
 use crate::domain::error::Error;
-use crate::domain::rule::{Segment, SegmentSet};
+use crate::domain::rule::{Rule, Segment, SegmentSet, SetOf};
 use crate::graphql::connection::{ENTITIES, PageArgs, size};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
@@ -170,15 +170,21 @@ impl SegmentPreview {
         Ok(Self {
             size: sizes.first().copied(),
             sample,
-            sentence: Some(match &set.of {
-                crate::domain::rule::SetOf::Rule { rule, .. } => rule.sentence(),
-                crate::domain::rule::SetOf::Frozen => rule.sentence(),
-            }),
+            sentence: Some(in_words(request, &set, &rule).await?),
             cost: Some(SegmentCost::of(actions.iter().sum(), is_by_columns)),
             problems: Vec::new(),
             warnings,
         })
     }
+}
+
+/// The rule in words; with the segments in their places, where the set has them.
+async fn in_words(request: &RequestContext, set: &SegmentSet, rule: &Rule) -> Result<String> {
+    let rule = match &set.of {
+        SetOf::Rule { rule, .. } => rule,
+        SetOf::Frozen => rule,
+    };
+    Ok(rule.sentence(&request.called(rule.things()).await?))
 }
 
 /// The segment whose new rule is previewed, if it is one's.

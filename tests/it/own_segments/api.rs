@@ -4,6 +4,7 @@ use crate::support::api::Api;
 use crate::support::drafts::Shape;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{World, block_on};
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
 
@@ -645,6 +646,78 @@ fn segments_that_are_listed_are_counted_in_one_statement() {
                 "list, definitions, members, whether and what"
             );
         }
+    });
+}
+
+/// The sentences of a page name what their rules name by ids: one statement for each kind of things, whatever the page. Whoever
+/// does not see a thing does not learn its name.
+#[test]
+fn things_that_rules_name_by_ids_are_called_by_their_names() {
+    block_on(async {
+        let world = World::rich(38, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let query = "{ programs(first: 1) { nodes { id name } } adSpaces(first: 1) { nodes { id name } } \
+                     categories(first: 5) { nodes { id name } } }";
+        let known = api.data(query, &json!({})).await;
+        let of = |list: &str, number: usize| known[list]["nodes"][number].clone();
+        let (program, space) = (of("programs", 0), of("adSpaces", 0));
+        let categories: Vec<Value> = (0..5).map(|number| of("categories", number)).collect();
+        let ids: Vec<&Value> = categories.iter().map(|one| &one["id"]).collect();
+        let rule = |ids: &[&Value]| {
+            json!({ "users": { "metric": { "metric": "ACTIONS", "atLeast": 1,
+                "actions": { "program": { "id": { "eq": program["id"] } }, "adSpace": { "id": { "in": [space["id"]] } } },
+                "items": { "category": { "within": ids } } } } })
+        };
+        id_of(&api, "a", rule(&ids[..1])).await;
+        id_of(&api, "b", rule(&ids)).await;
+        for first in [1, 2] {
+            let _ = api.statements.take();
+            let query = "query($first: Int) { segments(first: $first) { nodes { sentence } } }";
+            let data = api.data(query, &json!({ "first": first })).await;
+            let sent = api.statements.take();
+            assert_eq!(
+                sent.len(),
+                5,
+                "list, definitions, and three kinds of things: {}",
+                sent.join("\n")
+            );
+            let sentence = data["segments"]["nodes"][first - 1]["sentence"]
+                .as_str()
+                .unwrap();
+            let name = |one: &Value| format!("{:?}", one["name"].as_str().unwrap());
+            let within = if first == 1 {
+                format!("category within {}", name(&categories[0]))
+            } else {
+                let named: Vec<String> = categories.iter().take(3).map(name).collect();
+                format!("category within one of {} and 2 more", named.join(", "))
+            };
+            for part in [
+                format!("program is {}", name(&program)),
+                format!("ad space is {}", name(&space)),
+                within,
+            ] {
+                assert!(sentence.contains(&part), "{part}: {sentence}");
+            }
+        }
+        let limits = Limits {
+            programs: Some(Vec::new()),
+            ..Limits::default()
+        };
+        let limited = Api::limited(&world, 0, limits);
+        let preview =
+            "query($rule: SegmentRuleInput!) { previewSegment(rule: $rule) { sentence } }";
+        let seen = limited
+            .data(preview, &json!({ "rule": rule(&ids[..1]) }))
+            .await;
+        let sentence = seen["previewSegment"]["sentence"].as_str().unwrap();
+        assert!(
+            sentence.contains("program is one that is not there"),
+            "{sentence}"
+        );
+        assert!(
+            sentence.contains("category within one that is not there"),
+            "{sentence}"
+        );
     });
 }
 
