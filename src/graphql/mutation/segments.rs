@@ -394,9 +394,8 @@ async fn freeze(
         Err(problem) => return Ok(wrong(vec![problem])),
     };
     let (tx, ids) = (&request.tx, [source.id]);
-    let versions = definitions::versions(tx, request.scope, &ids).await?;
-    let latest = versions.get(&source.id).and_then(|all| all.first());
-    let given = latest.map_or("{}", |version| version.given.as_str());
+    let mut given = definitions::given(tx, request.scope, &ids).await?;
+    let given = given.remove(&source.id).unwrap_or_else(|| "{}".to_owned());
     let moment = request.moment(request.now);
     let set = request.sets(&all, &[source.id], &[moment]).await?.pop();
     let frozen = rule::Segment {
@@ -414,7 +413,7 @@ async fn freeze(
     let order = Order::Create {
         segment: frozen,
         rule,
-        given: given.to_owned(),
+        given,
         members: set,
     };
     let written = carry_out(store, scope, order, request.note()?).await?;

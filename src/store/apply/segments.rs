@@ -10,7 +10,7 @@ use crate::domain::audit::{Act, Note};
 use crate::domain::error::{PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion};
+use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
@@ -21,6 +21,7 @@ use crate::store::tx::WriteTx;
 use check::{broken, check_change, check_name, check_rule, definitions};
 use entity::{segment, segment_use, segment_version};
 use sea_orm::{DbBackend, DbErr};
+use std::slice;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -153,15 +154,7 @@ async fn create(
 ) -> Result<Written> {
     let publisher = scope.publisher();
     let text = rule.to_text()?;
-    let version = SegmentVersion {
-        segment_id: segment.id,
-        version: segment.version,
-        name: segment.name.clone(),
-        description: segment.description.clone(),
-        rule: rule.clone(),
-        given: given.to_owned(),
-        created_at: segment.created_at,
-    };
+    let version = to_version(publisher, segment, (&text, given));
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
@@ -177,12 +170,7 @@ async fn create(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
-            insert(
-                tx,
-                &[to_version(publisher, &version, &text)],
-                Conflict::Fail,
-            )
-            .await?;
+            insert(tx, slice::from_ref(&version), Conflict::Fail).await?;
             match members {
                 Some(set) => take_members(tx, publisher, segment.id, set).await?,
                 None => write_uses(tx, publisher, segment.id, rule).await?,
@@ -483,17 +471,17 @@ fn to_row(publisher: PublisherId, segment: &Segment) -> segment::Model {
 
 fn to_version(
     publisher: PublisherId,
-    version: &SegmentVersion,
-    text: &str,
+    segment: &Segment,
+    (rule, given): (&str, &str),
 ) -> segment_version::Model {
     segment_version::Model {
         publisher_id: publisher.0,
-        segment_id: version.segment_id,
-        version: version.version,
-        name: version.name.clone(),
-        description: version.description.clone(),
-        rule: text.to_owned(),
-        given: version.given.clone(),
-        created_at_us: version.created_at.micros(),
+        segment_id: segment.id,
+        version: segment.version,
+        name: segment.name.clone(),
+        description: segment.description.clone(),
+        rule: rule.to_owned(),
+        given: given.to_owned(),
+        created_at_us: segment.created_at.micros(),
     }
 }
