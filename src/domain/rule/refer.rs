@@ -347,7 +347,7 @@ impl Definitions {
     #[must_use]
     pub fn sentence(&self, id: Uuid, moment: Moment, called: &Called) -> Option<String> {
         let mut rule = self.rule(id)?.clone();
-        let called = |id: Uuid| {
+        let in_place = |id: Uuid| {
             let segment = self.segment(id)?;
             let set = SegmentSet {
                 id,
@@ -360,7 +360,7 @@ impl Definitions {
             };
             Some((id, Arc::new(set)))
         };
-        let sets = rule.named().into_iter().filter_map(called).collect();
+        let sets = rule.named().into_iter().filter_map(in_place).collect();
         rule.put(&sets, &Found::new(), moment);
         Some(rule.sentence(called))
     }

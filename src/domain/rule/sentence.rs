@@ -567,7 +567,7 @@ impl Rule {
     /// The things whose names its sentence has.
     #[must_use]
     pub fn things(&self) -> BTreeSet<(Thing, Uuid)> {
-        let things = RefCell::default();
+        let things = RefCell::new(BTreeSet::new());
         self.tell(&|thing, id| {
             things.borrow_mut().insert((thing, id));
             None
