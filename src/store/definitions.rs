@@ -6,7 +6,7 @@ use super::listing::{self, Listing, column, look_ups};
 use super::sql::Sql;
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::{Filter, SegmentTest, Value};
+use crate::domain::filter::{Filter, Op, SegmentField, SegmentTest, Value};
 use crate::domain::id::PublisherId;
 use crate::domain::page::{Page, PageRequest, SortKey};
 use crate::domain::rule::{Definitions, Rule, Segment, SegmentVersion, Subject};
@@ -71,6 +71,36 @@ pub(super) fn name_key(segment: &Segment) -> String {
         None => folded,
         Some(_) => format!("{folded}\u{1}{}", segment.id),
     }
+}
+
+/// Whether another segment than `own` has a name, as it stands beside those that are not archived: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_taken(
+    tx: &ReadTx,
+    scope: ReadScope,
+    name: &str,
+    own: Option<Uuid>,
+) -> Result<bool> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.id FROM segments t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" AND t.name_key = ")
+        .bind(fold(name));
+    let rows = tx.rows(sql).await?;
+    let others = rows.iter().map(|row| column::<Uuid>(row, "id"));
+    let others = others.collect::<Result<Vec<Uuid>>>()?;
+    Ok(others.into_iter().any(|id| Some(id) != own))
+}
+
+/// How many segments there are that are not archived: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn kept(tx: &ReadTx, scope: ReadScope) -> Result<i64> {
+    let is_kept = SegmentTest(SegmentField::ArchivedAt, Op::IsNull(true));
+    count(tx, scope, &Filter::Test(is_kept)).await
 }
 
 pub(super) fn to_segment(row: segment::Model) -> Result<Segment> {

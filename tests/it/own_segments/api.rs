@@ -324,7 +324,67 @@ fn every_problem_of_a_rule_is_told_at_once_with_its_place() {
             api.data("{ segments { totalCount } }", &json!({})).await["segments"]["totalCount"],
             1
         );
+        every_problem_of_a_write_is_told_at_once(&api, &products).await;
     });
+}
+
+/// Beside what is wrong with a rule: that a name is taken, that a segment leads back, that its version is another one, and how
+/// many problems are left out.
+async fn every_problem_of_a_write_is_told_at_once(api: &Api, products: &str) {
+    let by = |id: &str| json!({ "users": { "segment": { "in": [id] } } });
+    let below = id_of(api, "below", often(2)).await;
+    let above = id_of(api, "above", by(&below)).await;
+    let bad = |place: &str| (place.to_owned(), "BAD_USER_INPUT".to_owned());
+    let conflict = |place: &str| (place.to_owned(), "CONFLICT".to_owned());
+
+    let lines: String = (0..25).map(|number| format!("shoe {number}\n")).collect();
+    let rule = json!({ "products": { "members": { "csv": format!("id\n{lines}") } } });
+    let made = created(api, "Above", rule.clone()).await;
+    let all = told(&made);
+    assert_eq!(all.len(), 22, "20 lines, how many more, the name: {made:#}");
+    assert_eq!(
+        (&all[20], &all[21]),
+        (&bad("rule"), &conflict("name")),
+        "{made:#}"
+    );
+    assert_eq!(made["userErrors"][20]["message"], "and 5 more");
+    let priority = "mutation($csv: String!) { set: setPriorityProducts(products: {csv: $csv}) { userErrors { message } } }";
+    let set = api
+        .data(priority, &json!({ "csv": format!("id\n{lines}") }))
+        .await;
+    assert_eq!(set["set"]["userErrors"][20]["message"], "and 5 more");
+
+    let update = format!(
+        "mutation($id: ID!, $rule: SegmentRuleInput) {{ done: updateSegment(id: $id, expectedVersion: 7, name: \"ABOVE\", \
+         rule: $rule) {PAYLOAD} }}"
+    );
+    let rule = json!({ "users": { "and": [
+        { "metric": { "metric": "ACTIONS" } }, { "segment": { "in": [products, above] } },
+    ] } });
+    let done = api
+        .data(&update, &json!({ "id": below, "rule": rule }))
+        .await;
+    assert_eq!(
+        told(&done["done"]),
+        [
+            bad("rule.users.and.0.metric"),
+            bad("rule.users.and.1.segment.in.0"),
+            bad("rule.users.and.1.segment.in.1"),
+            conflict("expectedVersion"),
+            conflict("name"),
+        ],
+        "{done:#}"
+    );
+    let freeze = format!(
+        "mutation($id: ID!) {{ done: freezeSegment(id: $id, expectedVersion: 7, name: \" \", description: \"{}\") {PAYLOAD} }}",
+        "x".repeat(2_001)
+    );
+    let done = api.data(&freeze, &json!({ "id": below })).await;
+    assert_eq!(
+        told(&done["done"]),
+        [conflict("expectedVersion"), bad("name"), bad("description")],
+        "{done:#}"
+    );
 }
 
 #[test]

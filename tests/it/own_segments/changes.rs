@@ -346,7 +346,8 @@ fn a_preview_of_a_change_sees_what_the_change_would_be_refused_for() {
             assert_eq!(seen["size"], Value::Null, "{seen:#}");
             let refused = changed(&api, id, by(named)).await;
             assert_eq!(seen["problems"], refused["userErrors"], "{seen:#}");
-            assert_eq!(seen["problems"][0]["field"], json!(["rule"]), "{seen:#}");
+            let place = json!(["rule", "users", "segment", "in", "0"]);
+            assert_eq!(seen["problems"][0]["field"], place, "{seen:#}");
             let message = seen["problems"][0]["message"].as_str().unwrap();
             assert!(
                 message.contains("leads back to its own segment"),
