@@ -108,8 +108,21 @@ impl SegmentMutations {
         #[graphql(desc = "Which.")] id: ID,
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
+        #[graphql(
+            desc = "A new name, as in `createSegment`, where another segment has its own by now; then it has a new version."
+        )]
+        name: Option<String>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async { put(request(ctx)?, &id, expected_version, Order::Restore).await };
+        let done = async {
+            let request = request(ctx)?;
+            request.viewer.check(KeyScope::Segments)?;
+            let name = match name.as_deref().map(check_name).transpose() {
+                Ok(name) => name,
+                Err(problem) => return Ok(wrong(vec![problem])),
+            };
+            let order = |id, expected, now| Order::Restore(id, expected, name, now);
+            put(request, &id, expected_version, order).await
+        };
         Some(done.await)
     }
 

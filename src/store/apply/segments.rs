@@ -105,8 +105,8 @@ pub enum Order {
     Update(Change),
     /// Put a segment away, which no other may name; in the version that it must have, if it must.
     Archive(Uuid, Option<i32>, Instant),
-    /// Take a segment back that was put away, likewise.
-    Restore(Uuid, Option<i32>, Instant),
+    /// Take a segment back that was put away, likewise; with a new name, where it has one, in a new version.
+    Restore(Uuid, Option<i32>, Option<String>, Instant),
 }
 
 /// Carries an order out, all of it or nothing; what is refused, or was so before, leaves nothing in the trail either.
@@ -138,8 +138,9 @@ pub async fn carry_out(
         Order::Archive(id, expected, now) => {
             archive(&store, (scope, &note), (*id, *expected), *now).await
         }
-        Order::Restore(id, expected, now) => {
-            restore(&store, (scope, &note), (*id, *expected), *now).await
+        Order::Restore(id, expected, name, now) => {
+            let name = name.as_deref();
+            restore(&store, (scope, &note), (*id, *expected), (name, *now)).await
         }
     })
     .await
@@ -282,12 +283,12 @@ async fn archive(
         .await
 }
 
-/// Takes a segment back that was put away.
+/// Takes a segment back that was put away; by a new name, if it is given one.
 async fn restore(
     store: &Store,
     (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
-    now: Instant,
+    (name, now): (Option<&str>, Instant),
 ) -> Result<Written> {
     let publisher = scope.publisher();
     store
@@ -301,6 +302,12 @@ async fn restore(
                 return Ok(Ok(segment));
             }
             segment.updated_at = now;
+            let before = segment.version;
+            let name = name.filter(|name| *name != segment.name);
+            if let Some(name) = name {
+                segment.version += 1;
+                name.clone_into(&mut segment.name);
+            }
             if count(tx, publisher).await? >= MAX_SEGMENTS {
                 return Ok(Err(Refused::Full));
             }
@@ -314,7 +321,13 @@ async fn restore(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
-            write_segment(tx, publisher, note, (Act::SegmentRestored, &segment, &[])).await?;
+            let mut changed: &[&str] = &[];
+            if name.is_some() {
+                next_version(tx, publisher, (&segment, before), None).await?;
+                changed = &["name"];
+            }
+            let told = (Act::SegmentRestored, &segment, changed);
+            write_segment(tx, publisher, note, told).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })

@@ -479,6 +479,35 @@ fn names_are_unique_until_they_are_archived() {
             error["message"].as_str().unwrap().contains("archived"),
             "{answer:#}"
         );
+        let restore = format!(
+            "mutation($id: ID!, $name: String) {{ done: restoreSegment(id: $id, name: $name) {PAYLOAD} }}"
+        );
+        let under = async |name: &str| {
+            let variables = json!({ "id": first, "name": name });
+            api.data(&restore, &variables).await["done"].take()
+        };
+        assert_eq!(
+            told(&under("ЁЛКА").await),
+            [("name".to_owned(), "CONFLICT".to_owned())]
+        );
+        assert_eq!(
+            told(&under("\n").await),
+            [("name".to_owned(), "BAD_USER_INPUT".to_owned())]
+        );
+        let restored = under(" Old fir ").await;
+        assert_eq!(
+            restored["segment"],
+            json!({ "id": first, "name": "Old fir", "version": 2, "state": "LIVE" }),
+            "{restored:#}"
+        );
+        let versions = "query($id: ID!) { segment(id: $id) { rule versions { version name } } }";
+        let seen = api.data(versions, &json!({ "id": first })).await;
+        assert_eq!(
+            seen["segment"],
+            json!({ "rule": often(2), "versions": [
+                { "version": 2, "name": "Old fir" }, { "version": 1, "name": "Ёлка" },
+            ] })
+        );
     });
 }
 
