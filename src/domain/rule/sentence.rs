@@ -20,6 +20,11 @@ use uuid::Uuid;
 /// How many values of a list are named one by one.
 const NAMED: usize = 3;
 
+/// What leads to a thing that it is, and to one that it is not.
+const IS: (&str, &str) = ("is", "is there and not");
+/// Likewise to one that it is, or is not, or lies below.
+const WITHIN: (&str, &str) = ("within", "is there and not within");
+
 /// A kind of things that rules name by their ids, and people by what they are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
@@ -177,14 +182,14 @@ fn op(name: &str, op: &Op, kind: Kind, call: Call<'_>) -> String {
     }
 }
 
-/// Which thing it is, in words that stand behind what kind of thing; `is` leads to the thing.
-fn which(is: &str, by: &Op, thing: Thing, call: Call<'_>) -> String {
+/// Which thing it is, or is not, in words that stand behind what kind of thing it is.
+fn which((is, not): (&str, &str), by: &Op, thing: Thing, call: Call<'_>) -> String {
     let kind = Kind::Thing(thing);
     match by {
         Op::Eq(one) => format!("{is} {}", value(one, kind, call)),
-        Op::Ne(one) => format!("not {is} {}", value(one, kind, call)),
+        Op::Ne(one) => format!("{not} {}", value(one, kind, call)),
         Op::In(values) => format!("{is} {}", list(values, kind, call)),
-        Op::NotIn(values) => format!("not {is} {}", list(values, kind, call)),
+        Op::NotIn(values) => format!("{not} {}", list(values, kind, call)),
         other => op("id", other, kind, call),
     }
 }
@@ -285,8 +290,8 @@ impl Told for ProductTest {
 impl Told for CategoryTest {
     fn tell(&self, call: Call<'_>) -> String {
         match self.0 {
-            CategoryField::Id => which("is", &self.1, Thing::Category, call),
-            CategoryField::Within => which("within", &self.1, Thing::Category, call),
+            CategoryField::Id => which(IS, &self.1, Thing::Category, call),
+            CategoryField::Within => which(WITHIN, &self.1, Thing::Category, call),
             field => op(&words(field), &self.1, Kind::Plain, call),
         }
     }
@@ -299,7 +304,7 @@ impl Told for CategoryTest {
 impl Told for ProgramTest {
     fn tell(&self, call: Call<'_>) -> String {
         match self.0 {
-            ProgramField::Id => which("is", &self.1, Thing::Program, call),
+            ProgramField::Id => which(IS, &self.1, Thing::Program, call),
             field => op(&words(field), &self.1, Kind::Plain, call),
         }
     }
@@ -312,7 +317,7 @@ impl Told for ProgramTest {
 impl Told for AdSpaceTest {
     fn tell(&self, call: Call<'_>) -> String {
         match self.0 {
-            AdSpaceField::Id => which("is", &self.1, Thing::AdSpace, call),
+            AdSpaceField::Id => which(IS, &self.1, Thing::AdSpace, call),
             field => op(&words(field), &self.1, Kind::Plain, call),
         }
     }
