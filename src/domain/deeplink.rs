@@ -16,6 +16,7 @@ pub use subids::{LONGEST_SUBIDS, Subids};
 pub use target::Target;
 
 use super::error::{Error, Result};
+use std::collections::HashSet;
 use text::{encode_into, shown};
 use url::Url;
 
@@ -124,23 +125,38 @@ impl Template {
         extra: &[(String, String)],
         hosts: &Hosts,
     ) -> Result<Self> {
-        let url = check_base(base, hosts)?;
-        let target_parameter = target_parameter.unwrap_or(TARGET_PARAMETER).trim();
-        check_name("targetParameter", target_parameter)?;
-        if Subids::NAMES.contains(&target_parameter) {
-            let message = format!(
-                "targetParameter is {target_parameter}, which carries a SubID: name the parameter of the target, usually ulp"
-            );
-            return Err(Error::bad_input("targetParameter", message));
-        }
-        let carried = url.query_pairs().into_owned();
-        let extra: Vec<(String, String)> = carried.chain(extra.iter().cloned()).collect();
-        check_extra(&extra, target_parameter)?;
-        Ok(Self {
-            base: bare(&url),
-            target_parameter: target_parameter.to_owned(),
-            extra,
+        let checked = Self::checked(base, target_parameter, extra, hosts);
+        checked.map_err(|problems| {
+            let first = problems.into_iter().next();
+            first.unwrap_or_else(|| Error::internal("a template is refused for nothing"))
         })
+    }
+
+    /// Likewise, or all that is wrong with it.
+    ///
+    /// # Errors
+    /// What is wrong; of a further parameter with its number, as in `parameters.0.name`.
+    pub fn checked(
+        base: &str,
+        target_parameter: Option<&str>,
+        extra: &[(String, String)],
+        hosts: &Hosts,
+    ) -> Result<Self, Vec<Error>> {
+        let mut problems = Vec::new();
+        let url = check_base(base, hosts).map_err(|problem| problems.push(problem));
+        let target_parameter = target_parameter.unwrap_or(TARGET_PARAMETER).trim();
+        problems.extend(check_target(target_parameter).err());
+        let carried = url.iter().flat_map(|url| url.query_pairs().into_owned());
+        let carried: Vec<(String, String)> = carried.collect();
+        problems.extend(unfit_parameters(&carried, extra, target_parameter));
+        match url {
+            Ok(url) if problems.is_empty() => Ok(Self {
+                base: bare(&url),
+                target_parameter: target_parameter.to_owned(),
+                extra: carried.into_iter().chain(extra.iter().cloned()).collect(),
+            }),
+            _ => Err(problems),
+        }
     }
 
     /// The template in a link that the network shows for an ad space (`gotolink`): what it carries of a target or of
@@ -370,31 +386,57 @@ fn check_name(field: &str, name: &str) -> Result<()> {
     Err(Error::bad_input(field, message))
 }
 
-fn check_extra(extra: &[(String, String)], target_parameter: &str) -> Result<()> {
-    let wrong = |message: String| Err(Error::bad_input("parameters", message));
-    if extra.len() > MOST_EXTRA {
-        return wrong(format!(
-            "{} further parameters are too many, {MOST_EXTRA} the most: leave out what the link works without",
-            extra.len()
-        ));
+fn check_target(name: &str) -> Result<()> {
+    check_name("targetParameter", name)?;
+    if !Subids::NAMES.contains(&name) {
+        return Ok(());
     }
-    for (place, (name, value)) in extra.iter().enumerate() {
-        check_name("parameters", name)?;
-        if name == target_parameter || Subids::NAMES.contains(&name.as_str()) {
-            return wrong(format!(
-                "{name} is written for each link: leave it out of the template"
-            ));
-        }
-        if extra.iter().take(place).any(|(other, _)| other == name) {
-            return wrong(format!("{name} is given twice"));
+    let message = format!(
+        "targetParameter is {name}, which carries a SubID: name the parameter of the target, usually ulp"
+    );
+    Err(Error::bad_input("targetParameter", message))
+}
+
+/// What is wrong with further parameters: those that the base carries, and those that are given beside it.
+fn unfit_parameters(
+    carried: &[(String, String)],
+    given: &[(String, String)],
+    target_parameter: &str,
+) -> Vec<Error> {
+    let count = carried.len() + given.len();
+    if count > MOST_EXTRA {
+        let message = format!(
+            "{count} further parameters are too many, {MOST_EXTRA} the most: leave out what the link works without"
+        );
+        return vec![Error::bad_input("parameters", message)];
+    }
+    let of_base = carried
+        .iter()
+        .map(|parameter| (parameter, ["base", "base"].map(str::to_owned)));
+    let beside = given.iter().enumerate().map(|(number, parameter)| {
+        let place = |part: &str| format!("parameters.{number}.{part}");
+        (parameter, ["name", "value"].map(place))
+    });
+    let mut known = HashSet::new();
+    let mut problems = Vec::new();
+    for ((name, value), [at_name, at_value]) in of_base.chain(beside) {
+        let is_new = known.insert(name);
+        if let Err(problem) = check_name(&at_name, name) {
+            problems.push(problem);
+        } else if name == target_parameter || Subids::NAMES.contains(&name.as_str()) {
+            let message = format!("{name} is written for each link: leave it out of the template");
+            problems.push(Error::bad_input(at_name, message));
+        } else if !is_new {
+            problems.push(Error::bad_input(at_name, format!("{name} is given twice")));
         }
         if value.chars().count() > LONGEST_PARAMETER || value.chars().any(char::is_control) {
-            return wrong(format!(
+            let message = format!(
                 "the value of {name} is longer than {LONGEST_PARAMETER} characters or has control characters"
-            ));
+            );
+            problems.push(Error::bad_input(at_value, message));
         }
     }
-    Ok(())
+    problems
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use limit::{
 pub use list::{Listed, name_of, read_list};
 pub use refer::{Definitions, Moment, Named, Refers};
 pub use scored::Unfit;
-pub use sentence::Described;
+pub use sentence::{Called, Described, Thing};
 
 use super::action::words;
 use super::error::{Error, Result};
@@ -401,18 +401,14 @@ impl Segment {
 /// What a segment was at a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentVersion {
-    /// The segment.
-    pub segment_id: Uuid,
     /// Its number, from 1 on.
     pub version: i32,
     /// The name then.
     pub name: String,
     /// The description then.
     pub description: String,
-    /// The rule.
-    pub rule: Rule,
-    /// The rule as its author sent it, JSON.
-    pub given: String,
+    /// The rule as its author sent it, JSON, where it was read.
+    pub given: Option<String>,
     /// When it was saved.
     pub created_at: Instant,
 }

@@ -17,6 +17,7 @@
 //! | `scalar`, `id`, `connection` | the parts that types are made of |
 //! | `report_selection` | what an operation selects of a report |
 //! | `segment_reading` | a rule of a segment, or all that is wrong with it |
+//! | `called` | what the things are called that a rule names by their ids |
 //! | `written` | rows of plain values as JSON, without the framework's walk |
 //! | `siblings`, `loaders` | one statement per level, and entities by id |
 //! | `links` | the templates of affiliate links, once per request |
@@ -24,6 +25,7 @@
 //! | `schema` | the schema as text |
 
 mod bill;
+mod called;
 pub mod connection;
 pub mod context;
 pub mod document;

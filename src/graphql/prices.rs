@@ -450,6 +450,11 @@ fn directives(owner: &str, name: &str, arguments: &[String], ty: &str) -> String
             assumed(&base),
             slicing.join(", ")
         ));
+    } else if ty.starts_with('[') && arguments.iter().any(|argument| argument == "first") {
+        text.push_str(&format!(
+            " @listSize(assumedSize: {}, slicingArguments: [\"first\"], requireOneSlicingArgument: false)",
+            ENTITIES.default
+        ));
     } else if ty.starts_with('[')
         && let Some(size) = of(SIZES, &coordinate).or_else(|| of(SIZES, &base))
     {
@@ -470,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_schema_is_priced_line_by_line_and_its_words_are_left_alone() {
-        let plain = "\"A row: with { marks.\"\ntype Row implements Node {\n  \"Some.\"\n  amounts(\n    \"\"\"\n    first: not an argument {\n    \"\"\"\n    first: Int,\n    \"x\"\n    after: String\n  ): RowConnection\n  money: [Money!]!\n  plain: Int! @deprecated(reason: \"no: more\")\n  few(last: Int): RowConnection!\n}\n\ntype Money {\n  amount: Decimal!\n}\n\ntype RowEdge {\n  node: Row!\n}\n\ninput In {\n  first: Int\n}\n";
+        let plain = "\"A row: with { marks.\"\ntype Row implements Node {\n  \"Some.\"\n  amounts(\n    \"\"\"\n    first: not an argument {\n    \"\"\"\n    first: Int,\n    \"x\"\n    after: String\n  ): RowConnection\n  money: [Money!]!\n  plain: Int! @deprecated(reason: \"no: more\")\n  few(last: Int): RowConnection!\n  latest(first: Int! = 20): [Row!]!\n}\n\ntype Money {\n  amount: Decimal!\n}\n\ntype RowEdge {\n  node: Row!\n}\n\ninput In {\n  first: Int\n}\n";
         let priced = priced(plain);
         for line in [
             "type Row implements Node {",
@@ -479,6 +484,7 @@ mod tests {
             "  money: [Money!]! @listSize(assumedSize: 2)",
             "  plain: Int! @deprecated(reason: \"no: more\")",
             "  few(last: Int): RowConnection! @listSize(assumedSize: 20, slicingArguments: [\"last\"], sizedFields: [\"nodes\", \"edges\"], requireOneSlicingArgument: false)",
+            "  latest(first: Int! = 20): [Row!]! @listSize(assumedSize: 20, slicingArguments: [\"first\"], requireOneSlicingArgument: false)",
             "type Money @cost(weight: \"0.1\") {",
             "type RowEdge @cost(weight: \"0\") {",
             "  first: Int",

@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use super::context::RequestContext;
 use super::error::{Failure, MAX_ERRORS, Result};
-use super::input::reader::{ListedMember, MemberName, Reader, unfit_currencies, unfit_segments};
+use super::input::reader::{
+    ListedMember, MemberName, NamedSegment, Reader, unfit_currencies, unfit_segments,
+};
 use super::input::rule::SegmentRuleInput;
-use super::mutation::UserError;
+use super::mutation::{UserError, bounded};
 use crate::domain::action::SOURCE;
 use crate::domain::error::Code;
 use crate::domain::id::{Kind, derive};
-use crate::domain::rule::{Definitions, Rule, Segment, Subject};
+use crate::domain::rule::{Definitions, Rule, Segment, Size, Subject};
 use crate::store::members::{known_ids, known_values};
 
 /// A rule that was read.
@@ -26,14 +28,14 @@ pub struct ReadRule {
     pub warnings: Vec<UserError>,
 }
 
-/// Reads a rule; of the segment `of`, if it has one. What is wrong with it comes back as values.
+/// Reads a rule; that of the segment `of`, if it is one's. All that is wrong with it comes back as values.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn read_rule(
     request: &Arc<RequestContext>,
     given: &SegmentRuleInput,
-    of: Option<Uuid>,
+    of: Option<&Segment>,
 ) -> Result<std::result::Result<ReadRule, Vec<UserError>>> {
     let mut reader = Reader::of("rule", request).noting_problems();
     let rule = given.read(&mut reader)?;
@@ -48,13 +50,13 @@ pub async fn read_rule(
     unfit.extend(unfit_currencies(request, &scored).await?);
     let unfit = unfit.into_iter().map(Failure::from);
     problems.extend(unfit.map(|problem| user_error(&problem)));
+    let own = of.map(|segment| segment.id);
+    problems.extend(beyond(&all, rule.as_ref(), (&named, own)));
+    let other = of.filter(|segment| segment.subject != given.subject());
+    problems.extend(other.map(of_another_subject));
     let Some(rule) = rule.filter(|_| problems.is_empty()) else {
-        problems.truncate(MAX_ERRORS);
-        return Ok(Err(problems));
+        return Ok(Err(bounded(problems, "rule")));
     };
-    if let Some(problem) = beyond(&all, &rule, of) {
-        return Ok(Err(vec![problem]));
-    }
     let warnings = unknown(request, rule.subject(), &listed).await?;
     Ok(Ok(ReadRule {
         rule,
@@ -63,20 +65,34 @@ pub async fn read_rule(
     }))
 }
 
-/// What is wrong with a rule as a whole.
-fn beyond(all: &Definitions, rule: &Rule, of: Option<Uuid>) -> Option<UserError> {
-    let own = of.and_then(|id| Some((id, all.cycle(id, rule)?)));
-    if let Some((_, way)) = own {
-        return Some(cycle(&way));
+/// What is wrong with what a rule names: each segment that leads back to `own` or is too deep at its place, and the rule where
+/// it is too large with all of them.
+fn beyond(
+    all: &Definitions,
+    rule: Option<&Rule>,
+    (named, own): (&[NamedSegment], Option<Uuid>),
+) -> Vec<UserError> {
+    let back = |named: &NamedSegment| {
+        let way = all.way_back(own?, named.id)?;
+        Some(cycle(&named.place, &way))
+    };
+    let mut problems: Vec<UserError> = named.iter().filter_map(back).collect();
+    if !problems.is_empty() {
+        return problems;
     }
-    match all.size(rule) {
-        Ok(size) => size.excess().map(|excess| user_error(&excess.into())),
-        Err(error) => Some(user_error(&error.into())),
-    }
+    problems.extend(named.iter().filter_map(|NamedSegment { place, id, .. }| {
+        let error = all.check_depth(*id).err()?;
+        let message = format!("{place}: {}", error.message());
+        Some(user_error(&error.reworded(place, message).into()))
+    }));
+    let size = rule.and_then(|rule| all.size(rule).ok());
+    let excess = size.and_then(Size::excess);
+    problems.extend(excess.map(|excess| user_error(&excess.into())));
+    problems
 }
 
 /// That a rule cannot be the new one of a segment, because it is of another subject.
-pub fn of_another_subject(segment: &Segment) -> UserError {
+fn of_another_subject(segment: &Segment) -> UserError {
     let message = format!(
         "the segment is one of {}, which no change makes one of another subject: create a new one",
         segment.subject.as_str()
@@ -84,13 +100,13 @@ pub fn of_another_subject(segment: &Segment) -> UserError {
     UserError::new("rule", Code::BadUserInput, message)
 }
 
-/// That a rule leads back to its segment, on a way.
-pub fn cycle(way: &[String]) -> UserError {
+/// That a rule leads back to its segment on a way that begins at a place.
+pub fn cycle(place: &str, way: &[String]) -> UserError {
     let message = format!(
         "the rule leads back to its own segment, by way of {}: leave that segment out, or freeze it and name what it was",
         way.join(" → ")
     );
-    UserError::new("rule", Code::BadUserInput, message)
+    UserError::new(place, Code::BadUserInput, message)
 }
 
 /// An error as a value, with its place as a path.

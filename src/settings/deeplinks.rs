@@ -149,7 +149,7 @@ fn deeplink(
         Err(error) => {
             let field = match error.field() {
                 Some("targetParameter") => "target_parameter",
-                Some("parameters") => "parameters",
+                Some(field) if field.starts_with("parameters") => "parameters",
                 _ => "base",
             };
             raw.problem(&format!("{place}.{field}"), error.message().to_owned());

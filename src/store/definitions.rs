@@ -6,13 +6,13 @@ use super::listing::{self, Listing, column, look_ups};
 use super::sql::Sql;
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::{Filter, SegmentTest, Value};
+use crate::domain::filter::{Filter, Op, SegmentField, SegmentTest, Value};
 use crate::domain::id::PublisherId;
 use crate::domain::page::{Page, PageRequest, SortKey};
 use crate::domain::rule::{Definitions, Rule, Segment, SegmentVersion, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::text::fold;
-use entity::{segment, segment_version};
+use entity::segment;
 use sea_orm::{FromQueryResult as _, QueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -71,6 +71,36 @@ pub(super) fn name_key(segment: &Segment) -> String {
         None => folded,
         Some(_) => format!("{folded}\u{1}{}", segment.id),
     }
+}
+
+/// Whether another segment than `own` has a name, as it stands beside those that are not archived: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_taken(
+    tx: &ReadTx,
+    scope: ReadScope,
+    name: &str,
+    own: Option<Uuid>,
+) -> Result<bool> {
+    let mut sql = tx.sql();
+    sql.push("SELECT t.id FROM segments t WHERE t.publisher_id = ")
+        .bind(scope.publisher().0)
+        .push(" AND t.name_key = ")
+        .bind(fold(name));
+    let rows = tx.rows(sql).await?;
+    let others = rows.iter().map(|row| column::<Uuid>(row, "id"));
+    let others = others.collect::<Result<Vec<Uuid>>>()?;
+    Ok(others.into_iter().any(|id| Some(id) != own))
+}
+
+/// How many segments there are that are not archived: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn kept(tx: &ReadTx, scope: ReadScope) -> Result<i64> {
+    let is_kept = SegmentTest(SegmentField::ArchivedAt, Op::IsNull(true));
+    count(tx, scope, &Filter::Test(is_kept)).await
 }
 
 pub(super) fn to_segment(row: segment::Model) -> Result<Segment> {
@@ -155,7 +185,36 @@ pub(super) fn write_live(publisher: PublisherId, sql: &mut Sql) {
     .push(" AND t.archived_at_us IS NULL AND t.frozen_at_us IS NULL");
 }
 
-/// The versions of segments, the latest first: one statement.
+/// The rules of segments as their authors sent them: one statement, which reads no earlier version.
+///
+/// # Errors
+/// When the database fails.
+pub async fn given(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(listing::IDS) {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.id, v.given");
+        write_versions(scope, ids, &mut sql);
+        sql.push(" AND v.version = t.version");
+        for row in tx.rows(sql).await? {
+            found.insert(column(&row, "id")?, column(&row, "given")?);
+        }
+    }
+    Ok(found)
+}
+
+/// Which versions of each segment are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// So many at most, the latest.
+    pub first: u32,
+    /// Only those before this one.
+    pub before: Option<i32>,
+    /// Whether their rules are read.
+    pub with_rules: bool,
+}
+
+/// Versions of segments, the latest first: one statement, which reads no others.
 ///
 /// # Errors
 /// When the database fails.
@@ -163,27 +222,58 @@ pub async fn versions(
     tx: &ReadTx,
     scope: ReadScope,
     ids: &[Uuid],
+    which: Versions,
 ) -> Result<HashMap<Uuid, Vec<SegmentVersion>>> {
     let mut found: HashMap<Uuid, Vec<SegmentVersion>> = HashMap::new();
+    let before = i64::from(which.before.unwrap_or(i32::MAX));
     for ids in ids.chunks(listing::IDS) {
         let mut sql = tx.sql();
-        sql.push("SELECT v.* FROM segment_versions v WHERE v.publisher_id = ")
-            .bind(scope.publisher().0)
-            .push(" AND v.segment_id IN ")
-            .bind_all(ids.iter().copied())
+        sql.push("SELECT v.segment_id, v.version, v.name, v.description, v.created_at_us");
+        if which.with_rules {
+            sql.push(", v.given");
+        }
+        write_versions(scope, ids, &mut sql);
+        // Versions are numbered without gaps.
+        sql.push(" AND v.version < ")
+            .bind(before)
+            .push(" AND v.version >= CASE WHEN t.version < ")
+            .bind(before)
+            .push(" THEN t.version + 1 ELSE ")
+            .bind(before)
+            .push(" END - ")
+            .bind(i64::from(which.first))
             .push(" ORDER BY v.segment_id, v.version DESC");
-        for row in tx.models::<segment_version::Entity>(sql).await? {
-            let version = SegmentVersion {
-                segment_id: row.segment_id,
-                version: row.version,
-                name: row.name,
-                description: row.description,
-                rule: Rule::from_text(&row.rule)?,
-                given: row.given,
-                created_at: instant(row.created_at_us, "segment_versions", "created_at_us")?,
-            };
-            found.entry(row.segment_id).or_default().push(version);
+        for row in tx.rows(sql).await? {
+            let version = to_segment_version(&row, which.with_rules)?;
+            let own = found.entry(column(&row, "segment_id")?).or_default();
+            own.push(version);
         }
     }
     Ok(found)
+}
+
+fn to_segment_version(row: &QueryResult, with_rule: bool) -> Result<SegmentVersion> {
+    let given = with_rule.then(|| column(row, "given")).transpose()?;
+    Ok(SegmentVersion {
+        version: column(row, "version")?,
+        name: column(row, "name")?,
+        description: column(row, "description")?,
+        given,
+        created_at: instant(
+            column(row, "created_at_us")?,
+            "segment_versions",
+            "created_at_us",
+        )?,
+    })
+}
+
+/// Appends where versions of segments are read, `v`, and of which.
+fn write_versions(scope: ReadScope, ids: &[Uuid], sql: &mut Sql) {
+    sql.push(
+        " FROM segments t JOIN segment_versions v ON v.publisher_id = t.publisher_id AND v.segment_id = t.id \
+         WHERE t.publisher_id = ",
+    )
+    .bind(scope.publisher().0)
+    .push(" AND t.id IN ")
+    .bind_all(ids.iter().copied());
 }

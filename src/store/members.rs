@@ -7,7 +7,7 @@ use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
 use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
-use crate::domain::rule::{MemberIds, SegmentSet, SetOf, Subject};
+use crate::domain::rule::{Called, MemberIds, SegmentSet, SetOf, Subject};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use crate::domain::totals::{Grain, Total};
@@ -161,7 +161,7 @@ pub async fn explain(
     if let Some(explained) = rules::explain(tx, scope, set, ids).await? {
         return Ok(explained);
     }
-    let conditions = rule.conditions().len();
+    let conditions = rule.conditions(&Called::new()).len();
     let mut sql = tx.sql();
     sql.push("SELECT x.id");
     write_each(set, &mut sql);

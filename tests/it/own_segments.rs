@@ -24,8 +24,8 @@ use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::page::{Direction, Nulls, PageRequest, SortKey};
 use actiongraph::domain::rule::{
-    Condition, Definitions, Found, InSegments, Measure, Members, Metric, Moment, Rank, Refers as _,
-    Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
+    Called, Condition, Definitions, Found, InSegments, Measure, Members, Metric, Moment, Rank,
+    Refers as _, Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
 };
 use actiongraph::domain::time::{Instant, Range, Unit, Zone};
 use actiongraph::store::members::{Explained, explain, overlaps, sizes};
@@ -313,11 +313,11 @@ fn agree(subject: Subject, in_columns: bool) {
             if let Some(members) = &set.members {
                 told.set(told.get() + 1);
                 let ids: Vec<Uuid> = expected.iter().copied().collect();
-                prop_assert_eq!(members.ids(), &ids, "{}", rule.sentence());
+                prop_assert_eq!(members.ids(), &ids, "{}", rule.sentence(&Called::new()));
                 let some = &ids[..ids.len().min(7)];
                 let both = explained_twice((&world, &by_sql), &set, some);
                 let (columns, sql) = runtime.block_on(both);
-                prop_assert_eq!(columns, sql, "{}", rule.sentence());
+                prop_assert_eq!(columns, sql, "{}", rule.sentence(&Called::new()));
             }
             let (inside, outside, size) = runtime.block_on(async {
                 let size = sizes(&world.tx(), &[Arc::clone(&set)]).await.unwrap();
@@ -332,7 +332,7 @@ fn agree(subject: Subject, in_columns: bool) {
             prop_assert!(
                 missing.is_none() && extra.is_none(),
                 "missing {missing:?}, too many {extra:?}: {}",
-                rule.sentence()
+                rule.sentence(&Called::new())
             );
             prop_assert_eq!(size, i64::try_from(expected.len()).unwrap());
             let all = match subject {

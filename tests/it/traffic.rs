@@ -157,7 +157,7 @@ async fn a_template_is_stored_checked_shown_and_removed() {
                 BASE,
                 ", parameters: [{name: \"i\", value: \"1\"}, {name: \"i\", value: \"2\"}]",
             ),
-            "parameters",
+            "parameters.1.name",
             "twice",
         ),
         (set("x", &program, BASE, ""), "adSpace", "adSpaces"),
@@ -167,7 +167,8 @@ async fn a_template_is_stored_checked_shown_and_removed() {
         let done = &data["setDeeplink"];
         assert_eq!(done["deeplink"], Value::Null, "{query}");
         let error = &done["userErrors"][0];
-        assert_eq!(error["field"], json!([field]), "{query}");
+        let place: Vec<&str> = field.split('.').collect();
+        assert_eq!(error["field"], json!(place), "{query}");
         assert!(error["message"].as_str().unwrap().contains(part), "{error}");
     }
 }

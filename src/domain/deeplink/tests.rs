@@ -97,6 +97,25 @@ fn hostile_and_wrong_bases_are_refused_in_words() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_template_is_told_with_its_place() {
+    let extra = [("i", "1"), ("a b", "\n"), ("i", "2")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let base = "http://ad.admitad.com/g/abcdefgh/";
+    let problems = Template::checked(base, Some("subid"), &extra, &Hosts::default()).unwrap_err();
+    let places: Vec<&str> = problems.iter().filter_map(|error| error.field()).collect();
+    assert_eq!(
+        places,
+        [
+            "base",
+            "targetParameter",
+            "parameters.1.name",
+            "parameters.1.value",
+            "parameters.2.name"
+        ]
+    );
+}
+
+#[test]
 fn parameters_are_checked() {
     let hosts = Hosts::default();
     let wrong = |target: Option<&str>, extra: &[(&str, &str)]| {
@@ -112,7 +131,7 @@ fn parameters_are_checked() {
     };
     assert_eq!(wrong(Some("subid1"), &[]).0, "targetParameter");
     assert_eq!(wrong(Some("a b"), &[]).0, "targetParameter");
-    assert_eq!(wrong(None, &[("a=b", "")]).0, "parameters");
+    assert_eq!(wrong(None, &[("a=b", "")]).0, "parameters.0.name");
     assert!(wrong(None, &[("i", "1"), ("i", "2")]).1.contains("twice"));
     assert!(wrong(None, &[("i", "\0")]).1.contains("control"));
     assert!(wrong(Some("to"), &[("to", "x")]).1.contains("each link"));

@@ -263,6 +263,18 @@ impl Definitions {
         }
     }
 
+    /// Checks that a rule can name a segment: that what this names is not too deep below it.
+    ///
+    /// # Errors
+    /// `LIMIT_EXCEEDED`, with what is too deep.
+    pub fn check_depth(&self, id: Uuid) -> Result<()> {
+        let Some((segment, rule)) = self.0.get(&id) else {
+            return Ok(());
+        };
+        self.size_of(rule, segment.frozen_at.is_some(), 1)
+            .map(|_| ())
+    }
+
     /// How large a rule is with all that it names.
     ///
     /// # Errors
@@ -296,6 +308,18 @@ impl Definitions {
             }
         }
         Ok(size)
+    }
+
+    /// The way by which a rule that names the segment `by` would lead back to `id`, by names; none if it does not.
+    #[must_use]
+    pub fn way_back(&self, id: Uuid, by: Uuid) -> Option<Vec<String>> {
+        let segment = self.segment(by)?;
+        let mut way = vec![segment.name.clone()];
+        if by != id {
+            let rule = self.rule(by).filter(|_| segment.frozen_at.is_none())?;
+            way.extend(self.cycle(id, rule)?);
+        }
+        Some(way)
     }
 
     /// The way by which a rule of the segment `id` would lead back to it, by names; none if it does not.

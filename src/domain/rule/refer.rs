@@ -1,7 +1,7 @@
 //! Which segments a rule or a filter names, and putting them in their places.
 
 use super::{
-    Asked, BuiltIn, Condition, Found, Rule, Segment, SegmentRef, SegmentSet, SetOf, Subject,
+    Asked, BuiltIn, Called, Condition, Found, Rule, Segment, SegmentRef, SegmentSet, SetOf, Subject,
 };
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{
@@ -345,9 +345,9 @@ impl Definitions {
     /// A segment's rule in words, with the names of the segments that it names; none where it is not there. What these are
     /// does not matter: a frozen segment tells where it came from, whatever became of them.
     #[must_use]
-    pub fn sentence(&self, id: Uuid, moment: Moment) -> Option<String> {
+    pub fn sentence(&self, id: Uuid, moment: Moment, called: &Called) -> Option<String> {
         let mut rule = self.rule(id)?.clone();
-        let called = |id: Uuid| {
+        let in_place = |id: Uuid| {
             let segment = self.segment(id)?;
             let set = SegmentSet {
                 id,
@@ -360,9 +360,9 @@ impl Definitions {
             };
             Some((id, Arc::new(set)))
         };
-        let sets = rule.named().into_iter().filter_map(called).collect();
+        let sets = rule.named().into_iter().filter_map(in_place).collect();
         rule.put(&sets, &Found::new(), moment);
-        Some(rule.sentence())
+        Some(rule.sentence(called))
     }
 
     /// Puts the segments that a filter names in their places.

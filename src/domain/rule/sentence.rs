@@ -5,16 +5,48 @@ use super::{
     Threshold,
 };
 use crate::domain::filter::{
-    ActionField, ActionTest, AdSpaceTest, CategoryTest, Filter, ItemField, ItemTest, Op,
-    ProductField, ProductTest, ProgramTest, Quantifier, UserField, UserTest, Value,
+    ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
+    ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
+    UserField, UserTest, Value,
 };
 use crate::domain::money::format_e4;
 use crate::domain::segment::UserSegment;
 use crate::domain::time::{Day, Instant, Preset, Range, Unit};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
+use uuid::Uuid;
 
 /// How many values of a list are named one by one.
 const NAMED: usize = 3;
+
+/// What leads to a thing that it is, and to one that it is not.
+const IS: (&str, &str) = ("is", "is there and not");
+/// Likewise to one that it is, or is not, or lies below.
+const WITHIN: (&str, &str) = ("within", "is there and not within");
+
+/// A kind of things that rules name by their ids, and people by what they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thing {
+    /// An action.
+    Action,
+    /// An ad space.
+    AdSpace,
+    /// A category.
+    Category,
+    /// A product.
+    Product,
+    /// A program.
+    Program,
+    /// A user.
+    User,
+}
+
+/// How things that are there are told in a sentence.
+pub type Called = HashMap<(Thing, Uuid), String>;
+
+/// Tells how a thing is told in a sentence, if it is there.
+type Call<'a> = &'a dyn Fn(Thing, Uuid) -> Option<String>;
 
 /// What the whole numbers of a field are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,33 +55,61 @@ enum Kind {
     Amount,
     Instant,
     Day,
+    /// Ids of things, which are told by what these are called.
+    Thing(Thing),
 }
 
 /// A condition in words.
 trait Told {
-    fn tell(&self) -> String;
+    fn tell(&self, call: Call<'_>) -> String;
 
     /// The built-in segment that it is about, if it is about one.
     fn built_in(&self) -> Option<&BuiltIn> {
         None
     }
+
+    /// Whether it says which thing it is about, by the thing itself.
+    fn is_which(&self) -> bool {
+        false
+    }
+}
+
+/// What a filter says of something with a name.
+fn about<T: Told>(name: &str, filter: &Filter<T>, call: Call<'_>) -> String {
+    let mark = match only(filter) {
+        Some(test) if test.is_which() => "",
+        _ => ":",
+    };
+    format!("{name}{mark} {}", filter.tell(call))
+}
+
+/// The condition of a filter that has no other.
+fn only<T>(filter: &Filter<T>) -> Option<&T> {
+    match filter {
+        Filter::Test(test) => Some(test),
+        Filter::All(parts) | Filter::Any(parts) => match parts.as_slice() {
+            [one] => only(one),
+            _ => None,
+        },
+        Filter::Not(_) => None,
+    }
 }
 
 impl<T: Told> Told for Filter<T> {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         let list = |parts: &[Self], between: &str, none: &str| match parts {
             [] => none.to_owned(),
-            [one] => one.tell(),
+            [one] => one.tell(call),
             parts => {
-                let parts: Vec<String> = parts.iter().map(Told::tell).collect();
+                let parts: Vec<String> = parts.iter().map(|part| part.tell(call)).collect();
                 format!("({})", parts.join(between))
             }
         };
         match self {
             Self::All(parts) => list(parts, " and ", "everything"),
             Self::Any(parts) => list(parts, " or ", "nothing"),
-            Self::Not(part) => format!("not ({})", part.tell()),
-            Self::Test(test) => test.tell(),
+            Self::Not(part) => format!("not ({})", part.tell(call)),
+            Self::Test(test) => test.tell(call),
         }
     }
 }
@@ -66,12 +126,12 @@ fn words(name: impl Debug) -> String {
     text
 }
 
-fn value(value: &Value, kind: Kind) -> String {
+fn value(value: &Value, kind: Kind, call: Call<'_>) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Flag(flag) => flag.to_string(),
         Value::Int(number) => match kind {
-            Kind::Plain => number.to_string(),
+            Kind::Plain | Kind::Thing(_) => number.to_string(),
             Kind::Amount => format_e4(*number, 2),
             Kind::Instant => Instant::from_micros(*number)
                 .map_or_else(|_| number.to_string(), Instant::to_rfc3339),
@@ -81,28 +141,40 @@ fn value(value: &Value, kind: Kind) -> String {
                 .map_or_else(|| number.to_string(), |day| day.to_string()),
         },
         Value::Text(text) => format!("{text:?}"),
-        Value::Id(_) => "a certain one".to_owned(),
+        Value::Id(id) => match kind {
+            Kind::Thing(thing) => {
+                call(thing, *id).unwrap_or_else(|| "one that is not there".to_owned())
+            }
+            _ => "a certain one".to_owned(),
+        },
     }
 }
 
-fn list(values: &[Value], kind: Kind) -> String {
-    if values.len() > NAMED || values.iter().any(|value| matches!(value, Value::Id(_))) {
-        return format!("one of {}", values.len());
+fn list(values: &[Value], kind: Kind, call: Call<'_>) -> String {
+    if let (Kind::Thing(_), [one]) = (kind, values) {
+        return value(one, kind, call);
     }
-    let named: Vec<String> = values.iter().map(|one| value(one, kind)).collect();
-    format!("one of {}", named.join(", "))
+    let named = values.iter().take(NAMED);
+    let named: Vec<String> = named.map(|one| value(one, kind, call)).collect();
+    let named = named.join(", ");
+    match values.len().saturating_sub(NAMED) {
+        0 if named.is_empty() => "one of none".to_owned(),
+        0 => format!("one of {named}"),
+        more => format!("one of {named} and {more} more"),
+    }
 }
 
-fn op(name: &str, op: &Op, kind: Kind) -> String {
+fn op(name: &str, op: &Op, kind: Kind, call: Call<'_>) -> String {
+    let shown = |one| value(one, kind, call);
     match op {
-        Op::Eq(one) => format!("{name} is {}", value(one, kind)),
-        Op::Ne(one) => format!("{name} is there and not {}", value(one, kind)),
-        Op::In(values) => format!("{name} is {}", list(values, kind)),
-        Op::NotIn(values) => format!("{name} is there and not {}", list(values, kind)),
-        Op::Lt(one) => format!("{name} is below {}", value(one, kind)),
-        Op::Lte(one) => format!("{name} is at most {}", value(one, kind)),
-        Op::Gt(one) => format!("{name} is above {}", value(one, kind)),
-        Op::Gte(one) => format!("{name} is at least {}", value(one, kind)),
+        Op::Eq(one) => format!("{name} is {}", shown(one)),
+        Op::Ne(one) => format!("{name} is there and not {}", shown(one)),
+        Op::In(values) => format!("{name} is {}", list(values, kind, call)),
+        Op::NotIn(values) => format!("{name} is there and not {}", list(values, kind, call)),
+        Op::Lt(one) => format!("{name} is below {}", shown(one)),
+        Op::Lte(one) => format!("{name} is at most {}", shown(one)),
+        Op::Gt(one) => format!("{name} is above {}", shown(one)),
+        Op::Gte(one) => format!("{name} is at least {}", shown(one)),
         Op::Contains(part) => format!("{name} contains {part:?}"),
         Op::StartsWith(part) => format!("{name} begins with {part:?}"),
         Op::IsNull(true) => format!("{name} is missing"),
@@ -110,8 +182,20 @@ fn op(name: &str, op: &Op, kind: Kind) -> String {
     }
 }
 
+/// Which thing it is, or is not, in words that stand behind what kind of thing it is.
+fn which((is, not): (&str, &str), by: &Op, thing: Thing, call: Call<'_>) -> String {
+    let kind = Kind::Thing(thing);
+    match by {
+        Op::Eq(one) => format!("{is} {}", value(one, kind, call)),
+        Op::Ne(one) => format!("{not} {}", value(one, kind, call)),
+        Op::In(values) => format!("{is} {}", list(values, kind, call)),
+        Op::NotIn(values) => format!("{not} {}", list(values, kind, call)),
+        other => op("id", other, kind, call),
+    }
+}
+
 impl Told for InSegments {
-    fn tell(&self) -> String {
+    fn tell(&self, _: Call<'_>) -> String {
         let names: Vec<String> = self
             .segments
             .iter()
@@ -130,7 +214,7 @@ impl Told for InSegments {
 }
 
 impl Told for BuiltIn {
-    fn tell(&self) -> String {
+    fn tell(&self, _: Call<'_>) -> String {
         let mut text = String::from("in the built-in segment ");
         match &self.kind {
             BuiltInKind::Products(kind) => text.push_str(kind.as_str()),
@@ -155,17 +239,18 @@ impl Told for BuiltIn {
 }
 
 impl Told for UserTest {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
             Self::Field(field, by) => {
                 let kind = match field {
+                    UserField::Id => Kind::Thing(Thing::User),
                     UserField::FirstSeen => Kind::Instant,
                     _ => Kind::Plain,
                 };
-                op(&words(field), by, kind)
+                op(&words(field), by, kind, call)
             }
-            Self::Segment(named) => named.tell(),
-            Self::BuiltIn(built_in) => built_in.tell(),
+            Self::Segment(named) => named.tell(call),
+            Self::BuiltIn(built_in) => built_in.tell(call),
         }
     }
 
@@ -178,18 +263,19 @@ impl Told for UserTest {
 }
 
 impl Told for ProductTest {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
             Self::Field(field, by) => {
                 let kind = match field {
+                    ProductField::Id => Kind::Thing(Thing::Product),
                     ProductField::FirstSeen => Kind::Instant,
                     _ => Kind::Plain,
                 };
-                op(&words(field), by, kind)
+                op(&words(field), by, kind, call)
             }
-            Self::Category(filter) => format!("category: {}", filter.tell()),
-            Self::Segment(named) => named.tell(),
-            Self::BuiltIn(built_in) => built_in.tell(),
+            Self::Category(filter) => about("category", filter, call),
+            Self::Segment(named) => named.tell(call),
+            Self::BuiltIn(built_in) => built_in.tell(call),
         }
     }
 
@@ -202,46 +288,69 @@ impl Told for ProductTest {
 }
 
 impl Told for CategoryTest {
-    fn tell(&self) -> String {
-        op(&words(self.0), &self.1, Kind::Plain)
+    fn tell(&self, call: Call<'_>) -> String {
+        match self.0 {
+            CategoryField::Id => which(IS, &self.1, Thing::Category, call),
+            CategoryField::Within => which(WITHIN, &self.1, Thing::Category, call),
+            field => op(&words(field), &self.1, Kind::Plain, call),
+        }
+    }
+
+    fn is_which(&self) -> bool {
+        matches!(self.0, CategoryField::Id | CategoryField::Within)
     }
 }
 
 impl Told for ProgramTest {
-    fn tell(&self) -> String {
-        op(&words(self.0), &self.1, Kind::Plain)
+    fn tell(&self, call: Call<'_>) -> String {
+        match self.0 {
+            ProgramField::Id => which(IS, &self.1, Thing::Program, call),
+            field => op(&words(field), &self.1, Kind::Plain, call),
+        }
+    }
+
+    fn is_which(&self) -> bool {
+        self.0 == ProgramField::Id
     }
 }
 
 impl Told for AdSpaceTest {
-    fn tell(&self) -> String {
-        op(&words(self.0), &self.1, Kind::Plain)
+    fn tell(&self, call: Call<'_>) -> String {
+        match self.0 {
+            AdSpaceField::Id => which(IS, &self.1, Thing::AdSpace, call),
+            field => op(&words(field), &self.1, Kind::Plain, call),
+        }
+    }
+
+    fn is_which(&self) -> bool {
+        self.0 == AdSpaceField::Id
     }
 }
 
 impl Told for ItemTest {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
             Self::Field(field, by) => {
                 let kind = match field {
                     ItemField::Amount | ItemField::Reward => Kind::Amount,
                     _ => Kind::Plain,
                 };
-                op(&words(field), by, kind)
+                op(&words(field), by, kind, call)
             }
-            Self::Product(filter) => format!("product: {}", filter.tell()),
-            Self::Category(filter) => format!("category: {}", filter.tell()),
+            Self::Product(filter) => about("product", filter, call),
+            Self::Category(filter) => about("category", filter, call),
         }
     }
 }
 
 impl Told for ActionTest {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
             // When it is asked is not part of the rule.
             Self::Field(ActionField::HoldEndedBy, Op::Lt(_)) => "the hold is over".to_owned(),
             Self::Field(field, by) => {
                 let kind = match field {
+                    ActionField::Id => Kind::Thing(Thing::Action),
                     ActionField::Reward | ActionField::OrderAmount => Kind::Amount,
                     ActionField::ClickedAt
                     | ActionField::OrderedAt
@@ -251,18 +360,18 @@ impl Told for ActionTest {
                     ActionField::ClosingDay => Kind::Day,
                     _ => Kind::Plain,
                 };
-                op(&words(field), by, kind)
+                op(&words(field), by, kind, call)
             }
-            Self::Program(filter) => format!("program: {}", filter.tell()),
-            Self::AdSpace(filter) => format!("ad space: {}", filter.tell()),
-            Self::User(filter) => format!("user: {}", filter.tell()),
+            Self::Program(filter) => about("program", filter, call),
+            Self::AdSpace(filter) => about("ad space", filter, call),
+            Self::User(filter) => about("user", filter, call),
             Self::Items(quantifier, filter) => {
                 let which = match quantifier {
                     Quantifier::Some => "an item with",
                     Quantifier::Every => "only items with",
                     Quantifier::None => "no item with",
                 };
-                format!("{which} {}", filter.tell())
+                format!("{which} {}", filter.tell(call))
             }
         }
     }
@@ -302,8 +411,7 @@ fn period(range: Option<Range>) -> String {
 
 impl Measure {
     /// What is measured, in words.
-    #[must_use]
-    pub fn sentence(&self) -> String {
+    fn sentence(&self, call: Call<'_>) -> String {
         let mut text = match self.metric {
             Metric::OrderAmount => "order amount".to_owned(),
             Metric::Reward => "reward".to_owned(),
@@ -318,10 +426,10 @@ impl Measure {
         text.push(' ');
         text.push_str(&period(self.period));
         if self.actions != Filter::default() {
-            text.push_str(&format!(", of actions with {}", self.actions.tell()));
+            text.push_str(&format!(", of actions with {}", self.actions.tell(call)));
         }
         if let Some(items) = &self.items {
-            text.push_str(&format!(", of items with {}", items.tell()));
+            text.push_str(&format!(", of items with {}", items.tell(call)));
         }
         text
     }
@@ -377,14 +485,23 @@ impl Rank {
 }
 
 impl<T: Told> Told for Condition<T> {
-    fn tell(&self) -> String {
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
-            Self::Own(filter) => filter.tell(),
-            Self::ClickCountry(by) => op("the click country of the latest action", by, Kind::Plain),
+            Self::Own(filter) => filter.tell(call),
+            Self::ClickCountry(by) => op(
+                "the click country of the latest action",
+                by,
+                Kind::Plain,
+                call,
+            ),
             Self::Threshold(threshold) => {
-                format!("{}: {}", threshold.measure.sentence(), threshold.needed())
+                format!(
+                    "{}: {}",
+                    threshold.measure.sentence(call),
+                    threshold.needed()
+                )
             }
-            Self::Rank(rank) => format!("{}: {}", rank.measure.sentence(), rank.needed()),
+            Self::Rank(rank) => format!("{}: {}", rank.measure.sentence(call), rank.needed()),
             Self::Members(members) => {
                 format!("one of {} listed", members.ids.len() + members.names.len())
             }
@@ -405,14 +522,14 @@ pub struct Described<'a> {
     pub built_in: Option<&'a BuiltIn>,
 }
 
-fn describe<T: Told>(condition: &Condition<T>) -> Described<'_> {
+fn describe<'a, T: Told>(condition: &'a Condition<T>, call: Call<'_>) -> Described<'a> {
     let (needed, measure) = match condition {
         Condition::Threshold(threshold) => (Some(threshold.needed()), Some(&threshold.measure)),
         Condition::Rank(rank) => (Some(rank.needed()), Some(&rank.measure)),
         Condition::Own(_) | Condition::ClickCountry(_) | Condition::Members(_) => (None, None),
     };
     Described {
-        sentence: condition.tell(),
+        sentence: condition.tell(call),
         needed,
         measure,
         built_in: match condition {
@@ -426,7 +543,7 @@ impl BuiltIn {
     /// The condition in words.
     #[must_use]
     pub fn sentence(&self) -> String {
-        self.tell()
+        self.tell(&|_, _| None)
     }
 }
 
@@ -446,21 +563,37 @@ impl Segment {
 }
 
 impl Rule {
-    /// The rule in words.
+    /// The rule in words, with what the things that it names by their ids are called.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, called: &Called) -> String {
+        self.tell(&|thing, id| called.get(&(thing, id)).cloned())
+    }
+
+    /// The things whose names its sentence has.
+    #[must_use]
+    pub fn things(&self) -> BTreeSet<(Thing, Uuid)> {
+        let things = RefCell::new(BTreeSet::new());
+        self.tell(&|thing, id| {
+            things.borrow_mut().insert((thing, id));
+            None
+        });
+        things.into_inner()
+    }
+
+    fn tell(&self, call: Call<'_>) -> String {
         match self {
-            Self::Users(filter) => format!("Users: {}", filter.tell()),
-            Self::Products(filter) => format!("Products: {}", filter.tell()),
+            Self::Users(filter) => format!("Users: {}", filter.tell(call)),
+            Self::Products(filter) => format!("Products: {}", filter.tell(call)),
         }
     }
 
     /// Its conditions, in their order.
     #[must_use]
-    pub fn conditions(&self) -> Vec<Described<'_>> {
+    pub fn conditions(&self, called: &Called) -> Vec<Described<'_>> {
+        let call: Call<'_> = &|thing, id| called.get(&(thing, id)).cloned();
         match self {
-            Self::Users(filter) => filter.tests().map(describe).collect(),
-            Self::Products(filter) => filter.tests().map(describe).collect(),
+            Self::Users(filter) => filter.tests().map(|test| describe(test, call)).collect(),
+            Self::Products(filter) => filter.tests().map(|test| describe(test, call)).collect(),
         }
     }
 }

@@ -169,7 +169,7 @@ proptest! {
         let read = Rule::from_text(&text).unwrap();
         prop_assert_eq!(&read, &rule);
         prop_assert_eq!(read.to_text().unwrap(), text);
-        prop_assert!(!rule.sentence().is_empty());
+        prop_assert!(!rule.sentence(&Called::new()).is_empty());
     }
 }
 
@@ -194,7 +194,7 @@ fn the_stored_form_of_a_built_in_segment_is_this_text() {
         r#"{"version":1,"rule":{"Products":{"Test":{"Own":{"Test":{"BuiltIn":{"kind":{"Products":"AbcA"},"period":{"Last":{"count":90,"unit":"Day","whole_units":false}},"currency":null}}}}}}}"#
     );
     assert_eq!(
-        rule.sentence(),
+        rule.sentence(&Called::new()),
         "Products: in the built-in segment ABC_A in the last 90 days"
     );
     let size = rule.size();
@@ -232,7 +232,7 @@ fn the_stored_form_is_this_text() {
     );
     assert_eq!(rule.to_text().unwrap(), text);
     assert_eq!(
-        rule.sentence(),
+        rule.sentence(&Called::new()),
         "Users: (the click country of the latest action is \"PL\" and not in the segment another and reward in USD in the \
          last 90 days: at least 2.00 USD)"
     );

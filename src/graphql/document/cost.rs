@@ -462,7 +462,7 @@ impl<'a> Counter<'a> {
             }
             return;
         } else if is_list(info) {
-            if let Some(listed) = longest_list(&field.arguments) {
+            if let Some(listed) = self.listed(field, info) {
                 part.size = listed;
                 inner.rows = from.rows.saturating_mul(listed);
                 self.add(inner.rows);
@@ -494,6 +494,15 @@ impl<'a> Counter<'a> {
 
     fn add(&mut self, nodes: u64) {
         self.cost.nodes = self.cost.nodes.saturating_add(nodes);
+    }
+
+    /// How long a plain list is that an argument slices, or that is asked for by a list.
+    fn listed(&self, field: &out::Field, info: &'a FieldInfo) -> Option<u64> {
+        let list = info.list.as_ref();
+        if list.is_some_and(|list| !list.arguments.is_empty()) {
+            return Some(self.page(field, info).0);
+        }
+        longest_list(&field.arguments)
     }
 
     /// Whether a type is a connection: its `nodes` or `edges` is a list. A number of nodes is none.

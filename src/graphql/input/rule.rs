@@ -512,6 +512,14 @@ pub enum SegmentRuleInput {
 }
 
 impl SegmentRuleInput {
+    /// What it is a set of.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Users(_) => Subject::Users,
+            Self::Products(_) => Subject::Products,
+        }
+    }
+
     /// Reads it with a reader that notes problems.
     ///
     /// # Errors

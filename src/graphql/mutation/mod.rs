@@ -11,6 +11,7 @@ pub mod traffic;
 
 use async_graphql::{MergedObject, SimpleObject};
 
+use super::error::MAX_ERRORS;
 use super::scalar::BigInt;
 use crate::domain::error::{Code, Error, PassedLimit};
 
@@ -39,6 +40,17 @@ pub struct UserError {
     maximum: Option<BigInt>,
     /// How much there was, at least where counting stopped at the limit; null where no limit was passed, or nobody counted.
     value: Option<BigInt>,
+}
+
+/// As many errors as an answer tells; where there are more, one of `field` says how many.
+pub fn bounded(mut errors: Vec<UserError>, field: &str) -> Vec<UserError> {
+    let more = errors.len().saturating_sub(MAX_ERRORS);
+    if more > 0 {
+        errors.truncate(MAX_ERRORS);
+        let message = format!("and {more} more");
+        errors.push(UserError::new(field, Code::BadUserInput, message));
+    }
+    errors
 }
 
 impl UserError {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_graphql::SimpleObject;
 
-use super::UserError;
 use super::segments::writing;
+use super::{UserError, bounded};
 use crate::domain::action::SOURCE;
 use crate::domain::error::{Code, PassedLimit};
 use crate::domain::id::{self, derive};
 use crate::domain::rule::Subject;
 use crate::graphql::context::RequestContext;
-use crate::graphql::error::{MAX_ERRORS, Result};
+use crate::graphql::error::Result;
 use crate::graphql::input::reader::{MemberName, Reader};
 use crate::graphql::input::rule::ProductList;
 use crate::graphql::segment_reading::{unknown, user_error};
@@ -49,10 +49,9 @@ pub(super) async fn prioritise(
     let read = products.read(&mut reader);
     let members = reader.keep(read)?.unwrap_or_default();
     let listed = std::mem::take(&mut reader.listed);
-    let mut user_errors: Vec<UserError> = reader.problems().iter().map(user_error).collect();
+    let user_errors: Vec<UserError> = reader.problems().iter().map(user_error).collect();
     if !user_errors.is_empty() {
-        user_errors.truncate(MAX_ERRORS);
-        return Ok(wrong(user_errors));
+        return Ok(wrong(bounded(user_errors, "products")));
     }
     let warnings = unknown(request, Subject::Products, &listed).await?;
     let publisher = scope.publisher();

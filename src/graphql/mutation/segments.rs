@@ -22,7 +22,7 @@ use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
 use crate::graphql::input::rule::{ProductList, SegmentRuleInput};
-use crate::graphql::segment_reading::{ReadRule, cycle, of_another_subject, read_rule};
+use crate::graphql::segment_reading::{ReadRule, cycle, read_rule};
 use crate::graphql::siblings::alone;
 use crate::graphql::types::segment::Segment;
 use crate::store::Store;
@@ -108,8 +108,21 @@ impl SegmentMutations {
         #[graphql(desc = "Which.")] id: ID,
         #[graphql(desc = "The version that it must have; any unless given.")]
         expected_version: Option<i32>,
+        #[graphql(
+            desc = "A new name, as in `createSegment`, where another segment has its own by now; then it has a new version."
+        )]
+        name: Option<String>,
     ) -> Option<Result<SegmentPayload>> {
-        let done = async { put(request(ctx)?, &id, expected_version, Order::Restore).await };
+        let done = async {
+            let request = request(ctx)?;
+            request.viewer.check(KeyScope::Segments)?;
+            let name = match name.as_deref().map(check_name).transpose() {
+                Ok(name) => name,
+                Err(problem) => return Ok(wrong(vec![problem])),
+            };
+            let order = |id, expected, now| Order::Restore(id, expected, name, now);
+            put(request, &id, expected_version, order).await
+        };
         Some(done.await)
     }
 
@@ -257,6 +270,9 @@ async fn create(
             None
         }
     };
+    if !problems.is_empty() {
+        problems.extend(foreseen(request, name.as_deref().ok(), None).await?);
+    }
     let (Ok(name), Ok(description), Some(read)) = (name, description, read) else {
         return Ok(wrong(problems));
     };
@@ -285,6 +301,39 @@ async fn create(
         warnings,
         ..payload
     })
+}
+
+/// What a write would be refused for beside other problems, as far as it can be seen before the lock is taken, so that all of
+/// it is told at once: of a new segment, or of a change of `own`, its name.
+async fn foreseen(
+    request: &RequestContext,
+    name: Option<&str>,
+    own: Option<Uuid>,
+) -> Result<Vec<UserError>> {
+    let (tx, scope) = (&request.tx, request.scope);
+    let mut found = Vec::new();
+    if let Some(name) = name
+        && definitions::is_taken(tx, scope, name, own).await?
+    {
+        found.extend(refused(Refused::NameTaken, "name").user_errors);
+    }
+    if own.is_none() && definitions::kept(tx, scope).await? >= MAX_SEGMENTS {
+        found.extend(refused(Refused::Full, "name").user_errors);
+    }
+    Ok(found)
+}
+
+/// Why a change cannot be made to a segment as it is, if it cannot.
+fn unfit(segment: &rule::Segment, expected: Option<i32>, has_rule: bool) -> Option<Refused> {
+    if expected.is_some_and(|expected| expected != segment.version) {
+        Some(Refused::Moved(segment.version))
+    } else if segment.archived_at.is_some() {
+        Some(Refused::Archived)
+    } else if segment.frozen_at.is_some() && has_rule {
+        Some(Refused::Frozen)
+    } else {
+        None
+    }
 }
 
 /// Puts a segment away or takes it back, as `order` says of its id, the version that it must have, and the present.
@@ -321,6 +370,7 @@ async fn update(
     };
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
+    let mut has_rule = false;
     let mut change = Change {
         id: key,
         expected,
@@ -338,10 +388,8 @@ async fn update(
         change.description = text.ok();
     }
     if let Some((rule, given)) = rule {
-        match read_rule(request, rule, Some(key)).await? {
-            Ok(read) if read.rule.subject() != segment.subject => {
-                problems.push(of_another_subject(&segment));
-            }
+        has_rule = true;
+        match read_rule(request, rule, Some(&segment)).await? {
             Ok(read) => {
                 warnings = read.warnings;
                 change.rule = Some((read.rule, given));
@@ -350,6 +398,13 @@ async fn update(
         }
     }
     if !problems.is_empty() {
+        let unfit = unfit(&segment, Some(expected), has_rule);
+        problems.extend(
+            unfit
+                .into_iter()
+                .flat_map(|why| refused(why, "id").user_errors),
+        );
+        problems.extend(foreseen(request, change.name.as_deref(), Some(key)).await?);
         return Ok(wrong(problems));
     }
     let written = carry_out(store, scope, Order::Update(change), request.note()?).await?;
@@ -372,31 +427,28 @@ async fn freeze(
     let Some((source, rule)) = found else {
         return Ok(refused(Refused::Missing, "id"));
     };
-    if expected.is_some_and(|expected| expected != source.version) {
-        return Ok(refused(Refused::Moved(source.version), "id"));
-    }
-    if source.archived_at.is_some() {
-        return Ok(refused(Refused::Archived, "id"));
-    }
+    let unfit = unfit(&source, expected, false);
+    let unfit = unfit.map(|why| refused(why, "id").user_errors);
+    let mut problems = unfit.unwrap_or_default();
     let usual = || {
         let end = format!(" {}", request.now.to_rfc3339());
         let room = MAX_TEXT.saturating_sub(end.chars().count());
         let start: String = source.name.chars().take(room).collect();
         format!("{start}{end}")
     };
-    let name = match check_name(&name.unwrap_or_else(usual)) {
-        Ok(name) => name,
-        Err(problem) => return Ok(wrong(vec![problem])),
-    };
+    let name = check_name(&name.unwrap_or_else(usual)).map_err(|problem| problems.push(problem));
     let description = description.unwrap_or_else(|| source.description.clone());
-    let description = match check_description(&description) {
-        Ok(description) => description,
-        Err(problem) => return Ok(wrong(vec![problem])),
+    let description = check_description(&description).map_err(|problem| problems.push(problem));
+    if !problems.is_empty() {
+        problems.extend(foreseen(request, name.as_deref().ok(), None).await?);
+        return Ok(wrong(problems));
+    }
+    let (Ok(name), Ok(description)) = (name, description) else {
+        return Ok(wrong(problems));
     };
     let (tx, ids) = (&request.tx, [source.id]);
-    let versions = definitions::versions(tx, request.scope, &ids).await?;
-    let latest = versions.get(&source.id).and_then(|all| all.first());
-    let given = latest.map_or("{}", |version| version.given.as_str());
+    let mut given = definitions::given(tx, request.scope, &ids).await?;
+    let given = given.remove(&source.id).unwrap_or_else(|| "{}".to_owned());
     let moment = request.moment(request.now);
     let set = request.sets(&all, &[source.id], &[moment]).await?.pop();
     let frozen = rule::Segment {
@@ -414,7 +466,7 @@ async fn freeze(
     let order = Order::Create {
         segment: frozen,
         rule,
-        given: given.to_owned(),
+        given,
         members: set,
     };
     let written = carry_out(store, scope, order, request.note()?).await?;
@@ -484,7 +536,7 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
                 names.join(", ")
             ),
         ),
-        Refused::Cycle(way) => return wrong(vec![cycle(&way)]),
+        Refused::Cycle(way) => return wrong(vec![cycle("rule", &way)]),
         Refused::TooLarge(_, excess) => ("rule", Code::LimitExceeded, excess),
         Refused::TooLargeFor(name, _, excess) => (
             "rule",

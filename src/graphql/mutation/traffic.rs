@@ -99,19 +99,22 @@ impl TrafficChanges {
     ) -> Option<Result<SetDeeplinkPayload>> {
         let done = async {
             let request = request(ctx)?;
-            let (key, program) = match key_of(request, &ad_space, &program).await? {
-                Ok(key) => key,
-                Err(error) => return Ok(not_set(error)),
-            };
+            let known = key_of(request, &ad_space, &program).await?;
             let extra: Vec<(String, String)> = parameters
                 .unwrap_or_default()
                 .into_iter()
                 .map(|parameter| (parameter.name, parameter.value))
                 .collect();
             let hosts = &request.link_settings().hosts;
-            let template = match Template::new(&base, target_parameter.as_deref(), &extra, hosts) {
-                Ok(template) => template,
-                Err(error) => return Ok(not_set(UserError::of(&error, "base"))),
+            let template = Template::checked(&base, target_parameter.as_deref(), &extra, hosts);
+            let ((key, program), template) = match (known, template) {
+                (Ok(key), Ok(template)) => (key, template),
+                (known, template) => {
+                    let mut errors = known.err().unwrap_or_default();
+                    let unfit = template.err().unwrap_or_default();
+                    errors.extend(unfit.iter().map(|error| UserError::of(error, "base")));
+                    return Ok(not_set(errors));
+                }
             };
             let scope = WriteScope::for_entrance(request.viewer.publisher.id);
             let (store, note) = (request.tx.store().clone(), request.note()?);
@@ -139,11 +142,11 @@ impl TrafficChanges {
             let request = request(ctx)?;
             let (key, program) = match key_of(request, &ad_space, &program).await? {
                 Ok(key) => key,
-                Err(error) => {
+                Err(user_errors) => {
                     return Ok(RemoveDeeplinkPayload {
                         removed: false,
                         deeplink: None,
-                        user_errors: vec![error],
+                        user_errors,
                     });
                 }
             };
@@ -196,6 +199,27 @@ struct UsersAsked {
 }
 
 impl UsersAsked {
+    /// What is wrong with the choice, whatever it is made of.
+    fn unfit(&self) -> Vec<UserError> {
+        let mut found = Vec::new();
+        if let Some(slot) = self.user_subid_slot.filter(|slot| !(0..=4).contains(slot)) {
+            let message = format!(
+                "userSubidSlot is {slot}: it is 0 for subid, or 1 to 4 for subid1 to subid4"
+            );
+            found.push(UserError::new("userSubidSlot", Code::BadUserInput, message));
+        }
+        let is_name = |space: &str| {
+            (1..=60).contains(&space.chars().count()) && !space.chars().any(char::is_control)
+        };
+        if let Some(space) = &self.user_space
+            && !is_name(space.trim())
+        {
+            let message = "userSpace has 1 to 60 characters, none of them a control character";
+            found.push(UserError::new("userSpace", Code::BadUserInput, message));
+        }
+        found
+    }
+
     async fn run(self, request: &Arc<RequestContext>) -> Result<UpdateAdSpaceUsersPayload> {
         request.viewer.check(KeyScope::Segments)?;
         let store = request.tx.store();
@@ -206,27 +230,20 @@ impl UsersAsked {
             None => None,
         };
         drop(tx);
+        let mut user_errors = self.unfit();
         let Some(held) = found else {
-            return Ok(not_chosen("adSpace", Code::NotFound, NO_AD_SPACE));
+            user_errors.insert(0, no_ad_space());
+            return Ok(not_chosen(user_errors));
         };
+        if !user_errors.is_empty() {
+            return Ok(not_chosen(user_errors));
+        }
         let rule = UserRule {
             slot: self.user_subid_slot.unwrap_or(held.user_subid_slot),
             space: self
                 .user_space
                 .map_or_else(|| held.user_space.clone(), |space| space.trim().to_owned()),
         };
-        if !(0..=4).contains(&rule.slot) {
-            let message = format!(
-                "userSubidSlot is {}: it is 0 for subid, or 1 to 4 for subid1 to subid4",
-                rule.slot
-            );
-            return Ok(not_chosen("userSubidSlot", Code::BadUserInput, &message));
-        }
-        let length = rule.space.chars().count();
-        if !(1..=60).contains(&length) || rule.space.chars().any(char::is_control) {
-            let message = "userSpace has 1 to 60 characters, none of them a control character";
-            return Ok(not_chosen("userSpace", Code::BadUserInput, message));
-        }
         let run = NewRun {
             id: run_id(request.now)?,
             entrance: Entrance::Users.as_str(),
@@ -243,7 +260,7 @@ impl UsersAsked {
         request.renew().await;
         let run = match chosen {
             Chosen::NoAdSpace => {
-                return Ok(not_chosen("adSpace", Code::NotFound, NO_AD_SPACE));
+                return Ok(not_chosen(vec![no_ad_space()]));
             }
             Chosen::Same => None,
             Chosen::Queued(id) => imports::by_ids(&request.tx, request.scope, &[id])
@@ -263,26 +280,29 @@ impl UsersAsked {
     }
 }
 
-const NO_AD_SPACE: &str = "there is no such ad space; `adSpaces` lists them";
+fn no_ad_space() -> UserError {
+    let message = "there is no such ad space; `adSpaces` lists them";
+    UserError::new("adSpace", Code::NotFound, message)
+}
 
 fn slot_name(slot: i32) -> &'static str {
     let place = usize::try_from(slot).unwrap_or_default();
     Subids::NAMES.get(place).copied().unwrap_or_default()
 }
 
-fn not_chosen(field: &str, code: Code, message: &str) -> UpdateAdSpaceUsersPayload {
+fn not_chosen(user_errors: Vec<UserError>) -> UpdateAdSpaceUsersPayload {
     UpdateAdSpaceUsersPayload {
         ad_space: None,
         run: None,
         actions: 0,
-        user_errors: vec![UserError::new(field, code, message)],
+        user_errors,
     }
 }
 
-fn not_set(error: UserError) -> SetDeeplinkPayload {
+fn not_set(user_errors: Vec<UserError>) -> SetDeeplinkPayload {
     SetDeeplinkPayload {
         deeplink: None,
-        user_errors: vec![error],
+        user_errors,
     }
 }
 
@@ -291,7 +311,7 @@ async fn key_of(
     request: &Arc<RequestContext>,
     ad_space: &ID,
     program: &ID,
-) -> Result<std::result::Result<(deeplinks::DeeplinkKey, String), UserError>> {
+) -> Result<std::result::Result<(deeplinks::DeeplinkKey, String), Vec<UserError>>> {
     request.viewer.check(KeyScope::Segments)?;
     // A transaction of its own: the answer's begins behind the writing.
     let tx = ReadTx::new(request.tx.store());
@@ -306,8 +326,12 @@ async fn key_of(
         UserError::new(field, Code::NotFound, message)
     };
     Ok(match (space, program) {
-        (None, _) => Err(missing("adSpace", "adSpaces")),
-        (_, None) => Err(missing("program", "programs")),
+        (None, None) => Err(vec![
+            missing("adSpace", "adSpaces"),
+            missing("program", "programs"),
+        ]),
+        (None, Some(_)) => Err(vec![missing("adSpace", "adSpaces")]),
+        (Some(_), None) => Err(vec![missing("program", "programs")]),
         (Some(space), Some(program)) => Ok((
             (space, program.id, DeeplinkSource::ByHand),
             program.name.clone(),

@@ -9,8 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, Enum, ID, InputValueError, InputValueResult, Object, Scalar, ScalarType, SimpleObject,
-    Value,
+    Context, Enum, ID, InputValueError, InputValueResult, Object, Scalar, ScalarType, Value,
 };
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -25,8 +24,10 @@ use super::words::RankMetric;
 use crate::analytics::members::Want;
 use crate::domain::error::{Code, Error};
 use crate::domain::rule;
-use crate::domain::rule::{Definitions, Moment, Refers as _, SegmentSet, SegmentVersion};
-use crate::graphql::connection::{PageArgs, connection};
+use crate::domain::rule::{
+    Called, Definitions, Moment, Refers as _, Rule, SegmentSet, SegmentVersion,
+};
+use crate::graphql::connection::{ENTITIES, PageArgs, connection, size};
 use crate::graphql::context::{RequestContext, of_segment, request};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::id::Kind;
@@ -34,6 +35,7 @@ use crate::graphql::input::range::{RangeArgs, RangeInput, WeekStart};
 use crate::graphql::loaders::Entity as _;
 use crate::graphql::scalar::{CurrencyCode, DateTime, TimeZone, count};
 use crate::graphql::siblings::{Group, by_key};
+use crate::store::definitions::Versions;
 use crate::store::{definitions, members};
 
 /// What a segment is a set of.
@@ -105,16 +107,6 @@ pub fn moment(request: &RequestContext, as_of: Option<DateTime>) -> Result<Momen
 /// A segment that someone defined.
 pub type Segment = Member<rule::Segment>;
 
-type Versions = HashMap<Uuid, Vec<SegmentVersion>>;
-
-async fn versions(segment: &Segment, request: &Arc<RequestContext>) -> Result<Arc<Versions>> {
-    let load = |group: Arc<Group<rule::Segment>>| async move {
-        let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
-        Ok(definitions::versions(&request.tx, request.scope, &ids).await?)
-    };
-    segment.batch("versions", &(), load).await
-}
-
 /// The definitions of a segment and of all that were listed with it.
 pub(super) async fn defined(
     segment: &Segment,
@@ -172,25 +164,61 @@ impl Segment {
 
     /// The rule, in the form that `SegmentRuleInput` takes.
     async fn rule(&self, ctx: &Context<'_>) -> Result<SegmentRuleValue> {
-        let all = versions(self, request(ctx)?).await?;
-        let latest = all.get(&self.key()).and_then(|all| all.first());
-        let latest = latest.ok_or_else(|| Failure::internal("a segment has no version"))?;
-        SegmentRuleValue::read(&latest.given)
+        let request = request(ctx)?;
+        let load = |group: Arc<Group<rule::Segment>>| async move {
+            let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
+            Ok(definitions::given(&request.tx, request.scope, &ids).await?)
+        };
+        let all: Arc<HashMap<Uuid, String>> = self.batch("rule", &(), load).await?;
+        let given = all.get(&self.key());
+        let given = given.ok_or_else(|| Failure::internal("a segment has no version"))?;
+        SegmentRuleValue::read(given)
     }
 
-    /// The rule in words, with the names of the segments that it names.
+    /// The rule in words, with the names of the segments and other things that it names by their ids: the first three of a
+    /// list.
     async fn sentence(&self, ctx: &Context<'_>) -> Result<String> {
         let request = request(ctx)?;
         let all = defined(self, request).await?;
-        all.sentence(self.key(), request.moment(request.now))
+        let load = |group: Arc<Group<rule::Segment>>| async move {
+            let rules = group.all().filter_map(|segment| all.rule(segment.id));
+            let things = rules.flat_map(Rule::things).collect();
+            Ok((request.called(things).await?, all))
+        };
+        let told: Arc<(Called, Arc<Definitions>)> = self.batch("called", &(), load).await?;
+        let (called, all) = told.as_ref();
+        all.sentence(self.key(), request.moment(request.now), called)
             .ok_or_else(|| Failure::internal("a segment has no rule"))
     }
 
     /// What it was, the latest version first; none ever changes.
-    async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<SegmentVersionInfo>> {
-        let all = versions(self, request(ctx)?).await?;
-        let own = all.get(&self.key()).into_iter().flatten();
-        own.map(SegmentVersionInfo::of).collect()
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, at most 100.", default = 20)] first: i32,
+        #[graphql(
+            desc = "Only those before this version, such as the last one of the list before."
+        )]
+        before: Option<i32>,
+    ) -> Option<Result<Vec<SegmentVersionInfo>>> {
+        let found = async {
+            let request = request(ctx)?;
+            let which = Versions {
+                first: size("first", first, ENTITIES)?,
+                before,
+                // Rules can be long.
+                with_rules: ctx.look_ahead().field("rule").exists(),
+            };
+            let load = |group: Arc<Group<rule::Segment>>| async move {
+                let ids: Vec<Uuid> = group.all().map(|segment| segment.id).collect();
+                Ok(definitions::versions(&request.tx, request.scope, &ids, which).await?)
+            };
+            let all: Arc<HashMap<Uuid, Vec<SegmentVersion>>> =
+                self.batch("versions", &which, load).await?;
+            let own = all.get(&self.key()).into_iter().flatten().cloned();
+            Ok(own.map(SegmentVersionInfo).collect())
+        };
+        Some(found.await)
     }
 
     /// When it was made.
@@ -408,30 +436,36 @@ connection! {
 }
 
 /// What a segment was at a version.
-#[derive(Clone, Debug, SimpleObject)]
-#[graphql(name = "SegmentVersion")]
-pub struct SegmentVersionInfo {
-    /// The number of the version, from 1 on.
-    version: i32,
-    /// The name then.
-    name: String,
-    /// The description then.
-    description: String,
-    /// The rule, in the form that `SegmentRuleInput` takes.
-    rule: SegmentRuleValue,
-    /// When it was saved.
-    created_at: DateTime,
-}
+pub struct SegmentVersionInfo(SegmentVersion);
 
+/// What a segment was at a version.
+#[Object(name = "SegmentVersion")]
 impl SegmentVersionInfo {
-    fn of(version: &SegmentVersion) -> Result<Self> {
-        Ok(Self {
-            version: version.version,
-            name: version.name.clone(),
-            description: version.description.clone(),
-            rule: SegmentRuleValue::read(&version.given)?,
-            created_at: DateTime(version.created_at),
-        })
+    /// The number of the version, from 1 on.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// The name then.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The description then.
+    async fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    /// The rule, in the form that `SegmentRuleInput` takes.
+    async fn rule(&self) -> Result<SegmentRuleValue> {
+        let given = self.0.given.as_deref();
+        let given = given.ok_or_else(|| Failure::internal("the rule of a version was not read"));
+        SegmentRuleValue::read(given?)
+    }
+
+    /// When it was saved.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::analytics::built_in;
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::page::{Direction, Nulls, Page, SortKey};
 use crate::domain::rule::{
-    Asked, InSegments, Measure, Segment, SegmentRef, SegmentSet, SetOf, Subject,
+    Asked, Called, InSegments, Measure, Segment, SegmentRef, SegmentSet, SetOf, Subject,
 };
 use crate::graphql::connection::{Count, ENTITIES, PageArgs, Slice, connection};
 use crate::graphql::context::{RequestContext, request};
@@ -70,7 +70,7 @@ impl SegmentMember {
         let load = |group: Arc<Group<InSet>>| async move {
             let ids: Vec<Uuid> = group.all().map(|member| member.id).collect();
             let Some(first) = group.all().next() else {
-                return Ok(HashMap::new());
+                return Ok(Reasons::default());
             };
             let explained = members::explain(&request.tx, request.scope, &first.set, &ids).await?;
             let told = built_in_told(request, &first.set, ids).await?;
@@ -79,14 +79,16 @@ impl SegmentMember {
                 let told = told.collect();
                 (id, Why { explained, told })
             });
-            Ok(why.collect())
+            let why = why.collect();
+            let called = request.called(rule.things()).await?;
+            Ok(Reasons { why, called })
         };
-        let all: Arc<HashMap<Uuid, Why>> = self.batch("reasons", &(), load).await?;
-        let Some(Why { explained, told }) = all.get(&self.id) else {
+        let all: Arc<Reasons> = self.batch("reasons", &(), load).await?;
+        let Some(Why { explained, told }) = all.why.get(&self.id) else {
             return Ok(Vec::new());
         };
         let truths = explained.holds.iter().zip(&explained.measured);
-        let conditions = (0..).zip(rule.conditions()).zip(truths);
+        let conditions = (0..).zip(rule.conditions(&all.called)).zip(truths);
         let reasons = conditions.map(|((number, condition), (holds, measured))| {
             let (needed, own) = told.get(&number).cloned().unzip();
             let measured = || actual(condition.measure, measured.as_ref());
@@ -132,6 +134,14 @@ struct Why {
     told: HashMap<usize, (String, Option<String>)>,
 }
 
+/// Why the members of a page are in their set.
+#[derive(Default)]
+struct Reasons {
+    why: HashMap<Uuid, Why>,
+    /// How the things that the rule names are told.
+    called: Called,
+}
+
 /// What a condition on a built-in segment needs, and what is true of members.
 struct Told {
     needed: String,
@@ -156,7 +166,7 @@ async fn built_in_told(
     };
     let ids: HashSet<Uuid> = ids.into_iter().collect();
     let asked: Vec<(usize, Asked)> = (0..)
-        .zip(rule.conditions())
+        .zip(rule.conditions(&Called::new()))
         .filter_map(|(number, condition)| Some((number, condition.built_in?.asked(*at, *zone))))
         .collect();
     for (number, asked) in asked {

@@ -7,7 +7,7 @@ use async_graphql::{Enum, ID, Object, SimpleObject};
 use super::segment::moment;
 use super::segment_member::{SegmentMember, SegmentMemberConnection};
 use crate::domain::error::Error;
-use crate::domain::rule::{Segment, SegmentSet};
+use crate::domain::rule::{Rule, Segment, SegmentSet, SetOf};
 use crate::graphql::connection::{ENTITIES, PageArgs, size};
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
@@ -15,7 +15,7 @@ use crate::graphql::id::Kind;
 use crate::graphql::input::rule::SegmentRuleInput;
 use crate::graphql::mutation::UserError;
 use crate::graphql::scalar::{BigInt, DateTime, count};
-use crate::graphql::segment_reading::{ReadRule, of_another_subject, read_rule};
+use crate::graphql::segment_reading::{ReadRule, read_rule};
 use crate::store::members;
 
 /// How long evaluating a segment takes, as far as one can say.
@@ -130,12 +130,7 @@ impl SegmentPreview {
         let sample_size = size("sampleSize", sample_size, ENTITIES)?;
         let moment = moment(request, as_of)?;
         let of = changed(request, of).await?;
-        let own = of.as_ref().map(|segment| segment.id);
-        let read = match read_rule(request, rule, own).await? {
-            Ok(read) => of_its_subject(read, of.as_ref()),
-            Err(problems) => Err(problems),
-        };
-        let read = match read {
+        let read = match read_rule(request, rule, of.as_ref()).await? {
             Ok(read) => read,
             Err(problems) => {
                 return Ok(Self {
@@ -170,15 +165,21 @@ impl SegmentPreview {
         Ok(Self {
             size: sizes.first().copied(),
             sample,
-            sentence: Some(match &set.of {
-                crate::domain::rule::SetOf::Rule { rule, .. } => rule.sentence(),
-                crate::domain::rule::SetOf::Frozen => rule.sentence(),
-            }),
+            sentence: Some(in_words(request, &set, &rule).await?),
             cost: Some(SegmentCost::of(actions.iter().sum(), is_by_columns)),
             problems: Vec::new(),
             warnings,
         })
     }
+}
+
+/// The rule in words; with the segments in their places, where the set has them.
+async fn in_words(request: &RequestContext, set: &SegmentSet, rule: &Rule) -> Result<String> {
+    let rule = match &set.of {
+        SetOf::Rule { rule, .. } => rule,
+        SetOf::Frozen => rule,
+    };
+    Ok(rule.sentence(&request.called(rule.things()).await?))
 }
 
 /// The segment whose new rule is previewed, if it is one's.
@@ -203,19 +204,6 @@ async fn changed(request: &RequestContext, of: Option<&ID>) -> Result<Option<Seg
         Some(_) => return Ok(found),
     };
     Err(Error::bad_input("segment", format!("segment: {why}")).into())
-}
-
-/// A rule that was read, unless it cannot be the new one of a segment because it is of another subject.
-fn of_its_subject(
-    read: ReadRule,
-    of: Option<&Segment>,
-) -> std::result::Result<ReadRule, Vec<UserError>> {
-    match of {
-        Some(segment) if segment.subject != read.rule.subject() => {
-            Err(vec![of_another_subject(segment)])
-        }
-        _ => Ok(read),
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::domain::audit::{Act, Note};
 use crate::domain::error::{PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet, SegmentVersion};
+use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
@@ -21,6 +21,7 @@ use crate::store::tx::WriteTx;
 use check::{broken, check_change, check_name, check_rule, definitions};
 use entity::{segment, segment_use, segment_version};
 use sea_orm::{DbBackend, DbErr};
+use std::slice;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -104,8 +105,8 @@ pub enum Order {
     Update(Change),
     /// Put a segment away, which no other may name; in the version that it must have, if it must.
     Archive(Uuid, Option<i32>, Instant),
-    /// Take a segment back that was put away, likewise.
-    Restore(Uuid, Option<i32>, Instant),
+    /// Take a segment back that was put away, likewise; with a new name, where it has one, in a new version.
+    Restore(Uuid, Option<i32>, Option<String>, Instant),
 }
 
 /// Carries an order out, all of it or nothing; what is refused, or was so before, leaves nothing in the trail either.
@@ -137,8 +138,9 @@ pub async fn carry_out(
         Order::Archive(id, expected, now) => {
             archive(&store, (scope, &note), (*id, *expected), *now).await
         }
-        Order::Restore(id, expected, now) => {
-            restore(&store, (scope, &note), (*id, *expected), *now).await
+        Order::Restore(id, expected, name, now) => {
+            let name = name.as_deref();
+            restore(&store, (scope, &note), (*id, *expected), (name, *now)).await
         }
     })
     .await
@@ -153,15 +155,7 @@ async fn create(
 ) -> Result<Written> {
     let publisher = scope.publisher();
     let text = rule.to_text()?;
-    let version = SegmentVersion {
-        segment_id: segment.id,
-        version: segment.version,
-        name: segment.name.clone(),
-        description: segment.description.clone(),
-        rule: rule.clone(),
-        given: given.to_owned(),
-        created_at: segment.created_at,
-    };
+    let version = to_version(publisher, segment, (&text, given));
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
@@ -177,12 +171,7 @@ async fn create(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, segment)], Conflict::Fail).await?;
-            insert(
-                tx,
-                &[to_version(publisher, &version, &text)],
-                Conflict::Fail,
-            )
-            .await?;
+            insert(tx, slice::from_ref(&version), Conflict::Fail).await?;
             match members {
                 Some(set) => take_members(tx, publisher, segment.id, set).await?,
                 None => write_uses(tx, publisher, segment.id, rule).await?,
@@ -294,12 +283,12 @@ async fn archive(
         .await
 }
 
-/// Takes a segment back that was put away.
+/// Takes a segment back that was put away; by a new name, if it is given one.
 async fn restore(
     store: &Store,
     (scope, note): (WriteScope, &Note),
     (id, expected): (Uuid, Option<i32>),
-    now: Instant,
+    (name, now): (Option<&str>, Instant),
 ) -> Result<Written> {
     let publisher = scope.publisher();
     store
@@ -313,6 +302,12 @@ async fn restore(
                 return Ok(Ok(segment));
             }
             segment.updated_at = now;
+            let before = segment.version;
+            let name = name.filter(|name| *name != segment.name);
+            if let Some(name) = name {
+                segment.version += 1;
+                name.clone_into(&mut segment.name);
+            }
             if count(tx, publisher).await? >= MAX_SEGMENTS {
                 return Ok(Err(Refused::Full));
             }
@@ -326,7 +321,13 @@ async fn restore(
                 return Ok(Err(refused));
             }
             insert(tx, &[to_row(publisher, &segment)], Conflict::Replace).await?;
-            write_segment(tx, publisher, note, (Act::SegmentRestored, &segment, &[])).await?;
+            let mut changed: &[&str] = &[];
+            if name.is_some() {
+                next_version(tx, publisher, (&segment, before), None).await?;
+                changed = &["name"];
+            }
+            let told = (Act::SegmentRestored, &segment, changed);
+            write_segment(tx, publisher, note, told).await?;
             raise_version(tx, publisher, sequence, now).await?;
             Ok(Ok(segment))
         })
@@ -483,17 +484,17 @@ fn to_row(publisher: PublisherId, segment: &Segment) -> segment::Model {
 
 fn to_version(
     publisher: PublisherId,
-    version: &SegmentVersion,
-    text: &str,
+    segment: &Segment,
+    (rule, given): (&str, &str),
 ) -> segment_version::Model {
     segment_version::Model {
         publisher_id: publisher.0,
-        segment_id: version.segment_id,
-        version: version.version,
-        name: version.name.clone(),
-        description: version.description.clone(),
-        rule: text.to_owned(),
-        given: version.given.clone(),
-        created_at_us: version.created_at.micros(),
+        segment_id: segment.id,
+        version: segment.version,
+        name: segment.name.clone(),
+        description: segment.description.clone(),
+        rule: rule.to_owned(),
+        given: given.to_owned(),
+        created_at_us: segment.created_at.micros(),
     }
 }

@@ -4,6 +4,7 @@ use crate::support::api::Api;
 use crate::support::drafts::Shape;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{World, block_on};
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
 
@@ -323,7 +324,67 @@ fn every_problem_of_a_rule_is_told_at_once_with_its_place() {
             api.data("{ segments { totalCount } }", &json!({})).await["segments"]["totalCount"],
             1
         );
+        every_problem_of_a_write_is_told_at_once(&api, &products).await;
     });
+}
+
+/// Beside what is wrong with a rule: that a name is taken, that a segment leads back, that its version is another one, and how
+/// many problems are left out.
+async fn every_problem_of_a_write_is_told_at_once(api: &Api, products: &str) {
+    let by = |id: &str| json!({ "users": { "segment": { "in": [id] } } });
+    let below = id_of(api, "below", often(2)).await;
+    let above = id_of(api, "above", by(&below)).await;
+    let bad = |place: &str| (place.to_owned(), "BAD_USER_INPUT".to_owned());
+    let conflict = |place: &str| (place.to_owned(), "CONFLICT".to_owned());
+
+    let lines: String = (0..25).map(|number| format!("shoe {number}\n")).collect();
+    let rule = json!({ "products": { "members": { "csv": format!("id\n{lines}") } } });
+    let made = created(api, "Above", rule.clone()).await;
+    let all = told(&made);
+    assert_eq!(all.len(), 22, "20 lines, how many more, the name: {made:#}");
+    assert_eq!(
+        (&all[20], &all[21]),
+        (&bad("rule"), &conflict("name")),
+        "{made:#}"
+    );
+    assert_eq!(made["userErrors"][20]["message"], "and 5 more");
+    let priority = "mutation($csv: String!) { set: setPriorityProducts(products: {csv: $csv}) { userErrors { message } } }";
+    let set = api
+        .data(priority, &json!({ "csv": format!("id\n{lines}") }))
+        .await;
+    assert_eq!(set["set"]["userErrors"][20]["message"], "and 5 more");
+
+    let update = format!(
+        "mutation($id: ID!, $rule: SegmentRuleInput) {{ done: updateSegment(id: $id, expectedVersion: 7, name: \"ABOVE\", \
+         rule: $rule) {PAYLOAD} }}"
+    );
+    let rule = json!({ "users": { "and": [
+        { "metric": { "metric": "ACTIONS" } }, { "segment": { "in": [products, above] } },
+    ] } });
+    let done = api
+        .data(&update, &json!({ "id": below, "rule": rule }))
+        .await;
+    assert_eq!(
+        told(&done["done"]),
+        [
+            bad("rule.users.and.0.metric"),
+            bad("rule.users.and.1.segment.in.0"),
+            bad("rule.users.and.1.segment.in.1"),
+            conflict("expectedVersion"),
+            conflict("name"),
+        ],
+        "{done:#}"
+    );
+    let freeze = format!(
+        "mutation($id: ID!) {{ done: freezeSegment(id: $id, expectedVersion: 7, name: \" \", description: \"{}\") {PAYLOAD} }}",
+        "x".repeat(2_001)
+    );
+    let done = api.data(&freeze, &json!({ "id": below })).await;
+    assert_eq!(
+        told(&done["done"]),
+        [conflict("expectedVersion"), bad("name"), bad("description")],
+        "{done:#}"
+    );
 }
 
 #[test]
@@ -417,6 +478,35 @@ fn names_are_unique_until_they_are_archived() {
         assert!(
             error["message"].as_str().unwrap().contains("archived"),
             "{answer:#}"
+        );
+        let restore = format!(
+            "mutation($id: ID!, $name: String) {{ done: restoreSegment(id: $id, name: $name) {PAYLOAD} }}"
+        );
+        let under = async |name: &str| {
+            let variables = json!({ "id": first, "name": name });
+            api.data(&restore, &variables).await["done"].take()
+        };
+        assert_eq!(
+            told(&under("ЁЛКА").await),
+            [("name".to_owned(), "CONFLICT".to_owned())]
+        );
+        assert_eq!(
+            told(&under("\n").await),
+            [("name".to_owned(), "BAD_USER_INPUT".to_owned())]
+        );
+        let restored = under(" Old fir ").await;
+        assert_eq!(
+            restored["segment"],
+            json!({ "id": first, "name": "Old fir", "version": 2, "state": "LIVE" }),
+            "{restored:#}"
+        );
+        let versions = "query($id: ID!) { segment(id: $id) { rule versions { version name } } }";
+        let seen = api.data(versions, &json!({ "id": first })).await;
+        assert_eq!(
+            seen["segment"],
+            json!({ "rule": often(2), "versions": [
+                { "version": 2, "name": "Old fir" }, { "version": 1, "name": "Ёлка" },
+            ] })
         );
     });
 }
@@ -645,6 +735,78 @@ fn segments_that_are_listed_are_counted_in_one_statement() {
                 "list, definitions, members, whether and what"
             );
         }
+    });
+}
+
+/// The sentences of a page name what their rules name by ids: one statement for each kind of things, whatever the page. Whoever
+/// does not see a thing does not learn its name.
+#[test]
+fn things_that_rules_name_by_ids_are_called_by_their_names() {
+    block_on(async {
+        let world = World::rich(38, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let query = "{ programs(first: 1) { nodes { id name } } adSpaces(first: 1) { nodes { id name } } \
+                     categories(first: 5) { nodes { id name } } }";
+        let known = api.data(query, &json!({})).await;
+        let of = |list: &str, number: usize| known[list]["nodes"][number].clone();
+        let (program, space) = (of("programs", 0), of("adSpaces", 0));
+        let categories: Vec<Value> = (0..5).map(|number| of("categories", number)).collect();
+        let ids: Vec<&Value> = categories.iter().map(|one| &one["id"]).collect();
+        let rule = |ids: &[&Value]| {
+            json!({ "users": { "metric": { "metric": "ACTIONS", "atLeast": 1,
+                "actions": { "program": { "id": { "eq": program["id"] } }, "adSpace": { "id": { "in": [space["id"]] } } },
+                "items": { "category": { "within": ids } } } } })
+        };
+        id_of(&api, "a", rule(&ids[..1])).await;
+        id_of(&api, "b", rule(&ids)).await;
+        for first in [1, 2] {
+            let _ = api.statements.take();
+            let query = "query($first: Int) { segments(first: $first) { nodes { sentence } } }";
+            let data = api.data(query, &json!({ "first": first })).await;
+            let sent = api.statements.take();
+            assert_eq!(
+                sent.len(),
+                5,
+                "list, definitions, and three kinds of things: {}",
+                sent.join("\n")
+            );
+            let sentence = data["segments"]["nodes"][first - 1]["sentence"]
+                .as_str()
+                .unwrap();
+            let name = |one: &Value| format!("{:?}", one["name"].as_str().unwrap());
+            let within = if first == 1 {
+                format!("category within {}", name(&categories[0]))
+            } else {
+                let named: Vec<String> = categories.iter().take(3).map(name).collect();
+                format!("category within one of {} and 2 more", named.join(", "))
+            };
+            for part in [
+                format!("program is {}", name(&program)),
+                format!("ad space is {}", name(&space)),
+                within,
+            ] {
+                assert!(sentence.contains(&part), "{part}: {sentence}");
+            }
+        }
+        let limits = Limits {
+            programs: Some(Vec::new()),
+            ..Limits::default()
+        };
+        let limited = Api::limited(&world, 0, limits);
+        let preview =
+            "query($rule: SegmentRuleInput!) { previewSegment(rule: $rule) { sentence } }";
+        let seen = limited
+            .data(preview, &json!({ "rule": rule(&ids[..1]) }))
+            .await;
+        let sentence = seen["previewSegment"]["sentence"].as_str().unwrap();
+        assert!(
+            sentence.contains("program is one that is not there"),
+            "{sentence}"
+        );
+        assert!(
+            sentence.contains("category within one that is not there"),
+            "{sentence}"
+        );
     });
 }
 

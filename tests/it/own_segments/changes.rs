@@ -11,9 +11,11 @@ use actiongraph::domain::rule::{BuiltIn, BuiltInKind, Rule, Subject};
 use actiongraph::domain::segment::{
     Scoring, SegmentSettings, Thresholds, UserSegment, UserSettings,
 };
+use actiongraph::graphql::id::Kind;
 use actiongraph::store::apply::segments::{Change, Order, Refused, carry_out};
 use actiongraph::store::apply::settings::{SettingsChange, SettingsRefused, set_segment_settings};
 use actiongraph::store::segment_settings::{StoredSettings, segment_settings};
+use async_graphql::ID;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -344,7 +346,8 @@ fn a_preview_of_a_change_sees_what_the_change_would_be_refused_for() {
             assert_eq!(seen["size"], Value::Null, "{seen:#}");
             let refused = changed(&api, id, by(named)).await;
             assert_eq!(seen["problems"], refused["userErrors"], "{seen:#}");
-            assert_eq!(seen["problems"][0]["field"], json!(["rule"]), "{seen:#}");
+            let place = json!(["rule", "users", "segment", "in", "0"]);
+            assert_eq!(seen["problems"][0]["field"], place, "{seen:#}");
             let message = seen["problems"][0]["message"].as_str().unwrap();
             assert!(
                 message.contains("leads back to its own segment"),
@@ -372,6 +375,68 @@ fn a_preview_of_a_change_sees_what_the_change_would_be_refused_for() {
         assert_eq!(
             (&error["code"], &error["argument"]),
             (&json!("BAD_USER_INPUT"), &json!("segment"))
+        );
+    });
+}
+
+/// A list that is replaced every day has many versions: whoever asks for the rule, or for the latest, reads no others.
+#[test]
+fn of_many_versions_only_those_are_read_that_are_asked_for() {
+    block_on(async {
+        let world = World::rich(67, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let id = id_of(&api, "kept daily", often(2)).await;
+        let now = at("2026-06-01T00:00:00Z");
+        for expected in 1..300 {
+            let change = Order::Update(Change {
+                id: Kind::Segment.key(&ID(id.clone())).unwrap(),
+                expected,
+                name: None,
+                description: Some(format!("day {}", expected + 1)),
+                rule: None,
+                now,
+            });
+            let note = Administrator::command_line(world.publishers[0].id, now).note();
+            let done = carry_out(world.store.clone(), world.write(0), change, note.unwrap()).await;
+            assert!(done.unwrap().is_ok());
+        }
+        let _ = api.statements.take();
+        let query = "query($id: ID!) { segment(id: $id) { rule versions(first: 2) { version description } } }";
+        let seen = api.data(query, &json!({ "id": id })).await;
+        let version =
+            |number: i64| json!({ "version": number, "description": format!("day {number}") });
+        assert_eq!(
+            seen["segment"],
+            json!({ "rule": often(2), "versions": [version(300), version(299)] })
+        );
+        let sent = api.statements.take();
+        let of_given: Vec<&String> = sent.iter().filter(|sql| sql.contains("v.given")).collect();
+        assert_eq!(of_given.len(), 1, "{sent:#?}");
+        assert!(of_given[0].contains("v.version = t.version"), "{sent:#?}");
+
+        let query = "query($id: ID!) { segment(id: $id) { earliest: versions(first: 3, before: 3) { version rule } \
+                     none: versions(before: 1) { version } usual: versions { version } \
+                     late: versions(first: 1, before: 1000) { version } } }";
+        let seen = api.data(query, &json!({ "id": id })).await;
+        let seen = &seen["segment"];
+        assert_eq!(
+            seen["earliest"],
+            json!([{ "version": 2, "rule": often(2) }, { "version": 1, "rule": often(2) }])
+        );
+        assert_eq!(seen["none"], json!([]));
+        assert_eq!(seen["late"], json!([{ "version": 300 }]));
+        let usual = seen["usual"].as_array().unwrap();
+        assert_eq!(
+            (usual.len(), &usual[0], &usual[19]),
+            (20, &json!({ "version": 300 }), &json!({ "version": 281 }))
+        );
+        let query = "query($id: ID!) { segment(id: $id) { versions(first: 101) { version } } }";
+        let refused = api.answer(query, &json!({ "id": id })).await;
+        let error = &refused["errors"][0]["extensions"];
+        assert_eq!(
+            (&error["code"], &error["argument"]),
+            (&json!("LIMIT_EXCEEDED"), &json!("first")),
+            "{refused:#}"
         );
     });
 }

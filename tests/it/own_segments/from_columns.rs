@@ -15,7 +15,8 @@ use actiongraph::domain::draft::{ActionDraft, AdSpaceRef};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op};
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::rule::{
-    Condition, Definitions, Found, Measure, Metric, Moment, Rule, SegmentSet, Subject, Threshold,
+    Called, Condition, Definitions, Found, Measure, Metric, Moment, Rule, SegmentSet, Subject,
+    Threshold,
 };
 use actiongraph::domain::sales::RankBy;
 use actiongraph::domain::time::{Instant, Span, Zone};
@@ -124,7 +125,7 @@ fn who_has_no_counted_action_has_no_country() {
                 let told = looked_up(&world, &set).await;
                 let members = told.members.as_ref().expect("columns tell it");
                 let members: BTreeSet<Uuid> = members.ids().iter().copied().collect();
-                let what = format!("{day}: {}", rule.sentence());
+                let what = format!("{day}: {}", rule.sentence(&Called::new()));
                 assert_eq!(members, expected, "{what}");
                 let by_sql = ReadTx::new(&by_sql);
                 let size = sizes(&by_sql, &[Arc::clone(&set)]).await.unwrap();
@@ -140,7 +141,7 @@ fn who_has_no_counted_action_has_no_country() {
             };
             let (columns, sql) = explained_twice((&world, &by_sql), &set, &ids).await;
             assert_eq!(columns.len(), ids.len());
-            assert_eq!(columns, sql, "{}", rule.sentence());
+            assert_eq!(columns, sql, "{}", rule.sentence(&Called::new()));
         }
         assert_eq!(seen.len(), 10, "each rule lets somebody in at some time");
     });

@@ -72,19 +72,35 @@ async fn rule(server: &Running) -> Value {
     } })
 }
 
+/// What is measured of electronics, in words.
+const TWICE: &str =
+    "actions in the last 90 days, of items with category within \"Consumer Electronics\"";
+
+fn is_in_words(sentence: &Value) {
+    let sentence = sentence.as_str().unwrap();
+    for part in ["Users: ", "is \"PL\"", TWICE, ": at least 2", ": at most 0"] {
+        assert!(sentence.contains(part), "{part}: {sentence}");
+    }
+}
+
 /// Sees how many it would be, and why, before anything is saved; then saves it.
 async fn defined(server: &Running, rule: &Value) -> Value {
-    let preview = "query($rule: SegmentRuleInput!) { previewSegment(rule: $rule) { size problems { message } \
-                   sample { user { value } reasons { actual holds } } } segments { totalCount } }";
-    let seen = ask(server, preview, json!({ "rule": rule })).await;
+    let preview = "query($rule: SegmentRuleInput!) { previewSegment(rule: $rule) { size problems { message } sentence \
+                   sample { user { value } reasons { condition actual holds } } } segments { totalCount } }";
+    let mut seen = ask(server, preview, json!({ "rule": rule })).await;
+    let sentence = seen["previewSegment"]["sentence"].take();
+    is_in_words(&sentence);
     let why = |electronics: &str| {
-        json!([{ "actual": "PL", "holds": true }, { "actual": electronics, "holds": true },
-            { "actual": "0", "holds": true }])
+        json!([
+            { "condition": "the click country of the latest action is \"PL\"", "actual": "PL", "holds": true },
+            { "condition": format!("{TWICE}: at least 2"), "actual": electronics, "holds": true },
+            { "condition": "actions in the last 30 days: at most 0", "actual": "0", "holds": true },
+        ])
     };
     assert_eq!(
         seen,
         json!({
-            "previewSegment": { "size": 2, "problems": [], "sample": [
+            "previewSegment": { "size": 2, "problems": [], "sentence": null, "sample": [
                 { "user": { "value": "ann" }, "reasons": why("2") },
                 { "user": { "value": "bea" }, "reasons": why("2") },
             ] },
@@ -99,7 +115,15 @@ async fn defined(server: &Running, rule: &Value) -> Value {
     assert_eq!(done["userErrors"], json!([]), "{made:#}");
     assert_eq!(done["warnings"], json!([]), "{made:#}");
     assert_eq!(done["segment"]["state"], "LIVE");
-    done["segment"]["id"].clone()
+    let id = done["segment"]["id"].clone();
+    let kept = ask(
+        server,
+        "query($id: ID!) { segment(id: $id) { sentence } }",
+        json!({ "id": id }),
+    )
+    .await;
+    is_in_words(&kept["segment"]["sentence"]);
+    id
 }
 
 /// Its actions, and what it buys, by categories of both kinds of level.
