@@ -39,7 +39,8 @@ impl Parameters {
     }
 
     fn of_products(&self) -> Result<ProductRules> {
-        self.settings.products.rules().map_err(|all| refused(&all))
+        let rules = self.settings.products.rules(self.main);
+        rules.map_err(|all| refused(&all))
     }
 }
 
@@ -243,6 +244,6 @@ fn products_told(
 ) -> HashMap<Uuid, String> {
     let all = (1..).zip(&divided.stats);
     all.filter(|(_, stats)| ids.contains(&stats.product_id))
-        .map(|(place, stats)| (stats.product_id, kind.actual(stats, place)))
+        .map(|(place, stats)| (stats.product_id, kind.actual(stats, place, &divided.rules)))
         .collect()
 }

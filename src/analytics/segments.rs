@@ -72,7 +72,7 @@ pub async fn products(
         }
         None => product_stats(tx, scope, facts, previous).await?,
     };
-    sort_members(&mut stats);
+    sort_members(&mut stats, rules.rank_by);
     Ok(ProductSegments {
         stats,
         rules: *rules,

@@ -7,8 +7,8 @@ use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
-    Cuts, HighValue, MonetaryMetric, ProductSettings, Scoring, SegmentSettings, Thresholds,
-    UserSettings,
+    Cuts, HighValue, MonetaryMetric, ProductMetric, ProductSettings, Scoring, SegmentSettings,
+    Thresholds, UserSettings,
 };
 use crate::domain::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,10 @@ struct Json {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProductJson {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     best_sellers: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +135,8 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
     let json = Json {
         form: FORM,
         products: ProductJson {
+            rank_by: products.rank_by.map(|metric| metric.as_str().to_owned()),
+            currency: products.currency.map(word),
             best_sellers: products.best_sellers,
             minimum_units: products.minimum_units,
             change_percent: products.change_percent,
@@ -197,13 +203,19 @@ pub(super) fn read(text: &str) -> Option<SegmentSettings> {
             currency: Currency::parse(&currency).ok()?,
         }),
     };
-    let currency = users.currency.as_deref().map(Currency::parse).transpose();
+    let currency = |code: Option<&str>| code.map(Currency::parse).transpose().ok();
+    let rank_by = match products.rank_by {
+        None => None,
+        Some(word) => Some(ProductMetric::parse(&word)?),
+    };
     let monetary = match users.monetary {
         None => None,
         Some(word) => Some(MonetaryMetric::parse(&word)?),
     };
     Some(SegmentSettings {
         products: ProductSettings {
+            rank_by,
+            currency: currency(products.currency.as_deref())?,
             best_sellers: products.best_sellers,
             minimum_units: products.minimum_units,
             change_percent: products.change_percent,
@@ -215,7 +227,7 @@ pub(super) fn read(text: &str) -> Option<SegmentSettings> {
             period_days: products.period_days,
         },
         users: UserSettings {
-            currency: currency.ok()?,
+            currency: currency(users.currency.as_deref())?,
             monetary,
             minimum_actions: users.minimum_actions,
             scoring,
@@ -233,6 +245,8 @@ mod tests {
     fn settings_are_read_as_they_were_written() {
         let all = SegmentSettings {
             products: ProductSettings {
+                rank_by: Some(ProductMetric::OrderAmount),
+                currency: Some(Currency::USD),
                 best_sellers: Some(7),
                 abc_b_percent: Some(99),
                 period_days: Some(14),
@@ -266,6 +280,8 @@ mod tests {
             write(&SegmentSettings::default()).unwrap(),
             r#"{"form":1,"products":{},"users":{}}"#
         );
+        let odd = r#"{"form":1,"products":{"rank_by":"ACTIONS"},"users":{}}"#;
+        assert_eq!(read(odd), None);
         assert_eq!(read(r#"{"form":2,"products":{},"users":{}}"#), None);
     }
 }
