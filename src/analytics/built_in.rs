@@ -233,7 +233,10 @@ fn users_told(
 ) -> HashMap<Uuid, String> {
     let all = divided.users.iter().zip(&divided.scores);
     all.filter(|(user, _)| ids.contains(&user.user_id))
-        .map(|(user, score)| (user.user_id, kind.actual(user, *score, &divided.rules)))
+        .map(|(user, score)| {
+            let actual = kind.actual(user, *score, &divided.rules, divided.are_compared);
+            (user.user_id, actual)
+        })
         .collect()
 }
 

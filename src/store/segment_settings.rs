@@ -99,6 +99,8 @@ struct UserJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_actions: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_users: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scoring: Option<ScoringJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     high_value: Option<HighValueJson>,
@@ -151,6 +153,7 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
             currency: users.currency.map(word),
             monetary: users.monetary.map(|metric| metric.as_str().to_owned()),
             minimum_actions: users.minimum_actions,
+            minimum_users: users.minimum_users,
             scoring: users.scoring.map(|scoring| match scoring {
                 Scoring::Percentiles(percents) => ScoringJson::Percentiles(percents),
                 Scoring::Thresholds(fixed) => ScoringJson::Thresholds {
@@ -230,6 +233,7 @@ pub(super) fn read(text: &str) -> Option<SegmentSettings> {
             currency: currency(users.currency.as_deref())?,
             monetary,
             minimum_actions: users.minimum_actions,
+            minimum_users: users.minimum_users,
             scoring,
             high_value,
             period_days: users.period_days,
@@ -256,6 +260,7 @@ mod tests {
                 currency: Some(Currency::USD),
                 monetary: Some(MonetaryMetric::Reward),
                 minimum_actions: Some(3),
+                minimum_users: Some(20),
                 scoring: Some(Scoring::Thresholds(Thresholds {
                     recency_days: [1, 2, 3, 4],
                     actions: [2, 3, 4, 5],

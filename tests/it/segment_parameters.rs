@@ -3,6 +3,7 @@
 use crate::support::api::Api;
 use crate::support::drafts::{at, currency, item_called, sale};
 use crate::support::world::{Reads, World, block_on};
+use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::draft::ActionDraft;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
@@ -202,5 +203,150 @@ fn a_currency_beside_units_and_a_ranking_by_actions_are_refused() {
             message.contains("rankBy") || message.contains("ACTIONS"),
             "{message}"
         );
+    });
+}
+
+/// So many users: the first ordered once, the second twice and later, and so on.
+async fn crowd(count: u32, reads: Reads) -> World {
+    let world = World::new(1).await;
+    let mut drafts = Vec::new();
+    for user in 1..=count {
+        for time in 0..user {
+            let day = 3 * user + time;
+            let when = at(&format!("2026-06-{day:02}T10:00:00Z"));
+            let mut draft = sale(&format!("{user} {time}"), when);
+            let name = SlotValue::Text(format!("u{user}"));
+            draft.slots.insert(Slot::Subid1, name);
+            drafts.push(draft);
+        }
+    }
+    world.apply(0, &drafts).await;
+    match reads {
+        Reads::Database => world,
+        Reads::Columns => world.in_columns().await,
+    }
+}
+
+/// How many are in RFM segments and of high value, and the scores of all users.
+async fn scored(api: &Api, rules: &Value) -> (i64, i64, Vec<Value>) {
+    let query = format!(
+        "query($rules: UserRulesInput) {{ userSegments(range: {JUNE}, rules: $rules) {{ nodes {{ kind size }} }} \
+         users(first: 10) {{ nodes {{ value rfm(range: {JUNE}, rules: $rules) {{ score actions }} }} }} }}"
+    );
+    let data = api.data(&query, &json!({ "rules": rules })).await;
+    let nodes = data["userSegments"]["nodes"].as_array().unwrap();
+    let others = [
+        "NEW",
+        "RETURNING",
+        "HIGH_VALUE",
+        "COUNTRY",
+        "DEVICE",
+        "UNATTRIBUTED",
+    ];
+    let sum = |wanted: &dyn Fn(&str) -> bool| -> i64 {
+        let nodes = nodes
+            .iter()
+            .filter(|node| wanted(node["kind"].as_str().unwrap()));
+        nodes.map(|node| node["size"].as_i64().unwrap()).sum()
+    };
+    let mut users: Vec<(String, Value)> = Vec::new();
+    for user in data["users"]["nodes"].as_array().unwrap() {
+        assert!(user["rfm"]["actions"].is_number(), "{user}");
+        let name = user["value"].as_str().unwrap().to_owned();
+        users.push((name, user["rfm"]["score"].clone()));
+    }
+    users.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let scores = users.into_iter().map(|(_, score)| score).collect();
+    (
+        sum(&|kind| !others.contains(&kind)),
+        sum(&|kind| kind == "HIGH_VALUE"),
+        scores,
+    )
+}
+
+#[test]
+fn a_few_users_are_not_compared_with_each_other() {
+    block_on(async {
+        for (count, reads) in [
+            (1, Reads::Database),
+            (4, Reads::Columns),
+            (5, Reads::Database),
+            (5, Reads::Columns),
+        ] {
+            let world = crowd(count, reads).await;
+            let api = Api::of(&world, 0);
+            let all = i64::from(count);
+            let places = usize::try_from(count).unwrap();
+            let (segments, valued, scores) = scored(&api, &json!({ "monetary": "REWARD" })).await;
+            if count < 5 {
+                assert_eq!((segments, valued), (0, 0), "{count} users");
+                assert_eq!(scores, vec![Value::Null; places], "{count} users");
+            } else {
+                assert_eq!((segments, valued), (5, 1));
+                assert_eq!(scores, ["111", "222", "333", "444", "555"]);
+            }
+            let moved = "query($rules: UserRulesInput) { userSegmentMovement(days: 30, rules: $rules) { entered } }";
+            let entered = async |rules: Value| {
+                let data = api.data(moved, &json!({ "rules": rules })).await;
+                data["userSegmentMovement"]["entered"].as_i64().unwrap()
+            };
+            assert_eq!(entered(json!({})).await, segments, "{count} users");
+            assert_eq!(entered(json!({ "minimumUsers": 1 })).await, all);
+            // Who sets another minimum is told of scores, and fixed values ask for no company.
+            let (segments, valued, _) =
+                scored(&api, &json!({ "monetary": "REWARD", "minimumUsers": 1 })).await;
+            assert_eq!((segments, valued), (all, 1), "{count} users");
+            let six = json!({ "monetary": "REWARD", "minimumUsers": 6 });
+            assert_eq!(scored(&api, &six).await.0, 0, "{count} users");
+            let fixed = json!({
+                "monetary": "REWARD",
+                "scoring": { "thresholds": { "recencyDays": [7, 14, 21, 28], "actions": [2, 3, 4, 5],
+                    "amounts": ["1", "1.5", "2", "2.5"], "currency": "USD" } },
+                "highValue": { "amount": { "amount": "0.5", "currency": "USD" } },
+            });
+            let (segments, valued, scores) = scored(&api, &fixed).await;
+            assert_eq!((segments, valued), (all, all), "{count} users");
+            assert!(scores.iter().all(Value::is_string), "{scores:?}");
+        }
+    });
+}
+
+#[test]
+fn the_minimum_of_users_is_set_and_told_of_in_reasons() {
+    block_on(async {
+        let world = crowd(4, Reads::Database).await;
+        let api = Api::of(&world, 0).allowed(WRITES);
+        let change = "mutation($version: BigInt!, $users: UserRulesInput) { updateSegmentSettings(version: $version, \
+                      users: $users) { settings { users { minimumUsers } } userErrors { message } } }";
+        let june = json!({ "days": { "from": "2026-06-01", "to": "2026-06-30" } });
+        let kind = |kind: &str| json!({ "builtInSegment": { "kind": kind, "period": june } });
+        let make = "mutation($rule: SegmentRuleInput!) { createSegment(name: \"either\", rule: $rule) { segment { id } } }";
+        let rule =
+            json!({ "users": { "or": [kind("NEW"), kind("HIGH_VALUE"), kind("CHAMPIONS")] } });
+        let made = api.data(make, &json!({ "rule": rule })).await;
+        let id = &made["createSegment"]["segment"]["id"];
+        let ask = "query($id: ID!, $valued: BuiltInUserSegment!) { users(filter: {builtInSegment: $valued}) { totalCount } \
+                   segment(id: $id) { members { nodes { reasons { condition needed actual holds } } } } }";
+        let variables = json!({ "id": id, "valued": { "kind": "HIGH_VALUE", "period": june } });
+        for (version, minimum, valued) in [(0, Value::Null, 0), (1, json!(4), 1), (2, json!(5), 0)]
+        {
+            let users = json!({ "monetary": "REWARD", "minimumUsers": minimum });
+            let set = api
+                .data(change, &json!({ "version": version, "users": users }))
+                .await;
+            let settings = &set["updateSegmentSettings"]["settings"];
+            let least = minimum.as_i64().unwrap_or(5);
+            assert_eq!(settings["users"]["minimumUsers"], least, "{set:#}");
+            let data = api.data(ask, &variables).await;
+            assert_eq!(data["users"]["totalCount"], valued, "{minimum}");
+            let reasons = data["segment"].to_string();
+            let told = [
+                "fewer than 5 users to compare: 2.00 USD",
+                "fewer than 5 users to compare: 4 actions",
+            ];
+            for text in told {
+                assert_eq!(reasons.contains(text), valued == 0, "{minimum}: {reasons}");
+            }
+        }
     });
 }

@@ -416,6 +416,10 @@ fn scores(
         .iter()
         .filter(|(_, buyer)| buyer.actions >= rules.minimum_actions)
         .collect();
+    let few = scored.len() < usize::try_from(rules.minimum_users).unwrap();
+    if few && matches!(rules.scoring, Scoring::Percentiles(_)) {
+        return BTreeMap::new();
+    }
     let of = |value: &dyn Fn(&Buyer) -> i64| -> Vec<i64> {
         scored.iter().map(|(_, buyer)| value(buyer)).collect()
     };
@@ -459,7 +463,8 @@ fn is_high_value(buyers: &BTreeMap<Uuid, Buyer>, id: &Uuid, rules: &UserRules) -
                 .iter()
                 .filter(|other| amount(other, by) > amount(own, by));
             let seats = (scored.len() * usize::try_from(percent).unwrap()).div_ceil(100);
-            amount(own, by) > 0 && above.count() < seats
+            let few = scored.len() < usize::try_from(rules.minimum_users).unwrap();
+            !few && amount(own, by) > 0 && above.count() < seats
         }
         HighValue::Amount { e4, currency } => {
             let by = match rules.monetary {
@@ -576,12 +581,13 @@ fn user_rules() -> BoxedStrategy<UserRules> {
         cuts(1..4_000_000),
     );
     let high_value = (any::<bool>(), 1i64..101, 1i64..40_000_000, code.clone());
-    (code, monetary, 1i64..4, scoring, high_value)
+    let least = (1i64..4, select(vec![1i64, 4, 5, 5, 8]));
+    (code, monetary, least, scoring, high_value)
         .prop_map(
             |(
                 currency,
                 monetary,
-                minimum_actions,
+                (minimum_actions, minimum_users),
                 (kind, percents, days, actions, amounts),
                 high,
             )| {
@@ -596,6 +602,7 @@ fn user_rules() -> BoxedStrategy<UserRules> {
                     currency,
                     monetary,
                     minimum_actions: if kind == 0 { 1 } else { minimum_actions },
+                    minimum_users: if kind == 0 { 5 } else { minimum_users },
                     scoring: match kind {
                         0 => Scoring::default(),
                         1 => Scoring::Percentiles(percents),

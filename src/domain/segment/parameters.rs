@@ -152,6 +152,9 @@ impl Default for HighValue {
     }
 }
 
+/// How few users can be compared with each other, where nothing was set: fewer cannot have five scores.
+const FEWEST_USERS: i64 = 5;
+
 /// Days that a question of user segments without a range looks back over, where nothing was set.
 const USER_DAYS: i64 = 90;
 
@@ -164,6 +167,9 @@ pub struct UserRules {
     pub monetary: MonetaryMetric,
     /// Counted actions below which a user is not scored.
     pub minimum_actions: i64,
+    /// Users with so many actions below which nobody is compared with others: there are no scores at percentiles then, and
+    /// nobody is in a top percent. Fixed values do not look at it.
+    pub minimum_users: i64,
     /// How scores are cut.
     pub scoring: Scoring,
     /// Who is of high value.
@@ -180,6 +186,7 @@ impl UserRules {
             currency,
             monetary: MonetaryMetric::OrderAmount,
             minimum_actions: 1,
+            minimum_users: FEWEST_USERS,
             scoring: Scoring::default(),
             high_value: HighValue::default(),
             period_days: USER_DAYS,
@@ -229,6 +236,8 @@ pub struct UserSettings {
     pub monetary: Option<MonetaryMetric>,
     /// [`UserRules::minimum_actions`].
     pub minimum_actions: Option<i64>,
+    /// [`UserRules::minimum_users`].
+    pub minimum_users: Option<i64>,
     /// [`UserRules::scoring`].
     pub scoring: Option<Scoring>,
     /// [`UserRules::high_value`].
@@ -363,11 +372,13 @@ impl UserSettings {
             currency,
             monetary: self.monetary.unwrap_or(MonetaryMetric::OrderAmount),
             minimum_actions: self.minimum_actions.unwrap_or(1),
+            minimum_users: self.minimum_users.unwrap_or(FEWEST_USERS),
             scoring,
             high_value: self.high_value.unwrap_or_default(),
             period_days: self.period_days.unwrap_or(USER_DAYS),
         };
         checked.within("minimumActions", rules.minimum_actions, (1, LARGEST));
+        checked.within("minimumUsers", rules.minimum_users, (1, 10_000));
         match scoring {
             Scoring::Percentiles(percents) => {
                 checked.ascending(&["scoring", "percentiles"], percents, (1, 99));
@@ -470,6 +481,7 @@ mod tests {
         let users = UserSettings {
             currency: Some(Currency::USD),
             minimum_actions: Some(0),
+            minimum_users: Some(10_001),
             scoring: Some(Scoring::Thresholds(Thresholds {
                 recency_days: [30, 7, 60, 90],
                 actions: [1, 2, 3, 4],
@@ -484,6 +496,7 @@ mod tests {
             places(users.rules(Currency::USD).unwrap_err()),
             [
                 "minimumActions",
+                "minimumUsers",
                 "scoring.thresholds.recencyDays",
                 "scoring.thresholds.amounts",
                 "scoring.thresholds.currency",

@@ -90,16 +90,29 @@ impl UserSegment {
         }
     }
 
-    /// What is true of a user with actions in the period.
+    /// What is true of a user with actions in the period, of whom enough are there to be compared or not.
     #[must_use]
-    pub fn actual(self, user: &UserStats, score: Option<Rfm>, rules: &UserRules) -> String {
+    pub fn actual(
+        self,
+        user: &UserStats,
+        score: Option<Rfm>,
+        rules: &UserRules,
+        are_compared: bool,
+    ) -> String {
+        let too_few = || format!("fewer than {} users to compare", rules.minimum_users);
         let at = |instant: Instant| instant.to_rfc3339();
         match self {
             Self::New | Self::Returning => format!("the first action {}", at(user.first_at)),
             Self::Country => user.country.as_deref().unwrap_or("unknown").to_owned(),
             Self::Device => user.device.as_deref().unwrap_or("unknown").to_owned(),
             Self::Unattributed => "a user".to_owned(),
-            Self::HighValue => money(&user.sums, rules.high_value.metric(rules)),
+            Self::HighValue => {
+                let amount = money(&user.sums, rules.high_value.metric(rules));
+                match rules.high_value {
+                    HighValue::TopPercent(_) if !are_compared => format!("{}: {amount}", too_few()),
+                    HighValue::TopPercent(_) | HighValue::Amount { .. } => amount,
+                }
+            }
             _ => {
                 let facts = format!(
                     "{} actions, the latest {}, {}",
@@ -112,7 +125,10 @@ impl UserSegment {
                         "recency {}, frequency {}, monetary {}: {facts}",
                         score.recency, score.frequency, score.monetary
                     ),
-                    None => format!("too few actions to be scored: {facts}"),
+                    None if user.sums.actions < rules.minimum_actions => {
+                        format!("too few actions to be scored: {facts}")
+                    }
+                    None => format!("{}: {facts}", too_few()),
                 }
             }
         }

@@ -129,6 +129,9 @@ pub struct UserRulesInput {
     /// Counted actions in the range below which a user is not scored: then it is in no RFM segment and not of high
     /// value; at least 1, which is the default.
     minimum_actions: MaybeUndefined<i32>,
+    /// Users with so many actions below which they are not compared: then percentiles give nobody a score, and nobody is among
+    /// the top percent. Fixed values do not look at it. 1 to 10000, 5 by default.
+    minimum_users: MaybeUndefined<i32>,
     /// How users are scored.
     scoring: MaybeUndefined<RfmScoringInput>,
     /// Who is of high value.
@@ -146,6 +149,8 @@ impl UserRulesInput {
         monetary.update_to(&mut settings.monetary);
         let minimum = self.minimum_actions.map_value(i64::from);
         minimum.update_to(&mut settings.minimum_actions);
+        let minimum = self.minimum_users.map_value(i64::from);
+        minimum.update_to(&mut settings.minimum_users);
         match &self.scoring {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => settings.scoring = None,

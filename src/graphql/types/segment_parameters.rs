@@ -86,6 +86,9 @@ pub struct UserSegmentParameters {
     monetary: MonetaryMetric,
     /// Counted actions below which a user is not scored.
     minimum_actions: i32,
+    /// Users with so many actions below which they are not compared: then percentiles give nobody a score, and the top percent
+    /// is nobody.
+    minimum_users: i32,
     /// The nearest-rank percentiles that part the scores; null where fixed values do.
     percentiles: Option<Vec<i32>>,
     /// The fixed values that part the scores; null where percentiles do.
@@ -129,6 +132,7 @@ impl UserSegmentParameters {
             currency: CurrencyCode(rules.currency),
             monetary: rules.monetary.into(),
             minimum_actions: count(rules.minimum_actions)?,
+            minimum_users: count(rules.minimum_users)?,
             percentiles,
             thresholds,
             high_value_percent,

@@ -67,6 +67,7 @@ pub(super) async fn set_rules(api: &Api, version: i64, dice: &mut Dice) {
     };
     let users = json!({
         "scoring": scoring, "highValue": high_value, "minimumActions": 1 + dice.below(3),
+        "minimumUsers": dice.pick(&[1, 5]),
         "monetary": dice.pick(&["ORDER_AMOUNT", "REWARD"]),
     });
     let products = json!({
