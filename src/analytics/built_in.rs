@@ -43,7 +43,8 @@ impl Parameters {
     /// # Errors
     /// Where the settings do not go together.
     pub fn of_products(&self) -> Result<ProductRules> {
-        self.settings.products.rules().map_err(|all| refused(&all))
+        let rules = self.settings.products.rules(self.main);
+        rules.map_err(|all| refused(&all))
     }
 }
 
@@ -236,7 +237,10 @@ fn users_told(
 ) -> HashMap<Uuid, String> {
     let all = divided.users.iter().zip(&divided.scores);
     all.filter(|(user, _)| ids.contains(&user.user_id))
-        .map(|(user, score)| (user.user_id, kind.actual(user, *score, &divided.rules)))
+        .map(|(user, score)| {
+            let actual = kind.actual(user, *score, &divided.rules, divided.are_compared);
+            (user.user_id, actual)
+        })
         .collect()
 }
 
@@ -247,6 +251,6 @@ fn products_told(
 ) -> HashMap<Uuid, String> {
     let all = (1..).zip(&divided.stats);
     all.filter(|(_, stats)| ids.contains(&stats.product_id))
-        .map(|(place, stats)| (stats.product_id, kind.actual(stats, place)))
+        .map(|(place, stats)| (stats.product_id, kind.actual(stats, place, &divided.rules)))
         .collect()
 }

@@ -6,8 +6,8 @@ use crate::domain::rule::SegmentSet;
 use crate::domain::sales::{FactQuery, RankBy, SalesRow, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
-    ProductRules, ProductSegment, ProductStats, Rfm, UserRules, UserSegment, UserStats, high_value,
-    product_members, rfm_scores, sort_members, sort_users,
+    ProductRules, ProductSegment, ProductStats, Rfm, UserRules, UserSegment, UserStats,
+    can_compare, high_value, product_members, rfm_scores, sort_members, sort_users,
 };
 use crate::domain::time::{Instant, Span};
 use crate::store::ReadTx;
@@ -72,7 +72,7 @@ pub async fn products(
         }
         None => product_stats(tx, scope, facts, previous).await?,
     };
-    sort_members(&mut stats);
+    sort_members(&mut stats, rules.rank_by);
     Ok(ProductSegments {
         stats,
         rules: *rules,
@@ -103,8 +103,10 @@ pub struct UserSegments {
     pub list: Vec<UserSegmentResult>,
     /// All users with a counted action in the range, in members' order: most actions first, then the latest, ties by id.
     pub users: Vec<UserStats>,
-    /// Their scores; none for those with too few actions to be scored.
+    /// Their scores; none for those with too few actions to be scored, and for all where they are too few to be compared.
     pub scores: Vec<Option<Rfm>>,
+    /// Whether there are enough of them to be compared.
+    pub are_compared: bool,
     /// The parameters that applied.
     pub rules: UserRules,
 }
@@ -198,6 +200,7 @@ fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
     sort_users(&mut users);
     let scores = rfm_scores(&users, rules, range.to);
     let valued = high_value(&users, rules);
+    let are_compared = can_compare(&users, rules);
     // Those that are one segment each by their places in `UserSegment::ALL`, the others by where users come from.
     let mut single: Vec<Division> = UserSegment::ALL
         .iter()
@@ -244,6 +247,7 @@ fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
         list,
         users,
         scores,
+        are_compared,
         rules: *rules,
     }
 }

@@ -7,8 +7,8 @@ use crate::domain::error::{Error, Result};
 use crate::domain::money::Currency;
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
-    Cuts, HighValue, MonetaryMetric, ProductSettings, Scoring, SegmentSettings, Thresholds,
-    UserSettings,
+    Cuts, HighValue, MonetaryMetric, ProductMetric, ProductSettings, Scoring, SegmentSettings,
+    Thresholds, UserSettings,
 };
 use crate::domain::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,10 @@ struct Json {
 #[serde(deny_unknown_fields)]
 struct ProductJson {
     #[serde(skip_serializing_if = "Option::is_none")]
+    rank_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     best_sellers: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_units: Option<i64>,
@@ -94,6 +98,8 @@ struct UserJson {
     monetary: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_actions: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_users: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scoring: Option<ScoringJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,6 +137,8 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
     let json = Json {
         form: FORM,
         products: ProductJson {
+            rank_by: products.rank_by.map(|metric| metric.as_str().to_owned()),
+            currency: products.currency.map(word),
             best_sellers: products.best_sellers,
             minimum_units: products.minimum_units,
             change_percent: products.change_percent,
@@ -145,6 +153,7 @@ pub(super) fn write(settings: &SegmentSettings) -> Result<String> {
             currency: users.currency.map(word),
             monetary: users.monetary.map(|metric| metric.as_str().to_owned()),
             minimum_actions: users.minimum_actions,
+            minimum_users: users.minimum_users,
             scoring: users.scoring.map(|scoring| match scoring {
                 Scoring::Percentiles(percents) => ScoringJson::Percentiles(percents),
                 Scoring::Thresholds(fixed) => ScoringJson::Thresholds {
@@ -197,13 +206,19 @@ pub(super) fn read(text: &str) -> Option<SegmentSettings> {
             currency: Currency::parse(&currency).ok()?,
         }),
     };
-    let currency = users.currency.as_deref().map(Currency::parse).transpose();
+    let currency = |code: Option<&str>| code.map(Currency::parse).transpose().ok();
+    let rank_by = match products.rank_by {
+        None => None,
+        Some(word) => Some(ProductMetric::parse(&word)?),
+    };
     let monetary = match users.monetary {
         None => None,
         Some(word) => Some(MonetaryMetric::parse(&word)?),
     };
     Some(SegmentSettings {
         products: ProductSettings {
+            rank_by,
+            currency: currency(products.currency.as_deref())?,
             best_sellers: products.best_sellers,
             minimum_units: products.minimum_units,
             change_percent: products.change_percent,
@@ -215,9 +230,10 @@ pub(super) fn read(text: &str) -> Option<SegmentSettings> {
             period_days: products.period_days,
         },
         users: UserSettings {
-            currency: currency.ok()?,
+            currency: currency(users.currency.as_deref())?,
             monetary,
             minimum_actions: users.minimum_actions,
+            minimum_users: users.minimum_users,
             scoring,
             high_value,
             period_days: users.period_days,
@@ -233,6 +249,8 @@ mod tests {
     fn settings_are_read_as_they_were_written() {
         let all = SegmentSettings {
             products: ProductSettings {
+                rank_by: Some(ProductMetric::OrderAmount),
+                currency: Some(Currency::USD),
                 best_sellers: Some(7),
                 abc_b_percent: Some(99),
                 period_days: Some(14),
@@ -242,6 +260,7 @@ mod tests {
                 currency: Some(Currency::USD),
                 monetary: Some(MonetaryMetric::Reward),
                 minimum_actions: Some(3),
+                minimum_users: Some(20),
                 scoring: Some(Scoring::Thresholds(Thresholds {
                     recency_days: [1, 2, 3, 4],
                     actions: [2, 3, 4, 5],
@@ -266,6 +285,8 @@ mod tests {
             write(&SegmentSettings::default()).unwrap(),
             r#"{"form":1,"products":{},"users":{}}"#
         );
+        let odd = r#"{"form":1,"products":{"rank_by":"ACTIONS"},"users":{}}"#;
+        assert_eq!(read(odd), None);
         assert_eq!(read(r#"{"form":2,"products":{},"users":{}}"#), None);
     }
 }

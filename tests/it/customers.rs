@@ -466,13 +466,13 @@ fn movement_adds_up_to_the_sizes_of_both_dates() {
         (-20i64..60, 1i64..60, 5i64..90),
         weighted(0.3, queries::action_filter(&pools)),
         select(DateAxis::ALL.to_vec()),
-        1i64..3,
+        (1i64..3, select(vec![1i64, 1, 1, 5])),
     );
     let steps = Cell::new(0);
     check(
         80,
         &asked,
-        |((from, gap, days), filter, axis, minimum_actions)| {
+        |((from, gap, days), filter, axis, (minimum_actions, minimum_users))| {
             let day = |day: i64| {
                 let start = at("2026-03-01T00:00:00Z").micros();
                 Instant::from_micros(start + day * 86_400_000_000).unwrap()
@@ -490,6 +490,7 @@ fn movement_adds_up_to_the_sizes_of_both_dates() {
             };
             let rules = UserRules {
                 minimum_actions,
+                minimum_users,
                 ..UserRules::of(Currency::USD)
             };
             let (before, after) = (window(from), window(from + gap));
@@ -544,12 +545,12 @@ fn settings_apply_where_a_question_says_nothing_else() {
         let world = small().await;
         let api = Api::of(&world, 0).allowed(&[KeyScope::Read, KeyScope::Segments]);
         let state = "{ segmentSettings { version changedAt products { bestSellers abcBPercent } \
-                     users { currency minimumActions percentiles highValuePercent } } }";
+                     users { currency minimumActions minimumUsers percentiles highValuePercent } } }";
         let data = api.data(state, &json!({})).await;
         assert_eq!(
             data["segmentSettings"],
             json!({"version": "0", "changedAt": null, "products": {"bestSellers": 100, "abcBPercent": 95},
-                "users": {"currency": "USD", "minimumActions": 1, "percentiles": [20, 40, 60, 80], "highValuePercent": 10}})
+                "users": {"currency": "USD", "minimumActions": 1, "minimumUsers": 5, "percentiles": [20, 40, 60, 80], "highValuePercent": 10}})
         );
         let change = "mutation($version: BigInt!, $products: ProductRulesInput, $users: UserRulesInput, $code: CurrencyCode) { \
                       updateSegmentSettings(version: $version, products: $products, users: $users, monetaryCurrency: $code) { \
@@ -617,7 +618,7 @@ fn settings_that_cannot_be_are_refused_at_their_places_and_change_nothing() {
                       updateSegmentSettings(version: $version, products: $products, users: $users) { settings { version } \
                       userErrors { field code message } } }";
         let wrong = json!({"version": 0, "products": {"bestSellers": 0, "abcAPercent": 101},
-            "users": {"minimumActions": 0, "scoring": {"percentiles": [20, 20, 60, 80]}}});
+            "users": {"minimumActions": 0, "minimumUsers": 0, "scoring": {"percentiles": [20, 20, 60, 80]}}});
         let data = api.data(change, &wrong).await;
         let payload = &data["updateSegmentSettings"];
         assert_eq!(payload["settings"], Value::Null);
@@ -640,6 +641,7 @@ fn settings_that_cannot_be_are_refused_at_their_places_and_change_nothing() {
                 "products.abcAPercent",
                 "products.abcBPercent",
                 "users.minimumActions",
+                "users.minimumUsers",
                 "users.scoring.percentiles"
             ]
         );

@@ -56,6 +56,7 @@ mod retention;
 mod sales;
 mod schema;
 mod schema_drift;
+mod segment_parameters;
 mod segments;
 mod spec;
 mod statements;

@@ -81,10 +81,11 @@ fn rules() -> BoxedStrategy<ProductRules> {
         1i64..12,
         1i64..6,
         20i64..90,
-        (10i64..60, 60i64..99, 1i64..4),
+        (10i64..60, 60i64..99, 1i64..4, rankings()),
     );
     let small = small.prop_map(
-        |(sellers, percent, units, processed, risky, (a, b, least))| ProductRules {
+        |(sellers, percent, units, processed, risky, (a, b, least, rank_by))| ProductRules {
+            rank_by,
             best_sellers: sellers,
             minimum_units: least,
             change_percent: percent,
@@ -97,6 +98,17 @@ fn rules() -> BoxedStrategy<ProductRules> {
         },
     );
     prop_oneof![1 => Just(ProductRules::default()), 2 => small].boxed()
+}
+
+/// What products can be ranked by; nothing was sold in BRL.
+fn rankings() -> BoxedStrategy<RankBy> {
+    let code = || select(vec!["USD", "RUB", "BRL"]).prop_map(currency);
+    prop_oneof![
+        1 => Just(RankBy::Units),
+        1 => code().prop_map(RankBy::OrderAmount),
+        1 => code().prop_map(RankBy::Reward),
+    ]
+    .boxed()
 }
 
 /// The period before, of equal length; empty at the beginning of time.
@@ -174,7 +186,8 @@ fn products_seen(facts: &Facts, query: &FactQuery, previous: Span) -> BTreeMap<U
     seen
 }
 
-/// The members of a segment: most units first, then most of the previous period, ties by id.
+/// The members of a segment: most of what they are ranked by first, then most units, then most of the previous period,
+/// ties by id.
 fn product_members(
     facts: &Facts,
     seen: &BTreeMap<Uuid, Seen>,
@@ -182,23 +195,35 @@ fn product_members(
     rules: &ProductRules,
     from: Instant,
 ) -> Vec<Uuid> {
+    let worth = |seen: &Seen| seen.range.metric(rules.rank_by).unwrap_or(0);
     let mut all: Vec<(Uuid, &Seen)> = seen.iter().map(|(id, seen)| (*id, seen)).collect();
-    all.sort_by_key(|(id, seen)| (Reverse(seen.range.units), Reverse(seen.previous.units), *id));
-    let total: i64 = all.iter().map(|(_, seen)| seen.range.units).sum();
+    all.sort_by_key(|(id, seen)| {
+        let units = (Reverse(seen.range.units), Reverse(seen.previous.units));
+        (Reverse(worth(seen)), units, *id)
+    });
+    // Corrections can make an amount negative: that takes nothing from the others.
+    let total: i64 = all.iter().map(|(_, seen)| worth(seen).max(0)).sum();
+    let sells = |seen: &Seen| seen.range.units >= rules.minimum_units && worth(seen) > 0;
+    let sellers: Vec<Uuid> = all
+        .iter()
+        .filter(|(_, seen)| sells(seen))
+        .map(|(id, _)| *id)
+        .take(rules.best_sellers)
+        .collect();
     let big = |seen: &Seen| seen.range.units.max(seen.previous.units) >= rules.change_units;
     let place_in_sales = |id: Uuid| {
-        // The share of all units that the products before this one made.
+        // The share of all that the products before this one made.
         let before = all.iter().take_while(|(other, _)| *other != id);
-        before.map(|(_, seen)| seen.range.units).sum::<i64>() * 100
+        before.map(|(_, seen)| worth(seen).max(0)).sum::<i64>() * 100
     };
-    let is_member = |(place, (id, seen)): (usize, &(Uuid, &Seen))| {
+    let is_member = |(id, seen): &(Uuid, &Seen)| {
         let product = &facts.products[id];
         let (now, then) = (seen.range.units, seen.previous.units);
-        let sold = now > 0;
+        let (sold, counts) = (now > 0, worth(seen) > 0);
         let enough = now >= rules.minimum_units;
         let (a, b) = (total * rules.abc_a_percent, total * rules.abc_b_percent);
         match segment {
-            ProductSegment::BestSellers => enough && place < rules.best_sellers,
+            ProductSegment::BestSellers => sellers.contains(id),
             ProductSegment::Rising => {
                 then > 0 && big(seen) && now * 100 >= then * (100 + rules.change_percent)
             }
@@ -215,15 +240,14 @@ fn product_members(
             }
             ProductSegment::Hot => enough && product.is_hot,
             ProductSegment::Priority => product.is_priority,
-            ProductSegment::AbcA => sold && place_in_sales(*id) < a,
-            ProductSegment::AbcB => sold && (a..b).contains(&place_in_sales(*id)),
-            ProductSegment::AbcC => sold && place_in_sales(*id) >= b.max(a),
+            ProductSegment::AbcA => counts && place_in_sales(*id) < a,
+            ProductSegment::AbcB => counts && (a..b).contains(&place_in_sales(*id)),
+            ProductSegment::AbcC => counts && place_in_sales(*id) >= b.max(a),
         }
     };
     all.iter()
-        .enumerate()
-        .filter(|member| is_member(*member))
-        .map(|(_, (id, _))| *id)
+        .filter(|member| is_member(member))
+        .map(|(id, _)| *id)
         .collect()
 }
 
@@ -392,6 +416,10 @@ fn scores(
         .iter()
         .filter(|(_, buyer)| buyer.actions >= rules.minimum_actions)
         .collect();
+    let few = scored.len() < usize::try_from(rules.minimum_users).unwrap();
+    if few && matches!(rules.scoring, Scoring::Percentiles(_)) {
+        return BTreeMap::new();
+    }
     let of = |value: &dyn Fn(&Buyer) -> i64| -> Vec<i64> {
         scored.iter().map(|(_, buyer)| value(buyer)).collect()
     };
@@ -435,7 +463,8 @@ fn is_high_value(buyers: &BTreeMap<Uuid, Buyer>, id: &Uuid, rules: &UserRules) -
                 .iter()
                 .filter(|other| amount(other, by) > amount(own, by));
             let seats = (scored.len() * usize::try_from(percent).unwrap()).div_ceil(100);
-            amount(own, by) > 0 && above.count() < seats
+            let few = scored.len() < usize::try_from(rules.minimum_users).unwrap();
+            !few && amount(own, by) > 0 && above.count() < seats
         }
         HighValue::Amount { e4, currency } => {
             let by = match rules.monetary {
@@ -552,12 +581,13 @@ fn user_rules() -> BoxedStrategy<UserRules> {
         cuts(1..4_000_000),
     );
     let high_value = (any::<bool>(), 1i64..101, 1i64..40_000_000, code.clone());
-    (code, monetary, 1i64..4, scoring, high_value)
+    let least = (1i64..4, select(vec![1i64, 4, 5, 5, 8]));
+    (code, monetary, least, scoring, high_value)
         .prop_map(
             |(
                 currency,
                 monetary,
-                minimum_actions,
+                (minimum_actions, minimum_users),
                 (kind, percents, days, actions, amounts),
                 high,
             )| {
@@ -572,6 +602,7 @@ fn user_rules() -> BoxedStrategy<UserRules> {
                     currency,
                     monetary,
                     minimum_actions: if kind == 0 { 1 } else { minimum_actions },
+                    minimum_users: if kind == 0 { 5 } else { minimum_users },
                     scoring: match kind {
                         0 => Scoring::default(),
                         1 => Scoring::Percentiles(percents),

@@ -13,11 +13,11 @@ mod users;
 pub use cohorts::{Cohort, CohortPeriod, CohortRow, MAX_PERIODS, cohorts};
 pub use movement::{Movement, Mover, Step, movement};
 pub use parameters::{
-    CUTS, Cuts, HighValue, MAX_PERIOD_DAYS, MonetaryMetric, Problem, ProductRules, ProductSettings,
-    Scoring, SegmentSettings, Thresholds, UserRules, UserSettings,
+    CUTS, Cuts, HighValue, MAX_PERIOD_DAYS, MonetaryMetric, Problem, ProductMetric, ProductRules,
+    ProductSettings, Scoring, SegmentSettings, Thresholds, UserRules, UserSettings,
 };
 pub use products::{ProductStats, product_members, sort_members};
-pub use users::{Rfm, UserStats, high_value, rfm_scores, sort_users};
+pub use users::{Rfm, UserStats, can_compare, high_value, rfm_scores, sort_users};
 
 use super::action::words;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ words! {
         Hot = "HOT",
         /// On the publisher's priority list.
         Priority = "PRIORITY",
-        /// The products that make the first 80 % of the units.
+        /// The products that make the first 80 % of the units, or of the amount that they are ranked by.
         AbcA = "ABC_A",
         /// The products that make the next 15 %.
         AbcB = "ABC_B",

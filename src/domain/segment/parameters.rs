@@ -38,10 +38,36 @@ impl MonetaryMetric {
     }
 }
 
+words! {
+    /// What products are ranked by for best sellers and ABC classes.
+    ProductMetric {
+        /// Units sold.
+        Units = "UNITS",
+        /// What their items were worth.
+        OrderAmount = "ORDER_AMOUNT",
+        /// What they brought the publisher.
+        Reward = "REWARD",
+    }
+}
+
+impl ProductMetric {
+    /// The metric, of amounts in a currency.
+    #[must_use]
+    pub fn rank(self, currency: Currency) -> RankBy {
+        match self {
+            Self::Units => RankBy::Units,
+            Self::OrderAmount => RankBy::OrderAmount(currency),
+            Self::Reward => RankBy::Reward(currency),
+        }
+    }
+}
+
 /// The parameters of the product segments; the defaults are the product's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProductRules {
-    /// How many best sellers; ties on the last place are cut by id.
+    /// What best sellers and ABC classes are ranked by: units or amounts in one currency, never actions.
+    pub rank_by: RankBy,
+    /// How many best sellers; ties on the last place are cut by units, then by id.
     pub best_sellers: usize,
     /// Units below which a product is neither best seller nor new, hot or dormant.
     pub minimum_units: i64,
@@ -53,7 +79,7 @@ pub struct ProductRules {
     pub risky_processed: i64,
     /// Approval rate, in percent, below which it is.
     pub risky_percent: i64,
-    /// Cumulative share, in percent of units, at which A ends.
+    /// Cumulative share, in percent of what products are ranked by, at which A ends.
     pub abc_a_percent: i64,
     /// Cumulative share at which B ends.
     pub abc_b_percent: i64,
@@ -64,6 +90,7 @@ pub struct ProductRules {
 impl Default for ProductRules {
     fn default() -> Self {
         Self {
+            rank_by: RankBy::Units,
             best_sellers: 100,
             minimum_units: 1,
             change_percent: 50,
@@ -125,6 +152,9 @@ impl Default for HighValue {
     }
 }
 
+/// How few users can be compared with each other, where nothing was set: fewer cannot have five scores.
+const FEWEST_USERS: i64 = 5;
+
 /// Days that a question of user segments without a range looks back over, where nothing was set.
 const USER_DAYS: i64 = 90;
 
@@ -137,6 +167,9 @@ pub struct UserRules {
     pub monetary: MonetaryMetric,
     /// Counted actions below which a user is not scored.
     pub minimum_actions: i64,
+    /// Users with so many actions below which nobody is compared with others: there are no scores at percentiles then, and
+    /// nobody is in a top percent. Fixed values do not look at it.
+    pub minimum_users: i64,
     /// How scores are cut.
     pub scoring: Scoring,
     /// Who is of high value.
@@ -153,6 +186,7 @@ impl UserRules {
             currency,
             monetary: MonetaryMetric::OrderAmount,
             minimum_actions: 1,
+            minimum_users: FEWEST_USERS,
             scoring: Scoring::default(),
             high_value: HighValue::default(),
             period_days: USER_DAYS,
@@ -169,6 +203,10 @@ impl UserRules {
 /// What was set of the product segments' parameters; what was not has its default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProductSettings {
+    /// [`ProductRules::rank_by`], but for the currency.
+    pub rank_by: Option<ProductMetric>,
+    /// The currency of amounts that products are ranked by; the publisher's main one without. Units do not look at it.
+    pub currency: Option<Currency>,
     /// [`ProductRules::best_sellers`].
     pub best_sellers: Option<i64>,
     /// [`ProductRules::minimum_units`].
@@ -198,6 +236,8 @@ pub struct UserSettings {
     pub monetary: Option<MonetaryMetric>,
     /// [`UserRules::minimum_actions`].
     pub minimum_actions: Option<i64>,
+    /// [`UserRules::minimum_users`].
+    pub minimum_users: Option<i64>,
     /// [`UserRules::scoring`].
     pub scoring: Option<Scoring>,
     /// [`UserRules::high_value`].
@@ -272,14 +312,21 @@ impl Checked {
 }
 
 impl ProductSettings {
-    /// The rules, with defaults where nothing was set.
+    /// What products are ranked by.
+    #[must_use]
+    pub fn metric(&self) -> ProductMetric {
+        self.rank_by.unwrap_or(ProductMetric::Units)
+    }
+
+    /// The rules, with defaults where nothing was set, and `main` where no currency was.
     ///
     /// # Errors
     /// All that is wrong with them.
-    pub fn rules(&self) -> Result<ProductRules, Vec<Problem>> {
+    pub fn rules(&self, main: Currency) -> Result<ProductRules, Vec<Problem>> {
         let default = ProductRules::default();
         let sellers = self.best_sellers.unwrap_or(100);
         let rules = ProductRules {
+            rank_by: self.metric().rank(self.currency.unwrap_or(main)),
             best_sellers: usize::try_from(sellers).unwrap_or(0),
             minimum_units: self.minimum_units.unwrap_or(default.minimum_units),
             change_percent: self.change_percent.unwrap_or(default.change_percent),
@@ -325,11 +372,13 @@ impl UserSettings {
             currency,
             monetary: self.monetary.unwrap_or(MonetaryMetric::OrderAmount),
             minimum_actions: self.minimum_actions.unwrap_or(1),
+            minimum_users: self.minimum_users.unwrap_or(FEWEST_USERS),
             scoring,
             high_value: self.high_value.unwrap_or_default(),
             period_days: self.period_days.unwrap_or(USER_DAYS),
         };
         checked.within("minimumActions", rules.minimum_actions, (1, LARGEST));
+        checked.within("minimumUsers", rules.minimum_users, (1, 10_000));
         match scoring {
             Scoring::Percentiles(percents) => {
                 checked.ascending(&["scoring", "percentiles"], percents, (1, 99));
@@ -387,11 +436,33 @@ mod tests {
     #[test]
     fn nothing_set_is_the_product_s_default() {
         let settings = SegmentSettings::default();
-        assert_eq!(settings.products.rules(), Ok(ProductRules::default()));
+        assert_eq!(
+            settings.products.rules(Currency::USD),
+            Ok(ProductRules::default())
+        );
         assert_eq!(
             settings.users.rules(Currency::USD),
             Ok(UserRules::of(Currency::USD))
         );
+    }
+
+    #[test]
+    fn products_are_ranked_in_the_main_currency_unless_another_is_set() {
+        let rub = Currency::parse("RUB").unwrap();
+        let rank = |rank_by, currency| {
+            let settings = ProductSettings {
+                rank_by,
+                currency,
+                ..ProductSettings::default()
+            };
+            settings.rules(Currency::USD).unwrap().rank_by
+        };
+        let amount = Some(ProductMetric::OrderAmount);
+        assert_eq!(rank(None, Some(rub)), RankBy::Units);
+        assert_eq!(rank(amount, None), RankBy::OrderAmount(Currency::USD));
+        assert_eq!(rank(amount, Some(rub)), RankBy::OrderAmount(rub));
+        let reward = Some(ProductMetric::Reward);
+        assert_eq!(rank(reward, Some(rub)), RankBy::Reward(rub));
     }
 
     #[test]
@@ -404,12 +475,13 @@ mod tests {
             ..ProductSettings::default()
         };
         assert_eq!(
-            places(products.rules().unwrap_err()),
+            places(products.rules(Currency::USD).unwrap_err()),
             ["bestSellers", "riskyPercent", "abcBPercent", "periodDays"]
         );
         let users = UserSettings {
             currency: Some(Currency::USD),
             minimum_actions: Some(0),
+            minimum_users: Some(10_001),
             scoring: Some(Scoring::Thresholds(Thresholds {
                 recency_days: [30, 7, 60, 90],
                 actions: [1, 2, 3, 4],
@@ -424,6 +496,7 @@ mod tests {
             places(users.rules(Currency::USD).unwrap_err()),
             [
                 "minimumActions",
+                "minimumUsers",
                 "scoring.thresholds.recencyDays",
                 "scoring.thresholds.amounts",
                 "scoring.thresholds.currency",

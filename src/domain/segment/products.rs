@@ -1,9 +1,8 @@
 //! Products: what is known of each, and the segments that follow from it.
 
 use super::{ProductRules, ProductSegment};
-use crate::domain::sales::Sums;
+use crate::domain::sales::{RankBy, Sums};
 use crate::domain::time::Instant;
-use std::cmp::Reverse;
 use uuid::Uuid;
 
 /// What is known of a product for its segments.
@@ -29,16 +28,23 @@ pub struct ProductStats {
     pub is_priority: bool,
 }
 
-/// Sorts as members are listed: most units first, then most units of the previous period, ties by id.
-pub fn sort_members(stats: &mut Vec<ProductStats>) {
+impl ProductStats {
+    /// What products stand in order by, the least first: most of what they are ranked by, then most units, then most units
+    /// of the previous period. Ties stand by id.
+    #[must_use]
+    pub fn order(&self, rank_by: RankBy) -> [i64; 3] {
+        let ranked = self.sums.metric(rank_by);
+        [-ranked, -self.sums.units, -self.previous_units]
+    }
+}
+
+/// Sorts as members are listed: by [`ProductStats::order`], ties by id.
+pub fn sort_members(stats: &mut Vec<ProductStats>, rank_by: RankBy) {
     // What is compared is small and lies together; the products themselves are moved once.
     let mut keys: Vec<_> = stats
         .iter()
         .zip(0_usize..)
-        .map(|(stats, place)| {
-            let units = (Reverse(stats.sums.units), Reverse(stats.previous_units));
-            (units, stats.product_id, place)
-        })
+        .map(|(stats, place)| (stats.order(rank_by), stats.product_id, place))
         .collect();
     keys.sort_unstable();
     let mut unsorted: Vec<Option<ProductStats>> = stats.drain(..).map(Some).collect();
@@ -48,8 +54,8 @@ pub fn sort_members(stats: &mut Vec<ProductStats>) {
     stats.extend(sorted);
 }
 
-/// The members of each segment, in the order in which they are named, as places in `stats`, which [`sort_members`] has sorted;
-/// `from` starts the range.
+/// The members of each segment, in the order in which they are named, as places in `stats`, which [`sort_members`] has sorted
+/// by what the rules rank by; `from` starts the range.
 #[must_use]
 pub fn product_members(
     segments: &[ProductSegment],
@@ -63,10 +69,11 @@ pub fn product_members(
     for (place, stats) in stats.iter().enumerate() {
         let class = abc.class(stats);
         let is_sold = stats.sums.units >= rules.minimum_units;
-        sellers += usize::from(is_sold);
+        let is_seller = is_sold && stats.sums.metric(rules.rank_by) > 0;
+        sellers += usize::from(is_seller);
         for (segment, members) in segments.iter().zip(&mut members) {
             let is_member = match segment {
-                ProductSegment::BestSellers => is_sold && sellers <= rules.best_sellers,
+                ProductSegment::BestSellers => is_seller && sellers <= rules.best_sellers,
                 ProductSegment::AbcA | ProductSegment::AbcB | ProductSegment::AbcC => {
                     class == Some(*segment)
                 }
@@ -137,10 +144,12 @@ fn is_member(
     }
 }
 
-/// ABC classes by units: a product belongs to A while the units of the products before it make less than 80 % of all.
+/// ABC classes by units or an amount: a product belongs to A while the units of the products before it make less than 80 %
+/// of all. Sums of amounts are wide: a hundred times them has to fit.
 struct Abc {
-    all: i64,
-    before: i64,
+    rank_by: RankBy,
+    all: i128,
+    before: i128,
     /// In percent, where A and B end.
     ends: (i64, i64),
 }
@@ -148,19 +157,20 @@ struct Abc {
 impl Abc {
     fn new(stats: &[ProductStats], rules: &ProductRules) -> Self {
         Self {
-            all: stats.iter().map(|stats| stats.sums.units).sum(),
+            rank_by: rules.rank_by,
+            all: stats.iter().map(|stats| share(stats, rules.rank_by)).sum(),
             before: 0,
             ends: (rules.abc_a_percent, rules.abc_b_percent),
         }
     }
 
-    /// The class of the next product, most units first; none where nothing of it was sold.
+    /// The class of the next product, the most first; none where nothing of it was sold.
     fn class(&mut self, stats: &ProductStats) -> Option<ProductSegment> {
-        let units = stats.sums.units;
-        if units <= 0 {
+        let share = share(stats, self.rank_by);
+        if share == 0 {
             return None;
         }
-        let is_before = |percent: i64| self.before * 100 < self.all * percent;
+        let is_before = |percent: i64| self.before * 100 < self.all * i128::from(percent);
         let class = if is_before(self.ends.0) {
             ProductSegment::AbcA
         } else if is_before(self.ends.1) {
@@ -168,14 +178,21 @@ impl Abc {
         } else {
             ProductSegment::AbcC
         };
-        self.before += units;
+        self.before += share;
         Some(class)
     }
+}
+
+/// What a product adds to the sum that ABC classes share; what is below nothing adds nothing.
+fn share(stats: &ProductStats, rank_by: RankBy) -> i128 {
+    i128::from(stats.sums.metric(rank_by).max(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::Currency;
+    use crate::domain::sales::CurrencySums;
 
     fn product(id: u128, units: i64, previous_units: i64) -> ProductStats {
         ProductStats {
@@ -202,8 +219,8 @@ mod tests {
             product(3, 5, 0),
             product(4, 0, 3),
         ];
-        sort_members(&mut stats);
         let rules = ProductRules::default();
+        sort_members(&mut stats, rules.rank_by);
         let of = |segment| product_members(&[segment], &stats, &rules, Instant::MIN).concat();
         assert_eq!(of(ProductSegment::AbcA), [0]);
         assert_eq!(of(ProductSegment::AbcB), [1]);
@@ -211,25 +228,94 @@ mod tests {
         assert_eq!(of(ProductSegment::Dormant), [3]);
     }
 
+    /// So many units that were worth so much each.
+    fn priced(id: u128, units: i64, each_e4: i64, currency: Currency) -> ProductStats {
+        let mut priced = product(id, units, 0);
+        priced.sums.add_money(CurrencySums {
+            currency,
+            order_amount_e4: units * each_e4,
+            reward_e4: units * 10,
+        });
+        priced
+    }
+
+    /// The ids of the members of a segment.
+    fn ids(
+        segment: ProductSegment,
+        mut stats: Vec<ProductStats>,
+        rules: &ProductRules,
+    ) -> Vec<u128> {
+        sort_members(&mut stats, rules.rank_by);
+        let members = product_members(&[segment], &stats, rules, Instant::MIN).concat();
+        members
+            .iter()
+            .map(|place| stats[*place].product_id.as_u128())
+            .collect()
+    }
+
+    #[test]
+    fn few_dear_phones_are_a_by_amount_and_many_cheap_cases_by_units() {
+        let rub = Currency::parse("RUB").unwrap();
+        let stats = [
+            // 81 cases at 1 USD, 10 phones at 500 USD, and what was sold in another currency or for nothing.
+            priced(1, 81, 10_000, Currency::USD),
+            priced(2, 10, 5_000_000, Currency::USD),
+            priced(3, 5, 90_000_000, rub),
+            product(4, 4, 0),
+        ];
+        let rules = |rank_by| ProductRules {
+            rank_by,
+            best_sellers: 1,
+            ..ProductRules::default()
+        };
+        let of = |segment, rank_by| ids(segment, stats.to_vec(), &rules(rank_by));
+        let usd = RankBy::OrderAmount(Currency::USD);
+        assert_eq!(of(ProductSegment::AbcA, RankBy::Units), [1]);
+        assert_eq!(of(ProductSegment::AbcB, RankBy::Units), [2, 3]);
+        assert_eq!(of(ProductSegment::AbcC, RankBy::Units), [4]);
+        assert_eq!(of(ProductSegment::BestSellers, RankBy::Units), [1]);
+        assert_eq!(of(ProductSegment::AbcA, usd), [2]);
+        assert_eq!(of(ProductSegment::AbcB, usd), [0; 0]);
+        assert_eq!(of(ProductSegment::AbcC, usd), [1]);
+        assert_eq!(of(ProductSegment::BestSellers, usd), [2]);
+        assert_eq!(of(ProductSegment::AbcA, RankBy::OrderAmount(rub)), [3]);
+        let reward = RankBy::Reward(Currency::USD);
+        assert_eq!(of(ProductSegment::AbcA, reward), [1]);
+    }
+
+    #[test]
+    fn equal_amounts_stand_by_units_and_then_by_id() {
+        let mut stats = vec![
+            priced(3, 2, 50_000, Currency::USD),
+            priced(2, 1, 100_000, Currency::USD),
+            priced(1, 1, 100_000, Currency::USD),
+        ];
+        let rules = ProductRules {
+            rank_by: RankBy::OrderAmount(Currency::USD),
+            best_sellers: 2,
+            ..ProductRules::default()
+        };
+        let of = |stats: &[ProductStats]| ids(ProductSegment::BestSellers, stats.to_vec(), &rules);
+        assert_eq!(of(&stats), [3, 1]);
+        // No sum of amounts is too large to be shared.
+        for stats in &mut stats {
+            stats.sums.money[0].order_amount_e4 = i64::MAX / 4;
+        }
+        assert_eq!(of(&stats), [3, 1]);
+        assert_eq!(ids(ProductSegment::AbcA, stats, &rules), [3, 1, 2]);
+    }
+
     #[test]
     fn rising_and_falling_need_half_and_ten_units() {
-        let mut stats = vec![
+        let stats = [
             product(1, 15, 10),
             product(2, 14, 10),
             product(3, 9, 1),
             product(4, 5, 10),
             product(5, 20, 0),
         ];
-        sort_members(&mut stats);
-        let rules = ProductRules::default();
-        let ids = |segment| -> Vec<u128> {
-            let members = product_members(&[segment], &stats, &rules, Instant::MIN).concat();
-            members
-                .iter()
-                .map(|place| stats[*place].product_id.as_u128())
-                .collect()
-        };
-        assert_eq!(ids(ProductSegment::Rising), [1]);
-        assert_eq!(ids(ProductSegment::Falling), [4]);
+        let of = |segment| ids(segment, stats.to_vec(), &ProductRules::default());
+        assert_eq!(of(ProductSegment::Rising), [1]);
+        assert_eq!(of(ProductSegment::Falling), [4]);
     }
 }

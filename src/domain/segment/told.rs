@@ -4,7 +4,7 @@ use super::{
     HighValue, ProductRules, ProductSegment, ProductStats, Rfm, UserRules, UserSegment, UserStats,
 };
 use crate::domain::money::{Currency, format_e4};
-use crate::domain::sales::RankBy;
+use crate::domain::sales::{RankBy, Sums};
 use crate::domain::time::Instant;
 
 /// The scores from the smallest to the largest of a segment's cells.
@@ -30,11 +30,25 @@ fn cells(kind: UserSegment) -> impl Iterator<Item = (u8, u8)> + Clone {
     })
 }
 
-fn money(user: &UserStats, metric: RankBy) -> String {
+fn money(sums: &Sums, metric: RankBy) -> String {
     let digits = metric.currency().map_or(2, Currency::minor_digits);
-    let amount = format_e4(user.sums.metric(metric), digits);
+    let amount = format_e4(sums.metric(metric), digits);
     let code = metric.currency().map(|one| format!(" {one}"));
     format!("{amount}{}", code.unwrap_or_default())
+}
+
+/// What products are ranked by: who has the most of it, and all of it.
+fn ranked_by(metric: RankBy) -> (String, String) {
+    let amount = |name: &str, currency| {
+        let name = format!("{name} in {currency}");
+        (format!("the largest {name}"), format!("the {name}"))
+    };
+    match metric {
+        RankBy::Units => ("the most units".to_owned(), "units".to_owned()),
+        RankBy::Actions => ("the most actions".to_owned(), "actions".to_owned()),
+        RankBy::OrderAmount(currency) => amount("order amount", currency),
+        RankBy::Reward(currency) => amount("reward", currency),
+    }
 }
 
 impl HighValue {
@@ -76,29 +90,45 @@ impl UserSegment {
         }
     }
 
-    /// What is true of a user with actions in the period.
+    /// What is true of a user with actions in the period, of whom enough are there to be compared or not.
     #[must_use]
-    pub fn actual(self, user: &UserStats, score: Option<Rfm>, rules: &UserRules) -> String {
+    pub fn actual(
+        self,
+        user: &UserStats,
+        score: Option<Rfm>,
+        rules: &UserRules,
+        are_compared: bool,
+    ) -> String {
+        let too_few = || format!("fewer than {} users to compare", rules.minimum_users);
         let at = |instant: Instant| instant.to_rfc3339();
         match self {
             Self::New | Self::Returning => format!("the first action {}", at(user.first_at)),
             Self::Country => user.country.as_deref().unwrap_or("unknown").to_owned(),
             Self::Device => user.device.as_deref().unwrap_or("unknown").to_owned(),
             Self::Unattributed => "a user".to_owned(),
-            Self::HighValue => money(user, rules.high_value.metric(rules)),
+            Self::HighValue => {
+                let amount = money(&user.sums, rules.high_value.metric(rules));
+                match rules.high_value {
+                    HighValue::TopPercent(_) if !are_compared => format!("{}: {amount}", too_few()),
+                    HighValue::TopPercent(_) | HighValue::Amount { .. } => amount,
+                }
+            }
             _ => {
                 let facts = format!(
                     "{} actions, the latest {}, {}",
                     user.sums.actions,
                     at(user.last_at),
-                    money(user, rules.metric())
+                    money(&user.sums, rules.metric())
                 );
                 match score {
                     Some(score) => format!(
                         "recency {}, frequency {}, monetary {}: {facts}",
                         score.recency, score.frequency, score.monetary
                     ),
-                    None => format!("too few actions to be scored: {facts}"),
+                    None if user.sums.actions < rules.minimum_actions => {
+                        format!("too few actions to be scored: {facts}")
+                    }
+                    None => format!("{}: {facts}", too_few()),
                 }
             }
         }
@@ -110,6 +140,7 @@ impl ProductSegment {
     #[must_use]
     pub fn needed(self, rules: &ProductRules) -> String {
         let least = rules.minimum_units;
+        let (most, all) = ranked_by(rules.rank_by);
         let change = |way: &str| {
             format!(
                 "{} percent {way} units than in the period before, at least {} in the larger",
@@ -118,8 +149,9 @@ impl ProductSegment {
         };
         match self {
             Self::BestSellers => format!(
-                "among the {} of the most units, at least {least}",
-                rules.best_sellers
+                "among the {} of {most}, at least {least}{}",
+                rules.best_sellers,
+                rules.rank_by.currency().map_or("", |_| " units")
             ),
             Self::Rising => change("more"),
             Self::Falling => change("fewer"),
@@ -132,27 +164,30 @@ impl ProductSegment {
             Self::Hot => format!("a hot product, at least {least} units"),
             Self::Priority => "on the priority list".to_owned(),
             Self::AbcA => format!(
-                "among those of the first {} percent of units",
+                "among those of the first {} percent of {all}",
                 rules.abc_a_percent
             ),
             Self::AbcB => format!(
-                "among those from {} to {} percent of units",
+                "among those from {} to {} percent of {all}",
                 rules.abc_a_percent, rules.abc_b_percent
             ),
             Self::AbcC => format!(
-                "among those beyond {} percent of units",
+                "among those beyond {} percent of {all}",
                 rules.abc_b_percent
             ),
         }
     }
 
-    /// What is true of a product at a place, from 1 on, in the order of units.
+    /// What is true of a product at a place, from 1 on, in the order of what products are ranked by.
     #[must_use]
-    pub fn actual(self, stats: &ProductStats, place: usize) -> String {
+    pub fn actual(self, stats: &ProductStats, place: usize, rules: &ProductRules) -> String {
         let units = stats.sums.units;
         match self {
             Self::BestSellers | Self::AbcA | Self::AbcB | Self::AbcC => {
-                format!("{units} units, at place {place}")
+                let amount = rules.rank_by.currency();
+                let amount = amount.map(|_| format!("{}, ", money(&stats.sums, rules.rank_by)));
+                let amount = amount.unwrap_or_default();
+                format!("{amount}{units} units, at place {place}")
             }
             Self::Rising | Self::Falling => {
                 format!(

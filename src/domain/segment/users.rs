@@ -88,10 +88,23 @@ fn as_score(steps: usize) -> u8 {
     u8::try_from(steps + 1).unwrap_or(u8::MAX)
 }
 
-/// The scores of each user, in their order; none for those below the minimum of actions. Recency is measured by the last
+/// Whether there are enough users with the minimum of actions to compare them with each other.
+#[must_use]
+pub fn can_compare(users: &[UserStats], rules: &UserRules) -> bool {
+    let scored = users
+        .iter()
+        .filter(|user| user.sums.actions >= rules.minimum_actions);
+    i64::try_from(scored.count()).is_ok_and(|scored| scored >= rules.minimum_users)
+}
+
+/// The scores of each user, in their order; none for those below the minimum of actions, and at percentiles for nobody where
+/// there are too few users to be compared. Recency is measured by the last
 /// action (later is better) from `to`, the range's end; frequency by actions; monetary by the amount in the one currency.
 #[must_use]
 pub fn rfm_scores(users: &[UserStats], rules: &UserRules, to: Instant) -> Vec<Option<Rfm>> {
+    if matches!(rules.scoring, Scoring::Percentiles(_)) && !can_compare(users, rules) {
+        return vec![None; users.len()];
+    }
     let is_scored = |user: &&UserStats| user.sums.actions >= rules.minimum_actions;
     let scored: Vec<&UserStats> = users.iter().filter(is_scored).collect();
     let of = |value: &dyn Fn(&UserStats) -> i64| -> Vec<i64> {
@@ -136,11 +149,13 @@ pub fn rfm_scores(users: &[UserStats], rules: &UserRules, to: Instant) -> Vec<Op
 }
 
 /// Which users are of high value, in their order: of those with the minimum of actions, the top percent by amount, with
-/// all that equal the last of them, or those with a fixed amount. Who has no amount is not.
+/// all that equal the last of them, or those with a fixed amount. Who has no amount is not, and in the top percent nobody is
+/// where there are too few users to be compared.
 #[must_use]
 pub fn high_value(users: &[UserStats], rules: &UserRules) -> Vec<bool> {
     let is_scored = |user: &&UserStats| user.sums.actions >= rules.minimum_actions;
     let (metric, least) = match rules.high_value {
+        HighValue::TopPercent(_) if !can_compare(users, rules) => return vec![false; users.len()],
         HighValue::TopPercent(percent) => {
             let metric = rules.metric();
             let scored = users.iter().filter(is_scored);
@@ -242,6 +257,7 @@ mod tests {
     fn who_acts_too_little_has_no_score_and_moves_no_cut() {
         let rules = UserRules {
             minimum_actions: 2,
+            minimum_users: 3,
             high_value: HighValue::TopPercent(50),
             ..UserRules::of(Currency::USD)
         };
@@ -264,5 +280,50 @@ mod tests {
             ..UserRules::of(Currency::USD)
         };
         assert_eq!(high_value(&users, &fixed), [true, false, false, false]);
+        // Those who act too little do not make enough of them.
+        let four = UserRules {
+            minimum_users: 4,
+            ..rules
+        };
+        assert_eq!(rfm_scores(&users, &four, Instant::MAX), [None; 4]);
+        assert_eq!(high_value(&users, &four), [false; 4]);
+    }
+
+    #[test]
+    fn fewer_than_five_are_not_compared_but_reach_fixed_values() {
+        let rules = UserRules::of(Currency::USD);
+        let five: Vec<UserStats> = (1..=5)
+            .map(|n| user(n.try_into().unwrap(), n, n, n))
+            .collect();
+        let scored = |users: &[UserStats], rules: &UserRules| {
+            let scores = rfm_scores(users, rules, Instant::nearest(6));
+            scores.iter().flatten().count()
+        };
+        for few in 0..5 {
+            assert_eq!(scored(&five[..few], &rules), 0);
+            assert_eq!(high_value(&five[..few], &rules), vec![false; few]);
+            let any = UserRules {
+                minimum_users: 1,
+                ..rules
+            };
+            assert_eq!(scored(&five[..few], &any), few);
+            let fixed = UserRules {
+                scoring: Scoring::Thresholds(Thresholds {
+                    recency_days: [7, 30, 60, 90],
+                    actions: [2, 3, 5, 10],
+                    amounts_e4: [10, 20, 30, 40],
+                    currency: Currency::USD,
+                }),
+                ..rules
+            };
+            assert_eq!(scored(&five[..few], &fixed), few);
+        }
+        let scores = rfm_scores(&five, &rules, Instant::nearest(6));
+        let recency: Vec<u8> = scores.iter().flatten().map(|score| score.recency).collect();
+        assert_eq!(recency, [1, 2, 3, 4, 5]);
+        assert_eq!(
+            high_value(&five, &rules),
+            [false, false, false, false, true]
+        );
     }
 }

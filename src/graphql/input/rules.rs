@@ -8,18 +8,23 @@ use async_graphql::{InputObject, MaybeUndefined, OneofObject};
 use crate::domain::error::Error;
 use crate::domain::money::Currency;
 use crate::domain::segment::{
-    CUTS, Cuts, HighValue, Problem, ProductRules, ProductSettings, Scoring, Thresholds, UserRules,
-    UserSettings,
+    self, CUTS, Cuts, HighValue, Problem, ProductRules, ProductSettings, Scoring, Thresholds,
+    UserRules, UserSettings,
 };
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::Result;
 use crate::graphql::scalar::{CurrencyCode, Decimal};
-use crate::graphql::types::words::MonetaryMetric;
+use crate::graphql::types::words::{MonetaryMetric, ProductMetric};
 
 /// The parameters of the product segments: what is left out is as the publisher set it, null is the default.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct ProductRulesInput {
-    /// How many products are best sellers, by units; 1 to 10000, 100 by default.
+    /// What products are ranked by, for BEST_SELLERS and ABC_A to ABC_C: UNITS by default.
+    rank_by: MaybeUndefined<ProductMetric>,
+    /// The one currency of a ranking by ORDER_AMOUNT or REWARD, in which alone amounts count; the publisher's main one by
+    /// default. Refused where UNITS rank, which count in every currency.
+    currency: MaybeUndefined<CurrencyCode>,
+    /// How many products are best sellers, by what they are ranked by; 1 to 10000, 100 by default.
     best_sellers: MaybeUndefined<i32>,
     /// Units below which a product is neither best seller nor new, hot or dormant; at least 1, which is the default.
     minimum_units: MaybeUndefined<i32>,
@@ -33,17 +38,21 @@ pub struct ProductRulesInput {
     risky_processed: MaybeUndefined<i32>,
     /// Approval rate, in percent, below which a product is risky; 0 to 100, 50 by default.
     risky_percent: MaybeUndefined<i32>,
-    /// Cumulative share of units, in percent, at which class A ends; 1 to 100, 80 by default.
+    /// Cumulative share, in percent of what products are ranked by, at which class A ends; 1 to 100, 80 by default.
     abc_a_percent: MaybeUndefined<i32>,
-    /// Cumulative share of units, in percent, at which class B ends; not below class A, at most 100, 95 by default.
+    /// Cumulative share, in percent of what products are ranked by, at which class B ends; not below class A, at most 100, 95 by default.
     abc_b_percent: MaybeUndefined<i32>,
     /// Local days up to now that a question without a range looks back over; 1 to 3660, 30 by default.
     period_days: MaybeUndefined<i32>,
 }
 
 impl ProductRulesInput {
-    /// Lays them on settings.
-    pub fn onto(&self, settings: &mut ProductSettings) {
+    /// Lays them on settings; gives what does not go with these.
+    pub fn onto(&self, settings: &mut ProductSettings) -> Vec<Problem> {
+        let rank_by = self.rank_by.map_value(Into::into);
+        rank_by.update_to(&mut settings.rank_by);
+        let currency = self.currency.map_value(|code| code.0);
+        currency.update_to(&mut settings.currency);
         let number = |given: &MaybeUndefined<i32>, set: &mut Option<i64>| {
             given.map_value(i64::from).update_to(set);
         };
@@ -56,6 +65,16 @@ impl ProductRulesInput {
         number(&self.abc_a_percent, &mut settings.abc_a_percent);
         number(&self.abc_b_percent, &mut settings.abc_b_percent);
         number(&self.period_days, &mut settings.period_days);
+        let units = settings.metric() == segment::ProductMetric::Units;
+        let refused = currency.value().filter(|_| units);
+        let problem = refused.map(|given| Problem {
+            place: vec!["currency"],
+            message: format!(
+                "products are ranked by UNITS, which count in every currency: leave currency out, or set rankBy to \
+                 ORDER_AMOUNT or REWARD, which rank what was sold in {given}"
+            ),
+        });
+        problem.into_iter().collect()
     }
 }
 
@@ -110,6 +129,9 @@ pub struct UserRulesInput {
     /// Counted actions in the range below which a user is not scored: then it is in no RFM segment and not of high
     /// value; at least 1, which is the default.
     minimum_actions: MaybeUndefined<i32>,
+    /// Users with so many actions below which they are not compared: then percentiles give nobody a score, and nobody is among
+    /// the top percent. Fixed values do not look at it. 1 to 10000, 5 by default.
+    minimum_users: MaybeUndefined<i32>,
     /// How users are scored.
     scoring: MaybeUndefined<RfmScoringInput>,
     /// Who is of high value.
@@ -127,6 +149,8 @@ impl UserRulesInput {
         monetary.update_to(&mut settings.monetary);
         let minimum = self.minimum_actions.map_value(i64::from);
         minimum.update_to(&mut settings.minimum_actions);
+        let minimum = self.minimum_users.map_value(i64::from);
+        minimum.update_to(&mut settings.minimum_users);
         match &self.scoring {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => settings.scoring = None,
@@ -198,10 +222,12 @@ pub async fn product_rules(
     request: &RequestContext,
 ) -> Result<ProductRules> {
     let mut settings = request.segment_settings().await?.settings.products;
-    if let Some(given) = given {
-        given.onto(&mut settings);
+    let problems = given.map_or_else(Vec::new, |given| given.onto(&mut settings));
+    if !problems.is_empty() {
+        return Err(refuse(&problems).into());
     }
-    Ok(settings.rules().map_err(|problems| refuse(&problems))?)
+    let main = request.viewer.publisher.currency;
+    Ok(settings.rules(main).map_err(|problems| refuse(&problems))?)
 }
 
 /// The rules of user segments in a question, likewise; `currency` is the one that it names for the monetary score.

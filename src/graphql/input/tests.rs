@@ -15,6 +15,7 @@ use crate::domain::filter::{
 };
 use crate::domain::money::Currency;
 use crate::domain::page::{Direction, Nulls};
+use crate::domain::sales::RankBy;
 use crate::domain::segment::{HighValue, ProductSettings, UserSettings};
 use crate::domain::time::Instant;
 use crate::graphql::id::Kind;
@@ -243,8 +244,9 @@ fn rules_are_settings_with_what_was_given_on_top() {
     };
     let rules = |given: serde_json::Value| {
         let mut settings = set;
-        parsed::<ProductRulesInput>(given).onto(&mut settings);
-        settings.rules()
+        let problems = parsed::<ProductRulesInput>(given).onto(&mut settings);
+        assert_eq!(problems, []);
+        settings.rules(Currency::USD)
     };
     let kept = rules(serde_json::json!({})).unwrap();
     assert_eq!((kept.best_sellers, kept.risky_percent), (7, 20));
@@ -263,6 +265,28 @@ fn rules_are_settings_with_what_was_given_on_top() {
         assert_eq!(problem.place, [name]);
         assert!(problem.message.contains(&value.to_string()), "{problem:?}");
     }
+}
+
+#[test]
+fn amounts_rank_products_in_one_currency_and_units_in_all() {
+    let rub = Currency::parse("RUB").unwrap();
+    let mut settings = ProductSettings::default();
+    let mut lay = |given: serde_json::Value| {
+        let problems = parsed::<ProductRulesInput>(given).onto(&mut settings);
+        let places: Vec<Vec<&str>> = problems.into_iter().map(|problem| problem.place).collect();
+        (places, settings.rules(Currency::USD).unwrap().rank_by)
+    };
+    let amount = lay(serde_json::json!({"rankBy": "ORDER_AMOUNT"}));
+    assert_eq!(amount, (vec![], RankBy::OrderAmount(Currency::USD)));
+    let reward = lay(serde_json::json!({"rankBy": "REWARD", "currency": "RUB"}));
+    assert_eq!(reward, (vec![], RankBy::Reward(rub)));
+    // Units take no notice of a currency that was set before, and refuse one beside them.
+    let units = lay(serde_json::json!({"rankBy": null}));
+    assert_eq!(units, (vec![], RankBy::Units));
+    let refused = lay(serde_json::json!({"currency": "USD"}));
+    assert_eq!(refused, (vec![vec!["currency"]], RankBy::Units));
+    let actions = given(serde_json::json!({"rankBy": "ACTIONS"}));
+    assert!(ProductRulesInput::parse(Some(actions)).is_err());
 }
 
 #[test]

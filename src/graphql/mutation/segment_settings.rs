@@ -95,15 +95,17 @@ impl Change {
                 UserError::at(field, Code::BadUserInput, problem.message)
             }));
         };
-        self.products.onto(&mut settings.products);
-        if let Err(problems) = settings.products.rules() {
+        let main = request.viewer.publisher.currency;
+        let problems = self.products.onto(&mut settings.products);
+        wrong("products", problems);
+        if let Err(problems) = settings.products.rules(main) {
             wrong("products", problems);
         }
         let currency = self.currency.map_value(|code| code.0);
         currency.update_to(&mut settings.users.currency);
         let problems = self.users.onto(&mut settings.users);
         wrong("users", problems);
-        if let Err(problems) = settings.users.rules(request.viewer.publisher.currency) {
+        if let Err(problems) = settings.users.rules(main) {
             wrong("users", problems);
         }
         if !user_errors.is_empty() {
@@ -114,7 +116,7 @@ impl Change {
         let change = SettingsChange {
             before: stored,
             after: settings,
-            main: request.viewer.publisher.currency,
+            main,
         };
         let told = (self.given.as_slice(), &request.note()?);
         match set_segment_settings(store, scope, change, told).await? {
@@ -129,10 +131,7 @@ impl Change {
             changed_at: Some(now),
         };
         Ok(UpdateSegmentSettingsPayload {
-            settings: Some(SegmentSettings::new(
-                &stored,
-                request.viewer.publisher.currency,
-            )?),
+            settings: Some(SegmentSettings::new(&stored, main)?),
             user_errors: Vec::new(),
         })
     }

@@ -129,7 +129,8 @@ impl ProductSegmentResult {
         Some(found.await)
     }
 
-    /// Its products: most units in the range first, then most units in the previous period.
+    /// Its products: most units in the range first, then most units in the previous period. Where the rules rank by an
+    /// amount, the largest amount comes before both.
     async fn products(
         &self,
         ctx: &Context<'_>,
@@ -247,7 +248,7 @@ impl SegmentProduct {
     async fn reasons(&self) -> Vec<SegmentReason> {
         let built_in = built_in(self.kind, self.period);
         let needed = self.kind.needed(&self.rules);
-        let actual = self.kind.actual(&self.stats, self.place);
+        let actual = self.kind.actual(&self.stats, self.place, &self.rules);
         vec![SegmentReason::of_built_in(
             built_in.sentence(),
             needed,
@@ -267,7 +268,8 @@ impl SegmentProductConnection {
         request: &RequestContext,
         page: &PageArgs,
     ) -> Result<Self> {
-        let order = request.order("segmentProducts");
+        // A cursor belongs to what products were ranked by.
+        let order = request.order(&format!("segmentProducts {:?}", segment.all.rules.rank_by));
         let page = page.request(ENTITIES, &order)?;
         let load = |group: Arc<Group<Division>>| {
             let page = page.clone();
@@ -291,10 +293,7 @@ fn members(segment: &Division, page: &PageRequest) -> Page<Placed> {
     let member = |place: &usize| Some((*place, all.stats.get(*place)?));
     let members: Vec<(usize, &ProductStats)> = segment.members.iter().filter_map(member).collect();
     let key = |(_, stats): &(usize, &ProductStats)| {
-        (
-            vec![-stats.sums.units, -stats.previous_units],
-            stats.product_id,
-        )
+        (stats.order(all.rules.rank_by).to_vec(), stats.product_id)
     };
     page_by(members, page, key).map(|(place, stats)| Placed {
         stats: stats.clone(),

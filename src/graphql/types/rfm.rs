@@ -24,7 +24,8 @@ use crate::graphql::siblings::Group;
 /// How recently, how often and for how much a user acted in a range, each with its score among all users of the range.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct RfmScore {
-    /// Score 1 to 5 by the latest action, 5 for the most recent; null where the user has too few actions to be scored.
+    /// Score 1 to 5 by the latest action, 5 for the most recent; null where the user has too few actions to be scored, and where
+    /// there are too few users to be compared.
     recency: Option<i32>,
     /// Score 1 to 5 by the number of actions, 5 for the most; null likewise.
     frequency: Option<i32>,

@@ -3,8 +3,9 @@
 use async_graphql::SimpleObject;
 
 use super::sales::Money;
-use super::words::MonetaryMetric;
+use super::words::{MonetaryMetric, ProductMetric};
 use crate::domain::money::{self, Currency};
+use crate::domain::sales::RankBy;
 use crate::domain::segment::{HighValue, ProductRules, Scoring, UserRules};
 use crate::graphql::error::{Failure, Result};
 use crate::graphql::scalar::{BigInt, CurrencyCode, DateTime, Decimal, count};
@@ -13,6 +14,10 @@ use crate::store::segment_settings::StoredSettings;
 /// The parameters of the product segments.
 #[derive(Clone, Debug, SimpleObject)]
 pub struct ProductSegmentParameters {
+    /// What products are ranked by, for BEST_SELLERS and ABC_A to ABC_C.
+    rank_by: ProductMetric,
+    /// The one currency of the amounts that they are ranked by; null where UNITS rank, which count in every currency.
+    currency: Option<CurrencyCode>,
     /// How many products are best sellers.
     best_sellers: i32,
     /// Units below which a product is neither best seller nor new, hot or dormant.
@@ -25,9 +30,9 @@ pub struct ProductSegmentParameters {
     risky_processed: i32,
     /// Approval rate, in percent, below which a product is risky.
     risky_percent: i32,
-    /// Cumulative share of units, in percent, at which class A ends.
+    /// Cumulative share, in percent of what products are ranked by, at which class A ends.
     abc_a_percent: i32,
-    /// Cumulative share of units, in percent, at which class B ends.
+    /// Cumulative share, in percent of what products are ranked by, at which class B ends.
     abc_b_percent: i32,
     /// Local days that a question without a range looks back over.
     period_days: i32,
@@ -39,7 +44,15 @@ impl ProductSegmentParameters {
     /// # Errors
     /// When a number does not fit.
     pub fn new(rules: &ProductRules) -> Result<Self> {
+        let rank_by = match rules.rank_by {
+            RankBy::Units => ProductMetric::Units,
+            RankBy::OrderAmount(_) => ProductMetric::OrderAmount,
+            RankBy::Reward(_) => ProductMetric::Reward,
+            RankBy::Actions => return Err(Failure::internal("products are ranked by actions")),
+        };
         Ok(Self {
+            rank_by,
+            currency: rules.rank_by.currency().map(CurrencyCode),
             best_sellers: count(i64::try_from(rules.best_sellers).unwrap_or(i64::MAX))?,
             minimum_units: count(rules.minimum_units)?,
             change_percent: count(rules.change_percent)?,
@@ -73,6 +86,9 @@ pub struct UserSegmentParameters {
     monetary: MonetaryMetric,
     /// Counted actions below which a user is not scored.
     minimum_actions: i32,
+    /// Users with so many actions below which they are not compared: then percentiles give nobody a score, and the top percent
+    /// is nobody.
+    minimum_users: i32,
     /// The nearest-rank percentiles that part the scores; null where fixed values do.
     percentiles: Option<Vec<i32>>,
     /// The fixed values that part the scores; null where percentiles do.
@@ -116,6 +132,7 @@ impl UserSegmentParameters {
             currency: CurrencyCode(rules.currency),
             monetary: rules.monetary.into(),
             minimum_actions: count(rules.minimum_actions)?,
+            minimum_users: count(rules.minimum_users)?,
             percentiles,
             thresholds,
             high_value_percent,
@@ -146,7 +163,7 @@ impl SegmentSettings {
     /// When what is stored contradicts itself.
     pub fn new(stored: &StoredSettings, main: Currency) -> Result<Self> {
         let (Ok(products), Ok(users)) = (
-            stored.settings.products.rules(),
+            stored.settings.products.rules(main),
             stored.settings.users.rules(main),
         ) else {
             return Err(Failure::internal(

@@ -268,7 +268,7 @@ impl Scored {
         let built_in = self.divided.built_in(division);
         let Division { kind, origin, .. } = division;
         let needed = kind.needed(origin.as_deref(), &all.rules);
-        let actual = kind.actual(&self.stats, self.scores, &all.rules);
+        let actual = kind.actual(&self.stats, self.scores, &all.rules, all.are_compared);
         Some(SegmentReason::of_built_in(
             built_in.sentence(),
             needed,
@@ -337,7 +337,7 @@ impl SegmentUser {
     }
 
     /// Score 1 to 5 by the latest action: 5 for the most recent fifth of users, unless the rules say otherwise. Null for
-    /// who has too few actions to be scored.
+    /// who has too few actions to be scored, and where there are too few users to be compared.
     async fn recency_score(&self) -> Option<i32> {
         self.scores.map(|scores| i32::from(scores.recency))
     }

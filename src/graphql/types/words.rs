@@ -155,7 +155,7 @@ pub enum SyncCondition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 #[graphql(remote = "segment::ProductSegment")]
 pub enum ProductSegmentKind {
-    /// The most sold, by units.
+    /// The most sold, by units unless the rules say otherwise.
     BestSellers,
     /// Sold much more than in the previous period.
     Rising,
@@ -171,7 +171,7 @@ pub enum ProductSegmentKind {
     Hot,
     /// On the publisher's priority list.
     Priority,
-    /// The products that make the first 80 % of the units, unless the rules say otherwise.
+    /// The products that make the first 80 % of the units; of an amount, or another share, where the rules say so.
     AbcA,
     /// The products that make the next 15 %.
     AbcB,
@@ -267,6 +267,18 @@ pub enum MonetaryMetric {
     /// What the orders were worth.
     OrderAmount,
     /// What they brought the publisher.
+    Reward,
+}
+
+/// What products are ranked by for best sellers and ABC classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "segment::ProductMetric")]
+pub enum ProductMetric {
+    /// Units sold.
+    Units,
+    /// What their items were worth, in one currency.
+    OrderAmount,
+    /// What they brought the publisher, in one currency.
     Reward,
 }
 

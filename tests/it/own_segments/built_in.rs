@@ -67,12 +67,14 @@ pub(super) async fn set_rules(api: &Api, version: i64, dice: &mut Dice) {
     };
     let users = json!({
         "scoring": scoring, "highValue": high_value, "minimumActions": 1 + dice.below(3),
+        "minimumUsers": dice.pick(&[1, 5]),
         "monetary": dice.pick(&["ORDER_AMOUNT", "REWARD"]),
     });
     let products = json!({
         "bestSellers": 1 + dice.below(6), "minimumUnits": 1 + dice.below(3), "changePercent": 10 + dice.below(60),
         "changeUnits": dice.below(6), "riskyProcessed": 1 + dice.below(3), "riskyPercent": 30 + dice.below(60),
         "abcAPercent": 20 + dice.below(40), "abcBPercent": 65 + dice.below(30),
+        "rankBy": dice.pick(&["UNITS", "ORDER_AMOUNT", "REWARD"]),
     });
     let mutation = "mutation($version: BigInt!, $users: UserRulesInput, $products: ProductRulesInput) { \
                     updateSegmentSettings(version: $version, users: $users, products: $products) { userErrors { message } } }";

@@ -141,7 +141,7 @@ pub(crate) async fn settings(world: &World, place: usize, priorities: &[String])
     let version = "{ segmentSettings { version } }";
     let version = api.data(version, &json!({})).await["segmentSettings"]["version"].clone();
     let change = "mutation($v: BigInt!) { updateSegmentSettings(version: $v, products: {bestSellers: 7, changeUnits: 1}, \
-                  users: {minimumActions: 2}) { userErrors { message } } }";
+                  users: {minimumActions: 2, minimumUsers: 1}) { userErrors { message } } }";
     done(&api, change, json!({ "v": version })).await;
     let put = "mutation($ids: [String!]) { put: addPriorityProducts(products: {externalIds: $ids}) { \
                userErrors { message } } }";
