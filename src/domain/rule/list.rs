@@ -159,6 +159,22 @@ mod tests {
             name_of(Subject::Products, &short),
             name_of(Subject::Products, "https://shop.example/a")
         );
+        // However often it is wrapped or encoded.
+        for nested in [
+            "https://ad.admitad.com/g/0123456789abcdef/?ulp=https%3A%2F%2Falitems.com%2Fg%2Fabcdefgh%2F%3Fulp%3Dhttps%253A%252F%252Faliexpress.com%252Fitem%252F1005.html",
+            "https://go.example/g/0123456789abcdef/?ulp=https%3A%2F%2Fgo.example%2Fg%2Fabcdefgh%2F%3Fulp%3Dhttps%253A%252F%252Faliexpress.com%252Fitem%252F1005.html",
+            "https://ad.admitad.com/g/0123456789abcdef/?ulp=https%253A%252F%252Faliexpress.com%252Fitem%252F1005.html",
+        ] {
+            let name = name_of(Subject::Products, nested);
+            assert_eq!(name, Ok("id:1005".to_owned()), "{nested}");
+        }
+        // What is wrapped once is named by its page as it stands there, whatever parameters that has.
+        let page = "https://shop.example:8443/a?ulp=https%3A%2F%2Fshop.example%2Fb#c";
+        let once = "https://fas.st/abc?ulp=https%3A%2F%2Fshop.example%3A8443%2Fa%3Fulp%3Dhttps%253A%252F%252Fshop.example%252Fb%23c";
+        assert_eq!(page_of(once).as_deref(), Some(page));
+        // A short link inside that does not say where it leads is what is known.
+        let blind = "https://ad.admitad.com/g/0123456789abcdef/?ulp=https%3A%2F%2Ffas.st%2FAbCd";
+        assert_eq!(page_of(blind).as_deref(), Some("https://fas.st/AbCd"));
         // One that does not say where it leads stays what it is.
         let blind = name_of(Subject::Products, "https://fas.st/abc").unwrap();
         assert!(blind.starts_with("url:"), "{blind}");
