@@ -236,15 +236,10 @@ pub struct Affiliate {
 }
 
 impl Affiliate {
-    /// Reads a link of one of the hosts; nothing for any other text. A link inside the link is followed to its target,
-    /// and a target that was encoded more than once is decoded as often.
+    /// Reads a link of one of the hosts; nothing for any other text. A link inside the link is followed to its target, and
+    /// is the target itself where it does not say one; a target that was encoded more than once is decoded as often.
     #[must_use]
     pub fn read(text: &str, hosts: &Hosts, target_parameter: &str) -> Option<Self> {
-        Self::read_at(text, hosts, target_parameter, DEEPEST)
-    }
-
-    fn read_at(text: &str, hosts: &Hosts, target_parameter: &str, depth: usize) -> Option<Self> {
-        let depth = depth.checked_sub(1)?;
         let url = target::parse(text).ok().filter(|url| hosts.have(url))?;
         let mut read = Self {
             base: bare(&url),
@@ -264,14 +259,21 @@ impl Affiliate {
                 read.others.push((name, value));
             }
         }
-        if let Some(inner) = inner.map(|inner| text::decoded(&inner)) {
-            match Self::read_at(&inner, hosts, target_parameter, depth) {
-                // What is deepest inside is where the way ends.
-                Some(within) => read.target = within.target,
-                None => read.target = Target::read(&inner).ok(),
-            }
-        }
+        read.target = inner.and_then(|inner| {
+            let is_link = |url: &Url| hosts.have(url);
+            innermost(&inner, target_parameter, is_link, |address| {
+                Target::read(address).ok()
+            })
+        });
         Some(read)
+    }
+
+    /// The same by the parameter of a template, or else by the one that the network uses.
+    #[must_use]
+    pub fn read_by_either(text: &str, hosts: &Hosts, target_parameter: &str) -> Option<Self> {
+        Self::read(text, hosts, target_parameter)
+            .filter(|read| read.target.is_some())
+            .or_else(|| Self::read(text, hosts, TARGET_PARAMETER))
     }
 
     /// The code of the ad space and program in the path; empty where there is none.
@@ -304,6 +306,47 @@ impl Affiliate {
     }
 }
 
+/// What a link says of its target, as it is written there.
+pub(super) fn target_in(url: &Url, target_parameter: &str) -> Option<String> {
+    let mut pairs = url.query_pairs();
+    let (_, said) = pairs.find(|(name, _)| name == target_parameter)?;
+    Some(said.into_owned())
+}
+
+/// Where a link leads that says `said` of its target: through the links inside each other, of which `is_link` tells what is
+/// one, to the innermost address that `page` takes. A link that leads no further is the end of the way itself, and what
+/// was encoded more than once is decoded as often.
+pub(super) fn innermost<T>(
+    said: &str,
+    target_parameter: &str,
+    is_link: impl Fn(&Url) -> bool,
+    page: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let mut address = text::decoded(said);
+    let mut found = page(&address);
+    for _ in 1..DEEPEST {
+        let link = target::parse(&address).ok().filter(&is_link);
+        let Some(inner) = link.and_then(|link| target_in(&link, target_parameter)) else {
+            break;
+        };
+        address = text::decoded(&inner);
+        found = page(&address).or(found);
+    }
+    found
+}
+
+/// Whether an address is a link of the network as far as its looks tell: on a shipped host, or with the path of a deeplink.
+/// What products are known by follows from it, so that it goes by no setting.
+pub(super) fn looks_like_link(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    SHIPPED_HOSTS.contains(&host) || has_path_of_deeplink(url)
+}
+
+fn has_path_of_deeplink(url: &Url) -> bool {
+    let path = url.path();
+    path.starts_with("/g/") || path.starts_with("/goto/")
+}
+
 fn write_parameters<'a>(link: &mut String, parameters: impl Iterator<Item = (&'a str, &'a str)>) {
     for (place, (name, value)) in parameters.enumerate() {
         link.push(if place == 0 { '?' } else { '&' });
@@ -318,8 +361,7 @@ fn write_parameters<'a>(link: &mut String, parameters: impl Iterator<Item = (&'a
 fn bare(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let path = url.path();
-    let is_deeplink = path.starts_with("/g/") || path.starts_with("/goto/");
-    let slash = if path.ends_with('/') || !is_deeplink {
+    let slash = if path.ends_with('/') || !has_path_of_deeplink(url) {
         ""
     } else {
         "/"

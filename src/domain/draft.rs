@@ -3,7 +3,7 @@
 //! A draft names programs, ad spaces, products, categories and users as upstream does; `store::apply` gives them ids.
 
 use super::action::{SOURCE, Slot, SlotValue, Stamp, Standing};
-use super::deeplink::TARGET_PARAMETER;
+use super::deeplink::{TARGET_PARAMETER, innermost, looks_like_link, target_in};
 use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
 use super::notice::Receipt;
@@ -208,19 +208,23 @@ pub fn product_id_in(url: &str) -> Option<&str> {
 /// The longest link to a product, in characters.
 pub const URL_LIMIT: usize = 4_000;
 
-/// The page that a link leads to: itself where it is a product's, else the target of an affiliate link. None where the link
-/// is neither.
+/// The page that a link leads to: itself where it is a product's, else the target of an affiliate link, however often it is
+/// wrapped or encoded. None where the link is neither.
 #[must_use]
 pub fn page_of(link: &str) -> Option<String> {
     let url = Url::parse(link).ok()?;
-    let target = url.query_pairs().find(|(name, _)| name == TARGET_PARAMETER);
-    let Some((_, target)) = target else {
+    let Some(said) = target_in(&url, TARGET_PARAMETER) else {
         return product_id_in(link).map(|_| link.to_owned());
     };
-    let target = Url::parse(&target).ok()?;
-    let is_page = matches!(target.scheme(), "http" | "https") && target.has_host();
-    let target = target.to_string();
-    (is_page && target.chars().count() <= URL_LIMIT).then_some(target)
+    innermost(&said, TARGET_PARAMETER, looks_like_link, page_at)
+}
+
+/// An address as products are known by it.
+fn page_at(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let is_page = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let page = url.to_string();
+    (is_page && page.chars().count() <= URL_LIMIT).then_some(page)
 }
 
 /// The first half of a SHA-256, in hexadecimal: short, and safe to compare by.

@@ -11,7 +11,7 @@ pub use configured::{ConfiguredDeeplink, LinkSettings, Unmatched, named_ad_space
 
 use super::action::words;
 use super::catalog::{Catalog, Eligibility};
-use super::deeplink::{Affiliate, Hosts, Subids, TARGET_PARAMETER, Target, Template};
+use super::deeplink::{Affiliate, Hosts, Subids, Target, Template};
 use super::feed::ProductOffer;
 use super::records::{AdSpace, Product, Program};
 use super::time::{Day, Instant};
@@ -175,6 +175,16 @@ impl Link {
     }
 }
 
+/// An address, where it leads, its kind, and whether it gets the hot rate.
+type Made = (String, Option<String>, LinkKind, bool);
+
+/// A template's link to a target.
+fn led(template: &Template, target: &Target, subids: &Subids, is_hot: bool) -> Made {
+    let url = template.link(target, subids);
+    let target = target.as_str().to_owned();
+    (url, Some(target), LinkKind::Deeplink, is_hot)
+}
+
 /// A template that was chosen, why, and what to know of it.
 type Chosen<'a> = (&'a Deeplink, LinkReason, String, Vec<(LinkWarning, String)>);
 
@@ -278,69 +288,77 @@ impl Templates {
         (one, key): (&Deeplink, &str),
         subids: &Subids,
         warnings: &mut Vec<(LinkWarning, String)>,
-    ) -> Option<(String, Option<String>, LinkKind, bool)> {
+    ) -> Option<Made> {
         let template = &one.template;
         let parameter = template.target_parameter();
-        let read = |text: &str| {
-            Affiliate::read(text, &self.hosts, parameter)
-                .filter(|read| read.target.is_some())
-                .or_else(|| Affiliate::read(text, &self.hosts, TARGET_PARAMETER))
-        };
         let any_is_hot = key == RU_AND_CIS;
-        if product.is_hot && !any_is_hot {
-            let hot = offers.iter().filter(|offer| offer.is_hot);
-            let mut links = hot.filter_map(|offer| read(offer.affiliate_url.as_deref()?));
-            let own = links.clone().find(|link| link.code() == template.code());
-            if let Some(own) = own {
-                let target = own.target.as_ref().map(|target| target.as_str().to_owned());
-                let url = own.with_subids(subids, parameter, template.extra());
-                return Some((url, target, LinkKind::Hot, true));
-            }
-            let words = "the hot rate needs the special link of a feed of hot products; ";
-            if let Some(target) = links.find_map(|link| link.target) {
-                let words = format!(
-                    "{words}the feed's link is another ad space's or program's, so this one leads to the same page and may \
-                     pay the plain rate"
-                );
-                warnings.push((LinkWarning::LinkOfAnother, words));
-                let url = template.link(&target, subids);
-                return Some((
-                    url,
-                    Some(target.as_str().to_owned()),
-                    LinkKind::Deeplink,
-                    false,
-                ));
-            }
-            let words = format!("{words}none has one, so this link pays the plain rate");
-            warnings.push((LinkWarning::HotLinkMissing, words));
+        if product.is_hot
+            && !any_is_hot
+            && let Some(hot) = self.hot(offers, template, subids, warnings)
+        {
+            return Some(hot);
         }
+        let read = |text: &str| Affiliate::read_by_either(text, &self.hosts, parameter);
         let given = product.url.as_deref().and_then(read);
-        let page = match (&given, product.url.as_deref()) {
+        let said = match (&given, product.url.as_deref()) {
             (Some(link), _) => link.target.clone(),
             (None, Some(url)) => Target::read(url).ok(),
             (None, None) => None,
         };
+        let blind = said.as_ref().and_then(|target| read(target.as_str()));
         let numbered = || Target::of_product(product.external_id.as_deref()?, any_is_hot);
-        if let Some(target) = page.or_else(numbered) {
-            let url = template.link(&target, subids);
-            let is_hot = product.is_hot && any_is_hot;
-            return Some((
-                url,
-                Some(target.as_str().to_owned()),
-                LinkKind::Deeplink,
-                is_hot,
-            ));
+        // A link that does not say where it leads is gone through where nothing else is known.
+        let page = said.clone().filter(|_| blind.is_none()).or_else(numbered);
+        let is_hot = product.is_hot && any_is_hot;
+        if let Some(target) = page {
+            return Some(led(template, &target, subids, is_hot));
         }
         let given = given?;
-        let is_own = given.code() == template.code();
+        let is_own = blind.as_ref().unwrap_or(&given).code() == template.code();
         if !is_own {
             let words = "the product is known by an affiliate link alone, which is not this ad space's: the reward goes where that one belongs";
             warnings.push((LinkWarning::LinkOfAnother, words.to_owned()));
+        }
+        if let Some(target) = said {
+            return Some(led(template, &target, subids, is_hot));
         }
         // What the template's owner has to say says nothing of another's traffic.
         let extra = if is_own { template.extra() } else { &[] };
         let url = given.with_subids(subids, parameter, extra);
         Some((url, None, LinkKind::Existing, false))
+    }
+
+    /// The special link of a hot product, or the template's to the page of another's; none where there is neither.
+    fn hot(
+        &self,
+        offers: &[ProductOffer],
+        template: &Template,
+        subids: &Subids,
+        warnings: &mut Vec<(LinkWarning, String)>,
+    ) -> Option<Made> {
+        let parameter = template.target_parameter();
+        let read = |text: &str| Affiliate::read_by_either(text, &self.hosts, parameter);
+        let hot = offers.iter().filter(|offer| offer.is_hot);
+        let links = hot.filter_map(|offer| read(offer.affiliate_url.as_deref()?));
+        let own = links.clone().find(|link| link.code() == template.code());
+        if let Some(own) = own {
+            let target = own.target.as_ref().map(|target| target.as_str().to_owned());
+            let url = own.with_subids(subids, parameter, template.extra());
+            return Some((url, target, LinkKind::Hot, true));
+        }
+        let words = "the hot rate needs the special link of a feed of hot products; ";
+        let mut pages = links.filter_map(|link| link.target);
+        if let Some(target) = pages.find(|target| read(target.as_str()).is_none()) {
+            let words = format!(
+                "{words}the feed's link is another ad space's or program's, so this one leads to the same page and may \
+                 pay the plain rate"
+            );
+            warnings.push((LinkWarning::LinkOfAnother, words));
+            return Some(led(template, &target, subids, false));
+        }
+        let words = format!("{words}none has one, so this link pays the plain rate");
+        warnings.push((LinkWarning::HotLinkMissing, words));
+        None
     }
 
     /// The template for a question, why, and what to know of it; else why there is none.

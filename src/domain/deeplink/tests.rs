@@ -205,6 +205,34 @@ fn what_is_wrapped_twice_is_unwrapped_twice() {
 }
 
 #[test]
+fn a_link_inside_that_leads_no_further_is_the_target() {
+    let hosts = Hosts::default();
+    let read = |inner: &str| {
+        let link = template().link(&Target::read(inner).unwrap(), &Subids::default());
+        let read = Affiliate::read(&link, &hosts, "ulp").unwrap();
+        read.target.map(|target| target.as_str().to_owned())
+    };
+    for inner in [
+        "https://fas.st/AbCd",
+        "https://fas.st/AbCd?ulp=",
+        "https://fas.st/AbCd?ulp=javascript%3Aalert(1)",
+    ] {
+        assert_eq!(read(inner).as_deref(), Some(inner));
+    }
+    // A page's own parameter is none of a link.
+    let page = "https://shop.example/a?ulp=https%3A%2F%2Fshop.example%2Fb";
+    assert_eq!(read(page).as_deref(), Some(page));
+    // Links around links end somewhere.
+    let mut link = Target::read("https://aliexpress.com/item/1.html").unwrap();
+    for _ in 0..4 {
+        link = Target::read(&template().link(&link, &Subids::default())).unwrap();
+    }
+    let read = Affiliate::read(link.as_str(), &hosts, "ulp").unwrap();
+    let target = read.target.unwrap();
+    assert_eq!(target.as_str(), "https://aliexpress.com/item/1.html");
+}
+
+#[test]
 fn subids_of_a_given_link_are_replaced() {
     let link = "http://alitems.com/g/abcdefgh?subid1=old&i=4&subid1=older";
     let read = Affiliate::read(link, &Hosts::default(), "ulp").unwrap();

@@ -21,16 +21,17 @@ pub(super) fn encode_into(link: &mut String, text: &str) {
 }
 
 /// A target that was encoded more often than once, as it was before: what begins like `https%3A` is decoded until it
-/// begins like an address.
+/// begins like an address. Any other text stays as it is.
 pub(super) fn decoded(text: &str) -> String {
-    let mut text = text.trim().to_owned();
+    let mut text = text.to_owned();
     for _ in 0..DECODINGS {
-        let head = text.get(..8).unwrap_or(&text).to_ascii_lowercase();
+        let trimmed = text.trim();
+        let head = trimmed.get(..8).unwrap_or(trimmed).to_ascii_lowercase();
         let is_wrapped = head.starts_with("http%") || head.starts_with("https%");
         if !is_wrapped {
             break;
         }
-        text = decode(&text);
+        text = decode(trimmed);
     }
     text
 }

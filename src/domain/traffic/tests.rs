@@ -354,6 +354,46 @@ fn an_affiliate_link_without_a_page_is_used_as_it_is() {
     assert_eq!(warned(&link), ["LINK_OF_ANOTHER"]);
 }
 
+#[test]
+fn a_link_around_a_short_one_leads_to_the_short_one() {
+    let all = templates(&[(BLOG, WW)]);
+    let subids = Subids::new([None, Some("u1".to_owned()), None, None, None]).unwrap();
+    let own = format!("https://ad.admitad.com/g/{}7/", code(BLOG, WW));
+    let ask = |external_id: Option<&str>, url: String| {
+        let wrapped = Product {
+            external_id: external_id.map(str::to_owned),
+            url: Some(url),
+            ..product()
+        };
+        all.link(&wrapped, &[], &question(Some("DE"), &subids))
+    };
+    let short = "ulp=https%3A%2F%2Ffas.st%2FAbCd";
+    let link = ask(None, format!("{own}?{short}"));
+    assert_eq!(link.kind, Some(LinkKind::Deeplink));
+    assert_eq!(link.url, Some(format!("{own}?{short}&subid1=u1")));
+    assert_eq!(link.target.as_deref(), Some("https://fas.st/AbCd"));
+    assert_eq!(
+        warned(&link),
+        ["LINK_OF_ANOTHER"],
+        "nobody knows whose it is"
+    );
+    // Where the number says which page it is, that page is led to.
+    let link = ask(Some("1005"), format!("{own}?{short}"));
+    assert_eq!(
+        link.target.as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+    assert_eq!(warned(&link), [""; 0]);
+    // A short link that says where it leads is no end.
+    let inner = "https%3A%2F%2Ffas.st%2FAbCd%3Fulp%3Dhttps%253A%252F%252Faliexpress.com%252Fitem%252F8.html";
+    let link = ask(None, format!("{own}?ulp={inner}"));
+    assert_eq!(
+        link.target.as_deref(),
+        Some("https://aliexpress.com/item/8.html")
+    );
+    assert_eq!(warned(&link), [""; 0]);
+}
+
 fn offer(affiliate_url: &str, is_hot: bool) -> ProductOffer {
     ProductOffer {
         product_id: Uuid::from_u128(9),
@@ -401,6 +441,17 @@ fn a_hot_product_goes_by_its_special_link() {
     let link = ask(&[], "DE");
     assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), false));
     assert_eq!(warned(&link), ["HOT_LINK_MISSING"]);
+    // A short link that says nothing is no page of a hot product either.
+    let blind = "https://ad.admitad.com/g/someoneelse/?ulp=https%3A%2F%2Ffas.st%2FAbCd";
+    let link = ask(&[offer(blind, true), offer(&other, true)], "DE");
+    assert_eq!(
+        link.target.as_deref(),
+        Some("https://aliexpress.com/item/1005.html?hot=1")
+    );
+    assert_eq!(
+        warned(&ask(&[offer(blind, true)], "DE")),
+        ["HOT_LINK_MISSING"]
+    );
     // Any link does in RU&CIS NEW.
     let link = ask(&[], "RU");
     assert_eq!((link.kind, link.is_hot), (Some(LinkKind::Deeplink), true));
