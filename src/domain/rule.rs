@@ -29,7 +29,7 @@ pub use limit::{
     MAX_BUILT_IN_PERIODS, MAX_FILTER_MEASURES, MAX_MEASURES, MAX_MEMBERS, MAX_RULE_TESTS,
     MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, Size,
 };
-pub use list::{Listed, name_of, read_list};
+pub use list::name_of;
 pub use refer::{Definitions, Moment, Named, Refers};
 pub use scored::Unfit;
 pub use sentence::Described;

@@ -1,39 +1,8 @@
-//! Members as people list them: identifiers, links, and CSV text with one of these in the first column of each line.
+//! Members as people list them: what an identifier or a link names.
 
 use super::Subject;
 use crate::domain::draft::{ProductRef, page_of};
 use crate::domain::text::has_nul;
-
-/// A line of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its number, from 1 on.
-    pub line: usize,
-    /// What it names, as it was written.
-    pub written: String,
-    /// A user's SubID value, or a product's natural key; or why it is none.
-    pub name: Result<String, String>,
-}
-
-/// What the first column of a list can be called; a first line that says so is no member.
-const HEADS: &[&str] = &[
-    "id",
-    "product",
-    "product id",
-    "product_id",
-    "productid",
-    "external id",
-    "external_id",
-    "externalid",
-    "url",
-    "link",
-    "product_url",
-    "user",
-    "user_id",
-    "subid",
-    "subid1",
-    "value",
-];
 
 /// What a text names.
 ///
@@ -72,79 +41,9 @@ fn product(text: &str) -> Result<String, String> {
     })
 }
 
-/// Reads a list: CSV with commas, semicolons or tabs, of which the first column counts; a heading and empty lines are
-/// passed over.
-#[must_use]
-pub fn read_list(subject: Subject, text: &str) -> Vec<Listed> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut listed = Vec::new();
-    let mut is_first = true;
-    for (number, line) in text.lines().enumerate() {
-        let written = first_cell(line);
-        if written.is_empty() {
-            continue;
-        }
-        let is_head = is_first && HEADS.contains(&written.to_lowercase().as_str());
-        is_first = false;
-        if !is_head {
-            listed.push(Listed {
-                line: number + 1,
-                name: name_of(subject, &written),
-                written,
-            });
-        }
-    }
-    listed
-}
-
-/// The first cell of a line, without its quotes.
-fn first_cell(line: &str) -> String {
-    let line = line.trim();
-    let Some(quoted) = line.strip_prefix('"') else {
-        let end = line.find([',', ';', '\t']).unwrap_or(line.len());
-        return line.get(..end).unwrap_or(line).trim().to_owned();
-    };
-    let mut cell = String::new();
-    let mut letters = quoted.chars().peekable();
-    while let Some(letter) = letters.next() {
-        if letter == '"' && letters.next_if_eq(&'"').is_none() {
-            break;
-        }
-        cell.push(letter);
-    }
-    cell.trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn names(subject: Subject, text: &str) -> Vec<(usize, Result<String, ()>)> {
-        let listed = read_list(subject, text).into_iter();
-        listed
-            .map(|listed| (listed.line, listed.name.map_err(|_| ())))
-            .collect()
-    }
-
-    #[test]
-    fn products_are_named_by_id_or_link_with_their_lines() {
-        let text = "\u{feff}Product_ID;name\n1005001;Kabel\n\n\"https://www.aliexpress.com/item/1005002.html?a=1,2\",x\n\
-                    shoe\n  1005003\t\n";
-        assert_eq!(
-            names(Subject::Products, text),
-            [
-                (2, Ok("id:1005001".to_owned())),
-                (4, Ok("id:1005002".to_owned())),
-                (5, Err(())),
-                (6, Ok("id:1005003".to_owned())),
-            ]
-        );
-        let link = names(Subject::Products, "https://example.com/a");
-        assert!(
-            matches!(&link[..], [(1, Ok(key))] if key.starts_with("url:")),
-            "{link:?}"
-        );
-    }
 
     #[test]
     fn an_affiliate_link_names_the_product_that_it_leads_to() {
@@ -178,17 +77,5 @@ mod tests {
         // One that does not say where it leads stays what it is.
         let blind = name_of(Subject::Products, "https://fas.st/abc").unwrap();
         assert!(blind.starts_with("url:"), "{blind}");
-    }
-
-    #[test]
-    fn users_are_named_by_anything_but_nothing() {
-        assert_eq!(
-            names(Subject::Users, "a,1\n\"say \"\"x\"\"\",2\nid\n"),
-            [
-                (1, Ok("a".to_owned())),
-                (2, Ok("say \"x\"".to_owned())),
-                (3, Ok("id".to_owned())),
-            ]
-        );
     }
 }

@@ -14,12 +14,12 @@ use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::money::bound_in;
 use crate::domain::rule::{
-    Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold,
-    name_of, read_list,
+    Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold, name_of,
 };
 use crate::graphql::error::Result;
 use crate::graphql::id::{IdOf, Kind};
 use crate::graphql::scalar::{CurrencyCode, Decimal};
+use crate::ingest::format::list::read_list;
 
 /// What is measured of each user or product, from actions by their order's instant. Declined actions do not count, unless
 /// the filter names statuses or the metric is one of decisions.
@@ -102,7 +102,8 @@ pub struct UserList {
     ids: Option<Vec<ID>>,
     /// Values of the SubID that names users, in every user space.
     values: Option<Vec<String>>,
-    /// Lines with such a value in the first column, separated by commas, semicolons or tabs.
+    /// Rows with such a value, their cells divided by commas, semicolons or tabs: in the column that a heading names (`subid`,
+    /// `user_id`, `Пользователь` and the like), else in the first one.
     csv: Option<String>,
 }
 
@@ -115,7 +116,9 @@ pub struct ProductList {
     external_ids: Option<Vec<String>>,
     /// Links to products.
     urls: Option<Vec<String>>,
-    /// Lines with an AliExpress product id or a link in the first column, separated by commas, semicolons or tabs.
+    /// Rows with an AliExpress product id or a link, their cells divided by commas, semicolons or tabs: in the column that a
+    /// heading names (`product_id`, `product_url`, `ID товара` and the like), else in the first one. What
+    /// `/traffic-targets.csv` answers is such a list.
     csv: Option<String>,
 }
 

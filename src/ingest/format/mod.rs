@@ -10,6 +10,7 @@ pub mod headed;
 pub mod heading;
 pub mod input;
 pub mod json;
+pub mod list;
 pub mod offers;
 mod packed;
 mod recover;
