@@ -26,7 +26,7 @@ use actiongraph::domain::rule::{
     Condition, Definitions, Found, InSegments, Measure, Members, Metric, Moment, Rank, Refers as _,
     Rule, Segment, SegmentRef, SegmentSet, Subject, Take, Threshold,
 };
-use actiongraph::domain::time::{Instant, Range, Unit, Zone};
+use actiongraph::domain::time::{Day, Instant, Preset, Range, Unit, Zone};
 use actiongraph::store::members::{Explained, explain, overlaps, sizes};
 use actiongraph::store::products::{self, ProductSort};
 use actiongraph::store::users::{self, UserSort};
@@ -48,15 +48,38 @@ const SHAPE: Shape = Shape {
 const NAMED: u128 = 77;
 
 fn period() -> BoxedStrategy<Option<Range>> {
-    let last = (
-        1u32..90,
-        any::<bool>(),
-        select(vec![Unit::Day, Unit::Week, Unit::Hour]),
-    );
+    // Of each unit so many that some reach beyond the first facts.
+    let units = vec![
+        (Unit::Hour, 2_000_u32),
+        (Unit::Day, 130),
+        (Unit::Week, 20),
+        (Unit::Month, 6),
+        (Unit::Quarter, 3),
+        (Unit::Year, 2),
+    ];
+    let last = select(units).prop_flat_map(|(unit, most)| (1..=most, Just(unit), any::<bool>()));
+    let preset = select(vec![
+        Preset::Today,
+        Preset::Yesterday,
+        Preset::ThisWeek,
+        Preset::LastWeek,
+        Preset::ThisMonth,
+        Preset::LastMonth,
+        Preset::ThisQuarter,
+        Preset::LastQuarter,
+        Preset::ThisYear,
+        Preset::LastYear,
+    ]);
+    let first = Day::parse("2026-02-01").unwrap();
     let start = at("2026-02-01T00:00:00Z").micros();
     prop_oneof![
         2 => Just(None),
-        4 => last.prop_map(|(count, whole_units, unit)| Some(Range::Last { count, unit, whole_units })),
+        4 => last.prop_map(|(count, unit, whole_units)| Some(Range::Last { count, unit, whole_units })),
+        3 => preset.prop_map(|preset| Some(Range::Preset(preset))),
+        2 => (0i32..120, 0i32..100).prop_map(move |(from, days)| Some(Range::Days {
+            from: first.plus(from).unwrap(),
+            to: first.plus(from + days).unwrap(),
+        })),
         2 => (0i64..100, 0i64..100).prop_map(move |(from, days)| Some(Range::Between {
             from: instant(start + from * 86_400_000_000),
             to: instant(start + (from + days) * 86_400_000_000),
@@ -299,8 +322,16 @@ fn agree(subject: Subject, in_columns: bool) {
     let pools = Pools::of(&facts);
     let publisher = world.publishers[0].id;
     let start = at("2026-03-01T00:00:00Z").micros();
-    let moment = (0i64..120).prop_map(move |day| instant(start + day * 86_400_000_000 + 37));
-    let zone = select(vec!["UTC", "Europe/Warsaw", "Asia/Kolkata"]);
+    let moment = (0i64..120, 0i64..86_400)
+        .prop_map(move |(day, second)| instant(start + (day * 86_400 + second) * 1_000_000 + 37));
+    // Clocks in Cairo skip a midnight of these months, those in Santiago repeat the hour before one.
+    let zone = select(vec![
+        "UTC",
+        "Europe/Warsaw",
+        "Asia/Kolkata",
+        "Africa/Cairo",
+        "America/Santiago",
+    ]);
     let met = std::cell::RefCell::new(BTreeMap::<&str, usize>::new());
     check(
         250,

@@ -1,21 +1,26 @@
-//! Who is in a segment, computed the plain way: loops over all facts for each condition.
+//! Who is in a segment, computed the plain way: loops over all facts for each condition. What periods mean, and what is
+//! measured of whom, is written out here once more, because the code under test has it in one place for SQL and columns.
 
 use super::drafts::at;
 use super::naive::{item_test, matches, product_test, user_test};
 use super::world::Facts;
 use actiongraph::domain::action::SOURCE;
-use actiongraph::domain::filter::{Filter, Op, Value};
+use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::id::{Kind, PublisherId, derive};
 use actiongraph::domain::rule::{
     BuiltIn, Condition, InSegments, Measure, Members, Metric, Rank, Rule, SegmentSet, SetOf,
     Subject, Take, Threshold,
 };
-use actiongraph::domain::time::{Instant, Zone};
+use actiongraph::domain::time::{Instant, Preset, Range, Unit, Zone};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{TimeDelta, TimeZone, Timelike};
+use chrono_tz::Tz;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
 const DAY: i64 = 86_400_000_000;
+const HOUR: i64 = 3_600_000_000;
 
 /// Whether someone is in segments.
 pub(crate) fn in_segments(facts: &Facts, named: &InSegments, id: Uuid) -> bool {
@@ -103,7 +108,7 @@ impl Place<'_> {
                 ) {
                     (Known::Set(set), _) => set.contains(id),
                     (Known::Values(values), Condition::Threshold(threshold)) => {
-                        let zero = threshold.measure.metric.is_zero_of_nothing().then_some(0);
+                        let zero = of_nothing(threshold.measure.metric);
                         values.get(id).copied().or(zero).is_some_and(|value| {
                             threshold.at_least.is_none_or(|least| value >= least)
                                 && threshold.at_most.is_none_or(|most| value <= most)
@@ -183,12 +188,12 @@ impl Place<'_> {
 
     /// What is measured of each that has a fact.
     fn measured(&self, measure: &Measure) -> BTreeMap<Uuid, i64> {
-        let span = measure.span(self.at, self.zone);
+        let (from, to) = span(measure.period, self.at, self.zone);
+        let declined_count = declined_count(measure);
         let mut sums: BTreeMap<Uuid, Sums> = BTreeMap::new();
         for action in self.facts.actions.values() {
-            let counts = span.from.micros() <= action.ordered_at_us
-                && action.ordered_at_us < span.to.micros()
-                && !(measure.is_without_declined() && action.status == "DECLINED")
+            let counts = (from..to).contains(&action.ordered_at_us)
+                && (declined_count || action.status != "DECLINED")
                 && measure
                     .currency
                     .is_none_or(|currency| action.currency == currency.as_str())
@@ -228,6 +233,138 @@ impl Place<'_> {
             .filter_map(|(id, sums)| Some((id, sums.value(measure.metric, self.at)?)))
             .collect()
     }
+}
+
+/// What someone without a fact of the period has.
+fn of_nothing(metric: Metric) -> Option<i64> {
+    match metric {
+        Metric::Actions
+        | Metric::Units
+        | Metric::OrderAmount
+        | Metric::Reward
+        | Metric::ApprovedActions
+        | Metric::DeclinedActions
+        | Metric::ActiveDays
+        | Metric::Users => Some(0),
+        Metric::ApprovalRate | Metric::DaysSinceLast | Metric::DaysSinceFirst => None,
+    }
+}
+
+/// Whether declined actions count: where decisions are measured, and where the filter names statuses.
+fn declined_count(measure: &Measure) -> bool {
+    match measure.metric {
+        Metric::ApprovedActions | Metric::DeclinedActions | Metric::ApprovalRate => true,
+        Metric::Actions
+        | Metric::Units
+        | Metric::OrderAmount
+        | Metric::Reward
+        | Metric::ActiveDays
+        | Metric::DaysSinceLast
+        | Metric::DaysSinceFirst
+        | Metric::Users => measure.actions.tests().any(|test| {
+            matches!(
+                test,
+                ActionTest::Field(ActionField::Status | ActionField::RawStatus, _)
+            )
+        }),
+    }
+}
+
+/// The microseconds from which and before which a period looks at a moment; nothing is known then of what comes later.
+fn span(period: Option<Range>, at: Instant, zone: Zone) -> (i64, i64) {
+    let zone: Tz = zone.name().parse().unwrap();
+    let now = at.micros();
+    let wall = DateTime::from_timestamp_micros(now).unwrap();
+    let wall = wall.with_timezone(&zone).naive_local();
+    let begin = |date: NaiveDate| reached(zone, date.and_time(NaiveTime::MIN));
+    let first = |unit| first_day(unit, wall.date());
+    let before = |unit, count| back(first(unit).and_time(NaiveTime::MIN), unit, count);
+    let (from, to) = match period {
+        None => (0, now),
+        Some(Range::Between { from, to }) => (from.micros(), to.micros()),
+        Some(Range::Days { from, to }) => {
+            (begin(from.to_date()), begin(to.to_date() + Days::new(1)))
+        }
+        Some(Range::Last {
+            count,
+            unit: Unit::Hour,
+            whole_units,
+        }) => {
+            let minutes = i64::from(wall.minute()) * 60_000_000;
+            let seconds = i64::from(wall.second()) * 1_000_000;
+            let into = minutes + seconds + i64::from(wall.nanosecond() / 1_000);
+            let end = if whole_units { now - into } else { now };
+            (end - i64::from(count) * HOUR, end)
+        }
+        Some(Range::Last {
+            count,
+            unit,
+            whole_units: false,
+        }) => (reached(zone, back(wall, unit, count)), now),
+        Some(Range::Last { count, unit, .. }) => {
+            (reached(zone, before(unit, count)), begin(first(unit)))
+        }
+        Some(Range::Preset(preset)) => match preset {
+            Preset::Today => (begin(first(Unit::Day)), now),
+            Preset::ThisWeek => (begin(first(Unit::Week)), now),
+            Preset::ThisMonth => (begin(first(Unit::Month)), now),
+            Preset::ThisQuarter => (begin(first(Unit::Quarter)), now),
+            Preset::ThisYear => (begin(first(Unit::Year)), now),
+            Preset::Yesterday => (reached(zone, before(Unit::Day, 1)), begin(wall.date())),
+            Preset::LastWeek => (
+                reached(zone, before(Unit::Week, 1)),
+                begin(first(Unit::Week)),
+            ),
+            Preset::LastMonth => (
+                reached(zone, before(Unit::Month, 1)),
+                begin(first(Unit::Month)),
+            ),
+            Preset::LastQuarter => (
+                reached(zone, before(Unit::Quarter, 1)),
+                begin(first(Unit::Quarter)),
+            ),
+            Preset::LastYear => (
+                reached(zone, before(Unit::Year, 1)),
+                begin(first(Unit::Year)),
+            ),
+        },
+    };
+    (from, to.min(now))
+}
+
+/// The first day of the unit that a day lies in; weeks begin on Mondays.
+fn first_day(unit: Unit, day: NaiveDate) -> NaiveDate {
+    let month = match unit {
+        Unit::Hour | Unit::Day => return day,
+        Unit::Week => return day - Days::new(day.weekday().num_days_from_monday().into()),
+        Unit::Month => day.month(),
+        Unit::Quarter => (day.month() - 1) / 3 * 3 + 1,
+        Unit::Year => 1,
+    };
+    NaiveDate::from_ymd_opt(day.year(), month, 1).unwrap()
+}
+
+/// So many units earlier on the calendar.
+fn back(wall: NaiveDateTime, unit: Unit, count: u32) -> NaiveDateTime {
+    match unit {
+        Unit::Hour => panic!("hours are none of the calendar's"),
+        Unit::Day => wall - Days::new(count.into()),
+        Unit::Week => wall - Days::new(7 * u64::from(count)),
+        Unit::Month => wall - Months::new(count),
+        Unit::Quarter => wall - Months::new(3 * count),
+        Unit::Year => wall - Months::new(12 * count),
+    }
+}
+
+/// The microseconds at which a clock on the wall first shows a time, or where it lands when it skips that.
+fn reached(zone: Tz, wall: NaiveDateTime) -> i64 {
+    if let Some(time) = zone.from_local_datetime(&wall).earliest() {
+        return time.timestamp_micros();
+    }
+    let minute = wall.with_second(0).unwrap().with_nanosecond(0).unwrap();
+    let mut later = (1..24 * 60).map(|minutes| minute + TimeDelta::minutes(minutes));
+    let landed = later.find_map(|wall| zone.from_local_datetime(&wall).earliest());
+    landed.unwrap().timestamp_micros()
 }
 
 /// Sums in the making.
