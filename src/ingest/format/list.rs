@@ -116,8 +116,7 @@ fn named(subject: Subject, line: usize, written: Result<String, String>) -> List
 /// What divides the cells, and which columns name members, in the order in which they count; none where that is the first
 /// one alone.
 fn plan(subject: Subject, text: &str, aliases: &Aliases) -> (u8, Vec<usize>) {
-    let mut best = None;
-    for delimiter in DELIMITERS {
+    let plans = DELIMITERS.iter().map(|delimiter| {
         let (mut rows, mut columns) = (0_usize, Vec::new());
         let is_whole = walk(text, *delimiter, |_, rest, row| {
             if rows == 0 {
@@ -127,10 +126,9 @@ fn plan(subject: Subject, text: &str, aliases: &Aliases) -> (u8, Vec<usize>) {
         });
         // Quotation marks that hold lines together are seen by the delimiter before them.
         let rank = (columns.is_empty(), !is_whole, rows);
-        if best.as_ref().is_none_or(|(held, ..)| rank < *held) {
-            best = Some((rank, *delimiter, columns));
-        }
-    }
+        (rank, *delimiter, columns)
+    });
+    let best = plans.min_by_key(|(rank, ..)| *rank);
     best.map_or((b',', Vec::new()), |(_, delimiter, columns)| {
         (delimiter, columns)
     })
