@@ -332,7 +332,9 @@ impl App {
     {
         let state = self.state;
         let beside = state.clone();
-        let work = worker::run(&beside.store, &beside.clock, &beside.metrics, self.upkeep);
+        // Nobody waits for this work: its statements may take longer than those of a caller.
+        let unhurried = beside.store.patient(Duration::ZERO);
+        let work = worker::run(&unhurried, &beside.clock, &beside.metrics, self.upkeep);
         // Requests that finish after the server was told to stop wait for their postbacks, too.
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);

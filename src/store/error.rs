@@ -6,6 +6,7 @@ use super::sync::LEASE_LOST;
 use crate::domain::error::{Code, Error, PassedLimit};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
+use std::time::Duration;
 
 const TOO_LONG: &str = "The database took too long; ask for a shorter range or a narrower filter.";
 
@@ -22,6 +23,12 @@ pub(super) fn statement_too_large(bound: usize) -> Error {
     );
     let passed = PassedLimit::of("statementValues", MAX_BOUND, bound);
     Error::limit("segment", passed, message)
+}
+
+/// The error of a write that the database did not answer in time: it is as good as away. The same is not tried at once
+/// again, since whoever waits has waited long enough.
+pub(super) fn silent(time: Duration) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(format!("no answer within {time:?}")))
 }
 
 /// What a database error means to a caller.

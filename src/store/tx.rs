@@ -1,10 +1,11 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 mod attempts;
+mod write;
 
 use super::columns::Snapshot;
 use super::connect::{Store, Taker, for_reader};
-use super::error::{from_db, too_long};
+use super::error::{from_db, silent, too_long};
 use super::sql::Sql;
 use super::turns::Turn;
 use super::walls::Walls;
@@ -13,9 +14,8 @@ use crate::domain::id::PublisherId;
 use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use sea_orm::{
-    AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait as _,
+    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IsolationLevel, QueryResult, Statement, TransactionOptions, TransactionTrait as _,
 };
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -23,6 +23,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
+
+pub use write::WriteTx;
 
 /// How often a statement that nobody waits for is cancelled at most, until it has ended.
 const CANCELLATIONS: usize = 10;
@@ -244,7 +246,9 @@ impl ReadTx {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = self.cancel_at_server(process).await {
+                let patience = self.reading.store.options().acquire_timeout.saturating_mul(2);
+                let cancelled = timeout(patience, self.cancel_at_server(process)).await;
+                if let Err(error) = cancelled.unwrap_or_else(|_| Err(silent(patience))) {
                     tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
                 }
                 // Only now may the connection serve another: the cancellation was for this one.
@@ -465,78 +469,6 @@ async fn process_of(transaction: &DatabaseTransaction) -> Result<i32, DbErr> {
     match transaction.query_one_raw(asked).await? {
         Some(row) => row.try_get_by_index(0),
         None => Ok(0),
-    }
-}
-
-/// One write transaction.
-#[derive(Debug)]
-pub struct WriteTx {
-    transaction: DatabaseTransaction,
-    backend: DbBackend,
-    recorder: Option<Recorder>,
-}
-
-impl WriteTx {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the file that begins transactions"
-    )]
-    async fn begin(store: &Store) -> Result<Self, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let wait = store.options().acquire_timeout + store.options().lock_timeout;
-        // The wait for the one writer and the wait for the lock of another process together.
-        let transaction = timeout(wait, store.writer().begin_with_options(options))
-            .await
-            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
-        Ok(Self {
-            transaction,
-            backend: store.backend(),
-            recorder: store.recorder().cloned(),
-        })
-    }
-
-    /// A statement under construction, for this database.
-    pub(super) fn sql(&self) -> Sql {
-        Sql::new(self.backend)
-    }
-
-    /// Which database it is.
-    pub(super) fn backend(&self) -> DbBackend {
-        self.backend
-    }
-
-    /// Rows of an entity.
-    pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>, DbErr> {
-        self.note(&sql);
-        E::find()
-            .from_raw_sql(sql.statement())
-            .all(&self.transaction)
-            .await
-    }
-
-    /// Rows of any shape.
-    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>, DbErr> {
-        self.note(&sql);
-        self.transaction.query_all_raw(sql.statement()).await
-    }
-
-    /// Runs a statement; gives the number of rows it touched.
-    pub(super) async fn execute(&self, sql: Sql) -> Result<u64, DbErr> {
-        self.note(&sql);
-        Ok(self
-            .transaction
-            .execute_raw(sql.statement())
-            .await?
-            .rows_affected())
-    }
-
-    fn note(&self, sql: &Sql) {
-        if let Some(recorder) = &self.recorder {
-            recorder.note(sql.text());
-        }
     }
 }
 
