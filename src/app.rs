@@ -50,6 +50,9 @@ use tokio::sync::watch;
 /// What is added to the time that requests have to finish, before the server ends with whatever is stuck.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// How long it may take at the end to note when keys were last used.
+const NOTING: Duration = Duration::from_secs(2);
+
 /// What a server is made of.
 pub struct Parts {
     /// The database, ready.
@@ -336,7 +339,9 @@ impl App {
     {
         let state = self.state;
         let beside = state.clone();
-        let work = worker::run(&beside.store, &beside.clock, &beside.metrics, self.upkeep);
+        // Nobody waits for this work: its statements may take longer than those of a caller.
+        let unhurried = beside.store.patient(Duration::ZERO);
+        let work = worker::run(&unhurried, &beside.clock, &beside.metrics, self.upkeep);
         // Requests that finish after the server was told to stop wait for their postbacks, too.
         let mut postbacks = self.postbacks;
         let writing = worker::write_postbacks(&mut postbacks, &beside.store, &beside.clock);
@@ -378,6 +383,7 @@ impl App {
         stop_sync.send_replace(true);
         tracing::info!("stopping: running requests may finish");
         let mut leave = std::pin::pin!(handle.stop(true));
+        // What is noted at last has its share of the time that there is.
         let finished = async {
             // Stopping is a message to the server, which has to run to hear it.
             let answered = async {
@@ -392,14 +398,20 @@ impl App {
                     sync.await;
                 }
             };
-            futures::join!(answered, stored).0
+            let ended = futures::join!(answered, stored).0;
+            if tokio::time::timeout(NOTING, write_uses(&keyring))
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    "the database does not answer: when keys were last used is not noted"
+                );
+            }
+            ended
         };
         tokio::select! {
             ended = tokio::time::timeout(self.shutdown + GRACE, finished) => match ended {
-                Ok(ended) => {
-                    write_uses(&keyring).await;
-                    ended.map_err(Error::internal)
-                }
+                Ok(ended) => ended.map_err(Error::internal),
                 Err(_) => {
                     tracing::warn!("a request does not end; leaving without it");
                     Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::output::{Output, thousands};
 use super::progress::Bar;
@@ -79,7 +80,8 @@ pub(super) async fn prepare(
             store = begin_anew(store, home).await?;
             migrate(&store, output).await?;
         }
-        fill(&store, clock, metrics, output).await?;
+        let unhurried = store.patient(Duration::ZERO);
+        fill(&unhurried, clock, metrics, output).await?;
         whole = find_whole(&store).await?;
     }
     let Some((first, second, marks)) = whole else {

@@ -274,8 +274,13 @@ fn database_url(given: Option<&str>, name: &str) -> Result<String, Failure> {
     Ok(settings::sqlite_url(&folder.join(name)))
 }
 
-/// Opens the database of the settings.
+/// Opens the database of the settings for a command: its statements may take longer than those that callers wait for.
 async fn open(settings: &Settings) -> Result<Store, Failure> {
+    Ok(open_to_serve(settings).await?.patient(Duration::ZERO))
+}
+
+/// Opens the database of the settings for a server.
+async fn open_to_serve(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
     let options = StoreOptions {
         read_timeout: Duration::from_millis(settings.limits.statement_deadline_ms),

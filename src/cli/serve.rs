@@ -3,11 +3,14 @@
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::output::Output;
-use super::{Database, Failure, Outcome, accounts, block_on, load, migrate, open, told_to_stop};
+use super::{
+    Database, Failure, Outcome, accounts, block_on, load, migrate, open_to_serve, told_to_stop,
+};
 use crate::app::{App, Parts, listen};
 use crate::clock::Clock;
 use crate::settings::{self, LogFormat, Settings};
@@ -46,7 +49,7 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Outcome {
     block_on(async {
         // The port first: what is missing there is known at once.
         let listener = listen(settings.listen)?;
-        let store = open(&settings).await?;
+        let store = open_to_serve(&settings).await?;
         let is_sqlite = settings
             .database_url
             .as_deref()
@@ -58,7 +61,9 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Outcome {
         store.is_ready().await?;
         check_totals(&store).await?;
         let clock = Clock::system();
-        let syncs = accounts::syncs(&store, &settings, &clock, None, &|words| {
+        // No caller waits for what is fetched.
+        let fetching = store.patient(Duration::ZERO);
+        let syncs = accounts::syncs(&fetching, &settings, &clock, None, &|words| {
             tracing::info!("{words}");
         })
         .await?;

@@ -13,6 +13,7 @@ use futures::StreamExt as _;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// How many postbacks a group has at most.
 pub const GROUP: usize = 500;
@@ -22,6 +23,9 @@ const FEW: usize = 50;
 pub const PATIENCE: Duration = Duration::from_millis(5);
 /// How many postbacks may wait for the writer: some seconds' worth. Beyond them senders are told to come again.
 pub const WAITING: usize = 10_000;
+/// How long a sender waits for the commit of its postback. The groups before its own may have to wait for a database that
+/// hangs, each as long as a write is waited for.
+const ANSWER: Duration = Duration::from_millis(7_500);
 /// How many publishers' groups are written side by side, where the database can.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -57,7 +61,8 @@ impl Inbox {
     ///
     /// # Errors
     /// `SERVICE_UNAVAILABLE` when the queue is full or the server ends, otherwise what the database failed with. Then
-    /// nothing of it is stored, and it may be sent again.
+    /// nothing of it is stored, and it may be sent again. `SERVICE_UNAVAILABLE` also when it was not committed in time: it may
+    /// be later, and does no harm when it is sent again.
     pub async fn hand_in(
         &self,
         scope: WriteScope,
@@ -70,7 +75,10 @@ impl Inbox {
             answer,
         };
         self.0.try_send(letter).map_err(|_| busy())?;
-        answered.await.map_err(|_| busy())?
+        match timeout(ANSWER, answered).await {
+            Ok(answer) => answer.map_err(|_| busy())?,
+            Err(_) => Err(late()),
+        }
     }
 }
 
@@ -78,6 +86,13 @@ fn busy() -> Error {
     Error::new(
         Code::ServiceUnavailable,
         "Too many postbacks are waiting to be written; send it again in a moment.",
+    )
+}
+
+fn late() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The postback could not be written in time; send it again in a moment.",
     )
 }
 
@@ -108,7 +123,7 @@ impl Writer {
                 }
             };
             // Whether they came or not, what is here is written.
-            let _ = tokio::time::timeout(PATIENCE, more).await;
+            let _ = timeout(PATIENCE, more).await;
         }
         self.last = group.len();
         let count = group.len();
@@ -196,24 +211,39 @@ mod tests {
     use crate::domain::draft::{Place, RejectReason};
     use crate::domain::id::PublisherId;
 
-    #[tokio::test]
-    async fn a_full_queue_is_told_at_once() {
-        let (inbox, mut writer) = inbox(1);
-        let scope = WriteScope::for_entrance(PublisherId(1));
-        let reject = Reject {
+    fn reject() -> Box<Reject> {
+        Box::new(Reject {
             place: Place::default(),
             reason: RejectReason::Malformed,
             field: None,
             message: String::new(),
             raw: String::new(),
-        };
-        let first = inbox.hand_in(scope, Err(Box::new(reject.clone())));
+        })
+    }
+
+    /// The one writer may be held up by a database that hangs; no sender is for longer than it is promised.
+    #[tokio::test]
+    async fn a_postback_that_is_not_written_in_time_is_told() {
+        let (inbox, writer) = inbox(1);
+        let scope = WriteScope::for_entrance(PublisherId(1));
+        let handed_in = timeout(Duration::from_secs(30), inbox.hand_in(scope, Err(reject())));
+        let error = handed_in.await.unwrap().expect_err("nobody writes it");
+        assert_eq!(error.code(), Code::ServiceUnavailable);
+        assert!(ANSWER < Duration::from_secs(8));
+        drop(writer);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_told_at_once() {
+        let (inbox, mut writer) = inbox(1);
+        let scope = WriteScope::for_entrance(PublisherId(1));
+        let first = inbox.hand_in(scope, Err(reject()));
         let mut first = std::pin::pin!(first);
         assert!(
             futures::poll!(&mut first).is_pending(),
             "it waits for its commit"
         );
-        let second = inbox.hand_in(scope, Err(Box::new(reject))).await;
+        let second = inbox.hand_in(scope, Err(reject())).await;
         assert_eq!(
             second.expect_err("there is no room").code(),
             Code::ServiceUnavailable

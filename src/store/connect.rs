@@ -1,4 +1,4 @@
-//! Opening databases: the only file that makes connections.
+//! Opening databases: this file and `connect/postgres.rs` alone make connections.
 //!
 //! SQLite, as it comes from the drivers, loses acknowledged writes after a full disk and fails transactions under
 //! concurrency. Therefore: one writer connection, immediate transactions, and a connection that comes back to its pool
@@ -8,6 +8,8 @@
 //! survives the machine, not only the process. On PostgreSQL that is the server's `synchronous_commit`, which is left
 //! as its owner set it.
 
+mod postgres;
+
 use super::columns::{Columns, ColumnsOptions};
 use super::error::{from_db, is_missing_table};
 use super::statistics::Growth;
@@ -16,7 +18,7 @@ use super::tx::Recorder;
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::{Connection as _, Executor as _, sqlite};
+use sea_orm::sqlx::{Connection as _, sqlite};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
@@ -26,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
 const SQLITE_READERS: u32 = 4;
@@ -36,12 +39,14 @@ const SQLITE_PAGE: u32 = 4096;
 /// Takes the lock under which one process migrates a PostgreSQL database, however long another one needs before.
 const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; \
      SELECT pg_advisory_xact_lock(7310579618466259041)";
-/// How long a PostgreSQL server keeps the locks of a writer that fell silent inside a transaction.
-const SILENCE: Duration = Duration::from_secs(60);
+/// How long connections that are busy are waited for when a store is closed.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// How long a store waits for what others hold, and how large it may grow. The default is the server's.
 ///
-/// A write waits at most `acquire_timeout` and `lock_timeout` together before it is told that the database is busy.
+/// A write waits at most `acquire_timeout` and `lock_timeout` together before it is told that the database is busy. Once it
+/// has begun, each of its statements is waited for as long as `write_timeout` says: a server that was frozen, or whose
+/// machine is gone, does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreOptions {
     /// How long a request waits for a connection of the pool: 2 s.
@@ -52,6 +57,10 @@ pub struct StoreOptions {
     pub lock_timeout: Duration,
     /// How long a statement of a read may run: 5 s.
     pub read_timeout: Duration,
+    /// How long each statement of a write is waited for, and its commit: 7 s.
+    pub write_timeout: Duration,
+    /// Likewise in work that no caller waits for, such as an import: 60 s.
+    pub patient_write_timeout: Duration,
     /// How many connections each of the two PostgreSQL pools opens at most, beside the one that is kept for the door: 10.
     pub connections: u32,
     /// How large an SQLite file may grow, in bytes (beside its write-ahead log); beyond it writes are refused as if the
@@ -66,6 +75,8 @@ impl Default for StoreOptions {
             turn_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(7),
+            patient_write_timeout: Duration::from_secs(60),
             connections: 10,
             max_bytes: None,
         }
@@ -78,6 +89,7 @@ pub struct Store {
     pools: Arc<Pools>,
     recorder: Option<Recorder>,
     patience: Duration,
+    write_time: Duration,
     columns: Option<Arc<Columns>>,
 }
 
@@ -110,7 +122,7 @@ impl Store {
     pub async fn open_with(url: &str, options: StoreOptions) -> Result<Self> {
         let pools = match url.split_once(':').map(|(scheme, _)| scheme) {
             Some("sqlite") => open_sqlite(url, options).await?,
-            Some("postgres" | "postgresql") => open_postgres(url, options).await?,
+            Some("postgres" | "postgresql") => postgres::open(url, options).await?,
             _ => {
                 return Err(Error::bad_input(
                     "database-url",
@@ -122,6 +134,7 @@ impl Store {
             pools: Arc::new(pools),
             recorder: None,
             patience: Duration::ZERO,
+            write_time: options.write_timeout,
             columns: None,
         })
     }
@@ -228,14 +241,27 @@ impl Store {
     }
 
     /// Closes the pools, when their connections have come back; on SQLite the write-ahead log is folded into the file.
-    /// A failure is logged: what was committed is stored all the same.
+    /// Connections that do not come back, because a read lasts or the server hangs, are waited for some seconds. A failure is
+    /// logged: what was committed is stored all the same.
     pub async fn close(self) {
-        // The writer last: the last connection of an SQLite file folds the log.
-        for pool in [&self.pools.read, &self.pools.door, &self.pools.write] {
-            if let Err(error) = pool.close_by_ref().await {
-                tracing::warn!(%error, "closing the database failed");
+        let Pools {
+            read, door, write, ..
+        } = &*self.pools;
+        let readers = async { futures::join!(close_pool(read), close_pool(door)) };
+        if self.is_apart() {
+            let all = async { futures::join!(readers, close_pool(write)) };
+            if timeout(CLOSING, all).await.is_err() {
+                tracing::warn!(
+                    "the database does not answer: its connections are left as they are"
+                );
             }
+            return;
         }
+        if timeout(CLOSING, readers).await.is_err() {
+            tracing::warn!("a read does not end: its connection is left as it is");
+        }
+        // The writer last, however long it takes: the last connection of an SQLite file folds the log.
+        close_pool(write).await;
     }
 
     pub(super) fn reader(&self) -> &DatabaseConnection {
@@ -271,13 +297,26 @@ impl Store {
     }
 
     /// The same database for work in the background: a write waits so long in all for a database that cannot be reached,
-    /// such as one that is being restarted, before it fails.
+    /// such as one that is being restarted, before it fails. Its statements may take longer than those that a caller waits for.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
         Self {
             patience,
+            ..self.with_write_time(self.options().patient_write_timeout)
+        }
+    }
+
+    /// The same database for writes whose statements may take so long, where that is more than they may already.
+    pub(super) fn with_write_time(&self, time: Duration) -> Self {
+        Self {
+            write_time: self.write_time.max(time),
             ..self.clone()
         }
+    }
+
+    /// How long each statement of a write is waited for.
+    pub(super) fn write_time(&self) -> Duration {
+        self.write_time
     }
 
     /// The same database with columns of its facts in memory, which a worker has to read in
@@ -307,6 +346,13 @@ impl Store {
 
     pub(super) fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_ref()
+    }
+}
+
+/// Closes a pool, when its connections have come back.
+async fn close_pool(pool: &DatabaseConnection) {
+    if let Err(error) = pool.close_by_ref().await {
+        tracing::warn!(%error, "closing the database failed");
     }
 }
 
@@ -509,75 +555,4 @@ tokio::task_local! {
 /// Takes a connection for a reader, whose statements on it end when it goes away.
 pub(super) async fn for_reader<T>(taker: &Taker, taken: impl Future<Output = T>) -> T {
     READER.scope(taker.clone(), taken).await
-}
-
-async fn open_postgres(url: &str, options: StoreOptions) -> Result<Pools> {
-    let milliseconds = |time: Duration| time.as_millis().max(1);
-    // Without its warnings: a ROLLBACK outside a transaction, which each connection ends with, is none. A writer finds
-    // rows by their keys: a plan that was made while a table was small must not walk it when it has grown.
-    let write = format!(
-        "SET client_min_messages = error; SET jit = off; SET enable_seqscan = off; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-        milliseconds(options.lock_timeout),
-        milliseconds(SILENCE),
-    );
-    // Questions are short: compiling them or sharing them out takes longer than they do, sorting and grouping should not go to disk, and a
-    // plan for any publisher and any range fits none.
-    let read = format!(
-        "SET client_min_messages = error; SET jit = off; SET max_parallel_workers_per_gather = 0; SET work_mem = '32MB'; SET plan_cache_mode = force_custom_plan; \
-         SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
-        milliseconds(options.read_timeout),
-        milliseconds(SILENCE),
-    );
-    Ok(Pools {
-        write: connect_postgres(url, write, options.connections, &options).await?,
-        door: connect_postgres(url, read.clone(), AT_THE_DOOR, &options).await?,
-        read: connect_postgres(url, read, options.connections, &options).await?,
-        turns: Turns::at(options.connections),
-        backend: DbBackend::Postgres,
-        options,
-        description: "PostgreSQL".to_owned(),
-        growth: Growth::default(),
-    })
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the file that opens connections"
-)]
-async fn connect_postgres(
-    url: &str,
-    settings: String,
-    size: u32,
-    limits: &StoreOptions,
-) -> Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(size)
-        .acquire_timeout(limits.acquire_timeout)
-        .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|options| options.application_name("actiongraph"))
-        .map_sqlx_postgres_pool_opts(move |options| {
-            let settings = settings.clone();
-            options
-                .after_connect(move |connection, _| {
-                    let settings = settings.clone();
-                    Box::pin(async move {
-                        connection
-                            .execute(sea_orm::sqlx::AssertSqlSafe(settings))
-                            .await?;
-                        Ok(())
-                    })
-                })
-                .after_release(|connection, _| {
-                    Box::pin(async move {
-                        // Whoever went away while BEGIN was under way left the server inside a transaction that the
-                        // driver does not know of.
-                        connection.execute("ROLLBACK").await?;
-                        Ok(true)
-                    })
-                })
-        });
-    Database::connect(options)
-        .await
-        .map_err(|error| from_db(&error))
 }

@@ -6,6 +6,7 @@ use super::sync::LEASE_LOST;
 use crate::domain::error::{Code, Error, PassedLimit};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
+use std::time::Duration;
 
 const TOO_LONG: &str = "The database took too long; ask for a shorter range or a narrower filter.";
 
@@ -24,22 +25,19 @@ pub(super) fn statement_too_large(bound: usize) -> Error {
     Error::limit("segment", passed, message)
 }
 
+/// The error of a write that the database did not answer in time: it is as good as away. The same is not tried at once
+/// again, since whoever waits has waited long enough.
+pub(super) fn silent(time: Duration) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(format!("no answer within {time:?}")))
+}
+
 /// What a database error means to a caller.
 pub(super) fn from_db(error: &DbErr) -> Error {
     if matches!(error, DbErr::Custom(text) if text == LEASE_LOST) {
         return Error::new(Code::Conflict, "Another server fetches this account now.");
     }
-    let code = match code_of(error).as_deref() {
-        // SQLite: full, cannot write, cannot enlarge the shared memory beside the file.
-        Some("13" | "778" | "4874" | "53100") => Code::StorageFull,
-        Some(
-            "5" | "6" | "261" | "262" | "517" | "53200" | "53300" | "55P03" | "25P03" | "40001"
-            | "40P01",
-        ) => Code::ServiceUnavailable,
-        // SQLite: interrupted.
-        Some("9" | "57014") => Code::Timeout,
-        Some(code) if code.starts_with("57P") || code.starts_with("08") => Code::ServiceUnavailable,
-        Some(_) => Code::Internal,
+    let code = match code_of(error) {
+        Some(code) => meaning(&code),
         None if is_connection(error) => Code::ServiceUnavailable,
         None => Code::Internal,
     };
@@ -52,6 +50,46 @@ pub(super) fn from_db(error: &DbErr) -> Error {
         _ => "The server made an error.",
     };
     Error::new(code, message).because(error.to_string())
+}
+
+/// What a code of a database means to a caller: five characters are an SQLSTATE of PostgreSQL's, fewer a number of SQLite's.
+fn meaning(code: &str) -> Code {
+    match code {
+        // SQLite: full, cannot write, cannot enlarge the shared memory beside the file.
+        "13" | "778" | "4874" | "53100" => Code::StorageFull,
+        // SQLite: interrupted.
+        "9" | "57014" => Code::Timeout,
+        _ if is_away(code) => Code::ServiceUnavailable,
+        _ => Code::Internal,
+    }
+}
+
+/// Whether a code says that the database is busy, or cannot be had.
+fn is_away(code: &str) -> bool {
+    let is_busy = matches!(
+        code,
+        "5" | "6"
+            | "261"
+            | "262"
+            | "517"
+            | "53200"
+            | "53300"
+            | "55P03"
+            | "25P03"
+            | "40001"
+            | "40P01"
+    );
+    // A replica that took over and may not be written yet, an account that is not let in just now, a limit of the
+    // server's, a disk of its that fails.
+    let is_out_of_order = matches!(code, "25006" | "28000" | "28P01" | "53400" | "58030");
+    let is_ended = code.starts_with("57P") || code.starts_with("08");
+    is_busy || is_out_of_order || is_ended || is_unreadable(code)
+}
+
+/// Whether SQLite cannot read or open its file, for whatever reason the extended code names.
+fn is_unreadable(code: &str) -> bool {
+    let number = code.parse::<u32>().ok().filter(|_| code.len() < 5);
+    number.is_some_and(|number| matches!(number & 0xff, 10 | 14))
 }
 
 /// Whether the transaction was undone because another one was in its way: the same may succeed when it runs again, also
@@ -69,7 +107,9 @@ pub(super) fn is_conflict(error: &DbErr) -> bool {
 /// commit nobody knows.
 pub(super) fn is_lost(error: &DbErr) -> bool {
     match code_of(error) {
-        Some(code) => matches!(code.as_str(), "57P01" | "57P02" | "25P03"),
+        Some(code) => {
+            matches!(code.as_str(), "57P01" | "57P02" | "57P03" | "25P03") || code.starts_with("08")
+        }
         None => matches!(
             sqlx_error(error),
             Some(SqlxError::Io(_) | SqlxError::WorkerCrashed)
@@ -109,4 +149,48 @@ fn is_connection(error: &DbErr) -> bool {
                     | SqlxError::WorkerCrashed
             )
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_cannot_be_had_is_no_fault_of_the_servers() {
+        let unavailable = [
+            // SQLite: busy, locked, and what comes of them.
+            "5", "6", "261", "262", "517",
+            // It cannot read, cannot sync, cannot open; the folder is gone, a part of the file in memory fails.
+            "10", "266", "1034", "14", "270", "526", "8714",
+            // PostgreSQL: connections, ends of them, starting up.
+            "08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "57P04",
+            "57P05",
+            // Too many connections, no memory, a limit of its own, a lock that was not given, silence.
+            "53200", "53300", "53400", "55P03", "25P03", "40001", "40P01",
+            // After a failover: still read-only, not let in, disks that fail.
+            "25006", "28000", "28P01", "58030",
+        ];
+        for code in unavailable {
+            assert_eq!(meaning(code), Code::ServiceUnavailable, "{code}");
+        }
+        for code in ["13", "778", "4874", "53100"] {
+            assert_eq!(meaning(code), Code::StorageFull, "{code}");
+        }
+        for code in ["9", "57014"] {
+            assert_eq!(meaning(code), Code::Timeout, "{code}");
+        }
+        // A fault in what was asked; SQLSTATEs are no numbers of SQLite's.
+        for code in [
+            "1", "19", "2067", "11", "42601", "23505", "22003", "25P02", "00010", "XX000",
+        ] {
+            assert_eq!(meaning(code), Code::Internal, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_was_not_answered_is_not_tried_at_once_again() {
+        let error = silent(Duration::from_secs(7));
+        assert_eq!(from_db(&error).code(), Code::ServiceUnavailable);
+        assert!(!is_lost(&error) && !is_conflict(&error));
+    }
 }

@@ -6,11 +6,13 @@
 //! SQLite prefers a whole key without statistics, and is analyzed after large imports alone.
 
 use super::connect::Store;
-use super::error::from_db;
+use super::error::{from_db, silent};
 use crate::domain::error::Result;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// How many new actions are worth a first look.
 const FIRST: i64 = 500;
@@ -20,6 +22,10 @@ const FIRST: i64 = 500;
 const ANALYZE_KEYS: &str = "ANALYZE actions (publisher_id, id), action_items (publisher_id, action_id, ordinal), \
      action_states (publisher_id, action_id, state_id), action_changes (publisher_id, seq), users (publisher_id, id), \
      products (publisher_id, id), user_lifetimes (publisher_id, user_id), product_lifetimes (publisher_id, product_id)";
+
+/// How long a statement of these is waited for: all of a large database is read for some minutes, and a server that hangs does
+/// not tell.
+const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What this process adds, and whether it is time to look at the statistics.
 #[derive(Debug, Default)]
@@ -93,7 +99,8 @@ impl Store {
     }
 
     async fn run(&self, statement: &str) -> Result<()> {
-        let ran = self.writer().execute_unprepared(statement).await;
+        let ran = timeout(LONGEST, self.writer().execute_unprepared(statement)).await;
+        let ran = ran.unwrap_or_else(|_| Err(silent(LONGEST)));
         ran.map(|_| ()).map_err(|error| from_db(&error))
     }
 
@@ -138,10 +145,10 @@ impl Store {
     /// How many actions there are according to the statistics; -1 where there are none yet.
     async fn known(&self) -> Result<i64> {
         let sql = "SELECT CAST(reltuples AS bigint) AS n FROM pg_class WHERE oid = to_regclass('actions')";
-        let row = self
-            .writer()
-            .query_one_raw(Statement::from_string(self.backend(), sql))
+        let asked = Statement::from_string(self.backend(), sql);
+        let row = timeout(LONGEST, self.writer().query_one_raw(asked))
             .await
+            .unwrap_or_else(|_| Err(silent(LONGEST)))
             .map_err(|error| from_db(&error))?;
         row.map_or(Ok(-1), |row| row.try_get("", "n"))
             .map_err(|error| from_db(&error))

@@ -1,10 +1,11 @@
 //! Transactions: one to read for a whole operation, one to write for a whole batch.
 
 mod attempts;
+mod write;
 
 use super::columns::Snapshot;
 use super::connect::{Store, Taker, for_reader};
-use super::error::{from_db, too_long};
+use super::error::{from_db, is_conflict, is_lost, silent, too_long};
 use super::sql::Sql;
 use super::turns::Turn;
 use super::walls::Walls;
@@ -13,16 +14,17 @@ use crate::domain::id::PublisherId;
 use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use sea_orm::{
-    AccessMode, ConnAcquireErr, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IsolationLevel, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait as _,
+    AccessMode, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IsolationLevel, QueryResult, Statement, TransactionOptions, TransactionTrait as _,
 };
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use uuid::Uuid;
+
+pub use write::WriteTx;
 
 /// How often a statement that nobody waits for is cancelled at most, until it has ended.
 const CANCELLATIONS: usize = 10;
@@ -52,8 +54,8 @@ impl Recorder {
     }
 }
 
-/// One read transaction, so that everything in a request sees one state. It begins with its first statement. Cheap to
-/// clone.
+/// One read transaction, so that everything in a request sees one state. It begins with its first statement; where that is not
+/// answered because the connection breaks, it begins anew, once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ReadTx {
     reading: Arc<Reading>,
@@ -81,6 +83,31 @@ struct Begun {
     // Ends before the turn does: whoever is let in next needs its connection.
     transaction: DatabaseTransaction,
     _turn: Option<Turn>,
+    /// Whether it has answered anything.
+    has_answered: AtomicBool,
+}
+
+impl Begun {
+    /// A statement to be asked once more, where that can come to be.
+    fn spare(&self, statement: &Statement) -> Option<Statement> {
+        let has_answered = self.has_answered.load(Ordering::Relaxed);
+        (!has_answered).then(|| statement.clone())
+    }
+
+    /// Takes note of an answer. Tells whether the same can be asked in another transaction: this one was undone or its
+    /// connection broke, and nobody has seen anything of what it sees.
+    fn is_replaceable<T>(&self, answer: &Result<T, DbErr>) -> bool {
+        match answer {
+            Ok(_) => {
+                self.has_answered.store(true, Ordering::Relaxed);
+                false
+            }
+            Err(error) => {
+                let is_first = !self.has_answered.load(Ordering::Relaxed);
+                is_first && (is_lost(error) || is_conflict(error))
+            }
+        }
+    }
 }
 
 /// What has come of beginning a transaction.
@@ -244,7 +271,9 @@ impl ReadTx {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = self.cancel_at_server(process).await {
+                let patience = self.reading.store.options().acquire_timeout.saturating_mul(2);
+                let cancelled = timeout(patience, self.cancel_at_server(process)).await;
+                if let Err(error) = cancelled.unwrap_or_else(|_| Err(silent(patience))) {
                     tracing::warn!(%error, "a statement that nobody waits for could not be cancelled");
                 }
                 // Only now may the connection serve another: the cancellation was for this one.
@@ -325,33 +354,66 @@ impl ReadTx {
 
     /// Rows of an entity.
     pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>> {
-        let sql = self.walled(sql)?;
-        let transaction = self.begun(&sql).await?;
-        self.in_time(
-            E::find()
-                .from_raw_sql(sql.statement())
-                .all(&transaction.transaction),
-        )
+        let statement = self.walled(sql)?.statement();
+        let begun = self.begun(&statement.sql).await?;
+        self.in_time(async {
+            let again = begun.spare(&statement);
+            let asked = E::find().from_raw_sql(statement);
+            let answer = asked.all(&begun.transaction).await;
+            let Some(again) = again.filter(|_| begun.is_replaceable(&answer)) else {
+                return answer.map_err(|error| from_db(&error));
+            };
+            let begun = self.replaced(begun, &again.sql).await?;
+            let asked = E::find().from_raw_sql(again);
+            let answer = asked.all(&begun.transaction).await;
+            begun.is_replaceable(&answer);
+            answer.map_err(|error| from_db(&error))
+        })
         .await
     }
 
     /// Rows of any shape.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>> {
-        let sql = self.walled(sql)?;
-        let transaction = self.begun(&sql).await?;
-        self.in_time(transaction.transaction.query_all_raw(sql.statement()))
-            .await
+        let statement = self.walled(sql)?.statement();
+        let begun = self.begun(&statement.sql).await?;
+        self.in_time(async {
+            let again = begun.spare(&statement);
+            let answer = begun.transaction.query_all_raw(statement).await;
+            let Some(again) = again.filter(|_| begun.is_replaceable(&answer)) else {
+                return answer.map_err(|error| from_db(&error));
+            };
+            let begun = self.replaced(begun, &again.sql).await?;
+            let answer = begun.transaction.query_all_raw(again).await;
+            begun.is_replaceable(&answer);
+            answer.map_err(|error| from_db(&error))
+        })
+        .await
+    }
+
+    /// Another transaction in the place of one that broke off, for a statement that is asked once more.
+    async fn replaced(&self, broken: Arc<Begun>, sql: &str) -> Result<Arc<Begun>> {
+        tracing::debug!("a read begins anew");
+        let mut start = self.reading.transaction.lock().await;
+        // Others that were asked at the same time may have replaced it.
+        if matches!(&*start, Start::Begun(begun) if Arc::ptr_eq(begun, &broken)) {
+            self.reading.process.store(0, Ordering::Relaxed);
+            *start = Start::Due;
+        }
+        drop(start);
+        // Its turn at the readers is needed for the next one.
+        drop(broken);
+        self.begun(sql).await
     }
 
     /// Waits for a statement's answer as long as a read may take: SQLite has no time limit of its own, and a server
     /// that was frozen does not tell.
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, DbErr>>) -> Result<T> {
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         self.reading.running.fetch_add(1, Ordering::Relaxed);
         let answer = timeout(self.statement_time().saturating_add(REACH), answer).await;
         // Not reached by a statement that is dropped: it counts as under way.
         self.reading.running.fetch_sub(1, Ordering::Relaxed);
         match answer {
-            Ok(answer) => answer.map_err(|error| self.timed(from_db(&error))),
+            Ok(answer) => answer.map_err(|error| self.timed(error)),
             Err(_) => {
                 if self.reading.statement_time.is_some() {
                     // Of its time SQLite knows nothing: it is told to end what it still does.
@@ -377,13 +439,13 @@ impl ReadTx {
         error.passing(PassedLimit::uncounted("statementMilliseconds", most))
     }
 
-    async fn begun(&self, sql: &Sql) -> Result<Arc<Begun>> {
+    async fn begun(&self, sql: &str) -> Result<Arc<Begun>> {
         if self.is_abandoned() {
             return Err(too_long());
         }
         self.reading.statements.fetch_add(1, Ordering::Relaxed);
         if let Some(recorder) = self.reading.store.recorder() {
-            recorder.note(sql.text());
+            recorder.note(sql);
         }
         let mut start = self.reading.transaction.lock().await;
         match &*start {
@@ -408,10 +470,6 @@ impl ReadTx {
         self.reading.taker.abandoned.load(Ordering::Relaxed)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the file that begins transactions"
-    )]
     async fn begin(&self) -> Result<Begun> {
         let store = &self.reading.store;
         let turn = match self.reading.through {
@@ -425,6 +483,33 @@ impl ReadTx {
             // Nobody waits any more, while it waited for its turn.
             return Err(too_long());
         }
+        // A server that hangs does not tell it here either.
+        let wait = store.options().acquire_timeout.saturating_add(REACH);
+        let begun = timeout(wait, self.begin_at_pool()).await;
+        let transaction = begun
+            .unwrap_or_else(|_| Err(silent(wait)))
+            .map_err(|error| from_db(&error))?;
+        Ok(Begun {
+            transaction,
+            _turn: turn,
+            has_answered: AtomicBool::new(false),
+        })
+    }
+
+    /// Begins on a connection of a pool; on another one where the first turns out to be broken.
+    async fn begin_at_pool(&self) -> Result<DatabaseTransaction, DbErr> {
+        match self.begin_once().await {
+            Err(error) if is_lost(&error) => self.begin_once().await,
+            begun => begun,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is one of the files that begin transactions"
+    )]
+    async fn begin_once(&self) -> Result<DatabaseTransaction, DbErr> {
+        let store = &self.reading.store;
         let pool = match self.reading.through {
             Through::Door => store.door(),
             Through::Readers | Through::Turns(_) => store.reader(),
@@ -439,23 +524,16 @@ impl ReadTx {
             },
         };
         let begun = pool.begin_with_options(options);
-        let transaction = for_reader(&self.reading.taker, begun)
-            .await
-            .map_err(|error| from_db(&error))?;
+        let transaction = for_reader(&self.reading.taker, begun).await?;
         if self.backend() == DbBackend::Postgres {
-            let process = process_of(&transaction).await;
-            let process = process.map_err(|error| from_db(&error))?;
+            let process = process_of(&transaction).await?;
             self.reading.process.store(process, Ordering::Relaxed);
             if let Some(time) = self.reading.statement_time {
                 let own = format!("SET LOCAL statement_timeout = {}", time.as_millis().max(1));
-                let set = transaction.execute_unprepared(&own).await;
-                set.map_err(|error| from_db(&error))?;
+                transaction.execute_unprepared(&own).await?;
             }
         }
-        Ok(Begun {
-            transaction,
-            _turn: turn,
-        })
+        Ok(transaction)
     }
 }
 
@@ -465,78 +543,6 @@ async fn process_of(transaction: &DatabaseTransaction) -> Result<i32, DbErr> {
     match transaction.query_one_raw(asked).await? {
         Some(row) => row.try_get_by_index(0),
         None => Ok(0),
-    }
-}
-
-/// One write transaction.
-#[derive(Debug)]
-pub struct WriteTx {
-    transaction: DatabaseTransaction,
-    backend: DbBackend,
-    recorder: Option<Recorder>,
-}
-
-impl WriteTx {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the file that begins transactions"
-    )]
-    async fn begin(store: &Store) -> Result<Self, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let wait = store.options().acquire_timeout + store.options().lock_timeout;
-        // The wait for the one writer and the wait for the lock of another process together.
-        let transaction = timeout(wait, store.writer().begin_with_options(options))
-            .await
-            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))??;
-        Ok(Self {
-            transaction,
-            backend: store.backend(),
-            recorder: store.recorder().cloned(),
-        })
-    }
-
-    /// A statement under construction, for this database.
-    pub(super) fn sql(&self) -> Sql {
-        Sql::new(self.backend)
-    }
-
-    /// Which database it is.
-    pub(super) fn backend(&self) -> DbBackend {
-        self.backend
-    }
-
-    /// Rows of an entity.
-    pub(super) async fn models<E: EntityTrait>(&self, sql: Sql) -> Result<Vec<E::Model>, DbErr> {
-        self.note(&sql);
-        E::find()
-            .from_raw_sql(sql.statement())
-            .all(&self.transaction)
-            .await
-    }
-
-    /// Rows of any shape.
-    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<QueryResult>, DbErr> {
-        self.note(&sql);
-        self.transaction.query_all_raw(sql.statement()).await
-    }
-
-    /// Runs a statement; gives the number of rows it touched.
-    pub(super) async fn execute(&self, sql: Sql) -> Result<u64, DbErr> {
-        self.note(&sql);
-        Ok(self
-            .transaction
-            .execute_raw(sql.statement())
-            .await?
-            .rows_affected())
-    }
-
-    fn note(&self, sql: &Sql) {
-        if let Some(recorder) = &self.recorder {
-            recorder.note(sql.text());
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod cut;
+mod frozen;
 mod full_disk;
 mod killed;
 mod large;

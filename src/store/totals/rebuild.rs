@@ -17,11 +17,15 @@ use crate::store::sql::insert::{Conflict, insert};
 use crate::store::tx::{ReadTx, WriteTx};
 use entity::totals_task;
 use sea_orm::DbErr;
+use std::time::Duration;
 
 /// The word in the table of tasks for making totals of this version's layout, without which nobody is served.
 pub(super) const TASK: &str = "REBUILD";
 /// The word for making totals anew that are of this layout already: whether it is through or was stopped, they are served.
 const REPAIR: &str = "REPAIR";
+
+/// How long a statement may take that makes a slice: of a large publisher it takes minutes.
+const STATEMENT_TIME: Duration = Duration::from_secs(3_600);
 
 /// How far a rebuild has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,7 @@ pub async fn rebuild(
     afresh: bool,
     mut progress: impl FnMut(Rebuilt),
 ) -> Result<Finished> {
+    let store = &store.with_write_time(STATEMENT_TIME);
     let publisher = scope.publisher();
     let tx = ReadTx::new(store);
     let all = slices(&tx, publisher, None).await?;

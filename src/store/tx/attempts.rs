@@ -26,7 +26,8 @@ impl<T> Failed<T> {
     fn is_worth_another(&self) -> bool {
         match self {
             Self::Before(error) => is_conflict(error) || is_lost(error),
-            // Where the connection broke at the commit, the write may be stored: run again, it would count twice.
+            // Where the connection broke at the commit, or nothing answered it, the write may be stored: run again, it would
+            // count twice.
             Self::AtCommit(error, _) => is_conflict(error),
         }
     }
@@ -81,8 +82,8 @@ impl Store {
     ///
     /// # Errors
     /// What `work` or the commit failed with; then nothing of it is stored. Only when the connection to a PostgreSQL
-    /// server breaks at the commit itself, nobody knows: that is `SERVICE_UNAVAILABLE`, and what is sent again is
-    /// merged with what is stored.
+    /// server breaks at the commit itself, or the commit is not answered, nobody knows: that is `SERVICE_UNAVAILABLE`, and
+    /// what is sent again is merged with what is stored.
     pub(in crate::store) async fn write<T>(
         &self,
         work: impl AsyncFn(&WriteTx) -> Result<T, DbErr>,
@@ -160,15 +161,12 @@ impl Store {
     ) -> Result<T, Failed<T>> {
         let tx = WriteTx::begin(self).await.map_err(Failed::Before)?;
         match work(&tx).await {
-            Ok(value) => match tx.transaction.commit().await {
+            Ok(value) => match tx.commit().await {
                 Ok(()) => Ok(value),
                 Err(error) => Err(Failed::AtCommit(error, value)),
             },
             Err(error) => {
-                // A failed rollback leaves the connection inside the transaction; the pool then throws it away.
-                if let Err(rollback) = tx.transaction.rollback().await {
-                    tracing::debug!(error = %rollback, "the database had rolled back already");
-                }
+                tx.undo().await;
                 Err(Failed::Before(error))
             }
         }

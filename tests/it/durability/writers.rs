@@ -242,8 +242,13 @@ async fn a_lock_that_is_kept_is_a_clean_error() {
 fn nobody_waits_longer_than_eight_seconds_for_a_lock() {
     let options = StoreOptions::default();
     assert!(options.acquire_timeout + options.lock_timeout <= Duration::from_secs(8));
+    assert!(options.write_timeout <= Duration::from_secs(7));
     assert!(
         options.lock_timeout > Duration::from_secs(3),
         "a lock of 3 s is no error"
+    );
+    assert!(
+        options.write_timeout > options.lock_timeout,
+        "a server that is well speaks first"
     );
 }

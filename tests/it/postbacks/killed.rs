@@ -1,6 +1,7 @@
 //! A server that is killed while postbacks come in: what it acknowledged is stored.
 
 use crate::support::client::client;
+use crate::support::process::serve;
 use crate::support::server::secret;
 use crate::support::{fresh_url, is_postgres};
 use actiongraph::domain::filter::Filter;
@@ -10,37 +11,12 @@ use actiongraph::domain::time::{Instant, Zone};
 use actiongraph::store::totals::verify_next;
 use actiongraph::store::{ReadTx, Store, actions, publishers};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How many senders there are, each with a connection of its own.
 const SENDERS: usize = 16;
-
-/// A server process, and the address that it named in its log.
-fn serve(url: &str) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .find_map(|line| {
-            let line = line.unwrap();
-            let (_, rest) = line.split_once("listening on http://")?;
-            Some(rest.split(['"', ' ']).next()?.to_owned())
-        })
-        .unwrap();
-    // The rest is read, so that the server never waits for somebody to do so.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, address)
-}
 
 /// Which numbers of actions are stored.
 async fn stored(store: &Store, publisher: &Publisher, sent: u64) -> BTreeSet<u64> {
@@ -74,12 +50,12 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
     );
     let rounds = if is_postgres() { 2 } else { 3 };
     for round in 1..=rounds {
-        let (mut child, address) = serve(&url);
+        let mut server = serve(&url, &[]);
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..SENDERS)
             .map(|_| {
                 let (next, acknowledged) = (Arc::clone(&next), Arc::clone(&acknowledged));
-                let (stop, address) = (Arc::clone(&stop), address.clone());
+                let (stop, address) = (Arc::clone(&stop), server.address.clone());
                 let target = format!("http://{address}/postback/{secret}");
                 async move {
                     let client = client().timeout(Duration::from_secs(20)).build().unwrap();
@@ -109,14 +85,13 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
             while acknowledged.lock().unwrap().len() < enough {
                 tokio::task::yield_now().await;
             }
-            child.kill().unwrap();
+            server.kill();
             stop.store(true, Ordering::Relaxed);
         };
         let work = futures::future::join(futures::future::join_all(senders), kill);
         tokio::time::timeout(Duration::from_secs(120), work)
             .await
             .expect("the server takes postbacks");
-        child.wait().unwrap();
         let sent = next.load(Ordering::Relaxed);
         let found = stored(&store, &publisher, sent).await;
         let acknowledged = acknowledged.lock().unwrap().clone();

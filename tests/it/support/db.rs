@@ -113,6 +113,7 @@ pub(crate) async fn fresh_store() -> (Store, String) {
     let url = fresh_url().await;
     let patient = StoreOptions {
         read_timeout: Duration::from_secs(60),
+        write_timeout: Duration::from_secs(60),
         ..StoreOptions::default()
     };
     let store = Store::open_with(&url, patient).await.unwrap();

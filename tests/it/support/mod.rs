@@ -16,6 +16,7 @@ pub(crate) mod issuer;
 pub(crate) mod naive;
 pub(crate) mod naive_report;
 pub(crate) mod naive_segment;
+pub(crate) mod process;
 pub(crate) mod queries;
 pub(crate) mod report_requests;
 pub(crate) mod server;

@@ -78,6 +78,7 @@ pub(crate) async fn running(settings: &str) -> Running {
         } else {
             Duration::from_secs(60)
         },
+        write_timeout: Duration::from_secs(60),
         ..StoreOptions::default()
     };
     let stop = Arc::new(Notify::new());
