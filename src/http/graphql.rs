@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -91,7 +92,7 @@ async fn run(
             &options.cors_origins,
         )?;
     }
-    let viewer = viewer::viewer(request, state).await?;
+    let mut viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state
         .turnstile
@@ -110,11 +111,7 @@ async fn run(
     let (sent, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
-            let size = body::Size {
-                most: options.max_body,
-                name: Some("bodyBytes"),
-            };
-            let body = body::read(request, payload, size, options.body_deadline).await?;
+            let body = receive(request, payload, state, &mut viewer).await?;
             spending.reading = reading(body.len());
             (read(&body, options.max_values), Method::Post)
         }
@@ -142,6 +139,26 @@ async fn run(
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
     Ok((reply, trusted && method == Method::Get))
+}
+
+/// The body of a request. Whoever took longer than a moment for it is recognised once more: the key may be revoked by now, or
+/// be limited.
+async fn receive(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &HttpState,
+    viewer: &mut Arc<Viewer>,
+) -> Result<web::Bytes, Refusal> {
+    let size = body::Size {
+        most: state.options.max_body,
+        name: Some("bodyBytes"),
+    };
+    let begun = state.clock.elapsed();
+    let body = body::read(request, payload, size, state.options.body_deadline).await?;
+    if state.clock.elapsed().saturating_sub(begun) > viewer::MOMENT {
+        *viewer = viewer::viewer(request, state).await?;
+    }
+    Ok(body)
 }
 
 /// Counts an answer until it is out. What a mutation did is done, so that whoever asked for it is told.

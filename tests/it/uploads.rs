@@ -10,6 +10,7 @@
 )]
 
 use crate::support::server::{Running, key_of, running};
+use actiongraph::access::REMEMBERED;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{KeyScope, WriteScope};
 use actiongraph::domain::time::Instant;
@@ -192,6 +193,89 @@ async fn a_file_that_comes_slowly_is_left_alone_by_the_sweeps_for_others() {
     let seen = server.data(0, "{ actions { totalCount } }").await;
     assert_eq!(seen["actions"]["totalCount"], 20);
     emptied(folder.path()).await;
+}
+
+/// Revokes a key, and lets the time pass for which it is trusted without asking.
+async fn revoke(server: &Running, key: &str) {
+    let mutation = format!(
+        "mutation {{ revokeApiKey(key: \"{}\") {{ apiKey {{ isActive }} userErrors {{ message }} }} }}",
+        &key[3..11]
+    );
+    let done = server.data(0, &mutation).await["revokeApiKey"].clone();
+    assert_eq!(done["apiKey"]["isActive"], false, "{done}");
+    server.clock.advance(REMEMBERED);
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_its_file_comes_brings_nothing_in() {
+    let (server, folder) = with_folder("").await;
+    let one = &server.publishers[0];
+    let key = key_of(&server.store, one, &[KeyScope::Import], server.now()).await;
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let timeout = Some(Duration::from_secs(60));
+    stream.set_read_timeout(timeout).unwrap();
+    let piece = page(1, 1, 0);
+    let begun = format!(
+        "POST /import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n\
+         {:x}\r\n{piece}\r\n",
+        piece.len()
+    );
+    stream.write_all(begun.as_bytes()).unwrap();
+    let received = async {
+        while is_empty(folder.path()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), received)
+        .await
+        .expect("it is being received");
+    revoke(&server, &key).await;
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    let mut answer = [0; 64];
+    let count = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(is_empty(folder.path()), "nothing is left of it");
+    let seen = server
+        .data(0, "{ imports { totalCount } actions { totalCount } }")
+        .await;
+    assert_eq!(seen["imports"]["totalCount"], 0);
+    assert_eq!(seen["actions"]["totalCount"], 0);
+}
+
+/// Another file of the publisher is being read elsewhere, so that its sender waits; by then the key is revoked.
+#[tokio::test]
+async fn a_key_that_is_revoked_while_it_waits_is_told_nothing_of_its_run() {
+    let (server, _folder) = with_folder("").await;
+    let one = &server.publishers[0];
+    let key = key_of(&server.store, one, &[KeyScope::Import], server.now()).await;
+    let (now, scope) = (server.now(), WriteScope::for_entrance(one.id));
+    let elsewhere = Upload {
+        scope,
+        run_id: Uuid::from_u128(1),
+        name: "elsewhere".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: now,
+    };
+    enqueue(&server.store, &elsewhere, 10).await.unwrap();
+    let until = later(now, 3_600);
+    assert!(
+        take(&server.store, &elsewhere, "elsewhere", now, until)
+            .await
+            .unwrap()
+    );
+    let sent = server.upload(&key, "?wait=true", page(1, 1, 0).into_bytes());
+    let revoked = async {
+        let runs = "{ imports { totalCount } }";
+        while server.data(0, runs).await["imports"]["totalCount"] != 2 {
+            tokio::task::yield_now().await;
+        }
+        revoke(&server, &key).await;
+    };
+    let ((status, told), ()) = futures::join!(sent, revoked);
+    assert_eq!(status, 401, "{told}");
+    assert_eq!(told.get("run"), None, "{told}");
 }
 
 #[tokio::test]
