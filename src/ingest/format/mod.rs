@@ -10,6 +10,7 @@ pub mod headed;
 pub mod heading;
 pub mod input;
 pub mod json;
+pub(super) mod machine;
 pub mod offers;
 mod packed;
 mod recover;
