@@ -430,10 +430,13 @@ const USES_EVERY: Duration = Duration::from_secs(300);
 
 /// Notes now and then when keys were last used, for as long as it is asked to.
 async fn note_uses(keyring: &Keyring) {
-    loop {
-        tokio::time::sleep(USES_EVERY).await;
-        write_uses(keyring).await;
-    }
+    let noting = async || {
+        loop {
+            tokio::time::sleep(USES_EVERY).await;
+            write_uses(keyring).await;
+        }
+    };
+    worker::lasting("when keys were last used is noted", noting).await;
 }
 
 /// Notes when keys were last used.

@@ -5,6 +5,7 @@
 
 mod entrances;
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,14 @@ use tracing_subscriber::EnvFilter;
 use entrances::Entrances;
 
 pub use entrances::EntranceGauges;
+
+/// What a panic said, for the log alone.
+#[must_use]
+pub fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("(no words)")
+}
 
 /// The names of all metrics, without the endings that the format adds (`_total`, `_info`, `_bucket` ...).
 pub mod name {

@@ -113,19 +113,6 @@ impl Keyring {
         Ok(Arc::clone(&known.viewer))
     }
 
-    /// Whether what was opened with `secret` may stay open: for connections that live longer than a request, which ask
-    /// every [`REMEMBERED`].
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn stands(&self, secret: &str, elapsed: Duration, now: Instant) -> Result<bool> {
-        match self.authenticate(secret, elapsed, now).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.code() == Code::Unauthenticated => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// What a key stands for that is not remembered, if it stands for anything.
     async fn look_up(
         &self,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Failure, Outcome};
-use crate::ingest::format::sheet::child::read_sheet;
+use crate::ingest::format::sheet::child::{UNWRITTEN, read_sheet};
 
 /// Flags of `read-sheet`.
 #[derive(Args)]
@@ -20,6 +20,9 @@ pub(super) fn run(args: &ReadSheetArgs) -> Outcome {
     let mut out = BufWriter::new(std::io::stdout().lock());
     read_sheet(&args.path, &mut out)
         .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(error.to_string()))?;
+        .map_err(|error| Failure {
+            code: UNWRITTEN,
+            ..Failure::new(error.to_string())
+        })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -173,7 +173,7 @@ impl Engine {
         } = prepared;
         let user_ids = match user_ids.of(store, &call.viewer).await {
             Ok(user_ids) => user_ids,
-            Err(error) => return self.failed(&error, &spending),
+            Err(error) => return self.failed(&error, (&spending, &call.reference)),
         };
         let tx = ReadTx::for_viewer(store, &call.viewer, call.now);
         // Whoever goes away, or is told that it takes too long, leaves nothing running at the database.
@@ -188,7 +188,10 @@ impl Engine {
             allowance,
             user_ids,
         );
-        let bill = match self.bill(plan, &document, &context, &spending).await {
+        let bill = match self
+            .bill(plan, &document, &context, (&spending, &call.reference))
+            .await
+        {
             Ok(bill) => bill,
             Err(reply) => return *reply,
         };
@@ -232,8 +235,9 @@ impl Engine {
         plan: Plan,
         document: &ExecutableDocument,
         context: &RequestContext,
-        spending: &Spending,
+        (spending, reference): (&Spending, &str),
     ) -> Result<Bill, Box<Reply>> {
+        let failed = |error: &Error| Box::new(self.failed(error, (spending, reference)));
         let bounds = (spending.reading, self.0.options.documents.cost);
         if let Some(passed) = too_much_unseen(&plan, bounds) {
             return Err(Box::new(self.turn_away(too_much(&passed), spending)));
@@ -243,7 +247,7 @@ impl Engine {
         if !scans.is_empty() {
             let (days, changes) = match self.0.estimates.days(context).await {
                 Ok(days) => days,
-                Err(error) => return Err(Box::new(self.failed(&error, spending))),
+                Err(error) => return Err(failed(&error)),
             };
             let are_held = are_held(context, changes);
             let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
@@ -252,13 +256,13 @@ impl Engine {
                 let told = self.0.estimates.tells_saved(&saved, context).await;
                 match told {
                     Ok(told) => told,
-                    Err(error) => return Err(Box::new(self.failed(&error, spending))),
+                    Err(error) => return Err(failed(&error)),
                 }
             };
             // With this the operation's own transaction begins: nothing is read beside it from here on.
             let settings = match settings_for(&scans, context).await {
                 Ok(settings) => settings,
-                Err(failure) => return Err(Box::new(self.failed(failure.error(), spending))),
+                Err(failure) => return Err(failed(failure.error())),
             };
             let plain = if are_held {
                 are_plain(&scans, context.now)
@@ -294,17 +298,8 @@ impl Engine {
     }
 
     /// What is read before anything is executed failed.
-    fn failed(&self, error: &Error, spending: &Spending) -> Reply {
-        let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(
-            cause,
-            code = error.code().as_str(),
-            "what comes before an operation failed"
-        );
-        let most = self.0.options.bounds().message_chars;
-        let message: String = error.message().chars().take(most).collect();
-        let told =
-            Told::request(error.code().as_str(), &message, Vec::new()).beyond(error.passed());
+    fn failed(&self, error: &Error, (spending, reference): (&Spending, &str)) -> Reply {
+        let told = Told::before(error, self.0.options.bounds(), reference);
         self.turn_away(refusal(vec![told], error.code()), spending)
     }
 

@@ -110,6 +110,12 @@ impl Told {
         }
     }
 
+    /// What failed before anything was executed; its cause goes to the log under `reference`.
+    pub(super) fn before(failure: &Error, bounds: Bounds, reference: &str) -> Self {
+        log(failure, reference);
+        told(ServerError::new("", None), failure, bounds, reference)
+    }
+
     /// Names the limit that an error was about, if it was about one.
     pub(super) fn beyond(mut self, passed: Option<PassedLimit>) -> Self {
         self.extensions.limit = passed.map(|passed| passed.name);
@@ -277,6 +283,34 @@ mod tests {
         assert!(
             text.contains(r#""code":"INTERNAL_SERVER_ERROR","reference":"r-1""#),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn what_fails_before_an_operation_is_masked_likewise_and_stands_in_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let file = std::fs::File::create(&path).unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Arc::new(file))
+            .finish();
+        let error = Error::internal("no such table: totals_time");
+        let told =
+            tracing::subscriber::with_default(subscriber, || Told::before(&error, BOUNDS, "r-1"));
+        let text = serde_json::to_string(&told).unwrap();
+        assert_eq!(
+            text,
+            r#"{"message":"The server made an error; reference r-1","extensions":{"code":"INTERNAL_SERVER_ERROR","reference":"r-1"}}"#
+        );
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert!(log.contains("r-1") && log.contains("totals_time"), "{log}");
+        let busy = Error::new(Code::ServiceUnavailable, "The database is busy.");
+        let told = Told::before(&busy, BOUNDS, "r-1");
+        let text = serde_json::to_string(&told).unwrap();
+        assert_eq!(
+            text,
+            r#"{"message":"The database is busy.","extensions":{"code":"SERVICE_UNAVAILABLE"}}"#
         );
     }
 

@@ -1,8 +1,8 @@
 //! GraphQL over HTTP, by ourselves: methods, media types, statuses. What an operation means is `graphql`'s business.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -24,6 +24,7 @@ use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::policy::{IntrospectionPolicy, TrustMode};
 use crate::domain::scope::{Credential, Viewer};
 use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Outcome, Reply, Spending};
+use crate::telemetry;
 
 /// Answers a POST request.
 pub async fn post(
@@ -54,7 +55,7 @@ async fn answer(
             let outcome = label(&reply.outcome);
             state.metrics.operation(outcome, reply.statements);
             request.extensions_mut().insert(Operation {
-                name: reply.operation_name.clone(),
+                name: reply.operation_name.as_deref().map(short),
                 outcome,
                 statements: reply.statements,
                 cost: reply.cost,
@@ -91,7 +92,7 @@ async fn run(
             &options.cors_origins,
         )?;
     }
-    let viewer = viewer::viewer(request, state).await?;
+    let mut viewer = viewer::viewer(request, state).await?;
     // Before the body is read: what waits for its body takes memory, too.
     let pass = state
         .turnstile
@@ -110,11 +111,7 @@ async fn run(
     let (sent, method) = match payload {
         Some(payload) => {
             body::check_type(request)?;
-            let size = body::Size {
-                most: options.max_body,
-                name: Some("bodyBytes"),
-            };
-            let body = body::read(request, payload, size, options.body_deadline).await?;
+            let body = receive(request, payload, state, &mut viewer).await?;
             spending.reading = reading(body.len());
             (read(&body, options.max_values), Method::Post)
         }
@@ -142,6 +139,26 @@ async fn run(
     let work = state.engine.spend(parsed, call, spending);
     let reply = guarded(work, options.request_deadline, &reference).await?;
     Ok((reply, trusted && method == Method::Get))
+}
+
+/// The body of a request. Whoever took longer than a moment for it is recognised once more: the key may be revoked by now, or
+/// be limited.
+async fn receive(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &HttpState,
+    viewer: &mut Arc<Viewer>,
+) -> Result<web::Bytes, Refusal> {
+    let size = body::Size {
+        most: state.options.max_body,
+        name: Some("bodyBytes"),
+    };
+    let begun = state.clock.elapsed();
+    let body = body::read(request, payload, size, state.options.body_deadline).await?;
+    if state.clock.elapsed().saturating_sub(begun) > viewer::MOMENT {
+        *viewer = viewer::viewer(request, state).await?;
+    }
+    Ok(body)
 }
 
 /// Counts an answer until it is out. What a mutation did is done, so that whoever asked for it is told.
@@ -214,7 +231,7 @@ fn trusted(
     match state.options.trust {
         TrustMode::Log if !known => {
             let hash = sha256(&request.query);
-            let operation = request.operation_name.as_deref();
+            let operation = request.operation_name.as_deref().map(short);
             tracing::warn!(
                 reference,
                 hash,
@@ -304,7 +321,7 @@ pub(super) async fn guarded<T>(
     match tokio::time::timeout(deadline, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(panic)) => {
-            let cause = words_of(panic.as_ref());
+            let cause = telemetry::words_of(panic.as_ref());
             tracing::error!(reference, cause, "an operation panicked");
             Err(Refusal::masked(reference))
         }
@@ -318,12 +335,6 @@ pub(super) async fn guarded<T>(
             Err(Refusal::of(&error, reference))
         }
     }
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("(no words)")
 }
 
 fn respond(reply: Reply, media: MediaType, partial_294: bool) -> HttpResponse {
@@ -390,11 +401,16 @@ fn accepted(headers: &HeaderMap) -> String {
     values.join(",")
 }
 
+/// As much of a caller's word as a log line has: it can be as long as a body.
+fn short(word: &str) -> String {
+    word.chars().take(64).collect()
+}
+
 /// What a client calls itself, cut short and free of anything that could forge a log line.
 pub(super) fn client_of(headers: &HeaderMap) -> Option<String> {
     let text = |name: &'static str| {
         let value = headers.get(HeaderName::from_static(name))?.to_str().ok()?;
-        Some(value.chars().take(64).collect::<String>())
+        Some(short(value))
     };
     let name = text("apollographql-client-name").or_else(|| text("x-client-name"))?;
     Some(match text("apollographql-client-version") {
@@ -406,6 +422,12 @@ pub(super) fn client_of(headers: &HeaderMap) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_cut_for_the_log() {
+        assert_eq!(short("Sales"), "Sales");
+        assert_eq!(short(&"я".repeat(1 << 20)), "я".repeat(64));
+    }
 
     #[test]
     fn statuses() {

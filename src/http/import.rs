@@ -2,6 +2,7 @@
 //!
 //! What is in it is recognised by the worker that reads it: any format that `actiongraph import` takes.
 
+use std::future::Future;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::watch;
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -22,6 +24,8 @@ use super::error::Refusal;
 use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::{address_of, viewer};
+use crate::access::REMEMBERED;
+use crate::clock::Clock;
 use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::records::{ImportRun, RunState};
 use crate::domain::scope::{KeyScope, Viewer, WriteScope};
@@ -30,7 +34,7 @@ use crate::graphql::id::Kind;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
 use crate::ingest::pipeline::{check_as_of, run_id as new_run_id};
 use crate::ingest::uploads::{Full, Room, UploadLimits};
-use crate::store::uploads::{Upload, enqueue, queued as queued_of};
+use crate::store::uploads::{Upload, Waiting, enqueue, queued as queued_of};
 use crate::store::{ReadTx, imports};
 
 /// The slowest that a body may come, in bytes a second, beside the time that every body has.
@@ -38,6 +42,10 @@ const SLOWEST: u64 = 16 * 1024;
 
 /// After how many seconds a file may be sent again that had no room.
 const RETRY_SECONDS: u64 = 10;
+
+/// How long the database may take for all that is asked of it while a file is taken: where it does not answer, the sender
+/// is told so within eight seconds.
+const DATABASE: Duration = Duration::from_secs(7);
 
 /// What the address says of a file.
 struct Asked {
@@ -62,8 +70,8 @@ async fn take(
 ) -> Result<HttpResponse, Refusal> {
     let reference = reference_of(request);
     let refuse = |error: Error| Refusal::of(&error, &reference);
-    let viewer = viewer(request, state).await?;
-    viewer.check(KeyScope::Import).map_err(refuse)?;
+    let mut patience = Patience::new(&reference);
+    let viewer = patience.within(importer(request, state)).await?;
     // A file on its way takes a connection, a disk and, when it waits, a look at the database now and then.
     let pass = state
         .turnstile
@@ -73,18 +81,10 @@ async fn take(
     check_coding(request)?;
     let scope = WriteScope::for_entrance(viewer.publisher.id);
     let mut room = state.uploads.enter(scope.publisher());
-    let waiting = queued_of(&state.store, scope).await.map_err(refuse)?;
-    room.behind(waiting)
-        .map_err(|full| no_room(state.uploads.limits(), full))?;
-    let most = state.uploads.limits().bytes;
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if let Some(length) = announced.filter(|length| *length > most) {
-        return Err(too_large(most, length));
-    }
+    let limits = state.uploads.limits();
+    let waiting = patience.within(in_queue(state, scope, &reference)).await?;
+    room.behind(waiting).map_err(|full| no_room(limits, full))?;
+    check_length(request, limits.bytes)?;
     let now = state.now();
     let run_id = new_run_id(now).map_err(refuse)?;
     let mut part = Part::begin(state, run_id, room)
@@ -92,10 +92,12 @@ async fn take(
         .map_err(|error| error.into_refusal(&reference))?;
     let received = receive(payload, &mut part, state).await;
     let bytes = received.map_err(|error| error.into_refusal(&reference))?;
-    let waiting = queued_of(&state.store, scope).await.map_err(refuse)?;
+    // The file may have come for hours: by now the key may be revoked, or be another one's.
+    patience.within(importer(request, state)).await?;
+    let waiting = patience.within(in_queue(state, scope, &reference)).await?;
     part.room
         .settle(waiting)
-        .map_err(|full| no_room(state.uploads.limits(), full))?;
+        .map_err(|full| no_room(limits, full))?;
     let upload = Upload {
         scope,
         run_id,
@@ -104,12 +106,12 @@ async fn take(
         offset_minutes: asked.offset_minutes,
         queued_at: now,
     };
-    let mut ends = state.uploads.ends();
+    let ends = state.uploads.ends();
     #[expect(
         clippy::disallowed_methods,
         reason = "its end is awaited below, unless the sender goes away; it takes one write"
     )]
-    let queueing = actix_web::rt::spawn(queue(state.clone(), part, upload, bytes));
+    let queueing = actix_web::rt::spawn(queue(state.clone(), part, upload, (bytes, patience.left)));
     let queueing = queueing
         .await
         .map_err(|error| refuse(Error::internal(error)))?;
@@ -117,17 +119,111 @@ async fn take(
     if !asked.wait {
         return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
     }
-    loop {
-        let run = found(state, &viewer, run_id).await.map_err(refuse)?;
-        if let Some(run) =
-            run.filter(|run| !matches!(run.state, RunState::Queued | RunState::Running))
-        {
-            return Ok(answer(StatusCode::OK, &report(&run)));
+    reported(request, state, (run_id, bytes), ends).await
+}
+
+/// Whoever sends a file, and may.
+async fn importer(request: &HttpRequest, state: &HttpState) -> Result<Arc<Viewer>, Refusal> {
+    let viewer = viewer(request, state).await?;
+    viewer
+        .check(KeyScope::Import)
+        .map_err(|error| Refusal::of(&error, &reference_of(request)))?;
+    Ok(viewer)
+}
+
+/// What of a publisher waits already.
+async fn in_queue(
+    state: &HttpState,
+    scope: WriteScope,
+    reference: &str,
+) -> Result<Waiting, Refusal> {
+    let waiting = queued_of(&state.store, scope).await;
+    waiting.map_err(|error| Refusal::of(&error, reference))
+}
+
+/// Refuses a file that is announced as too large before any of it is read.
+fn check_length(request: &HttpRequest, most: u64) -> Result<(), Refusal> {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    match announced.filter(|length| *length > most) {
+        Some(length) => Err(too_large(most, length)),
+        None => Ok(()),
+    }
+}
+
+/// What is left of the time that the database has for a file.
+struct Patience<'a> {
+    /// Senders wait in the machine's time, whatever the clock of the server says.
+    stopwatch: Clock,
+    left: Duration,
+    reference: &'a str,
+}
+
+impl<'a> Patience<'a> {
+    fn new(reference: &'a str) -> Self {
+        Self {
+            stopwatch: Clock::system(),
+            left: DATABASE,
+            reference,
         }
-        if ends.changed().await.is_err() {
+    }
+
+    /// Does one step of what the database has to do.
+    async fn within<T>(
+        &mut self,
+        step: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let begun = self.stopwatch.elapsed();
+        let done = tokio::time::timeout(self.left, step).await;
+        let took = self.stopwatch.elapsed().saturating_sub(begun);
+        self.left = self.left.saturating_sub(took);
+        done.unwrap_or_else(|_| Err(Refusal::of(&busy(), self.reference)))
+    }
+}
+
+/// The database did not answer in time.
+fn busy() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The database is busy or cannot be reached; send the file again in a moment.",
+    )
+}
+
+/// Waits until a run has ended, and reports it for as long as its sender is known: whoever waits is recognised again as often
+/// as a key is trusted without asking.
+async fn reported(
+    request: &HttpRequest,
+    state: &HttpState,
+    (run_id, bytes): (Uuid, u64),
+    mut ends: watch::Receiver<u64>,
+) -> Result<HttpResponse, Refusal> {
+    loop {
+        match ended(request, state, run_id).await {
+            Ok(Some(run)) => return Ok(answer(StatusCode::OK, &report(&run))),
+            Ok(None) => {}
+            // The file is in the queue; its sender waits for the database, as it does.
+            Err(refusal) if matches!(refusal.code(), Code::ServiceUnavailable | Code::Timeout) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        if let Ok(Err(_)) = tokio::time::timeout(REMEMBERED, ends.changed()).await {
             return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
         }
     }
+}
+
+/// A run that has ended, for whoever may know of it still.
+async fn ended(
+    request: &HttpRequest,
+    state: &HttpState,
+    run_id: Uuid,
+) -> Result<Option<ImportRun>, Refusal> {
+    let viewer = importer(request, state).await?;
+    let run = found(state, &viewer, run_id).await;
+    let run = run.map_err(|error| Refusal::of(&error, &reference_of(request)))?;
+    Ok(run.filter(|run| !matches!(run.state, RunState::Queued | RunState::Running)))
 }
 
 /// A file that is not whole yet. It stays open until it has its last name: whoever sweeps would take it for one that was
@@ -164,13 +260,13 @@ impl Drop for Part {
     }
 }
 
-/// Moves a file that is whole to where it is read from, and queues it. A sender that goes away meanwhile does not stop it:
-/// what is in the queue has to be there.
+/// Moves a file that is whole to where it is read from, and queues it within the time that is left for that. A sender that
+/// goes away meanwhile does not stop it: what is in the queue has to be there.
 async fn queue(
     state: Data<HttpState>,
     part: Part,
     upload: Upload,
-    bytes: u64,
+    (bytes, left): (u64, Duration),
 ) -> Result<(), Error> {
     let file = state.uploads.file(upload.run_id);
     // How long it has lain without being queued counts from here; where that cannot be noted, from its last byte.
@@ -184,7 +280,11 @@ async fn queue(
         .await
         .map_err(|error| stored(&error))?;
     let queued = match kept(state.uploads.folder()).await {
-        Ok(()) => enqueue(&state.store, &upload, bytes).await,
+        Ok(()) => {
+            let queueing = enqueue(&state.store, &upload, bytes);
+            let queued = tokio::time::timeout(left, queueing).await;
+            queued.unwrap_or_else(|_| Err(busy()))
+        }
         Err(error) => Err(stored(&error)),
     };
     if let Err(error) = queued {
@@ -382,7 +482,7 @@ fn no_room(limits: UploadLimits, full: Full) -> Refusal {
 
 async fn found(
     state: &HttpState,
-    viewer: &Arc<Viewer>,
+    viewer: &Viewer,
     run_id: Uuid,
 ) -> Result<Option<ImportRun>, Error> {
     let tx = ReadTx::new(&state.store);

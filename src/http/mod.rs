@@ -22,12 +22,19 @@ pub mod turnstile;
 pub mod viewer;
 pub mod wire;
 
+use actix_service::ServiceFactory;
+use actix_web::body::{BoxBody, EitherBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError as _};
+use actix_web::{
+    Error, FromRequest, Handler, HttpResponse, Resource, Responder, ResponseError as _,
+};
 
 use crate::domain::error::Code;
 use error::Refusal;
+use observe::caught;
 
 /// Every route. What guards each of them stands beside it; [`observe::observe`] wraps them all (and in the demo admits
 /// only callers on this machine).
@@ -64,7 +71,7 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// A resource that is only read.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
+fn readable<F, Args>(path: &str, handler: F) -> Resource<impl Answering>
 where
     F: Handler<Args> + Clone,
     Args: FromRequest + 'static,
@@ -75,9 +82,33 @@ where
         .route(web::head().to(handler))
 }
 
-/// A resource that answers other methods with 405 and those it has.
-fn resource(path: &str, methods: &'static str) -> Resource {
-    web::resource(path.to_owned()).default_service(web::to(move || async move {
+/// What answers at an address.
+trait Answering:
+    ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<EitherBody<BoxBody>>,
+        Error = Error,
+        InitError = (),
+    > + 'static
+{
+}
+
+impl<T> Answering for T where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<EitherBody<BoxBody>>,
+            Error = Error,
+            InitError = (),
+        > + 'static
+{
+}
+
+/// A resource that answers other methods with 405 and those it has, and a panic with 500.
+fn resource(path: &str, methods: &'static str) -> Resource<impl Answering> {
+    let resource = web::resource(path.to_owned()).wrap(from_fn(caught));
+    resource.default_service(web::to(move || async move {
         let message = format!("This address answers {methods} only.");
         Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadUserInput, message)
             .with(header::ALLOW, header::HeaderValue::from_static(methods))

@@ -1,5 +1,6 @@
 //! What happens around every request: its reference, its guard, the headers of its answer, its log line, its count.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::body::{EitherBody, MessageBody};
@@ -8,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
+use futures::FutureExt as _;
 
 use super::error::Refusal;
 use super::graphql::client_of;
@@ -26,7 +28,7 @@ struct Reference(String);
 
 /// What is worth noting about a GraphQL operation.
 pub struct Operation {
-    /// Its name, if it has one.
+    /// Its name, if it has one, cut short.
     pub name: Option<String>,
     /// How it ended.
     pub outcome: &'static str,
@@ -105,6 +107,28 @@ pub async fn observe<B: MessageBody>(
     let took = state.clock.elapsed().saturating_sub(begun);
     note(&state, &answer, &route, &reference, took);
     Ok(answer)
+}
+
+/// Wraps what answers at one address: a panic becomes a masked error, as any other that wraps it sees it. Where a request
+/// has found its address, nobody needs it for himself any more, so that it can be kept for the answer.
+///
+/// # Errors
+/// Those of the framework.
+pub async fn caught<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let kept = request.request().clone();
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(answer) => answer.map(ServiceResponse::map_into_left_body),
+        Err(panic) => {
+            let reference = reference_of(&kept);
+            let cause = telemetry::words_of(panic.as_ref());
+            tracing::error!(reference, cause, "a request panicked");
+            let answer = Refusal::masked(&reference).error_response();
+            Ok(ServiceResponse::new(kept, answer).map_into_right_body())
+        }
+    }
 }
 
 /// Headers that every answer has, whatever it is. What is no request never gets here: heads that come too slowly or are
@@ -188,5 +212,50 @@ fn note<B>(
             "answered"
         ),
         None => tracing::info!(reference, method, route, status, ms, client, "answered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+    use actix_web::{App, HttpResponse};
+
+    async fn broken(body: web::Bytes) -> HttpResponse {
+        if body.is_empty() {
+            return HttpResponse::Ok().finish();
+        }
+        panic!("password=hunter2")
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_answers_with_a_masked_error() {
+        let named = |request: ServiceRequest, next: Next<_>| {
+            let reference = Reference("0123abcd".to_owned());
+            request.extensions_mut().insert(reference);
+            next.call(request)
+        };
+        let there = web::resource("/there/{name}").wrap(from_fn(caught));
+        let app = App::new()
+            .wrap(from_fn(named))
+            .service(there.route(web::post().to(broken)));
+        let app = init_service(app).await;
+        let sent = |body: &'static str| {
+            let request = TestRequest::post().uri("/there/x").set_payload(body);
+            call_service(&app, request.to_request())
+        };
+        let answer = sent("x").await;
+        assert_eq!(answer.status(), 500);
+        assert_eq!(
+            answer.request().match_pattern().as_deref(),
+            Some("/there/{name}")
+        );
+        let told: serde_json::Value = read_body_json(answer).await;
+        let extensions = &told["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
+        assert_eq!(extensions["reference"], "0123abcd");
+        assert!(!told.to_string().contains("hunter2"), "{told}");
+        assert_eq!(sent("").await.status(), 200, "and the next one is answered");
     }
 }

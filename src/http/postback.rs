@@ -6,6 +6,7 @@
 //! answered 503 or 507, so that it is sent again. What parameters mean is the business of `ingest::postback`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -17,6 +18,7 @@ use url::form_urlencoded;
 use super::error::{Refusal, status_of};
 use super::observe::reference_of;
 use super::state::HttpState;
+use super::viewer::MOMENT;
 use super::{body, no_such_route};
 use crate::access::PostbackDoor;
 use crate::domain::error::{Code, Error};
@@ -56,21 +58,41 @@ async fn answer(
     payload: Option<Payload>,
     state: &HttpState,
 ) -> HttpResponse {
-    let door = match state.keyring.postback(secret, state.clock.elapsed()).await {
-        Ok(Some(door)) => door,
-        Ok(None) => return no_such_route().await,
-        Err(error) => return failed(request, state, &error),
+    let mut door = match opened(request, secret, state).await {
+        Ok(door) => door,
+        Err(answer) => return answer,
     };
+    let begun = state.clock.elapsed();
     let form = match payload {
         None => Ok(Default::default()),
         Some(payload) => form(request, payload, state).await,
     };
+    if state.clock.elapsed().saturating_sub(begun) > MOMENT {
+        // The secret may have been revoked while the body came.
+        door = match opened(request, secret, state).await {
+            Ok(door) => door,
+            Err(answer) => return answer,
+        };
+    }
     match form {
         Ok(form) => take(request, &door, &form, state).await,
         Err(refusal) => {
             state.metrics.postback("refused");
             refusal.error_response()
         }
+    }
+}
+
+/// What the secret opens, else the answer.
+async fn opened(
+    request: &HttpRequest,
+    secret: &str,
+    state: &HttpState,
+) -> Result<Arc<PostbackDoor>, HttpResponse> {
+    match state.keyring.postback(secret, state.clock.elapsed()).await {
+        Ok(Some(door)) => Ok(door),
+        Ok(None) => Err(no_such_route().await),
+        Err(error) => Err(failed(request, state, &error)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -13,6 +14,10 @@ use crate::access::refusal;
 use crate::access::token::looks_like_one;
 use crate::domain::error::{Code, Error};
 use crate::domain::scope::{Credential, Viewer};
+
+/// How long a body may take without its sender being recognised once more. What is recognised is trusted for
+/// [`REMEMBERED`](crate::access::REMEMBERED): with both, a revocation takes effect within five seconds.
+pub(super) const MOMENT: Duration = Duration::from_secs(1);
 
 /// The viewer of a request.
 ///

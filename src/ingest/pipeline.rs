@@ -4,6 +4,7 @@
 use super::demo;
 use super::format::input::{Input, Meter, Reading};
 use super::format::json::JsonReader;
+use super::format::machine::fault_of;
 use super::format::{ReadError, decoded};
 use super::normalize::{DEFAULT_OFFSET_MINUTES, NormalizeContext};
 use super::raw::RawRecord;
@@ -17,6 +18,7 @@ use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::clicks::{self, ClicksBatch};
 use crate::store::imports::{NewRun, begin, begin_again, begin_at, finish};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -137,7 +139,7 @@ enum Read {
         bytes: u64,
     },
     /// The input cannot be read any further.
-    Broken(String),
+    Broken(Error),
 }
 
 /// Imports a file of any format that [`Input`] knows, plain or gzipped.
@@ -156,7 +158,8 @@ pub async fn import_file(
     import_as(store, scope, (path, None), options, now, progress).await
 }
 
-/// Imports a file likewise, as a run that is queued already; where an earlier reader fell silent, from its beginning.
+/// Imports a file likewise, as a run that is queued already; where an earlier reader fell silent, from its beginning. A run
+/// that fails is not noted as such: whoever reads the queue knows whether it is tried again.
 ///
 /// # Errors
 /// As [`import_file`].
@@ -194,8 +197,18 @@ async fn import_as(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    std::fs::File::open(path)
-        .map_err(|error| Error::bad_input("file", format!("{}: {error}", path.display())))?;
+    std::fs::File::open(path).map_err(|error| {
+        let sentence = format!("{}: {error}", path.display());
+        let is_wrong_name = matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+        );
+        // The name of a file that is queued is ours.
+        if is_wrong_name && queued.is_none() {
+            return Error::bad_input("file", sentence);
+        }
+        fault_of(&error, sentence)
+    })?;
     if let Some(as_of) = options.as_of {
         check_as_of(as_of, now()).map_err(|message| Error::bad_input("as_of", message))?;
     }
@@ -227,7 +240,10 @@ async fn import_as(
     };
     let records = move |send: &mut dyn FnMut(Incoming) -> bool| {
         let input = opened?;
-        hand_out(&mut input.records(&meter)?, &context, send).map(|_| ())
+        let mut records = input.records(&meter)?;
+        hand_out(&mut records, &context, send)
+            .map(|_| ())
+            .map_err(|sentence| input.failed(sentence))
     };
     let source = Source {
         records,
@@ -261,8 +277,10 @@ pub async fn import_demo(
         offset_minutes: DEFAULT_OFFSET_MINUTES,
         reading: Reading::default(),
     };
-    let records =
-        move |send: &mut dyn FnMut(Incoming) -> bool| read_demo(publisher_index, end, send);
+    let records = move |send: &mut dyn FnMut(Incoming) -> bool| {
+        read_demo(publisher_index, end, send)
+            .map_err(|sentence| Error::new(Code::BadUserInput, sentence))
+    };
     let source = Source {
         records,
         bytes: Meter::default(),
@@ -363,7 +381,7 @@ async fn run<F>(
     source: Source<F>,
 ) -> Result<ImportReport>
 where
-    F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> std::result::Result<(), String> + Send + 'static,
+    F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> Result<()> + Send + 'static,
 {
     let started_at = now();
     let entrance = options.entrance.as_str();
@@ -382,6 +400,7 @@ where
         Some(_) => begin_again(store, scope, run_id, as_of, started_at).await?,
         None => begin_at(store, scope, &begun, options.offset_minutes).await?,
     }
+    let is_queued = source.queued.is_some();
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || read(source, &sender));
     let mut report = ImportReport {
@@ -401,7 +420,9 @@ where
         .as_ref()
         .err()
         .map(|error| error.message().to_owned());
-    finish(store, scope, run_id, now(), (state, message.as_deref())).await?;
+    if outcome.is_ok() || !is_queued {
+        finish(store, scope, run_id, now(), (state, message.as_deref())).await?;
+    }
     if report.inserted >= MANY
         && let Err(error) = store.analyze().await
     {
@@ -428,7 +449,7 @@ pub fn run_id(now: Instant) -> Result<Uuid> {
 /// Reads records into batches, on a thread of its own.
 fn read<F>(source: Source<F>, sender: &mpsc::Sender<Read>)
 where
-    F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> std::result::Result<(), String>,
+    F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> Result<()>,
 {
     let (mut drafts, mut rejects) = (Vec::with_capacity(BATCH), Vec::new());
     let Source { records, bytes, .. } = source;
@@ -452,9 +473,9 @@ where
     };
     let outcome = records(&mut send);
     flush(&mut drafts, &mut rejects);
-    if let Err(message) = outcome {
+    if let Err(error) = outcome {
         // Nobody may be listening any more; then the writer has an error of its own.
-        let _ = sender.blocking_send(Read::Broken(message));
+        let _ = sender.blocking_send(Read::Broken(error));
     }
 }
 
@@ -474,7 +495,7 @@ async fn write_all(
                 rejects,
                 bytes,
             } => (drafts, rejects, bytes),
-            Read::Broken(message) => return Err(Error::new(Code::BadUserInput, message)),
+            Read::Broken(error) => return Err(error),
         };
         if !drafts.is_empty() || !rejects.is_empty() {
             let batch = Batch {

@@ -1,10 +1,15 @@
 //! Reads in the columns of facts that questions ask for, one publisher after the other.
 
+use super::lasting;
 use crate::domain::error::Result;
 use crate::store::{Store, publishers};
 
 /// Goes on for as long as it is asked to; with `warm_up` it begins with all publishers.
 pub async fn run(store: &Store, warm_up: bool) {
+    lasting("columns are read in", async || keep(store, warm_up).await).await;
+}
+
+async fn keep(store: &Store, warm_up: bool) {
     let Some(columns) = store.columns() else {
         return std::future::pending().await;
     };

@@ -1,20 +1,23 @@
 //! Uploads: those whose files lie with this server are read, one at a time for each publisher, under a lease that a
 //! server which was killed lets run out.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use uuid::Uuid;
 
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
+use crate::domain::sync::before;
 use crate::domain::time::Instant;
 use crate::ingest::format::input::Reading;
 use crate::ingest::pipeline::{Entrance, ImportOptions, Progress, import_queued};
@@ -22,6 +25,7 @@ use crate::ingest::uploads::Uploads;
 use crate::store::Store;
 use crate::store::imports::finish;
 use crate::store::uploads::{self, Upload};
+use crate::telemetry;
 
 /// How long an upload belongs to a reader that gives no sign of life.
 const LEASE: Duration = Duration::from_secs(30);
@@ -33,6 +37,12 @@ const LOOKED_FOR: Duration = Duration::from_secs(3_600);
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How many uploads are read side by side, each of another publisher.
 const SIDE_BY_SIDE: usize = 4;
+/// The first and the longest pause before a file is read again that was no reason for what failed.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+/// How often a file is read where room, a part of the machine or the database are missing: for about a day.
+const TRIES: u32 = 300;
+/// How often where nobody knows what failed: it may be the file after all.
+const TRIES_UNKNOWN: u32 = 5;
 
 /// What reads uploads.
 pub struct Reader<'a> {
@@ -76,9 +86,30 @@ pub struct Reads<'a> {
     reader: &'a Reader<'a>,
     now: &'a (dyn Fn() -> Instant + Sync),
     found: VecDeque<Upload>,
-    under_way: FuturesUnordered<LocalBoxFuture<'a, (WriteScope, Result<bool>)>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'a, (Upload, Result<Left>)>>,
     /// Whose uploads are under way.
     busy: Vec<WriteScope>,
+    /// Those that are read again later. Another server, or this one after a restart, need not wait for that.
+    resting: HashMap<Uuid, Rest>,
+}
+
+/// A file that is read again.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// How often it was read in vain.
+    tries: u32,
+    until: Instant,
+}
+
+/// How an upload was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// Its run has ended, however.
+    Ended,
+    /// Another process has it, or has its file.
+    Elsewhere,
+    /// It is read again later: what failed was no fault of the file's.
+    Waiting,
 }
 
 impl<'a> Reads<'a> {
@@ -91,6 +122,7 @@ impl<'a> Reads<'a> {
             found: VecDeque::new(),
             under_way: FuturesUnordered::new(),
             busy: Vec::new(),
+            resting: HashMap::new(),
         }
     }
 
@@ -108,7 +140,12 @@ impl<'a> Reads<'a> {
         reader.forget((self.now)()).await?;
         // What was found before is found again, unless somebody else had it meanwhile.
         self.found.clear();
-        for upload in uploads::waiting(reader.store, (self.now)()).await? {
+        let now = (self.now)();
+        for upload in uploads::waiting(reader.store, now).await? {
+            let rest = self.resting.get(&upload.run_id);
+            if rest.is_some_and(|rest| now < rest.until) {
+                continue;
+            }
             let is_here = |upload: &Upload| reader.uploads.file(upload.run_id).exists();
             // The oldest of each publisher, the next one when that is in. Those whose files lie elsewhere are in nobody's
             // way.
@@ -128,9 +165,11 @@ impl<'a> Reads<'a> {
             && let Some(upload) = self.found.pop_front()
         {
             self.busy.push(upload.scope);
+            let rest = self.resting.get(&upload.run_id);
+            let tries = rest.map_or(0, |rest| rest.tries);
             self.under_way.push(Box::pin(async move {
-                let outcome = one(reader, &upload, now).await;
-                (upload.scope, outcome)
+                let outcome = one(reader, &upload, now, tries).await;
+                (upload, outcome)
             }));
         }
     }
@@ -138,51 +177,92 @@ impl<'a> Reads<'a> {
     /// Reads on until one is done with, and starts what waits for its room: tells whether its run has ended, and with it
     /// made way for the next of its publisher. Nothing where none is under way.
     pub async fn ended(&mut self) -> Option<Result<bool>> {
-        let (scope, outcome) = self.under_way.next().await?;
-        if let Some(place) = self.busy.iter().position(|busy| *busy == scope) {
+        let (upload, outcome) = self.under_way.next().await?;
+        let busy = |busy: &WriteScope| *busy == upload.scope;
+        if let Some(place) = self.busy.iter().position(busy) {
             self.busy.swap_remove(place);
         }
+        match &outcome {
+            Ok(Left::Ended) => {
+                self.resting.remove(&upload.run_id);
+            }
+            Ok(Left::Waiting) => self.rest(upload.run_id),
+            Ok(Left::Elsewhere) | Err(_) => {}
+        }
         self.start();
-        Some(outcome)
+        Some(outcome.map(|left| left == Left::Ended))
+    }
+
+    /// Notes that an upload was read in vain.
+    fn rest(&mut self, run: Uuid) {
+        let now = (self.now)();
+        let rest = self.resting.entry(run).or_insert(Rest {
+            tries: 0,
+            until: now,
+        });
+        let (first, longest) = PAUSE;
+        let pause = first.saturating_mul(1 << rest.tries.min(6)).min(longest);
+        rest.until = later(now, pause);
+        rest.tries += 1;
     }
 }
 
-/// Reads an upload; tells whether it has ended.
+/// Reads an upload that was read so often in vain.
 async fn one(
     reader: &Reader<'_>,
     upload: &Upload,
     now: &(dyn Fn() -> Instant + Sync),
-) -> Result<bool> {
+    tried: u32,
+) -> Result<Left> {
     let store = reader.store;
+    let begun = now();
     let file = reader.uploads.file(upload.run_id);
     if !file.exists() {
-        let age = now().micros() - upload.queued_at.micros();
+        let age = begun.micros() - upload.queued_at.micros();
         if age < i64::try_from(LOOKED_FOR.as_micros()).unwrap_or(i64::MAX) {
-            return Ok(false);
+            return Ok(Left::Elsewhere);
         }
         let words = "The server that had received the file did not read it, and is gone with it; send the file again.";
         let outcome = (RunState::Failed, Some(words));
-        finish(store, upload.scope, upload.run_id, now(), outcome).await?;
+        finish(store, upload.scope, upload.run_id, begun, outcome).await?;
         return end(reader, upload).await;
     }
-    let until = later(now(), LEASE);
-    if !uploads::take(store, upload, &reader.holder, now(), until).await? {
-        return Ok(false);
+    if !uploads::take(store, upload, &reader.holder, begun, later(begun, LEASE)).await? {
+        return Ok(Left::Elsewhere);
     }
     let read = Arc::new(AtomicU64::new(0));
     let work = import(reader, upload, &file, now, Arc::clone(&read));
-    let outcome = under_lease(reader, upload, now, &read, work).await?;
-    let Some(outcome) = outcome else {
+    let work = under_lease(reader, upload, now, &read, work);
+    let words = match AssertUnwindSafe(work).catch_unwind().await {
         // Another process has it now.
-        return Ok(false);
-    };
-    if let Err(error) = outcome {
-        let cause = error.cause().map(ToString::to_string);
-        tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
-        if matches!(error.code(), Code::ServiceUnavailable | Code::StorageFull) {
-            // No fault of the file's: it is tried again when the lease has run out.
-            return Ok(false);
+        Ok(held) => match held? {
+            None => return Ok(Left::Elsewhere),
+            Some(Ok(())) => None,
+            Some(Err(error)) => {
+                let cause = error.cause().map(ToString::to_string);
+                tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
+                if is_tried_again(error.code(), tried) {
+                    // Whoever comes next may take it up at once.
+                    let (bytes, over) = (read.load(Ordering::Relaxed), before(begun, SIGN));
+                    uploads::renew(store, upload, &reader.holder, over, bytes).await?;
+                    return Ok(Left::Waiting);
+                }
+                Some(last_words(&error, tried))
+            }
+        },
+        Err(panic) => {
+            let cause = telemetry::words_of(panic.as_ref());
+            tracing::error!(run = %upload.run_id, cause, "an upload panicked");
+            // It would do so again.
+            Some(
+                "The server made an error while it read the file, and does not try again."
+                    .to_owned(),
+            )
         }
+    };
+    if let Some(words) = &words {
+        let outcome = (RunState::Failed, Some(words.as_str()));
+        finish(store, upload.scope, upload.run_id, now(), outcome).await?;
     }
     if let Err(error) = tokio::fs::remove_file(&file).await {
         tracing::warn!(run = %upload.run_id, %error, "the file of an upload cannot be removed");
@@ -190,10 +270,32 @@ async fn one(
     end(reader, upload).await
 }
 
-async fn end(reader: &Reader<'_>, upload: &Upload) -> Result<bool> {
+/// Whether a file is read once more, which was read so often in vain before this time.
+fn is_tried_again(code: Code, tried: u32) -> bool {
+    let tries = match code {
+        Code::BadUserInput | Code::LimitExceeded => return false,
+        Code::ServiceUnavailable | Code::StorageFull | Code::Timeout => TRIES,
+        _ => TRIES_UNKNOWN,
+    };
+    tried + 1 < tries
+}
+
+/// What a run says that failed for good.
+fn last_words(error: &Error, tried: u32) -> String {
+    match tried {
+        0 => error.message().to_owned(),
+        _ => format!(
+            "{} The file was read {} times in vain and is gone; send it again.",
+            error.message(),
+            tried + 1
+        ),
+    }
+}
+
+async fn end(reader: &Reader<'_>, upload: &Upload) -> Result<Left> {
     uploads::remove(reader.store, upload).await?;
     reader.uploads.tell_ended();
-    Ok(true)
+    Ok(Left::Ended)
 }
 
 async fn import(
@@ -213,11 +315,6 @@ async fn import(
     let (store, scope) = (reader.store, upload.scope);
     let queued = (file, upload.run_id);
     let imported = import_queued(store, scope, queued, &options, now, &mut Counted(read)).await;
-    if let Err(error) = &imported {
-        // A run that could not even begin says why as well.
-        let outcome = (RunState::Failed, Some(error.message()));
-        finish(store, scope, upload.run_id, now(), outcome).await?;
-    }
     imported.map(|_| ())
 }
 
@@ -274,4 +371,30 @@ pub fn holder() -> Result<String> {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes).map_err(|error| Error::internal(error.to_string()))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_again_where_it_is_not_to_blame() {
+        for (code, tries) in [
+            (Code::BadUserInput, 1),
+            (Code::LimitExceeded, 1),
+            (Code::Internal, TRIES_UNKNOWN),
+            (Code::StorageFull, TRIES),
+            (Code::ServiceUnavailable, TRIES),
+        ] {
+            let again = (0..).take_while(|tried| is_tried_again(code, *tried));
+            assert_eq!(
+                again.count() + 1,
+                usize::try_from(tries).unwrap(),
+                "{code:?}"
+            );
+        }
+        let error = Error::new(Code::StorageFull, "No room.");
+        assert_eq!(last_words(&error, 0), "No room.");
+        assert!(last_words(&error, 4).starts_with("No room. The file was read 5 times"));
+    }
 }

@@ -12,14 +12,17 @@ pub mod token_keys;
 pub mod upkeep;
 pub mod users;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+
+use futures::FutureExt as _;
 
 use crate::clock::Clock;
 use crate::domain::error::{Error, Result};
 use crate::domain::time::Instant;
 use crate::ingest::inbox::Writer;
 use crate::store::Store;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 use imports::{Reader, Reads};
 
 /// The pause between two looks for runs whose process is gone.
@@ -37,14 +40,49 @@ pub struct Upkeep {
     pub rejects_kept: Option<Duration>,
 }
 
+/// How long is waited before what has panicked begins anew: what panics at once must not do nothing else.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// Does something in the background to its end, whatever happens inside: all of it lies in one future, which a panic would end
+/// with the process. What panics is told, and begins anew after a pause.
+pub(crate) async fn lasting(what: &'static str, work: impl AsyncFnMut()) {
+    begun_again(what, AFTER_PANIC, work).await;
+}
+
+async fn begun_again(what: &'static str, pause: Duration, mut work: impl AsyncFnMut()) {
+    loop {
+        let done = AssertUnwindSafe(work()).catch_unwind().await;
+        let Err(panic) = done else { return };
+        let cause = telemetry::words_of(panic.as_ref());
+        tracing::error!(
+            what,
+            cause,
+            "what is done in the background panicked; it begins anew"
+        );
+        drop(panic);
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Goes on for as long as it is asked to.
 pub async fn run(store: &Store, clock: &Clock, metrics: &Metrics, upkeep: Upkeep) {
+    let (every, kept) = (upkeep.verify_every, upkeep.rejects_kept);
     futures::join!(
-        verify(store, clock, metrics, upkeep.verify_every),
-        end_silent_runs(store, clock),
-        forget_rejects(store, clock, upkeep.rejects_kept),
-        name_users(store, clock),
-        keep_statistics(store)
+        lasting("totals are verified", async || {
+            verify(store, clock, metrics, every).await;
+        }),
+        lasting("silent runs are ended", async || {
+            end_silent_runs(store, clock).await;
+        }),
+        lasting("old rejected records are removed", async || {
+            forget_rejects(store, clock, kept).await;
+        }),
+        lasting("users are named anew", async || {
+            name_users(store, clock).await;
+        }),
+        lasting("statistics are kept", async || {
+            keep_statistics(store).await;
+        })
     );
 }
 
@@ -106,8 +144,11 @@ async fn keep_statistics(store: &Store) {
 
 /// Writes postbacks, group after group, for as long as any can come.
 pub async fn write_postbacks(postbacks: &mut Writer, store: &Store, clock: &Clock) {
-    let now = || present(clock);
-    while postbacks.next(store, now).await.is_some() {}
+    lasting("postbacks are written", async || {
+        let now = || present(clock);
+        while postbacks.next(store, now).await.is_some() {}
+    })
+    .await;
 }
 
 /// How long a server waits before it looks for work that others left.
@@ -122,12 +163,16 @@ pub async fn read_uploads(reader: Result<Reader<'_>>, clock: &Clock) {
             return std::future::pending().await;
         }
     };
+    lasting("uploads are read", async || read(&reader, clock).await).await;
+}
+
+async fn read(reader: &Reader<'_>, clock: &Clock) {
     let report = |error: &Error| {
         let cause = error.cause().map(ToString::to_string);
         tracing::warn!(cause, "uploads could not be read: {error}");
     };
     let now = || Instant::from_utc(clock.now()).unwrap_or(Instant::MIN);
-    let mut reads = Reads::new(&reader, &now);
+    let mut reads = Reads::new(reader, &now);
     loop {
         if let Err(error) = reads.look().await {
             report(&error);
@@ -161,4 +206,20 @@ async fn end_silent_runs(store: &Store, clock: &Clock) {
 /// The point in time that a clock shows.
 fn present(clock: &Clock) -> Instant {
     Instant::from_utc(clock.now()).unwrap_or(Instant::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_panics_begins_anew() {
+        let mut begun = 0;
+        begun_again("a test", Duration::ZERO, async || {
+            begun += 1;
+            assert!(begun > 2, "it panics twice");
+        })
+        .await;
+        assert_eq!(begun, 3);
+    }
 }

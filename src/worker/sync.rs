@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::present;
+use super::{lasting, present};
 use crate::clock::Clock;
 use crate::domain::error::Error;
 use crate::domain::sync::{AccountState, Feed, Freshness};
@@ -45,11 +45,12 @@ pub async fn run(
     patience: Duration,
 ) {
     {
-        let all = join_all(
-            syncs
-                .iter_mut()
-                .map(|sync| keep(sync, clock, watch, stop.clone())),
-        );
+        let all = join_all(syncs.iter_mut().map(|sync| {
+            let stop = stop.clone();
+            lasting("an account is kept current", async move || {
+                keep(sync, clock, watch, stop.clone()).await;
+            })
+        }));
         let mut stopped = stop.clone();
         tokio::select! {
             _ = all => {}

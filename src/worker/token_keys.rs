@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::lasting;
 use crate::access::token::{Issuer, Refreshed};
 use crate::clock::Clock;
 use crate::telemetry::Metrics;
@@ -12,6 +13,13 @@ pub async fn run(issuer: Option<&Arc<Issuer>>, clock: &Clock, metrics: &Metrics)
     let Some(issuer) = issuer else {
         return std::future::pending().await;
     };
+    lasting("the keys of the issuer of tokens are kept", async || {
+        keep(issuer, clock, metrics).await;
+    })
+    .await;
+}
+
+async fn keep(issuer: &Issuer, clock: &Clock, metrics: &Metrics) {
     let pace = issuer.pace();
     let mut before = None;
     loop {

@@ -9,7 +9,9 @@
     reason = "a test: what it can't do, it can't go on without"
 )]
 
+use crate::support::books::{self, Cell};
 use crate::support::server::{Running, key_of, running};
+use actiongraph::access::REMEMBERED;
 use actiongraph::domain::records::RunState;
 use actiongraph::domain::scope::{KeyScope, WriteScope};
 use actiongraph::domain::time::Instant;
@@ -22,7 +24,8 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -192,6 +195,89 @@ async fn a_file_that_comes_slowly_is_left_alone_by_the_sweeps_for_others() {
     let seen = server.data(0, "{ actions { totalCount } }").await;
     assert_eq!(seen["actions"]["totalCount"], 20);
     emptied(folder.path()).await;
+}
+
+/// Revokes a key, and lets the time pass for which it is trusted without asking.
+async fn revoke(server: &Running, key: &str) {
+    let mutation = format!(
+        "mutation {{ revokeApiKey(key: \"{}\") {{ apiKey {{ isActive }} userErrors {{ message }} }} }}",
+        &key[3..11]
+    );
+    let done = server.data(0, &mutation).await["revokeApiKey"].clone();
+    assert_eq!(done["apiKey"]["isActive"], false, "{done}");
+    server.clock.advance(REMEMBERED);
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_its_file_comes_brings_nothing_in() {
+    let (server, folder) = with_folder("").await;
+    let one = &server.publishers[0];
+    let key = key_of(&server.store, one, &[KeyScope::Import], server.now()).await;
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let timeout = Some(Duration::from_secs(60));
+    stream.set_read_timeout(timeout).unwrap();
+    let piece = page(1, 1, 0);
+    let begun = format!(
+        "POST /import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ntransfer-encoding: chunked\r\n\r\n\
+         {:x}\r\n{piece}\r\n",
+        piece.len()
+    );
+    stream.write_all(begun.as_bytes()).unwrap();
+    let received = async {
+        while is_empty(folder.path()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), received)
+        .await
+        .expect("it is being received");
+    revoke(&server, &key).await;
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    let mut answer = [0; 64];
+    let count = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..count]);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(is_empty(folder.path()), "nothing is left of it");
+    let seen = server
+        .data(0, "{ imports { totalCount } actions { totalCount } }")
+        .await;
+    assert_eq!(seen["imports"]["totalCount"], 0);
+    assert_eq!(seen["actions"]["totalCount"], 0);
+}
+
+/// Another file of the publisher is being read elsewhere, so that its sender waits; by then the key is revoked.
+#[tokio::test]
+async fn a_key_that_is_revoked_while_it_waits_is_told_nothing_of_its_run() {
+    let (server, _folder) = with_folder("").await;
+    let one = &server.publishers[0];
+    let key = key_of(&server.store, one, &[KeyScope::Import], server.now()).await;
+    let (now, scope) = (server.now(), WriteScope::for_entrance(one.id));
+    let elsewhere = Upload {
+        scope,
+        run_id: Uuid::from_u128(1),
+        name: "elsewhere".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: now,
+    };
+    enqueue(&server.store, &elsewhere, 10).await.unwrap();
+    let until = later(now, 3_600);
+    assert!(
+        take(&server.store, &elsewhere, "elsewhere", now, until)
+            .await
+            .unwrap()
+    );
+    let sent = server.upload(&key, "?wait=true", page(1, 1, 0).into_bytes());
+    let revoked = async {
+        let runs = "{ imports { totalCount } }";
+        while server.data(0, runs).await["imports"]["totalCount"] != 2 {
+            tokio::task::yield_now().await;
+        }
+        revoke(&server, &key).await;
+    };
+    let ((status, told), ()) = futures::join!(sent, revoked);
+    assert_eq!(status, 401, "{told}");
+    assert_eq!(told.get("run"), None, "{told}");
 }
 
 #[tokio::test]
@@ -622,6 +708,126 @@ async fn a_server_leaves_the_uploads_of_another_database_in_its_folder_alone() {
         state_of(&other, upload.scope, upload.run_id).await,
         (RunState::Succeeded, 5)
     );
+}
+
+/// Reading it panics: in the step that is the fifth to ask the time, when it has been taken.
+#[tokio::test]
+async fn an_upload_that_panics_fails_and_is_not_read_again() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), roomy());
+    let (now, scope) = (
+        server.now(),
+        WriteScope::for_entrance(server.publishers[0].id),
+    );
+    let upload = Upload {
+        scope,
+        run_id: Uuid::from_u128(1),
+        name: "broken".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: now,
+    };
+    enqueue(&server.store, &upload, 10).await.unwrap();
+    std::fs::write(place.file(upload.run_id), page(1, 20, 0)).unwrap();
+    let reader = Reader {
+        store: &server.store,
+        uploads: &place,
+        reading: &Reading::default(),
+        holder: "one".to_owned(),
+    };
+    let asked = AtomicU32::new(0);
+    let moment = || {
+        assert!(asked.fetch_add(1, Ordering::Relaxed) != 4, "hunter2");
+        later(now, 60)
+    };
+    assert_eq!(tick(&reader, &moment).await, 1);
+    assert!(asked.load(Ordering::Relaxed) > 4);
+    let tx = ReadTx::new(&server.store);
+    let found = imports::by_ids(&tx, scope.read(), &[upload.run_id]).await;
+    let run = found.unwrap().remove(0);
+    assert_eq!(run.state, RunState::Failed);
+    let words = run.error.unwrap();
+    assert!(
+        words.contains("The server made an error") && !words.contains("hunter2"),
+        "{words}"
+    );
+    assert!(is_empty(folder.path()));
+    assert_eq!(tick(&reader, &|| later(now, 4_000)).await, 0);
+}
+
+/// There is nothing to read a workbook with: it is no fault of the file's, which waits and goes in as soon as there is.
+#[tokio::test]
+async fn an_upload_that_the_machine_cannot_read_waits_and_goes_in_later() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), roomy());
+    let (now, scope) = (
+        server.now(),
+        WriteScope::for_entrance(server.publishers[0].id),
+    );
+    let upload = |number: u128| Upload {
+        scope,
+        run_id: Uuid::from_u128(number),
+        name: "a workbook".to_owned(),
+        as_of: None,
+        offset_minutes: 0,
+        queued_at: later(now, i64::try_from(number).unwrap()),
+    };
+    let (book, plain) = (upload(1), upload(2));
+    for one in [&book, &plain] {
+        enqueue(&server.store, one, 10).await.unwrap();
+    }
+    let text = |words: &str| Cell::Text(words.to_owned());
+    let rows = [
+        [
+            "Action ID",
+            "Program ID",
+            "Earnings",
+            "Currency",
+            "Action time",
+        ]
+        .map(text),
+        ["7", "6115", "2.25", "USD", "2024-03-05 13:30:00"].map(text),
+    ];
+    let bytes = books::xlsx(&rows.map(Vec::from));
+    std::fs::write(place.file(book.run_id), bytes).unwrap();
+    std::fs::write(place.file(plain.run_id), page(1, 1, 0)).unwrap();
+    let by = |program: &str| Reading {
+        program: Some(PathBuf::from(program)),
+        ..Reading::default()
+    };
+    let (none, ours) = (
+        by("/nonexistent/actiongraph"),
+        by(env!("CARGO_BIN_EXE_actiongraph")),
+    );
+    let reader = |reading| Reader {
+        store: &server.store,
+        uploads: &place,
+        reading,
+        holder: "one".to_owned(),
+    };
+    // The other one of the publisher is read all the same.
+    let at = |seconds: i64| move || later(now, seconds);
+    let (poor, moment) = (reader(&none), at(60));
+    let mut reads = Reads::new(&poor, &moment);
+    reads.look().await.unwrap();
+    assert!(!reads.ended().await.unwrap().unwrap());
+    assert!(reads.ended().await.is_none());
+    assert!(place.file(book.run_id).exists());
+    let state = state_of(&server, scope, book.run_id).await.0;
+    assert_eq!(state, RunState::Running, "it has not failed");
+    // It rests, and the next one is read.
+    reads.look().await.unwrap();
+    assert!(reads.ended().await.unwrap().unwrap());
+    let state = state_of(&server, scope, plain.run_id).await;
+    assert_eq!(state, (RunState::Succeeded, 1));
+    assert!(place.file(book.run_id).exists());
+    // A server that has what is needed reads it at once.
+    assert_eq!(tick(&reader(&ours), &at(61)).await, 1);
+    let state = state_of(&server, scope, book.run_id).await;
+    assert_eq!(state, (RunState::Succeeded, 1));
+    assert!(is_empty(folder.path()));
 }
 
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]

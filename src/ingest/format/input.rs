@@ -8,6 +8,7 @@ use super::delimited::{DELIMITERS, Delimited};
 use super::detect::{self, Detected, Kind, SAMPLE};
 use super::heading::Aliases;
 use super::json::{Cut, JsonReader};
+use super::machine::Faults;
 use super::rows::{Records, Row};
 use super::sheet::lines::SheetRows;
 use super::sheet::parent::{Spooled, spool};
@@ -15,6 +16,7 @@ use super::survey::{Marks, Survey};
 use super::text::{Utf8, beginning, is_utf8};
 use super::xml::Xml;
 use super::{Decoded, ReadError, decoded, told};
+use crate::domain::error::Error;
 use crate::domain::time::Instant;
 use crate::ingest::latest::Newest;
 use crate::ingest::raw::RawRecord;
@@ -51,6 +53,7 @@ pub struct Input {
     rows: Option<Spooled>,
     surveyed: Surveyed,
     is_packed: bool,
+    faults: Faults,
 }
 
 /// What reading all of an input has told.
@@ -69,9 +72,21 @@ impl Input {
     /// times without one.
     ///
     /// # Errors
-    /// A sentence for people: what is wrong, and the remedy.
-    pub fn open(path: &Path, reading: &Reading, offset_minutes: i32) -> Result<Self, String> {
-        let mut file = unpacked(path, None)?;
+    /// A sentence for people: what is wrong, and the remedy. Where the machine cannot read it just now, whatever it is, that.
+    pub fn open(path: &Path, reading: &Reading, offset_minutes: i32) -> Result<Self, Error> {
+        let faults = Faults::default();
+        let opened = Self::opened(path, reading, offset_minutes, &faults);
+        opened.map_err(|sentence| faults.or(sentence))
+    }
+
+    fn opened(
+        path: &Path,
+        reading: &Reading,
+        offset_minutes: i32,
+        faults: &Faults,
+    ) -> Result<Self, String> {
+        let unpacked = || unpacked(path, None, faults);
+        let mut file = unpacked()?;
         let is_packed = matches!(file, Decoded::Gzip(_));
         let sample = beginning(&mut file, SAMPLE).map_err(|error| unreadable(&error))?;
         let Detected { kind, encoding } = detect::detect(&sample, &reading.aliases)?;
@@ -83,20 +98,17 @@ impl Input {
             rows: None,
             surveyed: Surveyed::default(),
             is_packed,
+            faults: faults.clone(),
         };
         match kind {
             Kind::Delimited(_) if encoding.is_none() => {
-                let whole =
-                    is_utf8(&mut unpacked(path, None)?).map_err(|error| unreadable(&error))?;
+                let whole = is_utf8(&mut unpacked()?).map_err(|error| unreadable(&error))?;
                 input.encoding = if whole { UTF_8 } else { WINDOWS_1251 };
             }
             Kind::Archive | Kind::Compound => {
                 let program = reading.program.as_deref();
-                input.rows = Some(spool(
-                    unpacked(path, None)?,
-                    kind == Kind::Archive,
-                    program,
-                )?);
+                let is_archive = kind == Kind::Archive;
+                input.rows = Some(spool(unpacked()?, is_archive, program, faults)?);
             }
             Kind::Json | Kind::Delimited(_) | Kind::Xml => {}
         }
@@ -146,8 +158,18 @@ impl Input {
     /// The records; `meter` counts the bytes of the file that they were read from.
     ///
     /// # Errors
-    /// A sentence, where the file is no longer what it was when it was opened.
-    pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
+    /// Where the file is no longer what it was when it was opened, or the machine cannot read it just now.
+    pub fn records(&self, meter: &Meter) -> Result<AnyRecords<'_>, Error> {
+        self.handed(meter).map_err(|sentence| self.failed(sentence))
+    }
+
+    /// Why reading its records ended, whose reader says so in a sentence.
+    #[must_use]
+    pub fn failed(&self, sentence: String) -> Error {
+        self.faults.or(sentence)
+    }
+
+    fn handed(&self, meter: &Meter) -> Result<AnyRecords<'_>, String> {
         let meter = Some(Arc::clone(meter));
         let marks = &self.surveyed.marks;
         Ok(match self.kind {
@@ -224,21 +246,27 @@ impl Input {
     /// JSON in UTF-8 is taken as it is: a record that is none costs itself alone.
     fn json(&self, meter: Option<Meter>) -> Result<Box<dyn Read>, String> {
         Ok(if self.encoding == UTF_8 {
-            Box::new(unpacked(&self.path, meter)?)
+            Box::new(unpacked(&self.path, meter, &self.faults)?)
         } else {
             Box::new(self.text(meter)?)
         })
     }
 
     fn text(&self, meter: Option<Meter>) -> Result<Utf8<Decoded<Counted>>, String> {
-        Ok(Utf8::new(unpacked(&self.path, meter)?, self.encoding))
+        Ok(Utf8::new(
+            unpacked(&self.path, meter, &self.faults)?,
+            self.encoding,
+        ))
     }
 
     fn spooled(&self, meter: Option<Meter>) -> Result<BufReader<Counted>, String> {
         let Some(rows) = &self.rows else {
             return Err("the workbook was not read; import it again".to_owned());
         };
-        let file = rows.open().map_err(|error| unreadable(&error))?;
+        let file = rows.open().map_err(|error| {
+            self.faults.note_ours(&error);
+            unreadable(&error)
+        })?;
         let size_of =
             |file: io::Result<std::fs::Metadata>| file.map_or(1, |data| data.len().max(1));
         // Its rows take another room than itself: progress is told in bytes of the workbook.
@@ -251,6 +279,7 @@ impl Input {
             read: 0,
             scale,
             meter,
+            faults: self.faults.clone(),
         }))
     }
 }
@@ -285,13 +314,21 @@ fn unreadable(error: &io::Error) -> String {
     format!("the input cannot be read: {}", told(error))
 }
 
-fn unpacked(path: &Path, meter: Option<Meter>) -> Result<Decoded<Counted>, String> {
-    let input = File::open(path).map_err(|error| format!("the input cannot be opened: {error}"))?;
+fn unpacked(
+    path: &Path,
+    meter: Option<Meter>,
+    faults: &Faults,
+) -> Result<Decoded<Counted>, String> {
+    let input = File::open(path).map_err(|error| {
+        faults.note(&error);
+        format!("the input cannot be opened: {error}")
+    })?;
     let counted = Counted {
         input,
         read: 0,
         scale: (1, 1),
         meter,
+        faults: faults.clone(),
     };
     decoded(counted).map_err(|error| unreadable(&error))
 }
@@ -303,11 +340,13 @@ struct Counted {
     /// What a byte counts for, as a fraction.
     scale: (u64, u64),
     meter: Option<Meter>,
+    faults: Faults,
 }
 
 impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(into)?;
+        let count = self.input.read(into);
+        let count = count.inspect_err(|error| self.faults.note(error))?;
         self.read += u64::try_from(count).unwrap_or(0);
         if let Some(meter) = &self.meter {
             let (worth, of) = self.scale;

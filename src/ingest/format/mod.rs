@@ -11,6 +11,7 @@ pub mod heading;
 pub mod input;
 pub mod json;
 pub mod list;
+pub(super) mod machine;
 pub mod offers;
 mod packed;
 mod recover;

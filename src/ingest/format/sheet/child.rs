@@ -16,6 +16,9 @@ const MEMORY: u64 = 512 << 20;
 #[cfg(unix)]
 const COMPUTING: u64 = 60;
 
+/// With what the process ends where its rows could not be written: there is no room for them.
+pub const UNWRITTEN: u8 = 74;
+
 /// Reads the workbook at `path` into lines. Called in a process of its own and nowhere else: it takes from the process
 /// what it may not use.
 ///

@@ -1,7 +1,9 @@
 //! Starting a child for a workbook, waiting for it, and saying how it ended.
 
+use super::super::machine::Faults;
 use super::super::scratch::Scratch;
 use super::archive;
+use super::child::UNWRITTEN;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -36,15 +38,24 @@ impl Spooled {
 /// Reads a workbook whose unpacked bytes `input` gives, with `program` or the running binary as the child.
 ///
 /// # Errors
-/// A sentence with the cause and the remedy.
+/// A sentence with the cause and the remedy; what the machine lacks is noted in `faults`.
 pub(in super::super) fn spool(
     mut input: impl Read,
     is_archive: bool,
     program: Option<&Path>,
+    faults: &Faults,
 ) -> Result<Spooled, String> {
-    let kept = |error: io::Error| format!("the workbook cannot be unpacked: {error}");
+    let unpacked = |error: io::Error| format!("the workbook cannot be unpacked: {error}");
+    let kept = |error: io::Error| {
+        faults.note_ours(&error);
+        unpacked(error)
+    };
     let (book, mut file) = Scratch::new().map_err(kept)?;
-    let size = io::copy(&mut (&mut input).take(LARGEST + 1), &mut file).map_err(kept)?;
+    let copied = io::copy(&mut (&mut input).take(LARGEST + 1), &mut file);
+    let size = copied.map_err(|error| {
+        faults.note(&error);
+        unpacked(error)
+    })?;
     if size > LARGEST {
         return Err(format!(
             "the workbook is larger than {} MiB; save it as CSV",
@@ -59,9 +70,10 @@ pub(in super::super) fn spool(
     let (rows, out) = Scratch::new().map_err(kept)?;
     let program = match program {
         Some(program) => program.to_owned(),
-        None => {
-            own_program().map_err(|error| format!("this program does not find itself: {error}"))?
-        }
+        None => own_program().map_err(|error| {
+            faults.note_ours(&error);
+            format!("this program does not find itself: {error}")
+        })?,
     };
     let child = Command::new(&program)
         .arg(COMMAND)
@@ -73,12 +85,17 @@ pub(in super::super) fn spool(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| {
+            faults.note_ours(&error);
             format!(
                 "{} cannot be started to read the workbook: {error}",
                 program.display()
             )
         })?;
-    let (status, said) = wait(child, DEADLINE)?;
+    let (status, said) = wait(child, DEADLINE, faults)?;
+    if status.code() == Some(i32::from(UNWRITTEN)) {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        return Err(kept(error) + "; " + said.trim());
+    }
     if !status.success() {
         tracing::warn!(%status, said, "a workbook ended the process that read it");
         return Err(ending(status));
@@ -96,12 +113,19 @@ fn own_program() -> io::Result<PathBuf> {
 }
 
 /// Waits for the child to end, for so long; then it is ended. Gives what it wrote to standard error, shortened.
-fn wait(mut child: Child, deadline: Duration) -> Result<(ExitStatus, String), String> {
-    let failed = |error: io::Error| format!("the process that reads the workbook is lost: {error}");
+fn wait(
+    mut child: Child,
+    deadline: Duration,
+    faults: &Faults,
+) -> Result<(ExitStatus, String), String> {
+    let failed = |error: io::Error| {
+        faults.note_ours(&error);
+        format!("the process that reads the workbook is lost: {error}")
+    };
     let (sender, receiver) = mpsc::channel();
     // Its standard error ends when the child does.
     let stream = child.stderr.take();
-    let listener = std::thread::spawn(move || {
+    let listener = std::thread::Builder::new().spawn(move || {
         let mut said = Vec::new();
         if let Some(mut stream) = stream {
             let _ = (&mut stream).take(4_096).read_to_end(&mut said);
@@ -109,6 +133,14 @@ fn wait(mut child: Child, deadline: Duration) -> Result<(ExitStatus, String), St
         }
         let _ = sender.send(said);
     });
+    let listener = match listener {
+        Ok(listener) => listener,
+        Err(error) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(error));
+        }
+    };
     let said = match receiver.recv_timeout(deadline) {
         Ok(said) => said,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
@@ -161,7 +193,12 @@ mod tests {
     #[test]
     fn a_child_that_does_not_end_is_ended() {
         // It waits for input that never comes.
-        let error = wait(started("cat", &[]), Duration::from_millis(50)).unwrap_err();
+        let error = wait(
+            started("cat", &[]),
+            Duration::from_millis(50),
+            &Faults::default(),
+        )
+        .unwrap_err();
         assert!(error.contains("takes longer than"), "{error}");
     }
 
@@ -173,7 +210,8 @@ mod tests {
             ("kill -XCPU $$", "a minute of computing"),
             ("echo broken >&2; exit 101", "damaged"),
         ] {
-            let (status, said) = wait(started("sh", &["-c", script]), DEADLINE).unwrap();
+            let (status, said) =
+                wait(started("sh", &["-c", script]), DEADLINE, &Faults::default()).unwrap();
             assert!(
                 ending(status).contains(words),
                 "{script}: {}",
