@@ -399,14 +399,7 @@ impl App {
                 }
             };
             let ended = futures::join!(answered, stored).0;
-            if tokio::time::timeout(NOTING, write_uses(&keyring))
-                .await
-                .is_err()
-            {
-                tracing::warn!(
-                    "the database does not answer: when keys were last used is not noted"
-                );
-            }
+            note_last(&keyring).await;
             ended
         };
         tokio::select! {
@@ -427,6 +420,14 @@ impl App {
 
 /// The pause between two notes of when keys were last used.
 const USES_EVERY: Duration = Duration::from_secs(300);
+
+/// Notes when keys were last used, if the database answers in time.
+async fn note_last(keyring: &Keyring) {
+    let noted = tokio::time::timeout(NOTING, write_uses(keyring));
+    if noted.await.is_err() {
+        tracing::warn!("the database does not answer: when keys were last used is not noted");
+    }
+}
 
 /// Notes now and then when keys were last used, for as long as it is asked to.
 async fn note_uses(keyring: &Keyring) {

@@ -5,7 +5,8 @@ use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::rule::{
-    Asked, AskedWhen, BuiltInKind, Found, MAX_BUILT_IN_PERIODS, MemberIds, Subject,
+    Asked, AskedWhen, BuiltInKind, Found, MAX_BUILT_IN_MEMBERS, MAX_BUILT_IN_PERIODS, MemberIds,
+    Subject,
 };
 use crate::domain::sales::{AxisRange, DateAxis, FactQuery};
 use crate::domain::scope::ReadScope;
@@ -73,7 +74,45 @@ fn scored(when: &AskedWhen) -> Span {
 }
 
 /// How many ids of segments that were not asked for a request may keep.
-pub const ROOM: usize = 2_000_000;
+const BESIDE: usize = 2_000_000;
+
+/// How many ids a request may still keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Of segments that it asks for.
+    asked: usize,
+    /// Of others of the same division.
+    beside: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            asked: MAX_BUILT_IN_MEMBERS,
+            beside: BESIDE,
+        }
+    }
+}
+
+impl Room {
+    /// Takes room for members of a segment that was asked for.
+    fn take(&mut self, members: usize) -> Result<()> {
+        let Some(left) = self.asked.checked_sub(members) else {
+            let message = format!(
+                "the built-in segments that the request asks for have more than {MAX_BUILT_IN_MEMBERS} members together, at each \
+                 moment by itself: ask for fewer points of time or fewer segments, or in several requests"
+            );
+            let passed = PassedLimit::of(
+                "builtInMembers",
+                MAX_BUILT_IN_MEMBERS,
+                MAX_BUILT_IN_MEMBERS - self.asked + members,
+            );
+            return Err(Error::limit("builtInSegment", passed, message));
+        };
+        self.asked = left;
+        Ok(())
+    }
+}
 
 /// Keeps members of what is asked for, and of all other segments of the same division as long as there is room: whoever asks
 /// for them next needs no other.
@@ -81,15 +120,16 @@ fn keep(
     found: &mut Found,
     all: impl Iterator<Item = (Asked, Vec<Uuid>)>,
     asked: Vec<Asked>,
-    room: &mut usize,
-) {
+    room: &mut Room,
+) -> Result<()> {
     let wanted: HashSet<Asked> = asked.into_iter().collect();
     for (one, members) in all {
-        if !wanted.contains(&one) {
-            if members.len() > *room {
-                continue;
-            }
-            *room -= members.len();
+        if wanted.contains(&one) {
+            room.take(members.len())?;
+        } else if let Some(left) = room.beside.checked_sub(members.len()) {
+            room.beside = left;
+        } else {
+            continue;
         }
         found.insert(one, Arc::new(MemberIds::new(members)));
     }
@@ -97,19 +137,20 @@ fn keep(
     for one in wanted {
         found.entry(one).or_default();
     }
+    Ok(())
 }
 
 /// The members of what is asked for, all of one period together: two statements for each period of users, and for each
-/// of products; less where columns in memory answer. `room` is how many ids may be kept beside.
+/// of products; less where columns in memory answer. `room` is how many ids may be kept.
 ///
 /// # Errors
-/// Where there are too many periods, the parameters do not go with a currency, or the database fails.
+/// Where there are too many periods or members, the parameters do not go with a currency, or the database fails.
 pub async fn find(
     tx: &ReadTx,
     scope: ReadScope,
     asked: HashSet<Asked>,
     parameters: &Parameters,
-    room: &mut usize,
+    room: &mut Room,
 ) -> Result<Found> {
     let mut found = Found::with_capacity(asked.len());
     let mut periods: HashMap<(Subject, AskedWhen), Vec<Asked>> = HashMap::new();
@@ -142,7 +183,7 @@ pub async fn find(
                         };
                         (one, members)
                     });
-                    keep(&mut found, all, asked, room);
+                    keep(&mut found, all, asked, room)?;
                 }
             }
             Subject::Products => {
@@ -156,7 +197,7 @@ pub async fn find(
                     };
                     (one, members)
                 });
-                keep(&mut found, all, asked, room);
+                keep(&mut found, all, asked, room)?;
             }
         }
     }
@@ -253,4 +294,55 @@ fn products_told(
     all.filter(|(_, stats)| ids.contains(&stats.product_id))
         .map(|(place, stats)| (stats.product_id, kind.actual(stats, place, &divided.rules)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::error::Code;
+    use crate::domain::time::Zone;
+
+    fn one(kind: UserSegment) -> Asked {
+        let span = Span::of_micros(0, 1);
+        Asked {
+            kind: BuiltInKind::Users { kind, origin: None },
+            currency: None,
+            when: AskedWhen {
+                facts: span,
+                end: span.to,
+                previous: span,
+                zone: Zone::UTC,
+            },
+        }
+    }
+
+    fn kept(room: &mut Room) -> Result<Found> {
+        let sizes = [
+            (UserSegment::New, 3),
+            (UserSegment::Returning, 4),
+            (UserSegment::Champions, 2),
+        ];
+        let all = sizes.map(|(kind, size)| (one(kind), vec![Uuid::nil(); size]));
+        let mut found = Found::new();
+        let asked = vec![one(UserSegment::New), one(UserSegment::HighValue)];
+        keep(&mut found, all.into_iter(), asked, room).map(|()| found)
+    }
+
+    #[test]
+    fn what_is_asked_for_is_kept_or_refused_and_others_have_what_room_is_left() {
+        let mut room = Room {
+            asked: 3,
+            beside: 3,
+        };
+        let found = kept(&mut room).unwrap();
+        let has = |kind| found.contains_key(&one(kind));
+        assert!(
+            has(UserSegment::New) && has(UserSegment::HighValue) && has(UserSegment::Champions)
+        );
+        assert!(!has(UserSegment::Returning), "four are too many beside");
+        assert_eq!((room.asked, room.beside), (0, 1));
+        let error = kept(&mut room).unwrap_err();
+        assert_eq!(error.code(), Code::LimitExceeded);
+        assert!(error.to_string().contains("fewer points"), "{error}");
+    }
 }

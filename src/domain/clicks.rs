@@ -122,24 +122,36 @@ pub struct KnownDays {
 #[derive(Deserialize)]
 struct Back {
     back: Option<i32>,
+    by_subid: Option<i32>,
 }
 
 impl KnownDays {
-    /// What an account knows, from how far its feed of clicks has come: the beginning of the last day that is in, and the
-    /// reader's cursor. None where no day is in.
+    /// What an account knows, of all SubIDs together or by SubID, from how far its feed of clicks has come: the beginning of
+    /// the last day that is in, and the reader's cursor. By SubID a cursor of an earlier version tells no beginning: then the
+    /// account does not say that anything is missing. None where no day is in.
     #[must_use]
-    pub fn of_feed(watermark: Option<Instant>, cursor: Option<&str>) -> Option<Self> {
+    pub fn of_feed(
+        watermark: Option<Instant>,
+        cursor: Option<&str>,
+        by_subid: bool,
+    ) -> Option<Self> {
         let last = StandingDay::beginning(watermark?)?;
-        let back = cursor
-            .and_then(|cursor| serde_json::from_str::<Back>(cursor).ok())
-            .and_then(|told| Day::from_days(told.back?).ok());
-        let first = back.map_or(last, |day| last.on_its_clock(day.min(last.day)));
-        Some(Self { first, last })
+        let told = cursor.and_then(|cursor| serde_json::from_str::<Back>(cursor).ok());
+        let (first, otherwise) = if by_subid {
+            (told.and_then(|told| told.by_subid), Day::MIN)
+        } else {
+            (told.and_then(|told| told.back), last.day)
+        };
+        let first = first.and_then(|days| Day::from_days(days).ok());
+        Some(Self {
+            first: last.on_its_clock(first.unwrap_or(otherwise).min(last.day)),
+            last,
+        })
     }
 
     /// What is known of all accounts, from the counts that are stored and what each account has read. The days that every
     /// account has read; where there is no account, those from the first count to the last. By SubID the past is not read,
-    /// so that these begin with the first count.
+    /// so that these begin with the first count at the earliest.
     #[must_use]
     pub fn of_all(
         counted: Option<Self>,
@@ -152,11 +164,15 @@ impl KnownDays {
         let read: Option<Vec<Self>> = accounts.iter().copied().collect();
         let read = read?;
         let last = read.iter().map(|days| days.last).min_by_key(by_noon)?;
-        let first = if by_subid {
-            counted?.first
-        } else {
-            read.iter().map(|days| days.first).max_by_key(by_noon)?
-        };
+        let mut first = read.iter().map(|days| days.first).max_by_key(by_noon)?;
+        if by_subid {
+            let counted = counted?.first;
+            first = if counted.noon > first.noon {
+                counted
+            } else {
+                first
+            };
+        }
         (first.noon <= last.noon).then_some(Self { first, last })
     }
 
@@ -352,15 +368,20 @@ mod tests {
             let (first, last) = (first.unwrap(), last.unwrap());
             let watermark = Some(start_of_day_at(last, offset));
             let cursor = format!("{{\"back\":{},\"next\":3}}", first.days());
-            let found = KnownDays::of_feed(watermark, Some(&cursor)).unwrap();
+            let found = KnownDays::of_feed(watermark, Some(&cursor), false).unwrap();
             let expected = KnownDays {
                 first: standing("2026-01-10", offset),
                 last: standing("2026-03-10", offset),
             };
             assert_eq!(found, expected, "{offset}");
-            let alone = KnownDays::of_feed(watermark, None).unwrap();
+            let alone = KnownDays::of_feed(watermark, None, false).unwrap();
             assert_eq!((alone.first, alone.last), (expected.last, expected.last));
-            assert_eq!(KnownDays::of_feed(None, Some(&cursor)), None);
+            assert_eq!(KnownDays::of_feed(None, Some(&cursor), false), None);
+            let by_subid = format!("{{\"back\":1,\"by_subid\":{}}}", first.days());
+            let found = KnownDays::of_feed(watermark, Some(&by_subid), true).unwrap();
+            assert_eq!(found, expected, "{offset}");
+            let unsaid = KnownDays::of_feed(watermark, Some(&cursor), true).unwrap();
+            assert!(unsaid.first.day < first && unsaid.last == expected.last);
         }
     }
 
@@ -375,7 +396,11 @@ mod tests {
         assert_eq!(KnownDays::of_all(counted, &[one, other], false), both);
         assert_eq!(KnownDays::of_all(counted, &[one, None], false), None);
         let by_subid = Some(days("2026-02-05", "2026-03-09"));
-        assert_eq!(KnownDays::of_all(counted, &[one, other], true), by_subid);
+        let early = [one, Some(days("2026-02-01", "2026-03-09"))];
+        assert_eq!(KnownDays::of_all(counted, &early, true), by_subid);
+        // An account that came later: before that its clicks are missing.
+        let late = [one, Some(days("2026-02-20", "2026-03-09"))];
+        assert_eq!(KnownDays::of_all(counted, &late, true), late[1]);
         assert_eq!(KnownDays::of_all(None, &[one], true), None);
     }
 

@@ -90,8 +90,8 @@ pub struct RequestContext {
 struct BuiltInFound {
     found: Found,
     periods: HashSet<(Subject, AskedWhen)>,
-    /// How many ids are kept of segments that nobody asked for yet.
-    kept: usize,
+    /// How many ids may still be kept.
+    room: built_in::Room,
 }
 
 impl RequestContext {
@@ -237,10 +237,10 @@ impl RequestContext {
             // What is refused is not divided, and leaves room for less.
             built_in::check(periods.len())?;
             held.periods = periods;
-            let mut room = built_in::ROOM.saturating_sub(held.kept);
+            let mut room = held.room;
             let read =
                 built_in::find(&self.tx, self.scope, missing, &parameters, &mut room).await?;
-            held.kept = built_in::ROOM - room;
+            held.room = room;
             held.found.extend(read);
         }
         let known = asked.into_iter();

@@ -346,7 +346,11 @@ pub async fn known_days(
             _ => {
                 let watermark = some_instant(column(row, "at_us")?, "sync_states", "watermark_us")?;
                 let cursor: Option<String> = column(row, "reached")?;
-                accounts.push(KnownDays::of_feed(watermark, cursor.as_deref()));
+                accounts.push(KnownDays::of_feed(
+                    watermark,
+                    cursor.as_deref(),
+                    slot.is_some(),
+                ));
             }
         }
     }

@@ -566,6 +566,10 @@ fn of_fields(ids: &Ids) -> Vec<(&'static str, How)> {
             ),
         ),
         (
+            "builtInMembers",
+            Never("no test has five million members; `analytics::built_in` tests it with room for fewer"),
+        ),
+        (
             "cohortPeriods",
             text(
                 "{ userCohorts(range: {days: {from: \"2021-01-01\", to: \"2024-12-31\"}}, bucket: WEEK) { info { source } } }",

@@ -20,6 +20,8 @@ pub const MAX_MEASURES: usize = 24;
 pub const MAX_FILTER_MEASURES: usize = 120;
 /// How many periods a request may divide into built-in segments: each goes through all users or products by itself.
 pub const MAX_BUILT_IN_PERIODS: usize = 120;
+/// How many members the built-in segments that a request asks for may have together, at each moment by itself: 80 MiB of ids.
+pub const MAX_BUILT_IN_MEMBERS: usize = 5_000_000;
 /// How many values the lists of a rule may have together, likewise.
 pub const MAX_RULE_VALUES: usize = 4_000;
 /// How many members a rule may list.

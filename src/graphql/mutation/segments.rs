@@ -523,6 +523,11 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             Code::Conflict,
             "the segment is archived: restore it first".to_owned(),
         ),
+        Refused::NotArchived => (
+            "name",
+            Code::Conflict,
+            "the segment is not archived: `updateSegment` changes its name".to_owned(),
+        ),
         Refused::Frozen => (
             "rule",
             Code::Conflict,

@@ -294,6 +294,8 @@ pub struct Limits {
     overlaid_segments: i32,
     /// Periods that one request divides into built-in segments.
     built_in_periods: i32,
+    /// Members that the built-in segments of one request have together, at each moment by itself.
+    built_in_members: i32,
     /// Periods that cohorts are made of.
     cohort_periods: i32,
     /// Products in the list of priority products that are not known yet.
@@ -457,6 +459,7 @@ impl Limits {
             segment_trend_points: size(MAX_POINTS)?,
             overlaid_segments: size(MAX_OVERLAID)?,
             built_in_periods: size(rule::MAX_BUILT_IN_PERIODS)?,
+            built_in_members: size(rule::MAX_BUILT_IN_MEMBERS)?,
             cohort_periods: size(MAX_PERIODS)?,
             awaited_products: size(MAX_AWAITED)?,
             retried_records: size(MAX_RECORDS)?,

@@ -43,6 +43,9 @@ struct Round {
     /// The first day by which all later ones are in, in days since 1970. Reports know it by this name
     /// ([`KnownDays::of_feed`](crate::domain::clicks::KnownDays::of_feed)).
     back: Option<i32>,
+    /// The first day that was read by SubID, likewise.
+    #[serde(default)]
+    by_subid: Option<i32>,
     /// Which of the round's sets is next; none between rounds.
     #[serde(default)]
     next: Option<usize>,
@@ -470,13 +473,20 @@ impl Round {
 
     /// What is known after all its sets were read.
     fn ended(self, sets: &[Set], since: Day, today: Day) -> Self {
-        let back = sets.iter().map(|set| set.days.0.days()).min();
-        let back = back.into_iter().chain(self.back).min();
+        let first = |by_subid: bool| {
+            let sets = sets
+                .iter()
+                .filter(move |set| set.slot.is_some() == by_subid);
+            sets.map(|set| set.days.0.days())
+        };
+        let back = first(false).chain(self.back).min();
+        let by_subid = first(true).chain(self.by_subid).min();
         let is_whole = back.is_none_or(|back| back <= since.min(today).days());
         // What was missed comes before the past.
         let is_present = self.until(today) >= today;
         Self {
             back,
+            by_subid,
             next: None,
             until: None,
             past_only: !is_whole && (self.past_only || is_present),
@@ -546,8 +556,10 @@ mod tests {
         // Reports are told the same days.
         let cursor = serde_json::to_string(&round).unwrap();
         let watermark = Some(start_of_day_at(today, 180));
-        let told = KnownDays::of_feed(watermark, Some(&cursor)).unwrap();
-        assert_eq!((told.first.day, told.last.day), (since, today));
+        for (by_subid, first) in [(false, since), (true, day("2026-03-09"))] {
+            let told = KnownDays::of_feed(watermark, Some(&cursor), by_subid).unwrap();
+            assert_eq!((told.first.day, told.last.day), (first, today));
+        }
         // From then on the last days alone, and two of them by five SubIDs.
         let last = round
             .going_on(1, known, since, today)

@@ -46,15 +46,11 @@ impl Says {
         let heading = folded(heading);
         Some(match (subject, column, heading.as_str()) {
             (Subject::Users, "subid" | "subid1" | "subid2" | "subid3" | "subid4", _)
-            | (
-                Subject::Users,
-                _,
-                "user" | "userid" | "пользователь" | "idпользователя" | "пользовательid",
-            )
+            | (Subject::Users, _, "userid" | "idпользователя" | "пользовательid")
             | (Subject::Products, "product_id", _)
             | (Subject::Products, _, "externalid" | "внешнийid") => Self::Id,
             (Subject::Products, "product_url", _) => Self::Link,
-            (Subject::Users, _, "id" | "value" | "значение")
+            (Subject::Users, _, "id" | "value" | "значение" | "user" | "пользователь")
             | (Subject::Products, _, "id" | "product" | "товар" | "url" | "link" | "ссылка") => {
                 Self::Perhaps
             }
@@ -347,6 +343,8 @@ mod tests {
         }
         // A first row of values is one, whatever words are in it.
         assert_eq!(names(Subject::Users, "u1,value\n"), of(&[(1, "u1")]));
+        let roles = of(&[(1, "u1"), (2, "u2")]);
+        assert_eq!(names(Subject::Users, "u1;user\nu2;admin\n"), roles);
         assert_eq!(
             names(Subject::Products, "1005001,product_id\n"),
             of(&[(1, "id:1005001")])

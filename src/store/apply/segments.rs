@@ -38,6 +38,8 @@ pub enum Refused {
     Full,
     /// It is archived, and must be restored first.
     Archived,
+    /// It is not archived, so that restoring it names it no other way.
+    NotArchived,
     /// Its members are fixed: it is frozen.
     Frozen,
     /// It names segments that are archived, or not there any more, by these names.
@@ -299,7 +301,12 @@ async fn restore(
                 Err(refused) => return Ok(Err(refused)),
             };
             if segment.archived_at.take().is_none() {
-                return Ok(Ok(segment));
+                let is_other = name.is_some_and(|name| name != segment.name);
+                return Ok(if is_other {
+                    Err(Refused::NotArchived)
+                } else {
+                    Ok(segment)
+                });
             }
             segment.updated_at = now;
             let before = segment.version;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
-/// How many bytes are kept, before all of it is forgotten with the next rule.
+/// How many bytes are kept of what the database said, and as many of whom rules let in, before all of it is forgotten with the
+/// next rule.
 const ROOM: usize = 32 << 20;
 
 /// What the database said in one transaction, by the statements. What does not depend on the moment is the same statement
@@ -22,6 +23,7 @@ struct Kept {
     bytes: usize,
     /// Whom the rules of segments let in, by their moments.
     told: HashMap<(Uuid, Instant), Arc<Marked>>,
+    told_bytes: usize,
     /// The first moment of each segment, at which the database may be asked for it.
     first: HashMap<Uuid, Instant>,
 }
@@ -38,7 +40,6 @@ impl Answers {
         let is_first = !kept.first.contains_key(&segment);
         if is_first && kept.bytes > ROOM {
             kept.marks.clear();
-            kept.told.clear();
             kept.bytes = 0;
         }
         let may_ask = segment.is_nil() || *kept.first.entry(segment).or_insert(at) == at;
@@ -61,7 +62,11 @@ impl Answers {
             return;
         }
         let mut kept = self.lock();
-        kept.bytes += marked.bytes();
+        if kept.told_bytes > ROOM {
+            kept.told.clear();
+            kept.told_bytes = 0;
+        }
+        kept.told_bytes += marked.bytes();
         kept.told.insert((segment, at), Arc::clone(marked));
     }
 }

@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::matching::Asking;
 use super::names::{Directory, Names};
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::{CategoryTest, Filter, Op, Value};
+use crate::domain::filter::{CategoryField, CategoryTest, Filter, Op, Value};
 use crate::domain::rule::{InSegments, MemberIds, SegmentRef};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -111,7 +111,8 @@ fn parted<T: Clone>(
     (Filter::All(ids), others)
 }
 
-/// The first part of a filter that asks for a category alone, and the others: all have to be satisfied.
+/// The first part of a filter that asks for certain categories alone, and the others: all have to be satisfied. Categories that
+/// are told by what they are not can have most of the products: from there each page would look at all of them.
 fn by_category<T: Condition + Clone>(
     filter: &Filter<T>,
 ) -> (Option<&Filter<CategoryTest>>, Filter<T>) {
@@ -119,23 +120,33 @@ fn by_category<T: Condition + Clone>(
         Filter::All(parts) => parts.as_slice(),
         other => std::slice::from_ref(other),
     };
-    let of = |part: &'_ Filter<T>| match part {
-        Filter::Test(test) => test.category().is_some(),
+    let of = |part: &Filter<T>| match part {
+        Filter::Test(test) => test.category().is_some_and(are_certain),
         Filter::All(parts) => {
-            matches!(parts.as_slice(), [Filter::Test(test)] if test.category().is_some())
+            matches!(parts.as_slice(), [Filter::Test(test)] if test.category().is_some_and(are_certain))
         }
         _ => false,
     };
     let place = parts.iter().position(of);
     let category = place.and_then(|place| parts.get(place)?.tests().next()?.category());
-    let others = parts
-        .iter()
-        .enumerate()
-        .filter(|(own, _)| Some(*own) != place);
+    let others = parts.iter().enumerate();
+    let others = others.filter(|(own, _)| Some(*own) != place);
     (
         category,
         Filter::All(others.map(|(_, part)| part.clone()).collect()),
     )
+}
+
+/// Whether only categories satisfy a filter that it names.
+fn are_certain(filter: &Filter<CategoryTest>) -> bool {
+    match filter {
+        Filter::All(parts) => parts.iter().any(are_certain),
+        Filter::Test(CategoryTest(field, op)) => {
+            let is_id = matches!(field, CategoryField::Id | CategoryField::ExternalId);
+            is_id && matches!(op, Op::Eq(_) | Op::In(_))
+        }
+        Filter::Any(_) | Filter::Not(_) => false,
+    }
 }
 
 impl Asking<'_> {
@@ -292,26 +303,30 @@ mod tests {
         assert_eq!((count(&tree), others), (0, None));
     }
     #[test]
-    fn a_category_is_asked_for_first() {
-        let category = || Filter::Test(ProductTest::Category(Filter::default()));
+    fn certain_categories_are_asked_for_first() {
+        let category = |field, op| {
+            Filter::Test(ProductTest::Category(Filter::All(vec![Filter::Test(
+                CategoryTest(field, op),
+            )])))
+        };
+        let id = || category(CategoryField::Id, Op::In(vec![Value::Int(1)]));
         let hot = || {
-            Filter::Test(ProductTest::Field(
-                ProductField::IsHot,
-                Op::Eq(Value::Flag(true)),
-            ))
+            let op = Op::Eq(Value::Flag(true));
+            Filter::Test(ProductTest::Field(ProductField::IsHot, op))
         };
         let parts = |filter: Filter<ProductTest>| {
             let (category, others) = by_category(&filter);
             (category.is_some(), others.tests().count())
         };
-        assert_eq!(parts(category()), (true, 0));
-        assert_eq!(
-            parts(Filter::All(vec![hot(), category(), category()])),
-            (true, 2)
-        );
-        let inside = Filter::All(vec![Filter::All(vec![category()]), hot()]);
+        assert_eq!(parts(id()), (true, 0));
+        assert_eq!(parts(Filter::All(vec![hot(), id(), id()])), (true, 2));
+        let inside = Filter::All(vec![Filter::All(vec![id()]), hot()]);
         assert_eq!(parts(inside), (true, 1));
-        assert_eq!(parts(Filter::Not(Box::new(category()))), (false, 1));
-        assert_eq!(parts(Filter::Any(vec![category(), hot()])), (false, 2));
+        assert_eq!(parts(Filter::Not(Box::new(id()))), (false, 1));
+        assert_eq!(parts(Filter::Any(vec![id(), hot()])), (false, 2));
+        let other = category(CategoryField::Id, Op::NotIn(vec![Value::Int(1)]));
+        assert_eq!(parts(other), (false, 1));
+        let known = category(CategoryField::IsKnown, Op::Eq(Value::Flag(true)));
+        assert_eq!(parts(known), (false, 1));
     }
 }

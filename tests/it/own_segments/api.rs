@@ -500,6 +500,12 @@ fn names_are_unique_until_they_are_archived() {
             json!({ "id": first, "name": "Old fir", "version": 2, "state": "LIVE" }),
             "{restored:#}"
         );
+        // It is restored once; another name is not taken silently for none.
+        assert_eq!(under("Old fir").await["userErrors"], json!([]));
+        assert_eq!(
+            told(&under("Young fir").await),
+            [("name".to_owned(), "CONFLICT".to_owned())]
+        );
         let versions = "query($id: ID!) { segment(id: $id) { rule versions { version name } } }";
         let seen = api.data(versions, &json!({ "id": first })).await;
         assert_eq!(
@@ -723,7 +729,12 @@ fn segments_that_are_listed_are_counted_in_one_statement() {
                          trend(range: {days: {from: \"2026-03-01\", to: \"2026-05-31\"}}, bucket: MONTH) { size } } } }";
             api.data(query, &json!({ "first": first })).await;
             let sent = api.statements.take();
-            assert_eq!(sent.len(), 5, "{}", sent.join("\n"));
+            assert_eq!(
+                sent.len(),
+                6,
+                "list, rules, definitions, versions, sizes and trends: {}",
+                sent.join("\n")
+            );
         }
         let _ = api.statements.take();
         let members = "query($first: Int) { segments(first: 1) { nodes { members(first: $first) { nodes { user { value } reasons { actual } } } } } }";
@@ -799,8 +810,9 @@ fn things_that_rules_name_by_ids_are_called_by_their_names() {
             .data(preview, &json!({ "rule": rule(&ids[..1]) }))
             .await;
         let sentence = seen["previewSegment"]["sentence"].as_str().unwrap();
+        // The shipped programs are everybody's.
         assert!(
-            sentence.contains("program is one that is not there"),
+            sentence.contains("ad space is one that is not there"),
             "{sentence}"
         );
         assert!(
