@@ -356,6 +356,7 @@ impl App {
             uploads: &beside.uploads,
             reading: &self.reading,
             holder,
+            sign: worker::imports::SIGN,
         });
         let reading = worker::read_uploads(reader, &beside.clock);
         let server = serve(state, self.listener, self.serving)?;

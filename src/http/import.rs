@@ -34,7 +34,7 @@ use crate::graphql::id::Kind;
 use crate::ingest::normalize::DEFAULT_OFFSET_MINUTES;
 use crate::ingest::pipeline::{check_as_of, run_id as new_run_id};
 use crate::ingest::uploads::{Full, Room, UploadLimits};
-use crate::store::uploads::{Upload, Waiting, enqueue, queued as queued_of};
+use crate::store::uploads::{Upload, Waiting, enqueue, is_queued, queued as queued_of};
 use crate::store::{ReadTx, imports};
 
 /// The slowest that a body may come, in bytes a second, beside the time that every body has.
@@ -46,6 +46,9 @@ const RETRY_SECONDS: u64 = 10;
 /// How long the database may take for all that is asked of it while a file is taken: where it does not answer, the sender
 /// is told so within eight seconds.
 const DATABASE: Duration = Duration::from_secs(7);
+
+/// How long the database is asked whether a file is in the queue, where it did not answer when it was put there.
+const DOUBT: Duration = Duration::from_secs(120);
 
 /// What the address says of a file.
 struct Asked {
@@ -109,13 +112,14 @@ async fn take(
     let ends = state.uploads.ends();
     #[expect(
         clippy::disallowed_methods,
-        reason = "its end is awaited below, unless the sender goes away; it takes one write"
+        reason = "its end is awaited below as long as the sender waits; it takes a write or two"
     )]
-    let queueing = actix_web::rt::spawn(queue(state.clone(), part, upload, (bytes, patience.left)));
-    let queueing = queueing
-        .await
-        .map_err(|error| refuse(Error::internal(error)))?;
-    queueing.map_err(refuse)?;
+    let queueing = actix_web::rt::spawn(queue(state.clone(), part, upload, bytes));
+    let queueing = async {
+        let queueing = queueing.await.map_err(Error::internal);
+        queueing.flatten().map_err(refuse)
+    };
+    patience.within(queueing).await?;
     if !asked.wait {
         return Ok(answer(StatusCode::ACCEPTED, &queued(run_id, bytes)));
     }
@@ -260,13 +264,13 @@ impl Drop for Part {
     }
 }
 
-/// Moves a file that is whole to where it is read from, and queues it within the time that is left for that. A sender that
-/// goes away meanwhile does not stop it: what is in the queue has to be there.
+/// Moves a file that is whole to where it is read from, and queues it. A sender that goes away meanwhile, or is told that it
+/// takes too long, does not stop it: what is in the queue has to be there.
 async fn queue(
     state: Data<HttpState>,
     part: Part,
     upload: Upload,
-    (bytes, left): (u64, Duration),
+    bytes: u64,
 ) -> Result<(), Error> {
     let file = state.uploads.file(upload.run_id);
     // How long it has lain without being queued counts from here; where that cannot be noted, from its last byte.
@@ -279,17 +283,30 @@ async fn queue(
     tokio::fs::rename(&part.path, &file)
         .await
         .map_err(|error| stored(&error))?;
-    let queued = match kept(state.uploads.folder()).await {
-        Ok(()) => {
-            let queueing = enqueue(&state.store, &upload, bytes);
-            let queued = tokio::time::timeout(left, queueing).await;
-            queued.unwrap_or_else(|_| Err(busy()))
-        }
-        Err(error) => Err(stored(&error)),
-    };
-    if let Err(error) = queued {
+    if let Err(error) = kept(state.uploads.folder()).await {
         let _ = tokio::fs::remove_file(&file).await;
-        return Err(error);
+        return Err(stored(&error));
+    }
+    if let Err(error) = enqueue(&state.store, &upload, bytes).await {
+        // A commit that was not answered may have put it there; its sender is told in time whatever comes of asking.
+        let doubting = state.store.patient(DOUBT);
+        let there = match error.code() {
+            Code::ServiceUnavailable => is_queued(&doubting, &upload, bytes).await,
+            _ => Ok(false),
+        };
+        match there {
+            Ok(true) => {}
+            Ok(false) => {
+                let _ = tokio::fs::remove_file(&file).await;
+                return Err(error);
+            }
+            Err(doubt) => {
+                let cause = doubt.cause().map(ToString::to_string);
+                let run = upload.run_id;
+                tracing::warn!(%run, cause, "whether a file is queued cannot be told, so it stays: {doubt}");
+                return Err(error);
+            }
+        }
     }
     state.uploads.tell_arrived();
     Ok(())

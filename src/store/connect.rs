@@ -57,7 +57,7 @@ pub struct StoreOptions {
     pub lock_timeout: Duration,
     /// How long a statement of a read may run: 5 s.
     pub read_timeout: Duration,
-    /// How long each statement of a write is waited for, and its commit: 7 s.
+    /// How long each statement of a write is waited for, and its commit at a PostgreSQL server: 7 s.
     pub write_timeout: Duration,
     /// Likewise in work that no caller waits for, such as an import: 60 s.
     pub patient_write_timeout: Duration,
@@ -303,6 +303,16 @@ impl Store {
         Self {
             patience,
             ..self.with_write_time(self.options().patient_write_timeout)
+        }
+    }
+
+    /// The same database for writes that are made again soon whatever becomes of them: they wait no longer than those of a caller.
+    #[must_use]
+    pub fn impatient(&self) -> Self {
+        Self {
+            patience: Duration::ZERO,
+            write_time: self.options().write_timeout,
+            ..self.clone()
         }
     }
 

@@ -23,8 +23,7 @@ const ANALYZE_KEYS: &str = "ANALYZE actions (publisher_id, id), action_items (pu
      action_states (publisher_id, action_id, state_id), action_changes (publisher_id, seq), users (publisher_id, id), \
      products (publisher_id, id), user_lifetimes (publisher_id, user_id), product_lifetimes (publisher_id, product_id)";
 
-/// How long a statement of these is waited for: all of a large database is read for some minutes, and a server that hangs does
-/// not tell.
+/// How long `ANALYZE` is waited for: all of a large database is read for some minutes, and a server that hangs does not tell.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What this process adds, and whether it is time to look at the statistics.
@@ -146,9 +145,10 @@ impl Store {
     async fn known(&self) -> Result<i64> {
         let sql = "SELECT CAST(reltuples AS bigint) AS n FROM pg_class WHERE oid = to_regclass('actions')";
         let asked = Statement::from_string(self.backend(), sql);
-        let row = timeout(LONGEST, self.writer().query_one_raw(asked))
+        let time = self.write_time();
+        let row = timeout(time, self.writer().query_one_raw(asked))
             .await
-            .unwrap_or_else(|_| Err(silent(LONGEST)))
+            .unwrap_or_else(|_| Err(silent(time)))
             .map_err(|error| from_db(&error))?;
         row.map_or(Ok(-1), |row| row.try_get("", "n"))
             .map_err(|error| from_db(&error))

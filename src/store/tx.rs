@@ -18,7 +18,7 @@ use sea_orm::{
     IsolationLevel, QueryResult, Statement, TransactionOptions, TransactionTrait as _,
 };
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -393,15 +393,17 @@ impl ReadTx {
     /// Another transaction in the place of one that broke off, for a statement that is asked once more.
     async fn replaced(&self, broken: Arc<Begun>, sql: &str) -> Result<Arc<Begun>> {
         tracing::debug!("a read begins anew");
+        // Its turn at the readers is needed for the next one: another statement may be about to begin that, and wait for the
+        // turn under the lock.
+        let old = Arc::downgrade(&broken);
+        drop(broken);
         let mut start = self.reading.transaction.lock().await;
         // Others that were asked at the same time may have replaced it.
-        if matches!(&*start, Start::Begun(begun) if Arc::ptr_eq(begun, &broken)) {
+        if matches!(&*start, Start::Begun(begun) if Weak::ptr_eq(&Arc::downgrade(begun), &old)) {
             self.reading.process.store(0, Ordering::Relaxed);
             *start = Start::Due;
         }
         drop(start);
-        // Its turn at the readers is needed for the next one.
-        drop(broken);
         self.begun(sql).await
     }
 

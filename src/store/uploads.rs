@@ -12,7 +12,7 @@ use crate::domain::id::PublisherId;
 use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
-use entity::upload;
+use entity::{import_run, upload};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -38,18 +38,7 @@ pub struct Upload {
 /// # Errors
 /// When the database fails.
 pub async fn enqueue(store: &Store, upload: &Upload, bytes: u64) -> Result<()> {
-    let run = NewRun {
-        id: upload.run_id,
-        entrance: "UPLOAD",
-        name: upload.name.clone(),
-        started_at: upload.queued_at,
-        as_of: upload.as_of.unwrap_or(upload.queued_at),
-    };
-    let mut run = run_row(upload.scope, &run);
-    run.state = RunState::Queued.as_str().to_owned();
-    run.offset_minutes = Some(upload.offset_minutes);
-    run.bytes_read = Some(0);
-    run.bytes_total = i64::try_from(bytes).ok();
+    let run = queued_run(upload, bytes);
     let row = upload::Model {
         publisher_id: upload.scope.publisher().0,
         run_id: upload.run_id,
@@ -66,6 +55,46 @@ pub async fn enqueue(store: &Store, upload: &Upload, bytes: u64) -> Result<()> {
         })
         .await
         .map(|_| ())
+}
+
+/// The row of an upload's run before it is read.
+fn queued_run(upload: &Upload, bytes: u64) -> import_run::Model {
+    let run = NewRun {
+        id: upload.run_id,
+        entrance: "UPLOAD",
+        name: upload.name.clone(),
+        started_at: upload.queued_at,
+        as_of: upload.as_of.unwrap_or(upload.queued_at),
+    };
+    let mut run = run_row(upload.scope, &run);
+    run.state = RunState::Queued.as_str().to_owned();
+    run.offset_minutes = Some(upload.offset_minutes);
+    run.bytes_read = Some(0);
+    run.bytes_total = i64::try_from(bytes).ok();
+    run
+}
+
+/// Whether an upload of so many bytes is in the queue whose queueing failed. Where its commit was not answered and is under
+/// way still, that is waited for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_queued(store: &Store, upload: &Upload, bytes: u64) -> Result<bool> {
+    let run = queued_run(upload, bytes);
+    store
+        .write(async |tx| {
+            // Whoever writes a row waits for another one that writes the same.
+            if insert(tx, std::slice::from_ref(&run), Conflict::Keep).await? == 0 {
+                return Ok(true);
+            }
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM import_runs WHERE publisher_id = ")
+                .bind(upload.scope.publisher().0);
+            sql.push(" AND id = ").bind(upload.run_id);
+            tx.execute(sql).await?;
+            Ok(false)
+        })
+        .await
 }
 
 /// How many files wait, and how many bytes they have together.
@@ -209,6 +238,42 @@ pub async fn renew(
             if is_held {
                 let mut sql = tx.sql();
                 sql.push("UPDATE import_runs SET bytes_read = ").bind(bytes);
+                sql.push(" WHERE publisher_id = ").bind(publisher.0);
+                sql.push(" AND id = ").bind(upload.run_id);
+                tx.execute(sql).await?;
+            }
+            Ok(is_held)
+        })
+        .await
+}
+
+/// Gives an upload back that is to be read again: whoever comes after `over`, which has passed, may take it at once. Its run is
+/// queued until then, with the reason; says whether this process still had it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_back(
+    store: &Store,
+    upload: &Upload,
+    holder: &str,
+    over: Instant,
+    words: &str,
+) -> Result<bool> {
+    let publisher = upload.scope.publisher();
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE uploads SET lease_until_us = ")
+                .bind(over.micros());
+            sql.push(" WHERE publisher_id = ").bind(publisher.0);
+            sql.push(" AND run_id = ").bind(upload.run_id);
+            sql.push(" AND holder = ").bind(holder);
+            let is_held = tx.execute(sql).await? > 0;
+            if is_held {
+                let mut sql = tx.sql();
+                sql.push("UPDATE import_runs SET state = ")
+                    .bind(RunState::Queued.as_str());
+                sql.push(", finished_at_us = NULL, error = ").bind(words);
                 sql.push(" WHERE publisher_id = ").bind(publisher.0);
                 sql.push(" AND id = ").bind(upload.run_id);
                 tx.execute(sql).await?;

@@ -30,7 +30,7 @@ use crate::telemetry;
 /// How long an upload belongs to a reader that gives no sign of life.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a reader gives one, and notes how far it is.
-const SIGN: Duration = Duration::from_secs(2);
+pub const SIGN: Duration = Duration::from_secs(2);
 /// How long the file of an upload is looked for, on whatever server, before its run is given up.
 const LOOKED_FOR: Duration = Duration::from_secs(3_600);
 /// How long an import waits for a database that is being restarted.
@@ -54,6 +54,8 @@ pub struct Reader<'a> {
     pub reading: &'a Reading,
     /// The name of this process among those that read.
     pub holder: String,
+    /// How often it gives a sign of life: [`SIGN`].
+    pub sign: Duration,
 }
 
 impl Reader<'_> {
@@ -232,24 +234,24 @@ async fn one(
     }
     let read = Arc::new(AtomicU64::new(0));
     let work = import(reader, upload, &file, now, Arc::clone(&read));
-    let work = under_lease(reader, upload, now, &read, work);
-    let words = match AssertUnwindSafe(work).catch_unwind().await {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let Some(outcome) = under_lease(reader, upload, now, &read, work).await? else {
         // Another process has it now.
-        Ok(held) => match held? {
-            None => return Ok(Left::Elsewhere),
-            Some(Ok(())) => None,
-            Some(Err(error)) => {
-                let cause = error.cause().map(ToString::to_string);
-                tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
-                if is_tried_again(error.code(), tried) {
-                    // Whoever comes next may take it up at once.
-                    let (bytes, over) = (read.load(Ordering::Relaxed), before(begun, SIGN));
-                    uploads::renew(store, upload, &reader.holder, over, bytes).await?;
-                    return Ok(Left::Waiting);
-                }
-                Some(last_words(&error, tried))
+        return Ok(Left::Elsewhere);
+    };
+    let words = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            let cause = error.cause().map(ToString::to_string);
+            tracing::warn!(run = %upload.run_id, cause, "an upload was not imported: {error}");
+            if is_tried_again(error.code(), tried) {
+                // Whoever comes next may take it up at once.
+                let (over, words) = (before(begun, SIGN), error.message());
+                let held = uploads::put_back(store, upload, &reader.holder, over, words).await?;
+                return Ok(if held { Left::Waiting } else { Left::Elsewhere });
             }
-        },
+            Some(last_words(&error, tried))
+        }
         Err(panic) => {
             let cause = telemetry::words_of(panic.as_ref());
             tracing::error!(run = %upload.run_id, cause, "an upload panicked");
@@ -318,35 +320,54 @@ async fn import(
     imported.map(|_| ())
 }
 
-/// Runs `work` to its end and gives signs of life meanwhile; nothing when the lease is lost.
-async fn under_lease(
+/// Runs `work` to its end and gives signs of life beside it; nothing when the lease is lost.
+async fn under_lease<T>(
     reader: &Reader<'_>,
     upload: &Upload,
     now: &(dyn Fn() -> Instant + Sync),
     read: &AtomicU64,
-    work: impl Future<Output = Result<()>>,
-) -> Result<Option<Result<()>>> {
-    let mut work = std::pin::pin!(work);
+    work: impl Future<Output = T>,
+) -> Result<Option<T>> {
+    // Neither stands still while the other one waits: either may hold the one writer of an SQLite file.
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = signs(reader, upload, now, read) => return Ok(None),
+    };
+    let held = sign(reader.store, reader, upload, now, read).await?;
+    Ok(held.then_some(outcome))
+}
+
+/// Gives signs of life until the lease is lost.
+async fn signs(
+    reader: &Reader<'_>,
+    upload: &Upload,
+    now: &(dyn Fn() -> Instant + Sync),
+    read: &AtomicU64,
+) {
+    // The next one makes up for one that fails.
+    let store = reader.store.impatient();
     loop {
-        tokio::select! {
-            outcome = &mut work => {
-                let bytes = read.load(Ordering::Relaxed);
-                let until = later(now(), LEASE);
-                let held = uploads::renew(reader.store, upload, &reader.holder, until, bytes).await?;
-                return Ok(held.then_some(outcome));
-            }
-            () = tokio::time::sleep(SIGN) => {
-                let bytes = read.load(Ordering::Relaxed);
-                let until = later(now(), LEASE);
-                match uploads::renew(reader.store, upload, &reader.holder, until, bytes).await {
-                    Ok(true) => {}
-                    Ok(false) => return Ok(None),
-                    // The database may be back before the lease runs out.
-                    Err(error) => tracing::warn!(%error, "the lease of an upload could not be renewed"),
-                }
-            }
+        tokio::time::sleep(reader.sign).await;
+        match sign(&store, reader, upload, now, read).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The database may be back before the lease runs out.
+            Err(error) => tracing::warn!(%error, "the lease of an upload could not be renewed"),
         }
     }
+}
+
+/// Gives a sign of life; tells whether this process still has the upload.
+async fn sign(
+    store: &Store,
+    reader: &Reader<'_>,
+    upload: &Upload,
+    now: &(dyn Fn() -> Instant + Sync),
+    read: &AtomicU64,
+) -> Result<bool> {
+    let bytes = read.load(Ordering::Relaxed);
+    let until = later(now(), LEASE);
+    uploads::renew(store, upload, &reader.holder, until, bytes).await
 }
 
 fn later(now: Instant, by: Duration) -> Instant {

@@ -1,6 +1,7 @@
 //! Says once, at the start, which templates of links in the configuration belong to nothing: nobody who asks for a link
 //! would look for them there.
 
+use super::lasting;
 use crate::domain::error::Result;
 use crate::domain::scope::WriteScope;
 use crate::domain::traffic::LinkSettings;
@@ -9,6 +10,13 @@ use std::collections::BTreeSet;
 
 /// Logs what the configuration names in vain.
 pub async fn run(store: &Store, links: &LinkSettings) {
+    lasting("templates of links are looked through", async || {
+        look_through(store, links).await;
+    })
+    .await;
+}
+
+async fn look_through(store: &Store, links: &LinkSettings) {
     match named_in_vain(store, links).await {
         Ok(told) => {
             for words in told {

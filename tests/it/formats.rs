@@ -657,3 +657,31 @@ fn import_within_limits(url: &str, file: &Path) -> (i32, String) {
         String::from_utf8(said).unwrap(),
     )
 }
+
+/// A process that cannot take from itself what it may not use says so, instead of that there is no room for its rows.
+#[test]
+fn a_child_that_cannot_be_limited_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("table.xlsx");
+    std::fs::write(&book, books::xlsx(&table())).unwrap();
+    // Less than the limit that it sets.
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 520000 && exec \"$0\" read-sheet \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_actiongraph"))
+        .arg(&book)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("MIMALLOC_ARENA_RESERVE", "16384")
+        .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // Some may raise what others are held to, such as who runs everything in a container.
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.contains("cannot be limited") || last.starts_with("{\"End\""),
+        "{last}"
+    );
+}

@@ -19,7 +19,7 @@ use actiongraph::ingest::format::input::Reading;
 use actiongraph::ingest::uploads::{UploadLimits, Uploads};
 use actiongraph::store::uploads::{Upload, enqueue, renew, take};
 use actiongraph::store::{ReadTx, imports};
-use actiongraph::worker::imports::{Reader, Reads};
+use actiongraph::worker::imports::{Reader, Reads, SIGN};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -627,6 +627,7 @@ async fn a_long_upload_holds_up_its_own_publisher_only() {
         uploads: &place,
         reading: &Reading::default(),
         holder: "one".to_owned(),
+        sign: SIGN,
     };
     let moment = || later(now, 60);
     let mut reads = Reads::new(&reader, &moment);
@@ -672,6 +673,56 @@ async fn a_long_upload_holds_up_its_own_publisher_only() {
     assert_eq!(state(&behind).await, RunState::Succeeded);
 }
 
+/// Signs of life are given beside the work: neither keeps the one writer of an SQLite file while it waits for the other, and
+/// whoever else writes has a turn.
+#[tokio::test]
+async fn an_upload_that_gives_many_signs_of_life_ends_and_lets_others_write() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Uploads::new(folder.path().to_owned(), roomy());
+    let now = server.now();
+    let upload = |number: u128, publisher: usize| Upload {
+        scope: WriteScope::for_entrance(server.publishers[publisher].id),
+        run_id: Uuid::from_u128(number),
+        name: "long".to_owned(),
+        as_of: Some(now),
+        offset_minutes: 0,
+        queued_at: now,
+    };
+    let long = upload(1, 0);
+    enqueue(&server.store, &long, 10).await.unwrap();
+    std::fs::write(place.file(long.run_id), page(1, 3_000, 0)).unwrap();
+    let reader = Reader {
+        store: &server.store,
+        uploads: &place,
+        reading: &Reading::default(),
+        holder: "one".to_owned(),
+        sign: Duration::from_millis(20),
+    };
+    let moment = || later(now, 60);
+    let mut reads = Reads::new(&reader, &moment);
+    reads.look().await.unwrap();
+    let others = async {
+        let patient = server.store.patient(Duration::from_secs(10));
+        for number in 2..12 {
+            // Its file is nowhere.
+            let other = upload(number, 1);
+            let written = enqueue(&patient, &other, 10);
+            let written = tokio::time::timeout(Duration::from_secs(15), written).await;
+            written.expect("it has its turn").unwrap();
+        }
+    };
+    let both = async { tokio::join!(reads.ended(), others) };
+    let both = tokio::time::timeout(Duration::from_secs(120), both).await;
+    let (ended, ()) = both.expect("it goes on");
+    assert!(ended.unwrap().unwrap());
+    assert_eq!(
+        state_of(&server, long.scope, long.run_id).await,
+        (RunState::Succeeded, 3_000)
+    );
+    assert!(is_empty(folder.path()));
+}
+
 /// The databases of a user share a folder unless told otherwise: what one has queued is no rubbish to the other.
 #[tokio::test]
 async fn a_server_leaves_the_uploads_of_another_database_in_its_folder_alone() {
@@ -701,6 +752,7 @@ async fn a_server_leaves_the_uploads_of_another_database_in_its_folder_alone() {
             uploads: &place,
             reading: &Reading::default(),
             holder: "one".to_owned(),
+            sign: SIGN,
         };
         assert_eq!(tick(&reader, &moment).await, count);
     }
@@ -735,6 +787,7 @@ async fn an_upload_that_panics_fails_and_is_not_read_again() {
         uploads: &place,
         reading: &Reading::default(),
         holder: "one".to_owned(),
+        sign: SIGN,
     };
     let asked = AtomicU32::new(0);
     let moment = || {
@@ -806,6 +859,7 @@ async fn an_upload_that_the_machine_cannot_read_waits_and_goes_in_later() {
         uploads: &place,
         reading,
         holder: "one".to_owned(),
+        sign: SIGN,
     };
     // The other one of the publisher is read all the same.
     let at = |seconds: i64| move || later(now, seconds);
@@ -815,8 +869,12 @@ async fn an_upload_that_the_machine_cannot_read_waits_and_goes_in_later() {
     assert!(!reads.ended().await.unwrap().unwrap());
     assert!(reads.ended().await.is_none());
     assert!(place.file(book.run_id).exists());
-    let state = state_of(&server, scope, book.run_id).await.0;
-    assert_eq!(state, RunState::Running, "it has not failed");
+    let tx = ReadTx::new(&server.store);
+    let found = imports::by_ids(&tx, scope.read(), &[book.run_id]).await;
+    let run = found.unwrap().remove(0);
+    assert_eq!(run.state, RunState::Queued, "it has not failed");
+    assert!(run.error.is_some() && run.finished_at.is_none(), "{run:?}");
+    drop(tx);
     // It rests, and the next one is read.
     reads.look().await.unwrap();
     assert!(reads.ended().await.unwrap().unwrap());
@@ -892,6 +950,7 @@ async fn an_upload_whose_server_was_killed_is_taken_up_again() {
         uploads: &place,
         reading: &Reading::default(),
         holder: "alive".to_owned(),
+        sign: SIGN,
     };
     let at = |seconds: i64| move || later(now, seconds);
     assert_eq!(tick(&reader, &at(20)).await, 0);

@@ -90,7 +90,7 @@ impl ImportRun {
         self.bytes_total.map(BigInt)
     }
 
-    /// Why it failed; null where it did not.
+    /// Why it failed, or what was in the way of an upload that is going to be read again; null otherwise.
     async fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }

@@ -75,7 +75,7 @@ pub enum AdjustmentKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "records::RunState")]
 pub enum ImportState {
-    /// Received, and waiting for its turn.
+    /// Received, and waiting for its turn or to be read again.
     Queued,
     /// Still going, or cut off.
     Running,

@@ -110,6 +110,8 @@ pub async fn apply(store: &Store, scope: WriteScope, batch: Batch<'_>) -> Result
     let written = store.write_once(
         async |tx| apply_in(tx, publisher, batch).await,
         async |tx, (_, read)| {
+            // A commit that was not answered may be under way still: the lock is free when it is over.
+            lock(tx, publisher).await?;
             // The run's counter moves with its batches, so it tells whether this one is in.
             let mut sql = tx.sql();
             sql.push("SELECT 1 AS one FROM import_runs WHERE publisher_id = ")

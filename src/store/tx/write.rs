@@ -97,8 +97,12 @@ impl WriteTx {
         }
     }
 
-    /// Commits. Where that is not answered, nobody knows whether it is done.
+    /// Commits. Where a server does not answer that, nobody knows whether it is done. SQLite is no server that could fall
+    /// silent: it may fold its log into the file, which takes a while when much was written, and then it is done.
     pub(super) async fn commit(self) -> Result<(), DbErr> {
+        if self.backend == DbBackend::Sqlite {
+            return self.transaction.commit().await;
+        }
         timeout(self.time, self.transaction.commit())
             .await
             .unwrap_or_else(|_| Err(silent(self.time)))

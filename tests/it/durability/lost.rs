@@ -190,7 +190,7 @@ async fn a_write_at_a_server_that_hangs_is_a_clean_error_and_leaves_no_connectio
         "BEGIN; LOCK TABLE actions IN ACCESS EXCLUSIVE MODE",
     )
     .await;
-    let write = timeout(Duration::from_secs(10), desk.put_new("batch", 2));
+    let write = timeout(Duration::from_secs(14), desk.put_new("batch", 2));
     let freeze = async {
         eventually("the write waits", async || {
             number(&admin, &format!("SELECT COUNT(*) {WAITING}")).await == 1

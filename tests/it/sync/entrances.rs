@@ -13,7 +13,7 @@ use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_fi
 use actiongraph::ingest::postback::{Told, read};
 use actiongraph::ingest::uploads::{UploadLimits, Uploads};
 use actiongraph::store::uploads::{Upload, enqueue};
-use actiongraph::worker::imports::{Reader, Reads};
+use actiongraph::worker::imports::{Reader, Reads, SIGN};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -217,6 +217,7 @@ impl Stage {
             uploads: &place,
             reading: &reading(),
             holder: "reader".to_owned(),
+            sign: SIGN,
         };
         let asked = move || now;
         let mut reads = Reads::new(&reader, &asked);

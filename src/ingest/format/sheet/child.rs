@@ -25,7 +25,6 @@ pub const UNWRITTEN: u8 = 74;
 /// # Errors
 /// When the output cannot be written. What is wrong with the workbook is said in the output.
 pub fn read_sheet(path: &Path, out: &mut dyn Write) -> io::Result<()> {
-    limit()?;
     let mut sink = Sink {
         out,
         cells: 0,
@@ -34,7 +33,7 @@ pub fn read_sheet(path: &Path, out: &mut dyn Write) -> io::Result<()> {
         row_number: None,
         row_bytes: 0,
     };
-    let last = match read(path, &mut sink) {
+    let last = match limit().and_then(|()| read(path, &mut sink)) {
         Ok(()) => Line::End(sink.cells),
         Err(Stop::Broken(message)) => Line::Error(message),
         Err(Stop::Output(error)) => return Err(error),
@@ -44,17 +43,28 @@ pub fn read_sheet(path: &Path, out: &mut dyn Write) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn limit() -> io::Result<()> {
+fn limit() -> Result<(), Stop> {
     use rlimit::Resource;
-    Resource::AS.set(MEMORY, MEMORY)?;
-    Resource::CPU.set(COMPUTING, COMPUTING)?;
-    Resource::CORE.set(0, 0)
+    let limits = [
+        (Resource::AS, MEMORY),
+        (Resource::CPU, COMPUTING),
+        (Resource::CORE, 0),
+    ];
+    for (resource, most) in limits {
+        resource.set(most, most).map_err(|error| {
+            Stop::Broken(format!(
+                "workbooks cannot be read here, since what they may use cannot be limited: {error}; save it as CSV"
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(not(unix))]
-fn limit() -> io::Result<()> {
-    Err(io::Error::other(
-        "workbooks are read on Unix only, where their memory can be bounded",
+fn limit() -> Result<(), Stop> {
+    Err(Stop::Broken(
+        "workbooks are read on Unix only, where their memory can be bounded; save it as CSV"
+            .to_owned(),
     ))
 }
 
