@@ -706,6 +706,7 @@ const HARMLESS: &[&str] = &[
     "Limits.reportActions",
     "MetricDefinition.dimensions",
     "Mutation.retryRejectedRecords",
+    "ProductRulesInput.currency",
     "ReportDimension.CURRENCY",
     "ReportFilter.currency",
     "ReportValues.clicks",

@@ -4,6 +4,7 @@
 //! is the complement. Related rows are asked for by `EXISTS`, every one of which carries the publisher.
 
 use super::segment::{write_built_in, write_in};
+use super::segments_alone::write_segments_alone;
 use super::{Sql, bound};
 use crate::domain::catalog::{Catalog, Countries, CountryRule, Eligibility, country_codes};
 use crate::domain::filter::{
@@ -12,7 +13,6 @@ use crate::domain::filter::{
     ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
     SegmentField, SegmentTest, UserField, UserTest, Value,
 };
-use crate::domain::rule::{BuiltIn, InSegments};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Zone, end_of_day, start_of_day};
 use sea_orm::DbBackend;
@@ -56,56 +56,6 @@ pub(super) fn write_tree<T>(filter: &Filter<T>, sql: &mut Sql, write: &impl Fn(&
         }
         Filter::Test(test) => write(test, sql),
     }
-}
-
-/// What a condition asks of an id.
-enum OfId<'a> {
-    /// To be in segments that someone defined.
-    Defined(&'a InSegments),
-    /// To be in a built-in one.
-    BuiltIn(&'a BuiltIn),
-}
-
-/// The segments that a condition names, if it is of nothing else.
-trait OfSegments {
-    fn segments(&self) -> Option<OfId<'_>>;
-}
-
-impl OfSegments for UserTest {
-    fn segments(&self) -> Option<OfId<'_>> {
-        match self {
-            Self::Segment(named) => Some(OfId::Defined(named)),
-            Self::BuiltIn(built_in) => Some(OfId::BuiltIn(built_in)),
-            Self::Field(..) => None,
-        }
-    }
-}
-
-impl OfSegments for ProductTest {
-    fn segments(&self) -> Option<OfId<'_>> {
-        match self {
-            Self::Segment(named) => Some(OfId::Defined(named)),
-            Self::BuiltIn(built_in) => Some(OfId::BuiltIn(built_in)),
-            Self::Field(..) | Self::Category(_) => None,
-        }
-    }
-}
-
-/// Appends a filter of segments alone on the row that the column `id`, which may be missing, names: no row needs to be
-/// looked up for it. Tells whether the filter is one.
-fn write_segments_alone<T: OfSegments>(filter: &Filter<T>, id: &str, sql: &mut Sql) -> bool {
-    let is_alone =
-        filter.tests().next().is_some() && filter.tests().all(|test| test.segments().is_some());
-    if is_alone {
-        sql.push(&format!("({id} IS NOT NULL AND "));
-        write_tree(filter, sql, &|test, sql| match test.segments() {
-            Some(OfId::Defined(named)) => write_in(named, id, sql),
-            Some(OfId::BuiltIn(built_in)) => write_built_in(built_in, id, sql),
-            None => {}
-        });
-        sql.push(")");
-    }
-    is_alone
 }
 
 /// Appends the condition that a range lays on the action that the statement calls `row`.

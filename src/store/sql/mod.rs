@@ -9,6 +9,7 @@ pub(super) mod filter;
 pub(super) mod insert;
 pub(super) mod report;
 pub(super) mod segment;
+mod segments_alone;
 pub(super) mod statuses;
 
 use crate::domain::filter::Value as DomainValue;

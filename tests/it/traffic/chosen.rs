@@ -150,7 +150,7 @@ async fn targets_are_ranked_among_the_products_that_were_chosen() {
     let beside = ranked(&server, key, &both).await;
     assert_eq!(beside.len(), 1, "{beside:?}");
     // (5 + 5) / 3
-    assert_eq!(beside[0], json!([1, "22", "3.33", 3, "1"]));
+    assert_eq!(beside[0], json!([1, "22", "3.3333", 3, "1"]));
 }
 
 #[tokio::test]
