@@ -173,13 +173,16 @@ async fn a_write_at_a_server_that_hangs_is_a_clean_error_and_leaves_no_connectio
         return;
     }
     let cluster = Cluster::start();
+    // Whoever migrates holds one connection and works on another.
+    let made = Store::open(&cluster.url).await.unwrap();
+    made.migrate().await.unwrap();
+    made.close().await;
     // With the times of a server.
     let options = StoreOptions {
         connections: 1,
         ..StoreOptions::default()
     };
     let store = Store::open_with(&cluster.url, options).await.unwrap();
-    store.migrate().await.unwrap();
     let (desk, other) = (
         Desk::new(&store, "one").await,
         Desk::new(&store, "two").await,
