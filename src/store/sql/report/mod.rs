@@ -447,6 +447,10 @@ impl Writer<'_> {
             write_set(set, sql);
             sql.push(") z");
         }
+        // Behind walls it takes many rows to tell that one row is there: PostgreSQL would ask it of each action anew.
+        if sql.backend() == DbBackend::Postgres && self.scope.narrowing().is_some() {
+            sql.push(" OFFSET 0");
+        }
     }
 
     fn write_users(&self, sql: &mut Sql) {
