@@ -469,16 +469,15 @@ describe("GraphQL over HTTP", () => {
     for (const level of ["MUST", "SHOULD", "MAY"]) {
       assert.ok(audits.some(({ name }) => name.startsWith(level)), `no ${level} audit`);
     }
-    assert.ok(audits.length >= 60, `only ${audits.length} audits`);
+    assert.equal(audits.length, 61);
   });
 
   for (const level of ["MUST", "SHOULD", "MAY"]) {
     describe(level, () => {
       for (const audit of audits.filter(({ name }) => name.startsWith(level))) {
-        test(`${audit.id} ${audit.name}`, async (context) => {
+        test(`${audit.id} ${audit.name}`, async () => {
           const { status, reason } = await audit.fn();
-          if (level === "MAY" && status !== "ok") context.diagnostic(`${audit.id}: ${status}: ${reason}`);
-          else assert.equal(status, "ok", reason);
+          assert.equal(status, "ok", reason);
         });
       }
     });
