@@ -6,13 +6,14 @@ use super::convert::instant;
 use super::imports::{NewRun, run_row};
 use super::listing::{IDS, column};
 use super::sql::insert::{Conflict, insert};
-use super::tx::ReadTx;
+use super::tx::{ReadTx, WriteTx};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::records::RunState;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use entity::{import_run, upload};
+use sea_orm::DbErr;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -228,13 +229,7 @@ pub async fn renew(
     let bytes = i64::try_from(bytes_read).unwrap_or(i64::MAX);
     store
         .write(async |tx| {
-            let mut sql = tx.sql();
-            sql.push("UPDATE uploads SET lease_until_us = ")
-                .bind(until.micros());
-            sql.push(" WHERE publisher_id = ").bind(publisher.0);
-            sql.push(" AND run_id = ").bind(upload.run_id);
-            sql.push(" AND holder = ").bind(holder);
-            let is_held = tx.execute(sql).await? > 0;
+            let is_held = lease(tx, upload, holder, until).await?;
             if is_held {
                 let mut sql = tx.sql();
                 sql.push("UPDATE import_runs SET bytes_read = ").bind(bytes);
@@ -245,6 +240,18 @@ pub async fn renew(
             Ok(is_held)
         })
         .await
+}
+
+/// Moves the end of a lease; says whether its holder still has it.
+async fn lease(tx: &WriteTx, upload: &Upload, holder: &str, until: Instant) -> Result<bool, DbErr> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE uploads SET lease_until_us = ")
+        .bind(until.micros());
+    sql.push(" WHERE publisher_id = ")
+        .bind(upload.scope.publisher().0);
+    sql.push(" AND run_id = ").bind(upload.run_id);
+    sql.push(" AND holder = ").bind(holder);
+    Ok(tx.execute(sql).await? > 0)
 }
 
 /// Gives an upload back that is to be read again: whoever comes after `over`, which has passed, may take it at once. Its run is
@@ -262,13 +269,7 @@ pub async fn put_back(
     let publisher = upload.scope.publisher();
     store
         .write(async |tx| {
-            let mut sql = tx.sql();
-            sql.push("UPDATE uploads SET lease_until_us = ")
-                .bind(over.micros());
-            sql.push(" WHERE publisher_id = ").bind(publisher.0);
-            sql.push(" AND run_id = ").bind(upload.run_id);
-            sql.push(" AND holder = ").bind(holder);
-            let is_held = tx.execute(sql).await? > 0;
+            let is_held = lease(tx, upload, holder, over).await?;
             if is_held {
                 let mut sql = tx.sql();
                 sql.push("UPDATE import_runs SET state = ")
