@@ -47,22 +47,27 @@ export class Postgres {
     this.folder = folder;
     this.programs = programs;
     this.superuser = superuserUrl;
-    this.url = this.make("bench");
+    this.kept = this.psql(["-c", "SELECT 1 FROM pg_database WHERE datname = 'bench'"], superuserUrl) !== "";
+    this.url = this.kept ? this.urlOf("bench") : this.make("bench");
     this.root = Number(this.rows("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)")[0][0]);
     this.version = this.rows("SHOW server_version")[0][0].split(" ")[0];
   }
 
-  /** A cluster is gone after each run. */
+  /** Whether an earlier run left its database here: in a cluster that outlives a run (`bench/README.md`). */
   isKept() {
-    return false;
+    return this.kept;
+  }
+
+  urlOf(name) {
+    const url = new URL(this.superuser);
+    url.pathname = `/${name}`;
+    return url.href;
   }
 
   /** Makes an empty database and answers its URL. */
   make(name) {
     this.psql(["-c", `CREATE DATABASE ${name}`], this.superuser);
-    const url = new URL(this.superuser);
-    url.pathname = `/${name}`;
-    return url.href;
+    return this.urlOf(name);
   }
 
   drop(name) {
@@ -97,7 +102,7 @@ export class Postgres {
   }
 
   rollUp(named, items) {
-    this.psql(["-c", "CREATE SCHEMA rolled"]);
+    this.psql(["-c", "DROP SCHEMA IF EXISTS rolled CASCADE", "-c", "CREATE SCHEMA rolled"]);
     for (const { table, as, indexes } of needed(items)) {
       this.rows(`SET work_mem = '256MB'; CREATE TABLE rolled.${table} AS ${as}`, named);
       for (const [place, [keys, others]] of indexes.entries()) {

@@ -16,7 +16,8 @@ use crate::store::columns::segments as columns;
 use crate::store::lifetimes;
 use crate::store::segment_metrics::bought;
 use crate::store::segments::{UserFacts, UserProduct, product_stats, user_products, user_stats};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -92,8 +93,8 @@ pub struct UserSegmentResult {
     pub sums: Sums,
     /// Number of users.
     pub size: i64,
-    /// The members as places in [`UserSegments::users`], in members' order.
-    pub members: Vec<usize>,
+    /// The members as places in [`UserSegments::users`], ascending.
+    pub members: Arc<Vec<usize>>,
 }
 
 /// The segments of users over one range.
@@ -101,7 +102,7 @@ pub struct UserSegmentResult {
 pub struct UserSegments {
     /// The segments: new, returning, the ten RFM segments, high value, countries by code, devices by class, unattributed.
     pub list: Vec<UserSegmentResult>,
-    /// All users with a counted action in the range, in members' order: most actions first, then the latest, ties by id.
+    /// All users with a counted action in the range.
     pub users: Vec<UserStats>,
     /// Their scores; none for those with too few actions to be scored, and for all where they are too few to be compared.
     pub scores: Vec<Option<Rfm>>,
@@ -117,7 +118,7 @@ impl UserSegments {
         let named = of.iter().filter_map(|place| self.list.get(*place));
         let lists = named.map(|segment| {
             let is_nobody = segment.kind == UserSegment::Unattributed;
-            (is_nobody, segment.members.clone())
+            (is_nobody, Arc::clone(&segment.members))
         });
         Buyers {
             users: self.users.iter().map(|user| user.user_id).collect(),
@@ -126,11 +127,30 @@ impl UserSegments {
     }
 }
 
-/// The segments of users: two statements.
+/// The segments of users, who come in members' order ([`sort_users`]): two statements.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn users(
+    tx: &ReadTx,
+    scope: ReadScope,
+    facts: &FactQuery,
+    rules: &UserRules,
+) -> Result<UserSegments> {
+    let mut found = user_facts(tx, scope, facts).await?;
+    let sorted = tokio::task::spawn_blocking(move || {
+        sort_users(&mut found.users);
+        found
+    });
+    let found = sorted.await.map_err(Error::internal)?;
+    divided(found, facts.range.span, rules).await
+}
+
+/// Likewise, with users in no order: for whoever asks for few of them, if for any.
+///
+/// # Errors
+/// When the database fails.
+pub async fn users_unsorted(
     tx: &ReadTx,
     scope: ReadScope,
     facts: &FactQuery,
@@ -189,15 +209,40 @@ impl Division {
             origin: origin.map(str::to_owned),
             sums: self.sums,
             size: i64::try_from(self.members.len()).unwrap_or(i64::MAX),
-            members: self.members,
+            members: Arc::new(self.members),
         }
+    }
+}
+
+/// The segments by where users come from, in the making.
+#[derive(Default)]
+struct Origins<'a> {
+    divisions: Vec<(Option<&'a str>, Division)>,
+    places: HashMap<Option<&'a str>, usize, RandomState>,
+}
+
+impl<'a> Origins<'a> {
+    fn add(&mut self, origin: Option<&'a str>, place: usize, user: &UserStats) {
+        let division = *self.places.entry(origin).or_insert_with(|| {
+            self.divisions.push((origin, Division::default()));
+            self.divisions.len() - 1
+        });
+        if let Some((_, division)) = self.divisions.get_mut(division) {
+            division.add(place, user);
+        }
+    }
+
+    /// In the order of where the users come from, those of nowhere first.
+    fn told(mut self, kind: UserSegment) -> impl Iterator<Item = UserSegmentResult> {
+        self.divisions.sort_unstable_by_key(|(origin, _)| *origin);
+        let told = self.divisions.into_iter();
+        told.map(move |(origin, division)| division.told(kind, origin))
     }
 }
 
 /// Divides users into segments: pure. Recency is measured from the end of `range`.
 fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
-    let mut users = found.users;
-    sort_users(&mut users);
+    let users = found.users;
     let scores = rfm_scores(&users, rules, range.to);
     let valued = high_value(&users, rules);
     let are_compared = can_compare(&users, rules);
@@ -206,7 +251,7 @@ fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
         .iter()
         .map(|_| Division::default())
         .collect();
-    let (mut countries, mut devices) = (BTreeMap::new(), BTreeMap::new());
+    let (mut countries, mut devices) = (Origins::default(), Origins::default());
     for (place, ((user, score), valued)) in users.iter().zip(&scores).zip(valued).enumerate() {
         let age = if user.first_at >= range.from {
             UserSegment::New
@@ -223,19 +268,14 @@ fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
                 division.add(place, user);
             }
         }
-        for (divisions, origin) in [
-            (&mut countries, &user.country),
-            (&mut devices, &user.device),
-        ] {
-            let division: &mut Division = divisions.entry(origin.clone()).or_default();
-            division.add(place, user);
-        }
+        countries.add(user.country.as_deref(), place, user);
+        devices.add(user.device.as_deref(), place, user);
     }
     let mut list = Vec::new();
     for (kind, division) in UserSegment::ALL.iter().copied().zip(single) {
         match kind {
-            UserSegment::Country => list.extend(told(kind, std::mem::take(&mut countries))),
-            UserSegment::Device => list.extend(told(kind, std::mem::take(&mut devices))),
+            UserSegment::Country => list.extend(std::mem::take(&mut countries).told(kind)),
+            UserSegment::Device => list.extend(std::mem::take(&mut devices).told(kind)),
             UserSegment::Unattributed => list.push(UserSegmentResult {
                 sums: found.unattributed.clone(),
                 ..division.told(kind, None)
@@ -250,16 +290,6 @@ fn divide(found: UserFacts, range: Span, rules: &UserRules) -> UserSegments {
         are_compared,
         rules: *rules,
     }
-}
-
-/// The segments of a kind, in the order of where their users come from, those of nowhere first.
-fn told(
-    kind: UserSegment,
-    divisions: BTreeMap<Option<Arc<str>>, Division>,
-) -> impl Iterator<Item = UserSegmentResult> {
-    divisions
-        .into_iter()
-        .map(move |(origin, division)| division.told(kind, origin.as_deref()))
 }
 
 /// The first products of some segments, named by their places in the list, each ranked within it: one statement.

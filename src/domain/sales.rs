@@ -132,18 +132,16 @@ impl Sums {
 
     /// Adds the sums of one currency, keeping code order.
     pub fn add_money(&mut self, more: CurrencySums) {
-        match self
-            .money
-            .binary_search_by_key(&more.currency, |sums| sums.currency)
-        {
-            Ok(place) => {
-                if let Some(sums) = self.money.get_mut(place) {
-                    sums.order_amount_e4 += more.order_amount_e4;
-                    sums.reward_e4 += more.reward_e4;
-                }
-            }
-            Err(place) => self.money.insert(place, more),
+        let mut known = self.money.iter_mut();
+        // They are few, and as a rule it is there.
+        if let Some(sums) = known.find(|sums| sums.currency == more.currency) {
+            sums.order_amount_e4 += more.order_amount_e4;
+            sums.reward_e4 += more.reward_e4;
+            return;
         }
+        let behind = |sums: &CurrencySums| sums.currency < more.currency;
+        let place = self.money.partition_point(behind);
+        self.money.insert(place, more);
     }
 
     /// Adds other sums of actions that these do not hold.

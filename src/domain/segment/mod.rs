@@ -17,7 +17,9 @@ pub use parameters::{
     ProductSettings, Scoring, SegmentSettings, Thresholds, UserRules, UserSettings,
 };
 pub use products::{ProductStats, product_members, sort_members};
-pub use users::{Rfm, UserStats, can_compare, high_value, rfm_scores, sort_users};
+pub use users::{
+    Rfm, UserStats, can_compare, high_value, in_members_order, rfm_scores, sort_users,
+};
 
 use super::action::words;
 use serde::{Deserialize, Serialize};

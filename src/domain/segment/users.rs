@@ -3,6 +3,7 @@
 use super::{Cuts, HighValue, Scoring, UserRules, UserSegment};
 use crate::domain::sales::Sums;
 use crate::domain::time::{DAY_US, Instant};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -55,30 +56,46 @@ impl Rfm {
     }
 }
 
+/// What users are sorted by as members are listed: most actions first, then the latest, ties by id.
+fn place_among_members(user: &UserStats) -> (Reverse<i64>, Reverse<Instant>, Uuid) {
+    let actions = Reverse(user.sums.actions);
+    (actions, Reverse(user.last_at), user.user_id)
+}
+
 /// Sorts as members are listed: most actions first, then the latest, ties by id.
 pub fn sort_users(users: &mut [UserStats]) {
     // Keys are sorted apart from what they belong to, which is large.
-    users.sort_by_cached_key(|user| {
-        (
-            std::cmp::Reverse(user.sums.actions),
-            std::cmp::Reverse(user.last_at),
-            user.user_id,
-        )
-    });
+    users.sort_by_cached_key(place_among_members);
 }
 
-/// The value that `percent` of all values (at least) are not above: the nearest-rank percentile. 0 without values.
-fn nearest_rank(sorted: &[i64], percent: i64) -> i64 {
+/// Some users, named by their places, in the order of members.
+#[must_use]
+pub fn in_members_order(places: &[usize], users: &[UserStats]) -> Vec<usize> {
+    let known = places.iter().filter_map(|place| {
+        let user = users.get(*place)?;
+        Some((place_among_members(user), *place))
+    });
+    let mut sorted: Vec<_> = known.collect();
+    sorted.sort_unstable();
+    sorted.into_iter().map(|(_, place)| place).collect()
+}
+
+/// The value that `percent` of all values (at least) are not above: the nearest-rank percentile. 0 without values. Values
+/// come back in another order.
+fn nearest_rank(values: &mut [i64], percent: i64) -> i64 {
     let percent = usize::try_from(percent).unwrap_or(0);
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0)
+    let rank = (values.len() * percent).div_ceil(100).max(1);
+    if rank > values.len() {
+        return 0;
+    }
+    // Sorting all of them would take ten times as long.
+    *values.select_nth_unstable(rank - 1).1
 }
 
 /// Scores of values by their cuts: 1 plus the number of cuts that a value is above, so equal values get equal scores.
 fn by_percentiles(values: &[i64], percents: Cuts) -> Vec<u8> {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    let cuts = percents.map(|percent| nearest_rank(&sorted, percent));
+    let mut moved = values.to_vec();
+    let cuts = percents.map(|percent| nearest_rank(&mut moved, percent));
     let score = |value: &i64| cuts.iter().filter(|cut| value > cut).count();
     values.iter().map(|value| as_score(score(value))).collect()
 }
@@ -106,13 +123,16 @@ pub fn rfm_scores(users: &[UserStats], rules: &UserRules, to: Instant) -> Vec<Op
         return vec![None; users.len()];
     }
     let is_scored = |user: &&UserStats| user.sums.actions >= rules.minimum_actions;
-    let scored: Vec<&UserStats> = users.iter().filter(is_scored).collect();
-    let of = |value: &dyn Fn(&UserStats) -> i64| -> Vec<i64> {
-        scored.iter().map(|user| value(user)).collect()
-    };
-    let last = of(&|user| user.last_at.micros());
-    let actions = of(&|user| user.sums.actions);
-    let amounts = of(&|user| user.sums.metric(rules.metric()));
+    let (mut last, mut actions, mut amounts) = (
+        Vec::with_capacity(users.len()),
+        Vec::with_capacity(users.len()),
+        Vec::with_capacity(users.len()),
+    );
+    for user in users.iter().filter(is_scored) {
+        last.push(user.last_at.micros());
+        actions.push(user.sums.actions);
+        amounts.push(user.sums.metric(rules.metric()));
+    }
     let (recency, frequency, monetary) = match rules.scoring {
         Scoring::Percentiles(percents) => (
             by_percentiles(&last, percents),
@@ -160,8 +180,7 @@ pub fn high_value(users: &[UserStats], rules: &UserRules) -> Vec<bool> {
             let metric = rules.metric();
             let scored = users.iter().filter(is_scored);
             let mut amounts: Vec<i64> = scored.map(|user| -user.sums.metric(metric)).collect();
-            amounts.sort_unstable();
-            (metric, -nearest_rank(&amounts, percent))
+            (metric, -nearest_rank(&mut amounts, percent))
         }
         HighValue::Amount { e4, currency } => (rules.monetary.rank(currency), e4),
     };

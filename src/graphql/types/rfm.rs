@@ -97,7 +97,7 @@ pub async fn rfm_of(
 ) -> Result<Option<RfmScore>> {
     let load = |group: Arc<Group<records::User>>| async move {
         let wanted: HashSet<Uuid> = group.all().map(records::User::key).collect();
-        let all = segments::users(&request.tx, request.scope, facts, rules).await?;
+        let all = segments::users_unsorted(&request.tx, request.scope, facts, rules).await?;
         let UserSegments { users, scores, .. } = all;
         let found = users.into_iter().zip(scores);
         let found = found.filter(|(stats, _)| wanted.contains(&stats.user_id));

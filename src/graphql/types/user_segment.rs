@@ -19,12 +19,13 @@ use super::segment_trend::{SegmentPoint, asked};
 use super::user::User;
 use super::words::{RankMetric, UserSegmentKind};
 use crate::analytics::segments::{self, UserSegmentResult as Division, UserSegments};
+use crate::domain::error::Error;
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::rule::{BuiltIn, BuiltInKind};
 use crate::domain::sales::FactQuery;
-use crate::domain::segment::{Rfm, UserRules, UserSegment, UserStats};
+use crate::domain::segment::{Rfm, UserRules, UserSegment, UserStats, in_members_order};
 use crate::domain::time::Range;
 use crate::graphql::connection::{
     Count, ENTITIES, PageArgs, SEGMENTS, Slice, connection, page_by, size,
@@ -371,10 +372,12 @@ impl SegmentUserConnection {
         let load = |group: Arc<Group<Segment>>| {
             let page = page.clone();
             async move {
-                let pages = group
-                    .all()
-                    .map(|segment| (segment.place, members(segment, &page)));
-                Ok(pages_of_siblings(pages.collect()))
+                let pages = tokio::task::spawn_blocking(move || {
+                    let all = group.all();
+                    all.map(|segment| (segment.place, members(segment, &page)))
+                        .collect()
+                });
+                Ok(pages_of_siblings(pages.await.map_err(Error::internal)?))
             }
         };
         let pages: Arc<HashMap<usize, _>> = segment.batch("users", &page, load).await?;
@@ -390,9 +393,9 @@ impl SegmentUserConnection {
 
 fn members(segment: &Segment, page: &PageRequest) -> Page<Scored> {
     let UserSegments { users, scores, .. } = &segment.divided.all;
-    let member = |place: &usize| Some((users.get(*place)?, scores.get(*place)?));
-    let members: Vec<(&UserStats, &Option<Rfm>)> =
-        segment.division.members.iter().filter_map(member).collect();
+    let member = |place: usize| Some((users.get(place)?, scores.get(place)?));
+    let members = in_members_order(&segment.division.members, users).into_iter();
+    let members: Vec<(&UserStats, &Option<Rfm>)> = members.filter_map(member).collect();
     let key = |(stats, _): &(&UserStats, &Option<Rfm>)| {
         (
             vec![-stats.sums.actions, -stats.last_at.micros()],
@@ -445,7 +448,7 @@ impl UserSegmentArgs {
         );
         let order = request.order("userSegments");
         let page = self.page.request(SEGMENTS, &order)?;
-        let all = segments::users(&request.tx, request.scope, &facts, &rules).await?;
+        let all = segments::users_unsorted(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(
             request,
             InfoOf::Facts(facts.clone()),

@@ -5,7 +5,7 @@
 //! in the processor's caches; all other sums are taken afterwards, of the few products that come first.
 
 use super::super::tx::ReadTx;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Place, index};
 use super::crowds::{Crowd, Crowds, named};
 use super::matching::Matching;
 use super::names::{Directory, Names};
@@ -18,11 +18,14 @@ use crate::domain::sales::{FactQuery, RankBy, SalesRow};
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many numbers of products are noted before those of the same product are added up: 32 MiB.
 const MOST_NOTED: usize = 2 << 20;
+/// How many lists are looked at together at least, however many products they have.
+const FEW_LISTS: usize = 4;
 /// What stands for no number at all: no sum of facts is as low.
 const NOTHING: i64 = i64::MIN;
 
@@ -31,9 +34,12 @@ const NOTHING: i64 = i64::MIN;
 pub struct Buyers {
     /// The users.
     pub users: Vec<Uuid>,
-    /// For each list whether it is that of the facts without a user, and else its users by their places.
-    pub lists: Vec<(bool, Vec<usize>)>,
+    /// The lists.
+    pub lists: Vec<List>,
 }
+
+/// Whether a list is that of the facts without a user, and else its users by their places.
+pub type List = (bool, Arc<Vec<usize>>);
 
 /// The first products of each list of users, ranked within it; nothing where there are no columns that can tell. As many
 /// statements as the filter has conditions on related rows.
@@ -59,8 +65,7 @@ pub async fn products_of_users(
         let names = matching.snapshot.names();
         let find = |user| names.users.find(user);
         let numbers: Vec<Option<usize>> = buyers.users.iter().map(find).collect();
-        let mut ranked = Vec::with_capacity(buyers.lists.len());
-        for lists in buyers.lists.chunks(together(names.products.room())) {
+        together(&buyers.lists, |lists| {
             let carts = Carts {
                 matching: &matching,
                 range: (range.from.micros(), range.to.micros()),
@@ -68,9 +73,8 @@ pub async fn products_of_users(
                 lists: lists.len(),
                 subject: Subject::Users,
             };
-            ranked.extend(carts.first(names, (by, first)));
-        }
-        ranked
+            carts.first(names, (by, first))
+        })
     });
     ranked.await.map_err(Error::internal).map(Some)
 }
@@ -120,8 +124,7 @@ fn first_of_crowds(
     asked: (RankBy, usize),
 ) -> Vec<(usize, Vec<SalesRow>)> {
     let names = matching.snapshot.names();
-    let mut all = Vec::with_capacity(crowds.len());
-    for crowds in crowds.chunks(together(names.products.room())) {
+    let ranked = together(crowds, |crowds| {
         let carts = Carts {
             matching,
             range: (span.from.micros(), span.to.micros()),
@@ -129,10 +132,10 @@ fn first_of_crowds(
             lists: crowds.len(),
             subject,
         };
-        let places = crowds.iter().map(|(place, _)| *place);
-        all.extend(places.zip(carts.first(names, asked)));
-    }
-    all
+        carts.first(names, asked)
+    });
+    let places = crowds.iter().map(|(place, _)| *place);
+    places.zip(ranked).collect()
 }
 
 /// A product that comes early in a list: what it is ranked by, its id, and its number.
@@ -160,41 +163,73 @@ fn first_of(noted: &[(usize, i64)], first: usize, products: &Names<Uuid>) -> Vec
     ranked
 }
 
-/// How many lists are looked at together: a bit for each of them.
-const TOGETHER: usize = 64;
-/// How many lists are looked at together at least, however many products there are.
-const FEW_LISTS: usize = 4;
-
-/// How many lists are looked at together, so that what is noted of their products has room, too.
-fn together(products: usize) -> usize {
-    (MOST_NOTED / products.max(1)).clamp(FEW_LISTS, TOGETHER)
+/// What is told of lists: of all of them at once, where what is noted of their products has room, and else of half as many at
+/// a time, again and again. `first` tells nothing of lists that are too many.
+fn together<L, T>(lists: &[L], first: impl Fn(&[L]) -> Option<Vec<T>>) -> Vec<T> {
+    let mut all = Vec::with_capacity(lists.len());
+    let (mut left, mut most) = (lists, lists.len());
+    while let Some((now, behind)) = left
+        .split_at_checked(most)
+        .or(Some((left, [].as_slice())))
+        .filter(|(now, _)| !now.is_empty())
+    {
+        if let Some(told) = first(now) {
+            all.extend(told);
+            left = behind;
+        } else {
+            most = now.len().div_ceil(2);
+        }
+    }
+    all
 }
 
-/// The lists that each user or product is on, by the number: a bit for each list, however many are on it. 0 is nobody.
-struct OnLists(Vec<u64>);
+/// The lists that each user or product is on, by the number; 0 is nobody. Who is on the same lists shares what tells them.
+struct OnLists {
+    /// Of each number the place of its lists.
+    of: Vec<Place>,
+    /// The lists that somebody is on; none come first.
+    lists: Vec<Vec<usize>>,
+}
 
 impl OnLists {
     /// Nobody is on any list, of so many numbers.
     fn none(room: usize) -> Self {
-        Self(vec![0; room])
+        Self {
+            of: vec![0; room],
+            lists: vec![Vec::new()],
+        }
     }
 
-    fn put(&mut self, number: usize, list: usize) {
-        if let Some(lists) = self.0.get_mut(number).filter(|_| list < TOGETHER) {
-            *lists |= 1 << list;
+    /// Puts numbers on a list on which nobody was yet.
+    fn put(&mut self, numbers: impl Iterator<Item = usize>, list: usize) {
+        // By the lists that somebody was on before; 0 as long as nobody came from them.
+        let mut with: Vec<Place> = vec![0; self.lists.len()];
+        for number in numbers {
+            let Some(of) = self.of.get_mut(number) else {
+                continue;
+            };
+            // Who is on other lists than there were before is on this one.
+            let Some(with) = with.get_mut(index(*of)) else {
+                continue;
+            };
+            if *with == 0 {
+                let before = self.lists.get(index(*of)).into_iter().flatten();
+                let lists = before.copied().chain([list]).collect();
+                *with = Place::try_from(self.lists.len()).unwrap_or(Place::MAX);
+                self.lists.push(lists);
+            }
+            *of = *with;
         }
     }
 
     /// Of users, with some of their lists.
-    fn of_buyers(numbers: &[Option<usize>], lists: &[(bool, Vec<usize>)], room: usize) -> Self {
+    fn of_buyers(numbers: &[Option<usize>], lists: &[List], room: usize) -> Self {
         let mut on = Self::none(room);
         for (list, (is_nobody, members)) in lists.iter().enumerate() {
             let numbers = members
                 .iter()
                 .filter_map(|place| numbers.get(*place).copied()?);
-            numbers
-                .chain(is_nobody.then_some(0))
-                .for_each(|number| on.put(number, list));
+            on.put(numbers.chain(is_nobody.then_some(0)), list);
         }
         on
     }
@@ -204,25 +239,16 @@ impl OnLists {
         let mut on = Self::none(of.room());
         for (list, (_, crowd)) in crowds.iter().enumerate() {
             let marks = crowd.marks(of);
-            let numbers = marks.numbers().filter(|number| *number > 0);
-            numbers.for_each(|number| on.put(number, list));
+            on.put(marks.numbers().filter(|number| *number > 0), list);
         }
         on
     }
 
-    /// The lists of a number; none where it is 0.
-    fn of_number(&self, number: usize) -> u64 {
-        self.0.get(number).copied().unwrap_or_default()
+    /// The lists of a number.
+    fn of_number(&self, number: usize) -> &[usize] {
+        let place = self.of.get(number).copied().unwrap_or_default();
+        self.lists.get(index(place)).map_or(&[], Vec::as_slice)
     }
-}
-
-/// The places of the lists whose bits are set.
-fn lists(mut on: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let list = (on > 0).then(|| on.trailing_zeros())?;
-        on &= on - 1;
-        usize::try_from(list).ok()
-    })
 }
 
 /// Adds up numbers of the same product, again and again in the same room.
@@ -272,54 +298,62 @@ struct Carts<'a> {
 }
 
 impl Carts<'_> {
-    /// The first products of each list.
-    fn first(&self, names: &Directory, (by, first): (RankBy, usize)) -> Vec<Vec<SalesRow>> {
+    /// The first products of each list; nothing where what is noted of so many lists has no room.
+    fn first(&self, names: &Directory, (by, first): (RankBy, usize)) -> Option<Vec<Vec<SalesRow>>> {
         let mut adding = Adding::new(names.products.room());
         let mut firsts: Vec<Vec<Ranked>> = Vec::with_capacity(self.lists);
-        for mut noted in self.noted(by, names, &mut adding) {
+        for mut noted in self.noted(by, names, &mut adding)? {
             adding.up(&mut noted);
             firsts.push(first_of(&noted, first, &names.products));
         }
-        self.sums(&firsts, names)
+        Some(self.sums(&firsts, names))
     }
 
-    /// Shows the items of products in all carts: with the lists that their users, or they themselves, are on, and the number of
-    /// the cart from 1.
-    fn each(&self, mut see: impl FnMut(&Chunk, (usize, usize), u64, u64)) {
+    /// Shows the items of wanted products in all carts, until it is told to stop: with the lists that their users, or they
+    /// themselves, are on, and the number of the cart from 1.
+    fn each(
+        &self,
+        is_wanted: impl Fn(usize) -> bool,
+        mut see: impl FnMut(&Chunk, (usize, usize), &[usize], u64) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut cart = 0;
         let (from, to) = self.range;
-        let of_users = self.subject == Subject::Users;
-        self.matching.each_counted(from, to, |chunk, place| {
-            let of_user = if of_users {
-                self.on.of_number(chunk.user(place))
-            } else {
-                0
-            };
-            if of_users && of_user == 0 {
-                return;
+        self.matching.each_until(from, to, |chunk, place| {
+            if !self.matching.counts(chunk, place) {
+                return ControlFlow::Continue(());
             }
             cart += 1;
             for item in chunk.items(place) {
                 let product = chunk.product(item);
-                let on = if of_users {
-                    of_user
-                } else {
-                    self.on.of_number(product)
-                };
-                if product > 0 && on > 0 {
-                    see(chunk, (place, item), on, cart);
+                if product == 0 || !is_wanted(product) {
+                    continue;
+                }
+                let on = self.on.of_number(match self.subject {
+                    Subject::Users => chunk.user(place),
+                    Subject::Products => product,
+                });
+                if !on.is_empty() {
+                    see(chunk, (place, item), on, cart)?;
                 }
             }
-        });
+            ControlFlow::Continue(())
+        })
     }
 
-    /// What the products of each list are ranked by: numbers to be added up by product.
-    fn noted(&self, by: RankBy, names: &Directory, adding: &mut Adding) -> Vec<Vec<(usize, i64)>> {
+    /// What the products of each list are ranked by: numbers to be added up by product. Nothing where those of so many lists
+    /// have no room.
+    fn noted(
+        &self,
+        by: RankBy,
+        names: &Directory,
+        adding: &mut Adding,
+    ) -> Option<Vec<Vec<(usize, i64)>>> {
         let currency = place_of(by, &names.currencies_in_order());
         let mut seen = vec![0; names.products.room()];
         let mut noted: Vec<Vec<(usize, i64)>> = vec![Vec::new(); self.lists];
         let (mut count, mut most) = (0, MOST_NOTED);
-        self.each(|chunk, (place, item), on, cart| {
+        let every = |_| true;
+        let all = self.each(every, |chunk, (place, item), on, cart| {
             let product = chunk.product(item);
             let in_currency = || Some(chunk.currency(place)) == currency;
             let number = match by {
@@ -332,10 +366,10 @@ impl Carts<'_> {
                 RankBy::Reward(_) => in_currency().then(|| chunk.item_reward(item)),
             };
             let Some(number) = number else {
-                return;
+                return ControlFlow::Continue(());
             };
-            for list in lists(on) {
-                if let Some(noted) = noted.get_mut(list) {
+            for list in on {
+                if let Some(noted) = noted.get_mut(*list) {
                     noted.push((product, number));
                     count += 1;
                 }
@@ -343,10 +377,14 @@ impl Carts<'_> {
             if count >= most {
                 noted.iter_mut().for_each(|noted| adding.up(noted));
                 count = noted.iter().map(Vec::len).sum();
+                if 2 * count > MOST_NOTED && self.lists > FEW_LISTS {
+                    return ControlFlow::Break(());
+                }
                 most = MOST_NOTED.max(2 * count);
             }
+            ControlFlow::Continue(())
         });
-        noted
+        all.is_continue().then_some(noted)
     }
 
     /// The lists with all sums of their products.
@@ -376,15 +414,17 @@ impl Carts<'_> {
         };
         let mut tally = Tally::new(count, names.currencies.room());
         let mut seen = vec![0; count];
-        self.each(|chunk, (place, item), on, cart| {
+        let is_first = |product: usize| lines.get(product).is_some_and(|line| *line > 0);
+        let _: ControlFlow<()> = self.each(is_first, |chunk, (place, item), on, cart| {
             let product = chunk.product(item);
-            for list in lists(on) {
-                let Some(sums) = of(product, list) else {
+            for list in on {
+                let Some(sums) = of(product, *list) else {
                     continue;
                 };
                 let last = seen.get_mut(sums).map(|seen| std::mem::replace(seen, cart));
                 tally.add_item(chunk, (place, item), sums, last != Some(cart));
             }
+            ControlFlow::Continue(())
         });
         let currencies = names.currencies_in_order();
         let firsts = firsts.iter().enumerate();
@@ -402,52 +442,74 @@ impl Carts<'_> {
 mod tests {
     use super::super::marks::Marks;
     use super::*;
+    use std::collections::HashSet;
 
-    /// Whoever is on all lists takes a bit on each: 8 bytes for each number, and not one word for each member and list.
+    /// Whoever is on many lists takes 4 bytes, and what tells these is there once for all who are on the same.
     #[test]
-    fn lists_take_a_bit_for_each_member() {
+    fn those_on_the_same_lists_share_them() {
         let mut names: Names<Uuid> = Names::default();
         for number in 0..1_000 {
             names.place(&Uuid::from_u128(number));
         }
-        let crowds: Vec<Crowd> = (0..TOGETHER)
+        let count = 100;
+        let crowds: Vec<Crowd> = (0..count)
             .map(|list| {
-                let is_on = |number: usize| number == 0 || number.is_multiple_of(list + 1);
+                let is_on =
+                    |number: usize| number == 0 || (number % 3).is_multiple_of(list % 2 + 1);
                 let marks: Marks = (0..names.room()).map(is_on).collect();
                 Crowd::Marked(Arc::new(marks))
             })
             .collect();
         let placed: Vec<(usize, &Crowd)> = crowds.iter().enumerate().collect();
         let on = OnLists::of_crowds(&placed, &names);
-        assert_eq!(on.0.capacity(), names.room());
-        assert_eq!(on.of_number(0), 0, "nobody is on no list");
+        assert_eq!(on.of.len(), names.room());
+        assert_eq!(on.of_number(0), [0usize; 0], "nobody is on no list");
         for number in 1..names.room() {
-            let expected: Vec<usize> = (0..TOGETHER)
-                .filter(|list| number.is_multiple_of(list + 1))
+            let expected: Vec<usize> = (0..count)
+                .filter(|list| (number % 3).is_multiple_of(list % 2 + 1))
                 .collect();
-            let found: Vec<usize> = lists(on.of_number(number)).collect();
-            assert_eq!(found, expected);
+            assert_eq!(on.of_number(number), expected);
         }
-        assert_eq!(on.of_number(names.room()), 0);
+        assert_eq!(on.of_number(names.room()), [0usize; 0]);
+        let ends: HashSet<Place> = on.of.iter().copied().collect();
+        assert_eq!(
+            ends.len(),
+            3,
+            "nobody, those on every list, those on every second"
+        );
     }
 
     #[test]
     fn users_and_nobody_are_on_lists() {
-        let all = [(false, vec![0, 2]), (true, vec![1]), (true, vec![2, 9])];
+        let list = |is_nobody, members: &[usize]| (is_nobody, Arc::new(members.to_vec()));
+        let all = [
+            list(false, &[0, 2, 0]),
+            list(true, &[1]),
+            list(true, &[2, 9]),
+        ];
         let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &all, 4);
-        let of = |number: usize| lists(on.of_number(number)).collect::<Vec<_>>();
+        let of = |number: usize| on.of_number(number).to_vec();
         assert_eq!([of(0), of(1)], [vec![1, 2], vec![0, 2]]);
         assert_eq!([of(2), of(3)], [vec![], vec![0]]);
     }
 
     #[test]
-    fn the_more_products_there_are_the_fewer_lists_are_looked_at_together() {
-        assert_eq!(together(0), TOGETHER);
-        assert_eq!(together(10_000), TOGETHER);
-        assert_eq!(together(100_000), 20);
-        assert_eq!(together(10_000_000), FEW_LISTS);
-        for products in [1, 1_000, 50_000, 500_000] {
-            assert!(together(products) * products <= MOST_NOTED);
+    fn lists_that_have_no_room_together_are_looked_at_in_parts() {
+        let lists: Vec<usize> = (0..21).collect();
+        for most in 1..30 {
+            let parts = std::cell::RefCell::new(Vec::new());
+            let told = together(&lists, |now| {
+                (now.len() <= most).then(|| {
+                    parts.borrow_mut().push(now.len());
+                    now.to_vec()
+                })
+            });
+            assert_eq!(told, lists);
+            assert!(
+                parts.borrow().len() <= 2 * 21_usize.div_ceil(most),
+                "{parts:?}"
+            );
         }
+        assert_eq!(together(&[0; 0], |_| Some(vec![0; 0])), [0; 0]);
     }
 }

@@ -215,7 +215,7 @@ impl Matching {
     }
 
     /// Shows the actions of the filter whose order lies from an instant up to but without another.
-    pub(super) fn each(&self, from: i64, to: i64, mut see: impl FnMut(&Chunk, usize)) {
+    pub(super) fn each<'s>(&'s self, from: i64, to: i64, mut see: impl FnMut(&'s Chunk, usize)) {
         let ControlFlow::Continue(()) = self.each_until(from, to, |chunk, place| {
             see(chunk, place);
             ControlFlow::<Infallible>::Continue(())
@@ -223,11 +223,11 @@ impl Matching {
     }
 
     /// Likewise, until it is told to stop.
-    pub(super) fn each_until<B>(
-        &self,
+    pub(super) fn each_until<'s, B>(
+        &'s self,
         from: i64,
         to: i64,
-        mut see: impl FnMut(&Chunk, usize) -> ControlFlow<B>,
+        mut see: impl FnMut(&'s Chunk, usize) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
         for (chunk, is_inside) in self.snapshot.between(from, to) {
             for place in 0..chunk.len() {
@@ -241,7 +241,12 @@ impl Matching {
     }
 
     /// Likewise those that count.
-    pub(super) fn each_counted(&self, from: i64, to: i64, mut see: impl FnMut(&Chunk, usize)) {
+    pub(super) fn each_counted<'s>(
+        &'s self,
+        from: i64,
+        to: i64,
+        mut see: impl FnMut(&'s Chunk, usize),
+    ) {
         self.each(from, to, |chunk, place| {
             if self.counts(chunk, place) {
                 see(chunk, place);

@@ -11,39 +11,51 @@ use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums};
 use crate::domain::scope::ReadScope;
+use std::ops::Range;
 use uuid::Uuid;
 
-/// Counts and sums of one group in one currency.
-#[derive(Clone, Copy, Default)]
-struct Cell {
-    actions: i64,
-    amount: i64,
-    reward: i64,
+/// Sums by the number of a group: of each its units, and then three numbers for each currency: how many actions, the order
+/// amount, the reward. What belongs to a group stands together, since groups come in no order.
+pub(super) struct Tally {
+    sums: Vec<i64>,
+    currencies: usize,
 }
 
-/// Sums by the number of a group, a cell for each currency.
-pub(super) struct Tally {
-    units: Vec<i64>,
-    cells: Vec<Cell>,
-    currencies: usize,
+/// How many numbers there are for each currency.
+const NUMBERS: usize = 3;
+
+/// What one fact adds to a group.
+#[derive(Clone, Copy)]
+struct More {
+    actions: i64,
+    units: i64,
+    amount: i64,
+    reward: i64,
 }
 
 impl Tally {
     pub(super) fn new(groups: usize, currencies: usize) -> Self {
         Self {
-            units: vec![0; groups],
-            cells: vec![Cell::default(); groups * currencies],
+            sums: vec![0; groups * (1 + NUMBERS * currencies)],
             currencies,
         }
     }
 
-    fn add(&mut self, group: usize, currency: usize, more: Cell, units: i64) {
-        let cell = self.cells.get_mut(group * self.currencies + currency);
-        if let (Some(cell), Some(sum)) = (cell, self.units.get_mut(group)) {
-            cell.actions += more.actions;
-            cell.amount += more.amount;
-            cell.reward += more.reward;
-            *sum += units;
+    /// Where the numbers of a group are.
+    fn room(&self, group: usize) -> Range<usize> {
+        let width = 1 + NUMBERS * self.currencies;
+        group * width..(group + 1) * width
+    }
+
+    fn add(&mut self, group: usize, currency: usize, more: More) {
+        let room = self.room(group);
+        if let Some([units, cells @ ..]) = self.sums.get_mut(room)
+            && let Some([actions, amount, reward, ..]) = cells.get_mut(NUMBERS * currency..)
+        {
+            *units += more.units;
+            *actions += more.actions;
+            *amount += more.amount;
+            *reward += more.reward;
         }
     }
 
@@ -55,67 +67,66 @@ impl Tally {
         product: usize,
         is_first: bool,
     ) {
-        let more = Cell {
+        let more = More {
             actions: i64::from(is_first),
+            units: chunk.item_units(item),
             amount: chunk.item_amount(item),
             reward: chunk.item_reward(item),
         };
-        self.add(product, chunk.currency(place), more, chunk.item_units(item));
+        self.add(product, chunk.currency(place), more);
     }
 
     /// Adds an action to a group.
     pub(super) fn add_action(&mut self, chunk: &Chunk, place: usize, group: usize) {
-        let more = Cell {
+        let more = More {
             actions: 1,
+            units: chunk.units(place),
             amount: chunk.amount(place),
             reward: chunk.reward(place),
         };
-        self.add(group, chunk.currency(place), more, chunk.units(place));
+        self.add(group, chunk.currency(place), more);
     }
 
-    fn cells(&self, group: usize) -> &[Cell] {
-        let from = group * self.currencies;
-        self.cells.get(from..from + self.currencies).unwrap_or(&[])
+    /// The units of a group, and its numbers by currency.
+    fn of(&self, group: usize) -> (i64, &[[i64; NUMBERS]]) {
+        match self.sums.get(self.room(group)) {
+            Some([units, cells @ ..]) => (*units, cells.as_chunks().0),
+            _ => (0, &[]),
+        }
     }
 
     /// How many actions a group has.
     pub(super) fn actions(&self, group: usize) -> i64 {
-        self.cells(group).iter().map(|cell| cell.actions).sum()
+        self.of(group).1.iter().map(|[actions, ..]| actions).sum()
     }
 
     /// The sums of a group, its currencies in the order of their codes.
     pub(super) fn sums(&self, group: usize, currencies: &[(usize, Currency)]) -> Sums {
-        let cells = self.cells(group);
+        let (units, cells) = self.of(group);
+        let actions = cells.iter().map(|[actions, ..]| actions).sum();
         let money = currencies.iter().filter_map(|(place, currency)| {
-            let cell = cells.get(*place).filter(|cell| cell.actions > 0)?;
-            Some((*currency, cell.amount, cell.reward))
+            let [actions, amount, reward] = cells.get(*place)?;
+            (*actions > 0).then_some((*currency, *amount, *reward))
         });
-        let units = self.units.get(group).copied().unwrap_or(0);
-        sums((self.actions(group), units), money)
+        sums((actions, units), money)
     }
 
     /// What a group is ranked by; none where it has nothing of the currency.
     fn metric(&self, group: usize, by: RankBy, currency: Option<usize>) -> Option<i64> {
-        let cell = || {
-            self.cells(group)
-                .get(currency?)
-                .filter(|cell| cell.actions > 0)
-        };
+        let (units, cells) = self.of(group);
+        let money = || cells.get(currency?).filter(|[actions, ..]| *actions > 0);
         match by {
-            RankBy::Units => self.units.get(group).copied(),
+            RankBy::Units => Some(units),
             RankBy::Actions => Some(self.actions(group)),
-            RankBy::OrderAmount(_) => cell().map(|cell| cell.amount),
-            RankBy::Reward(_) => cell().map(|cell| cell.reward),
+            RankBy::OrderAmount(_) => money().map(|[_, amount, _]| *amount),
+            RankBy::Reward(_) => money().map(|[.., reward]| *reward),
         }
     }
 
     fn clear(&mut self, group: usize) {
-        let from = group * self.currencies;
-        if let Some(cells) = self.cells.get_mut(from..from + self.currencies) {
-            cells.fill(Cell::default());
-        }
-        if let Some(units) = self.units.get_mut(group) {
-            *units = 0;
+        let room = self.room(group);
+        if let Some(sums) = self.sums.get_mut(room) {
+            sums.fill(0);
         }
     }
 }

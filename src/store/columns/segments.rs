@@ -17,6 +17,7 @@ use crate::domain::sales::{CurrencySums, FactQuery, Sums};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{ProductStats, UserStats};
 use crate::domain::time::Span;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -235,52 +236,63 @@ pub async fn user_stats(
     summed.await.map_err(Error::internal)?.map(Some)
 }
 
-/// What the facts say of a user.
+/// The latest counted action of a user in the range, by its order and then its id.
 #[derive(Clone, Copy)]
-struct User {
-    first: i64,
-    /// The latest counted action in the range, by its order and then its id, and where it came from.
-    last: (i64, Uuid),
-    country: usize,
-    device: usize,
+struct Latest<'a> {
+    at: i64,
+    action: Option<(&'a Chunk, usize)>,
+}
+
+impl<'a> Latest<'a> {
+    const NONE: Self = Self {
+        at: i64::MIN,
+        action: None,
+    };
+
+    /// Takes an action that is later.
+    fn take(&mut self, at: i64, action: (&'a Chunk, usize)) {
+        let id = |(chunk, place): (&Chunk, usize)| chunk.id(place);
+        // Ids are seldom needed, and lie elsewhere.
+        if at > self.at || at == self.at && self.action.map(id) < Some(id(action)) {
+            *self = Self {
+                at,
+                action: Some(action),
+            };
+        }
+    }
 }
 
 fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
     let (from, to) = (range.from.micros(), range.to.micros());
     let names = matching.snapshot.names();
-    let nobody = User {
-        first: i64::MAX,
-        last: (i64::MIN, Uuid::nil()),
-        country: 0,
-        device: 0,
-    };
-    let mut known = vec![nobody; names.users.room()];
+    let mut latest = vec![Latest::NONE; names.users.room()];
     let mut tally = Tally::new(names.users.room(), names.currencies.room());
-    let start = if matching.is_plain() {
-        for (user, first) in known.iter_mut().zip(matching.snapshot.firsts()) {
-            user.first = *first;
-        }
-        from
-    } else {
-        i64::MIN
-    };
-    matching.each_counted(start, to, |chunk, place| {
-        let (at, number) = (chunk.at(place), chunk.user(place));
-        let Some(user) = known.get_mut(number) else {
-            return;
-        };
-        user.first = user.first.min(at);
-        if at < from {
-            return;
-        }
+    let mut count = 0;
+    let mut add = |chunk, place, at, number| {
         tally.add_action(chunk, place, number);
-        let last = (at, chunk.id(place));
-        if last >= user.last {
-            user.last = last;
-            user.country = chunk.country(place);
-            user.device = chunk.device(place);
+        if let Some(latest) = latest.get_mut(number) {
+            count += usize::from(latest.action.is_none());
+            latest.take(at, (chunk, place));
         }
-    });
+    };
+    let firsts = if matching.is_plain() {
+        matching.each_counted(from, to, |chunk, place| {
+            add(chunk, place, chunk.at(place), chunk.user(place));
+        });
+        Cow::Borrowed(matching.snapshot.firsts())
+    } else {
+        let mut firsts = vec![i64::MAX; names.users.room()];
+        matching.each_counted(i64::MIN, to, |chunk, place| {
+            let (at, number) = (chunk.at(place), chunk.user(place));
+            if let Some(first) = firsts.get_mut(number) {
+                *first = at.min(*first);
+            }
+            if at >= from {
+                add(chunk, place, at, number);
+            }
+        });
+        Cow::Owned(firsts)
+    };
     let currencies = names.currencies_in_order();
     // One text for all who come from the same place.
     let texts = |names: &Names<String>| -> Vec<Arc<str>> {
@@ -290,19 +302,19 @@ fn users(matching: &Matching, range: Span) -> Result<UserFacts> {
     let text = |texts: &[Arc<str>], place: usize| texts.get(place.checked_sub(1)?).cloned();
     let mut found = UserFacts {
         unattributed: tally.sums(0, &currencies),
-        users: Vec::new(),
+        users: Vec::with_capacity(count),
     };
-    for (place, user) in known.iter().enumerate().skip(1) {
-        let Some(id) = names.users.name(place).filter(|_| tally.actions(place) > 0) else {
+    for (place, (latest, first)) in latest.iter().zip(firsts.iter()).enumerate().skip(1) {
+        let (Some((chunk, action)), Some(id)) = (latest.action, names.users.name(place)) else {
             continue;
         };
         found.users.push(UserStats {
             user_id: *id,
             sums: tally.sums(place, &currencies),
-            first_at: instant(user.first, "actions", "ordered_at_us")?,
-            last_at: instant(user.last.0, "actions", "ordered_at_us")?,
-            country: text(&countries, user.country),
-            device: text(&devices, user.device),
+            first_at: instant(*first, "actions", "ordered_at_us")?,
+            last_at: instant(latest.at, "actions", "ordered_at_us")?,
+            country: text(&countries, chunk.country(action)),
+            device: text(&devices, chunk.device(action)),
         });
     }
     Ok(found)
