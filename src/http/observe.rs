@@ -21,7 +21,8 @@ use crate::telemetry;
 /// What answers without a page of their own allow a browser to do with them: nothing.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header with the reference.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The reference of a request.
 struct Reference(String);

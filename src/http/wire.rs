@@ -23,7 +23,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 
 use super::error::Refusal;
-use super::observe::protect;
+use super::observe::{REQUEST_ID, protect};
 use crate::clock::Clock;
 use crate::domain::error::{Code, PassedLimit};
 
@@ -37,8 +37,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const SLOWEST: u64 = 16 * 1024;
 
 /// How many bytes are read at a time, but for bodies, and given to who parses heads, who then looks at them before there are
-/// more: of a piece that is full of requests each becomes many times as large. What is offered to be read into has to be
-/// written over before, and a connection that says little should touch little memory.
+/// more: of a piece that is full of requests each becomes many times as large. They are read beside the buffer of the connection,
+/// so that one that says little touches little memory.
 const PIECE: usize = 4096;
 
 /// What connections are held to.
@@ -52,10 +52,10 @@ struct Rules {
     send: Duration,
     /// The largest head, in bytes.
     max_head: usize,
-    /// The answer to a head that came too slowly, as it goes out.
-    too_slow: Bytes,
-    /// The answer to a head that is too large, as it goes out.
-    too_large: Bytes,
+    /// The answer to a head that came too slowly.
+    too_slow: Parting,
+    /// The answer to a head that is too large.
+    too_large: Parting,
     /// Sockets wait in the machine's time, whatever the clock of the server says.
     stopwatch: Clock,
 }
@@ -85,30 +85,45 @@ impl Rules {
             keep_alive: serving.keep_alive,
             send: serving.send_deadline,
             max_head: serving.max_head,
-            too_slow: as_sent(slow, https),
-            too_large: as_sent(large, https),
+            too_slow: Parting::of(slow, https),
+            too_large: Parting::of(large, https),
             stopwatch: Clock::system(),
         }
     }
 }
 
-/// A refusal as the bytes of an answer that ends its connection, with the headers of every answer but the reference: it is
-/// no request yet that could have one.
-fn as_sent(refusal: Refusal, https: bool) -> Bytes {
-    let mut answer = refusal
-        .with(header::CONNECTION, HeaderValue::from_static("close"))
-        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
-        .error_response();
-    protect(answer.headers_mut(), https);
-    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
-    for (name, value) in answer.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+/// An answer that ends its connection, to what is no request yet, with the headers of every answer.
+#[derive(Clone, Debug)]
+struct Parting {
+    status: StatusCode,
+    /// Its head but for the reference and the line that ends it.
+    head: String,
+    body: Bytes,
+}
+
+impl Parting {
+    fn of(refusal: Refusal, https: bool) -> Self {
+        let mut answer = refusal
+            .with(header::CONNECTION, HeaderValue::from_static("close"))
+            .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+            .error_response();
+        protect(answer.headers_mut(), https);
+        let status = answer.status();
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        for (name, value) in answer.headers() {
+            // They are all ours, and texts.
+            let value = value.to_str().unwrap_or_default();
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let body = answer.into_body().try_into_bytes().unwrap_or_default();
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+        Self { status, head, body }
     }
-    let body = answer.into_body().try_into_bytes().unwrap_or_default();
-    bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-    bytes.extend_from_slice(&body);
-    bytes.into()
+
+    /// As it goes out, under a reference by which its line in the log is found.
+    fn under(&self, reference: &str) -> Vec<u8> {
+        let mut bytes = format!("{}{REQUEST_ID}: {reference}\r\n\r\n", self.head).into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
 }

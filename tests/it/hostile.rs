@@ -1,15 +1,17 @@
 //! What the internet sends: broken, endless, nested, huge. Every answer is well-formed with a stable code, the server goes
 //! on, and its memory stays bounded.
 
+mod refused;
 mod routes;
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::server::{Running, running};
+use crate::support::usage::Usage;
 
 /// How much the whole battery may grow the process, in bytes.
 const GROWTH: u64 = 64 << 20;
@@ -31,22 +33,28 @@ const CODES: [&str; 13] = [
     "STORAGE_FULL",
 ];
 
-/// How much a request that is refused may take while it is read, in bytes, in a build without optimizations.
-const READING: u64 = 64 << 20;
-
-/// How much one may take that grows while it is written out, likewise.
+/// How much a request may take that grows while it is written out, in bytes, in a build without optimizations.
 const WRITING: u64 = 32 << 20;
 
 /// Memory of this process, which is also the server's, in bytes.
 fn resident() -> u64 {
-    memory("VmRSS:")
+    Usage::own().resident()
 }
 
-fn memory(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib << 10
+/// Where requests go, and with which key.
+trait Target {
+    fn address(&self) -> SocketAddr;
+    fn key(&self) -> &str;
+}
+
+impl Target for Running {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn key(&self) -> &str {
+        &self.keys[0]
+    }
 }
 
 /// By how much two rounds of so many requests grew the process, in bytes; the figure of docs/SECURITY.md is printed.
@@ -64,8 +72,8 @@ fn grown(what: &str, requests: usize, before: u64) -> u64 {
     grown
 }
 
-fn raw(server: &Running, bytes: &[u8]) -> String {
-    let mut socket = TcpStream::connect(server.address).unwrap();
+fn raw(server: &impl Target, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
     socket
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
@@ -76,15 +84,15 @@ fn raw(server: &Running, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn head(server: &Running, more: &str) -> String {
+fn head(server: &impl Target, more: &str) -> String {
     format!(
         "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n{more}",
-        server.keys[0]
+        server.key()
     )
 }
 
 /// A whole request with a body as it stands.
-fn with_body(server: &Running, body: &[u8]) -> Vec<u8> {
+fn with_body(server: &impl Target, body: &[u8]) -> Vec<u8> {
     let mut bytes = head(server, &format!("Content-Length: {}\r\n\r\n", body.len())).into_bytes();
     bytes.extend_from_slice(body);
     bytes
@@ -510,55 +518,6 @@ async fn broken_http_is_answered_or_closed_and_hurts_nobody() {
     drop(left);
 }
 
-/// Requests of moderate size that ask for much work before they can be refused.
-fn dear_to_read() -> Named<Vec<u8>> {
-    let comments = vec![json!({ "comment": {} }); 16_000];
-    let filtered = "query($f: ActionFilter) { actions(filter: $f) { totalCount } }";
-    let written = format!(
-        "{{ actions(filter: {{ and: [{}] }}) {{ totalCount }} }}",
-        "{ comment: {} } ".repeat(800)
-    );
-    let counted: String = (0..20)
-        .map(|n| format!("a{n}: actions(filter: $f) {{ totalCount }} "))
-        .collect();
-    let whole = "types { fields { name description args { name description type { name } } \
-                 type { fields { name args { name } } ofType { name } } } }";
-    let schemas: String = (0..20)
-        .map(|n| format!("a{n}: __schema {{ {whole} }} "))
-        .collect();
-    let undeclared = vec![json!({ "": 0 }); 120_000];
-    let sent = |query: &str, variables: Value| {
-        json!({ "query": query, "variables": variables })
-            .to_string()
-            .into_bytes()
-    };
-    vec![
-        (
-            "16,000 priced conditions".to_owned(),
-            sent(filtered, json!({ "f": { "and": comments } })),
-        ),
-        (
-            "800 priced conditions as written".to_owned(),
-            query(&written),
-        ),
-        (
-            "a large filter of 20 fields".to_owned(),
-            sent(
-                &format!("query($f: ActionFilter) {{ {counted} }}"),
-                json!({ "f": { "and": &comments[..1_000] } }),
-            ),
-        ),
-        (
-            "the schema twenty times".to_owned(),
-            query(&format!("{{ {schemas} }}")),
-        ),
-        (
-            "variables that are not declared".to_owned(),
-            sent("{ viewer { scopes } }", json!({ "x": undeclared })),
-        ),
-    ]
-}
-
 /// A small request that is large when it is written out: a filter in twenty fields, and those in thirty places.
 fn written_out() -> Vec<u8> {
     let many = |from: usize, to: usize, one: &dyn Fn(usize) -> String| {
@@ -578,41 +537,6 @@ fn written_out() -> Vec<u8> {
         .into_bytes()
 }
 
-/// The most that the process held above what it had before, while something was done.
-fn peak(work: impl FnOnce()) -> u64 {
-    std::fs::write("/proc/self/clear_refs", "5").unwrap();
-    let before = resident();
-    work();
-    memory("VmHWM:").saturating_sub(before)
-}
-
-/// What is refused is refused before it takes much: a public key may send as many of these as it likes.
-#[tokio::test]
-async fn what_is_refused_takes_little_while_it_is_read() {
-    let server = running("budget_capacity = 0").await;
-    let healthy = with_body(&server, &query("{ viewer { publisher { slug } } }"));
-    for (name, body) in dear_to_read() {
-        let request = with_body(&server, &body);
-        // What is kept for good is touched first.
-        raw(&server, &healthy);
-        let taken = peak(|| {
-            let (status, answer) = checked(&name, &raw(&server, &request));
-            let told = &answer["errors"][0]["extensions"];
-            let code = told["code"].as_str().unwrap_or_default();
-            let is_refused = ["LIMIT_EXCEEDED", "COST_EXCEEDED"].contains(&code);
-            assert!(is_refused, "{name}: {status} {answer}");
-        });
-        eprintln!(
-            "hostile {name}: {} KiB for {} KiB",
-            taken >> 10,
-            body.len() >> 10
-        );
-        assert!(taken < READING, "{name} took {taken} bytes");
-        let (status, _) = checked(&name, &raw(&server, &healthy));
-        assert_eq!(status, 200, "after {name}");
-    }
-}
-
 /// Fragments and variables make much of little: what is written out is paid for, also where it is refused.
 #[tokio::test]
 async fn what_grows_while_it_is_written_out_is_paid_for_and_takes_little() {
@@ -628,7 +552,7 @@ async fn what_grows_while_it_is_written_out_is_paid_for_and_takes_little() {
     let body = written_out();
     assert!(body.len() < 4_096, "{} bytes", body.len());
     let request = with_body(&server, &body);
-    let taken = peak(|| {
+    let taken = Usage::own().peak_of(|| {
         let (status, answer) = checked("written out", &raw(&server, &request));
         let told = &answer["errors"][0]["extensions"];
         assert_eq!(told["limit"], "writtenBytes", "{status} {answer}");

@@ -1,6 +1,7 @@
 //! Connections on the open internet: whoever sends half a head, reads nothing, opens too many or says too much takes nothing
 //! from others; whoever is slow but goes on is served. Over plain sockets and under TLS alike.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actiongraph::domain::scope::KeyScope;
+use actiongraph::store::Store;
 use actix_http::encoding::Decoder;
 use actix_web::error::PayloadError;
 use actix_web::http::header::ContentEncoding;
@@ -18,7 +20,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 
+use crate::support::fresh_url;
+use crate::support::process::serve;
 use crate::support::server::{Running, key_of, running};
+use crate::support::usage::Usage;
 
 /// Longer than any of these answers takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -155,6 +160,8 @@ fn told(answer: &str) -> (String, Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let body: Value = serde_json::from_str(body).unwrap();
     let head = head.to_lowercase();
+    let (_, reference) = head.split_once("x-request-id: ").unwrap();
+    assert!(reference[..32].bytes().all(|byte| byte.is_ascii_hexdigit()));
     for header in [
         "connection: close",
         "cache-control: no-store",
@@ -175,6 +182,7 @@ fn told(answer: &str) -> (String, Value) {
 #[tokio::test]
 async fn a_head_that_does_not_end_is_refused_on_a_used_connection_too() {
     for is_secret in [false, true] {
+        let mut references = BTreeSet::new();
         let more = "head_deadline_ms = 1000\nkeep_alive_seconds = 86400";
         let server = running(&(secrecy(is_secret) + more)).await;
         for used in [false, true] {
@@ -194,6 +202,8 @@ async fn a_head_that_does_not_end_is_refused_on_a_used_connection_too() {
                 assert!(head.starts_with("http/1.1 408"), "{head}");
                 assert_eq!(extensions["code"], "TIMEOUT");
                 assert_eq!(extensions["limit"], "headMilliseconds");
+                let (_, reference) = head.split_once("x-request-id: ").unwrap();
+                assert!(references.insert(reference[..32].to_owned()), "{head}");
                 assert_eq!(extensions["maximum"], 1000);
             }
         }
@@ -563,20 +573,11 @@ async fn who_reads_slowly_but_goes_on_gets_everything() {
     }
 }
 
-/// What an idle connection may cost in a build without optimizations, with the client's end of it in the same process: 16 KB
-/// were measured, so that 10,000 of an optimized server stay within 150 MB.
-const IDLE: u64 = 20_000;
+/// What an idle connection may cost a server, in bytes: ten thousand of them stay within 150 MB.
+const IDLE: u64 = 15_000;
 
 /// What one costs at most that sends as much of a head as it may.
 const HALF: u64 = 3 * 32_768;
-
-/// Memory of this process, which is also the server's, in bytes.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let (_, line) = status.split_once("VmRSS:").unwrap();
-    let kib: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
-    kib << 10
-}
 
 /// A socket whose system keeps so much of what is not read.
 async fn narrow(server: &Running, bytes: u32) -> TcpStream {
@@ -614,27 +615,20 @@ async fn answers_that_nobody_reads_are_not_copied_for_each() {
         held.push(unread(&server).await);
     }
     tokio::time::sleep(25 * PAUSE).await;
-    let before = resident();
+    let before = Usage::own().resident();
     for _ in 0..COUNT {
         held.push(unread(&server).await);
     }
     // Until the systems have taken what they take.
     tokio::time::sleep(25 * PAUSE).await;
-    let each = each("that do not read the schema", COUNT, before);
+    let grown = Usage::own().resident().saturating_sub(before);
+    let each = each("that do not read the schema", COUNT, grown);
     assert!(each < size, "{each} bytes for {size}");
 }
 
 /// How long this process, which is also the server's, has kept processors busy.
 fn busy() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let fields: Vec<&str> = fields.split(' ').collect();
-    let ticks: u64 = fields[11..13]
-        .iter()
-        .map(|ticks| ticks.parse::<u64>().unwrap())
-        .sum();
-    // Linux tells hundredths of a second.
-    Duration::from_millis(10 * ticks)
+    Usage::own().computed()
 }
 
 /// Requests that nobody gets to yet lie with their sender: they keep no processor busy, and are answered in their turn.
@@ -844,44 +838,58 @@ async fn a_public_file_is_compressed_once() {
     }
 }
 
-/// How many connections this process may hold both ends of, two thousand at most.
+/// How many connections a process may hold one end of, two thousand at most.
 fn many() -> u64 {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let (_, line) = limits.split_once("Max open files").unwrap();
     let files = line.split_whitespace().next().unwrap().parse::<u64>();
-    (files.unwrap_or(u64::MAX).saturating_sub(200) / 2).min(2_000)
+    files.unwrap_or(u64::MAX).saturating_sub(200).min(2_000)
 }
 
-/// What each of so many connections costs, which is printed.
+/// What each of so many connections costs that cost so much together, which is printed.
 #[expect(
     clippy::print_stderr,
     reason = "a figure for people, which nextest shows on request"
 )]
-fn each(what: &str, count: u64, before: u64) -> u64 {
-    let each = resident().saturating_sub(before) / count;
+fn each(what: &str, count: u64, bytes: u64) -> u64 {
+    let each = bytes / count;
     eprintln!("{count} connections {what}: {each} bytes each");
     each
 }
 
+/// The server is a process of its own, as people run it, so that the clients' ends of the connections count for nothing.
 #[tokio::test]
 async fn connections_that_do_nothing_cost_little() {
-    let server = running(
-        "max_connections_per_address = 0\nkeep_alive_seconds = 86400\nhead_deadline_ms = 600000",
-    )
-    .await;
+    let url = fresh_url().await;
+    let store = Store::open(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
+    let settings = [
+        ("ACTIONGRAPH_MAX_CONNECTIONS_PER_ADDRESS", "0"),
+        ("ACTIONGRAPH_KEEP_ALIVE_SECONDS", "86400"),
+        ("ACTIONGRAPH_HEAD_DEADLINE_MS", "600000"),
+    ];
+    let server = serve(&url, &settings);
+    let usage = Usage::of(server.id());
+    let plain = || {
+        let socket = TcpStream::connect(&server.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    };
     let alive = |wire: &mut TcpStream| {
         wire.write_all(ALIVE.as_bytes()).unwrap();
         assert!(one_answer(wire).0.starts_with("http/1.1 200"));
     };
     // What is kept for good is there before.
     for _ in 0..50 {
-        alive(&mut plain(&server));
+        alive(&mut plain());
     }
     let count = many();
-    let before = resident();
-    let mut idle: Vec<TcpStream> = (0..count).map(|_| plain(&server)).collect();
+    let before = usage.resident();
+    let grown = || usage.resident().saturating_sub(before);
+    let mut idle: Vec<TcpStream> = (0..count).map(|_| plain()).collect();
     idle.iter_mut().for_each(alive);
-    let idle_each = each("that have had an answer", count, before);
+    let idle_each = each("that have had an answer", count, grown());
     assert!(idle_each <= IDLE, "{idle_each} bytes");
     let half = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(32_000));
     for wire in &mut idle {
@@ -894,6 +902,6 @@ async fn connections_that_do_nothing_cost_little() {
         wire.read_exact(&mut status).unwrap();
         assert_eq!(&status, b"HTTP/1.1 307");
     }
-    let half_each = each("with 32 kB of a head", count, before);
+    let half_each = each("with 32 kB of a head", count, grown());
     assert!(half_each <= HALF, "{half_each} bytes");
 }

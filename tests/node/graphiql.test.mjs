@@ -25,6 +25,7 @@ before(async () => {
 after(() => browser?.close());
 
 const keyField = (page) => page.getByLabel("API key", { exact: true });
+const keepButton = (page) => page.getByRole("button", { name: "Keep API key in this tab", exact: true });
 const tab = (page, name) =>
   page.getByRole("tab").filter({ has: page.getByRole("button", { name, exact: true }) });
 const openTab = (page, name) => tab(page, name).getByRole("button", { name, exact: true }).click();
@@ -86,7 +87,7 @@ async function withGraphiql(body, options = {}) {
   const opened = await openPage(browser, URL_BASE, options);
   try {
     if (KEY) {
-      // As after a reload: the key is in this tab's session already.
+      // As after a reload: the key was kept in this tab.
       await opened.page.addInitScript((value) => sessionStorage.setItem("actiongraph:key", value), KEY);
     }
     const response = await opened.page.goto(new URL("/graphiql", URL_BASE).href);
@@ -356,11 +357,16 @@ test("the explorer builds a query by clicks", async () => {
   });
 });
 
-test("the key typed into the field is sent, and kept in this tab only", async () => {
+test("the key typed into the field is sent, and written nowhere unless it is kept in this tab", async () => {
   const typed = KEY || "ag_typed_in_a_test";
   await withGraphiql(async (page, opened) => {
     const { operations } = opened;
-    if (!KEY) {
+    const lasting = () => page.evaluate(() => JSON.stringify(Object.entries(localStorage)) + document.cookie);
+    const ofTab = () => page.evaluate(() => JSON.stringify(Object.entries(sessionStorage)));
+    if (KEY) {
+      assert.equal(await keepButton(page).getAttribute("aria-pressed"), "true");
+      await keepButton(page).click();
+    } else {
       assert.ok(operations.length > 0);
       assert.ok(operations.every(({ headers }) => headers.authorization === undefined));
     }
@@ -372,9 +378,16 @@ test("the key typed into the field is sent, and kept in this tab only", async ()
     assert.ok(operations.length > 0);
     for (const { headers } of operations) assert.equal(headers.authorization, `Bearer ${typed}`);
     if (KEY) assert.deepEqual(answer.data, { __typename: "Query" });
-    const stored = await page.evaluate(() => JSON.stringify(Object.entries(localStorage)) + document.cookie);
-    assert.ok(!stored.includes(typed), "the key was written where it outlives the tab");
+    assert.equal(await keepButton(page).getAttribute("aria-pressed"), "false");
+    assert.ok(!(await ofTab()).includes(typed), "the key was written and nobody had asked for it");
+    await keepButton(page).click();
+    assert.equal(await keepButton(page).getAttribute("aria-pressed"), "true");
+    assert.ok((await ofTab()).includes(typed), "the key is not kept");
+    assert.ok(!(await lasting()).includes(typed), "the key was written where it outlives the tab");
     assert.ok(!page.url().includes(typed));
+    await keepButton(page).click();
+    assert.ok(!(await ofTab()).includes(typed), "the key is still kept");
+    assert.equal((await keyField(page).inputValue()).trim(), typed);
 
     operations.length = 0;
     await keyField(page).fill("");
@@ -419,7 +432,14 @@ test("without a key, where one is needed, the page says so and takes one", async
     await keyField(page).press("Enter");
     await page.getByText("Schema loaded").waitFor();
     await page.reload();
+    await page.getByText("No schema: enter an API key").waitFor();
+    assert.equal(await keyField(page).inputValue(), "");
+    await keyField(page).fill("ag_good");
+    await keepButton(page).click();
     await page.getByText("Schema loaded").waitFor();
+    await page.reload();
+    await page.getByText("Schema loaded").waitFor();
+    assert.equal(await keyField(page).inputValue(), "ag_good");
     assert.deepEqual(opened.foreign, []);
     assert.ok(opened.trouble.length > 0);
     assert.ok(opened.trouble.every((line) => /status of 401/.test(line)), opened.trouble.join("\n"));

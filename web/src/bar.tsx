@@ -2,7 +2,7 @@
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { type ChangeEvent, type KeyboardEvent, useState } from "react";
 import logo from "./favicon.svg";
-import { apiKey, setApiKey } from "./key";
+import { apiKey, isKeyKept, keepKey, setApiKey } from "./key";
 import { READY_MADE } from "./queries";
 import { asTab } from "./tabs";
 
@@ -85,6 +85,7 @@ function KeyField() {
   const [value, setValue] = useState(apiKey);
   const [used, setUsed] = useState(apiKey);
   const [shown, setShown] = useState(false);
+  const [kept, setKept] = useState(isKeyKept);
 
   function change(event: ChangeEvent<HTMLInputElement>): void {
     // At once, so that a query run from the editor right after typing already has it.
@@ -98,6 +99,11 @@ function KeyField() {
     void introspect();
   }
 
+  function toggleKept(): void {
+    keepKey(!kept);
+    setKept(!kept);
+  }
+
   function onKeyDown(event: KeyboardEvent): void {
     if (event.key === "Enter") commit();
   }
@@ -107,7 +113,7 @@ function KeyField() {
       <input
         type={shown ? "text" : "password"}
         aria-label="API key"
-        title="Sent as Authorization: Bearer. Kept in this tab only."
+        title="Sent as Authorization: Bearer. Gone with a reload, unless you keep it."
         placeholder="API key"
         autoComplete="off"
         autoCapitalize="none"
@@ -119,6 +125,15 @@ function KeyField() {
       />
       <button type="button" aria-pressed={shown} aria-label="Show API key" onClick={() => setShown(!shown)}>
         {shown ? "Hide" : "Show"}
+      </button>
+      <button
+        type="button"
+        aria-pressed={kept}
+        aria-label="Keep API key in this tab"
+        title="Lets the key survive a reload; it is gone when the tab is closed."
+        onClick={toggleKept}
+      >
+        {kept ? "Kept" : "Keep"}
       </button>
     </span>
   );

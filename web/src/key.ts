@@ -1,11 +1,12 @@
 /**
- * The API key typed into the page. It lives in this tab only: sessionStorage lets it
- * survive a reload and is gone with the tab; it is never written to localStorage,
- * a cookie or an address.
+ * The API key typed into the page. It lives in memory and is gone with the page, unless who
+ * typed it asks for more: then sessionStorage lets it survive a reload, and it is gone with
+ * the tab. It is never written to localStorage, a cookie or an address.
  */
 const SLOT = "actiongraph:key";
 
 let current = read();
+let kept = current !== "";
 
 function read(): string {
   try {
@@ -13,6 +14,15 @@ function read(): string {
   } catch {
     // Storage is switched off: the key then lives in memory only.
     return "";
+  }
+}
+
+function write(): void {
+  try {
+    if (kept && current !== "") sessionStorage.setItem(SLOT, current);
+    else sessionStorage.removeItem(SLOT);
+  } catch {
+    // As above: memory is enough.
   }
 }
 
@@ -24,10 +34,16 @@ export function apiKey(): string {
 /** Takes a new key; surrounding blanks, which pasting brings, are dropped. */
 export function setApiKey(value: string): void {
   current = value.trim();
-  try {
-    if (current === "") sessionStorage.removeItem(SLOT);
-    else sessionStorage.setItem(SLOT, current);
-  } catch {
-    // As above: memory is enough.
-  }
+  write();
+}
+
+/** Whether the key survives a reload of this tab. */
+export function isKeyKept(): boolean {
+  return kept;
+}
+
+/** Keeps the key in this tab, or forgets what was kept; in memory it stays. */
+export function keepKey(keep: boolean): void {
+  kept = keep;
+  write();
 }

@@ -1,16 +1,18 @@
 //! What is read from a connection, with a time and a size for heads, and a time for silence.
 
 use std::io::{IoSlice, Result};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::PIECE;
 use super::alarm::Alarm;
 use super::line::{Line, Turn};
+use super::{PIECE, Parting};
+use crate::telemetry;
 
 /// How many pieces of what nobody wants are thrown away before others get their turn.
 const THROWN: usize = 16;
@@ -111,11 +113,19 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
             ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
             return Poll::Ready(Ok(buffer.filled().len().saturating_sub(before)));
         }
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+        if most > PIECE {
+            let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+            let bytes = part.filled().len();
+            buffer.advance(bytes);
+            return Poll::Ready(Ok(bytes));
+        }
+        // A part of `buffer` would have to be written over before it is read into, and stay in memory with the connection.
+        let mut space = [MaybeUninit::<u8>::uninit(); PIECE];
+        let mut part = ReadBuf::uninit(space.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
-        let bytes = part.filled().len();
-        buffer.advance(bytes);
-        Poll::Ready(Ok(bytes))
+        buffer.put_slice(part.filled());
+        Poll::Ready(Ok(part.filled().len()))
     }
 
     /// Likewise, and nothing behind a blank line: what follows it is kept.
@@ -159,8 +169,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
             return Poll::Pending;
         }
         if room == 0 {
-            let answer = self.line.rules.too_large.clone();
-            self.refuse(cx, &answer);
+            let rules = Rc::clone(&self.line.rules);
+            self.refuse(cx, &rules.too_large);
             self.line.close();
             return self.throw_away(cx);
         }
@@ -172,8 +182,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
         self.line.leave();
         if self.is_over(cx) {
             if self.line.has_begun() {
-                let answer = self.line.rules.too_slow.clone();
-                self.refuse(cx, &answer);
+                let rules = Rc::clone(&self.line.rules);
+                self.refuse(cx, &rules.too_slow);
             }
             return self.end();
         }
@@ -261,12 +271,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Heads<T> {
     }
 
     /// Says why the connection ends, unless an answer is still on its way: two at once would be none.
-    fn refuse(&mut self, cx: &mut Context<'_>, answer: &Bytes) {
+    fn refuse(&mut self, cx: &mut Context<'_>, answer: &Parting) {
         if self.line.is_unsent() {
             return;
         }
-        // It is a few hundred bytes. Who has no room for them does not get to read them.
-        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, answer) {
+        let reference = telemetry::reference();
+        let status = answer.status.as_u16();
+        tracing::info!(reference, status, "a head was refused");
+        let answer = answer.under(&reference);
+        // It is about a kilobyte. Who has no room for it does not get to read it.
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, &answer) {
             let _ = Pin::new(&mut self.stream).poll_flush(cx);
         }
     }

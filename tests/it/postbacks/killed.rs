@@ -1,9 +1,10 @@
-//! A server that is killed while postbacks come in: what it acknowledged is stored.
+//! A server that is killed while postbacks come in: what it acknowledged is stored, and it is soon ready again.
 
 use crate::support::client::client;
-use crate::support::process::serve;
+use crate::support::process::{Process, serve};
 use crate::support::server::secret;
 use crate::support::{fresh_url, is_postgres};
+use actiongraph::clock::Clock;
 use actiongraph::domain::filter::Filter;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::scope::{Publisher, WriteScope};
@@ -17,6 +18,31 @@ use std::time::Duration;
 
 /// How many senders there are, each with a connection of its own.
 const SENDERS: usize = 16;
+
+/// How soon a server that was killed is ready again, once it is started.
+const READY: Duration = Duration::from_secs(10);
+
+/// Starts a server and waits until it is ready. Gives how long that took.
+async fn started(url: &str) -> (Process, Duration) {
+    let stopwatch = Clock::system();
+    let begun = stopwatch.elapsed();
+    let server = serve(url, &[]);
+    let target = format!("http://{}/readyz", server.address);
+    let client = client().timeout(READY).build().unwrap();
+    let ready = async {
+        loop {
+            match client.get(&target).send().await {
+                Ok(answer) if answer.status().is_success() => return,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), ready)
+        .await
+        .expect("it gets ready");
+    let took = stopwatch.elapsed().saturating_sub(begun);
+    (server, took)
+}
 
 /// Which numbers of actions are stored.
 async fn stored(store: &Store, publisher: &Publisher, sent: u64) -> BTreeSet<u64> {
@@ -49,8 +75,8 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
         Arc::new(Mutex::new(Vec::new())),
     );
     let rounds = if is_postgres() { 2 } else { 3 };
+    let (mut server, _) = started(&url).await;
     for round in 1..=rounds {
-        let mut server = serve(&url, &[]);
         let stop = Arc::new(AtomicBool::new(false));
         let senders: Vec<_> = (0..SENDERS)
             .map(|_| {
@@ -92,6 +118,9 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
         tokio::time::timeout(Duration::from_secs(120), work)
             .await
             .expect("the server takes postbacks");
+        let again;
+        (server, again) = started(&url).await;
+        assert!(again <= READY, "round {round}: ready after {again:?}");
         let sent = next.load(Ordering::Relaxed);
         let found = stored(&store, &publisher, sent).await;
         let acknowledged = acknowledged.lock().unwrap().clone();
@@ -102,6 +131,7 @@ async fn a_killed_server_has_stored_what_it_acknowledged() {
         assert!(lost.is_empty(), "round {round}: lost {lost:?}");
         assert!(acknowledged.len() >= enough);
     }
+    server.kill();
     // And the totals are those of the facts.
     let checked = verify_next(&store, now).await.unwrap().unwrap();
     assert_eq!(checked.drift_rows, 0);

@@ -21,6 +21,7 @@ pub(crate) mod queries;
 pub(crate) mod report_requests;
 pub(crate) mod server;
 pub(crate) mod statement;
+pub(crate) mod usage;
 pub(crate) mod world;
 
 pub(crate) use db::{fresh_store, fresh_url, is_postgres};

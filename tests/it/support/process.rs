@@ -36,6 +36,11 @@ pub(crate) fn serve(url: &str, settings: &[(&str, &str)]) -> Process {
 }
 
 impl Process {
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
