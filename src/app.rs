@@ -318,7 +318,9 @@ impl App {
         let address = listener.local_addr().map_err(Error::internal)?;
         let serving = serving(settings, &parts.clock)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
-        let store = parts.store.with_columns(ColumnsOptions {
+        // Work beside requests reads the same segments within the same limits.
+        let store = parts.store.with_limits(query_limits(&settings.limits));
+        let store = store.with_columns(ColumnsOptions {
             max_bytes: settings.columns.max_bytes,
             least_changes: settings.columns.min_changes,
             ..ColumnsOptions::default()
