@@ -20,7 +20,9 @@ use crate::access::documents::TrustedDocuments;
 use crate::access::token::{Fetch, Issuer, Pace};
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
+use crate::domain::query_limits::{FilterLimits, PageSizes, QueryLimits};
 use crate::domain::report::ReportLimits;
+use crate::domain::rule::RuleLimits;
 use crate::domain::scope::Publisher;
 use crate::domain::traffic::LinkSettings;
 use crate::graphql::document::DocumentLimits;
@@ -132,7 +134,61 @@ fn document_limits(limits: &LimitSettings) -> DocumentLimits {
         cost: limits.max_operation_cost,
         errors: small(limits.max_errors),
         message_chars: small(limits.max_error_characters),
+        comparisons: small(limits.max_document_comparisons),
+        input_objects: limits.max_input_objects,
+        introspection_lists: small(limits.max_introspection_lists),
+        introspection_values: limits.max_introspection_values,
         ..DocumentLimits::default()
+    }
+}
+
+/// What reports may read, and be divided by, by the settings.
+fn report_limits(limits: &LimitSettings) -> ReportLimits {
+    ReportLimits {
+        facts: i64::try_from(limits.max_report_actions).unwrap_or(i64::MAX),
+        rows: small(limits.max_report_rows),
+        stretches: small(limits.max_report_stretches),
+        segments: small(limits.max_report_segments),
+        dimensions: small(limits.max_report_dimensions),
+        conditions: small(limits.max_report_conditions),
+    }
+}
+
+/// What questions and changes may hold, by the settings.
+fn query_limits(limits: &LimitSettings) -> QueryLimits {
+    let rows = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
+    QueryLimits {
+        pages: PageSizes {
+            entities: rows(limits.max_list_page_rows),
+            segments: rows(limits.max_segment_page_rows),
+            report_groups: rows(limits.max_report_page_rows),
+        },
+        filters: FilterLimits {
+            depth: small(limits.max_filter_depth),
+            conditions: small(limits.max_filter_conditions),
+            values: small(limits.max_filter_values),
+            all_values: small(limits.max_filter_all_values),
+            segments: small(limits.max_filter_segments),
+        },
+        rules: RuleLimits {
+            segments: i64::try_from(limits.max_segments).unwrap_or(i64::MAX),
+            depth: small(limits.max_segment_depth),
+            conditions: small(limits.max_segment_conditions),
+            metrics: small(limits.max_segment_metrics),
+            filter_metrics: small(limits.max_filter_metrics),
+            values: small(limits.max_segment_values),
+            members: small(limits.max_segment_members),
+        },
+        nodes: small(limits.max_nodes),
+        order_keys: small(limits.max_order_keys),
+        statement_values: small(limits.max_statement_values),
+        trend_points: small(limits.max_segment_trend_points),
+        overlaid_segments: small(limits.max_overlaid_segments),
+        built_in_periods: small(limits.max_built_in_periods),
+        built_in_members: small(limits.max_built_in_members),
+        cohort_periods: small(limits.max_cohort_periods),
+        awaited_products: small(limits.max_awaited_products),
+        retried_records: small(limits.max_retried_records),
     }
 }
 
@@ -162,7 +218,8 @@ fn engine_options(settings: &Settings, links: &Arc<LinkSettings>) -> EngineOptio
             send_ms: limits.send_deadline_ms,
             unsent_bytes: limits.max_unsent_bytes,
         },
-        reports: ReportLimits::default(),
+        reports: report_limits(limits),
+        queries: query_limits(limits),
         links: Arc::clone(links),
         writing: Writing::default(),
     }
@@ -261,7 +318,9 @@ impl App {
         let address = listener.local_addr().map_err(Error::internal)?;
         let serving = serving(settings, &parts.clock)?;
         let (inbox, postbacks) = inbox(inbox::WAITING);
-        let store = parts.store.with_columns(ColumnsOptions {
+        // Work beside requests reads the same segments within the same limits.
+        let store = parts.store.with_limits(query_limits(&settings.limits));
+        let store = store.with_columns(ColumnsOptions {
             max_bytes: settings.columns.max_bytes,
             least_changes: settings.columns.min_changes,
             ..ColumnsOptions::default()

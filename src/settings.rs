@@ -7,6 +7,7 @@
 mod accounts;
 mod aliases;
 mod columns;
+mod database;
 mod deeplinks;
 mod jwt;
 mod limits;
@@ -17,6 +18,7 @@ mod values;
 pub use accounts::AccountSettings;
 pub use aliases::Alias;
 pub use columns::ColumnsSettings;
+pub use database::DatabaseSettings;
 pub use jwt::{JwtSettings, KeysAt};
 pub use limits::LimitSettings;
 use spelling::{hint, shown};
@@ -52,6 +54,8 @@ pub struct Key {
     /// What it means.
     pub help: &'static str,
     kind: Kind,
+    /// Why there is no more of it, where that is not plain; else empty.
+    why: &'static str,
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Key {
@@ -60,12 +64,17 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, help: &'stat
         default,
         help,
         kind,
+        why: "",
     }
 }
 
 /// Every setting there is.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    plain::KEYS.iter().chain(limits::KEYS).chain(jwt::KEYS)
+    plain::KEYS
+        .iter()
+        .chain(limits::KEYS)
+        .chain(database::KEYS)
+        .chain(jwt::KEYS)
 }
 
 /// The form of log lines.
@@ -111,6 +120,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// The limits on requests.
     pub limits: LimitSettings,
+    /// The connections to the database, and how long they are waited for.
+    pub database: DatabaseSettings,
     /// Whether partial answers of the new media type have the status 294.
     pub partial_status_294: bool,
     /// How long a request's whole body may take to arrive.
@@ -318,8 +329,15 @@ impl Raw {
             .and_then(|number| u64::try_from(number).ok())
             .filter(|number| (least..=most).contains(number));
         if number.is_none() {
+            let beyond = value
+                .as_integer()
+                .and_then(|number| u64::try_from(number).ok())
+                .is_some_and(|number| number > most);
+            let why = key_of(name).map(|key| key.why).filter(|_| beyond);
+            let why = why.filter(|why| !why.is_empty());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
             let message = format!(
-                "must be a whole number from {least} to {most}, not {}",
+                "must be a whole number from {least} to {most}, not {}{why}",
                 shown(&value)
             );
             self.problem(&place, message);
@@ -382,6 +400,7 @@ impl Settings {
             ),
             tls: values::tls(&mut raw),
             limits: limits::resolve(&mut raw),
+            database: database::resolve(&mut raw),
             partial_status_294: raw.switch("partial_status_294").unwrap_or(false),
             body_deadline: Duration::from_millis(raw.whole("body_deadline_ms").unwrap_or(10_000)),
             request_deadline: Duration::from_millis(
@@ -468,8 +487,12 @@ pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
+fn key_of(name: &str) -> Option<&'static Key> {
+    keys().find(|key| key.name == name)
+}
+
 fn kind_of(name: &str) -> Option<Kind> {
-    keys().find(|key| key.name == name).map(|key| key.kind)
+    key_of(name).map(|key| key.kind)
 }
 
 fn variable_of(key: &Key) -> String {
@@ -583,6 +606,38 @@ mod tests {
             );
         }
         assert!(problems.concat().contains("payment, cart"), "{problems:#?}");
+    }
+
+    #[test]
+    fn what_is_beyond_a_bound_that_is_not_plain_says_why() {
+        let problems = problems(file(
+            "max_filter_depth = 51\nmax_nodes = 0\nsqlite_readers = 257\nmax_report_conditions = 1001",
+        ));
+        for part in [
+            "actiongraph.toml: max_filter_depth: must be a whole number from 1 to 50, not 51: filters are",
+            "actiongraph.toml: sqlite_readers: must be a whole number from 1 to 256, not 257: each keeps",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.starts_with(part)),
+                "{part} in {problems:#?}"
+            );
+        }
+        for whole in [
+            "actiongraph.toml: max_nodes: must be a whole number from 1 to 10000, not 0",
+            "actiongraph.toml: max_report_conditions: must be a whole number from 1 to 1000, not 1001",
+        ] {
+            assert!(problems.contains(&whole.to_owned()), "{problems:#?}");
+        }
+    }
+
+    #[test]
+    fn connections_to_the_database_are_settings() {
+        let mut raw = file("database_connections = 25\ndatabase_lock_ms = 900");
+        raw.add_environment([("ACTIONGRAPH_SQLITE_READERS".to_owned(), "7".to_owned())]);
+        let database = Settings::resolve(raw).unwrap().database;
+        assert_eq!((database.connections, database.sqlite_readers), (25, 7));
+        assert_eq!(database.lock, Duration::from_millis(900));
+        assert_eq!(database.write, Duration::from_secs(7));
     }
 
     #[test]

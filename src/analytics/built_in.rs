@@ -4,10 +4,7 @@ use super::segments::{ProductSegments, UserSegments, divided, products, user_fac
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
-use crate::domain::rule::{
-    Asked, AskedWhen, BuiltInKind, Found, MAX_BUILT_IN_MEMBERS, MAX_BUILT_IN_PERIODS, MemberIds,
-    Subject,
-};
+use crate::domain::rule::{Asked, AskedWhen, BuiltInKind, Found, MemberIds, Subject};
 use crate::domain::sales::{AxisRange, DateAxis, FactQuery};
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::{
@@ -79,33 +76,37 @@ const BESIDE: usize = 2_000_000;
 /// How many ids a request may still keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Of segments that it asks for.
+    /// Of segments that it asks for, before any was kept.
+    most: usize,
+    /// Of those, still.
     asked: usize,
     /// Of others of the same division.
     beside: usize,
 }
 
-impl Default for Room {
-    fn default() -> Self {
+impl Room {
+    /// Room for so many ids of segments that are asked for.
+    #[must_use]
+    pub fn of(most: usize) -> Self {
         Self {
-            asked: MAX_BUILT_IN_MEMBERS,
+            most,
+            asked: most,
             beside: BESIDE,
         }
     }
-}
 
-impl Room {
     /// Takes room for members of a segment that was asked for.
     fn take(&mut self, members: usize) -> Result<()> {
         let Some(left) = self.asked.checked_sub(members) else {
             let message = format!(
-                "the built-in segments that the request asks for have more than {MAX_BUILT_IN_MEMBERS} members together, at each \
-                 moment by itself: ask for fewer points of time or fewer segments, or in several requests"
+                "the built-in segments that the request asks for have more than {} members together, at each \
+                 moment by itself: ask for fewer points of time or fewer segments, or in several requests",
+                self.most
             );
             let passed = PassedLimit::of(
                 "builtInMembers",
-                MAX_BUILT_IN_MEMBERS,
-                MAX_BUILT_IN_MEMBERS - self.asked + members,
+                self.most,
+                (self.most - self.asked).saturating_add(members),
             );
             return Err(Error::limit("builtInSegment", passed, message));
         };
@@ -158,7 +159,7 @@ pub async fn find(
         let key = (one.kind.subject(), one.when);
         periods.entry(key).or_default().push(one);
     }
-    check(periods.len())?;
+    check(periods.len(), tx.limits().built_in_periods)?;
     for ((subject, when), asked) in periods {
         match subject {
             Subject::Users => {
@@ -208,15 +209,15 @@ pub async fn find(
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED`.
-pub fn check(periods: usize) -> Result<()> {
-    if periods <= MAX_BUILT_IN_PERIODS {
+pub fn check(periods: usize, most: usize) -> Result<()> {
+    if periods <= most {
         return Ok(());
     }
     let message = format!(
-        "the request asks for built-in segments of {periods} periods, as of each moment by itself; {MAX_BUILT_IN_PERIODS} \
+        "the request asks for built-in segments of {periods} periods, as of each moment by itself; {most} \
          are allowed: ask for fewer points of time, or in several requests"
     );
-    let passed = PassedLimit::of("builtInPeriods", MAX_BUILT_IN_PERIODS, periods);
+    let passed = PassedLimit::of("builtInPeriods", most, periods);
     Err(Error::limit("builtInSegment", passed, message))
 }
 
@@ -331,8 +332,8 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_kept_or_refused_and_others_have_what_room_is_left() {
         let mut room = Room {
-            asked: 3,
             beside: 3,
+            ..Room::of(3)
         };
         let found = kept(&mut room).unwrap();
         let has = |kind| found.contains_key(&one(kind));

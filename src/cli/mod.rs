@@ -279,23 +279,34 @@ async fn open(settings: &Settings) -> Result<Store, Failure> {
     Ok(open_to_serve(settings).await?.patient(Duration::ZERO))
 }
 
+/// How the database is used by the settings, where a statement of a read may take so long.
+fn store_options(settings: &Settings, read_timeout: Duration) -> StoreOptions {
+    let database = &settings.database;
+    StoreOptions {
+        acquire_timeout: database.connection,
+        turn_timeout: database.turn,
+        lock_timeout: database.lock,
+        read_timeout,
+        write_timeout: database.write,
+        patient_write_timeout: database.patient_write,
+        connections: database.connections,
+        sqlite_readers: database.sqlite_readers,
+        ..StoreOptions::default()
+    }
+}
+
 /// Opens the database of the settings for a server.
 async fn open_to_serve(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
-    let options = StoreOptions {
-        read_timeout: Duration::from_millis(settings.limits.statement_deadline_ms),
-        ..StoreOptions::default()
-    };
+    let read_time = Duration::from_millis(settings.limits.statement_deadline_ms);
+    let options = store_options(settings, read_time);
     Ok(Store::open_with(&url, options).await?)
 }
 
 /// Likewise for work that may take as long as it takes: a server's limit on questions does not hold for it.
 async fn open_for_long(settings: &Settings) -> Result<Store, Failure> {
     let url = database_url(settings.database_url.as_deref(), "actiongraph.db")?;
-    let options = StoreOptions {
-        read_timeout: Duration::from_secs(3_600),
-        ..StoreOptions::default()
-    };
+    let options = store_options(settings, Duration::from_secs(3_600));
     Ok(Store::open_with(&url, options).await?)
 }
 

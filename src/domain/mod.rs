@@ -22,6 +22,7 @@ pub mod money;
 pub mod notice;
 pub mod page;
 pub mod policy;
+pub mod query_limits;
 pub mod records;
 pub mod report;
 pub mod rule;

@@ -27,7 +27,7 @@ mod sentence;
 pub use built_in::{Asked, AskedWhen, BuiltIn, BuiltInKind, Found, MemberIds};
 pub use limit::{
     MAX_BUILT_IN_MEMBERS, MAX_BUILT_IN_PERIODS, MAX_FILTER_MEASURES, MAX_MEASURES, MAX_MEMBERS,
-    MAX_RULE_TESTS, MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, Size,
+    MAX_RULE_TESTS, MAX_RULE_VALUES, MAX_SEGMENT_DEPTH, MAX_SEGMENTS, MAX_TEXT, RuleLimits, Size,
 };
 pub use list::name_of;
 pub use refer::{Definitions, Moment, Named, Refers};

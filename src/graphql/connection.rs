@@ -15,53 +15,70 @@ use crate::access::user_ids::UserIds;
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::Value;
 use crate::domain::page::{Cursor, Page, PageRequest, fingerprint};
+use crate::domain::query_limits::PageSizes;
 
-/// How large the pages of a list may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How large the pages of a list are.
+#[derive(Clone, Copy, Debug)]
 pub struct PageLimits {
     /// Their name in `limits`.
     pub name: &'static str,
-    /// Where the caller says nothing.
+    /// Where the caller says nothing; less where fewer are allowed.
     pub default: u32,
-    /// At most.
-    pub max: u32,
+    /// At most, as it is configured.
+    most: fn(&PageSizes) -> u32,
+}
+
+impl PageLimits {
+    /// How many rows a page has at most.
+    #[must_use]
+    pub fn most(self, sizes: &PageSizes) -> u32 {
+        (self.most)(sizes)
+    }
+
+    /// How many it has where the caller says nothing.
+    #[must_use]
+    pub fn usual(self, sizes: &PageSizes) -> u32 {
+        self.default.min(self.most(sizes))
+    }
 }
 
 /// Pages of entities and of what hangs below them.
 pub const ENTITIES: PageLimits = PageLimits {
     name: "pages",
     default: 20,
-    max: 100,
+    most: |sizes| sizes.entities,
 };
 /// Pages of segments.
 pub const SEGMENTS: PageLimits = PageLimits {
     name: "segmentPages",
     default: 100,
-    max: 250,
+    most: |sizes| sizes.segments,
 };
 
 /// Pages of the groups of a report.
 pub const REPORT_GROUPS: PageLimits = PageLimits {
     name: "reportPages",
     default: 100,
-    max: 10_000,
+    most: |sizes| sizes.report_groups,
 };
 
-/// The order of a list, and how its cursors are written for a caller. What a cursor's ids are of it does not say, so that
+/// The order of a list, how large its pages may be, and how its cursors are written for a caller. What a cursor's ids are of it does not say, so that
 /// to whoever may not know users all of them are shown as other ids, which differ from order to order, and under a seal:
 /// otherwise the list would compare what stands in it with any id that such a caller puts into a cursor.
 #[derive(Clone, Debug)]
 pub struct ListOrder {
     fingerprint: u32,
     ids: UserIds,
+    sizes: PageSizes,
 }
 
 impl ListOrder {
-    /// The order that is printed so, for a caller who is shown users so.
-    pub fn new(printed: &str, user_ids: &UserIds) -> Self {
+    /// The order that is printed so, for a caller who is shown users so, in pages of these sizes.
+    pub fn new(printed: &str, user_ids: &UserIds, sizes: PageSizes) -> Self {
         Self {
             fingerprint: fingerprint(printed),
             ids: user_ids.in_order(printed),
+            sizes,
         }
     }
 
@@ -106,9 +123,9 @@ impl PageArgs {
         }
         let forward = self.last.is_none();
         let size = match (self.first, self.last) {
-            (Some(first), _) => size("first", first, limits)?,
-            (None, Some(last)) => size("last", last, limits)?,
-            (None, None) => limits.default,
+            (Some(first), _) => size("first", first, limits, &order.sizes)?,
+            (None, Some(last)) => size("last", last, limits, &order.sizes)?,
+            (None, None) => limits.usual(&order.sizes),
         };
         let cursor = |text: &Option<String>, name| -> Result<Option<Cursor>> {
             let text = text.as_deref();
@@ -127,17 +144,22 @@ impl PageArgs {
 ///
 /// # Errors
 /// When it is negative or beyond the limit.
-pub fn size(argument: &'static str, asked: i32, limits: PageLimits) -> Result<u32> {
+pub fn size(
+    argument: &'static str,
+    asked: i32,
+    limits: PageLimits,
+    sizes: &PageSizes,
+) -> Result<u32> {
+    let most = limits.most(sizes);
     let Ok(size) = u32::try_from(asked) else {
-        let message = format!("{argument} is {asked}: ask for 0 to {} rows", limits.max);
+        let message = format!("{argument} is {asked}: ask for 0 to {most} rows");
         return Err(Error::bad_input(argument, message).into());
     };
-    if size > limits.max {
+    if size > most {
         let message = format!(
-            "{argument} is {asked}, the most for one page is {}: ask for {} or fewer and follow the cursors",
-            limits.max, limits.max
+            "{argument} is {asked}, the most for one page is {most}: ask for {most} or fewer and follow the cursors"
         );
-        let passed = PassedLimit::of(limits.name, limits.max, size);
+        let passed = PassedLimit::of(limits.name, most, size);
         return Err(Error::limit(argument, passed, message).into());
     }
     Ok(size)
@@ -362,7 +384,7 @@ mod tests {
     use crate::domain::secret::Secret;
 
     fn order(printed: &str) -> ListOrder {
-        ListOrder::new(printed, &UserIds::as_stored())
+        ListOrder::new(printed, &UserIds::as_stored(), PageSizes::default())
     }
 
     fn args(first: Option<i32>, last: Option<i32>) -> PageArgs {
@@ -480,7 +502,7 @@ mod tests {
     #[test]
     fn a_cursor_shows_no_stored_id_to_whoever_may_not_know_users() {
         let hides = UserIds::hidden_by(&Secret::new("a secret"));
-        let hidden = ListOrder::new("one", &hides);
+        let hidden = ListOrder::new("one", &hides, PageSizes::default());
         let (id, other) = (Uuid::from_u128(1 << 100), Uuid::from_u128(7 << 100));
         let cursor = Cursor {
             values: vec![Value::Int(1), Value::Id(other), Value::Null],
@@ -499,7 +521,7 @@ mod tests {
         assert_ne!(here.id, hides.shown(id), "nor as users are shown");
         let read = after(text).request(ENTITIES, &hidden).unwrap().after;
         assert_eq!(read, Some(cursor.clone()));
-        let elsewhere = ListOrder::new("other", &hides);
+        let elsewhere = ListOrder::new("other", &hides, PageSizes::default());
         let there = shown(&elsewhere.write(&cursor), &elsewhere);
         assert_ne!(there.id, here.id, "each order has ids of its own");
     }
@@ -507,7 +529,7 @@ mod tests {
     #[test]
     fn a_cursor_that_was_put_together_is_refused() {
         let hides = UserIds::hidden_by(&Secret::new("a secret"));
-        let hidden = ListOrder::new("one", &hides);
+        let hidden = ListOrder::new("one", &hides, PageSizes::default());
         let cursor = Cursor {
             values: vec![Value::Int(1)],
             id: Uuid::from_u128(1 << 100),
@@ -515,6 +537,7 @@ mod tests {
         let foreign = ListOrder {
             fingerprint: hidden.fingerprint,
             ids: hides.in_order("other"),
+            sizes: PageSizes::default(),
         };
         let anybody = order("one");
         for text in [

@@ -86,12 +86,21 @@ pub struct RequestContext {
 }
 
 /// Members of built-in segments that were looked up, and the periods that were divided for it.
-#[derive(Default)]
 struct BuiltInFound {
     found: Found,
     periods: HashSet<(Subject, AskedWhen)>,
     /// How many ids may still be kept.
     room: built_in::Room,
+}
+
+impl BuiltInFound {
+    fn within(limits: &EngineOptions) -> Self {
+        Self {
+            found: Found::new(),
+            periods: HashSet::new(),
+            room: built_in::Room::of(limits.queries.built_in_members),
+        }
+    }
 }
 
 impl RequestContext {
@@ -106,6 +115,8 @@ impl RequestContext {
     ) -> Arc<Self> {
         let scope = ReadScope::of(&viewer);
         let loaders = Loaders::new(tx.clone(), scope);
+        let no_definitions = Definitions::default().within(limits.queries.rules);
+        let built_in = Mutex::new(BuiltInFound::within(&limits));
         Arc::new(Self {
             viewer,
             scope,
@@ -118,16 +129,16 @@ impl RequestContext {
             allowance,
             user_ids,
             state: Once::default(),
-            definitions: Mutex::default(),
+            definitions: Mutex::new((no_definitions, HashSet::new())),
             looked_up: Mutex::default(),
             settings: Once::default(),
-            built_in: Mutex::default(),
+            built_in,
         })
     }
 
     /// The order of a list as it is printed, with cursors as the viewer is shown them.
     pub fn order(&self, printed: &str) -> ListOrder {
-        ListOrder::new(printed, &self.user_ids)
+        ListOrder::new(printed, &self.user_ids, self.limits.queries.pages)
     }
 
     /// The version of the publisher's data that this request sees: one statement for all that ask.
@@ -200,9 +211,14 @@ impl RequestContext {
         self.links.forget().await;
         self.state.forget().await;
         self.settings.forget().await;
-        *self.definitions.lock().await = Default::default();
-        *self.built_in.lock().await = BuiltInFound::default();
+        *self.definitions.lock().await = (self.no_definitions(), HashSet::new());
+        *self.built_in.lock().await = BuiltInFound::within(&self.limits);
         *self.looked_up.lock().await = LookedUp::default();
+    }
+
+    /// No segment yet, within the limits on segments that hold.
+    pub fn no_definitions(&self) -> Definitions {
+        Definitions::default().within(self.limits.queries.rules)
     }
 
     /// The parameters of the built-in segments that conditions name: what the publisher set.
@@ -235,7 +251,7 @@ impl RequestContext {
             let mut periods = held.periods.clone();
             periods.extend(missing.iter().map(|one| (one.kind.subject(), one.when)));
             // What is refused is not divided, and leaves room for less.
-            built_in::check(periods.len())?;
+            built_in::check(periods.len(), self.limits.queries.built_in_periods)?;
             held.periods = periods;
             let mut room = held.room;
             let read =
@@ -382,7 +398,7 @@ impl RequestContext {
             .iter()
             .map(|(one, _)| one.asked(moment.at, moment.zone));
         let found = self.found(asked.collect()).await?;
-        let none = Definitions::default();
+        let none = self.no_definitions();
         let sets = (1_u128..).zip(given).map(|(number, (one, name))| {
             let rule = Rule::from(one.clone());
             let set = Arc::unwrap_or_clone(none.set_of(&rule, moment, &found)?);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::bill::{Bill, Costs, LEAST, Scanned, passed, too_much_unseen, writing_out};
 use super::context::RequestContext;
-use super::document::{Documents, Hides, OperationKind, Plan, Prepared, Scan};
+use super::document::{DocumentLimits, Documents, Hides, OperationKind, Plan, Prepared, Scan};
 use super::error::{Told, tell};
 use super::estimate::{Estimates, Saved, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
@@ -90,9 +90,13 @@ impl Engine {
     /// # Errors
     /// When the schema is not one, which a test would have seen.
     pub fn with(store: Store, options: EngineOptions) -> Result<Self> {
-        let documents =
-            Documents::new(&sdl(), options.documents.clone()).map_err(Error::internal)?;
+        let limits = DocumentLimits {
+            trend_points: options.queries.trend_points,
+            ..options.documents.clone()
+        };
+        let documents = Documents::new(&sdl(), limits).map_err(Error::internal)?;
         let documents = documents.judging(judges());
+        let store = store.with_limits(options.queries);
         Ok(Self(Arc::new(Inner {
             estimates: Estimates::new(store.unrecorded()),
             store,
@@ -265,7 +269,7 @@ impl Engine {
                 Err(failure) => return Err(failed(failure.error())),
             };
             let plain = if are_held {
-                are_plain(&scans, context.now)
+                are_plain(&scans, context.now, self.0.options.queries)
             } else {
                 vec![false; scans.len()]
             };

@@ -23,6 +23,7 @@ use crate::access::user_ids::UserIds;
 use crate::domain::columns::{can_tell, can_test};
 use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
+use crate::domain::query_limits::QueryLimits;
 use crate::domain::rule::Definitions;
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::SegmentSettings;
@@ -144,18 +145,18 @@ const PLAIN: &[&str] = &[
 
 /// For each scan whether columns in memory answer a question like its own, as far as its arguments say: not every filter, not
 /// every rule and no other axis of time is theirs. What is wrongly taken for dear is given back.
-pub(super) fn are_plain(scans: &[&Scan], now: Instant) -> Vec<bool> {
+pub(super) fn are_plain(scans: &[&Scan], now: Instant, limits: QueryLimits) -> Vec<bool> {
     // All scans of a field share its arguments, which are read once: a filter may be large, and have many scans.
     let mut read: HashMap<*const IndexMap<Name, Value>, bool> = HashMap::new();
     // What a rule measures has a price of its own, which does not know the rest of the rule.
     let mut are_told = true;
     for scan in scans {
         if let Entry::Vacant(entry) = read.entry(Arc::as_ptr(&scan.arguments)) {
-            are_told &= given(scan, "rule").is_none_or(|rule| tells_columns(rule, now));
+            are_told &= given(scan, "rule").is_none_or(|rule| tells_columns(rule, now, limits));
             let is_plain = scan.arguments.iter().all(|(name, value)| {
                 *value == Value::Null
                     || match name.as_str() {
-                        "filter" => tests_columns(value, now),
+                        "filter" => tests_columns(value, now, limits),
                         other => PLAIN.contains(&other),
                     }
             });
@@ -176,21 +177,21 @@ fn given<'a>(scan: &'a Scan, name: &str) -> Option<&'a Value> {
 }
 
 /// A reader of what is looked at for its form alone: whom ids stand for makes no difference.
-fn reader(argument: &'static str, now: Instant) -> Reader {
-    Reader::new(argument, now, UserIds::as_stored())
+fn reader(argument: &'static str, now: Instant, limits: QueryLimits) -> Reader {
+    Reader::new(argument, now, UserIds::as_stored(), limits)
 }
 
 /// Whether columns can test a filter of actions: the same reading as where it is answered. One that cannot be read is none.
-fn tests_columns(filter: &Value, now: Instant) -> bool {
+fn tests_columns(filter: &Value, now: Instant, limits: QueryLimits) -> bool {
     let given = <ActionFilter as InputType>::parse(Some(filter.clone())).ok();
-    let read = given.and_then(|given| given.read(&mut reader("filter", now)).ok());
+    let read = given.and_then(|given| given.read(&mut reader("filter", now, limits)).ok());
     read.is_some_and(|filter| can_test(&filter))
 }
 
 /// Whether columns tell who is in a rule, likewise.
-fn tells_columns(rule: &Value, now: Instant) -> bool {
+fn tells_columns(rule: &Value, now: Instant, limits: QueryLimits) -> bool {
     let given = <SegmentRuleInput as InputType>::parse(Some(rule.clone())).ok();
-    let read = given.and_then(|given| given.read(&mut reader("rule", now)).ok());
+    let read = given.and_then(|given| given.read(&mut reader("rule", now, limits)).ok());
     read.flatten().is_some_and(|rule| can_tell(&rule))
 }
 
@@ -469,7 +470,7 @@ mod tests {
         let none = serde_json::Map::new();
         let prepared = documents.prepare(query, None, &none).unwrap();
         let scans = prepared.plan.scans();
-        let plain = are_plain(&scans, at(20_000));
+        let plain = are_plain(&scans, at(20_000), QueryLimits::default());
         prepared.plan.requested(&|scan: &Scan| {
             let is_ranged = scan.arguments.contains_key("range");
             let actions = if is_ranged { in_range } else { all };

@@ -3,6 +3,7 @@
 use super::document::DocumentLimits;
 use super::error::Bounds;
 use crate::access::budget::Allowance;
+use crate::domain::query_limits::QueryLimits;
 use crate::domain::report::ReportLimits;
 use crate::domain::traffic::LinkSettings;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct EngineOptions {
     pub door: DoorLimits,
     /// What a report or a ranking may read.
     pub reports: ReportLimits,
+    /// What questions and changes may hold.
+    pub queries: QueryLimits,
     /// What the configuration says of affiliate links.
     pub links: Arc<LinkSettings>,
     /// How answers are written.

@@ -15,7 +15,7 @@ use super::mutation::{UserError, bounded};
 use crate::domain::action::SOURCE;
 use crate::domain::error::Code;
 use crate::domain::id::{Kind, derive};
-use crate::domain::rule::{Definitions, Rule, Segment, Size, Subject};
+use crate::domain::rule::{Definitions, Rule, Segment, Subject};
 use crate::store::members::{known_ids, known_values};
 
 /// A rule that was read.
@@ -86,7 +86,7 @@ fn beyond(
         Some(user_error(&error.reworded(place, message).into()))
     }));
     let size = rule.and_then(|rule| all.size(rule).ok());
-    let excess = size.and_then(Size::excess);
+    let excess = size.and_then(|size| size.excess(all.limits()));
     problems.extend(excess.map(|excess| user_error(&excess.into())));
     problems
 }

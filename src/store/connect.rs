@@ -17,6 +17,7 @@ use super::turns::Turns;
 use super::tx::Recorder;
 use crate::clock::Clock;
 use crate::domain::error::{Code, Error, Result};
+use crate::domain::query_limits::QueryLimits;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::{Connection as _, sqlite};
 use sea_orm::{
@@ -30,8 +31,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How many readers an SQLite file has. They run beside the one writer, each on its own snapshot.
-const SQLITE_READERS: u32 = 4;
 /// How many connections find out who asks, and whether the database answers, beside the readers.
 const AT_THE_DOOR: u32 = 1;
 /// The bytes of a page of an SQLite file: the unit in which its size is limited.
@@ -63,6 +62,8 @@ pub struct StoreOptions {
     pub patient_write_timeout: Duration,
     /// How many connections each of the two PostgreSQL pools opens at most, beside the one that is kept for the door: 10.
     pub connections: u32,
+    /// How many readers an SQLite file has: 4. They run beside the one writer, each on its own snapshot.
+    pub sqlite_readers: u32,
     /// How large an SQLite file may grow, in bytes (beside its write-ahead log); beyond it writes are refused as if the
     /// disk were full. Without it, as large as the disk allows.
     pub max_bytes: Option<u64>,
@@ -78,6 +79,7 @@ impl Default for StoreOptions {
             write_timeout: Duration::from_secs(7),
             patient_write_timeout: Duration::from_secs(60),
             connections: 10,
+            sqlite_readers: 4,
             max_bytes: None,
         }
     }
@@ -91,6 +93,7 @@ pub struct Store {
     patience: Duration,
     write_time: Duration,
     columns: Option<Arc<Columns>>,
+    limits: QueryLimits,
 }
 
 #[derive(Debug)]
@@ -136,6 +139,7 @@ impl Store {
             patience: Duration::ZERO,
             write_time: options.write_timeout,
             columns: None,
+            limits: QueryLimits::default(),
         })
     }
 
@@ -340,6 +344,20 @@ impl Store {
         }
     }
 
+    /// The same database for questions and changes that may be so large.
+    #[must_use]
+    pub fn with_limits(&self, limits: QueryLimits) -> Self {
+        Self {
+            limits,
+            ..self.clone()
+        }
+    }
+
+    /// How large questions and changes may be.
+    pub(super) fn limits(&self) -> &QueryLimits {
+        &self.limits
+    }
+
     /// The columns in memory, if there are any.
     #[must_use]
     pub fn columns(&self) -> Option<&Arc<Columns>> {
@@ -395,7 +413,7 @@ async fn open_sqlite(url: &str, options: StoreOptions) -> Result<Pools> {
         read,
         door,
         write,
-        turns: Turns::at(SQLITE_READERS),
+        turns: Turns::at(options.sqlite_readers),
         backend: DbBackend::Sqlite,
         options,
         description: format!("SQLite {path}"),
@@ -413,10 +431,10 @@ enum Pool {
 
 impl Pool {
     /// How many there are.
-    fn size(self) -> u32 {
+    fn size(self, options: &StoreOptions) -> u32 {
         match self {
             Self::Writer => 1,
-            Self::Readers => SQLITE_READERS,
+            Self::Readers => options.sqlite_readers,
             Self::Door => AT_THE_DOOR,
         }
     }
@@ -475,7 +493,7 @@ async fn try_connect_sqlite(
         .map(|bytes| (bytes / u64::from(SQLITE_PAGE)).max(1));
     let mut options = ConnectOptions::new(url);
     options
-        .max_connections(pool.size())
+        .max_connections(pool.size(&limits))
         .min_connections(1)
         .acquire_timeout(queue)
         .sqlx_logging(false)

@@ -157,11 +157,12 @@ pub(super) fn to_definitions(rows: &[QueryResult]) -> Result<Definitions> {
 /// When the database fails.
 pub async fn load(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Definitions> {
     if ids.is_empty() || tx.is_limited() {
-        return Ok(Definitions::default());
+        return Ok(Definitions::default().within(tx.limits().rules));
     }
     let mut sql = tx.sql();
     write_definitions(scope.publisher(), ids, &mut sql);
-    to_definitions(&tx.rows(sql).await?)
+    let all = to_definitions(&tx.rows(sql).await?)?;
+    Ok(all.within(tx.limits().rules))
 }
 
 /// All segments that are evaluated whenever they are asked for, with their rules: one statement.
@@ -171,7 +172,8 @@ pub async fn load(tx: &ReadTx, scope: ReadScope, ids: &[Uuid]) -> Result<Definit
 pub async fn live(tx: &ReadTx, scope: ReadScope) -> Result<Definitions> {
     let mut sql = tx.sql();
     write_live(scope.publisher(), &mut sql);
-    to_definitions(&tx.rows(sql).await?)
+    let all = to_definitions(&tx.rows(sql).await?)?;
+    Ok(all.within(tx.limits().rules))
 }
 
 /// Appends the query for the segments that are evaluated whenever they are asked for, neither archived nor frozen, with their

@@ -1,7 +1,6 @@
 //! Database errors into the product's: by SQLSTATE on PostgreSQL, by result code on SQLite. Their text goes to the log
 //! only.
 
-use super::sql::MAX_BOUND;
 use super::sync::LEASE_LOST;
 use crate::domain::error::{Code, Error, PassedLimit};
 use sea_orm::sqlx::Error as SqlxError;
@@ -15,13 +14,13 @@ pub(super) fn too_long() -> Error {
     Error::new(Code::Timeout, TOO_LONG)
 }
 
-/// The error of a statement that would bind more values than the databases take.
-pub(super) fn statement_too_large(bound: usize) -> Error {
+/// The error of a statement that would bind more values than one may.
+pub(super) fn statement_too_large(bound: usize, most: usize) -> Error {
     let message = format!(
-        "the segments' lists and periods are {bound} values together, {MAX_BOUND} are allowed: ask for fewer at once, or \
+        "the segments' lists and periods are {bound} values together, {most} are allowed: ask for fewer at once, or \
          list fewer values"
     );
-    let passed = PassedLimit::of("statementValues", MAX_BOUND, bound);
+    let passed = PassedLimit::of("statementValues", most, bound);
     Error::limit("segment", passed, message)
 }
 

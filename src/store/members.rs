@@ -3,8 +3,8 @@
 use super::columns::rules;
 use super::error::statement_too_large;
 use super::listing::{IDS, column};
+use super::sql::Sql;
 use super::sql::segment::{Actual, table, write_actual, write_each, write_set};
-use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::{Error, Result};
 use crate::domain::rule::{Called, MemberIds, SegmentSet, SetOf, Subject};
@@ -42,11 +42,12 @@ pub async fn sizes(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<Vec<i64>> {
 async fn count(tx: &ReadTx, sets: &[&Arc<SegmentSet>]) -> Result<Vec<i64>> {
     let mut all = Vec::with_capacity(sets.len());
     let (mut sql, mut waiting) = (tx.sql(), 0);
+    let most = tx.limits().statement_values;
     for set in sets {
         let mut own = sql.fresh();
         write_set(set, &mut own);
-        check(&own)?;
-        let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
+        check(&own, most)?;
+        let is_full = sql.bound() + own.bound() > most || sql.ids() + own.ids() > MAX_LISTED;
         if waiting == AT_ONCE || waiting > 0 && is_full {
             let full = std::mem::replace(&mut sql, own.fresh());
             all.extend(counted(tx, full, waiting).await?);
@@ -100,7 +101,7 @@ pub async fn overlaps(tx: &ReadTx, sets: &[Arc<SegmentSet>]) -> Result<BTreeMap<
         sql.push(&format!(") s{place}"));
     }
     sql.push(") u GROUP BY u.id) g GROUP BY g.mask");
-    check(&sql)?;
+    check(&sql, tx.limits().statement_values)?;
     let rows = tx.rows(sql).await?;
     rows.iter()
         .map(|row| Ok((column(row, "mask")?, column(row, "n")?)))
@@ -172,7 +173,7 @@ pub async fn explain(
     .bind(set.publisher.0)
     .push(" AND x.id IN ")
     .bind_all(ids.iter().copied());
-    check(&sql)?;
+    check(&sql, tx.limits().statement_values)?;
     let mut found = HashMap::new();
     for row in tx.rows(sql).await? {
         let holds = (0..conditions)
@@ -189,7 +190,7 @@ pub async fn explain(
         let Some(actual) = write_actual(set, number, ids, &mut sql) else {
             continue;
         };
-        check(&sql)?;
+        check(&sql, tx.limits().statement_values)?;
         for row in tx.rows(sql).await? {
             let measured = match actual {
                 Actual::Value => Measured::Value(column(&row, "value")?),
@@ -260,9 +261,9 @@ pub async fn actions_in(tx: &ReadTx, scope: ReadScope, spans: &[Span]) -> Result
         .collect()
 }
 
-fn check(sql: &Sql) -> Result<()> {
-    if sql.bound() > MAX_BOUND {
-        return Err(statement_too_large(sql.bound()));
+fn check(sql: &Sql, most: usize) -> Result<()> {
+    if sql.bound() > most {
+        return Err(statement_too_large(sql.bound(), most));
     }
     Ok(())
 }

@@ -3,10 +3,10 @@
 use super::columns;
 use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
+use super::sql::Sql;
 use super::sql::report::{
     bounded_clicks, bounded_count, is_id, is_none, known_clicks, statement, user_column,
 };
-use super::sql::{MAX_BOUND, Sql};
 use super::sync::RETIRED;
 use super::tx::ReadTx;
 use crate::domain::clicks::{KnownDays, StandingDay};
@@ -14,7 +14,7 @@ use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
 use crate::domain::report::plan::{Ask, Part, Plan, Source, What};
-use crate::domain::report::{Dimension, KeyPart, MAX_ROWS};
+use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Day;
@@ -115,12 +115,13 @@ fn asks_nothing(ask: &Ask) -> bool {
 /// The rows of a question's statement, one more than are allowed where there are too many.
 async fn read(tx: &ReadTx, scope: ReadScope, ask: &Ask, most: usize) -> Result<Vec<Row>> {
     let sql = statement(ask, most, scope, tx.backend());
-    if sql.bound() > MAX_BOUND {
+    let bound = tx.limits().statement_values;
+    if sql.bound() > bound {
         return Err(Error::limit(
             "filter",
-            PassedLimit::of("statementValues", MAX_BOUND, sql.bound()),
+            PassedLimit::of("statementValues", bound, sql.bound()),
             format!(
-                "the filter's values and the stretches of time are {} together, {MAX_BOUND} are allowed; list fewer \
+                "the filter's values and the stretches of time are {} together, {bound} are allowed; list fewer \
                  values or ask for longer stretches",
                 sql.bound()
             ),
@@ -400,7 +401,7 @@ impl Dialect {
 fn all(plan: &Plan, scope: ReadScope, dialect: Dialect) -> impl Iterator<Item = Sql> {
     plan.asks()
         .filter(|ask| !ask.parts.is_empty())
-        .map(move |ask| statement(ask, MAX_ROWS, scope, dialect.backend()))
+        .map(move |ask| statement(ask, plan.most_rows, scope, dialect.backend()))
 }
 
 /// The texts of a plan's statements as they are sent, with places for their values.

@@ -5,8 +5,8 @@ use super::error::statement_too_large;
 use super::listing::column;
 use super::members::MAX_LISTED;
 use super::sales::add_row;
+use super::sql::Sql;
 use super::sql::segment::{write_bought, write_done};
-use super::sql::{MAX_BOUND, Sql};
 use super::tx::ReadTx;
 use crate::domain::error::Result;
 use crate::domain::rule::SegmentSet;
@@ -93,13 +93,14 @@ async fn rows_of_each(
 ) -> Result<Vec<(usize, QueryResult)>> {
     let mut all = Vec::new();
     let (mut sql, mut first, mut waiting) = (tx.sql(), 0, 0);
+    let most = tx.limits().statement_values;
     for (set, span) in asked {
         let mut own = sql.fresh();
         write(set, *span, &mut own);
-        if own.bound() > MAX_BOUND {
-            return Err(statement_too_large(own.bound()));
+        if own.bound() > most {
+            return Err(statement_too_large(own.bound(), most));
         }
-        let is_full = sql.bound() + own.bound() > MAX_BOUND || sql.ids() + own.ids() > MAX_LISTED;
+        let is_full = sql.bound() + own.bound() > most || sql.ids() + own.ids() > MAX_LISTED;
         if waiting == AT_ONCE || waiting > 0 && is_full {
             let full = std::mem::replace(&mut sql, own.fresh());
             all.extend(placed(tx, full, first).await?);

@@ -11,6 +11,7 @@ use super::turns::Turn;
 use super::walls::Walls;
 use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
+use crate::domain::query_limits::QueryLimits;
 use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use sea_orm::{
@@ -345,6 +346,12 @@ impl ReadTx {
     /// A statement under construction, for this database.
     pub(super) fn sql(&self) -> Sql {
         Sql::new(self.reading.store.backend())
+    }
+
+    /// How large questions may be.
+    #[must_use]
+    pub fn limits(&self) -> &QueryLimits {
+        self.reading.store.limits()
     }
 
     /// Which database it is.

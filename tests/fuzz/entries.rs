@@ -9,6 +9,7 @@ use actiongraph::domain::draft::Place;
 use actiongraph::domain::filter::Value as FilterValue;
 use actiongraph::domain::money::{Excess, format_e4, parse_e4};
 use actiongraph::domain::page::Cursor;
+use actiongraph::domain::query_limits::QueryLimits;
 use actiongraph::domain::secret::Secret;
 use actiongraph::domain::text::has_nul;
 use actiongraph::domain::time::{
@@ -152,7 +153,7 @@ pub(crate) fn filter(text: &str) {
     macro_rules! tried {
         ($($input:ty),*) => {$(
             if let Ok(filter) = <$input>::parse(Some(value.clone())) {
-                let mut reader = Reader::new("filter", now(), UserIds::as_stored());
+                let mut reader = Reader::new("filter", now(), UserIds::as_stored(), QueryLimits::default());
                 let read = reader.nested(<$input>::KIND, |reader| filter.read(reader));
                 if let Err(error) = read {
                     assert!(!error.to_string().is_empty());

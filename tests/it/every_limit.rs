@@ -1,5 +1,6 @@
 //! Every limit that `limits` tells, met by a request: whatever passes one is refused in one form, with the limit's name,
 //! how much it allows and how much there was. The list is the schema's, so that nobody has to remember a new limit here.
+//! Each is a setting as well, and what is set is what holds.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use crate::support::server::{Running, running};
 use actiongraph::domain::report::ReportLimits;
 use actiongraph::domain::scope::{Credential, Viewer, WriteScope};
 use actiongraph::graphql::{Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method};
+use actiongraph::settings::keys;
 use actiongraph::store::uploads::{Upload, enqueue};
 
 /// Room for the longest variables, and nothing to pay: what is asked here would empty any budget.
@@ -1022,4 +1024,393 @@ async fn a_report_that_would_read_too_much_names_its_limit() {
         error["extensions"]["coordinate"], "Query.report(range:)",
         "{answer:#}"
     );
+}
+
+/// The limits whose bounds are somebody else's, and whose.
+const FIXED: &[(&str, &str)] = &[
+    ("counts", "an `Int` of GraphQL has 32 bits"),
+    ("subidCharacters", "Admitad takes no more in a link"),
+    ("subid4Characters", "Admitad takes no more in a link"),
+];
+
+/// The setting of each other limit, and less than its default: so much that a question for all limits still passes.
+const SET: &[(&str, &str, u64)] = &[
+    ("pages", "max_list_page_rows", 7),
+    ("segmentPages", "max_segment_page_rows", 8),
+    ("reportPages", "max_report_page_rows", 9),
+    ("reportDimensions", "max_report_dimensions", 4),
+    ("reportConditions", "max_report_conditions", 3),
+    ("reportStretches", "max_report_stretches", 11),
+    ("reportSegments", "max_report_segments", 12),
+    ("reportActions", "max_report_actions", 13),
+    ("reportRows", "max_report_rows", 14),
+    ("nodes", "max_nodes", 15),
+    ("orderKeys", "max_order_keys", 2),
+    ("filterDepth", "max_filter_depth", 6),
+    ("filterConditions", "max_filter_conditions", 17),
+    ("filterValues", "max_filter_values", 18),
+    ("filterAllValues", "max_filter_all_values", 19),
+    ("filterSegments", "max_filter_segments", 10),
+    ("filterMetrics", "max_filter_metrics", 21),
+    ("statementValues", "max_statement_values", 2_200),
+    ("segments", "max_segments", 23),
+    ("segmentDepth", "max_segment_depth", 3),
+    ("segmentConditions", "max_segment_conditions", 24),
+    ("segmentMetrics", "max_segment_metrics", 5),
+    ("segmentValues", "max_segment_values", 26),
+    ("segmentMembers", "max_segment_members", 27),
+    ("segmentTrendPoints", "max_segment_trend_points", 28),
+    ("overlaidSegments", "max_overlaid_segments", 4),
+    ("builtInPeriods", "max_built_in_periods", 29),
+    ("builtInMembers", "max_built_in_members", 30),
+    ("cohortPeriods", "max_cohort_periods", 31),
+    ("awaitedProducts", "max_awaited_products", 32),
+    ("retriedRecords", "max_retried_records", 33),
+    ("documentBytes", "max_document_bytes", 90_000),
+    ("documentTokens", "max_document_tokens", 4_000),
+    ("documentNesting", "max_document_nesting", 50),
+    ("documentDepth", "max_document_depth", 20),
+    ("documentSelections", "max_document_selections", 4_000),
+    ("documentAliases", "max_document_aliases", 50),
+    ("documentRepeats", "max_document_repeats", 19),
+    ("documentFields", "max_document_fields", 190),
+    ("documentDirectives", "max_document_directives", 9),
+    ("documentAllDirectives", "max_document_all_directives", 90),
+    ("documentComparisons", "max_document_comparisons", 90_001),
+    ("documentOperations", "max_document_operations", 18),
+    ("variables", "max_variables", 91),
+    ("variableValues", "max_variable_values", 40_000),
+    ("variableBytes", "max_variable_bytes", 900_000),
+    ("writtenBytes", "max_written_bytes", 4_000_000),
+    ("inputObjects", "max_input_objects", 4_001),
+    ("rootFields", "max_root_fields", 25),
+    ("introspectionLists", "max_introspection_lists", 1),
+    ("introspectionValues", "max_introspection_values", 300_000),
+    ("pageRows", "max_page_rows", 9_000),
+    ("operationRows", "max_operation_rows", 9_001),
+    ("operationValues", "max_operation_values", 200_000),
+    ("cost", "max_operation_cost", 400_000),
+    ("budgetCapacity", "budget_capacity", 900_001),
+    ("budgetRestoreRate", "budget_restore", 10_000),
+    ("errors", "max_errors", 16),
+    ("errorCharacters", "max_error_characters", 200),
+    ("bodyBytes", "max_body_bytes", 900_002),
+    ("answerBytes", "max_answer_bytes", 9_000_000),
+    ("importBytes", "import_max_bytes", 1_000_000),
+    ("waitingImports", "import_max_waiting", 34),
+    ("waitingImportBytes", "import_max_waiting_bytes", 2_000_000),
+    ("headMilliseconds", "head_deadline_ms", 4_500),
+    ("headBytes", "max_head_bytes", 30_000),
+    ("sendMilliseconds", "send_deadline_ms", 29_000),
+    ("unsentBytes", "max_unsent_bytes", 100_000_000),
+    ("bodyMilliseconds", "body_deadline_ms", 9_900),
+    ("operationMilliseconds", "request_deadline_ms", 9_800),
+    ("statementMilliseconds", "statement_deadline_ms", 4_900),
+    ("keepAliveSeconds", "keep_alive_seconds", 29),
+    ("concurrentOperations", "max_concurrent_operations", 200),
+    (
+        "concurrentOperationsPerCaller",
+        "max_concurrent_operations_per_caller",
+        60,
+    ),
+    (
+        "concurrentOperationsPerAddress",
+        "max_concurrent_operations_per_address",
+        14,
+    ),
+    ("connections", "max_connections", 5_000),
+    ("connectionsPerAddress", "max_connections_per_address", 500),
+];
+
+#[tokio::test]
+async fn every_limit_is_a_setting_and_told_as_it_is_set() {
+    let settings: String = SET
+        .iter()
+        .map(|(_, setting, value)| format!("{setting} = {value}\n"))
+        .collect();
+    let defaults: std::collections::BTreeMap<&str, u64> = keys()
+        .filter_map(|key| Some((key.name, key.default.parse().ok()?)))
+        .collect();
+    for (limit, setting, value) in SET {
+        let default = defaults.get(setting);
+        let default = default.unwrap_or_else(|| panic!("{limit}: there is no setting {setting}"));
+        assert!(
+            value < default,
+            "{limit}: {value} is not less than {default}"
+        );
+    }
+    let server = running(&settings).await;
+    let told = told(&server).await;
+    let listed: BTreeSet<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+    let set = SET.iter().map(|(limit, ..)| *limit);
+    let all: Vec<&str> = set.chain(FIXED.iter().map(|(limit, _)| *limit)).collect();
+    let known: BTreeSet<&str> = all.iter().copied().collect();
+    assert_eq!(known.len(), all.len(), "each limit once");
+    assert_eq!(
+        known, listed,
+        "the limits that are set here, and those of the schema"
+    );
+    for (limit, setting, value) in SET {
+        let maximum = told.iter().find(|(name, _)| name == limit);
+        let maximum = maximum.and_then(|(_, maximum)| *maximum);
+        assert_eq!(maximum, Some(*value), "{limit}, as {setting} says");
+    }
+}
+
+#[test]
+fn every_setting_stands_in_the_documentation() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATING.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    let row_of = |name: &str| {
+        let name = format!("`{name}`");
+        rows.iter().find(|row| {
+            let names = row.trim_start_matches('|').split('|').next();
+            names.is_some_and(|names| names.contains(&name))
+        })
+    };
+    for key in keys() {
+        assert!(row_of(key.name).is_some(), "{} has no row", key.name);
+    }
+    for (limit, setting, _) in SET {
+        let default = keys().find(|key| key.name == *setting).unwrap().default;
+        let row = row_of(setting).unwrap();
+        assert!(
+            row.contains(&format!("| {default} |")),
+            "{limit}: the default {default} in {row}"
+        );
+    }
+    for (limit, _) in FIXED {
+        assert!(row_of(limit).is_some(), "{limit}: why it cannot be set");
+    }
+}
+
+/// So low that a few rows are beyond; what each case needs beside its own limit has room.
+const LOW: &str = "max_list_page_rows = 5\nmax_segment_page_rows = 6\nmax_report_page_rows = 4\nmax_report_dimensions = 1\n\
+    max_report_conditions = 1\nmax_report_stretches = 3\nmax_report_segments = 1\nmax_report_rows = 2\nmax_nodes = 2\n\
+    max_order_keys = 1\nmax_filter_depth = 6\nmax_filter_conditions = 4\nmax_filter_values = 4\nmax_filter_all_values = 10\n\
+    max_filter_segments = 1\nmax_filter_metrics = 1\nmax_segments = 4\nmax_segment_depth = 1\nmax_segment_conditions = 2\n\
+    max_segment_metrics = 1\nmax_segment_values = 5\nmax_segment_members = 3\nmax_segment_trend_points = 2\n\
+    max_overlaid_segments = 2\nmax_built_in_periods = 1\nmax_built_in_members = 2\nmax_cohort_periods = 2\n\
+    max_awaited_products = 2\nmax_retried_records = 1\nmax_document_comparisons = 2\nmax_input_objects = 40\n\
+    max_introspection_lists = 1\nmax_introspection_values = 1500\nbudget_capacity = 0";
+
+/// Questions that are beyond [`LOW`].
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn beyond_low(segments: &[String], run: &str) -> Vec<(&'static str, How)> {
+    let range = "range: {days: {from: \"2024-01-01\", to: \"2024-12-31\"}}";
+    let report = |arguments: &str, coordinate| {
+        text(
+            format!("{{ report({range}, {arguments}) {{ nodes {{ values {{ actions }} }} }} }}"),
+            Some(coordinate),
+        )
+    };
+    let filter = |filter: Value| {
+        Asked(
+            "query($f: ProductFilter) { products(filter: $f) { totalCount } }".to_owned(),
+            json!({ "f": filter }),
+            Some("Query.products(filter:)"),
+        )
+    };
+    let create = |rule: Value| {
+        let mutation = "mutation($rule: SegmentRuleInput!) { done: createSegment(name: \"too large\", rule: $rule) { segment { id } ERRORS } }";
+        Changed(mutation.to_owned(), json!({ "rule": rule }))
+    };
+    let new_of = |days: u32| json!({ "builtInSegment": { "kind": "NEW", "period": { "last": { "count": days, "unit": "DAY" } } } });
+    let users = "query($f: UserFilter) { users(filter: $f) { totalCount } }";
+    let mut deep = json!({ "name": { "eq": "x" } });
+    for _ in 0..6 {
+        deep = json!({ "not": deep });
+    }
+    let values = |from: usize| json!({ "user": { "value": { "in": numbers(from, 4) } } });
+    let named = json!({ "name": { "in": list(4) } });
+    let awaited = "mutation($products: ProductList!) { done: addPriorityProducts(products: $products) { changed ERRORS } }";
+    let retry = format!(
+        "mutation {{ done: retryRejectedRecords(run: {run:?}, records: [{{ordinal: 0}}, {{ordinal: 1}}]) {{ run {{ id }} ERRORS }} }}"
+    );
+    vec![
+        ("pages", text("{ products(first: 6) { nodes { id } } }", Some("Query.products(first:)"))),
+        (
+            "segmentPages",
+            text(
+                format!("{{ userSegments({range}, first: 7) {{ nodes {{ size }} }} }}"),
+                Some("Query.userSegments(first:)"),
+            ),
+        ),
+        ("reportPages", report("first: 5", "Query.report(first:)")),
+        ("reportDimensions", report("groupBy: [PROGRAM, STATUS]", "Query.report(groupBy:)")),
+        (
+            "reportConditions",
+            report(
+                "having: [{metric: ACTIONS, atLeast: \"1\"}, {metric: ACTIONS, atMost: \"9\"}]",
+                "Query.report(having:)",
+            ),
+        ),
+        ("reportStretches", report("bucket: QUARTER", "Query.report(bucket:)")),
+        (
+            "reportSegments",
+            Asked(
+                format!(
+                    "query($ids: [ID!]) {{ report({range}, groupBy: [USER_SEGMENT], segments: $ids) {{ nodes {{ values {{ actions }} }} }} }}"
+                ),
+                json!({ "ids": segments[..2] }),
+                Some("Query.report(segments:)"),
+            ),
+        ),
+        ("reportRows", report("groupBy: [SUBID1]", "Query.report(groupBy:)")),
+        (
+            "nodes",
+            Asked(
+                "query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(),
+                json!({ "ids": list(3) }),
+                Some("Query.nodes(ids:)"),
+            ),
+        ),
+        (
+            "orderKeys",
+            text(
+                "{ products(orderBy: [{field: NAME}, {field: NAME}]) { nodes { id } } }",
+                Some("Query.products(orderBy:)"),
+            ),
+        ),
+        ("filterDepth", filter(deep)),
+        ("filterConditions", filter(json!({ "or": vec![json!({ "name": { "eq": "x" } }); 5] }))),
+        ("filterValues", filter(json!({ "name": { "in": list(5) } }))),
+        ("filterAllValues", filter(json!({ "or": [named, named, named] }))),
+        ("filterSegments", filter(json!({ "segment": { "in": list(2) } }))),
+        (
+            "filterMetrics",
+            Asked(
+                users.to_owned(),
+                json!({ "f": { "or": [new_of(1), new_of(2)] } }),
+                Some("Query.users(filter:)"),
+            ),
+        ),
+        (
+            "inputObjects",
+            Asked(
+                "query($all: [ProductFilter!]) { products(filter: {or: $all}) { totalCount } }".to_owned(),
+                json!({ "all": vec![json!({}); 50] }),
+                Some("Query.products(filter:)"),
+            ),
+        ),
+        (
+            "documentComparisons",
+            text("{ viewer { scopes } viewer { scopes } viewer { scopes } }", None),
+        ),
+        ("introspectionLists", text("{ __type(name: \"Query\") { fields { type { fields { name } } } } }", None)),
+        ("introspectionValues", text("{ __schema { types { fields { name } } } }", None)),
+        (
+            "segmentTrendPoints",
+            text(
+                format!("{{ segments(first: 1) {{ nodes {{ trend({range}, bucket: MONTH) {{ size }} }} }} }}"),
+                Some("Segment.trend(bucket:)"),
+            ),
+        ),
+        (
+            "overlaidSegments",
+            Asked(
+                "query($ids: [ID!]!) { segmentOverlap(ids: $ids) { union } }".to_owned(),
+                json!({ "ids": segments }),
+                Some("Query.segmentOverlap(ids:)"),
+            ),
+        ),
+        (
+            "builtInPeriods",
+            Asked(
+                "query($a: UserFilter, $b: UserFilter) { first: users(filter: $a) { totalCount } all: users(filter: $b) { totalCount } }".to_owned(),
+                json!({ "a": new_of(1), "b": new_of(2) }),
+                Some("Query.users"),
+            ),
+        ),
+        (
+            "builtInMembers",
+            Asked(users.to_owned(), json!({ "f": new_of(365) }), Some("Query.users")),
+        ),
+        (
+            "cohortPeriods",
+            text(
+                format!("{{ userCohorts({range}, bucket: MONTH) {{ info {{ source }} }} }}"),
+                Some("Query.userCohorts(bucket:)"),
+            ),
+        ),
+        ("segmentDepth", create(json!({ "users": { "segment": { "in": [segments[2]] } } }))),
+        (
+            "segmentConditions",
+            create(json!({ "users": { "user": { "or": vec![json!({ "value": { "eq": "x" } }); 3] } } })),
+        ),
+        ("segmentMetrics", create(json!({ "users": { "or": [metric(1), metric(2)] } }))),
+        ("segmentValues", create(json!({ "users": { "or": [values(0), values(10)] } }))),
+        (
+            "segmentMembers",
+            create(json!({ "users": { "members": { "csv": many(4, |n| format!("u{n}\n")) } } })),
+        ),
+        (
+            "awaitedProducts",
+            Changed(
+                awaited.to_owned(),
+                json!({ "products": { "externalIds": numbers(100_000, 3) } }),
+            ),
+        ),
+        ("retriedRecords", Changed(retry, json!({}))),
+        // The last, because it fills the publisher.
+        ("segments", create(json!({ "users": metric(1) }))),
+    ]
+}
+
+#[tokio::test]
+async fn every_limit_of_questions_and_changes_refuses_beyond_what_is_set() {
+    let server = running(LOW).await;
+    let run = uploaded(&server, page(3)).await;
+    let run = run["run"]["id"].as_str().unwrap().to_owned();
+    let one = made(&server, "one", json!({ "users": metric(1) })).await;
+    let two = made(&server, "two", json!({ "users": metric(2) })).await;
+    let above = json!({ "users": { "segment": { "in": [one] } } });
+    let above = made(&server, "above", above).await;
+    let limits = told(&server).await;
+    let mut problems = Vec::new();
+    for (limit, how) in beyond_low(&[one, two, above], &run) {
+        let (_, setting, _) = SET.iter().find(|(name, ..)| *name == limit).unwrap();
+        let set = LOW
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("{setting} = ")));
+        let set: u64 = set
+            .unwrap_or_else(|| panic!("{limit} is not low"))
+            .parse()
+            .unwrap();
+        let maximum = limits.iter().find(|(name, _)| name == limit).unwrap().1;
+        assert_eq!(maximum, Some(set), "{limit}");
+        problems.extend(meet(&server, limit, set, how).await.err());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// What counts actions, and what counts values, by themselves: the other questions need more of both.
+#[tokio::test]
+async fn what_statements_read_and_take_is_what_is_set() {
+    for (limit, setting, arguments, coordinate) in [
+        (
+            "reportActions",
+            "max_report_actions",
+            "groupBy: [SUBID1]",
+            "Query.report(range:)",
+        ),
+        (
+            "statementValues",
+            "max_statement_values",
+            "groupBy: [SUBID1], filter: {user: {value: {in: [\"a\", \"b\", \"c\", \"d\"]}}}",
+            "Query.report(filter:)",
+        ),
+    ] {
+        let server = running(&format!("{setting} = 2")).await;
+        uploaded(&server, page(3)).await;
+        let query = format!(
+            "{{ report(range: {{days: {{from: \"2024-01-01\", to: \"2024-12-31\"}}}}, {arguments}) {{ nodes {{ values {{ actions }} }} }} }}"
+        );
+        let how = text(query, Some(coordinate));
+        assert_eq!(meet(&server, limit, 2, how).await, Ok(()));
+    }
 }

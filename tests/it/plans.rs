@@ -17,7 +17,8 @@ use actiongraph::domain::page::Direction;
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::plan::Plan;
 use actiongraph::domain::report::{
-    Bucket, Comparison, Dimension, Having, OrderKey, ReportOrder, ReportRequest, Wanted,
+    Bucket, Comparison, Dimension, Having, OrderKey, ReportLimits, ReportOrder, ReportRequest,
+    Wanted,
 };
 use actiongraph::domain::sales::{AxisRange, DateAxis};
 use actiongraph::domain::scope::WriteScope;
@@ -374,7 +375,7 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
 
 /// A plan with two currencies, where it has to know them.
 fn planned(request: &ReportRequest) -> Plan {
-    let mut plan = report::plan(request, Narrowing::default()).unwrap();
+    let mut plan = report::plan(request, Narrowing::default(), ReportLimits::default()).unwrap();
     plan.current.fill(&["RUB", "USD"].map(currency));
     plan
 }

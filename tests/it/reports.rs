@@ -605,7 +605,7 @@ fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: 
     } else {
         ""
     };
-    let plan = report::plan(request, Narrowing::default()).unwrap();
+    let plan = report::plan(request, Narrowing::default(), ReportLimits::default()).unwrap();
     let ways = plan.current.groups.iter().flat_map(|ask| {
         let top = ask.top.map(|_| format!("top of {}", ask.source.name()));
         let users = ask.per_user.as_ref().map(|_| "by user".to_owned());

@@ -3,18 +3,15 @@
 use super::plan::{is_of_money, metrics};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::report::metric::Metric;
-use crate::domain::report::{Dimension, OrderKey, ReportRequest};
+use crate::domain::report::{Dimension, OrderKey, ReportLimits, ReportRequest};
 use crate::domain::rule::Subject;
 use std::collections::BTreeSet;
-
-/// How many segments a report can be grouped by.
-pub const MAX_SEGMENTS: usize = 20;
 
 /// Refuses a request that contradicts itself.
 ///
 /// # Errors
 /// The argument that does not go with the others, and what could be asked instead.
-pub(super) fn check(request: &ReportRequest) -> Result<()> {
+pub(super) fn check(request: &ReportRequest, limits: ReportLimits) -> Result<()> {
     let mut seen = BTreeSet::new();
     for dimension in &request.dimensions {
         if !seen.insert(*dimension) {
@@ -25,7 +22,7 @@ pub(super) fn check(request: &ReportRequest) -> Result<()> {
             ));
         }
     }
-    check_segments(request)?;
+    check_segments(request, limits.segments)?;
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
     for metric in metrics(request) {
         let definition = metric.definition();
@@ -78,7 +75,7 @@ pub(super) fn check(request: &ReportRequest) -> Result<()> {
 }
 
 /// Segments and the dimensions that take them go together, and what adds up needs groups that do not overlap.
-fn check_segments(request: &ReportRequest) -> Result<()> {
+fn check_segments(request: &ReportRequest, most: usize) -> Result<()> {
     for by in &request.dimensions {
         let Some(subject) = by.segments_of() else {
             continue;
@@ -90,7 +87,7 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
             .count();
         if many == 0 {
             let message = format!(
-                "the report is grouped by {}, but segments and builtInSegments name none of {}: say which, at most {MAX_SEGMENTS}",
+                "the report is grouped by {}, but segments and builtInSegments name none of {}: say which, at most {most}",
                 by.as_str(),
                 subject.as_str()
             );
@@ -104,12 +101,12 @@ fn check_segments(request: &ReportRequest) -> Result<()> {
             return Err(Error::bad_input("segments", message));
         }
     }
-    if request.segments.len() > MAX_SEGMENTS {
+    if request.segments.len() > most {
         let message = format!(
-            "segments and builtInSegments name {}, the most is {MAX_SEGMENTS}: ask in several reports",
+            "segments and builtInSegments name {}, the most is {most}: ask in several reports",
             request.segments.len()
         );
-        let passed = PassedLimit::of("reportSegments", MAX_SEGMENTS, request.segments.len());
+        let passed = PassedLimit::of("reportSegments", most, request.segments.len());
         return Err(Error::limit("segments", passed, message));
     }
     let unused = request.segments.iter().find(|set| {

@@ -15,7 +15,6 @@ mod pieces;
 mod plan;
 mod shape;
 
-pub use check::MAX_SEGMENTS;
 pub use plan::plan;
 
 use crate::domain::clicks::Knowledge;
@@ -54,7 +53,7 @@ pub async fn run(
     request: &ReportRequest,
     limits: ReportLimits,
 ) -> Result<Report> {
-    let mut plan = plan(request, scope.narrowing())?;
+    let mut plan = plan(request, scope.narrowing(), limits)?;
     let mut reader = Reader {
         tx,
         scope,

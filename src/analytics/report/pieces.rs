@@ -276,7 +276,7 @@ mod tests {
             to: at("2026-06-30T18:30:00Z"),
         };
         let zone = Zone::parse("Asia/Kolkata").unwrap();
-        let slots = divide(span, Bucket::Day, zone, WeekStart::Monday).unwrap();
+        let slots = divide(span, Bucket::Day, (zone, WeekStart::Monday), ("", 10_000)).unwrap();
         let found = divided(&slots, Bucket::Day, Total::Time.grains());
         let shown: Vec<String> = found
             .unwrap()
@@ -321,7 +321,7 @@ mod tests {
             };
             let span = Span::of_micros(from, from + length);
             let zone = Zone::parse(zone).unwrap();
-            let mut slots = divide(span, bucket, zone, WeekStart::Monday).unwrap();
+            let mut slots = divide(span, bucket, (zone, WeekStart::Monday), ("", 10_000)).unwrap();
             if let Some((ahead, lasts)) = before {
                 // Those of a period that is compared with: their edges lie anywhere, and some are empty.
                 let period = Span::of_micros(from - ahead, from - ahead + lasts);

@@ -11,7 +11,9 @@ use crate::domain::page::Direction;
 use crate::domain::report::buckets::{closing_days, divide, earlier};
 use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit, adds_up};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
-use crate::domain::report::{Bucket, Comparison, Dimension, OrderKey, ReportOrder, ReportRequest};
+use crate::domain::report::{
+    Bucket, Comparison, Dimension, OrderKey, ReportLimits, ReportOrder, ReportRequest,
+};
 use crate::domain::sales::{AxisRange, DateAxis};
 use crate::domain::time::{DAY_US, Span};
 use crate::domain::totals::{Grain, Total, cover};
@@ -26,11 +28,12 @@ const BASE_LASTS: i64 = 360;
 ///
 /// # Errors
 /// When the request contradicts itself, or would be divided into too many stretches of time.
-pub fn plan(request: &ReportRequest, narrowing: Narrowing) -> Result<Plan> {
-    check(request)?;
+pub fn plan(request: &ReportRequest, narrowing: Narrowing, limits: ReportLimits) -> Result<Plan> {
+    check(request, limits)?;
     let planner = Planner {
         request,
         narrowing,
+        limits,
         clicks: clicks_of(request, narrowing)?,
         over_items: request.dimensions.iter().any(|by| by.is_of_items()),
     };
@@ -105,6 +108,7 @@ fn clicks_of(request: &ReportRequest, narrowing: Narrowing) -> Result<Option<Sou
 struct Planner<'a> {
     request: &'a ReportRequest,
     narrowing: Narrowing,
+    limits: ReportLimits,
     /// Where clicks and views are read, if there is a metric of them.
     clicks: Option<Source>,
     over_items: bool,
@@ -136,7 +140,10 @@ impl Planner<'_> {
         let mut forced = BTreeSet::new();
         let (range, zone) = (request.range.span, request.range.zone);
         let slots = match request.bucket {
-            Some(bucket) => divide(range, bucket, zone, request.week_start)?,
+            Some(bucket) => {
+                let most = ("reportStretches", self.limits.stretches);
+                divide(range, bucket, (zone, request.week_start), most)?
+            }
             None => Vec::new(),
         };
         let compared = request.compare.map(|comparison| {
@@ -171,6 +178,7 @@ impl Planner<'_> {
             compared,
             base,
             forced: forced.into_iter().collect(),
+            most_rows: self.limits.rows,
         })
     }
 

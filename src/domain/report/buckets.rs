@@ -1,6 +1,6 @@
 //! The stretches of time that a report is divided into.
 
-use super::{Bucket, Comparison, MAX_BUCKETS};
+use super::{Bucket, Comparison};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::time::{Day, Instant, Span, WeekStart, Zone, day_of, end_of_day, start_of_day};
 use chrono::{
@@ -16,17 +16,22 @@ const QUARTER_HOUR_US: i64 = 900_000_000;
 /// An hour begins where a clock on the wall shows a full hour, and where it is changed within the hour.
 ///
 /// # Errors
-/// When there would be more than [`MAX_BUCKETS`].
-pub fn divide(span: Span, bucket: Bucket, zone: Zone, week_start: WeekStart) -> Result<Vec<Span>> {
+/// When there would be more than `most`, a limit by its name in `limits` and how much it allows.
+pub fn divide(
+    span: Span,
+    bucket: Bucket,
+    (zone, week_start): (Zone, WeekStart),
+    (limit, most): (&'static str, usize),
+) -> Result<Vec<Span>> {
     let mut slots = Vec::new();
     let mut from = span.from;
     while from < span.to {
-        if slots.len() == MAX_BUCKETS {
+        if slots.len() == most {
             return Err(Error::limit(
                 "bucket",
-                PassedLimit::of("reportStretches", MAX_BUCKETS, MAX_BUCKETS + 1),
+                PassedLimit::of(limit, most, most.saturating_add(1)),
                 format!(
-                    "the range has more than {MAX_BUCKETS} stretches of {}; ask for longer ones or a shorter range",
+                    "the range has more than {most} stretches of {}; ask for longer ones or a shorter range",
                     bucket.as_str()
                 ),
             ));
@@ -226,6 +231,9 @@ pub fn utc_day(at: Instant) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::report::MAX_BUCKETS;
+
+    const MOST: (&str, usize) = ("reportStretches", MAX_BUCKETS);
 
     fn at(text: &str) -> Instant {
         Instant::parse_rfc3339(text).unwrap()
@@ -236,7 +244,13 @@ mod tests {
             from: at(from),
             to: at(to),
         };
-        let slots = divide(span, bucket, Zone::parse(zone).unwrap(), WeekStart::Sunday).unwrap();
+        let slots = divide(
+            span,
+            bucket,
+            (Zone::parse(zone).unwrap(), WeekStart::Sunday),
+            MOST,
+        )
+        .unwrap();
         assert_eq!(slots.first().map(|slot| slot.from), Some(span.from));
         assert_eq!(slots.last().map(|slot| slot.to), Some(span.to));
         slots.windows(2).for_each(|pair| {
@@ -345,7 +359,7 @@ mod tests {
             Some(period) => (span(period), Comparison::PreviousPeriod),
             None => (range.year_before(zone), Comparison::YearBefore),
         };
-        let slots = divide(range, bucket, zone, WeekStart::Monday).unwrap();
+        let slots = divide(range, bucket, (zone, WeekStart::Monday), MOST).unwrap();
         let found = earlier(&slots, (range, period), comparison, zone);
         assert_eq!(found.len(), slots.len());
         assert_eq!(found.first().map(|slot| slot.from), Some(period.from));
@@ -488,8 +502,8 @@ mod tests {
             from: Instant::MIN,
             to: Instant::MAX,
         };
-        let years = divide(span, Bucket::Year, Zone::UTC, WeekStart::Monday).unwrap();
+        let years = divide(span, Bucket::Year, (Zone::UTC, WeekStart::Monday), MOST).unwrap();
         assert_eq!(years.len(), 8_030);
-        assert!(divide(span, Bucket::Hour, Zone::UTC, WeekStart::Monday).is_err());
+        assert!(divide(span, Bucket::Hour, (Zone::UTC, WeekStart::Monday), MOST).is_err());
     }
 }

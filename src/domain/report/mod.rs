@@ -31,13 +31,21 @@ pub const MAX_ROWS: usize = 200_000;
 /// How many actions a report or a ranking may read where no total answers it.
 pub const MAX_FACTS: i64 = 2_000_000;
 
-/// What a report or a ranking may read.
+/// What a report or a ranking may read, and what a report may be divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportLimits {
     /// Actions one by one, and likewise counts of clicks by SubID.
     pub facts: i64,
     /// Groups, per currency and day ([`MAX_ROWS`]).
     pub rows: usize,
+    /// Stretches of time.
+    pub stretches: usize,
+    /// Segments that it is grouped by.
+    pub segments: usize,
+    /// Dimensions.
+    pub dimensions: usize,
+    /// Conditions on groups.
+    pub conditions: usize,
 }
 
 impl Default for ReportLimits {
@@ -45,6 +53,10 @@ impl Default for ReportLimits {
         Self {
             facts: MAX_FACTS,
             rows: MAX_ROWS,
+            stretches: MAX_BUCKETS,
+            segments: 20,
+            dimensions: 5,
+            conditions: 10,
         }
     }
 }

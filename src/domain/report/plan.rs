@@ -4,8 +4,8 @@
 //! Which source answers, and how time is cut into pieces, is decided in `analytics::report`; SQL is made of it in
 //! `store::report`.
 
+use super::Dimension;
 use super::metric::Measure;
-use super::{Dimension, MAX_ROWS};
 use crate::domain::columns::can_answer;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::money::Currency;
@@ -263,6 +263,8 @@ pub struct Plan {
     pub base: Option<Ask>,
     /// Why facts are read, in words; none where totals answer everything.
     pub forced: Vec<String>,
+    /// How many groups there may be, per currency and day.
+    pub most_rows: usize,
 }
 
 impl Plan {
@@ -301,7 +303,7 @@ impl fmt::Display for Plan {
         for reason in &self.forced {
             writeln!(f, "facts are read: {reason}")?;
         }
-        write!(f, "at most {MAX_ROWS} groups, per currency and day")
+        write!(f, "at most {} groups, per currency and day", self.most_rows)
     }
 }
 

@@ -29,6 +29,39 @@ pub const MAX_MEMBERS: usize = 10_000;
 /// The longest name and, ten times as long, the longest description, in characters.
 pub const MAX_TEXT: usize = 200;
 
+/// How many segments there may be, and how large their rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleLimits {
+    /// Segments of a publisher that are not archived.
+    pub segments: i64,
+    /// Levels that segments name each other.
+    pub depth: usize,
+    /// Conditions of a rule, those of the segments that it names included.
+    pub conditions: usize,
+    /// Things that a rule measures, likewise.
+    pub metrics: usize,
+    /// Things that the segments which a filter names measure together.
+    pub filter_metrics: usize,
+    /// Values in the lists of a rule, those of the segments that it names included.
+    pub values: usize,
+    /// Members that a rule lists.
+    pub members: usize,
+}
+
+impl Default for RuleLimits {
+    fn default() -> Self {
+        Self {
+            segments: MAX_SEGMENTS,
+            depth: MAX_SEGMENT_DEPTH,
+            conditions: MAX_RULE_TESTS,
+            metrics: MAX_MEASURES,
+            filter_metrics: MAX_FILTER_MEASURES,
+            values: MAX_RULE_VALUES,
+            members: MAX_MEMBERS,
+        }
+    }
+}
+
 /// How large a rule is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
@@ -71,8 +104,8 @@ impl Size {
 
     /// What of it is beyond the limits, as an error of the argument `rule`.
     #[must_use]
-    pub fn excess(self) -> Option<Error> {
-        let (passed, beyond) = self.beyond(("segmentMetrics", MAX_MEASURES))?;
+    pub fn excess(self, limits: &RuleLimits) -> Option<Error> {
+        let (passed, beyond) = self.beyond(("segmentMetrics", limits.metrics), limits)?;
         let message = format!(
             "with the segments that it names, the rule has {beyond}: leave some out, or freeze a segment that it names"
         );
@@ -80,18 +113,22 @@ impl Size {
     }
 
     /// What of it is beyond the limits of one statement, in words; the limit on what is measured by its name.
-    fn beyond(self, (name, measures): (&'static str, usize)) -> Option<(PassedLimit, String)> {
+    fn beyond(
+        self,
+        (name, measures): (&'static str, usize),
+        limits: &RuleLimits,
+    ) -> Option<(PassedLimit, String)> {
         [
             (
                 "segmentConditions",
-                MAX_RULE_TESTS,
+                limits.conditions,
                 self.tests,
                 "conditions",
             ),
             (name, measures, self.measures, "metrics"),
             (
                 "segmentValues",
-                MAX_RULE_VALUES,
+                limits.values,
                 self.values,
                 "values in lists",
             ),
@@ -211,12 +248,12 @@ impl Rule {
     }
 }
 
-pub(super) fn too_deep(name: &str) -> Error {
+pub(super) fn too_deep(name: &str, most: usize) -> Error {
     let message = format!(
-        "segments name each other more than {MAX_SEGMENT_DEPTH} levels deep, down to {name:?}: name it directly, or \
+        "segments name each other more than {most} levels deep, down to {name:?}: name it directly, or \
          freeze one of those between"
     );
-    let passed = PassedLimit::of("segmentDepth", MAX_SEGMENT_DEPTH, MAX_SEGMENT_DEPTH + 1);
+    let passed = PassedLimit::of("segmentDepth", most, most.saturating_add(1));
     Error::limit("segment", passed, message)
 }
 
@@ -230,7 +267,7 @@ impl Definitions {
             return Ok(());
         };
         let size = self.size_of(rule, segment.frozen_at.is_some(), 0)?;
-        size.excess().map_or(Ok(()), |excess| {
+        size.excess(&self.1).map_or(Ok(()), |excess| {
             let message = format!("segment {:?}: {excess}", segment.name);
             Err(excess.reworded("segment", message))
         })
@@ -251,7 +288,8 @@ impl Definitions {
         });
         let mut all = named.iter().filter_map(|id| self.0.get(id));
         loop {
-            if let Some((passed, beyond)) = size.beyond(("filterMetrics", MAX_FILTER_MEASURES)) {
+            let measures = ("filterMetrics", self.1.filter_metrics);
+            if let Some((passed, beyond)) = size.beyond(measures, &self.1) {
                 let message = format!(
                     "{argument}: the segments that it names have {beyond} together: name fewer, or freeze one of them"
                 );
@@ -301,11 +339,11 @@ impl Definitions {
             let Some((segment, rule)) = self.0.get(&id) else {
                 continue;
             };
-            if depth == MAX_SEGMENT_DEPTH {
-                return Err(too_deep(&segment.name));
+            if depth >= self.1.depth {
+                return Err(too_deep(&segment.name, self.1.depth));
             }
             size.add(self.size_of(rule, segment.frozen_at.is_some(), depth + 1)?);
-            if size.excess().is_some() {
+            if size.excess(&self.1).is_some() {
                 break;
             }
         }

@@ -1,5 +1,6 @@
 //! Which segments a rule or a filter names, and putting them in their places.
 
+use super::limit::RuleLimits;
 use super::{
     Asked, BuiltIn, Called, Condition, Found, Rule, Segment, SegmentRef, SegmentSet, SetOf, Subject,
 };
@@ -235,9 +236,12 @@ pub struct Moment {
     pub zone: Zone,
 }
 
-/// Segments with their rules, and the segments that those name.
+/// Segments with their rules, and the segments that those name; and how large they may be.
 #[derive(Clone, Debug, Default)]
-pub struct Definitions(pub(super) BTreeMap<Uuid, (Segment, Rule)>);
+pub struct Definitions(
+    pub(super) BTreeMap<Uuid, (Segment, Rule)>,
+    pub(super) RuleLimits,
+);
 
 impl Definitions {
     /// Definitions of segments, with those that they name.
@@ -246,7 +250,20 @@ impl Definitions {
             all.into_iter()
                 .map(|(segment, rule)| (segment.id, (segment, rule)))
                 .collect(),
+            RuleLimits::default(),
         )
+    }
+
+    /// The same definitions within other limits than those that hold unless said otherwise.
+    #[must_use]
+    pub fn within(self, limits: RuleLimits) -> Self {
+        Self(self.0, limits)
+    }
+
+    /// How large segments may be.
+    #[must_use]
+    pub fn limits(&self) -> &RuleLimits {
+        &self.1
     }
 
     /// Adds definitions; a segment that is there already becomes what they say.
@@ -394,8 +411,8 @@ impl Definitions {
             let cause = format!("a rule names the segment {id}, which was not read");
             return Err(Error::internal(cause));
         };
-        if depth > super::MAX_SEGMENT_DEPTH {
-            return Err(super::limit::too_deep(&segment.name));
+        if depth > self.1.depth {
+            return Err(super::limit::too_deep(&segment.name, self.1.depth));
         }
         let of = if segment.frozen_at.is_some() {
             SetOf::Frozen

@@ -16,9 +16,6 @@ use super::merge;
 use super::schema::{InputValue, Schema, TypeInfo};
 use super::usage;
 
-/// Levels of introspection lists that are refused, as graphql-js does: the third list inside lists.
-pub const INTROSPECTION_LISTS: usize = 3;
-
 /// Checks a document whose shape was checked (no cycles, bounded nesting) against the schema.
 ///
 /// # Errors
@@ -396,18 +393,18 @@ impl<'d> Check<'d> {
         if matches!(field.name.node.as_str(), "__schema" | "__type") {
             let mut fragments = HashMap::new();
             if self.lists(field, 0, &mut fragments) {
-                let most = INTROSPECTION_LISTS - 1;
+                let most = self.limits.introspection_lists;
                 let text = format!(
                     "Introspection asks for more than {most} lists inside each other. Read the whole schema as text instead."
                 );
-                let passed = Passed::of("introspectionLists", most, INTROSPECTION_LISTS);
+                let passed = Passed::of("introspectionLists", most, most + 1);
                 let error = RequestError::at(LIMIT_EXCEEDED, field.pos, text).passing(passed);
                 self.errors.push(error);
             }
         }
     }
 
-    /// Whether a selection under introspection reaches the third list inside lists.
+    /// Whether a selection under introspection reaches more lists inside lists than are allowed.
     fn lists(
         &self,
         field: &'d Field,
@@ -419,7 +416,7 @@ impl<'d> Check<'d> {
             "fields" | "interfaces" | "possibleTypes" | "inputFields"
         );
         let depth = above + usize::from(list);
-        if list && depth >= INTROSPECTION_LISTS {
+        if list && depth > self.limits.introspection_lists {
             return true;
         }
         field

@@ -283,12 +283,13 @@ impl<'a> Counter<'a> {
             scans: scan(info, &from.range, from.rows).into_iter().collect(),
             parts: Vec::new(),
         };
-        if let Some(error) = inputs::too_many(placed, parent) {
+        if let Some(error) = inputs::too_many(placed, parent, self.limits.input_objects) {
             self.large.get_or_insert(error);
         }
         // What a write is given is kept, not answered.
         if !self.is_of_writes(parent) {
-            let points = stretches(&field.arguments).filter(|_| is_list(info));
+            let points =
+                stretches(&field.arguments, self.limits.trend_points).filter(|_| is_list(info));
             let evaluated = (from.rows, points.unwrap_or(1));
             for (name, value) in &field.arguments {
                 let mut known = info.arguments.iter();
@@ -327,8 +328,9 @@ impl<'a> Counter<'a> {
     fn introspection(&mut self, placed: &Positioned<out::Field>, parts: &mut Vec<Part>) {
         let values = introspection::values(self.schema.sizes(), &placed.node);
         self.introspection = self.introspection.saturating_add(values);
-        if self.introspection > introspection::INTROSPECTION_VALUES {
-            let error = introspection::too_much(placed.pos, self.introspection);
+        let most = self.limits.introspection_values;
+        if self.introspection > most {
+            let error = introspection::too_much(placed.pos, self.introspection, most);
             self.large.get_or_insert(error);
         }
         parts.push(Part {
@@ -468,7 +470,7 @@ impl<'a> Counter<'a> {
                 self.add(inner.rows);
             } else {
                 let assumed = info.list.as_ref().and_then(|list| list.assumed);
-                let known = stretches(&field.arguments).or(assumed);
+                let known = stretches(&field.arguments, self.limits.trend_points).or(assumed);
                 part.size = known.unwrap_or(SOME);
             }
             inner.objects = from.objects.saturating_mul(part.size);

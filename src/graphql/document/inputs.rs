@@ -7,22 +7,23 @@ use async_graphql_value::Value;
 use super::error::RequestError;
 use super::schema::TypeInfo;
 
-/// Input objects that one argument may hold, at any depth: the largest filter that is taken has fewer.
-pub const INPUT_OBJECTS: u64 = 5_000;
-
-/// The refusal of a field one of whose arguments holds more.
-pub(super) fn too_many(placed: &Positioned<out::Field>, parent: &TypeInfo) -> Option<RequestError> {
+/// The refusal of a field one of whose arguments holds more than so many.
+pub(super) fn too_many(
+    placed: &Positioned<out::Field>,
+    parent: &TypeInfo,
+    most: u64,
+) -> Option<RequestError> {
     let field = &placed.node;
     let mut counted = field
         .arguments
         .iter()
         .map(|(name, value)| (name, objects(&value.node)));
-    let (name, count) = counted.find(|(_, count)| *count > INPUT_OBJECTS)?;
+    let (name, count) = counted.find(|(_, count)| *count > most)?;
     let coordinate = format!("{}.{}({}:)", parent.name, field.name.node, name.node);
     let message = format!(
-        "{coordinate} holds {count} objects, the limit is {INPUT_OBJECTS}: leave some out, or name several values in one list."
+        "{coordinate} holds {count} objects, the limit is {most}: leave some out, or name several values in one list."
     );
-    let figures = (INPUT_OBJECTS, count);
+    let figures = (most, count);
     let error = RequestError::beyond(
         placed.pos,
         message,

@@ -7,9 +7,6 @@ use async_graphql::{Pos, Positioned};
 use super::error::RequestError;
 use super::schema::{Schema, TypeForm};
 
-/// Values that introspection may ask for in one operation; the usual question of the whole schema asks for a tenth of them.
-pub const INTROSPECTION_VALUES: u64 = 400_000;
-
 /// What each costs, in thousandths of a point.
 pub(super) const VALUE: u64 = 15;
 
@@ -120,11 +117,11 @@ fn in_field(sizes: Sizes, field: &out::Field, asked: Asked, rows: u64) -> u64 {
 }
 
 /// The refusal of an operation that asks for too many.
-pub(super) fn too_much(pos: Pos, values: u64) -> RequestError {
+pub(super) fn too_much(pos: Pos, values: u64, most: u64) -> RequestError {
     let message = format!(
-        "Introspection asks for about {values} values, the limit is {INTROSPECTION_VALUES}. Ask for fewer lists at once, or read the whole schema as text instead."
+        "Introspection asks for about {values} values, the limit is {most}. Ask for fewer lists at once, or read the whole schema as text instead."
     );
-    let figures = (INTROSPECTION_VALUES, values);
+    let figures = (most, values);
     RequestError::beyond(pos, message, "introspectionValues", figures, None)
 }
 

@@ -52,15 +52,12 @@ use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{PathSegment, Variables};
 use serde_json::{Map, Value};
 
-pub use check::INTROSPECTION_LISTS;
 pub use cost::{Cost, MILLI, WINDOW};
 pub use error::{
     BAD_USER_INPUT, COST_EXCEEDED, FORBIDDEN, LIMIT_EXCEEDED, PARSE_FAILED, Passed, RequestError,
     VALIDATION_FAILED,
 };
 pub use hidden::Hides;
-pub use inputs::INPUT_OBJECTS;
-pub use introspection::INTROSPECTION_VALUES;
 pub use plan::{Failed, Plan, Scan, UsualPeriod};
 pub use scalars::{Judge, Judges};
 
@@ -110,6 +107,14 @@ pub struct DocumentLimits {
     pub written_bytes: usize,
     /// Pairs of fields with one answer name that are compared.
     pub comparisons: usize,
+    /// Input objects that one argument may hold, at any depth: the largest filter that is taken unless said otherwise has fewer.
+    pub input_objects: u64,
+    /// Lists inside lists that introspection may ask for.
+    pub introspection_lists: usize,
+    /// Values that introspection may ask for in one operation; the usual question of the whole schema asks for a tenth of them.
+    pub introspection_values: u64,
+    /// Points of one trend of a segment, which it costs as many as.
+    pub trend_points: usize,
     /// Errors in an answer.
     pub errors: usize,
     /// Characters of an error's message.
@@ -150,6 +155,10 @@ impl Default for DocumentLimits {
             variable_bytes: 1_000_000,
             written_bytes: 4 << 20,
             comparisons: 100_000,
+            input_objects: 5_000,
+            introspection_lists: 2,
+            introspection_values: 400_000,
+            trend_points: 60,
             errors: 20,
             message_chars: 300,
             nodes: 10_000,

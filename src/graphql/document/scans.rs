@@ -10,7 +10,6 @@ use super::cost::{Arguments, Looked, WINDOW};
 use super::plan::Scan;
 use super::schema::{FieldInfo, InputValue};
 use crate::domain::time::{DAY_US, Instant};
-use crate::graphql::types::segment_trend::MAX_POINTS;
 
 /// The input that names segments in lists, each of which is looked up.
 const SEGMENTS: &str = "SegmentFilter";
@@ -67,8 +66,8 @@ pub(super) fn scan(info: &FieldInfo, range: &Looked, rows: u64) -> Option<Scan> 
     })
 }
 
-/// Into how many stretches of time at most a field divides its range; none where it does not.
-pub(super) fn stretches(arguments: &Arguments) -> Option<u64> {
+/// Into how many stretches of time a field divides its range, of which it may have so many; none where it does not.
+pub(super) fn stretches(arguments: &Arguments, most: usize) -> Option<u64> {
     let argument = |name: &str| {
         let mut arguments = arguments.iter();
         let found = arguments.find(|(known, _)| known.node == *name);
@@ -77,7 +76,7 @@ pub(super) fn stretches(arguments: &Arguments) -> Option<u64> {
     let (Value::Object(range), bucket) = (argument("range")?, word(argument("bucket")?)?) else {
         return None;
     };
-    let most = u64::try_from(MAX_POINTS).unwrap_or(u64::MAX);
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
     let one = range.iter().find(|(_, value)| **value != Value::Null);
     let known = one.and_then(|(kind, value)| divided((kind.as_str(), value), bucket));
     Some(known.map_or(most, |known| known.clamp(1, most)))
@@ -155,7 +154,7 @@ mod tests {
         let document = parse_query(format!("{{ trend({arguments}) }}")).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
         match &operation.node.selection_set.node.items[0].node {
-            Selection::Field(field) => stretches(&field.node.arguments),
+            Selection::Field(field) => stretches(&field.node.arguments, 60),
             other => panic!("{other:?}"),
         }
     }

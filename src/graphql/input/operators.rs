@@ -227,15 +227,12 @@ impl Operators for BooleanFilter {
 /// Membership in segments, evaluated now.
 #[derive(Debug, InputObject)]
 pub struct SegmentFilter {
-    /// In at least one of these segments, at most 20; of an empty list, nothing is.
+    /// In at least one of these segments, at most 20 by default; of an empty list, nothing is.
     #[graphql(name = "in")]
     one_of: MaybeUndefined<Vec<ID>>,
-    /// In none of these segments, at most 20.
+    /// In none of these segments, at most 20 by default.
     not_in: MaybeUndefined<Vec<ID>>,
 }
-
-/// How many segments one list may name.
-pub const MAX_NAMED: usize = 20;
 
 impl SegmentFilter {
     /// Reads it: segments of a subject.
@@ -256,13 +253,14 @@ impl SegmentFilter {
                     MaybeUndefined::Value(ids) => ids,
                 };
                 reader.test()?;
-                if ids.len() > MAX_NAMED {
+                let most = reader.limits().filters.segments;
+                if ids.len() > most {
                     let place = reader.place();
                     let message = format!(
-                        "{place} names {} segments, the most is {MAX_NAMED}: make a segment of them and name that",
+                        "{place} names {} segments, the most is {most}: make a segment of them and name that",
                         ids.len()
                     );
-                    let passed = PassedLimit::of("filterSegments", MAX_NAMED, ids.len());
+                    let passed = PassedLimit::of("filterSegments", most, ids.len());
                     return Err(Error::limit(place, passed, message).into());
                 }
                 let mut segments = Vec::with_capacity(ids.len());

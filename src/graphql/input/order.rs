@@ -7,7 +7,7 @@ use async_graphql::{Enum, InputObject};
 
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{ActionTest, AdjustmentField, AdjustmentTest, Filter};
-use crate::domain::page::{Direction, MAX_SORT_KEYS, Nulls, SortKey};
+use crate::domain::page::{Direction, Nulls, SortKey};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::{only_currency, only_currency_by};
 use crate::store::actions::ActionSort;
@@ -82,18 +82,18 @@ macro_rules! order_input {
         }
 
         impl $name {
-            /// The order that a list asks for; its own one without.
+            /// The order that a list asks for, of so many keys at most; its own one without.
             ///
             /// # Errors
             /// For too many keys and for one that is given twice.
-            pub fn keys(given: Option<&[Self]>) -> Result<Vec<SortKey<$sort>>> {
+            pub fn keys(given: Option<&[Self]>, most: usize) -> Result<Vec<SortKey<$sort>>> {
                 let key = |order: &Self| SortKey {
                     field: match order.field { $($field::$variant => $sort::$variant,)+ },
                     direction: order.direction.into(),
                     nulls: order.nulls.into(),
                 };
                 let keys: Vec<_> = given.unwrap_or_default().iter().map(key).collect();
-                check(&keys)?;
+                check(&keys, most)?;
                 if keys.is_empty() {
                     let (field, direction, nulls) = ($sort::$default, Direction::$direction, Nulls::Last);
                     return Ok(vec![SortKey { field, direction, nulls }]);
@@ -104,13 +104,13 @@ macro_rules! order_input {
     };
 }
 
-fn check<S: Copy + Eq + Hash>(keys: &[SortKey<S>]) -> Result<()> {
-    if keys.len() > MAX_SORT_KEYS {
+fn check<S: Copy + Eq + Hash>(keys: &[SortKey<S>], most: usize) -> Result<()> {
+    if keys.len() > most {
         let message = format!(
-            "orderBy has {} keys, the most is {MAX_SORT_KEYS}: leave the last ones out",
+            "orderBy has {} keys, the most is {most}: leave the last ones out",
             keys.len()
         );
-        let passed = PassedLimit::of("orderKeys", MAX_SORT_KEYS, keys.len());
+        let passed = PassedLimit::of("orderKeys", most, keys.len());
         return Err(Error::limit("orderBy", passed, message).into());
     }
     let fields: HashSet<S> = keys.iter().map(|key| key.field).collect();

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::access::user_ids::UserIds;
 use crate::domain::error::{Error, PassedLimit};
-use crate::domain::filter::{Filter, MAX_ALL_VALUES, MAX_DEPTH, MAX_TESTS, MAX_VALUES, Op};
+use crate::domain::filter::{Filter, Op};
 use crate::domain::money::Currency;
+use crate::domain::query_limits::QueryLimits;
 use crate::domain::rule::{Definitions, Refers, Subject};
 use crate::domain::text::has_nul;
 use crate::domain::time::Instant;
@@ -73,6 +74,7 @@ pub struct Reader {
     kind: Option<IdOf>,
     user_ids: UserIds,
     now: Instant,
+    limits: QueryLimits,
     problems: Option<Vec<Failure>>,
     /// Segments that were named, in their order.
     pub named: Vec<NamedSegment>,
@@ -85,11 +87,18 @@ pub struct Reader {
 impl Reader {
     /// A reader of the filter in the argument `argument` of a request.
     pub fn of(argument: &'static str, request: &RequestContext) -> Self {
-        Self::new(argument, request.now, request.user_ids.clone())
+        let limits = request.limits.queries;
+        Self::new(argument, request.now, request.user_ids.clone(), limits)
     }
 
-    /// A reader of the filter in the argument `argument` that is answered at `now`, of a caller who is shown users so.
-    pub fn new(argument: &'static str, now: Instant, user_ids: UserIds) -> Self {
+    /// A reader of the filter in the argument `argument` that is answered at `now`, of a caller who is shown users so; the filter
+    /// may be as large as the limits say.
+    pub fn new(
+        argument: &'static str,
+        now: Instant,
+        user_ids: UserIds,
+        limits: QueryLimits,
+    ) -> Self {
         Self {
             path: vec![Step::Field(argument)],
             depth: 0,
@@ -98,6 +107,7 @@ impl Reader {
             kind: None,
             user_ids,
             now,
+            limits,
             problems: None,
             named: Vec::new(),
             listed: Vec::new(),
@@ -141,6 +151,11 @@ impl Reader {
     pub fn scored_in(&mut self, currency: Currency) {
         let place = self.place();
         self.scored.push((place, currency));
+    }
+
+    /// How large what is read may be.
+    pub fn limits(&self) -> &QueryLimits {
+        &self.limits
     }
 
     /// The point in time at which the request is answered.
@@ -199,12 +214,13 @@ impl Reader {
         kind: Option<IdOf>,
         read: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
-        if self.depth == MAX_DEPTH {
+        let most = self.limits.filters.depth;
+        if self.depth >= most {
             let place = self.place();
             let message = format!(
-                "{place} is deeper than the {MAX_DEPTH} levels that a filter may nest: write it flatter"
+                "{place} is deeper than the {most} levels that a filter may nest: write it flatter"
             );
-            let passed = PassedLimit::of("filterDepth", MAX_DEPTH, MAX_DEPTH + 1);
+            let passed = PassedLimit::of("filterDepth", most, self.depth + 1);
             return Err(Error::limit(place, passed, message).into());
         }
         let outer = std::mem::replace(&mut self.kind, kind);
@@ -227,12 +243,13 @@ impl Reader {
     /// Beyond the limit.
     pub fn test(&mut self) -> Result<()> {
         self.tests += 1;
-        if self.tests > MAX_TESTS {
+        let most = self.limits.filters.conditions;
+        if self.tests > most {
             let place = self.place();
             let message = format!(
-                "{place}: a filter may hold {MAX_TESTS} conditions, this one holds more: leave some out, or name several values in one `in`"
+                "{place}: a filter may hold {most} conditions, this one holds more: leave some out, or name several values in one `in`"
             );
-            let passed = PassedLimit::of("filterConditions", MAX_TESTS, self.tests);
+            let passed = PassedLimit::of("filterConditions", most, self.tests);
             return Err(Error::limit(place, passed, message).into());
         }
         Ok(())
@@ -243,22 +260,24 @@ impl Reader {
     /// # Errors
     /// Beyond the limit of one list, or of all lists of the filter.
     pub fn values(&self, count: usize) -> Result<()> {
-        if count > MAX_VALUES {
+        let most = self.limits.filters.values;
+        if count > most {
             let place = self.place();
             let message = format!(
-                "{place} lists {count} values, the most is {MAX_VALUES}: ask in several requests"
+                "{place} lists {count} values, the most is {most}: ask in several requests"
             );
-            let passed = PassedLimit::of("filterValues", MAX_VALUES, count);
+            let passed = PassedLimit::of("filterValues", most, count);
             return Err(Error::limit(place, passed, message).into());
         }
         self.values.set(self.values.get() + count);
-        if self.values.get() > MAX_ALL_VALUES {
+        let most = self.limits.filters.all_values;
+        if self.values.get() > most {
             let place = self.place();
             let message = format!(
-                "{place}: the lists of a filter may have {MAX_ALL_VALUES} values together, these have more: ask in \
+                "{place}: the lists of a filter may have {most} values together, these have more: ask in \
                  several requests"
             );
-            let passed = PassedLimit::of("filterAllValues", MAX_ALL_VALUES, self.values.get());
+            let passed = PassedLimit::of("filterAllValues", most, self.values.get());
             return Err(Error::limit(place, passed, message).into());
         }
         Ok(())
@@ -343,7 +362,7 @@ where
     };
     let mut reader = Reader::of(argument, request);
     let mut filter = reader.nested(F::KIND, |reader| given.read(reader))?;
-    let mut all = Definitions::default();
+    let mut all = request.no_definitions();
     if !reader.named.is_empty() {
         let named = reader.named.iter().map(|named| named.id);
         all = request.definitions(named).await?;

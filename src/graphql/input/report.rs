@@ -5,7 +5,7 @@ use async_graphql::InputObject;
 
 use crate::domain::error::{Error, PassedLimit};
 use crate::domain::money::{Currency, SCALE, bound_in};
-use crate::domain::page::{Direction, MAX_SORT_KEYS};
+use crate::domain::page::Direction;
 use crate::domain::report;
 use crate::domain::report::metric::{Metric, Unit};
 use crate::domain::report::{Dimension, OrderKey};
@@ -15,11 +15,6 @@ use crate::graphql::report_selection::{Look, Relation};
 use crate::graphql::scalar::{CurrencyCode, Decimal};
 use crate::graphql::types::metric::field_name;
 use crate::graphql::types::report_words::{ReportDimension, ReportMetric};
-
-/// How many dimensions a report can have.
-pub const MAX_DIMENSIONS: usize = 5;
-/// How many conditions `having` can have.
-pub const MAX_HAVING: usize = 10;
 
 /// A condition on a metric of the groups of a report: groups that do not satisfy it are left out of the rows and their
 /// number, not of the totals. A group without a value does not satisfy it, nor does one with money of the metric that has no
@@ -113,18 +108,18 @@ impl Currencies {
 ///
 /// # Errors
 /// When there are too many or one is named twice.
-pub fn dimensions(given: Option<&[ReportDimension]>) -> Result<Vec<Dimension>> {
+pub fn dimensions(given: Option<&[ReportDimension]>, most: usize) -> Result<Vec<Dimension>> {
     let given: Vec<Dimension> = given
         .unwrap_or_default()
         .iter()
         .map(|dimension| Dimension::from(*dimension))
         .collect();
-    if given.len() > MAX_DIMENSIONS {
+    if given.len() > most {
         let message = format!(
-            "groupBy has {} dimensions, the most is {MAX_DIMENSIONS}: ask in several reports, or filter by one instead",
+            "groupBy has {} dimensions, the most is {most}: ask in several reports, or filter by one instead",
             given.len()
         );
-        let passed = PassedLimit::of("reportDimensions", MAX_DIMENSIONS, given.len());
+        let passed = PassedLimit::of("reportDimensions", most, given.len());
         return Err(Error::limit("groupBy", passed, message).into());
     }
     for (place, dimension) in given.iter().enumerate() {
@@ -213,14 +208,15 @@ fn bound(
 pub fn having(
     given: Option<&[ReportHaving]>,
     currencies: Currencies,
+    most: usize,
 ) -> Result<Vec<report::Having>> {
     let given = given.unwrap_or_default();
-    if given.len() > MAX_HAVING {
+    if given.len() > most {
         let message = format!(
-            "having has {} conditions, the most is {MAX_HAVING}: leave some out",
+            "having has {} conditions, the most is {most}: leave some out",
             given.len()
         );
-        let passed = PassedLimit::of("reportConditions", MAX_HAVING, given.len());
+        let passed = PassedLimit::of("reportConditions", most, given.len());
         return Err(Error::limit("having", passed, message).into());
     }
     let read = |having: &ReportHaving| {
@@ -261,17 +257,18 @@ pub fn order(
     given: Option<&[ReportOrder]>,
     divided: Divided<'_>,
     currencies: Currencies,
+    most: usize,
 ) -> Result<Vec<report::ReportOrder>> {
     let given = given.unwrap_or_default();
     if given.is_empty() {
         return Ok(usual(divided));
     }
-    if given.len() > MAX_SORT_KEYS {
+    if given.len() > most {
         let message = format!(
-            "orderBy has {} keys, the most is {MAX_SORT_KEYS}: leave the last ones out",
+            "orderBy has {} keys, the most is {most}: leave the last ones out",
             given.len()
         );
-        let passed = PassedLimit::of("orderKeys", MAX_SORT_KEYS, given.len());
+        let passed = PassedLimit::of("orderKeys", most, given.len());
         return Err(Error::limit("orderBy", passed, message).into());
     }
     let mut keys: Vec<report::ReportOrder> = Vec::new();
@@ -364,14 +361,15 @@ mod tests {
             (ReportMetric::ApprovalRate, 5_000, 500_000, 500_000),
             (ReportMetric::ConversionLag, 600_000, 60, 60),
         ] {
-            let read = having(Some(&[at_least(metric, e4)]), currencies).unwrap();
+            let read = having(Some(&[at_least(metric, e4)]), currencies, 1).unwrap();
             assert_eq!(read[0].at_least, Some(least), "{metric:?}");
             assert_eq!(read[0].at_most, Some(most), "{metric:?}");
         }
         assert!(
             having(
                 Some(&[at_least(ReportMetric::ApprovalRate, i64::MAX)]),
-                currencies
+                currencies,
+                1
             )
             .is_err()
         );

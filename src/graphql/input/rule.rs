@@ -14,7 +14,7 @@ use crate::domain::error::{Error, PassedLimit};
 use crate::domain::filter::{Filter, ProductTest, UserTest};
 use crate::domain::money::bound_in;
 use crate::domain::rule::{
-    Condition, MAX_MEMBERS, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold, name_of,
+    Condition, Measure, Members, Metric, Rank, Rule, Subject, Take, Threshold, name_of,
 };
 use crate::graphql::error::Result;
 use crate::graphql::id::{IdOf, Kind};
@@ -95,7 +95,7 @@ pub struct SegmentRankRule {
     smallest: bool,
 }
 
-/// A list of users, at most 10000. Who is not known yet is in the segment as soon as an action names them.
+/// A list of users, at most 10000 by default. Who is not known yet is in the segment as soon as an action names them.
 #[derive(Debug, InputObject)]
 pub struct UserList {
     /// Global ids.
@@ -107,7 +107,7 @@ pub struct UserList {
     csv: Option<String>,
 }
 
-/// A list of products, at most 10000. What is not known yet is in the segment as soon as it arrives.
+/// A list of products, at most 10000 by default. What is not known yet is in the segment as soon as it arrives.
 #[derive(Debug, InputObject)]
 pub struct ProductList {
     /// Global ids.
@@ -333,12 +333,12 @@ impl ListReader<'_> {
             ..
         } = self;
         let count = members.ids.len() + members.names.len();
-        if count > MAX_MEMBERS {
+        let most = reader.limits().rules.members;
+        if count > most {
             let place = reader.place();
-            let message = format!(
-                "{place} lists {count} members, the most is {MAX_MEMBERS}: make several segments"
-            );
-            let passed = PassedLimit::of("segmentMembers", MAX_MEMBERS, count);
+            let message =
+                format!("{place} lists {count} members, the most is {most}: make several segments");
+            let passed = PassedLimit::of("segmentMembers", most, count);
             return Err(Error::limit(place, passed, message).into());
         }
         members.ids.sort_unstable();

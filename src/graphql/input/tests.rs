@@ -14,7 +14,8 @@ use crate::domain::filter::{
     MAX_VALUES, Op, ProductField, ProductTest, Quantifier, Value,
 };
 use crate::domain::money::Currency;
-use crate::domain::page::{Direction, Nulls};
+use crate::domain::page::{Direction, MAX_SORT_KEYS, Nulls};
+use crate::domain::query_limits::QueryLimits;
 use crate::domain::sales::RankBy;
 use crate::domain::segment::{HighValue, ProductSettings, UserSettings};
 use crate::domain::time::Instant;
@@ -37,9 +38,14 @@ fn parsed<T: InputType>(json: serde_json::Value) -> T {
 
 fn read(json: serde_json::Value) -> Result<Filter<ActionTest>, String> {
     let given = parsed::<ActionFilter>(json);
-    Reader::new("filter", Instant::MIN, UserIds::as_stored())
-        .nested(ActionFilter::KIND, |reader| given.read(reader))
-        .map_err(|failure| failure.to_string())
+    Reader::new(
+        "filter",
+        Instant::MIN,
+        UserIds::as_stored(),
+        QueryLimits::default(),
+    )
+    .nested(ActionFilter::KIND, |reader| given.read(reader))
+    .map_err(|failure| failure.to_string())
 }
 
 fn field(field: ActionField, op: Op) -> Filter<ActionTest> {
@@ -148,7 +154,7 @@ fn orders_have_directions_places_for_nulls_and_a_default() {
         {"field": "CLICKED_AT", "direction": "ASC", "nulls": "FIRST"},
         {"field": "COUNTRY"},
     ]));
-    let keys = ActionOrder::keys(Some(&orders)).unwrap();
+    let keys = ActionOrder::keys(Some(&orders), MAX_SORT_KEYS).unwrap();
     let shown: Vec<_> = keys
         .iter()
         .map(|key| (key.field, key.direction, key.nulls))
@@ -158,17 +164,17 @@ fn orders_have_directions_places_for_nulls_and_a_default() {
         shown,
         [clicked, (ActionSort::Country, Direction::Desc, Nulls::Last)]
     );
-    let own = ActionOrder::keys(None).unwrap();
+    let own = ActionOrder::keys(None, MAX_SORT_KEYS).unwrap();
     assert_eq!(
         (own[0].field, own[0].direction),
         (ActionSort::OrderedAt, Direction::Desc)
     );
-    assert_eq!(ActionOrder::keys(Some(&[])).unwrap(), own);
+    assert_eq!(ActionOrder::keys(Some(&[]), MAX_SORT_KEYS).unwrap(), own);
 
     let twice: Vec<ActionOrder> =
         parsed(serde_json::json!([{"field": "STATUS"}, {"field": "STATUS", "direction": "ASC"}]));
     assert!(
-        ActionOrder::keys(Some(&twice))
+        ActionOrder::keys(Some(&twice), MAX_SORT_KEYS)
             .unwrap_err()
             .to_string()
             .contains("twice")
@@ -184,7 +190,7 @@ fn orders_have_directions_places_for_nulls_and_a_default() {
     let many = fields.map(|field| serde_json::json!({ "field": field }));
     let many: Vec<ActionOrder> = parsed(serde_json::Value::from(many.to_vec()));
     assert!(
-        ActionOrder::keys(Some(&many))
+        ActionOrder::keys(Some(&many), MAX_SORT_KEYS)
             .unwrap_err()
             .to_string()
             .contains('6')
@@ -194,7 +200,7 @@ fn orders_have_directions_places_for_nulls_and_a_default() {
 #[test]
 fn money_is_ordered_in_one_currency_only() {
     let orders: Vec<ActionOrder> = parsed(serde_json::json!([{"field": "REWARD"}]));
-    let keys = ActionOrder::keys(Some(&orders)).unwrap();
+    let keys = ActionOrder::keys(Some(&orders), MAX_SORT_KEYS).unwrap();
     for certain in [
         serde_json::json!({"currency": {"eq": "USD"}}),
         serde_json::json!({"currency": {"in": ["usd"]}, "paid": {"eq": true}}),

@@ -15,9 +15,7 @@ use crate::graphql::error::Result;
 use crate::graphql::input::reader::{MemberName, Reader};
 use crate::graphql::input::rule::ProductList;
 use crate::graphql::segment_reading::{unknown, user_error};
-use crate::store::apply::priority::{
-    ListChange, ListRefused, ListedProducts, MAX_AWAITED, change_priority,
-};
+use crate::store::apply::priority::{ListChange, ListRefused, ListedProducts, change_priority};
 
 /// What became of the list of priority products.
 #[derive(Clone, Default, SimpleObject)]
@@ -72,7 +70,12 @@ pub(super) async fn prioritise(
     let done = change_priority(store, scope, change, products, request.note()?).await?;
     let done = match done {
         Ok(done) => done,
-        Err(refused) => return Ok(wrong(vec![told(refused)])),
+        Err(refused) => {
+            return Ok(wrong(vec![told(
+                refused,
+                request.limits.queries.awaited_products,
+            )]));
+        }
     };
     request.renew().await;
     Ok(PriorityProductsPayload {
@@ -92,14 +95,14 @@ fn wrong(user_errors: Vec<UserError>) -> PriorityProductsPayload {
 }
 
 /// Why the list was left as it is.
-fn told(refused: ListRefused) -> UserError {
+fn told(refused: ListRefused, most: usize) -> UserError {
     match refused {
         ListRefused::TooManyAwaited(many) => {
             let message = format!(
-                "the list would hold {many} products that are not known, at most {MAX_AWAITED} are allowed: list fewer, or \
+                "the list would hold {many} products that are not known, at most {most} are allowed: list fewer, or \
                  take some of `awaitedProducts` off"
             );
-            let passed = PassedLimit::of("awaitedProducts", MAX_AWAITED, many);
+            let passed = PassedLimit::of("awaitedProducts", most, many);
             UserError::new("products", Code::LimitExceeded, message).passing(Some(passed))
         }
         ListRefused::Moved => {

@@ -21,9 +21,6 @@ use crate::ingest::pipeline::Entrance;
 use crate::ingest::retry::{Mended, retry_apart};
 use crate::store::{ReadTx, imports};
 
-/// How many records one call may name.
-pub const MAX_RECORDS: usize = 1_000;
-
 /// A rejected record, mended or as it is.
 #[derive(Debug, InputObject)]
 pub struct RetriedRecord {
@@ -57,7 +54,9 @@ impl RecordChanges {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The run that rejected them.")] run: ID,
-        #[graphql(desc = "Which of them, at most 1000.")] records: Option<Vec<RetriedRecord>>,
+        #[graphql(desc = "Which of them, at most 1000 by default.")] records: Option<
+            Vec<RetriedRecord>,
+        >,
         #[graphql(
             desc = "All that are kept and not mended yet, as they are; instead of `records`.",
             default = false
@@ -145,12 +144,13 @@ impl Asked {
                 return Ok(Err(wrong(&["records"], Code::BadUserInput, message)));
             }
         };
-        if named.len() > MAX_RECORDS {
+        let most = request.limits.queries.retried_records;
+        if named.len() > most {
             let message = format!(
-                "{} records are too many, at most {MAX_RECORDS} are allowed: send them in several requests",
+                "{} records are too many, at most {most} are allowed: send them in several requests",
                 named.len()
             );
-            let passed = PassedLimit::of("retriedRecords", MAX_RECORDS, named.len());
+            let passed = PassedLimit::of("retriedRecords", most, named.len());
             let error = UserError::new("records", Code::LimitExceeded, message);
             return Ok(Err(RetryRejectedRecordsPayload {
                 run: None,

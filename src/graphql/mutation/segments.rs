@@ -15,7 +15,7 @@ use super::priority::{PriorityProductsPayload, prioritise};
 use crate::access::key::new_id;
 use crate::domain::error::{Code, Error, PassedLimit};
 use crate::domain::rule;
-use crate::domain::rule::{MAX_SEGMENTS, MAX_TEXT};
+use crate::domain::rule::MAX_TEXT;
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::time::Instant;
 use crate::graphql::context::{RequestContext, request};
@@ -317,8 +317,9 @@ async fn foreseen(
     {
         found.extend(refused(Refused::NameTaken, "name").user_errors);
     }
-    if own.is_none() && definitions::kept(tx, scope).await? >= MAX_SEGMENTS {
-        found.extend(refused(Refused::Full, "name").user_errors);
+    let most = request.limits.queries.rules.segments;
+    if own.is_none() && definitions::kept(tx, scope).await? >= most {
+        found.extend(refused(Refused::Full(most), "name").user_errors);
     }
     Ok(found)
 }
@@ -493,7 +494,7 @@ async fn finish(
 /// Why a segment was not written, as a value.
 fn refused(refusal: Refused, field: &str) -> SegmentPayload {
     let passed = match &refusal {
-        Refused::Full => Some(PassedLimit::of("segments", MAX_SEGMENTS, MAX_SEGMENTS + 1)),
+        Refused::Full(most) => Some(PassedLimit::of("segments", *most, most.saturating_add(1))),
         Refused::TooLarge(passed, _) | Refused::TooLargeFor(_, passed, _) => *passed,
         _ => None,
     };
@@ -513,10 +514,10 @@ fn refused(refusal: Refused, field: &str) -> SegmentPayload {
             Code::Conflict,
             "another segment has this name: take another one, or archive that one".to_owned(),
         ),
-        Refused::Full => (
+        Refused::Full(most) => (
             field,
             Code::LimitExceeded,
-            format!("there are {MAX_SEGMENTS} segments, the most that there can be: archive some"),
+            format!("there are {most} segments, the most that there can be: archive some"),
         ),
         Refused::Archived => (
             "id",

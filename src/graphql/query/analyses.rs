@@ -55,9 +55,12 @@ impl Analyses {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<CategorySalesConnection>> {
         let how = RangeArgs {
@@ -108,9 +111,12 @@ impl Analyses {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductSalesConnection>> {
         let how = RangeArgs {
@@ -159,9 +165,12 @@ impl Analyses {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 250; 100 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 250 by default; 100 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 250.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 250 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductSegmentResultConnection>> {
         let how = RangeArgs {
@@ -215,9 +224,12 @@ impl Analyses {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 250; 100 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 250 by default; 100 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 250.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 250 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<UserSegmentResultConnection>> {
         let how = RangeArgs {

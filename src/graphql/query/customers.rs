@@ -90,7 +90,7 @@ impl Customers {
     async fn user_cohorts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When; at most 120 periods.")] range: RangeInput,
+        #[graphql(desc = "When; at most 120 periods by default.")] range: RangeInput,
         #[graphql(
             desc = "The length of the periods.",
             default_with = "CohortBucket::Month"

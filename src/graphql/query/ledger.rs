@@ -42,15 +42,18 @@ impl Ledger {
         )]
         range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<AdjustmentFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<AdjustmentOrder>>,
         #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<AdjustmentConnection>> {
         let how = RangeArgs {
@@ -71,7 +74,8 @@ impl Ledger {
                 range: range.map(|ranged| ranged.range),
                 filter: reader::filter("filter", filter.as_ref(), request).await?,
             };
-            let keys = AdjustmentOrder::keys(order_by.as_deref())?;
+            let keys =
+                AdjustmentOrder::keys(order_by.as_deref(), request.limits.queries.order_keys)?;
             check_amount(&keys, &list.filter)?;
             let order = request.order(&printed_order("adjustments", &keys));
             let page = page.request(ENTITIES, &order)?;
@@ -129,9 +133,12 @@ impl Ledger {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<BalanceConnection>> {
         let how = RangeArgs {

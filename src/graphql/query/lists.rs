@@ -38,7 +38,7 @@ macro_rules! listed {
         let found = async {
             let request = request($ctx)?;
             let filter = reader::filter("filter", $filter.as_ref(), request).await?;
-            let keys = $order::keys($order_by.as_deref())?;
+            let keys = $order::keys($order_by.as_deref(), request.limits.queries.order_keys)?;
             let order = request.order(&printed_order(stringify!($module), &keys));
             let page = $page.request(ENTITIES, &order)?;
             let page =
@@ -69,7 +69,7 @@ impl Lists {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ActionOrder>>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
         date_axis: Option<DateAxis>,
@@ -77,9 +77,12 @@ impl Lists {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionConnection>> {
         let how = RangeArgs {
@@ -109,11 +112,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ProductFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ProductOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductConnection>> {
         let page = PageArgs {
@@ -130,11 +136,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<CategoryFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<CategoryOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<CategoryConnection>> {
         let page = PageArgs {
@@ -151,11 +160,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ProgramFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ProgramOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProgramConnection>> {
         let page = PageArgs {
@@ -172,11 +184,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<AdSpaceFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<AdSpaceOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<AdSpaceConnection>> {
         let page = PageArgs {
@@ -193,11 +208,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<UserFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<UserOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<UserConnection>> {
         let page = PageArgs {
@@ -214,11 +232,14 @@ impl Lists {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ImportFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ImportOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ImportConnection>> {
         let page = PageArgs {

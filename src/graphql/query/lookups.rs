@@ -13,7 +13,7 @@ use crate::graphql::siblings::alone;
 use crate::graphql::types::action::Action;
 use crate::graphql::types::freshness::SourceFreshness;
 use crate::graphql::types::node::{Node, nodes};
-use crate::graphql::types::viewer::{Limits, MAX_NODES, Viewer};
+use crate::graphql::types::viewer::{Limits, Viewer};
 use crate::store::actions::{by_external_id, by_order};
 
 /// An order of a program.
@@ -56,17 +56,19 @@ impl Lookups {
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The global ids, at most 100.")] ids: Vec<ID>,
+        #[graphql(desc = "The global ids, at most 100 by default.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
-        if ids.len() > MAX_NODES {
+        let request = request(ctx)?;
+        let most = request.limits.queries.nodes;
+        if ids.len() > most {
             let message = format!(
-                "ids has {} ids, the most is {MAX_NODES}: ask in several requests",
+                "ids has {} ids, the most is {most}: ask in several requests",
                 ids.len()
             );
-            let passed = PassedLimit::of("nodes", MAX_NODES, ids.len());
+            let passed = PassedLimit::of("nodes", most, ids.len());
             return Err(Error::limit("ids", passed, message).into());
         }
-        nodes(request(ctx)?, &ids).await
+        nodes(request, &ids).await
     }
 
     /// Who asks.

@@ -19,6 +19,7 @@ use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::report::{Comparison, OrderKey, ReportRequest};
 use crate::domain::rule::SegmentSet;
 use crate::domain::time;
+use crate::graphql::EngineOptions;
 use crate::graphql::connection::{Count, ListOrder, PageArgs, REPORT_GROUPS, Slice};
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::{Failure, Result};
@@ -56,15 +57,14 @@ impl Reports {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
-        #[graphql(desc = "What to divide by, at most 5 dimensions, each once.")] group_by: Option<
-            Vec<ReportDimension>,
-        >,
+        #[graphql(desc = "What to divide by, at most 5 dimensions by default, each once.")]
+        group_by: Option<Vec<ReportDimension>>,
         #[graphql(
-            desc = "The segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, at most 20 together."
+            desc = "The segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, at most 20 together by default."
         )]
         segments: Option<Vec<ID>>,
         #[graphql(
-            desc = "Built-in segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, beside `segments`, at most 20 together with these; each has the members that `userSegments` or `productSegments` lists over its period, whatever the report's range."
+            desc = "Built-in segments of USER_SEGMENT and PRODUCT_SEGMENT in `groupBy`, beside `segments`, at most 20 together with these by default; each has the members that `userSegments` or `productSegments` lists over its period, whatever the report's range."
         )]
         built_in_segments: Option<Vec<BuiltInSegmentInput>>,
         #[graphql(
@@ -73,10 +73,12 @@ impl Reports {
         bucket: Option<TimeBucket>,
         #[graphql(desc = "Which actions: exactly these; all of any status unless given.")]
         filter: Option<ActionFilter>,
-        #[graphql(desc = "Which groups stay: those that satisfy all of these, at most 10.")]
+        #[graphql(
+            desc = "Which groups stay: those that satisfy all of these, at most 10 by default."
+        )]
         having: Option<Vec<ReportHaving>>,
         #[graphql(
-            desc = "The order of the groups, at most 5 keys, ties by time and key. By time, then by the number of actions, the most first, unless given."
+            desc = "The order of the groups, at most 5 keys by default, ties by time and key. By time, then by the number of actions, the most first, unless given."
         )]
         order_by: Option<Vec<ReportOrder>>,
         #[graphql(
@@ -104,11 +106,11 @@ impl Reports {
         )]
         week_start: Option<WeekStart>,
         #[graphql(
-            desc = "How many groups from the start, at most 10000; 100 unless said otherwise."
+            desc = "How many groups from the start, at most 10000 by default; 100 unless said otherwise."
         )]
         first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 10000.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 10000 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ReportConnection>> {
         let args = ReportArgs {
@@ -251,7 +253,10 @@ impl ReportArgs {
     ) -> Result<(ReportRequest, ListOrder)> {
         check_looks(&selected.looks, currencies)?;
         let ranged = self.how.ranged(self.range, request)?;
-        let dimensions = dimensions(self.group_by.as_deref())?;
+        let EngineOptions {
+            reports, queries, ..
+        } = request.limits.as_ref();
+        let dimensions = dimensions(self.group_by.as_deref(), reports.dimensions)?;
         let bucket = self.bucket.map(Into::into);
         let divided = Divided {
             dimensions: &dimensions,
@@ -261,8 +266,9 @@ impl ReportArgs {
             let message = "fillGaps fills stretches of time: add bucket, such as bucket: DAY, or leave fillGaps out";
             return Err(Error::bad_input("fillGaps", message).into());
         }
-        let order = order(self.order_by.as_deref(), divided, currencies)?;
-        let having = having(self.having.as_deref(), currencies)?;
+        let most = queries.order_keys;
+        let order = order(self.order_by.as_deref(), divided, currencies, most)?;
+        let having = having(self.having.as_deref(), currencies, reports.conditions)?;
         let others = order.iter().filter_map(|order| match order.key {
             OrderKey::Metric(metric, _) => Some(metric),
             OrderKey::Dimension(_) | OrderKey::Time => None,

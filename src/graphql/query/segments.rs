@@ -64,11 +64,14 @@ impl Segments {
         #[graphql(desc = "Whose names hold this text, without regard to case.")]
         name_contains: Option<String>,
         #[graphql(desc = "Frozen from this segment.")] frozen_from: Option<ID>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<SegmentOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentConnection>> {
         let page = PageArgs {
@@ -85,7 +88,7 @@ impl Segments {
         };
         let found = async {
             let request = request(ctx)?;
-            let keys = SegmentOrder::keys(order_by.as_deref())?;
+            let keys = SegmentOrder::keys(order_by.as_deref(), request.limits.queries.order_keys)?;
             let order = request.order(&printed_order("segments", &keys));
             let page = page.request(ENTITIES, &order)?;
             let filter = wanted.filter();
@@ -109,9 +112,12 @@ impl Segments {
     async fn awaited_products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<AwaitedProductConnection>> {
         let page = PageArgs {
@@ -138,7 +144,11 @@ impl Segments {
             desc = "As of then: what was ordered later does not count. Statuses and names are today's. Now unless given."
         )]
         as_of: Option<DateTime>,
-        #[graphql(desc = "How many members to show, at most 100.", default = 10)] sample_size: i32,
+        #[graphql(
+            desc = "How many members to show, at most 100 by default.",
+            default = 10
+        )]
+        sample_size: i32,
     ) -> Option<Result<SegmentPreview>> {
         let found = async {
             let rule = (&rule, segment.as_ref());
@@ -152,7 +162,7 @@ impl Segments {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The segments: with `builtInSegments` 2 to 8, all of users or all of products."
+            desc = "The segments: with `builtInSegments` 2 to 8 by default, all of users or all of products."
         )]
         ids: Option<Vec<ID>>,
         #[graphql(

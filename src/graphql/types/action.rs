@@ -255,10 +255,12 @@ impl Action {
     async fn items(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many items from the start, at most 100; 20 unless said otherwise.")]
+        #[graphql(
+            desc = "How many items from the start, at most 100 by default; 20 unless said otherwise."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Only items behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many items from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many items from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only items before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionItemConnection>> {
         let page = PageArgs {
@@ -275,10 +277,14 @@ impl Action {
     async fn history(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many states from the start, at most 100; 20 unless said otherwise.")]
+        #[graphql(
+            desc = "How many states from the start, at most 100 by default; 20 unless said otherwise."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Only states behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many states from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many states from the end, at most 100 by default.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only states before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ActionStateConnection>> {
         let page = PageArgs {
@@ -375,7 +381,7 @@ impl ActionArgs {
     /// The list, and its order.
     async fn read(&self, request: &RequestContext) -> Result<(ActionList, ListOrder)> {
         let filter = filter("filter", self.filter.as_ref(), request).await?;
-        let order = ActionOrder::keys(self.order_by.as_deref())?;
+        let order = ActionOrder::keys(self.order_by.as_deref(), request.limits.queries.order_keys)?;
         check_money(&order, &filter)?;
         let range = self
             .range

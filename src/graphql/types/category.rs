@@ -88,11 +88,14 @@ impl Category {
     async fn products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ProductOrder>>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<ProductConnection>> {
         let page = PageArgs {
@@ -183,7 +186,7 @@ async fn products(
     order_by: Option<&[ProductOrder]>,
     page: &PageArgs,
 ) -> Result<ProductConnection> {
-    let keys_of_order = ProductOrder::keys(order_by)?;
+    let keys_of_order = ProductOrder::keys(order_by, request.limits.queries.order_keys)?;
     let order = request.order(&printed_order("products", &keys_of_order));
     let page = page.request(ENTITIES, &order)?;
     let load = |group: Arc<Group<records::Category>>| {

@@ -100,7 +100,7 @@ impl ProductSegmentResult {
         amounts(self.sums.rewards())
     }
 
-    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch: the
+    /// Its size as of the end of each stretch of time of a range, at most 60 by default, and what its members did in that stretch: the
     /// segment divided anew as of then, as `trend` of a `Segment` whose rule is the condition `builtInSegment` with the same
     /// period and nothing else. A period by `last` or by name moves on with time, a fixed one is cut where the stretch ends.
     /// Parameters are those that the publisher has set. What the condition cannot say is refused: `productSegments` with a filter,
@@ -134,9 +134,12 @@ impl ProductSegmentResult {
     async fn products(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentProductConnection>> {
         let page = PageArgs {

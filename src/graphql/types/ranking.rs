@@ -360,7 +360,7 @@ impl CategorySales {
     /// The top products within the category, ranked as this list is.
     async fn products(
         &self,
-        #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
+        #[graphql(desc = "How many, at most 100 by default.", default = 5)] first: i32,
     ) -> Option<Result<TopProducts>> {
         Some(TopProducts::in_category(&self.row, &self.ranking, first).await)
     }
@@ -577,7 +577,8 @@ impl TopProducts {
         ranking: &Arc<Ranking>,
         first: i32,
     ) -> Result<Self> {
-        let first = size("first", first, ENTITIES)?;
+        let sizes = &ranking.request.limits.queries.pages;
+        let first = size("first", first, ENTITIES, sizes)?;
         let load = |group: Arc<Group<SalesRow>>| async move {
             let keys: Vec<Option<Uuid>> = group.all().map(|row| row.key).collect();
             let (request, query) = (&ranking.request, &ranking.query);

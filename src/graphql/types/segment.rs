@@ -195,7 +195,7 @@ impl Segment {
     async fn versions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, at most 100.", default = 20)] first: i32,
+        #[graphql(desc = "How many, at most 100 by default.", default = 20)] first: i32,
         #[graphql(
             desc = "Only those before this version, such as the last one of the list before."
         )]
@@ -204,7 +204,7 @@ impl Segment {
         let found = async {
             let request = request(ctx)?;
             let which = Versions {
-                first: size("first", first, ENTITIES)?,
+                first: size("first", first, ENTITIES, &request.limits.queries.pages)?,
                 before,
                 // Rules can be long.
                 with_rules: ctx.look_ahead().field("rule").exists(),
@@ -283,9 +283,12 @@ impl Segment {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "As of then, as `size`; now unless given.")] as_of: Option<DateTime>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentMemberConnection>> {
         let page = PageArgs {
@@ -306,7 +309,7 @@ impl Segment {
         Some(found.await)
     }
 
-    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch. What
+    /// Its size as of the end of each stretch of time of a range, at most 60 by default, and what its members did in that stretch. What
     /// was ordered later does not count, statuses and names are today's.
     async fn trend(
         &self,
@@ -360,7 +363,7 @@ impl Segment {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "When.")] range: RangeInput,
-        #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
+        #[graphql(desc = "How many, at most 100 by default.", default = 5)] first: i32,
         #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")]
         by: RankMetric,
         #[graphql(

@@ -171,7 +171,7 @@ pub(super) async fn top_products(
     (range, how): (RangeInput, RangeArgs),
     args: TopArgs,
 ) -> Result<TopProducts> {
-    let first = size("first", args.first, ENTITIES)?;
+    let first = size("first", args.first, ENTITIES, &request.limits.queries.pages)?;
     let by = rank_by(args.by, args.currency, request)?;
     let span = how.ranged(range, request)?.range.span;
     let asked = (span, by, first);

@@ -16,9 +16,6 @@ use crate::graphql::input::built_in::BuiltInSegmentInput;
 use crate::graphql::scalar::{DateTime, count};
 use crate::store::members;
 
-/// How many segments can be laid over each other.
-pub const MAX_OVERLAID: usize = 8;
-
 /// The argument of built-in segments.
 const BUILT_IN: &str = "builtInSegments";
 
@@ -63,15 +60,15 @@ impl SegmentOverlap {
         as_of: Option<DateTime>,
     ) -> Result<Self> {
         let many = ids.len() + built_in.map_or(0, <[_]>::len);
-        if !(2..=MAX_OVERLAID).contains(&many) {
-            let message = format!(
-                "ids and {BUILT_IN} name {many} segments: lay 2 to {MAX_OVERLAID} over each other"
-            );
+        let most = request.limits.queries.overlaid_segments;
+        if !(2..=most).contains(&many) {
+            let message =
+                format!("ids and {BUILT_IN} name {many} segments: lay 2 to {most} over each other");
             // Too few is no limit that is passed, but an argument that means nothing.
             if many < 2 {
                 return Err(Error::bad_input("ids", message).into());
             }
-            let passed = PassedLimit::of("overlaidSegments", MAX_OVERLAID, many);
+            let passed = PassedLimit::of("overlaidSegments", most, many);
             return Err(Error::limit("ids", passed, message).into());
         }
         let moment = moment(request, as_of)?;

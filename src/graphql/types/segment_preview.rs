@@ -127,7 +127,12 @@ impl SegmentPreview {
         as_of: Option<DateTime>,
         sample_size: i32,
     ) -> Result<Self> {
-        let sample_size = size("sampleSize", sample_size, ENTITIES)?;
+        let sample_size = size(
+            "sampleSize",
+            sample_size,
+            ENTITIES,
+            &request.limits.queries.pages,
+        )?;
         let moment = moment(request, as_of)?;
         let of = changed(request, of).await?;
         let read = match read_rule(request, rule, of.as_ref()).await? {

@@ -9,7 +9,6 @@ use super::report_words::TimeBucket;
 use super::segment::{Segment, Sizes, of, sizes_of_each};
 use super::segment_deeds::{Metrics, SegmentMetrics, metrics_of_each};
 use crate::analytics::members::Want;
-use crate::domain::error::{Error, PassedLimit};
 use crate::domain::report::buckets::divide;
 use crate::domain::rule;
 use crate::domain::rule::{Definitions, Moment};
@@ -21,9 +20,6 @@ use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::loaders::Entity as _;
 use crate::graphql::scalar::{DateTime, count};
 use crate::graphql::siblings::Group;
-
-/// How many points a trend may have: each is the segment, evaluated as of then.
-pub const MAX_POINTS: usize = 60;
 
 /// The stretches of time of a range that have begun, none of them reaching beyond now.
 ///
@@ -38,20 +34,9 @@ fn stretches(
     let week_start = how
         .week_start
         .map_or_else(time::WeekStart::default, Into::into);
-    let spans = divide(
-        ranged.range.span,
-        bucket.into(),
-        ranged.range.zone,
-        week_start,
-    )?;
-    if spans.len() > MAX_POINTS {
-        let message = format!(
-            "the trend would have {} points, at most {MAX_POINTS} are allowed: ask for a longer bucket or a shorter range",
-            spans.len()
-        );
-        let passed = PassedLimit::of("segmentTrendPoints", MAX_POINTS, spans.len());
-        return Err(Error::limit("bucket", passed, message).into());
-    }
+    let calendar = (ranged.range.zone, week_start);
+    let most = ("segmentTrendPoints", request.limits.queries.trend_points);
+    let spans = divide(ranged.range.span, bucket.into(), calendar, most)?;
     let begun = spans.into_iter().filter(|span| span.from <= request.now);
     let cut = begun.map(|span| Span {
         from: span.from,

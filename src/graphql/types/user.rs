@@ -122,7 +122,7 @@ impl User {
         ctx: &Context<'_>,
         #[graphql(desc = "When; all time unless given.")] range: Option<RangeInput>,
         #[graphql(desc = "Which; all unless given.")] filter: Option<ActionFilter>,
-        #[graphql(desc = "The order, by its first key, then the next; at most 5.")]
+        #[graphql(desc = "The order, by its first key, then the next; at most 5 by default.")]
         order_by: Option<Vec<ActionOrder>>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
         date_axis: Option<DateAxis>,
@@ -130,9 +130,12 @@ impl User {
         time_zone: Option<TimeZone>,
         #[graphql(desc = "The first day of weeks in the range; MONDAY unless given.")]
         week_start: Option<WeekStart>,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<RelatedActionConnection>> {
         let how = RangeArgs {

@@ -129,7 +129,7 @@ impl UserSegmentResult {
     /// The products that its users bought most.
     async fn top_products(
         &self,
-        #[graphql(desc = "How many, at most 100.", default = 5)] first: i32,
+        #[graphql(desc = "How many, at most 100 by default.", default = 5)] first: i32,
         #[graphql(desc = "What they are ranked by.", default_with = "RankMetric::Units")]
         by: RankMetric,
         #[graphql(
@@ -140,7 +140,7 @@ impl UserSegmentResult {
         Some(top_products(self, first, by, currency).await)
     }
 
-    /// Its size as of the end of each stretch of time of a range, at most 60, and what its members did in that stretch: the
+    /// Its size as of the end of each stretch of time of a range, at most 60 by default, and what its members did in that stretch: the
     /// segment divided anew as of then, as `trend` of a `Segment` whose rule is the condition `builtInSegment` with the same
     /// period and nothing else. A period by `last` or by name moves on with time, a fixed one is cut where the stretch ends.
     /// Parameters are those that the publisher has set. What the condition cannot say is refused: `userSegments` with a filter,
@@ -172,9 +172,12 @@ impl UserSegmentResult {
     /// Its users: most actions in the range first.
     async fn users(
         &self,
-        #[graphql(desc = "How many from the start, at most 100; 20 unless said otherwise.")] first: Option<i32>,
+        #[graphql(
+            desc = "How many from the start, at most 100 by default; 20 unless said otherwise."
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind the one with this cursor.")] after: Option<String>,
-        #[graphql(desc = "How many from the end, at most 100.")] last: Option<i32>,
+        #[graphql(desc = "How many from the end, at most 100 by default.")] last: Option<i32>,
         #[graphql(desc = "Only those before the one with this cursor.")] before: Option<String>,
     ) -> Option<Result<SegmentUserConnection>> {
         Some(
@@ -213,8 +216,9 @@ async fn top_products(
     by: RankMetric,
     currency: Option<CurrencyCode>,
 ) -> Result<TopProducts> {
-    let first = size("first", first, ENTITIES)?;
     let divided = &segment.divided;
+    let sizes = &divided.request.limits.queries.pages;
+    let first = size("first", first, ENTITIES, sizes)?;
     let by = rank_by(by, currency, &divided.request)?;
     let asked = usize::try_from(first)
         .unwrap_or(usize::MAX)

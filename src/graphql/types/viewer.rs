@@ -3,29 +3,15 @@
 use async_graphql::{Enum, Object, SimpleObject};
 
 use crate::access::budget::Allowance;
-use crate::analytics::report::MAX_SEGMENTS as MAX_REPORT_SEGMENTS;
 use crate::domain::deeplink::LONGEST_SUBIDS;
-use crate::domain::filter;
 use crate::domain::limits;
-use crate::domain::page::MAX_SORT_KEYS;
-use crate::domain::report::{MAX_BUCKETS, MAX_ROWS};
-use crate::domain::rule;
 use crate::domain::scope;
 use crate::domain::scope::Credential;
-use crate::domain::segment::MAX_PERIODS;
 use crate::domain::time::Day;
 use crate::graphql::EngineOptions;
 use crate::graphql::connection::{ENTITIES, PageLimits, REPORT_GROUPS, SEGMENTS};
-use crate::graphql::document;
 use crate::graphql::error::Result;
-use crate::graphql::input::operators::MAX_NAMED;
-use crate::graphql::input::report::{MAX_DIMENSIONS, MAX_HAVING};
-use crate::graphql::mutation::records::MAX_RECORDS;
 use crate::graphql::scalar::{BigInt, CurrencyCode, Date, DateTime, TimeZone, count};
-use crate::graphql::types::segment_overlap::MAX_OVERLAID;
-use crate::graphql::types::segment_trend::MAX_POINTS;
-use crate::store::apply::priority::MAX_AWAITED;
-use crate::store::sql::MAX_BOUND;
 
 /// How a caller came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -411,9 +397,6 @@ pub struct PageSize {
     maximum: i32,
 }
 
-/// How many ids one `nodes` takes.
-pub const MAX_NODES: usize = 100;
-
 impl Limits {
     /// The limits that hold.
     ///
@@ -422,47 +405,49 @@ impl Limits {
     #[expect(clippy::too_many_lines, reason = "a line for each limit")]
     pub fn new(options: &EngineOptions, allowance: Option<&Allowance>) -> Result<Self> {
         let (documents, door) = (&options.documents, &options.door);
+        let (reports, queries) = (&options.reports, &options.queries);
+        let (filters, rules) = (&queries.filters, &queries.rules);
         let wide = |limit: u64| count(i64::try_from(limit).unwrap_or(i64::MAX));
         let terms = allowance.map(Allowance::terms);
         let size = |limit: usize| count(i64::try_from(limit).unwrap_or(i64::MAX));
         let page = |limits: PageLimits| -> Result<PageSize> {
             Ok(PageSize {
-                default: count(i64::from(limits.default))?,
-                maximum: wide(u64::from(limits.max).min(documents.page))?,
+                default: count(i64::from(limits.usual(&queries.pages)))?,
+                maximum: wide(u64::from(limits.most(&queries.pages)).min(documents.page))?,
             })
         };
         Ok(Self {
             pages: page(ENTITIES)?,
             segment_pages: page(SEGMENTS)?,
             report_pages: page(REPORT_GROUPS)?,
-            report_dimensions: size(MAX_DIMENSIONS)?,
-            report_conditions: size(MAX_HAVING)?,
-            report_stretches: size(MAX_BUCKETS)?,
-            report_segments: size(MAX_REPORT_SEGMENTS)?,
-            report_actions: count(options.reports.facts)?,
-            report_rows: size(MAX_ROWS)?,
-            nodes: size(MAX_NODES)?,
-            order_keys: size(MAX_SORT_KEYS)?,
-            filter_depth: size(filter::MAX_DEPTH)?,
-            filter_conditions: size(filter::MAX_TESTS)?,
-            filter_values: size(filter::MAX_VALUES)?,
-            filter_all_values: size(filter::MAX_ALL_VALUES)?,
-            filter_segments: size(MAX_NAMED)?,
-            filter_metrics: size(rule::MAX_FILTER_MEASURES)?,
-            statement_values: size(MAX_BOUND)?,
-            segments: count(rule::MAX_SEGMENTS)?,
-            segment_depth: size(rule::MAX_SEGMENT_DEPTH)?,
-            segment_conditions: size(rule::MAX_RULE_TESTS)?,
-            segment_metrics: size(rule::MAX_MEASURES)?,
-            segment_values: size(rule::MAX_RULE_VALUES)?,
-            segment_members: size(rule::MAX_MEMBERS)?,
-            segment_trend_points: size(MAX_POINTS)?,
-            overlaid_segments: size(MAX_OVERLAID)?,
-            built_in_periods: size(rule::MAX_BUILT_IN_PERIODS)?,
-            built_in_members: size(rule::MAX_BUILT_IN_MEMBERS)?,
-            cohort_periods: size(MAX_PERIODS)?,
-            awaited_products: size(MAX_AWAITED)?,
-            retried_records: size(MAX_RECORDS)?,
+            report_dimensions: size(reports.dimensions)?,
+            report_conditions: size(reports.conditions)?,
+            report_stretches: size(reports.stretches)?,
+            report_segments: size(reports.segments)?,
+            report_actions: count(reports.facts)?,
+            report_rows: size(reports.rows)?,
+            nodes: size(queries.nodes)?,
+            order_keys: size(queries.order_keys)?,
+            filter_depth: size(filters.depth)?,
+            filter_conditions: size(filters.conditions)?,
+            filter_values: size(filters.values)?,
+            filter_all_values: size(filters.all_values)?,
+            filter_segments: size(filters.segments)?,
+            filter_metrics: size(rules.filter_metrics)?,
+            statement_values: size(queries.statement_values)?,
+            segments: count(rules.segments)?,
+            segment_depth: size(rules.depth)?,
+            segment_conditions: size(rules.conditions)?,
+            segment_metrics: size(rules.metrics)?,
+            segment_values: size(rules.values)?,
+            segment_members: size(rules.members)?,
+            segment_trend_points: size(queries.trend_points)?,
+            overlaid_segments: size(queries.overlaid_segments)?,
+            built_in_periods: size(queries.built_in_periods)?,
+            built_in_members: size(queries.built_in_members)?,
+            cohort_periods: size(queries.cohort_periods)?,
+            awaited_products: size(queries.awaited_products)?,
+            retried_records: size(queries.retried_records)?,
             subid_characters: size(LONGEST_SUBIDS[0])?,
             subid4_characters: size(LONGEST_SUBIDS[4])?,
             counts: i32::MAX,
@@ -482,10 +467,10 @@ impl Limits {
             variable_values: size(documents.variable_values)?,
             variable_bytes: size(documents.variable_bytes)?,
             written_bytes: size(documents.written_bytes)?,
-            input_objects: wide(document::INPUT_OBJECTS)?,
+            input_objects: wide(documents.input_objects)?,
             root_fields: size(documents.root_fields)?,
-            introspection_lists: size(document::INTROSPECTION_LISTS - 1)?,
-            introspection_values: wide(document::INTROSPECTION_VALUES)?,
+            introspection_lists: size(documents.introspection_lists)?,
+            introspection_values: wide(documents.introspection_values)?,
             page_rows: wide(documents.page)?,
             operation_rows: wide(documents.nodes)?,
             operation_values: wide(documents.values)?,

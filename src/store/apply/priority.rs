@@ -19,9 +19,6 @@ use uuid::Uuid;
 /// How many products one statement marks.
 const MARKED: usize = 5_000;
 
-/// How many products that are not known a list may hold.
-pub const MAX_AWAITED: usize = 10_000;
-
 /// What is to become of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListChange {
@@ -130,7 +127,7 @@ async fn write(
                     .collect(),
             };
             let left = waiting.len() + news.len() - gone.len();
-            if left > MAX_AWAITED {
+            if left > store.limits().awaited_products {
                 return Ok(Err(ListRefused::TooManyAwaited(left)));
             }
             forget(tx, publisher, &gone).await?;

@@ -10,7 +10,7 @@ use crate::domain::audit::{Act, Note};
 use crate::domain::error::{PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::rule::{MAX_SEGMENTS, Refers as _, Rule, Segment, SegmentSet};
+use crate::domain::rule::{Refers as _, Rule, Segment, SegmentSet};
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
@@ -34,8 +34,8 @@ pub enum Refused {
     Moved(i32),
     /// Another one has the name.
     NameTaken,
-    /// There are as many as there can be.
-    Full,
+    /// There are as many as there can be, which is so many.
+    Full(i64),
     /// It is archived, and must be restored first.
     Archived,
     /// It is not archived, so that restoring it names it no other way.
@@ -158,17 +158,18 @@ async fn create(
     let publisher = scope.publisher();
     let text = rule.to_text()?;
     let version = to_version(publisher, segment, (&text, given));
+    let limits = &store.limits().rules;
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
-            if count(tx, publisher).await? >= MAX_SEGMENTS {
-                return Ok(Err(Refused::Full));
+            if count(tx, publisher).await? >= limits.segments {
+                return Ok(Err(Refused::Full(limits.segments)));
             }
             if let Some(refused) = check_name(tx, publisher, segment).await? {
                 return Ok(Err(refused));
             }
             if segment.frozen_at.is_none()
-                && let Some(refused) = check_rule(tx, publisher, segment.id, rule).await?
+                && let Some(refused) = check_rule(tx, (publisher, limits), segment.id, rule).await?
             {
                 return Ok(Err(refused));
             }
@@ -230,7 +231,9 @@ async fn update(
                 return Ok(Err(refused));
             }
             if let Some((rule, _)) = &change.rule {
-                if let Some(refused) = check_change(tx, publisher, &segment, rule).await? {
+                if let Some(refused) =
+                    check_change(tx, (publisher, &store.limits().rules), &segment, rule).await?
+                {
                     return Ok(Err(refused));
                 }
                 write_uses(tx, publisher, segment.id, rule).await?;
@@ -293,6 +296,7 @@ async fn restore(
     (name, now): (Option<&str>, Instant),
 ) -> Result<Written> {
     let publisher = scope.publisher();
+    let limits = &store.limits().rules;
     store
         .write(async |tx| {
             let sequence = lock(tx, publisher).await?;
@@ -315,15 +319,15 @@ async fn restore(
                 segment.version += 1;
                 name.clone_into(&mut segment.name);
             }
-            if count(tx, publisher).await? >= MAX_SEGMENTS {
-                return Ok(Err(Refused::Full));
+            if count(tx, publisher).await? >= limits.segments {
+                return Ok(Err(Refused::Full(limits.segments)));
             }
             if let Some(refused) = check_name(tx, publisher, &segment).await? {
                 return Ok(Err(refused));
             }
-            let all = definitions(tx, publisher, &[id]).await?;
+            let all = definitions(tx, (publisher, limits), &[id]).await?;
             if let Some(rule) = all.rule(id).filter(|_| segment.frozen_at.is_none())
-                && let Some(refused) = check_rule(tx, publisher, id, rule).await?
+                && let Some(refused) = check_rule(tx, (publisher, limits), id, rule).await?
             {
                 return Ok(Err(refused));
             }

@@ -17,9 +17,6 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
 
-/// How many values a statement may bind: what SQLite takes, with some room.
-pub const MAX_BOUND: usize = 32_000;
-
 /// A statement under construction.
 #[derive(Clone, Debug)]
 pub struct Sql {

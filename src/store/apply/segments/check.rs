@@ -4,7 +4,7 @@ use super::Refused;
 use crate::domain::error::{Error, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::money::Currency;
-use crate::domain::rule::{Definitions, Refers as _, Rule, Segment};
+use crate::domain::rule::{Definitions, Refers as _, Rule, RuleLimits, Segment};
 use crate::domain::segment::SegmentSettings;
 use crate::store::definitions::{name_key, to_definitions, write_definitions};
 use crate::store::segment_settings::read as read_settings;
@@ -37,29 +37,30 @@ pub(super) async fn check_name(
 /// Segments and what they name, as they are under the lock.
 pub(super) async fn definitions(
     tx: &WriteTx,
-    publisher: PublisherId,
+    (publisher, limits): (PublisherId, &RuleLimits),
     ids: &[Uuid],
 ) -> Result<Definitions, DbErr> {
     let mut sql = tx.sql();
     write_definitions(publisher, ids, &mut sql);
-    to_definitions(&tx.rows(sql).await?).map_err(|error| broken(&error))
+    let all = to_definitions(&tx.rows(sql).await?).map_err(|error| broken(&error))?;
+    Ok(all.within(*limits))
 }
 
 /// Why a rule cannot be that of a segment, as all segments and the publisher's settings are under the lock.
 pub(super) async fn check_rule(
     tx: &WriteTx,
-    publisher: PublisherId,
+    (publisher, limits): (PublisherId, &RuleLimits),
     id: Uuid,
     rule: &Rule,
 ) -> Result<Option<Refused>, DbErr> {
     let named: Vec<Uuid> = rule.clone().named().into_iter().collect();
     if named.is_empty() {
-        return match rule.size().excess() {
+        return match rule.size().excess(limits) {
             Some(excess) => Ok(Some(too_large(&excess))),
             None => check_settings(tx, publisher, rule).await,
         };
     }
-    let all = definitions(tx, publisher, &named).await?;
+    let all = definitions(tx, (publisher, limits), &named).await?;
     let gone = named.iter().filter_map(|id| match all.segment(*id) {
         None => Some(id.to_string()),
         Some(segment) if segment.archived_at.is_some() => Some(segment.name.clone()),
@@ -73,7 +74,7 @@ pub(super) async fn check_rule(
         return Ok(Some(Refused::Cycle(way)));
     }
     let excess = match all.size(rule) {
-        Ok(size) => size.excess(),
+        Ok(size) => size.excess(limits),
         Err(error) => Some(error),
     };
     match excess {
@@ -124,11 +125,11 @@ async fn check_settings(
 /// Why a rule cannot be the new one of a segment: by itself, or for those that name the segment, at any distance.
 pub(super) async fn check_change(
     tx: &WriteTx,
-    publisher: PublisherId,
+    (publisher, limits): (PublisherId, &RuleLimits),
     segment: &Segment,
     rule: &Rule,
 ) -> Result<Option<Refused>, DbErr> {
-    if let Some(refused) = check_rule(tx, publisher, segment.id, rule).await? {
+    if let Some(refused) = check_rule(tx, (publisher, limits), segment.id, rule).await? {
         return Ok(Some(refused));
     }
     let mut sql = tx.sql();
@@ -152,7 +153,7 @@ pub(super) async fn check_change(
     }
     let named = rule.clone().named().into_iter();
     let ids: Vec<Uuid> = above.iter().copied().chain(named).collect();
-    let mut all = definitions(tx, publisher, &ids).await?;
+    let mut all = definitions(tx, (publisher, limits), &ids).await?;
     all.extend(Definitions::new([(segment.clone(), rule.clone())]));
     let unfit = above.into_iter().find_map(|id| {
         let error = all.check_size(id).err()?;
