@@ -29,7 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("AwaitedProductConnection.listVersion", "20"),
     ("CategorySales.products", "200"),
     ("Product.sales", "4"),
-    ("ProductSegmentResult.trend", "20"),
+    ("ProductSegmentResult.trend", "100"),
     ("Query.actions", "45"),
     ("Query.earnings", "200"),
     ("Query.freshness", "4"),
@@ -51,7 +51,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.trend", "305"),
     ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
-    ("UserSegmentResult.trend", "20"),
+    ("UserSegmentResult.trend", "100"),
     ("UserSegmentResult.users", "100"),
 ];
 
@@ -68,7 +68,6 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("CategorySales.products", ("550", None)),
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
-    ("ProductSegmentResult.trend", ("1500", None)),
     ("ProductSales.change", ("60", None)),
     ("ProductSales.share", ("20", None)),
     ("ProductSalesConnection.others", ("20", None)),
@@ -95,7 +94,6 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("User.rfm", ("760", None)),
     ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
-    ("UserSegmentResult.trend", ("1500", None)),
     ("UserSegmentResult.users", ("380", None)),
 ];
 
@@ -117,7 +115,7 @@ const USUAL: &[(&str, &str)] = &[
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
 /// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
-/// `productSegments` do, by a trend at each of its points; a filter or another axis takes top categories from totals to facts; a
+/// `productSegments` do, by a trend at each of its points, of which each looks at a part of all actions; a filter or another axis takes top categories from totals to facts; a
 /// choice of products looks at the list of them, or at each that was sold; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "100")),
@@ -143,7 +141,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),
     ("UserSegmentResult.trend(bucket:)", ("0", "0")),
-    ("UserSegmentResult.trend(range:)", ("500", "150")),
+    ("UserSegmentResult.trend(range:)", ("500", "300")),
     ("UserSegmentRule.builtInSegment", ("500", "760")),
     ("UserSegmentRule.metric", ("50", "100")),
     ("UserSegmentRule.rank", ("50", "100")),
@@ -161,7 +159,6 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("ProductFilter.builtInSegment", ("6000", "3")),
     ("ProductFilter.segment", ("0", "5")),
     ("ProductSegmentResult.products", ("0", "1")),
-    ("ProductSegmentResult.trend", ("0", "0")),
     ("ProductSegmentResult.trend(bucket:)", ("0", "0.2")),
     ("ProductSegmentResult.trend(range:)", ("0", "6")),
     ("ProductSegmentRule.builtInSegment", ("6000", "3")),
@@ -190,7 +187,6 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
     ("UserSegmentResult.topProducts", ("0", "12")),
-    ("UserSegmentResult.trend", ("0", "0")),
     ("UserSegmentResult.trend(bucket:)", ("0", "0.5")),
     ("UserSegmentResult.trend(range:)", ("0", "9")),
     ("UserSegmentResult.users", ("0", "12")),
@@ -203,7 +199,6 @@ const HELD: &[(&str, (&str, &str))] = &[
 /// Where saved segments are looked up, or built-in ones evaluated as these are.
 const SAVED: &[&str] = &[
     "ProductFilter.segment",
-    "ProductSegmentResult.trend",
     "ProductSegmentResult.trend(bucket:)",
     "ProductSegmentResult.trend(range:)",
     "ProductSegmentRule.segment",
@@ -218,7 +213,6 @@ const SAVED: &[&str] = &[
     "Segment.trend(range:)",
     "SegmentSizeAt.metrics",
     "UserFilter.segment",
-    "UserSegmentResult.trend",
     "UserSegmentResult.trend(bucket:)",
     "UserSegmentResult.trend(range:)",
     "UserSegmentRule.segment",
