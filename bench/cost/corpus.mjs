@@ -41,6 +41,12 @@ export function corpus() {
     add(`comments, ${name}`, `actions(${when}, first: 20, filter: {comment: {contains: "nowhere"}}) { nodes { orderId } }`);
     add(`preview of a rule, ${name}`, `previewSegment(rule: {users: {metric: {metric: ACTIONS, atLeast: 2, period: {last: {count: ${count}, unit: ${unit}}}}}}) { size sample { user { value } } }`);
     add(`products with changes, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20) { nodes { units share change { ratio } } }`);
+    add(`products of a segment, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20, products: {builtInSegment: {kind: RISING}}) { totalCount nodes { units product { name } } }`);
+    add(`products of a name, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20, products: {name: {contains: "a"}}) { nodes { units } }`);
+    add(`trend of a product segment, ${name}`, `productSegments(${when}, first: 1) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
+    add(`trends of product segments, ${name}`, `productSegments(${when}) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
+    add(`trend of a user segment, ${name}`, `userSegments(${when}, first: 1) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
+    add(`trends of user segments, ${name}`, `userSegments(${when}, first: 20) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
     add(`products, whole, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20) { totalCount totals { units } nodes { units } }`);
     add(`products filtered, how complete, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20, filter: {country: {eq: "RU"}}) { info { rowsRead unprocessedShare cartCoverage } nodes { units } }`);
     add(`report of lags, ${name}`, `report(${when}, groupBy: [PROGRAM]) { nodes { key { program { name } } values { actions conversionLag { median } validationLag { median } } } }`);

@@ -7,9 +7,7 @@ use crate::domain::error::Result;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::page::Page;
 use crate::domain::report::{Dimension, ReportLimits};
-use crate::domain::sales::{
-    AxisRange, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
-};
+use crate::domain::sales::{AxisRange, FactQuery, SalesGroup, SalesQuery, SalesRow, Sums, Totals};
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::Source;
 use crate::store::ReadTx;
@@ -123,29 +121,25 @@ pub async fn ranked(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result
     let groups = Groups {
         facts: &query.facts,
         group: query.group,
+        products: Some(&query.products),
         source: &source,
     };
     sales::ranked(tx, scope, groups, query.by, &query.page).await
 }
 
-/// How many groups there are: one statement.
+/// How many groups a ranking has, whatever its page: one statement.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn group_count(
-    tx: &ReadTx,
-    scope: ReadScope,
-    facts: &FactQuery,
-    group: SalesGroup,
-    by: RankBy,
-) -> Result<i64> {
-    let source = &sources::of_group(scope, facts, group);
+pub async fn group_count(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result<i64> {
+    let source = sources::of_group(scope, &query.facts, query.group);
     let groups = Groups {
-        facts,
-        group,
-        source,
+        facts: &query.facts,
+        group: query.group,
+        products: Some(&query.products),
+        source: &source,
     };
-    sales::group_count(tx, scope, groups, by).await
+    sales::group_count(tx, scope, groups, query.by).await
 }
 
 /// Sums of groups by their keys: one statement. Groups without facts are not in the answer.
@@ -163,6 +157,7 @@ pub async fn sums_of(
     let groups = Groups {
         facts,
         group,
+        products: None,
         source,
     };
     sales::sums_of(tx, scope, groups, keys).await

@@ -2,7 +2,6 @@
 
 use super::{sources, top};
 use crate::domain::error::Result;
-use crate::domain::filter::Filter;
 use crate::domain::money::Currency;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::records::Program;
@@ -194,8 +193,6 @@ pub async fn units_in(
 ) -> Result<HashMap<Uuid, i64>> {
     let query = TargetQuery {
         facts: query.facts.in_span(span),
-        // They are named.
-        products: Filter::default(),
         ..query.clone()
     };
     top::check_groups(tx, scope, (&query.facts, SalesGroup::Product), limits).await?;

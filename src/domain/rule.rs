@@ -32,7 +32,7 @@ pub use limit::{
 pub use list::name_of;
 pub use refer::{Definitions, Moment, Named, Refers};
 pub use scored::Unfit;
-pub use sentence::{Called, Described, Thing};
+pub use sentence::{Called, Described, Name, Thing};
 
 use super::action::words;
 use super::error::{Error, Result};

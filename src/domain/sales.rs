@@ -4,7 +4,7 @@
 //! that totals always equal the actions.
 
 use super::action::words;
-use super::filter::{ActionField, ActionTest, Filter};
+use super::filter::{ActionField, ActionTest, Filter, ProductTest};
 use super::money::{Currency, Money};
 use super::page::PageRequest;
 use super::time::{Span, Zone};
@@ -239,6 +239,8 @@ pub struct SalesQuery {
     pub by: RankBy,
     /// The page.
     pub page: PageRequest,
+    /// Of groups of products those that are ranked. What else lay in their carts is not, unless it passes as well.
+    pub products: Filter<ProductTest>,
 }
 
 /// One group of a ranked list.

@@ -29,7 +29,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("AwaitedProductConnection.listVersion", "20"),
     ("CategorySales.products", "200"),
     ("Product.sales", "4"),
-    ("ProductSegmentResult.trend", "305"),
+    ("ProductSegmentResult.trend", "100"),
     ("Query.actions", "45"),
     ("Query.earnings", "200"),
     ("Query.freshness", "4"),
@@ -51,7 +51,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("Segment.trend", "305"),
     ("SegmentSizeAt.metrics", "30"),
     ("UserSegmentResult.topProducts", "100"),
-    ("UserSegmentResult.trend", "305"),
+    ("UserSegmentResult.trend", "100"),
     ("UserSegmentResult.users", "100"),
 ];
 
@@ -68,7 +68,6 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("CategorySales.products", ("550", None)),
     ("Product.sales", ("10", None)),
     ("ProductSegmentResult.products", ("200", None)),
-    ("ProductSegmentResult.trend", ("1500", None)),
     ("ProductSales.change", ("60", None)),
     ("ProductSales.share", ("20", None)),
     ("ProductSalesConnection.others", ("20", None)),
@@ -95,7 +94,6 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("User.rfm", ("760", None)),
     ("User.sales", ("10", None)),
     ("UserSegmentResult.topProducts", ("380", None)),
-    ("UserSegmentResult.trend", ("1500", None)),
     ("UserSegmentResult.users", ("380", None)),
 ];
 
@@ -117,14 +115,16 @@ const USUAL: &[(&str, &str)] = &[
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
 /// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
-/// `productSegments` do; a filter or another axis takes top categories from totals to facts; no index helps to look into a comment.
+/// `productSegments` do, by a trend at each of its points, of which each looks at a part of all actions; a filter or another axis takes top categories from totals to facts; a
+/// choice of products looks at the list of them, or at each that was sold; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "100")),
     ("BuiltInSegmentInput.products", ("600", "200")),
     ("BuiltInSegmentInput.users", ("500", "760")),
     ("ProductFilter.builtInSegment", ("600", "200")),
     ("ProductFilter.segment", ("100", "150")),
-    ("ProductSegmentResult.trend(range:)", ("0", "150")),
+    ("ProductSegmentResult.trend(bucket:)", ("0", "0")),
+    ("ProductSegmentResult.trend(range:)", ("600", "150")),
     ("ProductSegmentRule.builtInSegment", ("600", "200")),
     ("ProductSegmentRule.metric", ("50", "100")),
     ("ProductSegmentRule.rank", ("50", "100")),
@@ -136,9 +136,12 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("Query.segmentOverlap(ids:)", ("100", "150")),
     ("Query.topSellingCategories(dateAxis:)", ("100", "240")),
     ("Query.topSellingCategories(filter:)", ("100", "240")),
+    ("Query.topSellingProducts(products:)", ("450", "100")),
+    ("Query.trafficTargets(products:)", ("450", "100")),
     ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),
-    ("UserSegmentResult.trend(range:)", ("0", "150")),
+    ("UserSegmentResult.trend(bucket:)", ("0", "0")),
+    ("UserSegmentResult.trend(range:)", ("500", "300")),
     ("UserSegmentRule.builtInSegment", ("500", "760")),
     ("UserSegmentRule.metric", ("50", "100")),
     ("UserSegmentRule.rank", ("50", "100")),
@@ -148,15 +151,15 @@ const INPUTS: &[(&str, (&str, &str))] = &[
 /// What the database takes beside the thousands that it looks through, and what each thousand costs instead where columns in
 /// memory hold the actions: of fields and inputs whose questions they answer, whatever else the answer asks of the database. A
 /// condition that only the database can test has its own price above. A pass over a thousand actions takes about a point. What
-/// is told of saved segments takes one for each segment of a page, and each point of a trend; a point of a built-in segment
-/// divides all users or products anew.
+/// is told of saved segments takes one for each segment of a page, and each point of a trend; a point of built-in segments
+/// divides all users or products anew, once for all that were listed together, whose members are then told apart.
 const HELD: &[(&str, (&str, &str))] = &[
     ("BuiltInSegmentInput.products", ("6000", "3")),
     ("BuiltInSegmentInput.users", ("1000", "8")),
     ("ProductFilter.builtInSegment", ("6000", "3")),
     ("ProductFilter.segment", ("0", "5")),
     ("ProductSegmentResult.products", ("0", "1")),
-    ("ProductSegmentResult.trend", ("0", "0")),
+    ("ProductSegmentResult.trend(bucket:)", ("0", "0.2")),
     ("ProductSegmentResult.trend(range:)", ("0", "6")),
     ("ProductSegmentRule.builtInSegment", ("6000", "3")),
     ("ProductSegmentRule.metric", ("0", "2")),
@@ -167,6 +170,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Query.report", ("0", "14")),
     ("Query.segmentOverlap(ids:)", ("0", "5")),
     ("Query.topSellingProducts", ("300", "2")),
+    ("Query.topSellingProducts(products:)", ("0", "0")),
     ("Query.userCohorts", ("0", "4")),
     ("Query.userSegmentMovement", ("2000", "8")),
     ("Query.userSegments", ("1000", "8")),
@@ -183,7 +187,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("UserFilter.builtInSegment", ("1000", "8")),
     ("UserFilter.segment", ("0", "5")),
     ("UserSegmentResult.topProducts", ("0", "12")),
-    ("UserSegmentResult.trend", ("0", "0")),
+    ("UserSegmentResult.trend(bucket:)", ("0", "0.5")),
     ("UserSegmentResult.trend(range:)", ("0", "9")),
     ("UserSegmentResult.users", ("0", "12")),
     ("UserSegmentRule.builtInSegment", ("1000", "8")),
@@ -195,7 +199,7 @@ const HELD: &[(&str, (&str, &str))] = &[
 /// Where saved segments are looked up, or built-in ones evaluated as these are.
 const SAVED: &[&str] = &[
     "ProductFilter.segment",
-    "ProductSegmentResult.trend",
+    "ProductSegmentResult.trend(bucket:)",
     "ProductSegmentResult.trend(range:)",
     "ProductSegmentRule.segment",
     "Query.segmentOverlap(ids:)",
@@ -209,7 +213,7 @@ const SAVED: &[&str] = &[
     "Segment.trend(range:)",
     "SegmentSizeAt.metrics",
     "UserFilter.segment",
-    "UserSegmentResult.trend",
+    "UserSegmentResult.trend(bucket:)",
     "UserSegmentResult.trend(range:)",
     "UserSegmentRule.segment",
 ];
@@ -220,10 +224,18 @@ const FIRST_PAGE: &[&str] = &["Query.topSellingProducts"];
 /// Inputs for which all actions are looked through, whatever stands in them: a segment is evaluated over the periods of its own
 /// rule, whenever its members did something.
 const WHOLE: &[&str] = &[
+    "ProductSegmentResult.trend(bucket:)",
     "ProductSegmentResult.trend(range:)",
     "Segment.metrics(range:)",
     "Segment.topProducts(range:)",
     "Segment.trend(range:)",
+    "UserSegmentResult.trend(bucket:)",
+    "UserSegmentResult.trend(range:)",
+];
+
+/// Inputs for which all entries of a list are told at once: what that costs comes for each point of a trend, whatever the page.
+const TOGETHER: &[&str] = &[
+    "ProductSegmentResult.trend(range:)",
     "UserSegmentResult.trend(range:)",
 ];
 
@@ -269,6 +281,8 @@ directive @scanCost(
   whole: Boolean
   "Whether saved segments are looked up: whether columns answer is a matter of their rules, and `inMemory` is for each of those that are asked for, in a trend for each of its points."
   saved: Boolean
+  "Whether all entries of a list are told at once: what it costs comes for each point of a trend, whatever the page."
+  together: Boolean
   "Whether columns answer the first page alone: with `after`, `last` or `before` a thousand actions cost `weight`."
   firstPage: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
@@ -416,6 +430,7 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
     for (name, list) in [
         ("whole", WHOLE),
         ("saved", SAVED),
+        ("together", TOGETHER),
         ("firstPage", FIRST_PAGE),
     ] {
         if list.contains(&coordinate) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::RequestContext;
-use super::error::{Failure, MAX_ERRORS, Result};
+use super::error::{Failure, Result};
 use super::input::reader::{
     ListedMember, MemberName, NamedSegment, Reader, unfit_currencies, unfit_segments,
 };
@@ -145,19 +145,11 @@ pub async fn unknown(
         (None, MemberName::Text(text)) => values.contains(text),
         (None, MemberName::Id(_)) => false,
     };
-    let unknown: Vec<&ListedMember> = listed.iter().filter(|one| !is_known(one)).collect();
-    let mut warnings: Vec<UserError> = unknown
-        .iter()
-        .take(MAX_ERRORS)
-        .map(|listed| {
-            let message = format!("{:?} is not known", listed.written);
-            UserError::new(&listed.place, Code::NotFound, message)
-        })
-        .collect();
-    if unknown.len() > MAX_ERRORS {
-        let more = unknown.len() - MAX_ERRORS;
-        let message = format!("{more} more are not known");
-        warnings.push(UserError::new("rule", Code::NotFound, message));
-    }
-    Ok(warnings)
+    let unknown = listed.iter().filter(|one| !is_known(one));
+    let warnings = unknown.map(|listed| {
+        let message = format!("{:?} is not known", listed.written);
+        UserError::new(&listed.place, Code::NotFound, message)
+    });
+    let first = listed.first().and_then(|one| one.place.split('.').next());
+    Ok(bounded(warnings, first.unwrap_or("rule")))
 }

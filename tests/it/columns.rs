@@ -498,6 +498,32 @@ fn what_columns_answer_costs_what_columns_take() {
     });
 }
 
+/// Segments that a list has not, of those that it was asked for, take nothing of its trend; those that it has take little beside
+/// the division that is made for all of them.
+#[test]
+fn a_trend_of_a_list_costs_what_dividing_once_takes() {
+    block_on(async {
+        let world = World::rich(seed() + 39, SHAPE).await.in_columns().await;
+        let api = Api::of(&world, 0);
+        let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+        for list in ["userSegments", "productSegments"] {
+            let query = |first: u32| {
+                format!(
+                    "{{ {list}({range}, first: {first}) {{ nodes {{ size trend({range}, bucket: MONTH) {{ size }} }} }} }}"
+                )
+            };
+            let (one, eight) = (costs(&api, &query(1)).await, costs(&api, &query(8)).await);
+            assert!(one.1 <= one.0, "{list}: {one:?}");
+            assert!(
+                one.1 < eight.1 && eight.1 < 3 * one.1,
+                "{list}: {one:?}, {eight:?}"
+            );
+            let all = costs(&api, &query(90)).await;
+            assert!(all.1 < all.0, "{list}: {all:?}");
+        }
+    });
+}
+
 /// Cohorts have the price of columns beforehand, unless their filter or their axis is not theirs to answer.
 #[test]
 fn cohorts_cost_what_columns_take() {

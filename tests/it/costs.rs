@@ -210,6 +210,15 @@ const DEAR: &[(&str, u64)] = &[
         240,
     ),
     (
+        "{ topSellingProducts(RANGE, first: 1, products: {isHot: {eq: true}}) { nodes { rank } } }",
+        240 + 100,
+    ),
+    // Of the page, of the choice, and of the members of a segment.
+    (
+        "{ topSellingProducts(RANGE, first: 1, products: {segment: {in: [\"a\"]}}) { nodes { rank } } }",
+        240 + 100 + 150,
+    ),
+    (
         "{ trafficTargets(RANGE, first: 1) { nodes { rank } } }",
         240,
     ),
@@ -239,14 +248,14 @@ const DEAR: &[(&str, u64)] = &[
         "{ segment(id: \"x\") { trend(RANGE, bucket: MONTH) { size metrics { actions } } } }",
         3_100 + 150,
     ),
-    // The same beside the list that it is of.
+    // Of built-in ones a division for each of five points, whatever the number of segments, beside the list that they are of.
     (
         "{ userSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size metrics { actions } } } } }",
-        760 + 3_100 + 150,
+        760 + 1_600 + 5 * 300,
     ),
     (
         "{ productSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size } } } }",
-        200 + 1_500 + 150,
+        200 + 5 * 150,
     ),
     (
         "{ segments(first: 5) { nodes { metrics(RANGE) { actions } } } }",
@@ -308,6 +317,37 @@ fn cohorts_of_a_year_of_a_million_actions_may_be_asked_of_columns() {
     let (by_sql, held) = (cost(false), cost(true));
     assert!(by_sql > limit, "{by_sql} of {limit}");
     assert!(held < limit / 20, "{held} of {limit}");
+}
+
+/// Built-in segments of a list are divided together: a trend costs a division for each of its points, whatever the page, and little
+/// for each segment. Saved segments are evaluated one by one, and cost so.
+#[test]
+fn a_trend_of_built_in_segments_is_paid_by_its_points() {
+    const TREND: &str =
+        "trend(range: {last: {count: MONTHS, unit: MONTH}}, bucket: MONTH) { size }";
+    let cost = |list: &str, (first, months): (u64, u64), fields: &str, is_held: bool| {
+        let fields = fields.replace("MONTHS", &months.to_string());
+        let query = list.replace("FIRST", &format!("first: {first}"));
+        let query = format!("{{ {query} {{ nodes {{ {fields} }} }} }}");
+        points_where(&query, &Value::Null, 2_000_000, is_held)
+    };
+    let limit = DocumentLimits::default().cost;
+    for list in ["productSegments", "userSegments"] {
+        let list = format!("{list}(range: {{last: {{count: 90, unit: DAY}}}}, FIRST)");
+        for is_held in [true, false] {
+            let plain = cost(&list, (1, 5), "size", is_held);
+            let one = cost(&list, (1, 5), TREND, is_held);
+            let ten = cost(&list, (10, 5), TREND, is_held);
+            assert!(one < ten && ten < 2 * one, "{list}: {one}, {ten}");
+            // Six points, and twelve.
+            let twice = cost(&list, (1, 11), TREND, is_held);
+            assert_eq!(twice - plain, 2 * (one - plain), "{list}");
+        }
+        let year = cost(&list, (10, 11), TREND, true);
+        assert!(year < limit, "a year of two million actions: {year}");
+    }
+    let saved = |first| cost("segments(FIRST)", (first, 5), TREND, true);
+    assert!(saved(10) > 9 * saved(1), "{}, {}", saved(1), saved(10));
 }
 
 /// What reads most costs most: by the thousand actions, beside the sibling that was measured.

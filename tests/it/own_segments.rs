@@ -10,6 +10,7 @@ mod filters;
 mod from_columns;
 mod over_time;
 mod periods;
+mod sentences;
 mod stories;
 mod story;
 

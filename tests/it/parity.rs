@@ -258,6 +258,7 @@ async fn sales(world: &World) -> String {
                     group,
                     by,
                     page: page(8, true),
+                    products: Filter::default(),
                 };
                 let found = top::ranked(&tx, scope, &query).await.unwrap();
                 writeln!(text, "{axis:?} {group:?} {by:?} more: {}", found.has_next).unwrap();

@@ -40,6 +40,7 @@ fn rankings() -> Vec<(&'static str, SalesQuery)> {
         group,
         by,
         page: first(10),
+        products: Filter::default(),
     };
     let mut filtered = of(month, SalesGroup::CategoryLevel1, RankBy::Actions);
     let country = ActionTest::Field(ActionField::Country, Op::Eq(Value::from("RU")));
@@ -85,9 +86,7 @@ async fn sent(world: &World, query: &SalesQuery) -> Vec<(&'static str, Vec<Strin
         .await
         .unwrap();
     all.push(("its groups in the period before", recorder.take()));
-    top::group_count(&tx, scope, facts, group, query.by)
-        .await
-        .unwrap();
+    top::group_count(&tx, scope, query).await.unwrap();
     all.push(("how many groups there are", recorder.take()));
     top::totals(&tx, scope, facts).await.unwrap();
     all.push(("totals", recorder.take()));

@@ -89,58 +89,71 @@ fn compare_ranked(reads: Reads) {
         facts_query(&pools),
         group,
         queries::rank_by(),
-        1u32..9,
-        any::<bool>(),
+        (1u32..9, any::<bool>()),
+        weighted(0.3, queries::product_filter(&pools, 2)),
     );
-    check(120, &asked, |(query, group, by, size, forward)| {
-        let mut expected = naive::rank(&naive::groups(&facts, &query, group), by);
-        let (mut found, mut steps, count) = (
-            Vec::new(),
-            0,
-            runtime.block_on(async {
-                top::group_count(&world.tx(), world.read(0), &query, group, by)
-                    .await
-                    .unwrap()
-            }),
-        );
-        prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
-        if !forward {
-            expected.reverse();
-        }
-        let mut asked = SalesQuery {
-            facts: query,
-            group,
-            by,
-            page: page(size, forward),
-        };
-        loop {
-            let answer = runtime
-                .block_on(async { top::ranked(&world.tx(), world.read(0), &asked).await })
-                .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-            let mut rows = shown(&answer);
-            let (more, behind) = if forward {
-                (answer.has_next, answer.has_previous)
-            } else {
-                rows.reverse();
-                (answer.has_previous, answer.has_next)
+    check(
+        160,
+        &asked,
+        |(query, group, by, (size, forward), products)| {
+            let mut groups = naive::groups(&facts, &query, group);
+            if let (SalesGroup::Product, Some(products)) = (group, &products) {
+                // Of a cart those that pass, whatever else lay in it.
+                groups.retain(|key, _| {
+                    let product = &facts.products[&key.unwrap()];
+                    products.matches(&|test| naive::product_test(&facts, product, test))
+                });
+            }
+            let mut expected = naive::rank(&groups, by);
+            let mut asked = SalesQuery {
+                facts: query,
+                group,
+                by,
+                page: page(size, forward),
+                products: products.unwrap_or_default(),
             };
-            prop_assert_eq!(behind, steps > 0, "rows behind the page");
-            found.extend(rows);
-            prop_assert_eq!(more, found.len() < expected.len(), "rows before the page");
-            steps += 1;
-            if !more {
-                break;
+            let (mut found, mut steps, count) = (
+                Vec::new(),
+                0,
+                runtime.block_on(async {
+                    top::group_count(&world.tx(), world.read(0), &asked)
+                        .await
+                        .unwrap()
+                }),
+            );
+            prop_assert_eq!(count, i64::try_from(expected.len()).unwrap());
+            if !forward {
+                expected.reverse();
             }
-            if forward {
-                asked.page.after = answer.rows.last().map(|(_, cursor)| cursor.clone());
-            } else {
-                asked.page.before = answer.rows.first().map(|(_, cursor)| cursor.clone());
+            loop {
+                let answer = runtime
+                    .block_on(async { top::ranked(&world.tx(), world.read(0), &asked).await })
+                    .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+                let mut rows = shown(&answer);
+                let (more, behind) = if forward {
+                    (answer.has_next, answer.has_previous)
+                } else {
+                    rows.reverse();
+                    (answer.has_previous, answer.has_next)
+                };
+                prop_assert_eq!(behind, steps > 0, "rows behind the page");
+                found.extend(rows);
+                prop_assert_eq!(more, found.len() < expected.len(), "rows before the page");
+                steps += 1;
+                if !more {
+                    break;
+                }
+                if forward {
+                    asked.page.after = answer.rows.last().map(|(_, cursor)| cursor.clone());
+                } else {
+                    asked.page.before = answer.rows.first().map(|(_, cursor)| cursor.clone());
+                }
+                prop_assert!(steps < 400, "the walk does not end");
             }
-            prop_assert!(steps < 400, "the walk does not end");
-        }
-        prop_assert_eq!(found, expected);
-        Ok(())
-    });
+            prop_assert_eq!(found, expected);
+            Ok(())
+        },
+    );
 }
 
 #[test]
@@ -164,6 +177,7 @@ fn a_stretch_between_two_ranks_is_a_stretch_of_the_plain_list() {
                 group,
                 by,
                 page: page(100_000, true),
+                products: Filter::default(),
             };
             let answer = |asked: &SalesQuery| {
                 runtime.block_on(async {
@@ -373,6 +387,7 @@ fn groups_and_what_is_unattributed_make_the_totals() {
             group,
             by: RankBy::Units,
             page: page(100_000, true),
+            products: Filter::default(),
         };
         let (all, totals) = runtime.block_on(async {
             let (tx, scope) = (world.tx(), world.read(0));
@@ -474,6 +489,7 @@ fn the_best_sold_of_a_long_range_are_found_by_their_bounds() {
                         group: SalesGroup::Product,
                         by: RankBy::Units,
                         page: page(size, true),
+                        products: Filter::default(),
                     };
                     let tx = ReadTx::new(&store);
                     let found = top::ranked(&tx, world.read(0), &asked).await;

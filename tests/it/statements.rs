@@ -149,6 +149,12 @@ const SHAPES: &[(&str, usize, &str)] = &[
         "query($first: Int) { adSpaces(first: $first) { nodes { name deeplinks { base program { name } } } } }",
     ),
     (
+        "top products among those that were chosen",
+        4,
+        "query($first: Int) { topSellingProducts(first: $first, products: {isPriority: {eq: false}}, range: {days: {from: \
+         \"2026-02-01\", to: \"2026-06-30\"}}) { totalCount nodes { rank units change { ratio } product { name } } } }",
+    ),
+    (
         "traffic targets with all that is told of them",
         10,
         "query($first: Int) { trafficTargets(first: $first, minOrders: 1, range: {days: {from: \"2026-02-01\", \

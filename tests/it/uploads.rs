@@ -498,6 +498,19 @@ async fn rejected_records_are_mended_and_tried_again() {
         assert_eq!(told["run"], Value::Null, "{records}");
         assert_eq!(told["userErrors"][0]["code"], code, "{records}: {told}");
     }
+    // Each that is not there is told at its place, the first twenty of them, and how many more there are.
+    let many: Vec<String> = (100..125)
+        .map(|ordinal| format!("{{ordinal: {ordinal}}}"))
+        .collect();
+    let many = ask(&format!("records: [{}]", many.join(", ")));
+    let told = server.data(0, &many).await["retryRejectedRecords"].clone();
+    let errors = told["userErrors"].as_array().unwrap();
+    assert_eq!(errors.len(), 21, "{told}");
+    assert_eq!(errors[19]["field"], json!(["records", "19", "ordinal"]));
+    assert_eq!(
+        errors[20],
+        json!({ "field": ["records"], "code": "NOT_FOUND", "message": "and 5 more" })
+    );
     let other = server.data(1, &ask("all: true")).await["retryRejectedRecords"].clone();
     assert_eq!(other["userErrors"][0]["code"], "NOT_FOUND", "another's run");
     let all = server.data(0, &ask("all: true")).await["retryRejectedRecords"].clone();

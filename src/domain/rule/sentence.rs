@@ -1,14 +1,12 @@
 //! A rule in words, for people who look at a segment or ask why someone is in it.
 
+mod filters;
+
 use super::{
-    BuiltIn, BuiltInKind, Condition, InSegments, Measure, Metric, Rank, Rule, Segment, Take,
-    Threshold,
+    BuiltIn, BuiltInKind, Condition, InSegments, Measure, Members, Metric, Rank, Rule, Segment,
+    Take, Threshold,
 };
-use crate::domain::filter::{
-    ActionField, ActionTest, AdSpaceField, AdSpaceTest, CategoryField, CategoryTest, Filter,
-    ItemField, ItemTest, Op, ProductField, ProductTest, ProgramField, ProgramTest, Quantifier,
-    UserField, UserTest, Value,
-};
+use crate::domain::filter::{Filter, Op, Value};
 use crate::domain::money::format_e4;
 use crate::domain::segment::UserSegment;
 use crate::domain::time::{Day, Instant, Preset, Range, Unit};
@@ -20,12 +18,7 @@ use uuid::Uuid;
 /// How many values of a list are named one by one.
 const NAMED: usize = 3;
 
-/// What leads to a thing that it is, and to one that it is not.
-const IS: (&str, &str) = ("is", "is there and not");
-/// Likewise to one that it is, or is not, or lies below.
-const WITHIN: (&str, &str) = ("within", "is there and not within");
-
-/// A kind of things that rules name by their ids, and people by what they are called.
+/// A kind of things that rules name by their ids or list, and people by what they are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
     /// An action.
@@ -42,11 +35,20 @@ pub enum Thing {
     User,
 }
 
-/// How things that are there are told in a sentence.
-pub type Called = HashMap<(Thing, Uuid), String>;
+/// What a rule names a thing by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Name {
+    /// Its id.
+    Id(Uuid),
+    /// The name of a listed member: a product's natural key, or a user's value in any user space.
+    Listed(String),
+}
 
-/// Tells how a thing is told in a sentence, if it is there.
-type Call<'a> = &'a dyn Fn(Thing, Uuid) -> Option<String>;
+/// What things that are there are called in a sentence; nothing for those without a name, and where that is not shown.
+pub type Called = HashMap<(Thing, Name), Option<String>>;
+
+/// Tells what a thing is called, if it is there.
+type Call<'a> = &'a dyn Fn(Thing, Name) -> Option<Option<String>>;
 
 /// What the whole numbers of a field are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,12 @@ trait Told {
     fn is_which(&self) -> bool {
         false
     }
+}
+
+/// A condition on what segments are sets of.
+trait OfSubject: Told {
+    /// What the members are.
+    const THING: Thing;
 }
 
 /// What a filter says of something with a name.
@@ -143,7 +151,10 @@ fn value(value: &Value, kind: Kind, call: Call<'_>) -> String {
         Value::Text(text) => format!("{text:?}"),
         Value::Id(id) => match kind {
             Kind::Thing(thing) => {
-                call(thing, *id).unwrap_or_else(|| "one that is not there".to_owned())
+                let unnamed = || Some("a certain one".to_owned());
+                let called = call(thing, Name::Id(*id));
+                let called = called.and_then(|name| name.or_else(unnamed));
+                called.unwrap_or_else(|| "one that is not there".to_owned())
             }
             _ => "a certain one".to_owned(),
         },
@@ -162,6 +173,24 @@ fn list(values: &[Value], kind: Kind, call: Call<'_>) -> String {
         0 => format!("one of {named}"),
         more => format!("one of {named} and {more} more"),
     }
+}
+
+/// How many are listed, and what the first of them are called: who is not there, or must not be named, is only counted.
+fn listed(members: &Members, thing: Thing, call: Call<'_>) -> String {
+    let ids = members.ids.iter().map(|id| Name::Id(*id));
+    let all = ids.chain(members.names.iter().cloned().map(Name::Listed));
+    let count = members.ids.len().saturating_add(members.names.len());
+    let first = all.take(NAMED);
+    let named: Vec<String> = first.filter_map(|name| call(thing, name)?).collect();
+    let mut text = format!("one of {count} listed");
+    if !named.is_empty() {
+        text.push_str(&format!(": {}", named.join(", ")));
+        match count.saturating_sub(named.len()) {
+            0 => {}
+            more => text.push_str(&format!(" and {more} more")),
+        }
+    }
+    text
 }
 
 fn op(name: &str, op: &Op, kind: Kind, call: Call<'_>) -> String {
@@ -235,145 +264,6 @@ impl Told for BuiltIn {
             text.push_str(&format!(", by amounts in {currency}"));
         }
         text
-    }
-}
-
-impl Told for UserTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self {
-            Self::Field(field, by) => {
-                let kind = match field {
-                    UserField::Id => Kind::Thing(Thing::User),
-                    UserField::FirstSeen => Kind::Instant,
-                    _ => Kind::Plain,
-                };
-                op(&words(field), by, kind, call)
-            }
-            Self::Segment(named) => named.tell(call),
-            Self::BuiltIn(built_in) => built_in.tell(call),
-        }
-    }
-
-    fn built_in(&self) -> Option<&BuiltIn> {
-        match self {
-            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
-            Self::Field(..) | Self::Segment(_) => None,
-        }
-    }
-}
-
-impl Told for ProductTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self {
-            Self::Field(field, by) => {
-                let kind = match field {
-                    ProductField::Id => Kind::Thing(Thing::Product),
-                    ProductField::FirstSeen => Kind::Instant,
-                    _ => Kind::Plain,
-                };
-                op(&words(field), by, kind, call)
-            }
-            Self::Category(filter) => about("category", filter, call),
-            Self::Segment(named) => named.tell(call),
-            Self::BuiltIn(built_in) => built_in.tell(call),
-        }
-    }
-
-    fn built_in(&self) -> Option<&BuiltIn> {
-        match self {
-            Self::BuiltIn(built_in) => Some(built_in.as_ref()),
-            Self::Field(..) | Self::Category(_) | Self::Segment(_) => None,
-        }
-    }
-}
-
-impl Told for CategoryTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self.0 {
-            CategoryField::Id => which(IS, &self.1, Thing::Category, call),
-            CategoryField::Within => which(WITHIN, &self.1, Thing::Category, call),
-            field => op(&words(field), &self.1, Kind::Plain, call),
-        }
-    }
-
-    fn is_which(&self) -> bool {
-        matches!(self.0, CategoryField::Id | CategoryField::Within)
-    }
-}
-
-impl Told for ProgramTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self.0 {
-            ProgramField::Id => which(IS, &self.1, Thing::Program, call),
-            field => op(&words(field), &self.1, Kind::Plain, call),
-        }
-    }
-
-    fn is_which(&self) -> bool {
-        self.0 == ProgramField::Id
-    }
-}
-
-impl Told for AdSpaceTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self.0 {
-            AdSpaceField::Id => which(IS, &self.1, Thing::AdSpace, call),
-            field => op(&words(field), &self.1, Kind::Plain, call),
-        }
-    }
-
-    fn is_which(&self) -> bool {
-        self.0 == AdSpaceField::Id
-    }
-}
-
-impl Told for ItemTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self {
-            Self::Field(field, by) => {
-                let kind = match field {
-                    ItemField::Amount | ItemField::Reward => Kind::Amount,
-                    _ => Kind::Plain,
-                };
-                op(&words(field), by, kind, call)
-            }
-            Self::Product(filter) => about("product", filter, call),
-            Self::Category(filter) => about("category", filter, call),
-        }
-    }
-}
-
-impl Told for ActionTest {
-    fn tell(&self, call: Call<'_>) -> String {
-        match self {
-            // When it is asked is not part of the rule.
-            Self::Field(ActionField::HoldEndedBy, Op::Lt(_)) => "the hold is over".to_owned(),
-            Self::Field(field, by) => {
-                let kind = match field {
-                    ActionField::Id => Kind::Thing(Thing::Action),
-                    ActionField::Reward | ActionField::OrderAmount => Kind::Amount,
-                    ActionField::ClickedAt
-                    | ActionField::OrderedAt
-                    | ActionField::StatusUpdatedAt
-                    | ActionField::HoldEndsAt
-                    | ActionField::HoldEndedBy => Kind::Instant,
-                    ActionField::ClosingDay => Kind::Day,
-                    _ => Kind::Plain,
-                };
-                op(&words(field), by, kind, call)
-            }
-            Self::Program(filter) => about("program", filter, call),
-            Self::AdSpace(filter) => about("ad space", filter, call),
-            Self::User(filter) => about("user", filter, call),
-            Self::Items(quantifier, filter) => {
-                let which = match quantifier {
-                    Quantifier::Some => "an item with",
-                    Quantifier::Every => "only items with",
-                    Quantifier::None => "no item with",
-                };
-                format!("{which} {}", filter.tell(call))
-            }
-        }
     }
 }
 
@@ -484,7 +374,7 @@ impl Rank {
     }
 }
 
-impl<T: Told> Told for Condition<T> {
+impl<T: OfSubject> Told for Condition<T> {
     fn tell(&self, call: Call<'_>) -> String {
         match self {
             Self::Own(filter) => filter.tell(call),
@@ -502,9 +392,7 @@ impl<T: Told> Told for Condition<T> {
                 )
             }
             Self::Rank(rank) => format!("{}: {}", rank.measure.sentence(call), rank.needed()),
-            Self::Members(members) => {
-                format!("one of {} listed", members.ids.len() + members.names.len())
-            }
+            Self::Members(members) => listed(members, T::THING, call),
         }
     }
 }
@@ -522,7 +410,7 @@ pub struct Described<'a> {
     pub built_in: Option<&'a BuiltIn>,
 }
 
-fn describe<'a, T: Told>(condition: &'a Condition<T>, call: Call<'_>) -> Described<'a> {
+fn describe<'a, T: OfSubject>(condition: &'a Condition<T>, call: Call<'_>) -> Described<'a> {
     let (needed, measure) = match condition {
         Condition::Threshold(threshold) => (Some(threshold.needed()), Some(&threshold.measure)),
         Condition::Rank(rank) => (Some(rank.needed()), Some(&rank.measure)),
@@ -563,18 +451,18 @@ impl Segment {
 }
 
 impl Rule {
-    /// The rule in words, with what the things that it names by their ids are called.
+    /// The rule in words, with what the things that it names are called.
     #[must_use]
     pub fn sentence(&self, called: &Called) -> String {
-        self.tell(&|thing, id| called.get(&(thing, id)).cloned())
+        self.tell(&|thing, name| called.get(&(thing, name)).cloned())
     }
 
-    /// The things whose names its sentence has.
+    /// The things whose names its sentence has, by what it names them by.
     #[must_use]
-    pub fn things(&self) -> BTreeSet<(Thing, Uuid)> {
+    pub fn things(&self) -> BTreeSet<(Thing, Name)> {
         let things = RefCell::new(BTreeSet::new());
-        self.tell(&|thing, id| {
-            things.borrow_mut().insert((thing, id));
+        self.tell(&|thing, name| {
+            things.borrow_mut().insert((thing, name));
             None
         });
         things.into_inner()
@@ -590,7 +478,7 @@ impl Rule {
     /// Its conditions, in their order.
     #[must_use]
     pub fn conditions(&self, called: &Called) -> Vec<Described<'_>> {
-        let call: Call<'_> = &|thing, id| called.get(&(thing, id)).cloned();
+        let call: Call<'_> = &|thing, name| called.get(&(thing, name)).cloned();
         match self {
             Self::Users(filter) => filter.tests().map(|test| describe(test, call)).collect(),
             Self::Products(filter) => filter.tests().map(|test| describe(test, call)).collect(),

@@ -205,6 +205,43 @@ fn the_stored_form_of_a_built_in_segment_is_this_text() {
     );
 }
 
+#[test]
+fn of_listed_members_the_first_that_have_a_name_are_called_by_it() {
+    let id = Uuid::from_u128(1);
+    let key = |number: u8| format!("id:{number}");
+    let rule = |names: u8| {
+        Rule::Products(Filter::Test(Condition::Members(Members {
+            ids: vec![id],
+            names: (1..=names).map(key).collect(),
+        })))
+    };
+    let things: Vec<(Thing, Name)> = rule(9).things().into_iter().collect();
+    let of = |name: Name| (Thing::Product, name);
+    assert_eq!(
+        things,
+        [
+            of(Name::Id(id)),
+            of(Name::Listed(key(1))),
+            of(Name::Listed(key(2)))
+        ]
+    );
+    let mut called = Called::new();
+    assert_eq!(rule(9).sentence(&called), "Products: one of 10 listed");
+    // One that is there and has no name, and one that is not there.
+    called.insert(of(Name::Id(id)), None);
+    called.insert(of(Name::Listed(key(2))), Some("\"Lamp\"".to_owned()));
+    assert_eq!(
+        rule(9).sentence(&called),
+        "Products: one of 10 listed: \"Lamp\" and 9 more"
+    );
+    called.insert(of(Name::Id(id)), Some("\"Chair\"".to_owned()));
+    called.insert(of(Name::Listed(key(1))), Some("\"Desk\"".to_owned()));
+    assert_eq!(
+        rule(2).sentence(&called),
+        "Products: one of 3 listed: \"Chair\", \"Desk\", \"Lamp\""
+    );
+}
+
 /// What is stored stays readable: a variant that is renamed fails here.
 #[test]
 fn the_stored_form_is_this_text() {

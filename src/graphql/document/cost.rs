@@ -372,7 +372,8 @@ impl<'a> Counter<'a> {
 
     /// Adds what has to be looked through because of a value: in its own period, where it names one, else in the range of the
     /// field; once for each entry where it is a list or names segments, and once where it is not. `evaluated` are the objects of
-    /// the field and the points in time for which columns evaluate each.
+    /// the field and the points in time for which columns evaluate each; what is told of all objects at once is due for each of
+    /// the points, whoever evaluates it.
     fn scans_of(
         &self,
         value: &Value,
@@ -401,10 +402,12 @@ impl<'a> Counter<'a> {
             (None, Some(usual)) => (nothing(), Some(usual)),
             (None, None) => (Arc::clone(&range.arguments), range.usual),
         };
-        let is_each = given
-            .scan
-            .is_some_and(|scan| scan.is_of_saved && scan.is_whole);
-        let (entries, points) = if is_each { evaluated } else { (1, 1) };
+        let (objects, stretches) = evaluated;
+        let (times, entries, points) = match given.scan {
+            Some(scan) if scan.is_together => (times.saturating_mul(stretches), 1, 1),
+            Some(scan) if scan.is_of_saved && scan.is_whole => (times, objects, stretches),
+            _ => (times, 1, 1),
+        };
         let scan = Scan {
             fixed: given.weight.unwrap_or_default().saturating_mul(times),
             once: given.scan.map_or(0, |scan| scan.once).saturating_mul(times),

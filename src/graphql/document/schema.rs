@@ -182,6 +182,8 @@ pub(super) struct ScanCost {
     pub(super) is_whole: bool,
     /// Whether saved segments are looked up.
     pub(super) is_of_saved: bool,
+    /// Whether all entries of a list are told at once.
+    pub(super) is_together: bool,
     /// Whether columns in memory answer the first page alone.
     pub(super) is_of_first_page: bool,
     /// Whose period stands in for a range or a period that is not given.

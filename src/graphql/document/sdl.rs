@@ -197,6 +197,7 @@ fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
         held: weight("inMemory"),
         is_whole: is("whole"),
         is_of_saved: is("saved"),
+        is_together: is("together"),
         is_of_first_page: is("firstPage"),
         usual: text(directives, "scanCost", "usual").and_then(UsualPeriod::parse),
     })

@@ -42,15 +42,18 @@ pub struct UserError {
     value: Option<BigInt>,
 }
 
-/// As many errors as an answer tells; where there are more, one of `field` says how many.
-pub fn bounded(mut errors: Vec<UserError>, field: &str) -> Vec<UserError> {
-    let more = errors.len().saturating_sub(MAX_ERRORS);
-    if more > 0 {
-        errors.truncate(MAX_ERRORS);
-        let message = format!("and {more} more");
-        errors.push(UserError::new(field, Code::BadUserInput, message));
+/// As many errors as an answer tells; where there are more, one of `field` says how many, with the code of the first of them.
+pub fn bounded(errors: impl IntoIterator<Item = UserError>, field: &str) -> Vec<UserError> {
+    let mut left = errors.into_iter();
+    let mut told: Vec<UserError> = left.by_ref().take(MAX_ERRORS).collect();
+    if let Some(next) = left.next() {
+        let more = left.count().saturating_add(1);
+        told.push(UserError {
+            code: next.code,
+            ..UserError::new(field, Code::BadUserInput, format!("and {more} more"))
+        });
     }
-    errors
+    told
 }
 
 impl UserError {

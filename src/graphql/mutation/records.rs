@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use super::UserError;
+use super::{UserError, bounded};
 use crate::domain::error::{Code, PassedLimit};
 use crate::domain::records;
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::sync::Feed;
 use crate::domain::time::parse_offset;
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::error::{MAX_ERRORS, Result};
+use crate::graphql::error::Result;
 use crate::graphql::id::Kind;
 use crate::graphql::siblings::alone;
 use crate::graphql::types::import::ImportRun;
@@ -184,11 +184,9 @@ impl Asked {
         if user_errors.is_empty() {
             return Ok(Ok(chosen));
         }
-        // As many as an answer has errors at most.
-        user_errors.truncate(MAX_ERRORS);
         Ok(Err(RetryRejectedRecordsPayload {
             run: None,
-            user_errors,
+            user_errors: bounded(user_errors, "records"),
         }))
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_graphql::{Context, MaybeUndefined, Object, SimpleObject};
 
-use super::UserError;
+use super::{UserError, bounded};
 use crate::domain::error::Code;
 use crate::domain::rule::Unfit;
 use crate::domain::scope::{KeyScope, WriteScope};
 use crate::domain::segment::Problem;
 use crate::graphql::context::{RequestContext, request};
-use crate::graphql::error::{MAX_ERRORS, Result};
+use crate::graphql::error::Result;
 use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
 use crate::graphql::scalar::{BigInt, CurrencyCode};
 use crate::graphql::types::segment_parameters::SegmentSettings;
@@ -109,7 +109,7 @@ impl Change {
             wrong("users", problems);
         }
         if !user_errors.is_empty() {
-            return Ok(refused(user_errors));
+            return Ok(refused(bounded(user_errors, "users")));
         }
         let scope = WriteScope::for_entrance(request.viewer.publisher.id);
         let now = request.now;
@@ -122,7 +122,9 @@ impl Change {
         match set_segment_settings(store, scope, change, told).await? {
             Ok(()) => {}
             Err(SettingsRefused::Moved) => return Ok(self.conflict()),
-            Err(SettingsRefused::Unfit(all)) => return Ok(refused(unfit(all))),
+            Err(SettingsRefused::Unfit(all)) => {
+                return Ok(refused(bounded(all.into_iter().map(unfit), "users")));
+            }
         }
         request.renew().await;
         let stored = StoredSettings {
@@ -152,21 +154,18 @@ fn refused(user_errors: Vec<UserError>) -> UpdateSegmentSettingsPayload {
     }
 }
 
-/// What is wrong with settings for the segments that people made and that could be evaluated before: conditions on
-/// built-in segments in a currency that the new settings do not go with.
-fn unfit(all: Vec<Unfit>) -> Vec<UserError> {
-    let all = all.into_iter().take(MAX_ERRORS).map(|unfit| {
-        let Unfit {
-            segment,
-            currency,
-            problem,
-        } = unfit;
-        let field = std::iter::once("users").chain(problem.place);
-        let message = format!(
-            "the segment {segment:?} asks for a built-in segment in {currency}: {}; change or archive it first",
-            problem.message
-        );
-        UserError::at(field, Code::Conflict, message)
-    });
-    all.collect()
+/// What is wrong with settings for a segment that somebody made and that could be evaluated before: a condition on a
+/// built-in segment in a currency that the new settings do not go with.
+fn unfit(unfit: Unfit) -> UserError {
+    let Unfit {
+        segment,
+        currency,
+        problem,
+    } = unfit;
+    let field = std::iter::once("users").chain(problem.place);
+    let message = format!(
+        "the segment {segment:?} asks for a built-in segment in {currency}: {}; change or archive it first",
+        problem.message
+    );
+    UserError::at(field, Code::Conflict, message)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use uuid::Uuid;
 
-use super::UserError;
+use super::{UserError, bounded};
 use crate::analytics::top::totals_of_list;
 use crate::analytics::traffic::templates;
 use crate::domain::deeplink::{Subids, Template};
@@ -113,7 +113,7 @@ impl TrafficChanges {
                     let mut errors = known.err().unwrap_or_default();
                     let unfit = template.err().unwrap_or_default();
                     errors.extend(unfit.iter().map(|error| UserError::of(error, "base")));
-                    return Ok(not_set(errors));
+                    return Ok(not_set(bounded(errors, "parameters")));
                 }
             };
             let scope = WriteScope::for_entrance(request.viewer.publisher.id);

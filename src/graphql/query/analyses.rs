@@ -12,6 +12,7 @@ use crate::graphql::connection::PageArgs;
 use crate::graphql::context::request;
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::filters::ProductFilter;
 use crate::graphql::input::range::{DateAxis, RangeArgs, RangeInput, WeekStart};
 use crate::graphql::input::rules::{ProductRulesInput, UserRulesInput};
 use crate::graphql::scalar::{CurrencyCode, TimeZone};
@@ -78,6 +79,7 @@ impl Analyses {
             range,
             how,
             filter,
+            products: None,
             by,
             currency,
             page,
@@ -105,6 +107,10 @@ impl Analyses {
             desc = "Which actions; everything but DECLINED counts unless the filter names statuses."
         )]
         filter: Option<ActionFilter>,
+        #[graphql(
+            desc = "Which products are ranked; all that were sold unless given. `filter` chooses carts with all that is in them, this chooses among their products. Totals and shares are of all that was sold all the same."
+        )]
+        products: Option<ProductFilter>,
         #[graphql(desc = "Which instant of an action the range is laid on; ORDERED unless given.")]
         date_axis: Option<DateAxis>,
         #[graphql(desc = "The time zone of the range; the publisher's unless given.")]
@@ -134,6 +140,7 @@ impl Analyses {
             range,
             how,
             filter,
+            products,
             by,
             currency,
             page,

@@ -24,6 +24,7 @@ use crate::graphql::connection::{Count, ENTITIES, ListOrder, PageArgs, Slice, co
 use crate::graphql::context::{RequestContext, request};
 use crate::graphql::error::Result;
 use crate::graphql::input::action_filter::ActionFilter;
+use crate::graphql::input::filters::ProductFilter;
 use crate::graphql::input::range::{RangeArgs, RangeInput};
 use crate::graphql::input::reader::filter as read_filter;
 use crate::graphql::loaders::Entity;
@@ -137,9 +138,8 @@ impl Ranking {
         if self.by_columns {
             self.check(&self.query.facts).await?;
         }
-        let (query, request) = (&self.query, &self.request);
-        let (facts, group, by) = (&query.facts, query.group, query.by);
-        Ok(top::group_count(&request.tx, request.scope, facts, group, by).await?)
+        let request = &self.request;
+        Ok(top::group_count(&request.tx, request.scope, &self.query).await?)
     }
 
     async fn totals(&self) -> Result<Totals> {
@@ -174,6 +174,8 @@ pub struct RankingArgs {
     pub how: RangeArgs,
     /// Which actions.
     pub filter: Option<ActionFilter>,
+    /// Of products which are ranked.
+    pub products: Option<ProductFilter>,
     /// By what.
     pub by: RankMetric,
     /// In which currency.
@@ -195,6 +197,7 @@ impl RankingArgs {
         let by = rank_by(self.by, self.currency, request)?;
         let previous = self.how.ranged(self.range, request)?.previous;
         let facts = facts(self.range, self.how, self.filter.as_ref(), request).await?;
+        let products = read_filter("products", self.products.as_ref(), request).await?;
         let order = request.order(&format!("sales {group:?} {by:?}"));
         let page = self.page.request(ENTITIES, &order)?;
         let query = SalesQuery {
@@ -202,6 +205,7 @@ impl RankingArgs {
             group,
             by,
             page,
+            products,
         };
         let by_columns = sources::columns_rank(&request.tx, request.scope, &query).await?;
         let source = if by_columns {
@@ -458,7 +462,7 @@ connection! {
             Some(totals.await)
         }
 
-        /// The products that are not on this page and the items without a product, as one.
+        /// The products that are not on this page, also those that were not chosen, and the items without a product, as one.
         async fn others(&self) -> Option<Result<OtherSales>> {
             Some(self.more.others(self.slice.nodes().map(|node| &node.row.sums)).await)
         }

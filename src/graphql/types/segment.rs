@@ -175,8 +175,8 @@ impl Segment {
         SegmentRuleValue::read(given)
     }
 
-    /// The rule in words, with the names of the segments and other things that it names by their ids: the first three of a
-    /// list.
+    /// The rule in words, with the names of the segments and other things that it names by their ids or lists: the first three
+    /// of a list.
     async fn sentence(&self, ctx: &Context<'_>) -> Result<String> {
         let request = request(ctx)?;
         let all = defined(self, request).await?;

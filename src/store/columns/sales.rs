@@ -2,11 +2,11 @@
 
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
-use super::matching::Matching;
+use super::matching::{Asking, Matching};
 use super::segments::sums;
 use crate::domain::columns::can_count;
 use crate::domain::error::{Error, Result};
-use crate::domain::filter::Value;
+use crate::domain::filter::{Filter, ItemTest, Value};
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums};
@@ -160,12 +160,12 @@ impl Ranking {
             .is_some_and(|seen| std::mem::replace(seen, self.number) != self.number)
     }
 
-    /// Adds the products of an action's cart.
-    pub(super) fn add_cart(&mut self, chunk: &Chunk, place: usize) {
+    /// Adds the products of an action's cart, of the items that are looked at.
+    fn add_cart(&mut self, matching: &Matching, chunk: &Chunk, place: usize) {
         self.number += 1;
         for item in chunk.items(place) {
             let product = chunk.product(item);
-            if product > 0 {
+            if product > 0 && matching.item_passes(chunk, item) {
                 let is_first = self.touch(product);
                 self.tally.add_item(chunk, (place, item), product, is_first);
             }
@@ -236,7 +236,7 @@ pub(super) fn rows(ranked: &[(i64, Uuid, usize)], sums: impl Fn(usize) -> Sums) 
 }
 
 /// The first page of products or users by their sales; nothing where there are no columns that can tell, or another page
-/// is asked for. As many statements as the filter has conditions on related rows.
+/// is asked for. As many statements as the filters have conditions on related rows.
 ///
 /// # Errors
 /// When the database fails.
@@ -252,7 +252,7 @@ pub async fn ranked(
         }
         return Ok(None);
     }
-    let Some(matching) = Matching::of_query(tx, scope, &query.facts).await? else {
+    let Some(matching) = matching(tx, scope, query).await? else {
         return Ok(None);
     };
     let (range, group, by) = (query.facts.range.span, query.group, query.by);
@@ -271,7 +271,7 @@ pub async fn ranked(
         let (from, to) = (range.from.micros(), range.to.micros());
         matching.each_counted(from, to, |chunk, place| {
             if of_products {
-                ranking.add_cart(chunk, place);
+                ranking.add_cart(&matching, chunk, place);
             } else {
                 ranking.add_user(chunk, place);
             }
@@ -288,6 +288,23 @@ pub async fn ranked(
         (row, cursor)
     });
     Ok(Some(Page::cut(rows.collect(), page)))
+}
+
+/// The facts of a ranking, of which the items with the products that are ranked are looked at; nothing where there are no
+/// columns.
+async fn matching(tx: &ReadTx, scope: ReadScope, query: &SalesQuery) -> Result<Option<Matching>> {
+    let Some(asking) = Asking::of(tx, scope, None).await? else {
+        return Ok(None);
+    };
+    let facts = &query.facts;
+    let mut matching = asking
+        .matching(&facts.filter, facts.without_declined)
+        .await?;
+    if query.group == SalesGroup::Product && query.products != Filter::default() {
+        let ranked = Filter::Test(ItemTest::Product(query.products.clone()));
+        matching.only_items(asking.items(&ranked).await?);
+    }
+    Ok(Some(matching))
 }
 
 /// Whether columns rank such groups; totals rank the others.

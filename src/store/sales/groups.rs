@@ -2,12 +2,14 @@
 
 use super::super::keyset::{Order, OrderBy, limit};
 use super::{has_product, write_counted, write_facts};
+use crate::domain::filter::{Filter, ItemTest, ProductTest};
 use crate::domain::page::PageRequest;
 use crate::domain::sales::{FactQuery, RankBy, SalesGroup};
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cover, Source, Tier, Total};
 use crate::store::sql::Sql;
 use crate::store::sql::cells::write_cells;
+use crate::store::sql::filter::Condition as _;
 use uuid::Uuid;
 
 /// The groups that counted facts make, and where their sums are read.
@@ -17,6 +19,8 @@ pub struct Groups<'a> {
     pub facts: &'a FactQuery,
     /// What they are grouped by.
     pub group: SalesGroup,
+    /// Of groups of products those that are ranked; all without.
+    pub products: Option<&'a Filter<ProductTest>>,
     /// Where they are read.
     pub source: &'a Source,
 }
@@ -26,6 +30,8 @@ pub struct Groups<'a> {
 pub(super) enum Only<'a> {
     /// All.
     All,
+    /// Those of the products that pass.
+    Products(&'a Filter<ProductTest>),
     /// Those with these keys.
     Keys(&'a [Option<Uuid>]),
     /// Those that a query lists.
@@ -84,7 +90,15 @@ impl Grouping {
 /// The key of the group of what has none, in statements and cursors.
 pub(super) const NO_KEY: Uuid = Uuid::nil();
 
-impl Groups<'_> {
+impl<'a> Groups<'a> {
+    /// Those that are ranked.
+    pub(super) fn ranked(&self) -> Only<'a> {
+        let products = self.products.filter(|products| {
+            self.group == SalesGroup::Product && **products != Filter::default()
+        });
+        products.map_or(Only::All, Only::Products)
+    }
+
     /// Whether there may be so many groups that only the first of them should be looked at closely.
     pub(super) fn are_many(&self) -> bool {
         matches!(self.group, SalesGroup::Product | SalesGroup::User)
@@ -129,9 +143,10 @@ impl Groups<'_> {
         write_union(&outer, parts, "u.key_id, u.currency", sql);
     }
 
-    /// Appends a query of `key_id` and `metric` for all groups, as a ranking in a currency sees them.
+    /// Appends a query of `key_id` and `metric` for all groups that are ranked, as a ranking in a currency sees them.
     pub(super) fn write_metric(&self, scope: ReadScope, by: RankBy, sql: &mut Sql) {
         let mut parts = Vec::new();
+        let ranked = self.ranked();
         let in_currency = |sql: &mut Sql| {
             if let Some(currency) = by.currency() {
                 sql.push(" AND a.currency = ").bind(currency.as_str());
@@ -149,7 +164,7 @@ impl Groups<'_> {
                 "SELECT {} AS key_id, CAST(SUM(a.{summed}) AS bigint) AS metric",
                 self.total_key()
             ));
-            self.write_total(scope, (*total, cover), &Only::All, &mut part);
+            self.write_total(scope, (*total, cover), &ranked, &mut part);
             in_currency(&mut part);
             part.push(&format!(" GROUP BY {}", self.total_key()));
             self.write_having(&mut part);
@@ -179,6 +194,7 @@ impl Groups<'_> {
             ));
             write_facts(&facts, scope, &mut part);
             part.push(&grouping.also);
+            write_only(grouping.key, &ranked, &mut part);
             in_currency(&mut part);
             part.push(" GROUP BY 1");
             parts.push(part);
@@ -204,7 +220,7 @@ impl Groups<'_> {
         let order = Order::tied_ascending(vec![key], "r.key_id");
         let reading = order.reading(page);
         sql.push("WITH g AS (");
-        self.write_sums(scope, &Only::All, sql);
+        self.write_sums(scope, &self.ranked(), sql);
         sql.push(")");
         write_ranks(by, false, sql);
         sql.push(", p AS (SELECT r.*, row_number() OVER (ORDER BY ");
@@ -301,9 +317,16 @@ fn write_union(outer: &str, mut parts: Vec<Sql>, groups: &str, sql: &mut Sql) {
     sql.push(&format!(") u GROUP BY {groups}"));
 }
 
-fn write_only(key: &str, only: &Only<'_>, sql: &mut Sql) {
+/// Appends ` AND ` and the condition on a key, a column of an item or of a row of a total, unless all are summed.
+pub(super) fn write_only(key: &str, only: &Only<'_>, sql: &mut Sql) {
     match only {
         Only::All => {}
+        Only::Products(products) => {
+            let (row, _) = key.split_once('.').unwrap_or((key, ""));
+            sql.push(" AND ");
+            // What a filter of actions says of the product of an item.
+            ItemTest::Product((*products).clone()).write(row, sql);
+        }
         Only::Keys(keys) => write_key_in(key, keys, sql),
         Only::Listed(query) => {
             // The facts have NULL where a total has the nil id.

@@ -223,7 +223,7 @@ pub async fn sums_of(
     Ok(sums)
 }
 
-/// How many groups there are: one statement.
+/// How many groups are ranked: one statement.
 ///
 /// # Errors
 /// When the database fails.
@@ -235,7 +235,7 @@ pub async fn group_count(
 ) -> Result<i64> {
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM (SELECT s.key_id FROM (");
-    groups.write_sums(scope, &Only::All, &mut sql);
+    groups.write_sums(scope, &groups.ranked(), &mut sql);
     sql.push(") s");
     if let Some(currency) = by.currency() {
         sql.push(" WHERE s.currency = ").bind(currency.as_str());
@@ -286,7 +286,9 @@ async fn first_rows(
     by: RankBy,
     page: &PageRequest,
 ) -> Result<Vec<SalesRow>> {
-    if let (Source::Total(Total::Product, cover), RankBy::Units) = (groups.source, by)
+    // Bounds are of all products: of a few of them everything is added up.
+    if let (Source::Total(Total::Product, cover), RankBy::Units, Only::All) =
+        (groups.source, by, groups.ranked())
         && let Some(rows) = best::best_products(tx, scope, groups, cover, page).await?
     {
         return Ok(rows);

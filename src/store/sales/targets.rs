@@ -1,9 +1,9 @@
 //! Products by what an order of them is expected to bring, from totals or from the facts.
 
-use super::groups::{Groups, ITEMS, Only};
+use super::groups::{Groups, ITEMS, Only, write_only};
 use super::{Actions, has_product, write_facts};
 use crate::domain::error::Result;
-use crate::domain::filter::{Filter, ItemTest, ProductTest, Value};
+use crate::domain::filter::Value;
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Page, PageRequest};
 use crate::domain::sales::SalesGroup;
@@ -13,7 +13,6 @@ use crate::domain::traffic::target::{BaseRate, TargetQuery, TargetRow, TargetSum
 use crate::store::keyset::{Order, OrderBy, limit};
 use crate::store::listing::{check_page, column};
 use crate::store::sql::Sql;
-use crate::store::sql::filter::Condition as _;
 use crate::store::sql::statuses::{
     StatusCondition, is_approved, is_counted, is_declined, is_pending,
 };
@@ -157,7 +156,7 @@ pub async fn target_units(
     let keys: Vec<Option<Uuid>> = products.iter().copied().map(Some).collect();
     let mut sql = tx.sql();
     sql.push("SELECT u.key_id, CAST(SUM(u.units) AS bigint) AS units FROM (");
-    write_parts(query, source, scope, &Only::Keys(&keys), &mut sql);
+    write_parts(query, source, scope, Some(keys.as_slice()), &mut sql);
     sql.push(") u GROUP BY u.key_id");
     let rows = tx.rows(sql).await?;
     rows.iter()
@@ -172,7 +171,7 @@ fn write_ranked(query: &TargetQuery, source: &Source, scope: ReadScope, sql: &mu
         sql.push(&format!(", CAST(SUM(u.{name}) AS bigint) AS {name}"));
     }
     sql.push(" FROM (");
-    write_parts(query, source, scope, &Only::All, sql);
+    write_parts(query, source, scope, None, sql);
     sql.push(") u GROUP BY u.key_id HAVING SUM(u.orders) >= ")
         .bind(i64::from(query.min_orders.max(1)));
     sql.push(&format!(
@@ -206,19 +205,23 @@ fn held_within(column: &str) -> String {
     )
 }
 
-/// Appends queries of the sums by product, of a total and of the facts where its cells end, as one.
+/// Appends queries of the sums by product, of a total and of the facts where its cells end, as one: of products with these
+/// keys, else of those that are ranked.
 fn write_parts(
     query: &TargetQuery,
     source: &Source,
     scope: ReadScope,
-    only: &Only<'_>,
+    keys: Option<&[Option<Uuid>]>,
     sql: &mut Sql,
 ) {
     let groups = Groups {
         facts: &query.facts,
         group: SalesGroup::Product,
+        products: Some(&query.products),
         source,
     };
+    // Products that are named need not be chosen again.
+    let only = keys.map_or(groups.ranked(), Only::Keys);
     let mut parts = 0;
     let mut begin = |sql: &mut Sql, key: &str| {
         sql.push(if parts == 0 { "" } else { " UNION ALL " });
@@ -231,8 +234,7 @@ fn write_parts(
             let summed = of_statuses(&format!("a.{of}"), statuses);
             sql.push(&format!(", CAST(SUM({summed}) AS bigint) AS {name}"));
         }
-        groups.write_total(scope, (*total, cover), only, sql);
-        write_products(&query.products, "a", sql);
+        groups.write_total(scope, (*total, cover), &only, sql);
         sql.push(" AND a.currency = ")
             .bind(query.currency.as_str())
             .push(" GROUP BY a.product_id");
@@ -254,23 +256,10 @@ fn write_parts(
         sql.push(&format!(" FROM {ITEMS} WHERE "));
         write_facts(&facts, scope, sql);
         sql.push(&format!(" AND {}", has_product("i")));
-        write_products(&query.products, "i", sql);
-        if let Only::Keys(keys) = only {
-            sql.push(" AND i.product_id IN ")
-                .bind_all(keys.iter().flatten().copied());
-        }
+        write_only("i.product_id", &only, sql);
         sql.push(" AND a.currency = ")
             .bind(query.currency.as_str())
             .push(" GROUP BY i.product_id");
-    }
-}
-
-/// Appends ` AND ` and the condition on the product of the row with an alias, an item or a row of a total: what a filter of
-/// actions says of the product of an item.
-fn write_products(products: &Filter<ProductTest>, row: &str, sql: &mut Sql) {
-    if *products != Filter::default() {
-        sql.push(" AND ");
-        ItemTest::Product(products.clone()).write(row, sql);
     }
 }
 

@@ -168,6 +168,30 @@ fn settings_keep_the_segments_that_people_made_and_one_gone_bad_fails_alone() {
     });
 }
 
+/// As with a rule: the first twenty problems, and how many more there are.
+#[test]
+fn settings_that_many_segments_do_not_go_with_say_how_many() {
+    block_on(async {
+        let world = World::rich(65, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let champions = json!({ "builtInSegment": { "kind": "CHAMPIONS", "currency": "USD" } });
+        for number in 0..23 {
+            let name = format!("In dollars {number}");
+            id_of(&api, &name, json!({ "users": champions })).await;
+        }
+        let roubles = "mutation { done: updateSegmentSettings(version: \"0\", users: {scoring: {thresholds: {recencyDays: [1, 2, 3, 4], \
+                       actions: [1, 2, 3, 4], amounts: [1, 2, 3, 4], currency: \"RUB\"}}}) { settings { version } \
+                       userErrors { field code message } } }";
+        let refused = api.data(roubles, &json!({})).await;
+        let errors = refused["done"]["userErrors"].as_array().unwrap();
+        assert_eq!(errors.len(), 21, "{refused:#}");
+        assert_eq!(
+            errors[20],
+            json!({ "field": ["users"], "code": "CONFLICT", "message": "and 3 more" })
+        );
+    });
+}
+
 #[test]
 fn a_segment_is_put_away_taken_back_and_frozen_in_the_version_that_is_expected() {
     block_on(async {

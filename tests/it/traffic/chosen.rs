@@ -8,6 +8,7 @@ use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::time::Instant;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// An order: number, ad space, status, days before the server's present, and its cart as product and reward.
 type Order<'a> = (u32, u32, &'a str, i64, &'a [(&'a str, &'a str)]);
@@ -211,5 +212,131 @@ async fn the_file_has_the_products_that_were_chosen() {
         let (status, text) = get(&server.keys[key], products).await;
         assert_eq!(status, 400, "{products}: {text}");
         assert!(text.contains(part), "{products}: {text}");
+    }
+}
+
+/// Rank, actions and actions before, by product, of the best sellers that are asked for so.
+async fn sold(server: &Running, key: &str, more: &str) -> BTreeMap<String, Value> {
+    let query = format!(
+        "{{ topSellingProducts(range: {{last: {{count: 30, unit: DAY}}}}, by: ACTIONS{more}) {{ totalCount totals {{ actions }} \
+         nodes {{ rank actions change {{ previous }} product {{ externalId }} }} }} }}"
+    );
+    let answer = server.ask(key, &query).await;
+    assert_eq!(answer.get("errors"), None, "{query}\n{answer:#}");
+    let list = &answer["data"]["topSellingProducts"];
+    let nodes = list["nodes"].as_array().unwrap();
+    assert_eq!(list["totalCount"], nodes.len(), "{more}");
+    let ranks: Vec<i64> = nodes
+        .iter()
+        .map(|node| node["rank"].as_i64().unwrap())
+        .collect();
+    assert!(ranks.is_sorted(), "{more}: {ranks:?}");
+    let rows = nodes.iter().map(|node| {
+        let product = node["product"]["externalId"].as_str().unwrap();
+        let row = json!([node["rank"], node["actions"], node["change"]["previous"]]);
+        (product.to_owned(), row)
+    });
+    let mut rows: BTreeMap<String, Value> = rows.collect();
+    // Which products are ranked says nothing of what was sold.
+    rows.insert("all".to_owned(), list["totals"]["actions"].clone());
+    rows
+}
+
+#[tokio::test]
+async fn best_sellers_are_ranked_among_the_products_that_were_chosen() {
+    let server = imported(page()).await;
+    let id = segment(&server).await;
+    let priority = "mutation { setPriorityProducts(products: {externalIds: [\"33\"]}) { userErrors { message } } }";
+    let set = server.data(0, priority).await;
+    assert_eq!(set["setPriorityProducts"]["userErrors"], json!([]));
+    let key = &server.keys[0];
+    let rows = |rows: &[(&str, i64, i64, &str)], all: i64| -> BTreeMap<String, Value> {
+        let rows = rows.iter().map(|(product, rank, actions, before)| {
+            ((*product).to_owned(), json!([rank, actions, before]))
+        });
+        rows.chain([("all".to_owned(), json!(all))]).collect()
+    };
+    let (first, second, third) = (("11", 2, 2, "1"), ("22", 1, 3, "1"), ("33", 2, 2, "0"));
+    // By the filter of actions alone the carts count with all that is in them.
+    let carts =
+        format!(", filter: {{items: {{some: {{product: {{segment: {{in: [\"{id}\"]}}}}}}}}}}");
+    assert_eq!(
+        sold(&server, key, &carts).await,
+        rows(&[("11", 1, 2, "1"), ("22", 1, 2, "1")], 2)
+    );
+    for (products, expected) in [
+        ("{}".to_owned(), vec![first, second, third]),
+        (
+            format!("{{segment: {{in: [\"{id}\"]}}}}"),
+            vec![("11", 1, 2, "1")],
+        ),
+        (
+            format!("{{segment: {{notIn: [\"{id}\"]}}}}"),
+            vec![second, third],
+        ),
+        (
+            "{isPriority: {eq: true}}".to_owned(),
+            vec![("33", 1, 2, "0")],
+        ),
+        (
+            "{builtInSegment: {kind: PRIORITY, period: {last: {count: 30, unit: DAY}}}}".to_owned(),
+            vec![("33", 1, 2, "0")],
+        ),
+        (
+            format!(
+                "{{or: [{{segment: {{in: [\"{id}\"]}}}}, {{name: {{contains: \"THING 3\"}}}}]}}"
+            ),
+            vec![("11", 1, 2, "1"), ("33", 1, 2, "0")],
+        ),
+        ("{externalId: {eq: \"44\"}}".to_owned(), Vec::new()),
+    ] {
+        // From totals, and from the facts; and each with a page that columns do not give.
+        for more in [
+            "",
+            ", filter: {country: {eq: \"DE\"}}",
+            ", last: 9",
+            ", dateAxis: CLICKED",
+        ] {
+            let more = format!(", products: {products}{more}");
+            assert_eq!(
+                sold(&server, key, &more).await,
+                rows(&expected, 4),
+                "{more}"
+            );
+        }
+    }
+    // Of the carts with 11 the products but 11.
+    let both = format!("{carts}, products: {{segment: {{notIn: [\"{id}\"]}}}}");
+    assert_eq!(
+        sold(&server, key, &both).await,
+        rows(&[("22", 1, 2, "1")], 2)
+    );
+}
+
+#[tokio::test]
+async fn a_limited_key_ranks_the_best_sellers_that_it_sees() {
+    let server = imported(page()).await;
+    let terms = KeyTerms {
+        label: "partner".to_owned(),
+        scopes: vec![KeyScope::Read],
+        limits: Limits {
+            ad_spaces: Some(vec!["501".to_owned()]),
+            ..Limits::default()
+        },
+        ..KeyTerms::default()
+    };
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    let key = who.create(&server.store, terms).await.unwrap().secret;
+    for filter in ["", ", filter: {country: {eq: \"DE\"}}"] {
+        for (products, expected) in [
+            ("{externalId: {in: [\"11\", \"33\"]}}", Some("11")),
+            ("{externalId: {ne: \"11\"}}", Some("22")),
+            ("{externalId: {eq: \"33\"}}", None),
+        ] {
+            let mut found = sold(&server, &key, &format!(", products: {products}{filter}")).await;
+            assert_eq!(found.remove("all"), Some(json!(2)), "{products}");
+            let rows = expected.map(|product| (product.to_owned(), json!([1, 2, "1"])));
+            assert_eq!(found, rows.into_iter().collect(), "{products}{filter}");
+        }
     }
 }
