@@ -690,6 +690,7 @@ fn a_batch_of_huge_carts_comes_in() {
             rejects: &[],
             rejected_before: 0,
             sync: None,
+            bytes_read: None,
             now: at("2026-08-01T00:00:00Z"),
         };
         let again = apply(&world.store, world.write(0), batch).await.unwrap();
