@@ -24,6 +24,8 @@ use crate::store::Store;
 
 /// How long an import waits for a database that cannot be reached, such as one that is being restarted.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What the run of a pipe says that could not be read or kept. Whoever asks the API need not know the machine's folders.
+const UNREADABLE: &str = "The input could not be read to its end, or there was no room to keep it; the command said which.";
 /// The exit code when records were refused.
 pub(super) const SOME_REJECTED: u8 = 3;
 
@@ -164,7 +166,7 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
     let spool = match taken(kind.map(|_| file.to_owned())).await {
         Ok(spool) => spool,
         Err(failure) => {
-            note_failure(job.store, scope, run, asked(), &failure.message).await?;
+            note_failure(job.store, scope, run, asked(), UNREADABLE).await?;
             return Err(failure);
         }
     };
