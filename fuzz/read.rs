@@ -22,6 +22,11 @@ static ENTRY: LazyLock<fn(&str)> = LazyLock::new(|| {
         "postbacks" => entries::postback,
         "addresses" => entries::address,
         "records" => entries::record,
+        "tables" => entries::table,
+        "xml" => entries::xml,
+        "feeds" => entries::feed,
+        "ledgers" => entries::ledger,
+        "answers" => entries::answer,
         other => panic!("ACTIONGRAPH_FUZZ names no reader: {other:?}"),
     }
 });

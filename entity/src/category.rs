@@ -13,7 +13,8 @@ pub struct Model {
     /// Derived from the external id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// AliExpress category id; `unknown` for the node above all unknown ones. Unique.
+    /// AliExpress category id; `unknown` for the node above all unknown ones; `name:` and a sum of the name where only that is
+    /// known. Unique.
     pub external_id: String,
     /// Name; the shipped one where the category is known.
     pub name: String,

@@ -43,9 +43,9 @@ pub struct Model {
     pub rejected_count: i64,
     /// Amounts rounded half-even to four decimals.
     pub rounded_count: i64,
-    /// Bytes of an upload that were read, as far as is known.
+    /// Bytes of its file that were read, as far as is known.
     pub bytes_read: Option<i64>,
-    /// Bytes of an upload.
+    /// Bytes of its file, where that has a size.
     pub bytes_total: Option<i64>,
     /// Why the run failed.
     pub error: Option<String>,

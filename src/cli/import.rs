@@ -17,11 +17,15 @@ use crate::domain::scope::{Publisher, WriteScope};
 use crate::domain::time::{Instant, parse_offset};
 use crate::ingest::format::heading::Aliases;
 use crate::ingest::format::input::Reading;
-use crate::ingest::pipeline::{Entrance, ImportOptions, ImportReport, import_file};
+use crate::ingest::pipeline::{
+    Entrance, ImportOptions, ImportReport, begin_import, import_begun, import_file, note_failure,
+};
 use crate::store::Store;
 
 /// How long an import waits for a database that cannot be reached, such as one that is being restarted.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What the run of a pipe says that could not be read or kept. Whoever asks the API need not know the machine's folders.
+const UNREADABLE: &str = "The input could not be read to its end, or there was no room to keep it; the command said which.";
 /// The exit code when records were refused.
 pub(super) const SOME_REJECTED: u8 = 3;
 
@@ -140,24 +144,6 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
     if kind.is_some_and(|kind| kind.is_dir()) {
         return Err(Failure::new("is a folder").hint("Name the files in it."));
     }
-    let spool = match kind {
-        Some(kind) if kind.is_file() => None,
-        // A pipe or a device, by its name or as standard input, is read once only.
-        _ => {
-            let named = kind.map(|_| file.to_owned());
-            let taken = tokio::task::spawn_blocking(move || match named {
-                None => Spool::take(std::io::stdin().lock()),
-                Some(file) => {
-                    let opened = std::fs::File::open(file);
-                    Spool::take(opened.map_err(|error| Failure::new(error.to_string()))?)
-                }
-            });
-            let taken = taken.await;
-            Some(taken.map_err(|error| Failure::new(error.to_string()))??)
-        }
-    };
-    let path = spool.as_ref().map_or(file, Spool::path);
-    let size = std::fs::metadata(path).map_err(|error| Failure::new(error.to_string()))?;
     let options = ImportOptions {
         name: shown(file),
         entrance: Entrance::File,
@@ -165,10 +151,41 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
         offset_minutes: args.utc_offset,
         reading: job.reading.clone(),
     };
-    let mut bar = Bar::new(job.output, &options.name, Some(size.len()));
     let scope = WriteScope::for_entrance(job.publisher.id);
     let asked = || now(job.clock);
-    Ok(import_file(job.store, scope, path, &options, &asked, &mut bar).await?)
+    let bar = |path: &Path| -> Result<Bar, Failure> {
+        let size = std::fs::metadata(path).map_err(|error| Failure::new(error.to_string()))?;
+        Ok(Bar::new(job.output, &options.name, Some(size.len())))
+    };
+    if kind.is_some_and(|kind| kind.is_file()) {
+        let mut bar = bar(file)?;
+        return Ok(import_file(job.store, scope, file, &options, &asked, &mut bar).await?);
+    }
+    // A pipe or a device, by its name or as standard input, is read once only. Its run is seen from before that.
+    let run = begin_import(job.store, scope, &options, None, &asked).await?;
+    let spool = match taken(kind.map(|_| file.to_owned())).await {
+        Ok(spool) => spool,
+        Err(failure) => {
+            note_failure(job.store, scope, run, asked(), UNREADABLE).await?;
+            return Err(failure);
+        }
+    };
+    let (mut bar, begun) = (bar(spool.path())?, (spool.path(), run));
+    Ok(import_begun(job.store, scope, begun, &options, &asked, &mut bar).await?)
+}
+
+/// All that a pipe or a device gives, or standard input where none is named.
+async fn taken(named: Option<PathBuf>) -> Result<Spool, Failure> {
+    let taken = tokio::task::spawn_blocking(move || match named {
+        None => Spool::take(std::io::stdin().lock()),
+        Some(file) => {
+            let opened = std::fs::File::open(file);
+            Spool::take(opened.map_err(|error| Failure::new(error.to_string()))?)
+        }
+    });
+    taken
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?
 }
 
 /// What a file is called: its own name, without where it lies.

@@ -45,6 +45,8 @@ pub struct Catalog {
     categories: Vec<Category>,
     /// Category id → place in `categories`.
     by_category_id: HashMap<String, usize>,
+    /// [`name_key`] of names that one category alone has → place in `categories`.
+    by_category_name: HashMap<String, usize>,
     /// Category id of an older generation → id of the node that took its place.
     category_aliases: HashMap<String, String>,
 }
@@ -91,6 +93,7 @@ impl Catalog {
             }
         }
         Ok(Self {
+            by_category_name: by_only_name(&categories),
             programs,
             by_external_id,
             by_name,
@@ -168,6 +171,13 @@ impl Catalog {
             .get(*self.by_category_id.get(self.canonical(external_id))?)
     }
 
+    /// The category that alone has a name. Case and blanks do not matter.
+    #[must_use]
+    pub fn category_by_name(&self, name: &str) -> Option<&Category> {
+        self.categories
+            .get(*self.by_category_name.get(&name_key(name))?)
+    }
+
     /// The id under which a category is counted: the successor's for an id of an older generation, else the id itself.
     #[must_use]
     pub fn canonical<'a>(&'a self, external_id: &'a str) -> &'a str {
@@ -188,8 +198,24 @@ impl Catalog {
     }
 }
 
+/// The places of categories by their names; names that several have lead to none.
+fn by_only_name(categories: &[Category]) -> HashMap<String, usize> {
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, category) in categories.iter().enumerate() {
+        let key = name_key(&category.name);
+        places.entry(key).or_default().push(place);
+    }
+    let only = places
+        .into_iter()
+        .filter_map(|(key, places)| match places.as_slice() {
+            [only] => Some((key, *only)),
+            _ => None,
+        });
+    only.collect()
+}
+
 /// By what names are compared: folded, and without blanks, so that `RU & CIS` is `RU&CIS`.
-fn name_key(name: &str) -> String {
+pub(super) fn name_key(name: &str) -> String {
     fold(name).split_whitespace().collect()
 }
 

@@ -3,6 +3,7 @@
 //! A draft names programs, ad spaces, products, categories and users as upstream does; `store::apply` gives them ids.
 
 use super::action::{SOURCE, Slot, SlotValue, Stamp, Standing};
+use super::catalog::{Catalog, name_key};
 use super::deeplink::{TARGET_PARAMETER, innermost, looks_like_link, target_in};
 use super::id::{Kind, PublisherId, derive};
 use super::money::Currency;
@@ -63,10 +64,36 @@ pub struct ProductRef {
 /// A category as upstream names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CategoryRef {
-    /// Category id; categories without one cannot be told apart and are not kept.
+    /// Category id, or what stands for one where only a name was given.
     pub external_id: String,
     /// Name.
     pub name: Option<String>,
+}
+
+/// How the ids of categories begin that are known by their names alone.
+const BY_NAME: &str = "name:";
+
+impl CategoryRef {
+    /// A category that has a name and no id: that of the shipped tree which alone is called so, else one of its own, the same
+    /// for every spelling of the name.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        let shipped = Catalog::shipped().category_by_name(&name);
+        let external_id = match shipped {
+            Some(category) => category.external_id.clone(),
+            None => format!("{BY_NAME}{}", digest(&name_key(&name))),
+        };
+        Self {
+            external_id,
+            name: Some(name),
+        }
+    }
+
+    /// Whether it is known by its name alone.
+    #[must_use]
+    pub fn is_by_name(&self) -> bool {
+        self.external_id.starts_with(BY_NAME)
+    }
 }
 
 /// A cart item of a draft.
@@ -301,6 +328,18 @@ mod tests {
         ] {
             assert_eq!(product_id_in(url), id, "{url}");
         }
+    }
+
+    #[test]
+    fn a_category_without_an_id_is_known_by_its_name() {
+        let id = |name: &str| CategoryRef::named(name.to_owned()).external_id;
+        assert_eq!(id("home  appliances"), "6");
+        assert_eq!(id("Ёлки и огни"), id("ёлки  и ОГНИ"));
+        assert_ne!(id("Ёлки"), id("Огни"));
+        let own = CategoryRef::named("Игрушки".to_owned());
+        assert!(own.is_by_name() && own.external_id.len() < 50);
+        assert_eq!(own.name.as_deref(), Some("Игрушки"));
+        assert!(!CategoryRef::named("Food".to_owned()).is_by_name());
     }
 
     #[test]

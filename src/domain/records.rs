@@ -372,9 +372,9 @@ pub struct ImportRun {
     pub counts: RunCounts,
     /// Why it failed.
     pub error: Option<String>,
-    /// Bytes of an upload that were read.
+    /// Bytes of its file that were read.
     pub bytes_read: Option<i64>,
-    /// Bytes of an upload.
+    /// Bytes of its file, where that has a size.
     pub bytes_total: Option<i64>,
 }
 

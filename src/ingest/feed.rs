@@ -126,8 +126,15 @@ async fn read_and_write(
     Ok(())
 }
 
-/// Reads the feed to its end, then again in parts.
-fn read(path: &Path, sender: &mpsc::Sender<Offers>) -> Result<(), String> {
+/// Reads the feed at `path` to its end, then again, and hands each offer, or why it is refused, to `each` until that wants
+/// no more.
+///
+/// # Errors
+/// A sentence for people, where the file is damaged or no feed; nothing of it was handed out then.
+pub fn read_offers(
+    path: &Path,
+    each: &mut dyn FnMut(Result<OfferDraft, Reject>) -> bool,
+) -> Result<(), String> {
     let feed = FeedFile::open(path)?;
     let mut names = Names::new();
     feed.read(&mut |part| {
@@ -140,6 +147,14 @@ fn read(path: &Path, sender: &mpsc::Sender<Offers>) -> Result<(), String> {
         }
         true
     })?;
+    feed.read(&mut |part| {
+        let Part::Offer(raw) = part else { return true };
+        each(draft(&raw, &names).map_err(|refusal| refusal.at(raw.place, raw.raw().as_bytes())))
+    })
+}
+
+/// Reads the feed in parts.
+fn read(path: &Path, sender: &mpsc::Sender<Offers>) -> Result<(), String> {
     let mut offers = Offers {
         drafts: Vec::with_capacity(BATCH),
         rejects: Vec::new(),
@@ -154,14 +169,10 @@ fn read(path: &Path, sender: &mpsc::Sender<Offers>) -> Result<(), String> {
         );
         sender.blocking_send(full).is_ok()
     };
-    feed.read(&mut |part| {
-        let Part::Offer(raw) = part else { return true };
-        match draft(&raw, &names) {
+    read_offers(path, &mut |offer| {
+        match offer {
             Ok(draft) => offers.drafts.push(draft),
-            Err(refusal) => {
-                let reject = refusal.at(raw.place, raw.raw().as_bytes());
-                offers.rejects.push(reject);
-            }
+            Err(reject) => offers.rejects.push(reject),
         }
         offers.drafts.len() + offers.rejects.len() < BATCH || flush(&mut offers)
     })?;

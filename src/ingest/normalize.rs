@@ -11,7 +11,8 @@
 //! - SubIDs are kept as they are, blanks around them included; one of nothing but blanks is none.
 //! - An id is a text or a whole number; `true` and `12.5` as ids refuse the record.
 //! - A record with `received_at` is a postback: it says nothing of when its status changed (ADR 0022).
-//! - Category and product ids of `0` are nothing: upstream writes that where it knows none.
+//! - Category and product ids of `0` are nothing: upstream writes that where it knows none. A category that has a name then is
+//!   known by it.
 //!
 //! What a field was called is said in each refusal, so that the reject names what to mend.
 
@@ -317,10 +318,11 @@ impl Fields {
         Ok(DraftItem {
             external_id: self.id(raw.id, "id")?,
             product: has_product.then_some(product),
-            category: category_id.map(|external_id| CategoryRef {
-                external_id,
-                name: category_name,
-            }),
+            category: match (category_id, category_name) {
+                (Some(external_id), name) => Some(CategoryRef { external_id, name }),
+                (None, Some(name)) => Some(CategoryRef::named(name)),
+                (None, None) => None,
+            },
             amount_e4: self.money(raw.amount, "amount")?.unwrap_or(0),
             reward_e4: self.money(raw.payment, "payment")?.unwrap_or(0),
             rate_e4: self.money(raw.rate, "rate")?,

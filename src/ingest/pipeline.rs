@@ -17,7 +17,7 @@ use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::apply::{Batch, apply};
 use crate::store::clicks::{self, ClicksBatch};
-use crate::store::imports::{NewRun, begin, begin_again, begin_at, finish};
+use crate::store::imports::{NewRun, begin, begin_again, begin_at, begin_file, finish};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -142,7 +142,7 @@ enum Read {
     Broken(Error),
 }
 
-/// Imports a file of any format that [`Input`] knows, plain or gzipped.
+/// Imports a file of any format that [`Input`] knows, plain or gzipped, as a run that is seen from before the file is read.
 ///
 /// # Errors
 /// When the file cannot be read to its end, of which nothing is stored then, or the database fails. Records that cannot be
@@ -155,7 +155,78 @@ pub async fn import_file(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    import_as(store, scope, (path, None), options, now, progress).await
+    openable(path).map_err(|error| {
+        let sentence = format!("{}: {error}", path.display());
+        let is_wrong_name = matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+        );
+        if is_wrong_name {
+            return Error::bad_input("file", sentence);
+        }
+        fault_of(&error, sentence)
+    })?;
+    let size = std::fs::metadata(path).ok().map(|data| data.len());
+    let run = begin_import(store, scope, options, size, now).await?;
+    import_begun(store, scope, (path, run), options, now, progress).await
+}
+
+/// Begins the run of an input before any of it is read, so that whoever looks sees that it is read; `bytes` is its size, where
+/// it has one.
+///
+/// # Errors
+/// When the observation lies in the future, or the database fails.
+pub async fn begin_import(
+    store: &Store,
+    scope: WriteScope,
+    options: &ImportOptions,
+    bytes: Option<u64>,
+    now: &(dyn Fn() -> Instant + Sync),
+) -> Result<Uuid> {
+    let started_at = now();
+    check_observed(options, started_at)?;
+    let run = NewRun {
+        id: run_id(started_at)?,
+        entrance: options.entrance.as_str(),
+        name: options.name.clone(),
+        started_at,
+        as_of: options.as_of.unwrap_or(started_at),
+    };
+    begin_file(store, scope, &run, (options.offset_minutes, bytes)).await?;
+    Ok(run.id)
+}
+
+/// Notes that a run failed, and why.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_failure(
+    store: &Store,
+    scope: WriteScope,
+    run: Uuid,
+    now: Instant,
+    why: &str,
+) -> Result<()> {
+    finish(store, scope, run, now, (RunState::Failed, Some(why))).await
+}
+
+/// Imports a file likewise, as a run that [was begun](begin_import) and is noted as failed where it fails.
+///
+/// # Errors
+/// As [`import_file`].
+pub async fn import_begun(
+    store: &Store,
+    scope: WriteScope,
+    (path, run): (&Path, Uuid),
+    options: &ImportOptions,
+    now: &(dyn Fn() -> Instant + Sync),
+    progress: &mut dyn Progress,
+) -> Result<ImportReport> {
+    let outcome = import_as(store, scope, (path, run), options, now, progress).await;
+    if let Err(error) = &outcome {
+        note_failure(store, scope, run, now(), error.message()).await?;
+    }
+    outcome
 }
 
 /// Imports a file likewise, as a run that is queued already; where an earlier reader fell silent, from its beginning. A run
@@ -171,7 +242,23 @@ pub async fn import_queued(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    import_as(store, scope, (path, Some(run)), options, now, progress).await
+    openable(path).map_err(|error| fault_of(&error, format!("{}: {error}", path.display())))?;
+    check_observed(options, now())?;
+    // It is read through before its first record is written, and whoever looks sees that it is read.
+    let as_of = options.as_of.unwrap_or_else(now);
+    begin_again(store, scope, run, as_of, now()).await?;
+    import_as(store, scope, (path, run), options, now, progress).await
+}
+
+/// Whether a file can be opened.
+fn openable(path: &Path) -> std::io::Result<()> {
+    std::fs::File::open(path).map(|_| ())
+}
+
+fn check_observed(options: &ImportOptions, now: Instant) -> Result<()> {
+    options.as_of.map_or(Ok(()), |as_of| {
+        check_as_of(as_of, now).map_err(|message| Error::bad_input("as_of", message))
+    })
 }
 
 /// Refuses an observation that has not been made yet, but for clocks that differ by a little: its states would be newer than
@@ -189,34 +276,15 @@ pub fn check_as_of(as_of: Instant, now: Instant) -> std::result::Result<(), Stri
     ))
 }
 
+/// Reads a file as a run that is there already. Where that fails, the run is as it was.
 async fn import_as(
     store: &Store,
     scope: WriteScope,
-    (path, queued): (&Path, Option<Uuid>),
+    (path, run): (&Path, Uuid),
     options: &ImportOptions,
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    std::fs::File::open(path).map_err(|error| {
-        let sentence = format!("{}: {error}", path.display());
-        let is_wrong_name = matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput
-        );
-        // The name of a file that is queued is ours.
-        if is_wrong_name && queued.is_none() {
-            return Error::bad_input("file", sentence);
-        }
-        fault_of(&error, sentence)
-    })?;
-    if let Some(as_of) = options.as_of {
-        check_as_of(as_of, now()).map_err(|message| Error::bad_input("as_of", message))?;
-    }
-    if let Some(run) = queued {
-        // It is read through before its first record is written, and whoever looks sees that it is read.
-        let as_of = options.as_of.unwrap_or_else(now);
-        begin_again(store, scope, run, as_of, now()).await?;
-    }
     let (path, asked) = (path.to_owned(), options.clone());
     let (opened, as_of) = tokio::task::spawn_blocking(move || {
         let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
@@ -245,12 +313,10 @@ async fn import_as(
             .map(|_| ())
             .map_err(|sentence| input.failed(sentence))
     };
-    let source = Source {
-        records,
-        bytes,
-        queued,
-    };
-    let report = run(store, scope, options, as_of, (now, progress), source).await?;
+    // What the survey told, and a sign of life behind it.
+    begin_again(store, scope, run, as_of, now()).await?;
+    let source = Source { records, bytes };
+    let report = write_run(store, scope, run, (now, progress), source).await?;
     Ok(ImportReport {
         format,
         ignored,
@@ -270,13 +336,6 @@ pub async fn import_demo(
     now: &(dyn Fn() -> Instant + Sync),
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
-    let options = ImportOptions {
-        name: "demo data".to_owned(),
-        entrance: Entrance::Demo,
-        as_of: Some(end),
-        offset_minutes: DEFAULT_OFFSET_MINUTES,
-        reading: Reading::default(),
-    };
     let records = move |send: &mut dyn FnMut(Incoming) -> bool| {
         read_demo(publisher_index, end, send)
             .map_err(|sentence| Error::new(Code::BadUserInput, sentence))
@@ -284,9 +343,21 @@ pub async fn import_demo(
     let source = Source {
         records,
         bytes: Meter::default(),
-        queued: None,
     };
-    let report = run(store, scope, &options, end, (now, progress), source).await?;
+    let started_at = now();
+    let run = NewRun {
+        id: run_id(started_at)?,
+        entrance: Entrance::Demo.as_str(),
+        name: "demo data".to_owned(),
+        started_at,
+        as_of: end,
+    };
+    begin_at(store, scope, &run, DEFAULT_OFFSET_MINUTES).await?;
+    let outcome = write_run(store, scope, run.id, (now, progress), source).await;
+    if let Err(error) = &outcome {
+        note_failure(store, scope, run.id, now(), error.message()).await?;
+    }
+    let report = outcome?;
     write_demo_clicks(store, scope, publisher_index, end, now).await?;
     Ok(report)
 }
@@ -368,60 +439,35 @@ fn read_demo(
 struct Source<F> {
     records: F,
     bytes: Meter,
-    /// The run, where there is one already.
-    queued: Option<Uuid>,
 }
 
-async fn run<F>(
+/// Writes all records as a run that is there already, and notes how it ended where that is well.
+async fn write_run<F>(
     store: &Store,
     scope: WriteScope,
-    options: &ImportOptions,
-    as_of: Instant,
+    run: Uuid,
     (now, progress): (&(dyn Fn() -> Instant + Sync), &mut dyn Progress),
     source: Source<F>,
 ) -> Result<ImportReport>
 where
     F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> Result<()> + Send + 'static,
 {
-    let started_at = now();
-    let entrance = options.entrance.as_str();
-    let run_id = match source.queued {
-        Some(run_id) => run_id,
-        None => run_id(started_at)?,
-    };
-    let begun = NewRun {
-        id: run_id,
-        entrance,
-        name: options.name.clone(),
-        started_at,
-        as_of,
-    };
-    match source.queued {
-        Some(_) => begin_again(store, scope, run_id, as_of, started_at).await?,
-        None => begin_at(store, scope, &begun, options.offset_minutes).await?,
-    }
-    let is_queued = source.queued.is_some();
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = tokio::task::spawn_blocking(move || read(source, &sender));
     let mut report = ImportReport {
-        run_id,
+        run_id: run,
         ..ImportReport::default()
     };
     let written = write_all(store, scope, receiver, &mut report, (now, progress)).await;
     // The thread ends by itself: it has read everything, or finds that nobody receives any more.
     let ended = reading.await.map_err(Error::internal);
     let outcome = written.and(ended);
-    let state = match &outcome {
-        Ok(()) if report.rejected == 0 => RunState::Succeeded,
-        Ok(()) => RunState::Partial,
-        Err(_) => RunState::Failed,
-    };
-    let message = outcome
-        .as_ref()
-        .err()
-        .map(|error| error.message().to_owned());
-    if outcome.is_ok() || !is_queued {
-        finish(store, scope, run_id, now(), (state, message.as_deref())).await?;
+    if outcome.is_ok() {
+        let state = match report.rejected {
+            0 => RunState::Succeeded,
+            _ => RunState::Partial,
+        };
+        finish(store, scope, run, now(), (state, None)).await?;
     }
     if report.inserted >= MANY
         && let Err(error) = store.analyze().await
@@ -452,7 +498,7 @@ where
     F: FnOnce(&mut dyn FnMut(Incoming) -> bool) -> Result<()>,
 {
     let (mut drafts, mut rejects) = (Vec::with_capacity(BATCH), Vec::new());
-    let Source { records, bytes, .. } = source;
+    let Source { records, bytes } = source;
     let mut told = 0;
     let mut flush = |drafts: &mut Vec<ActionDraft>, rejects: &mut Vec<Reject>| {
         let read = bytes.load(Ordering::Relaxed);
@@ -488,6 +534,7 @@ async fn write_all(
 ) -> Result<()> {
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let size = |number: usize| u64::try_from(number).unwrap_or(0);
+    let mut bytes_read = 0;
     while let Some(read) = receiver.recv().await {
         let (drafts, rejects, bytes) = match read {
             Read::Batch {
@@ -497,6 +544,7 @@ async fn write_all(
             } => (drafts, rejects, bytes),
             Read::Broken(error) => return Err(error),
         };
+        bytes_read += bytes;
         if !drafts.is_empty() || !rejects.is_empty() {
             let batch = Batch {
                 run_id: report.run_id,
@@ -505,6 +553,7 @@ async fn write_all(
                 rejects: &rejects,
                 rejected_before: i64::try_from(report.rejected).unwrap_or(i64::MAX),
                 sync: None,
+                bytes_read: (bytes_read > 0).then_some(bytes_read),
                 now: now(),
             };
             let applied = apply(store, scope, batch).await?;

@@ -119,6 +119,7 @@ async fn write(
             rejects: &rejects,
             rejected_before: rejected,
             sync: None,
+            bytes_read: None,
             now,
         };
         apply(store, scope, batch).await?;

@@ -342,11 +342,7 @@ pub(super) fn to_run(row: import_run::Model) -> Result<ImportRun> {
         entrance: row.entrance,
         name: row.name,
         error: row.error,
-        bytes_read: if is_whole {
-            row.bytes_total
-        } else {
-            row.bytes_read
-        },
+        bytes_read: row.bytes_total.filter(|_| is_whole).or(row.bytes_read),
         bytes_total: row.bytes_total,
     })
 }

@@ -292,6 +292,24 @@ pub async fn begin_at(
     begin_row(store, model).await
 }
 
+/// Notes that a run begins that reads a file of so many bytes, where that is known, and whose times are of an offset, unless
+/// they name one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin_file(
+    store: &Store,
+    scope: WriteScope,
+    run: &NewRun,
+    (offset_minutes, bytes): (i32, Option<u64>),
+) -> Result<()> {
+    let mut model = run_row(scope, run);
+    model.offset_minutes = Some(offset_minutes);
+    model.bytes_read = Some(0);
+    model.bytes_total = bytes.and_then(|bytes| i64::try_from(bytes).ok());
+    begin_row(store, model).await
+}
+
 async fn begin_row(store: &Store, model: import_run::Model) -> Result<()> {
     store
         .write(async |tx| insert(tx, std::slice::from_ref(&model), Conflict::Fail).await)
@@ -347,7 +365,7 @@ pub(super) fn run_row(scope: WriteScope, run: &NewRun) -> import_run::Model {
     }
 }
 
-/// Notes that a queued run is read, from its beginning: what an earlier reader that fell silent had counted and refused
+/// Notes that the file of a run is read, from its beginning: what an earlier reader that fell silent had counted and refused
 /// is forgotten. What it wrote is stored, and is the same when it is written again.
 ///
 /// # Errors

@@ -5,7 +5,8 @@
 //! where something does not hold.
 
 use actiongraph::access::user_ids::UserIds;
-use actiongraph::domain::draft::Place;
+use actiongraph::domain::draft::{Place, Reject};
+use actiongraph::domain::error::Code;
 use actiongraph::domain::filter::Value as FilterValue;
 use actiongraph::domain::money::{Excess, format_e4, parse_e4};
 use actiongraph::domain::page::Cursor;
@@ -21,10 +22,16 @@ use actiongraph::graphql::input::filters::{ProductFilter, UserFilter};
 use actiongraph::graphql::input::range::RangeInput;
 use actiongraph::graphql::input::reader::{Conditions as _, Reader};
 use actiongraph::http::params;
+use actiongraph::ingest::admitad::{Fault, Page, PageAt, page, wire};
+use actiongraph::ingest::feed::read_offers;
+use actiongraph::ingest::format::ReadError;
+use actiongraph::ingest::format::input::{Input, Meter, Reading};
+use actiongraph::ingest::ledger;
 use actiongraph::ingest::normalize::NormalizeContext;
 use actiongraph::ingest::postback::{Told, read};
 use actiongraph::ingest::raw::RawRecord;
 use async_graphql::{ID, InputType, Value};
+use std::path::{Path, PathBuf};
 
 /// The moment at which texts are read.
 fn now() -> Instant {
@@ -183,5 +190,143 @@ pub(crate) fn address(text: &str) {
             sent.document_id.is_some() || text.contains("query"),
             "{text}"
         );
+    }
+}
+
+/// A text as a file, for the length of a call: readers of files read them more than once.
+struct File(PathBuf);
+
+impl File {
+    /// `kind` tells files of tests apart that run side by side.
+    fn of(kind: &str, text: &str) -> Self {
+        let name = format!("actiongraph-fuzz-{}-{kind}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, text).expect("room for a small file");
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A sentence for people, of a length that can be read, without what cannot be stored.
+fn assert_sentence(said: &str) {
+    assert!(
+        (10..4_000).contains(&said.len()) && !has_nul(said),
+        "{said}"
+    );
+}
+
+/// A record that is refused says why and is kept without what cannot be stored.
+fn assert_reject(reject: &Reject) {
+    assert!(!reject.message.is_empty() && !has_nul(&reject.raw));
+}
+
+/// An export is refused in a sentence, or its records are actions and rejects. Archives are read in a process of its own,
+/// and tried elsewhere.
+fn export(kind: &str, text: &str) {
+    if text.starts_with("PK") {
+        return;
+    }
+    let file = File::of(kind, text);
+    let input = match Input::open(file.path(), &Reading::default(), 180) {
+        Ok(input) => input,
+        Err(error) => {
+            assert_eq!(error.code(), Code::BadUserInput, "{error}");
+            return assert_sentence(error.message());
+        }
+    };
+    let meter = Meter::default();
+    let records = input.records(&meter).expect("it was read a moment ago");
+    let context = NormalizeContext {
+        offset_minutes: 180,
+        observed_at: now(),
+    };
+    for record in records {
+        match record {
+            Ok(raw) => match raw.draft(&context) {
+                Ok(draft) => assert!(!draft.external_id.is_empty() && draft.items.len() <= 1_000),
+                Err(reject) => assert_reject(&reject),
+            },
+            Err(ReadError::Reject(reject)) => assert_reject(&reject),
+            Err(error) => return assert_sentence(&error.to_string()),
+        }
+    }
+}
+
+/// A table of delimited text.
+pub(crate) fn table(text: &str) {
+    export("table", text);
+}
+
+/// An export as XML.
+pub(crate) fn xml(text: &str) {
+    export("xml", text);
+}
+
+/// A product feed is refused in a sentence, or its offers are read or refused; nothing is handed out before all of it was read.
+pub(crate) fn feed(text: &str) {
+    let file = File::of("feed", text);
+    let mut seen = 0_u32;
+    let read = read_offers(file.path(), &mut |offer| {
+        seen += 1;
+        match offer {
+            Ok(draft) => assert!(draft.product.natural_key().is_some()),
+            Err(reject) => assert_reject(&reject),
+        }
+        true
+    });
+    if let Err(said) = read {
+        assert_sentence(&said);
+        assert_eq!(seen, 0, "{said}");
+    }
+}
+
+/// A ledger is refused in a sentence, or its lines are read, refused or passed over.
+pub(crate) fn ledger(text: &str) {
+    let file = File::of("ledger", text);
+    match ledger::read(file.path(), 180) {
+        Ok(input) => input.rejects.iter().for_each(assert_reject),
+        Err(said) => assert_sentence(&said),
+    }
+}
+
+/// What a page of rows is understood as: no row is lost, and none is made up.
+fn assert_page<T>(page: &Page<T>) {
+    let told = page.items.len() + page.rejects.len();
+    assert!(u32::try_from(told).is_ok_and(|told| told <= page.rows));
+    page.rejects.iter().for_each(assert_reject);
+}
+
+/// An answer of the network's is a page whose rows are read or refused, whatever they are taken for, or a fault that says so.
+pub(crate) fn answer(text: &str) {
+    let day = Day::parse("2026-02-02").expect("a day");
+    let judge = |fault: &Fault| assert!(!fault.to_string().is_empty());
+    for page in [
+        page::records(text, PageAt::FIRST),
+        page::list(text),
+        page::named(text, "commission_rates"),
+    ] {
+        match page {
+            Err(fault) => judge(&fault),
+            Ok(page) => {
+                assert_page(&page);
+                assert_page(&page.clone().map(wire::clicks_of_day));
+                let by_subid = |row: &str| wire::clicks_of_subid(row, day, "subid1");
+                assert_page(&page.clone().map(by_subid));
+                assert_page(&page.clone().map(wire::program));
+                assert_page(&page.clone().map(wire::link));
+                assert_page(&page.clone().map(wire::ad_space));
+                assert_page(&page.clone().map(wire::balance));
+                assert_page(&page.map(wire::commission));
+            }
+        }
     }
 }

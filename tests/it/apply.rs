@@ -2,10 +2,12 @@
 
 use crate::support::check::seed;
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape, at, item};
+use crate::support::drafts::{Maker, Shape, at, item, sale};
 use crate::support::world::{Facts, World, block_on};
 use actiongraph::domain::action::{Item, Slot, SlotValue, Standing};
-use actiongraph::domain::draft::{ActionDraft, DraftItem, Place, Reject, RejectReason, action_id};
+use actiongraph::domain::draft::{
+    ActionDraft, CategoryRef, DraftItem, Place, Reject, RejectReason, action_id,
+};
 use actiongraph::domain::filter::Filter;
 use actiongraph::domain::page::PageRequest;
 use actiongraph::domain::records::{RunCounts, RunState};
@@ -75,6 +77,77 @@ fn any_order_batching_and_repetition_of_arrivals_ends_in_one_content() {
                 assert_alike(&expected, &world.dump(0).await, &what);
             }
         }
+    });
+}
+
+/// A product whose category carts say by its id, by the name that the shipped tree has, and by names that nobody knows.
+#[test]
+fn categories_by_id_and_by_name_in_any_order_end_in_one_content() {
+    let by_id = |id: &str, name: &str| CategoryRef {
+        external_id: id.to_owned(),
+        name: Some(name.to_owned()),
+    };
+    let by_name = |name: &str| CategoryRef::named(name.to_owned());
+    let carts = [
+        ("1", "9", by_id("990001", "Toys for trees")),
+        ("2", "9", by_name("Ёлочные игрушки")),
+        ("3", "9", by_name("ёлочные  ИГРУШКИ")),
+        ("4", "9", by_name("toys for trees")),
+        ("5", "8", by_name("consumer electronics")),
+        ("6", "7", by_name("Ёлочные игрушки")),
+    ];
+    let drafts: Vec<ActionDraft> = carts
+        .into_iter()
+        .map(|(number, product, category)| {
+            let when = at(&format!("2026-03-0{number}T00:00:00Z"));
+            let mut draft = sale(number, when);
+            let mut item = item(product);
+            item.category = Some(category);
+            draft.items = vec![item];
+            draft
+        })
+        .collect();
+    block_on(async {
+        let one = World::new(1).await;
+        one.apply_in(0, &drafts, drafts.len()).await;
+        let expected = one.dump(0).await;
+        let mut dice = Dice::new(seed());
+        for round in 0..6 {
+            let mut arriving = drafts.clone();
+            match round {
+                0 => arriving.reverse(),
+                _ => dice.shuffle(&mut arriving),
+            }
+            let world = World::new(1).await;
+            for draft in &arriving {
+                world.apply(0, std::slice::from_ref(draft)).await;
+            }
+            let what = format!("seed {}, round {round}", seed());
+            assert_alike(&expected, &world.dump(0).await, &what);
+            assert_eq!(world.drift(0).await, Vec::<String>::new(), "{what}");
+        }
+        let facts = one.facts(0).await;
+        let called = |name: &str| {
+            let found = facts.categories.values().filter(|row| row.name == name);
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.len(), 1, "{name}");
+            found[0]
+        };
+        // The newest spelling of those of one name, under "Unknown"; no cart is without a category.
+        let own = called("Ёлочные игрушки");
+        assert!(!own.is_known && own.parent_id.is_some() && own.level == 2);
+        assert!(called("Consumer Electronics").is_known);
+        let carts = facts.items.values().flatten();
+        assert!(carts.clone().count() == 6 && carts.clone().all(|item| item.category_id.is_some()));
+        // An id says more of a product than any name.
+        let product = |id: &str| {
+            let found = facts.products.values();
+            let mut found = found.filter(|row| row.external_id.as_deref() == Some(id));
+            found.next().unwrap().category_id
+        };
+        assert_eq!(product("9"), Some(called("Toys for trees").id));
+        assert_eq!(product("8"), Some(called("Consumer Electronics").id));
+        assert_eq!(product("7"), Some(own.id));
     });
 }
 
@@ -690,6 +763,7 @@ fn a_batch_of_huge_carts_comes_in() {
             rejects: &[],
             rejected_before: 0,
             sync: None,
+            bytes_read: None,
             now: at("2026-08-01T00:00:00Z"),
         };
         let again = apply(&world.store, world.write(0), batch).await.unwrap();

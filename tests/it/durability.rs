@@ -115,6 +115,7 @@ impl Desk {
             rejects: &[],
             rejected_before: 0,
             sync: None,
+            bytes_read: None,
             now: at(1),
         };
         apply(&self.store, self.scope, batch).await

@@ -1,7 +1,7 @@
-//! Random texts for what is read from callers' hands: cursors, ids, times, ranges, filters, postbacks, and for records of
-//! the network. Each begins from a text of
-//! `tests/fuzz/corpus`, where what once failed belongs, and is changed byte by byte; `PROPERTY_CASES` and `PROPERTY_SEED`
-//! say how many and which. `make fuzz` tries the same with the coverage as its guide.
+//! Random texts for what is read from callers' hands: cursors, ids, times, ranges, filters, postbacks, and for records and
+//! answers of the network and for files of several lines. Each begins from a text of
+//! `tests/fuzz/corpus`, or a file of `tests/fixtures`, where what once failed belongs, and is changed byte by byte;
+//! `PROPERTY_CASES` and `PROPERTY_SEED` say how many and which. `make fuzz` tries the same with the coverage as its guide.
 
 use std::path::Path;
 
@@ -11,6 +11,8 @@ use crate::support::dice::Dice;
 
 /// How many texts each test tries in `make test`.
 const CASES: usize = 20_000;
+/// How many where each text is a file that is written and read.
+const FILES: usize = 1_500;
 
 /// Pieces that readers have rules for.
 const PIECES: [&str; 16] = [
@@ -67,13 +69,35 @@ fn changed(texts: &[String], dice: &mut Dice) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The texts of folders of fixtures whose names end so; those that are no UTF-8 are tried elsewhere.
+fn fixtures(folders: &[&str], end: &str) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut files: Vec<_> = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == end))
+        .collect();
+    files.sort();
+    let texts: Vec<String> = files
+        .iter()
+        .filter_map(|file| String::from_utf8(std::fs::read(file).unwrap()).ok())
+        .collect();
+    assert!(!texts.is_empty(), "{folders:?}, {end}");
+    texts
+}
+
 /// Tries `test` on many texts that come from a file of the corpus.
 fn each(name: &str, test: impl Fn(&str)) {
-    let texts = corpus(name);
+    each_of(name, &corpus(name), CASES, test);
+}
+
+/// Tries `test` on texts as they are, then on many that come from them.
+fn each_of(name: &str, texts: &[String], cases: usize, test: impl Fn(&str)) {
     texts.iter().for_each(|text| test(text));
     let mut dice = Dice::new(seed());
-    for _ in 0..soak("PROPERTY_CASES").unwrap_or(CASES) {
-        let text = changed(&texts, &mut dice);
+    for _ in 0..soak("PROPERTY_CASES").unwrap_or(cases) {
+        let text = changed(texts, &mut dice);
         let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&text)));
         assert!(read.is_ok(), "{name}, seed {}: {text:?}", seed());
     }
@@ -100,4 +124,30 @@ kinds! {
     postbacks: "postbacks.txt", entries::postback;
     addresses: "addresses.txt", entries::address;
     records: "records.txt", entries::record;
+    answers: "answers.txt", entries::answer;
+}
+
+#[test]
+fn tables() {
+    let texts = fixtures(&["good/tables", "formats"], "csv");
+    each_of("tables", &texts, FILES, entries::table);
+}
+
+#[test]
+fn xml() {
+    let texts = fixtures(&["good/tables", "formats"], "xml");
+    each_of("xml", &texts, FILES, entries::xml);
+}
+
+#[test]
+fn feeds() {
+    let mut texts = fixtures(&["good/feeds", "feeds"], "yml");
+    texts.extend(fixtures(&["good/feeds", "feeds"], "csv"));
+    each_of("feeds", &texts, FILES, entries::feed);
+}
+
+#[test]
+fn ledgers() {
+    let texts = fixtures(&["good/ledgers", "ledger"], "csv");
+    each_of("ledgers", &texts, FILES, entries::ledger);
 }

@@ -1,6 +1,6 @@
 //! Files whose bytes were changed at random: each ends in records or in a sentence. Workbooks go through the process that
-//! reads them, and the process that asked for it lives on; all others begin from the corpora in `tests/fixtures`, as they are
-//! there, in UTF-16 and packed.
+//! reads them, and the process that asked for it lives on; all others begin from the corpora in `tests/fixtures`, good ones
+//! (`good`) and others, as they are there, joined to one another, in UTF-16 and packed.
 //!
 //! Random bytes and texts also stand beside the readers' code (`any_bytes_…`).
 
@@ -9,6 +9,7 @@ use crate::support::check::{seed, soak};
 use crate::support::dice::Dice;
 use actiongraph::domain::error::{Code, Error};
 use actiongraph::domain::report::rates::parse_csv;
+use actiongraph::ingest::feed::read_offers;
 use actiongraph::ingest::format::input::{Input, Meter, Reading};
 use actiongraph::ingest::ledger;
 use flate2::Compression;
@@ -49,6 +50,12 @@ fn table() -> Vec<Vec<Cell>> {
         ]);
     }
     rows
+}
+
+/// A good file.
+fn good(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/good");
+    std::fs::read(folder.join(name)).unwrap()
 }
 
 /// Changes some bytes: turns bits, cuts, repeats and inserts, and writes the numbers that readers fear.
@@ -94,7 +101,11 @@ fn mutated(dice: &mut Dice, text: &str) -> String {
 /// An archive with a hostile sheet or hostile strings inside a sound frame, or a damaged frame.
 fn archive(dice: &mut Dice) -> Vec<u8> {
     if dice.percent(40) {
-        let mut book = books::xlsx(&table());
+        let mut book = if dice.percent(50) {
+            good("workbooks/actions.xlsx")
+        } else {
+            books::xlsx(&table())
+        };
         mutate(dice, &mut book);
         return book;
     }
@@ -114,7 +125,11 @@ fn compound(dice: &mut Dice) -> Vec<u8> {
     let mut cells = books::xls_cells(&table());
     match dice.below(3) {
         0 => {
-            let mut book = books::xls(&table());
+            let mut book = if dice.percent(50) {
+                good("workbooks/actions.xls")
+            } else {
+                books::xls(&table())
+            };
             mutate(dice, &mut book);
             book
         }
@@ -203,6 +218,13 @@ fn changed(dice: &mut Dice, files: &[Vec<u8>]) -> Vec<u8> {
     if dice.below(8) > 0 {
         mutate(dice, &mut bytes);
     }
+    // The beginning of one with the end of another.
+    if dice.below(5) == 0 {
+        let other = dice.pick(files);
+        let (at, from) = (dice.below(bytes.len() + 1), dice.below(other.len() + 1));
+        bytes.truncate(at);
+        bytes.extend_from_slice(&other[from..]);
+    }
     if dice.below(6) == 0 {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let wide = std::iter::once(0xfeff).chain(text.encode_utf16());
@@ -257,11 +279,60 @@ fn any_bytes_of_an_export_end_in_records_or_a_sentence() {
     });
 }
 
+/// Most of what damaged files are refused for comes late in a good one.
+#[test]
+fn any_bytes_of_a_good_export_end_in_records_or_a_sentence() {
+    let reading = Reading {
+        program: Some(PathBuf::from(env!("CARGO_BIN_EXE_actiongraph"))),
+        ..Reading::default()
+    };
+    try_files(&["good/tables"], |path| {
+        let read = read(path, &reading).map(drop);
+        read.map_err(|error| error.message().to_owned())
+    });
+}
+
 #[test]
 fn any_bytes_of_a_ledger_end_in_lines_or_a_sentence() {
-    try_files(&["ledger", "formats"], |path| {
+    try_files(&["ledger", "formats", "good/ledgers"], |path| {
         ledger::read(path, 180).map(drop)
     });
+}
+
+#[test]
+fn any_bytes_of_a_feed_end_in_offers_or_a_sentence() {
+    try_files(&["feeds", "good/feeds"], |path| {
+        read_offers(path, &mut |_| true)
+    });
+}
+
+#[test]
+fn good_feeds_and_ledgers_have_nothing_that_is_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/good");
+    for name in ["feed.yml", "feed.yml.gz", "feed.csv", "feed.csv.gz"] {
+        let (mut offers, mut rejects) = (Vec::new(), Vec::new());
+        let read = read_offers(&folder.join("feeds").join(name), &mut |offer| {
+            match offer {
+                Ok(draft) => offers.push(draft),
+                Err(reject) => rejects.push(reject),
+            }
+            true
+        });
+        assert_eq!((read, rejects), (Ok(()), Vec::new()), "{name}");
+        let ids: Vec<_> = offers
+            .iter()
+            .map(|offer| offer.product.external_id.as_deref())
+            .collect();
+        assert_eq!(ids, [Some("1005000000000001"), Some("77")], "{name}");
+    }
+    for name in ["ledger.csv", "ledger.csv.gz"] {
+        let input = ledger::read(&folder.join("ledgers").join(name), 180).unwrap();
+        assert_eq!(
+            (input.adjustments.len(), input.rejected, input.passed_over),
+            (3, 0, 0),
+            "{name}"
+        );
+    }
 }
 
 #[test]

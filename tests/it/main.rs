@@ -49,6 +49,7 @@ mod paging;
 mod parity;
 mod plans;
 mod postbacks;
+mod progress;
 mod rankings;
 mod report_api;
 mod reports;

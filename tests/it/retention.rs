@@ -72,6 +72,7 @@ async fn rejected_records_of_a_run_that_goes_on_are_kept() {
         rejects: &refused,
         rejected_before: 0,
         sync: None,
+        bytes_read: None,
         now,
     };
     actiongraph::store::apply::apply(&world.store, world.write(0), batch)

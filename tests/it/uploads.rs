@@ -135,6 +135,44 @@ async fn a_file_that_is_sent_is_a_run_with_its_progress_and_its_report() {
     emptied(folder.path()).await;
 }
 
+/// Exports that have a category's name and no id: nothing is sold under no category.
+#[tokio::test]
+async fn a_category_of_a_name_alone_is_a_category() {
+    let (server, _folder) = with_folder("").await;
+    let table = "Action ID;Program ID;Status;Earnings;Currency;Action time;Product ID;Category\n\
+                 1;6115;approved;1.50;USD;2024-03-05 13:30:00;7;Ёлочные игрушки\n\
+                 2;6115;approved;1.50;USD;2024-03-05 13:30:00;8;Consumer Electronics\n";
+    let upload = server.upload(&server.keys[0], "?wait=true", table.as_bytes().to_vec());
+    let (status, told) = upload.await;
+    assert_eq!((status, &told["run"]["state"]), (200, &json!("SUCCEEDED")));
+    let seen = server
+        .data(
+            0,
+            "{ categories(filter: { isKnown: { eq: false } }) { nodes { name externalId parent { externalId } } } \
+               actions { nodes { items { nodes { category { name isKnown } } } } } }",
+        )
+        .await;
+    let own = &seen["categories"]["nodes"];
+    assert_eq!(own.as_array().unwrap().len(), 1, "{seen}");
+    assert_eq!(own[0]["name"], "Ёлочные игрушки");
+    assert_eq!(own[0]["parent"]["externalId"], "unknown");
+    assert!(own[0]["externalId"].as_str().unwrap().starts_with("name:"));
+    let mut sold: Vec<&Value> = seen["actions"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| &action["items"]["nodes"][0]["category"])
+        .collect();
+    sold.sort_by_key(|category| category["isKnown"].as_bool());
+    assert_eq!(
+        sold,
+        [
+            &json!({ "name": "Ёлочные игрушки", "isKnown": false }),
+            &json!({ "name": "Consumer Electronics", "isKnown": true })
+        ]
+    );
+}
+
 /// What a file is answered whose length nobody announced, and which does not end.
 fn chunked(server: &Running, key: &str) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();

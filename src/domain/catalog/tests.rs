@@ -266,6 +266,23 @@ fn older_ids_lead_to_the_present_tree() {
 }
 
 #[test]
+fn a_name_leads_to_the_category_that_alone_has_it() {
+    let shipped = Catalog::shipped();
+    let id = |catalog: &Catalog, name: &str| {
+        let found = catalog.category_by_name(name);
+        found.map(|category| category.external_id.clone())
+    };
+    assert_eq!(id(shipped, "Home Appliances").as_deref(), Some("6"));
+    assert_eq!(id(shipped, " apparel &accessories").as_deref(), Some("3"));
+    assert_eq!(id(shipped, "Trial shelf"), None);
+    let twice = "id,parent,name,confidence\nunknown,,Unknown,fixed\n1,,Toys,documented\n2,,Food,documented\n\
+                 3,2,toys,documented\n";
+    let twice = Catalog::parse("", twice, NO_ALIASES).unwrap();
+    assert_eq!(id(&twice, "Toys"), None);
+    assert_eq!(id(&twice, "Food").as_deref(), Some("2"));
+}
+
+#[test]
 fn a_deep_tree_knows_its_levels() {
     let catalog = Catalog::parse("", TREE, NO_ALIASES).unwrap();
     let three = catalog.category("3").unwrap();

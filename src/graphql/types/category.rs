@@ -43,7 +43,8 @@ impl Category {
         Kind::Category.id(self.key())
     }
 
-    /// AliExpress category id; "unknown" for the node above categories that the tree does not know.
+    /// AliExpress category id; "unknown" for the node above categories that the tree does not know, and "name:" with a sum of
+    /// the name for those that carts call by a name alone.
     async fn external_id(&self) -> &str {
         &self.external_id
     }

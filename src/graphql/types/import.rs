@@ -80,12 +80,13 @@ impl ImportRun {
         })
     }
 
-    /// Bytes of an upload that were read so far; null for other runs.
+    /// Bytes of the file that were read so far and whose records are stored, packed as it came; 0 while the file is read through
+    /// for the first time, and null for runs that read no export.
     async fn bytes_read(&self) -> Option<BigInt> {
         self.bytes_read.map(BigInt)
     }
 
-    /// Bytes of an upload; null for other runs.
+    /// Bytes of the file; null for standard input and pipes, whose size nobody knows, and for runs that read no export.
     async fn bytes_total(&self) -> Option<BigInt> {
         self.bytes_total.map(BigInt)
     }

@@ -110,6 +110,7 @@ impl Sync {
             rejects: &brought.rejects,
             rejected_before,
             sync: Some(&step),
+            bytes_read: None,
             now,
         };
         let applied = apply(&self.store, self.scope, batch).await?;
@@ -270,6 +271,7 @@ impl Sync {
             rejects: &[],
             rejected_before,
             sync: Some(&step),
+            bytes_read: None,
             now,
         };
         let applied = apply(&self.store, self.scope, batch).await?;

@@ -68,7 +68,8 @@ impl<T> Page<T> {
 
 impl Page<RawRecord> {
     /// The same page with its records understood one by one.
-    pub(super) fn map<U>(self, read: impl Fn(&str) -> Result<U, Refusal>) -> Page<U> {
+    #[must_use]
+    pub fn map<U>(self, read: impl Fn(&str) -> Result<U, Refusal>) -> Page<U> {
         let (mut items, mut rejects) = (Vec::with_capacity(self.items.len()), self.rejects);
         for RawRecord { place, text } in &self.items {
             match read(text) {
@@ -108,7 +109,7 @@ struct Meta<'a> {
 ///
 /// # Errors
 /// [`Fault::Unreadable`] if it is no sound page, or not the one that was asked for.
-pub(super) fn records(body: &str, at: PageAt) -> Result<Page<RawRecord>, Fault> {
+pub fn records(body: &str, at: PageAt) -> Result<Page<RawRecord>, Fault> {
     let envelope: Envelope<'_> =
         serde_json::from_str(body).map_err(|error| unreadable(body, &error))?;
     let meta = envelope.meta.unwrap_or_default();
@@ -149,7 +150,7 @@ fn half(cause: String) -> Fault {
 ///
 /// # Errors
 /// [`Fault::Unreadable`] if it is neither.
-pub(super) fn list(body: &str) -> Result<Page<RawRecord>, Fault> {
+pub fn list(body: &str) -> Result<Page<RawRecord>, Fault> {
     if !body.trim_start().starts_with('[') {
         return records(body, PageAt::FIRST);
     }
@@ -162,7 +163,7 @@ pub(super) fn list(body: &str) -> Result<Page<RawRecord>, Fault> {
 ///
 /// # Errors
 /// [`Fault::Unreadable`] if it does not.
-pub(super) fn named(body: &str, name: &str) -> Result<Page<RawRecord>, Fault> {
+pub fn named(body: &str, name: &str) -> Result<Page<RawRecord>, Fault> {
     let fields: std::collections::BTreeMap<String, &RawValue> =
         serde_json::from_str(body).map_err(|error| unreadable(body, &error))?;
     let Some(rows) = fields.get(name) else {

@@ -160,7 +160,11 @@ pub fn fold_clicks(rows: Vec<ClickRow>) -> Vec<ClickRow> {
     folded
 }
 
-pub(super) fn clicks_of_day(text: &str) -> Result<ClickRow, Refusal> {
+/// The clicks of a day.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn clicks_of_day(text: &str) -> Result<ClickRow, Refusal> {
     let row = Fields::of(text)?;
     let day = row.needed("date")?;
     let day = Day::parse(day.get(..10).unwrap_or(&day))
@@ -174,14 +178,22 @@ pub(super) fn day_of_clicks(text: &str) -> Option<Day> {
     Day::parse(day.get(..10).unwrap_or(&day)).ok()
 }
 
-pub(super) fn clicks_of_subid(text: &str, day: Day, slot: &str) -> Result<ClickRow, Refusal> {
+/// The clicks of a SubID on a day, from the field of its slot.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn clicks_of_subid(text: &str, day: Day, slot: &str) -> Result<ClickRow, Refusal> {
     let row = Fields::of(text)?;
     let name = if row.is_given(slot) { slot } else { "subid" };
     let subid = row.whole_text(name)?;
     row.clicks(day, subid)
 }
 
-pub(super) fn program(text: &str) -> Result<ProgramRow, Refusal> {
+/// A program.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn program(text: &str) -> Result<ProgramRow, Refusal> {
     let row = Fields::of(text)?;
     let external_id = row.needed("id")?;
     Ok(ProgramRow {
@@ -212,7 +224,11 @@ pub(super) fn program(text: &str) -> Result<ProgramRow, Refusal> {
     })
 }
 
-pub(super) fn link(text: &str) -> Result<LinkRow, Refusal> {
+/// A program of an ad space with the link that leads to it.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn link(text: &str) -> Result<LinkRow, Refusal> {
     let row = Fields::of(text)?;
     Ok(LinkRow {
         external_id: row.needed("id")?,
@@ -226,7 +242,11 @@ pub(super) fn link(text: &str) -> Result<LinkRow, Refusal> {
     })
 }
 
-pub(super) fn ad_space(text: &str) -> Result<AdSpaceRow, Refusal> {
+/// An ad space.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn ad_space(text: &str) -> Result<AdSpaceRow, Refusal> {
     let row = Fields::of(text)?;
     let external_id = row.needed("id")?;
     Ok(AdSpaceRow {
@@ -238,7 +258,11 @@ pub(super) fn ad_space(text: &str) -> Result<AdSpaceRow, Refusal> {
     })
 }
 
-pub(super) fn balance(text: &str) -> Result<BalanceRow, Refusal> {
+/// A balance in a currency.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn balance(text: &str) -> Result<BalanceRow, Refusal> {
     let row = Fields::of(text)?;
     let amount = |name| row.amount(name).map(Option::unwrap_or_default);
     Ok(BalanceRow {
@@ -250,7 +274,11 @@ pub(super) fn balance(text: &str) -> Result<BalanceRow, Refusal> {
     })
 }
 
-pub(super) fn commission(text: &str) -> Result<CommissionRow, Refusal> {
+/// The commission rates of a product.
+///
+/// # Errors
+/// Where a field is not of its kind, or a needed one is missing.
+pub fn commission(text: &str) -> Result<CommissionRow, Refusal> {
     let row = Fields::of(text)?;
     Ok(CommissionRow {
         url: row.needed("url")?,

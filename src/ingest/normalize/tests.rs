@@ -147,6 +147,34 @@ fn a_whole_record_s_slots_and_items() {
 }
 
 #[test]
+fn a_category_without_an_id_is_kept_by_its_name() {
+    let whole = fixture!("whole");
+    let category = |id: &str, name: &str| {
+        let said = "\"product_category_id\": \"44\",\n     \"product_category_name\": \"Consumer Electronics\"";
+        let says = format!("\"product_category_id\": {id}, \"product_category_name\": {name}");
+        assert!(whole.contains(said));
+        draft(&whole.replace(said, &says)).items[0].category.clone()
+    };
+    // The shipped tree has it once.
+    for id in ["\"\"", "null", "0", "\" \""] {
+        let found = category(id, "\" consumer ELECTRONICS \"").unwrap();
+        assert_eq!(found.external_id, "44", "{id}");
+    }
+    let own = category("\"\"", "\"Игрушки для ёлки\"").unwrap();
+    assert!(own.is_by_name());
+    assert_eq!(own.name.as_deref(), Some("Игрушки для ёлки"));
+    let again = category("null", "\"ИГРУШКИ  для ёлки\"").unwrap();
+    assert_eq!(again.external_id, own.external_id);
+    assert_eq!(
+        category("\"7\"", "\"Игрушки для ёлки\"")
+            .unwrap()
+            .external_id,
+        "7"
+    );
+    assert_eq!(category("\"\"", "\" \""), None);
+}
+
+#[test]
 fn the_same_facts_in_other_types_are_the_same_draft() {
     let whole = draft(fixture!("whole"));
     for (name, text) in [

@@ -130,6 +130,7 @@ async fn write_in(
         applied,
         rejected: batch.rejects.len(),
         rounded: 0,
+        bytes_read: None,
     };
     let refused = (batch.rejects, batch.rejected_before);
     end_batch(tx, publisher, run, (counts, refused), batch.sync).await?;

@@ -143,6 +143,7 @@ async fn count_offers(
         applied,
         rejected: batch.rejects.len(),
         rounded: rounded.sum(),
+        bytes_read: None,
     };
     let refused = (batch.rejects, batch.rejected_before);
     let run = (batch.run_id, batch.now);
@@ -340,6 +341,7 @@ async fn close_part(
         },
         rejected: 0,
         rounded: 0,
+        bytes_read: None,
     };
     count(tx, publisher, run, counts).await?;
     Ok(deleted)

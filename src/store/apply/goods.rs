@@ -1,7 +1,8 @@
 //! What carts and product feeds name: categories and products, brought up to date before the rows that hang on them.
 //!
 //! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
-//! arrival does not matter. A category that the shipped tree does not know hangs under the one "Unknown" node, whatever
+//! arrival does not matter. A product whose cart says a category by its name alone is in it as long as no other one says a
+//! category by its id: the name may stand for a category that is known by its id as well. A category that the shipped tree does not know hangs under the one "Unknown" node, whatever
 //! names it: its place decides which totals it enters, so no feed moves it.
 
 use super::super::publishers::category_id;
@@ -18,6 +19,9 @@ use entity::{category, product};
 use sea_orm::DbErr;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
+
+/// The stamp of what any other stamp is newer than.
+const NO_STAMP: i64 = 0;
 
 /// The id of the category that something names.
 pub(super) fn draft_category_id(publisher: PublisherId, reference: &CategoryRef) -> Uuid {
@@ -209,9 +213,10 @@ fn describe_product(
     seen: SeenProduct<'_>,
 ) -> bool {
     let (at, reference) = (seen.at, seen.reference);
-    let category = seen
-        .category
-        .map(|category| draft_category_id(publisher, category));
+    let category = seen.category.map(|category| {
+        let stamp = if category.is_by_name() { NO_STAMP } else { at };
+        (draft_category_id(publisher, category), stamp)
+    });
     let mut dirty = false;
     if describe(
         &mut row.name,
@@ -229,12 +234,14 @@ fn describe_product(
         reference.image_url.as_ref(),
         at,
     );
-    dirty |= describe(
-        &mut row.category_id,
-        &mut row.category_at_us,
-        category.as_ref(),
-        at,
-    );
+    if let Some((id, stamp)) = category {
+        dirty |= describe(
+            &mut row.category_id,
+            &mut row.category_at_us,
+            Some(&id),
+            stamp,
+        );
+    }
     if let Some(country) = &reference.country
         && row.country.as_ref().is_none_or(|held| held < country)
     {

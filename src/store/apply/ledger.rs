@@ -123,6 +123,7 @@ async fn count_lines(
         applied: *applied,
         rejected: size(input.rejected),
         rounded: i64::try_from(input.rounded).unwrap_or(i64::MAX),
+        bytes_read: None,
     };
     let run = (batch.run_id, batch.now);
     end_batch(tx, publisher, run, (counts, (&input.rejects, 0)), None).await?;

@@ -71,6 +71,8 @@ pub struct Batch<'a> {
     pub rejected_before: i64,
     /// How far a sync has come with these rows; moved in their transaction.
     pub sync: Option<&'a SyncStep>,
+    /// How many bytes of the run's input were read by its end, where it comes from a file.
+    pub bytes_read: Option<u64>,
     /// The present.
     pub now: Instant,
 }
@@ -192,6 +194,7 @@ async fn apply_locked(
             .iter()
             .map(|draft| i64::from(draft.rounded))
             .sum(),
+        bytes_read: batch.bytes_read,
     };
     let refused = (batch.rejects, batch.rejected_before);
     let read = end_batch(tx, publisher, run, (counts, refused), batch.sync).await?;
@@ -256,6 +259,7 @@ impl ReadRecords<'_> {
             applied: Applied::default(),
             rejected: self.rejects.len(),
             rounded: 0,
+            bytes_read: None,
         };
         let refused = (self.rejects, self.rejected_before);
         let run = (self.run_id, now);
@@ -293,6 +297,8 @@ struct Counts {
     rejected: usize,
     /// Amounts rounded.
     rounded: i64,
+    /// Bytes of the input that were read so far, where it has any.
+    bytes_read: Option<u64>,
 }
 
 /// Adds a batch to its run's counters, in the transaction of its rows; gives how many records the run has read.
@@ -321,6 +327,10 @@ async fn count(
         .bind(size(counts.rejected));
     sql.push(", rounded_count = rounded_count + ")
         .bind(counts.rounded);
+    if let Some(bytes) = counts.bytes_read {
+        sql.push(", bytes_read = ")
+            .bind(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
     sql.push(", alive_at_us = ").bind(now.micros());
     sql.push(" WHERE publisher_id = ")
         .bind(publisher.0)

@@ -100,6 +100,7 @@ pub async fn apply_notices(
             rejects,
             rejected_before,
             sync: None,
+            bytes_read: None,
             now,
         };
         let (applied, _) = apply_locked(tx, publisher, sequence, batch).await?;

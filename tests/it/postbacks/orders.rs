@@ -87,6 +87,7 @@ async fn put(store: &Store, scope: WriteScope, run: Uuid, draft: &ActionDraft) {
         rejects: &[],
         rejected_before: 0,
         sync: None,
+        bytes_read: None,
         now: at("23:00:00"),
     };
     apply(store, scope, batch).await.unwrap();

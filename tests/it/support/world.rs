@@ -200,6 +200,7 @@ impl World {
                 rejects,
                 rejected_before,
                 sync: None,
+                bytes_read: None,
                 now,
             };
             let applied = apply(&self.store, scope, batch).await.unwrap();
