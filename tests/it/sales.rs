@@ -296,7 +296,7 @@ fn totals_equal_the_facts_and_their_items() {
             let near = |found: Option<f64>, expected: f64| {
                 found.is_some_and(|found| (found - expected).abs() < 0.000_001)
             };
-            prop_assert_eq!(info.rows_read, i64::try_from(actions.len()).unwrap());
+            prop_assert_eq!(info.actions, i64::try_from(actions.len()).unwrap());
             if actions.is_empty() {
                 prop_assert_eq!((info.unprocessed_share, info.cart_coverage), (None, None));
                 continue;
