@@ -239,7 +239,16 @@ fn totals_of(facts: &Facts, actions: &[&entity::action::Model]) -> Totals {
 
 #[test]
 fn totals_equal_the_facts_and_their_items() {
-    let (runtime, world, facts, pools) = setting(Reads::Database);
+    compare_totals(Reads::Database);
+}
+
+#[test]
+fn totals_of_columns_equal_the_facts_and_their_items() {
+    compare_totals(Reads::Columns);
+}
+
+fn compare_totals(reads: Reads) {
+    let (runtime, world, facts, pools) = setting(reads);
     let range = weighted(0.7, queries::range());
     let asked = (facts_query(&pools), range, queries::action_filter(&pools));
     check(150, &asked, |(query, range, filter)| {
