@@ -48,7 +48,7 @@ export function corpus() {
     add(`trend of a user segment, ${name}`, `userSegments(${when}, first: 1) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
     add(`trends of user segments, ${name}`, `userSegments(${when}, first: 20) { nodes { name trend(range: {last: {count: 6, unit: MONTH}}, bucket: MONTH) { size } } }`);
     add(`products, whole, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20) { totalCount totals { units } nodes { units } }`);
-    add(`products filtered, how complete, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20, filter: {country: {eq: "RU"}}) { info { rowsRead unprocessedShare cartCoverage } nodes { units } }`);
+    add(`products filtered, how complete, ${name}`, `topSellingProducts(${when}, by: UNITS, first: 20, filter: {country: {eq: "RU"}}) { info { actions unprocessedShare cartCoverage } nodes { units } }`);
     add(`report of lags, ${name}`, `report(${when}, groupBy: [PROGRAM]) { nodes { key { program { name } } values { actions conversionLag { median } validationLag { median } } } }`);
     add(`report by built-in segments, ${name}`, `report(${when}, groupBy: [USER_SEGMENT], builtInSegments: [{users: {kind: CHAMPIONS}}, {users: {kind: AT_RISK}}]) { nodes { values { actions reward ${money} } } }`);
     add(`report by program, ${name}`, `report(${when}, groupBy: [PROGRAM, COUNTRY]) { nodes { key { program { name } country } values { actions reward ${money} approvalRate } } }`);

@@ -6,8 +6,9 @@ use crate::domain::sales::{AxisRange, DateAxis, FactQuery, SalesGroup, SalesQuer
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Source, Total};
 use crate::store::ReadTx;
-use crate::store::columns::sales::can_rank;
+use crate::store::columns::sales::{can_rank, sum_up};
 use crate::store::columns::segments as columns;
+use crate::store::sales::Actions;
 
 /// The source of sums of actions in a range; all time without one.
 #[must_use]
@@ -59,6 +60,25 @@ pub fn lifetimes_answer(scope: ReadScope, facts: &FactQuery) -> bool {
 /// When the database fails.
 pub async fn columns_answer(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<bool> {
     columns::are_there(tx, scope, facts).await
+}
+
+/// Whether columns in memory sum up the actions of a list, which no total has, likewise; of all time without a range.
+///
+/// # Errors
+/// When the database fails.
+pub async fn columns_sum_up(
+    tx: &ReadTx,
+    scope: ReadScope,
+    range: Option<&AxisRange>,
+    filter: &Filter<ActionTest>,
+) -> Result<bool> {
+    let actions = Actions {
+        range,
+        filter,
+        without_declined: false,
+        source: &of_actions(scope, range, filter),
+    };
+    sum_up(tx, scope, &actions).await
 }
 
 /// Whether columns in memory give this page of a ranking, likewise.

@@ -4,11 +4,14 @@ use super::catalog::{Question, why_facts};
 use super::report::fact_limit::FactLimit;
 use super::sources;
 use crate::domain::error::Result;
-use crate::domain::filter::{ActionTest, Filter};
+use crate::domain::filter::{ActionField, ActionTest, Filter, Op};
 use crate::domain::page::Page;
 use crate::domain::report::{Dimension, ReportLimits};
-use crate::domain::sales::{AxisRange, FactQuery, SalesGroup, SalesQuery, SalesRow, Sums, Totals};
+use crate::domain::sales::{
+    AxisRange, DateAxis, FactQuery, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
+};
 use crate::domain::scope::ReadScope;
+use crate::domain::time::{Instant, Span, Zone};
 use crate::domain::totals::Source;
 use crate::store::ReadTx;
 use crate::store::columns::sales as columns;
@@ -23,6 +26,8 @@ pub const RANKING: &str = "the ranking";
 
 /// What to do about a ranking that would read too many facts.
 pub const REMEDY: &str = "ask for a shorter range, or leave that out";
+/// Likewise of what is asked for without a range.
+const REMEDY_OF_ALL_TIME: &str = "give a range, or leave that out";
 
 /// Refuses to rank or sum up groups of which no total has so many facts that reading them one by one is too much: up to two
 /// statements, none where a total has all but the ends of the range.
@@ -44,29 +49,76 @@ pub async fn check_groups(
     };
     let source = sources::of_group(scope, facts, group);
     let dimensions: Vec<Dimension> = dimension.into_iter().collect();
-    let why = why(scope, facts, &dimensions);
+    let why = why(scope, (facts.range.axis, &facts.filter), &dimensions);
     let limit = limit(tx, scope, limits);
     limit.check(facts.range, &source, &why, REMEDY).await
 }
 
-/// Likewise of totals of actions, for what reads them, as in "the ranking"; the remedy is told.
+/// Likewise of totals of actions and of how complete they are. Columns in memory go through all actions within milliseconds,
+/// and a filter that names actions reads no others.
+///
+/// # Errors
+/// When there are too many, or the database fails.
+pub async fn check_totals(
+    tx: &ReadTx,
+    scope: ReadScope,
+    asked: (Option<&AxisRange>, &Filter<ActionTest>),
+    limits: ReportLimits,
+    told: (&'static str, &str),
+) -> Result<()> {
+    let (range, filter) = asked;
+    if names_actions(filter) || sources::columns_sum_up(tx, scope, range, filter).await? {
+        return Ok(());
+    }
+    check_actions(tx, scope, asked, limits, told).await
+}
+
+/// Likewise of sums of actions that the database reads, of all time without a range, for what reads them, as in "the
+/// ranking"; the remedy of a range is told.
 ///
 /// # Errors
 /// When there are too many, or the database fails.
 pub async fn check_actions(
     tx: &ReadTx,
     scope: ReadScope,
-    facts: &FactQuery,
+    (range, filter): (Option<&AxisRange>, &Filter<ActionTest>),
     limits: ReportLimits,
     (reader, remedy): (&'static str, &str),
 ) -> Result<()> {
-    let source = sources::of_actions(scope, Some(&facts.range), &facts.filter);
-    let why = why(scope, facts, &[]);
+    let source = sources::of_actions(scope, range, filter);
+    let (range, remedy) = match range {
+        Some(range) => (*range, remedy),
+        None => (all_time(), REMEDY_OF_ALL_TIME),
+    };
+    let why = why(scope, (range.axis, filter), &[]);
     let limit = FactLimit {
         reader,
         ..limit(tx, scope, limits)
     };
-    limit.check(facts.range, &source, &why, remedy).await
+    limit.check(range, &source, &why, remedy).await
+}
+
+/// All orders that there can be.
+fn all_time() -> AxisRange {
+    AxisRange {
+        axis: DateAxis::Ordered,
+        span: Span {
+            from: Instant::MIN,
+            to: Instant::MAX,
+        },
+        zone: Zone::UTC,
+    }
+}
+
+/// Whether a filter lets nothing through but actions that it names in a way that an index finds.
+fn names_actions(filter: &Filter<ActionTest>) -> bool {
+    match filter {
+        Filter::All(parts) => parts.iter().any(names_actions),
+        Filter::Test(ActionTest::Field(field, Op::Eq(_) | Op::In(_))) => {
+            matches!(field, ActionField::Id | ActionField::OrderId)
+        }
+        _ => false,
+    }
 }
 
 /// Likewise of the products within groups, which no total has; not again where the groups themselves are read from the
@@ -98,12 +150,16 @@ fn limit(tx: &ReadTx, scope: ReadScope, limits: ReportLimits) -> FactLimit<'_> {
     }
 }
 
-/// Why no total has what is counted by some dimensions.
-fn why(scope: ReadScope, facts: &FactQuery, dimensions: &[Dimension]) -> String {
+/// Why no total has what is counted by some dimensions, on an axis and by a filter.
+fn why(
+    scope: ReadScope,
+    (axis, filter): (DateAxis, &Filter<ActionTest>),
+    dimensions: &[Dimension],
+) -> String {
     why_facts(&Question {
-        axis: facts.range.axis,
+        axis,
         dimensions,
-        filter: &facts.filter,
+        filter,
         narrowing: scope.narrowing(),
         measures: &[],
     })
@@ -163,7 +219,7 @@ pub async fn sums_of(
     sales::sums_of(tx, scope, groups, keys).await
 }
 
-/// Totals of counted facts: one statement.
+/// Totals of counted facts: one statement, none where columns in memory answer.
 ///
 /// # Errors
 /// When the database fails.
@@ -174,10 +230,11 @@ pub async fn totals(tx: &ReadTx, scope: ReadScope, facts: &FactQuery) -> Result<
         without_declined: facts.without_declined,
         source: &sources::of_actions(scope, Some(&facts.range), &facts.filter),
     };
-    sales::totals(tx, scope, &actions).await
+    totals_of(tx, scope, &actions).await
 }
 
-/// Totals of exactly the actions of a list, of all time without a range: one statement.
+/// Totals of exactly the actions of a list, of all time without a range: one statement, none where columns in memory
+/// answer.
 ///
 /// # Errors
 /// When the database fails.
@@ -193,5 +250,12 @@ pub async fn totals_of_list(
         without_declined: false,
         source: &sources::of_actions(scope, range, filter),
     };
-    sales::totals(tx, scope, &actions).await
+    totals_of(tx, scope, &actions).await
+}
+
+async fn totals_of(tx: &ReadTx, scope: ReadScope, actions: &Actions<'_>) -> Result<Totals> {
+    if let Some((totals, _)) = columns::actions(tx, scope, actions).await? {
+        return Ok(totals);
+    }
+    sales::totals(tx, scope, actions).await
 }

@@ -114,7 +114,8 @@ async fn check(
         "leave that out: what is on hold is expected by {BASE_LASTS} days of orders, whatever the range"
     );
     let base = facts.in_span(base_span(now));
-    top::check_actions(tx, scope, &base, limits, (top::RANKING, &remedy)).await
+    let asked = (Some(&base.range), &base.filter);
+    top::check_actions(tx, scope, asked, limits, (top::RANKING, &remedy)).await
 }
 
 /// How targets are found: the currency is the given one, else that of the program that traffic goes through, else the

@@ -18,10 +18,11 @@ pub(super) struct VerifyArgs {
     /// Whose totals [default: every publisher's]
     #[arg(long, value_name = "NAME")]
     publisher: Option<String>,
-    /// Only what holds this UTC day and later ones, such as 2026-05-01
+    /// Only what holds this UTC day and later ones, such as 2026-05-01; then lifetimes of products and users, which are of
+    /// no day, are left out
     #[arg(long, value_name = "DAY", value_parser = day)]
     from: Option<Day>,
-    /// Only what holds this UTC day and earlier ones
+    /// Only what holds this UTC day and earlier ones, likewise
     #[arg(long, value_name = "DAY", value_parser = day)]
     to: Option<Day>,
     #[command(flatten)]
@@ -104,6 +105,9 @@ async fn verify_all(
                 "{}: totals equal the facts ({count} slices)",
                 publisher.slug
             ))?;
+            if span.is_some() {
+                output.line("Lifetimes of products and users are of no day and were left out; without --from and --to they are compared, too.")?;
+            }
         } else {
             output.line(&format!("{}: totals differ from the facts", publisher.slug))?;
             output.print(&table(&["table", "rows", "for example"], &found))?;
@@ -144,7 +148,11 @@ async fn rebuild_all(args: &RebuildArgs, store: &Store, output: &Output) -> Outc
     for publisher in chosen(store, args.publisher.as_deref()).await? {
         let mut steps = Steps::new(output, &format!("{}: rebuilding", publisher.slug));
         let scope = WriteScope::for_entrance(publisher.id);
-        let finished = totals::rebuild(store, scope, now, args.afresh, |rebuilt| {
+        let manner = totals::Manner {
+            afresh: args.afresh,
+            ..totals::Manner::default()
+        };
+        let finished = totals::rebuild(store, scope, now, manner, |rebuilt| {
             steps.advanced(rebuilt.done, rebuilt.of);
         })
         .await?;

@@ -61,8 +61,8 @@ const FIELDS: &[(&str, &str)] = &[
 const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("ActionConnection.totalCount", ("40", Some("filter"))),
     ("ActionConnection.totals", ("70", Some("filter"))),
+    ("AggregateInfo.actions", ("15", Some("filter"))),
     ("AggregateInfo.cartCoverage", ("15", Some("filter"))),
-    ("AggregateInfo.rowsRead", ("15", Some("filter"))),
     ("AggregateInfo.unprocessedShare", ("15", Some("filter"))),
     ("Category.sales", ("10", None)),
     ("CategorySales.products", ("550", None)),

@@ -71,7 +71,7 @@ fn questions() -> Vec<(&'static str, &'static str, Value)> {
             "query($range: RangeInput!) { one: topSellingCategories(range: $range, by: REWARD, currency: \"USD\") { totalCount \
              totals { units actions reward { amount currency } } others { units reward { amount currency } } \
              unattributed { reward { amount currency } orderAmount { amount currency } } \
-             info { unprocessedShare cartCoverage rowsRead source } nodes { rank units actions share \
+             info { unprocessedShare cartCoverage actions source } nodes { rank units actions share \
              reward { amount currency } change { previous absolute ratio } category { name externalId level } \
              products(first: 4) { hasMore nodes { rank units product { id name } } } } } \
              own: topSellingCategories(range: $range, level: OWN, first: 5) { nodes { rank units category { name path { name } } } } }",

@@ -556,6 +556,10 @@ async fn totals_are_verified_and_rebuilt_from_the_command_line() {
     );
     let elsewhere = place.run(&["verify", "--to", "1999-12-31"]);
     assert_eq!(elsewhere.code, 0, "the fault lies later: {elsewhere:?}");
+    assert!(elsewhere.out.contains("Lifetimes"), "{elsewhere:?}");
+    assert!(!right.out.contains("Lifetimes"), "{right:?}");
+    let help = place.run(&["verify", "--help"]);
+    assert!(help.out.contains("lifetimes of products"), "{help:?}");
 
     let rebuilt = place.run(&["rebuild"]);
     assert_eq!(rebuilt.code, 0, "{rebuilt:?}");

@@ -263,7 +263,7 @@ fn the_api_lists_adjustments_and_says_what_is_left_of_rewards() {
             .data(
                 "{ earnings(range: {days: {from: \"2026-03-01\", to: \"2026-03-31\"}}) { approvedReward { amount } \
                  deductions { amount currency } netReward { amount currency } payouts { amount currency } \
-                 bonuses { amount } info { source rowsRead } } }",
+                 bonuses { amount } info { source actions } } }",
                 &json!({}),
             )
             .await;
@@ -278,7 +278,7 @@ fn the_api_lists_adjustments_and_says_what_is_left_of_rewards() {
             json!([{"amount": "100.00", "currency": "USD"}])
         );
         assert_eq!(earned["bonuses"], json!([]));
-        assert_eq!(earned["info"]["rowsRead"], "2");
+        assert_eq!(earned["info"]["actions"], 2);
 
         // The other publisher has none of it.
         let data = Api::of(&world, 1)

@@ -12,7 +12,7 @@ use actiongraph::domain::filter::{
     ActionField, ActionTest, AdSpaceField, AdSpaceTest, Filter, Op, Value,
 };
 use actiongraph::domain::id::PublisherId;
-use actiongraph::domain::limits::Narrowing;
+use actiongraph::domain::limits::{Limits, Narrowing};
 use actiongraph::domain::page::Direction;
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::plan::Plan;
@@ -354,6 +354,48 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
             },
         ),
         (
+            "tariffs-and-promo-codes",
+            ReportRequest {
+                dimensions: vec![Dimension::Tariff, Dimension::PromoCode],
+                metrics: vec![Metric::Actions, Metric::Reward],
+                order: most(Metric::Reward, Some("USD")),
+                ..quarter()
+            },
+        ),
+        (
+            "reasons-of-declines",
+            ReportRequest {
+                dimensions: vec![Dimension::DeclineReason],
+                metrics: vec![Metric::DeclinedActions, Metric::Reward],
+                filter: test(ActionField::Status, Op::Eq(Value::from("DECLINED"))),
+                order: most(Metric::DeclinedActions, None),
+                ..quarter()
+            },
+        ),
+        (
+            "devices-and-types-by-week",
+            ReportRequest {
+                dimensions: vec![Dimension::Device, Dimension::ActionType],
+                bucket: Some(Bucket::Week),
+                metrics: vec![Metric::Actions, Metric::AverageOrderAmount],
+                ..request("2026-05-04T00:00:00Z", "2026-06-01T00:00:00Z", "UTC")
+            },
+        ),
+        // Whoever sees some programs only is not answered from the total that does not keep them apart.
+        (
+            "days-of-a-limited-key",
+            ReportRequest {
+                dimensions: vec![Dimension::Status],
+                bucket: Some(Bucket::Day),
+                metrics: vec![Metric::Reward],
+                ..request(
+                    "2026-06-01T18:30:00Z",
+                    "2026-06-07T18:30:00Z",
+                    "Asia/Kolkata",
+                )
+            },
+        ),
+        (
             "expected-reward-by-closing-day",
             ReportRequest {
                 bucket: Some(Bucket::Week),
@@ -373,9 +415,20 @@ fn requests() -> Vec<(&'static str, ReportRequest)> {
     ]
 }
 
+/// What the key sees that sends a request: all, but where the name of the request says that it is limited.
+fn narrowing(name: &str) -> Narrowing {
+    let is_limited = name.ends_with("-of-a-limited-key");
+    let programs = is_limited.then(|| vec!["6115".to_owned()]);
+    let limits = Limits {
+        programs,
+        ..Limits::default()
+    };
+    limits.narrowing()
+}
+
 /// A plan with two currencies, where it has to know them.
-fn planned(request: &ReportRequest) -> Plan {
-    let mut plan = report::plan(request, Narrowing::default(), ReportLimits::default()).unwrap();
+fn planned(name: &str, request: &ReportRequest) -> Plan {
+    let mut plan = report::plan(request, narrowing(name), ReportLimits::default()).unwrap();
     plan.current.fill(&["RUB", "USD"].map(currency));
     plan
 }
@@ -391,7 +444,7 @@ fn plans_and_statements_are_those_of_the_files() {
     let scope = WriteScope::for_entrance(PublisherId(1)).read();
     let mut wrong = Vec::new();
     for (name, request) in requests() {
-        let plan = planned(&request);
+        let plan = planned(name, &request);
         let text = |dialect| statements(&plan, scope, dialect).join("\n\n") + "\n";
         let (sqlite, postgres) = (text(Dialect::Sqlite), text(Dialect::Postgres));
         let folder = folder.join(name);
@@ -421,7 +474,7 @@ fn every_table_of_a_plan_is_cut_by_the_publisher() {
     let scope = WriteScope::for_entrance(PublisherId(1)).read();
     let mut seen = 0;
     for (name, request) in requests() {
-        let plan = planned(&request);
+        let plan = planned(name, &request);
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             for statement in statements(&plan, scope, dialect) {
                 let tables = tables(&statement);

@@ -312,12 +312,86 @@ fn a_page_of_columns_is_not_limited() {
             answer["data"]["topSellingProducts"]["info"]["source"],
             "COLUMNS"
         );
-        for fields in ["totalCount", "totals { units }", "info { rowsRead }"] {
-            let message = refusal(&ask(fields).await);
-            assert!(
-                message.contains("more than 2 actions"),
-                "{fields}: {message}"
-            );
+        let message = refusal(&ask("totalCount").await);
+        assert!(message.contains("more than 2 actions"), "{message}");
+        // They sum up all actions as well, and what a report says of itself.
+        let facts = world.facts(0).await;
+        let ids = facts.actions.keys();
+        let sold = ids.filter(|id| facts.cart(**id).iter().any(|item| item.units >= 1));
+        let sold = sold.count();
+        for fields in ["totals { units }", "info { actions warnings { code } }"] {
+            let answer = ask(fields).await;
+            assert_eq!(answer.get("errors"), None, "{answer:#}");
+        }
+        let query =
+            format!("{{ actions({filter}) {{ totals {{ count }} info {{ source actions }} }} }}");
+        let list = api.data(&query, &json!({})).await["actions"].clone();
+        let info = json!({"source": "COLUMNS", "actions": sold});
+        assert_eq!(list, json!({"totals": {"count": sold}, "info": info}));
+        let query = format!(
+            "{{ report({SPRING}, {filter}) {{ totals {{ actions }} info {{ sources cartCoverage warnings {{ code }} }} }} }}"
+        );
+        let report = api.data(&query, &json!({})).await["report"].clone();
+        assert_eq!(report["info"]["sources"], json!(["columns"]));
+        assert!(report["info"]["cartCoverage"].is_number(), "{report:#}");
+    });
+}
+
+/// Totals of a list, and how complete it is, would read the facts of all time where no total has them.
+#[test]
+fn totals_of_a_list_are_limited_as_well() {
+    block_on(async {
+        let world = World::rich(seed() + 44, SHAPE).await;
+        let facts = world.facts(0).await;
+        let all = i64::try_from(facts.actions.len()).unwrap();
+        let (few, many) = (reading(&world, 2), reading(&world, all));
+        let by_subid = "filter: {subid1: {isNull: false}}";
+        for (query, words) in [
+            (
+                format!("{{ actions({by_subid}) {{ totals {{ count }} }} }}"),
+                ["totals would read", "give a range"],
+            ),
+            (
+                format!("{{ actions({by_subid}) {{ info {{ warnings {{ code }} }} }} }}"),
+                ["info would read", "totals know status"],
+            ),
+            (
+                format!("{{ actions({SPRING}, {by_subid}) {{ totals {{ count }} }} }}"),
+                ["totals would read", "shorter range"],
+            ),
+            (
+                format!("{{ earnings({SPRING}, dateAxis: CLICKED) {{ netReward {{ amount }} }} }}"),
+                ["earnings would read", "CLICKED"],
+            ),
+        ] {
+            let message = refusal(&few.answer(&query, &json!({})).await);
+            let always = ["more than 2 actions", "limits.reportActions"];
+            for word in words.into_iter().chain(always) {
+                assert!(message.contains(word), "{word}: {message}");
+            }
+            many.data(&query, &json!({})).await;
+        }
+        // What totals have, the actions that are named, and those of a day are always read.
+        let query = "{ actions(first: 5) { nodes { id } } }";
+        let page = few.data(query, &json!({})).await;
+        let named = page["actions"]["nodes"].as_array().unwrap();
+        let named: Vec<&Json> = named.iter().map(|node| &node["id"]).collect();
+        let named = json!({ "filter": {"id": {"in": named}} });
+        let list = "totals { count } info { actions }";
+        let query =
+            format!("query($filter: ActionFilter) {{ actions(filter: $filter) {{ {list} }} }}");
+        let answer = few.data(&query, &named).await["actions"].clone();
+        assert_eq!(
+            answer,
+            json!({"totals": {"count": 5}, "info": {"actions": 5}})
+        );
+        for args in [
+            "(filter: {status: {eq: APPROVED}})".to_owned(),
+            format!("({DAY}, {by_subid})"),
+            String::new(),
+        ] {
+            let query = format!("{{ actions{args} {{ {list} }} }}");
+            few.data(&query, &json!({})).await;
         }
     });
 }

@@ -253,7 +253,16 @@ fn totals_of(facts: &Facts, actions: &[&entity::action::Model]) -> Totals {
 
 #[test]
 fn totals_equal_the_facts_and_their_items() {
-    let (runtime, world, facts, pools) = setting(Reads::Database);
+    compare_totals(Reads::Database);
+}
+
+#[test]
+fn totals_of_columns_equal_the_facts_and_their_items() {
+    compare_totals(Reads::Columns);
+}
+
+fn compare_totals(reads: Reads) {
+    let (runtime, world, facts, pools) = setting(reads);
     let range = weighted(0.7, queries::range());
     let asked = (facts_query(&pools), range, queries::action_filter(&pools));
     check(150, &asked, |(query, range, filter)| {
@@ -310,7 +319,7 @@ fn totals_equal_the_facts_and_their_items() {
             let near = |found: Option<f64>, expected: f64| {
                 found.is_some_and(|found| (found - expected).abs() < 0.000_001)
             };
-            prop_assert_eq!(info.rows_read, i64::try_from(actions.len()).unwrap());
+            prop_assert_eq!(info.actions, i64::try_from(actions.len()).unwrap());
             if actions.is_empty() {
                 prop_assert_eq!((info.unprocessed_share, info.cart_coverage), (None, None));
                 continue;

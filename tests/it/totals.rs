@@ -5,15 +5,20 @@ mod rebuilt;
 use crate::columns;
 use crate::support::check::seed;
 use crate::support::dice::Dice;
-use crate::support::drafts::{Maker, Shape, at};
+use crate::support::drafts::{Maker, Shape, at, instant};
 use crate::support::world::{Facts, World, block_on};
+use actiongraph::domain::draft::ActionDraft;
+use actiongraph::domain::notice::Receipt;
 use actiongraph::domain::scope::WriteScope;
+use actiongraph::domain::time::Instant;
 use actiongraph::domain::totals::{Grain, Tier, Total};
-use actiongraph::store::totals;
+use actiongraph::store::apply::apply_notices;
+use actiongraph::store::totals::{self, Manner};
 use actiongraph::telemetry::Metrics;
 use actiongraph::worker::upkeep;
 use sea_orm::{ConnectionTrait, Database};
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
 use uuid::Uuid;
 
 /// Few actions with many states each: status changes both ways, other carts, other instants, late and repeated states.
@@ -381,8 +386,11 @@ fn rebuilt_totals_are_those_that_were_kept() {
             before.contains("totals_product"),
             "there is something to compare"
         );
-        world.rebuild(0).await;
-        assert_eq!(world.dump(0).await, before);
+        // In a transaction for each slice, and in many.
+        for step in [Manner::default().step, 20, 3, 0] {
+            world.rebuild_in_steps(0, step).await;
+            assert_eq!(world.dump(0).await, before, "{step} actions at a time");
+        }
         assert_totals_are_the_facts(&world, 0, "rebuilt").await;
         // The category that was hung elsewhere lies three levels deep: its sums at level 2 are another's.
         let beyond = world.rows::<entity::totals_category::Entity>(0).await;
@@ -420,6 +428,34 @@ const SPOILS: &[(&str, &[&str])] = &[
             "totals_audience",
             "totals_category",
             "totals_product",
+        ],
+    ),
+    // What actions say of their carts is what totals of actions are made of.
+    (
+        "UPDATE actions SET items_reward_e4 = items_reward_e4 + 1 WHERE items_count > 1",
+        &[
+            "actions",
+            "totals_time",
+            "totals_channel",
+            "totals_audience",
+        ],
+    ),
+    (
+        "UPDATE actions SET units = units + 1, items_amount_e4 = 7 WHERE items_count > 0",
+        &[
+            "actions",
+            "totals_time",
+            "totals_channel",
+            "totals_audience",
+        ],
+    ),
+    (
+        "UPDATE action_items SET units = units + 1",
+        &[
+            "actions",
+            "totals_category",
+            "totals_product",
+            "product_lifetimes",
         ],
     ),
     // Left over where there are no facts, nor anything of another total or grain.
@@ -463,7 +499,8 @@ fn what_differs_is_found_and_a_rebuild_repairs_it() {
             reason = "the database is spoilt behind the store's back"
         )]
         let db = Database::connect(&world.url).await.unwrap();
-        for (spoil, tables) in SPOILS {
+        let steps = [Manner::default().step, 5].into_iter().cycle();
+        for ((spoil, tables), step) in SPOILS.iter().zip(steps) {
             assert_eq!(world.drift(0).await, Vec::<String>::new(), "before {spoil}");
             let id = world.publishers[0].id.0;
             let mine = if spoil.contains("WHERE") {
@@ -484,7 +521,7 @@ fn what_differs_is_found_and_a_rebuild_repairs_it() {
                 Vec::<String>::new(),
                 "the neighbour, after {spoil}"
             );
-            world.rebuild(0).await;
+            world.rebuild_in_steps(0, step).await;
         }
         assert_eq!(world.drift(0).await, Vec::<String>::new());
     });
@@ -514,7 +551,7 @@ fn a_rebuild_that_was_stopped_goes_on_where_it_was() {
         .await
         .unwrap();
         let mut told = Vec::new();
-        totals::rebuild(&world.store, scope, now, false, |rebuilt| {
+        totals::rebuild(&world.store, scope, now, Manner::default(), |rebuilt| {
             told.push(rebuilt.done);
         })
         .await
@@ -537,7 +574,7 @@ fn a_server_compares_slice_after_slice_and_counts_what_differs() {
         let now = |step: usize| {
             let start = at("2026-07-02T00:00:00Z");
             let step = i64::try_from(step).unwrap();
-            crate::support::drafts::instant(start.micros() + step)
+            instant(start.micros() + step)
         };
         let mut slices = 0;
         for publisher in &world.publishers {
@@ -630,7 +667,7 @@ fn a_slice_that_cannot_be_compared_keeps_nobody_from_a_turn() {
         let (mut failed, mut seen) = (0, BTreeMap::<String, BTreeSet<i64>>::new());
         let start = at("2026-07-02T00:00:00Z").micros();
         for step in 0..2 * i64::try_from(steps).unwrap() {
-            let now = crate::support::drafts::instant(start + step);
+            let now = instant(start + step);
             match upkeep::tick(&world.store, now).await {
                 Ok(checked) => {
                     let checked = checked.unwrap();
@@ -662,33 +699,153 @@ fn a_slice_that_cannot_be_compared_keeps_nobody_from_a_turn() {
     });
 }
 
-#[test]
-fn after_a_day_of_edits_nothing_differs() {
-    block_on(async {
-        let world = World::new(1).await;
+/// A publisher's day: what changes, what was seen last of each action, and what a re-read missed.
+struct Edited {
+    place: usize,
+    changes: Vec<ActionDraft>,
+    seen: BTreeMap<String, ActionDraft>,
+    late: Vec<ActionDraft>,
+    gone: Vec<String>,
+}
+
+impl Edited {
+    fn new(place: usize) -> Self {
         let shape = Shape {
-            drafts: 1_440,
+            drafts: 1_200,
             actions: 240,
             wild: false,
         };
-        // A sync every five minutes, each of which brings what changed meanwhile, some of it twice.
+        let seed = seed() + 10 + u64::try_from(place).unwrap();
+        Self {
+            place,
+            changes: Maker::new(seed, shape).drafts(),
+            seen: BTreeMap::new(),
+            late: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// A sync that brings what changed meanwhile, some of it twice.
+    async fn sync(&mut self, world: &World, dice: &mut Dice, changes: &[ActionDraft]) {
+        self.late
+            .extend(changes.iter().filter(|_| dice.percent(20)).cloned());
+        world.apply_in(self.place, changes, changes.len()).await;
+        for draft in changes {
+            self.seen.insert(draft.external_id.clone(), draft.clone());
+        }
+        if self.late.len() > 7 {
+            let late = std::mem::take(&mut self.late);
+            world.apply_in(self.place, &late, late.len()).await;
+        }
+    }
+
+    /// A re-read that misses a few actions.
+    async fn miss(&mut self, world: &World, dice: &mut Dice, now: Instant) {
+        let facts = world.facts(self.place).await;
+        let known: Vec<&str> = facts
+            .actions
+            .values()
+            .map(|row| row.external_id.as_str())
+            .collect();
+        let missed: BTreeSet<&str> = (0..3).map(|_| *dice.pick(&known)).collect();
+        let missed: Vec<&str> = missed.into_iter().collect();
+        world.delete(self.place, &missed, now).await;
+        self.gone.extend(missed.into_iter().map(str::to_owned));
+    }
+
+    /// About half of what was missed is there again.
+    async fn restore(&mut self, world: &World, dice: &mut Dice, now: Instant) {
+        let gone = std::mem::take(&mut self.gone);
+        let back = gone.iter().filter(|_| dice.percent(50));
+        let back: Vec<ActionDraft> = back
+            .map(|id| {
+                let mut draft = self.seen[id].clone();
+                draft.stamp.observed_at = now;
+                draft
+            })
+            .collect();
+        if !back.is_empty() {
+            world.apply_in(self.place, &back, back.len()).await;
+        }
+    }
+
+    /// Postbacks about actions: a status and a reward of now, and no cart. Gives what they changed.
+    async fn notify(&self, world: &World, dice: &mut Dice, now: Instant) -> i64 {
+        let all: Vec<&ActionDraft> = self.seen.values().collect();
+        let told: Vec<ActionDraft> = [0; 2]
+            .map(|_| (*dice.pick(&all)).clone())
+            .map(|mut draft| {
+                draft.standing.reward_e4 += 10_000;
+                draft.items = Vec::new();
+                draft.stamp.observed_at = now;
+                draft.receipt = Some(Receipt {
+                    at: now,
+                    is_first: false,
+                    says_paid: dice.percent(50),
+                });
+                draft
+            })
+            .to_vec();
+        let scope = world.write(self.place);
+        let applied = apply_notices(&world.store, scope, &told, &[], now).await;
+        let applied = applied.unwrap();
+        applied.inserted + applied.updated
+    }
+}
+
+#[test]
+fn after_a_day_of_edits_nothing_differs() {
+    block_on(async {
+        let world = World::new(2).await;
         let mut dice = Dice::new(seed() + 10);
-        let mut late = Vec::new();
-        for changes in Maker::new(seed() + 10, shape).drafts().chunks(5) {
-            late.extend(changes.iter().filter(|_| dice.percent(20)).cloned());
-            world.apply_in(0, changes, changes.len()).await;
-            if late.len() > 7 {
-                world.apply_in(0, &late, late.len()).await;
-                late.clear();
+        let mut days = [0, 1].map(Edited::new);
+        let mut told = [0, 0];
+        // A sync every five minutes for both publishers, by turns.
+        for step in 0..240 {
+            let begins = at("2026-07-01T00:00:00Z").micros();
+            let now = instant(begins + i64::try_from(step).unwrap() * 1_000_000);
+            for day in &mut days {
+                let changes = day.changes[5 * step..5 * (step + 1)].to_vec();
+                day.sync(&world, &mut dice, &changes).await;
+                match step % 10 {
+                    9 => day.miss(&world, &mut dice, now).await,
+                    4 => day.restore(&world, &mut dice, now).await,
+                    2 | 7 => told[day.place] += day.notify(&world, &mut dice, now).await,
+                    _ => {}
+                }
             }
         }
-        assert_eq!(world.drift(0).await, Vec::<String>::new());
-        let kept = world.dump(0).await;
-        world.rebuild(0).await;
-        assert_eq!(
-            world.dump(0).await,
-            kept,
-            "what was kept is what is made anew"
-        );
+        for (place, told) in told.into_iter().enumerate() {
+            assert!(told > 0, "publisher {place}: postbacks changed {told}");
+            let changes = world.rows::<entity::action_change::Entity>(place).await;
+            for kind in ["INSERTED", "UPDATED", "DELETED", "RESTORED"] {
+                let count = changes.iter().filter(|row| row.kind == kind).count();
+                assert!(count > 10, "publisher {place}: {count} {kind}");
+            }
+            assert_totals_are_the_facts(&world, place, "after the day").await;
+            assert_eq!(world.drift(place).await, Vec::<String>::new());
+        }
+        let verified = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+            .args(["verify", "--database-url", &world.url])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&verified.stdout);
+        assert!(verified.status.success(), "{verified:?}");
+        for publisher in ["publisher-1", "publisher-2"] {
+            let equal = format!("{publisher}: totals equal the facts (");
+            assert!(said.contains(&equal), "{said}");
+        }
+        for place in 0..2 {
+            let kept = world.dump(place).await;
+            for step in [Manner::default().step, 12] {
+                world.rebuild_in_steps(place, step).await;
+                assert_eq!(
+                    world.dump(place).await,
+                    kept,
+                    "what was kept is what is made anew"
+                );
+            }
+        }
     });
 }

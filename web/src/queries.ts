@@ -213,7 +213,7 @@ query TopCategories($range: RangeInput!) {
     totals { actions units reward { amount currency } }
     others { units reward { amount currency } }
     unattributed { reward { amount currency } }
-    info { asOf rowsRead cartCoverage unprocessedShare warnings { code message } }
+    info { asOf actions cartCoverage unprocessedShare warnings { code message } }
   }
 }
 `,

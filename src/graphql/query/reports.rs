@@ -13,7 +13,6 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::analytics::report::run;
-use crate::analytics::sources::of_actions;
 use crate::domain::error::Error;
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::report::{Comparison, OrderKey, ReportRequest};
@@ -36,13 +35,12 @@ use crate::graphql::scalar::{CurrencyCode, TimeZone};
 use crate::graphql::siblings::page_of_siblings;
 use crate::graphql::types::built_in_segment::{AskedBuiltIn, BuiltInSegment, built_in_of};
 use crate::graphql::types::drill_down::BuiltInGiven;
-use crate::graphql::types::info::{AggregateInfo, InfoOf};
+use crate::graphql::types::info::AggregateInfo;
 use crate::graphql::types::metric::{MetricDefinition, definitions};
 use crate::graphql::types::report::{Answered, Asked, Grouped, ReportConnection, ReportRow};
 use crate::graphql::types::report_info::{ReportInfo, Told};
 use crate::graphql::types::report_words::{ReportComparison, ReportDimension, TimeBucket};
 use crate::graphql::types::segment::segments_of;
-use crate::graphql::types::words::AggregateSource;
 
 /// Reports.
 #[derive(Default)]
@@ -188,14 +186,8 @@ impl ReportArgs {
             Comparison::PreviousPeriod => asked.previous,
             Comparison::YearBefore => span.year_before(asked.range.zone),
         };
-        let source = AggregateSource::from(&of_actions(
-            request.scope,
-            Some(&asked.range),
-            &asked.filter,
-        ));
-        let facts = InfoOf::List(Some(asked.range), asked.filter);
         let info = ReportInfo {
-            facts: AggregateInfo::new(request, facts, source),
+            facts: AggregateInfo::of_list(request, Some(asked.range), asked.filter),
             told: Arc::new(Told {
                 range: span,
                 compared,

@@ -10,13 +10,12 @@ use uuid::Uuid;
 use super::Member;
 use super::action_item::ActionItemConnection;
 use super::ad_space::AdSpace;
-use super::info::{AggregateInfo, InfoOf};
+use super::info::AggregateInfo;
 use super::program::Program;
 use super::sales::{ActionTotals, Money};
 use super::user::User;
-use super::words::{ActionStatus, ActionType, AggregateSource, Eligibility};
-use crate::analytics::sources;
-use crate::analytics::top::totals_of_list;
+use super::words::{ActionStatus, ActionType, Eligibility};
+use crate::analytics::top::{REMEDY, check_totals, totals_of_list};
 use crate::domain::action::Status;
 use crate::domain::catalog;
 use crate::domain::page::PageRequest;
@@ -341,9 +340,7 @@ pub struct ActionsAsked {
 
 impl ActionsAsked {
     fn new(request: &Arc<RequestContext>, list: ActionList) -> Self {
-        let source = sources::of_actions(request.scope, list.range.as_ref(), &list.filter);
-        let of = InfoOf::List(list.range, list.filter.clone());
-        let info = AggregateInfo::new(request, of, AggregateSource::from(&source));
+        let info = AggregateInfo::of_list(request, list.range, list.filter.clone());
         Self {
             request: Arc::clone(request),
             list,
@@ -355,8 +352,10 @@ impl ActionsAsked {
     async fn totals(&self) -> Result<ActionTotals> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
-            let found =
-                totals_of_list(tx, scope, self.list.range.as_ref(), &self.list.filter).await;
+            let (range, filter) = (self.list.range.as_ref(), &self.list.filter);
+            let limits = self.request.limits.reports;
+            check_totals(tx, scope, (range, filter), limits, ("totals", REMEDY)).await?;
+            let found = totals_of_list(tx, scope, range, filter).await;
             found.map_err(Failure::from)
         };
         ActionTotals::new(&self.totals.get_or_init(read).await.clone()?.facts)

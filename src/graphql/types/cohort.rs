@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::Object;
 
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, segments_source};
 use super::report_info::TimeSpan;
 use super::sales::{Money, amounts};
 use super::words::CohortBucket;
@@ -179,7 +179,7 @@ impl CohortArgs {
         let source = segments_source(request, &facts).await?;
         Ok(UserCohorts {
             list: list.collect(),
-            info: AggregateInfo::new(request, InfoOf::Facts(facts), source),
+            info: AggregateInfo::new(request, facts, source),
         })
     }
 }

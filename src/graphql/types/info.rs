@@ -6,7 +6,7 @@ use async_graphql::{Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::words::{AggregateSource, WarningCode};
-use crate::analytics::sources::{columns_answer, lifetimes_answer};
+use crate::analytics::sources::{self, columns_answer, lifetimes_answer};
 use crate::analytics::{FactsInfo, facts_info, list_info, top};
 use crate::domain::filter::{ActionTest, Filter};
 use crate::domain::report::LackingClicks;
@@ -14,7 +14,7 @@ use crate::domain::sales::{AxisRange, FactQuery};
 use crate::domain::scope::ReadScope;
 use crate::graphql::context::RequestContext;
 use crate::graphql::error::{Failure, Result};
-use crate::graphql::scalar::{BigInt, DateTime};
+use crate::graphql::scalar::{BigInt, DateTime, count};
 use crate::store::DataState;
 
 /// From this share of unprocessed actions on, sums are called unfinished.
@@ -24,11 +24,21 @@ const COMPLETE: f64 = 0.9;
 
 /// The facts that an aggregate is made of.
 #[derive(Clone, Debug)]
-pub enum InfoOf {
+enum InfoOf {
     /// Counted facts.
     Facts(FactQuery),
     /// The actions of a list.
     List(Option<AxisRange>, Filter<ActionTest>),
+}
+
+impl InfoOf {
+    /// When the actions were, and which they are.
+    fn actions(&self) -> (Option<&AxisRange>, &Filter<ActionTest>) {
+        match self {
+            Self::Facts(facts) => (Some(&facts.range), &facts.filter),
+            Self::List(range, filter) => (range.as_ref(), filter),
+        }
+    }
 }
 
 /// How fresh and how complete an aggregate is, and what it was read from. Clones share what was read.
@@ -36,13 +46,31 @@ pub enum InfoOf {
 pub struct AggregateInfo {
     request: Arc<RequestContext>,
     of: Arc<InfoOf>,
-    source: AggregateSource,
+    /// What the sums come from; what those of a list come from is found where it is asked for.
+    source: Option<AggregateSource>,
     facts: Arc<OnceCell<Result<FactsInfo>>>,
 }
 
 impl AggregateInfo {
-    /// The info of these facts, whose sums come from `source`; read when it is asked for.
-    pub fn new(request: &Arc<RequestContext>, of: InfoOf, source: AggregateSource) -> Self {
+    /// The info of these counted facts, whose sums come from `source`; read when it is asked for.
+    pub fn new(request: &Arc<RequestContext>, facts: FactQuery, source: AggregateSource) -> Self {
+        Self::read_later(request, InfoOf::Facts(facts), Some(source))
+    }
+
+    /// The info of the actions of a list, of all time without a range; read when it is asked for.
+    pub fn of_list(
+        request: &Arc<RequestContext>,
+        range: Option<AxisRange>,
+        filter: Filter<ActionTest>,
+    ) -> Self {
+        Self::read_later(request, InfoOf::List(range, filter), None)
+    }
+
+    fn read_later(
+        request: &Arc<RequestContext>,
+        of: InfoOf,
+        source: Option<AggregateSource>,
+    ) -> Self {
         Self {
             source,
             request: Arc::clone(request),
@@ -67,13 +95,11 @@ impl AggregateInfo {
     pub async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
+            let limits = self.request.limits.reports;
+            let told = ("info", top::REMEDY);
+            top::check_totals(tx, scope, self.of.actions(), limits, told).await?;
             let read = match self.of.as_ref() {
-                InfoOf::Facts(facts) => {
-                    let limits = self.request.limits.reports;
-                    let told = ("info", top::REMEDY);
-                    top::check_actions(tx, scope, facts, limits, told).await?;
-                    facts_info(tx, scope, facts).await
-                }
+                InfoOf::Facts(facts) => facts_info(tx, scope, facts).await,
                 InfoOf::List(range, filter) => list_info(tx, scope, range.as_ref(), filter).await,
             };
             read.map_err(Failure::from)
@@ -123,13 +149,21 @@ impl AggregateInfo {
     }
 
     /// What it was read from.
-    async fn source(&self) -> AggregateSource {
-        self.source
+    async fn source(&self) -> Result<AggregateSource> {
+        if let Some(source) = self.source {
+            return Ok(source);
+        }
+        let (tx, scope) = (&self.request.tx, self.request.scope);
+        let (range, filter) = self.of.actions();
+        if sources::columns_sum_up(tx, scope, range, filter).await? {
+            return Ok(AggregateSource::Columns);
+        }
+        Ok((&sources::of_actions(scope, range, filter)).into())
     }
 
-    /// Number of actions that it is made of.
-    async fn rows_read(&self) -> Result<BigInt> {
-        Ok(BigInt(self.facts().await?.rows_read))
+    /// Number of actions that it is made of, whatever it was read from.
+    async fn actions(&self) -> Result<i32> {
+        count(self.facts().await?.actions)
     }
 
     /// Share of these actions that the advertiser has not processed, from 0 to 1; null without actions.

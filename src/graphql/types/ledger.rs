@@ -8,12 +8,11 @@ use tokio::sync::OnceCell;
 use super::Member;
 use super::ad_space::AdSpace;
 use super::import::ImportRun;
-use super::info::{AggregateInfo, InfoOf};
+use super::info::AggregateInfo;
 use super::program::Program;
 use super::sales::{Money, amounts};
-use super::words::{AdjustmentKind, AggregateSource};
-use crate::analytics::sources;
-use crate::analytics::top::totals_of_list;
+use super::words::AdjustmentKind;
+use crate::analytics::top::{REMEDY, check_totals, totals_of_list};
 use crate::domain::action::Status;
 use crate::domain::filter::{ActionField, ActionTest, Filter, Op};
 use crate::domain::ledger::{self, AdjustmentSum, net, summed};
@@ -218,17 +217,17 @@ impl Earnings {
         let approved = approved.map(|status| status.as_str().into()).to_vec();
         let filter = Filter::Test(ActionTest::Field(ActionField::Status, Op::In(approved)));
         let (tx, scope) = (&request.tx, request.scope);
+        let (asked, limits) = ((Some(&range), &filter), request.limits.reports);
+        check_totals(tx, scope, asked, limits, ("earnings", REMEDY)).await?;
         let totals = totals_of_list(tx, scope, Some(&range), &filter).await?;
         let list = AdjustmentList {
             range: Some(range),
             filter: Filter::default(),
         };
-        let source = sources::of_actions(scope, Some(&range), &filter);
-        let of = InfoOf::List(Some(range), filter);
         Ok(Self {
             rewards: totals.facts.rewards(),
             sums: sums(tx, scope, &list).await?,
-            info: AggregateInfo::new(request, of, AggregateSource::from(&source)),
+            info: AggregateInfo::of_list(request, Some(range), filter),
         })
     }
 }

@@ -7,7 +7,7 @@ use async_graphql::{Context, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::Member;
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, segments_source};
 use super::report_info::TimeSpan;
 use super::rfm::RfmScore;
 use super::segment_parameters::UserSegmentParameters;
@@ -383,7 +383,7 @@ impl MovementArgs {
         let source = segments_source(request, &after).await?;
         Ok(UserSegmentMovement {
             compared: Arc::new(Compared { spans, all }),
-            info: AggregateInfo::new(request, InfoOf::Facts(after), source),
+            info: AggregateInfo::new(request, after, source),
         })
     }
 

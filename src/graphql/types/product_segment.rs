@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Member;
 use super::built_in_trend::{Unsaid, trend};
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, segments_source};
 use super::product::Product;
 use super::report_words::TimeBucket;
 use super::sales::{Money, amounts};
@@ -382,7 +382,7 @@ impl ProductSegmentArgs {
         });
         let info = AggregateInfo::new(
             request,
-            InfoOf::Facts(facts.clone()),
+            facts.clone(),
             segments_source(request, &facts).await?,
         );
         let slice = Slice::new(page_of_siblings(divided), order);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Member;
 use super::category::Category;
-use super::info::{AggregateInfo, InfoOf};
+use super::info::AggregateInfo;
 use super::product::Product;
 use super::sales::{Change, Money, OtherSales, Sales, UnattributedSales, amounts};
 use super::words::{AggregateSource, RankMetric};
@@ -148,7 +148,8 @@ impl Ranking {
             if self.by_columns {
                 let limits = self.request.limits.reports;
                 let told = (top::RANKING, top::REMEDY);
-                top::check_actions(tx, scope, facts, limits, told).await?;
+                let asked = (Some(&facts.range), &facts.filter);
+                top::check_totals(tx, scope, asked, limits, told).await?;
             }
             Ok(top::totals(tx, scope, facts).await?)
         };
@@ -213,7 +214,7 @@ impl RankingArgs {
         } else {
             AggregateSource::from(&sources::of_group(request.scope, &query.facts, query.group))
         };
-        let info = AggregateInfo::new(request, InfoOf::Facts(query.facts.clone()), source);
+        let info = AggregateInfo::new(request, query.facts.clone(), source);
         let ranking = Arc::new(Ranking {
             request: Arc::clone(request),
             query,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Member;
 use super::affiliate_link::{AffiliateLink, Destination, SubidsInput};
-use super::info::{AggregateInfo, InfoOf};
+use super::info::AggregateInfo;
 use super::product::{Product, percent};
 use super::program::Program;
 use super::sales::{Change, Money};
@@ -154,7 +154,7 @@ impl TrafficTargetArgs {
         });
         let info = AggregateInfo::new(
             request,
-            InfoOf::Facts(plan.query.facts.clone()),
+            plan.query.facts.clone(),
             AggregateSource::from(&targets::source_of(request.scope, &plan.query.facts)),
         );
         let list = Arc::new(Targets {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Member;
 use super::built_in_segment::user_segment_name;
 use super::built_in_trend::{Unsaid, trend};
-use super::info::{AggregateInfo, InfoOf, segments_source};
+use super::info::{AggregateInfo, segments_source};
 use super::ranking::{Firsts, TopProducts, firsts, rank_by};
 use super::report_words::TimeBucket;
 use super::sales::{Money, amounts};
@@ -455,7 +455,7 @@ impl UserSegmentArgs {
         let all = segments::users_unsorted(&request.tx, request.scope, &facts, &rules).await?;
         let info = AggregateInfo::new(
             request,
-            InfoOf::Facts(facts.clone()),
+            facts.clone(),
             segments_source(request, &facts).await?,
         );
         let is_filtered = facts.filter != Filter::default();

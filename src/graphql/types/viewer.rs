@@ -238,8 +238,8 @@ pub struct Limits {
     report_stretches: i32,
     /// Segments that one report names.
     report_segments: i32,
-    /// Actions that a report, a top list or `trafficTargets` reads one by one where no totals answer it; counts of clicks by SubID
-    /// that a report reads.
+    /// Actions that a report, a top list, `trafficTargets`, `earnings` or the totals and the info of a list read one by one where
+    /// no totals answer; counts of clicks by SubID that a report reads.
     report_actions: i32,
     /// Groups that a report can have, `having` and page aside, counted per currency and, where money is converted, per UTC
     /// day.

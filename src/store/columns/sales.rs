@@ -1,16 +1,22 @@
-//! Sums by product and by user, and the first of them, from columns.
+//! Sums by product and by user, and the first of them, from columns; and sums of actions that no total has.
 
+use super::super::sales::{Actions, Completeness};
 use super::super::tx::ReadTx;
 use super::chunk::Chunk;
 use super::matching::{Asking, Matching};
 use super::segments::sums;
-use crate::domain::columns::can_count;
+use crate::domain::action::Status;
+use crate::domain::columns::{can_count, can_test};
 use crate::domain::error::{Error, Result};
 use crate::domain::filter::{Filter, ItemTest, Value};
 use crate::domain::money::Currency;
 use crate::domain::page::{Cursor, Page, PageRequest};
-use crate::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums};
+use crate::domain::sales::{
+    AxisRange, DateAxis, FactQuery, RankBy, SalesGroup, SalesQuery, SalesRow, Sums, Totals,
+};
 use crate::domain::scope::ReadScope;
+use crate::domain::time::DAY_US;
+use crate::domain::totals::Source;
 use std::ops::Range;
 use uuid::Uuid;
 
@@ -83,6 +89,18 @@ impl Tally {
             units: chunk.units(place),
             amount: chunk.amount(place),
             reward: chunk.reward(place),
+        };
+        self.add(group, chunk.currency(place), more);
+    }
+
+    /// Likewise with the money that its items have.
+    fn add_items_of_action(&mut self, chunk: &Chunk, place: usize, group: usize) {
+        let items = chunk.items(place);
+        let more = More {
+            actions: 1,
+            units: chunk.units(place),
+            amount: items.clone().map(|item| chunk.item_amount(item)).sum(),
+            reward: items.map(|item| chunk.item_reward(item)).sum(),
         };
         self.add(group, chunk.currency(place), more);
     }
@@ -320,4 +338,75 @@ pub fn can_rank(facts: &FactQuery, group: SalesGroup, page: &PageRequest) -> boo
         && page.forward
         && page.after.is_none()
         && page.before.is_none()
+}
+
+/// Totals of actions that would be read from the facts, and how complete these are; nothing where a total has them, where
+/// they are of a day at most, and where there are no columns that can tell. As many statements as the filter has conditions
+/// on related rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn actions(
+    tx: &ReadTx,
+    scope: ReadScope,
+    asked: &Actions<'_>,
+) -> Result<Option<(Totals, Completeness)>> {
+    if !reads_many(asked) {
+        return Ok(None);
+    }
+    if !can_sum_up(asked) {
+        tx.note_left();
+        return Ok(None);
+    }
+    let matching = Matching::of(tx, scope, asked.filter, asked.without_declined).await?;
+    let Some(matching) = matching else {
+        return Ok(None);
+    };
+    let (from, to) = asked.range.map_or((i64::MIN, i64::MAX), |range| {
+        (range.span.from.micros(), range.span.to.micros())
+    });
+    let summed = tokio::task::spawn_blocking(move || {
+        let names = matching.snapshot.names();
+        // One group of all actions by their own money, and one by that of their items.
+        let mut tally = Tally::new(2, names.currencies.room());
+        let mut complete = Completeness::default();
+        matching.each_counted(from, to, |chunk, place| {
+            tally.add_action(chunk, place, 0);
+            tally.add_items_of_action(chunk, place, 1);
+            complete.actions += 1;
+            complete.unprocessed += i64::from(is_unprocessed(chunk, place));
+            complete.with_cart += i64::from(chunk.is_carted(place));
+        });
+        let currencies = names.currencies_in_order();
+        let totals = Totals {
+            facts: tally.sums(0, &currencies),
+            items: tally.sums(1, &currencies),
+        };
+        (totals, complete)
+    });
+    summed.await.map(Some).map_err(Error::internal)
+}
+
+/// Whether [`actions`] gives these totals: a statement at most, once in a transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sum_up(tx: &ReadTx, scope: ReadScope, asked: &Actions<'_>) -> Result<bool> {
+    Ok(reads_many(asked) && can_sum_up(asked) && super::snapshot(tx, scope).await?.is_some())
+}
+
+/// Whether facts of more than a day are read: what lies within a day is read at once.
+fn reads_many(asked: &Actions<'_>) -> bool {
+    let is_long = |range: &AxisRange| range.span.micros() > DAY_US;
+    *asked.source == Source::Facts && asked.range.is_none_or(is_long)
+}
+
+fn can_sum_up(asked: &Actions<'_>) -> bool {
+    let is_by_order = |range: &AxisRange| range.axis == DateAxis::Ordered;
+    asked.range.is_none_or(is_by_order) && can_test(asked.filter)
+}
+
+fn is_unprocessed(chunk: &Chunk, place: usize) -> bool {
+    let status = Status::ALL.get(chunk.status(place));
+    status.is_some_and(|status| !status.is_processed())
 }

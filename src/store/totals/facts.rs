@@ -1,6 +1,7 @@
 //! What the totals should be, as statements over the facts.
 
-use super::Slice;
+use super::steps::Ids;
+use super::within;
 use crate::domain::id::PublisherId;
 use crate::domain::totals::{Cells, Grain, Tier, Total};
 use crate::store::sales::has_product;
@@ -32,12 +33,19 @@ fn cell(grain: Grain) -> String {
     )
 }
 
-/// Appends a query of what the smallest cells of a total in a slice of time should hold, with [`columns`].
-pub(super) fn write_smallest(total: Total, publisher: PublisherId, slice: i64, sql: &mut Sql) {
+/// Appends a query of what the smallest cells of a total in a stretch of microseconds should hold, with [`columns`].
+pub(super) fn write_smallest(
+    total: Total,
+    publisher: PublisherId,
+    stretch: (i64, i64),
+    sql: &mut Sql,
+) {
     match total {
-        Total::Time | Total::Channel | Total::Audience => of_actions(total, publisher, slice, sql),
+        Total::Time | Total::Channel | Total::Audience => {
+            of_actions(total, publisher, stretch, sql);
+        }
         Total::Product => {
-            of_items(total, ("i.product_id", None), publisher, slice, sql);
+            of_items(total, ("i.product_id", None), publisher, stretch, sql);
         }
         Total::Category => {
             for (place, (tier, level)) in
@@ -46,15 +54,15 @@ pub(super) fn write_smallest(total: Total, publisher: PublisherId, slice: i64, s
                     .enumerate()
             {
                 sql.push(if place == 0 { "" } else { " UNION ALL " });
-                of_items(total, (level, Some(tier)), publisher, slice, sql);
+                of_items(total, (level, Some(tier)), publisher, stretch, sql);
             }
             sql.push(" UNION ALL ");
-            beyond(publisher, slice, sql);
+            beyond(publisher, stretch, sql);
         }
     }
 }
 
-fn of_actions(total: Total, publisher: PublisherId, slice: i64, sql: &mut Sql) {
+fn of_actions(total: Total, publisher: PublisherId, stretch: (i64, i64), sql: &mut Sql) {
     let grain = smallest(total);
     sql.push(&format!(
         "SELECT {} AS grain, {} AS cell",
@@ -87,7 +95,7 @@ fn of_actions(total: Total, publisher: PublisherId, slice: i64, sql: &mut Sql) {
          AND n.action_id = a.id AND {}) THEN 1 ELSE 0 END) AS bigint) AS carted FROM actions a WHERE ",
         has_product("n")
     ));
-    write_slice(publisher, slice, sql);
+    write_stretch(publisher, stretch, sql);
     // By their places: an expression that is bound twice is two expressions.
     let places: Vec<String> = (2..total.keys().len() + 3)
         .map(|place| place.to_string())
@@ -99,7 +107,7 @@ fn of_items(
     total: Total,
     (level, tier): (&str, Option<Tier>),
     publisher: PublisherId,
-    slice: i64,
+    stretch: (i64, i64),
     sql: &mut Sql,
 ) {
     let grain = smallest(total);
@@ -125,7 +133,7 @@ fn of_items(
     );
     write_carts(level, sql);
     sql.push(" WHERE ");
-    write_slice(publisher, slice, sql);
+    write_stretch(publisher, stretch, sql);
     let first = if tier.is_some() { 4 } else { 3 };
     sql.push(&format!(
         " GROUP BY 2, {first}, {}, {}",
@@ -157,7 +165,7 @@ fn write_carts(level: &str, sql: &mut Sql) {
 }
 
 /// What sums at level 2 have beyond those by the items' own categories, of actions with an item that lies deeper.
-fn beyond(publisher: PublisherId, slice: i64, sql: &mut Sql) {
+fn beyond(publisher: PublisherId, stretch: (i64, i64), sql: &mut Sql) {
     let grain = smallest(Total::Category);
     sql.push(&format!(
         "SELECT {} AS grain, cell, {} AS tier, status, currency, category_id, \
@@ -182,7 +190,7 @@ fn beyond(publisher: PublisherId, slice: i64, sql: &mut Sql) {
         ));
         write_carts("c.", sql);
         sql.push(" WHERE ");
-        write_slice(publisher, slice, sql);
+        write_stretch(publisher, stretch, sql);
         sql.push(
             " AND EXISTS (SELECT 1 FROM action_items d JOIN categories e ON e.publisher_id = d.publisher_id \
              AND e.id = d.category_id WHERE d.publisher_id = a.publisher_id AND d.action_id = a.id \
@@ -195,22 +203,51 @@ fn beyond(publisher: PublisherId, slice: i64, sql: &mut Sql) {
     );
 }
 
-fn write_slice(publisher: PublisherId, slice: i64, sql: &mut Sql) {
-    let (from, to) = Slice::micros(slice);
+/// Appends a query of the actions of a stretch that say of their carts what these do not, by `action_id`.
+pub(super) fn write_drifted_carts(publisher: PublisherId, stretch: (i64, i64), sql: &mut Sql) {
+    sql.push("SELECT d.action_id FROM (");
+    write_carts_compared(publisher, stretch, sql);
+    let any = CART_SUMS.map(|sum| format!("SUM(d.{sum}) <> 0"));
+    sql.push(&format!(
+        ") d GROUP BY d.action_id HAVING {}",
+        any.join(" OR ")
+    ));
+}
+
+/// What an action says of its cart, which every sum over actions reads instead of the items.
+pub(super) const CART_SUMS: [&str; 3] = ["units", "items_amount_e4", "items_reward_e4"];
+
+/// Appends a query of the items of a stretch's actions, and of what these say of them, taken off: rows whose [`CART_SUMS`]
+/// cancel each other out for each `action_id`.
+pub(super) fn write_carts_compared(publisher: PublisherId, stretch: (i64, i64), sql: &mut Sql) {
+    sql.push(
+        "SELECT i.action_id, i.units, i.amount_e4 AS items_amount_e4, i.reward_e4 AS items_reward_e4 FROM ",
+    );
+    write_carts("i.", sql);
+    sql.push(" WHERE ");
+    write_stretch(publisher, stretch, sql);
+    sql.push(
+        " UNION ALL SELECT a.id, -a.units, -a.items_amount_e4, -a.items_reward_e4 FROM actions a WHERE ",
+    );
+    write_stretch(publisher, stretch, sql);
+}
+
+/// Appends the condition that the order of the action `a` lies in a stretch of microseconds.
+pub(super) fn write_stretch(publisher: PublisherId, (from, to): (i64, i64), sql: &mut Sql) {
     sql.push("a.publisher_id = ").bind(publisher.0);
     sql.push(" AND a.ordered_at_us >= ").bind(from);
     sql.push(" AND a.ordered_at_us < ").bind(to);
 }
 
-/// Appends a query of what the cells of a larger grain in a slice should hold, by the smallest cells of the total.
+/// Appends a query of what larger cells should hold, by the smallest cells of the total; of some products only.
 pub(super) fn write_larger(
     total: Total,
-    grain: Grain,
+    cells: Cells,
     publisher: PublisherId,
-    slice: i64,
+    ids: Option<Ids>,
     sql: &mut Sql,
 ) {
-    let base = smallest(total);
+    let (base, grain) = (smallest(total), cells.grain);
     sql.push(&format!(
         "SELECT {} AS grain, ((t.cell * {} - {} + {}) / {}) AS cell",
         grain.number(),
@@ -226,7 +263,11 @@ pub(super) fn write_larger(
         sql.push(&format!(", CAST(SUM(t.{sum}) AS bigint) AS {sum}"));
     }
     sql.push(&format!(" FROM {} t WHERE ", total.table()));
-    write_cells(total, publisher, Slice::cells(slice, base), "t.", sql);
+    write_cells(total, publisher, within(cells, base), "t.", sql);
+    if let Some((first, last)) = ids {
+        sql.push(" AND t.product_id >= ").bind(first);
+        sql.push(" AND t.product_id <= ").bind(last);
+    }
     let places: Vec<String> = (2..total.keys().len() + 3)
         .map(|place| place.to_string())
         .collect();
@@ -293,9 +334,8 @@ impl Lives {
     }
 }
 
-/// Appends a query of what a slice of lifetimes should hold: the key, then the other columns.
-pub(super) fn write_lives(lives: Lives, publisher: PublisherId, part: u8, sql: &mut Sql) {
-    let (first, last) = Slice::ids(part);
+/// Appends a query of what the lifetimes of some ids should hold: the key, then the other columns.
+pub(super) fn write_lives(lives: Lives, publisher: PublisherId, (first, last): Ids, sql: &mut Sql) {
     let key = match lives {
         Lives::Products => {
             sql.push(

@@ -2,15 +2,17 @@
 //!
 //! `apply` keeps totals by difference; here they are stated once more, in SQL over all facts of a slice. A slice is a
 //! run of cells of the largest grain, so that every cell of every grain lies in one slice; behind the slices of time
-//! come those of the lifetimes, cut by id. Each slice is verified or rebuilt in a transaction of its own: a server goes
-//! on reading and writing meanwhile, and a command that was stopped goes on where it was.
+//! come those of the lifetimes, cut by id. Each slice is verified in a transaction of its own, and rebuilt in one or, where
+//! it has many actions, in several: a server goes on reading and writing meanwhile, and a command that was stopped goes on
+//! with the slice where it was.
 
 mod facts;
 mod rebuild;
 mod rounds;
+mod steps;
 mod verify;
 
-pub use rebuild::{Finished, Rebuilt, behind, bring_up, is_half_way, rebuild};
+pub use rebuild::{Finished, Manner, Rebuilt, behind, bring_up, is_half_way, rebuild};
 pub use rounds::{Checked, Unchecked, verify_next};
 pub use verify::{Drift, verify};
 
@@ -51,12 +53,12 @@ impl Slice {
 
     /// The cells of a grain in a slice of time.
     fn cells(cell: i64, grain: Grain) -> Cells {
-        let start = |cell: i64| grain.cell_of(Grain::FourWeeks, cell);
-        Cells {
-            grain,
-            from: start(cell),
-            to: start(cell + 1),
-        }
+        let slice = Cells {
+            grain: Grain::FourWeeks,
+            from: cell,
+            to: cell + 1,
+        };
+        within(slice, grain)
     }
 
     /// The microseconds of a slice of time, from and to.
@@ -74,6 +76,16 @@ impl Slice {
             Uuid::from_u128(low),
             Uuid::from_u128(low | (u128::MAX >> 4)),
         )
+    }
+}
+
+/// The cells of a grain that lie in larger ones.
+fn within(cells: Cells, grain: Grain) -> Cells {
+    let start = |cell: i64| grain.cell_of(cells.grain, cell);
+    Cells {
+        grain,
+        from: start(cells.from),
+        to: start(cells.to),
     }
 }
 

@@ -1,18 +1,14 @@
 //! Makes totals anew from the facts.
 
-use super::facts::{
-    Lives, columns, smallest, write_cells, write_larger, write_lives, write_smallest,
-};
-use super::{Slice, rounds, slices};
+use super::{Slice, rounds, slices, steps};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
 use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
-use crate::domain::totals::{LAYOUT, Total};
+use crate::domain::totals::LAYOUT;
 use crate::store::apply::lock;
 use crate::store::connect::Store;
 use crate::store::listing::column;
-use crate::store::sql::Sql;
 use crate::store::sql::insert::{Conflict, insert};
 use crate::store::tx::{ReadTx, WriteTx};
 use entity::totals_task;
@@ -24,8 +20,29 @@ pub(super) const TASK: &str = "REBUILD";
 /// The word for making totals anew that are of this layout already: whether it is through or was stopped, they are served.
 const REPAIR: &str = "REPAIR";
 
-/// How long a statement may take that makes a slice: of a large publisher it takes minutes.
+/// How long a statement may take that makes cells anew: seconds, but on a machine that has much else to do.
 const STATEMENT_TIME: Duration = Duration::from_secs(3_600);
+/// Of how many actions a transaction makes cells anew, while whoever writes for their publisher waits: less than a second's
+/// work.
+const STEP: i64 = 20_000;
+
+/// How a rebuild is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether it begins with the first slice, also where an earlier one was stopped half-way.
+    pub afresh: bool,
+    /// Of how many actions a transaction makes cells anew at most, and of a day at least.
+    pub step: i64,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            afresh: false,
+            step: STEP,
+        }
+    }
+}
 
 /// How far a rebuild has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +62,8 @@ pub struct Finished {
     pub passed_over: usize,
 }
 
-/// Rebuilds all totals of a publisher, slice by slice, and says after each how far it is. A rebuild that was stopped
-/// goes on where it was, unless `afresh`.
+/// Rebuilds all totals of a publisher, slice by slice, and says after each how far it is; what actions say of their carts is
+/// made anew with them. A rebuild that was stopped goes on where it was, unless it begins afresh.
 ///
 /// # Errors
 /// When the database fails; what was rebuilt until then stays.
@@ -54,7 +71,7 @@ pub async fn rebuild(
     store: &Store,
     scope: WriteScope,
     now: Instant,
-    afresh: bool,
+    manner: Manner,
     mut progress: impl FnMut(Rebuilt),
 ) -> Result<Finished> {
     let store = &store.with_write_time(STATEMENT_TIME);
@@ -63,7 +80,7 @@ pub async fn rebuild(
     let all = slices(&tx, publisher, None).await?;
     let is_behind = !find_behind(&tx, Some(publisher)).await?.is_empty();
     let task = if is_behind { TASK } else { REPAIR };
-    let next = if afresh {
+    let next = if manner.afresh {
         None
     } else {
         resume(&tx, publisher, task).await?
@@ -73,17 +90,23 @@ pub async fn rebuild(
     let is_done = |slice: &&Slice| next.is_some_and(|next| slice.number() < next);
     let passed_over = all.iter().take_while(is_done).count();
     for (place, slice) in all.iter().enumerate().skip(passed_over) {
-        store
-            .write(async |tx| {
-                lock(tx, publisher).await?;
-                match *slice {
-                    Slice::Time(cell) => rebuild_time(tx, publisher, cell).await?,
-                    Slice::Lives(part) => rebuild_lives(tx, publisher, part).await?,
-                }
-                let behind_it = slice.number() + 1;
-                note(tx, publisher, (task, Some(behind_it)), now).await
-            })
-            .await?;
+        let steps = steps::of_slice(&ReadTx::new(store), publisher, *slice, manner.step).await?;
+        let last = steps.len().saturating_sub(1);
+        for (number, step) in steps.iter().enumerate() {
+            store
+                .write(async |tx| {
+                    lock(tx, publisher).await?;
+                    for part in step {
+                        part.make(tx, publisher).await?;
+                    }
+                    if number < last {
+                        return Ok(());
+                    }
+                    let behind_it = slice.number() + 1;
+                    note(tx, publisher, (task, Some(behind_it)), now).await
+                })
+                .await?;
+        }
         progress(Rebuilt {
             done: place + 1,
             of,
@@ -133,7 +156,11 @@ pub async fn bring_up(
 ) -> Result<()> {
     for (publisher, slug) in behind(store).await? {
         let scope = WriteScope::for_entrance(publisher);
-        rebuild(store, scope, now, false, |rebuilt| progress(&slug, rebuilt)).await?;
+        let manner = Manner::default();
+        rebuild(store, scope, now, manner, |rebuilt| {
+            progress(&slug, rebuilt)
+        })
+        .await?;
     }
     Ok(())
 }
@@ -207,55 +234,4 @@ pub(in crate::store) async fn note(
         updated_at_us: now.micros(),
     };
     insert(tx, &[row], Conflict::Replace).await.map(|_| ())
-}
-
-async fn rebuild_time(tx: &WriteTx, publisher: PublisherId, slice: i64) -> Result<(), DbErr> {
-    for total in Total::ALL {
-        for grain in total.grains() {
-            let mut sql = tx.sql();
-            sql.push(&format!("DELETE FROM {} WHERE ", total.table()));
-            write_cells(total, publisher, Slice::cells(slice, *grain), "", &mut sql);
-            tx.execute(sql).await?;
-            let mut sql = tx.sql();
-            write_into(total.table(), &columns(total), publisher, &mut sql);
-            if *grain == smallest(total) {
-                write_smallest(total, publisher, slice, &mut sql);
-            } else {
-                write_larger(total, *grain, publisher, slice, &mut sql);
-            }
-            sql.push(") f");
-            tx.execute(sql).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn rebuild_lives(tx: &WriteTx, publisher: PublisherId, part: u8) -> Result<(), DbErr> {
-    let (first, last) = Slice::ids(part);
-    for lives in Lives::ALL {
-        let (table, key, values) = lives.table();
-        let mut sql = tx.sql();
-        sql.push(&format!("DELETE FROM {table} WHERE publisher_id = "))
-            .bind(publisher.0);
-        sql.push(&format!(" AND {key} >= ")).bind(first);
-        sql.push(&format!(" AND {key} <= ")).bind(last);
-        tx.execute(sql).await?;
-        let columns: Vec<&str> = [key].into_iter().chain(values.iter().copied()).collect();
-        let mut sql = tx.sql();
-        write_into(table, &columns, publisher, &mut sql);
-        write_lives(lives, publisher, part, &mut sql);
-        sql.push(") f");
-        tx.execute(sql).await?;
-    }
-    Ok(())
-}
-
-/// Appends the beginning of a statement that fills a table from a query, which follows.
-fn write_into(table: &str, columns: &[&str], publisher: PublisherId, sql: &mut Sql) {
-    let columns = columns.join(", ");
-    sql.push(&format!(
-        "INSERT INTO {table} (publisher_id, {columns}) SELECT "
-    ))
-    .bind(publisher.0)
-    .push(&format!(", {columns} FROM ("));
 }

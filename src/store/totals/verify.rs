@@ -2,7 +2,8 @@
 
 use super::Slice;
 use super::facts::{
-    Lives, columns, keys, smallest, write_cells, write_larger, write_lives, write_smallest,
+    CART_SUMS, Lives, columns, keys, smallest, write_carts_compared, write_cells, write_larger,
+    write_lives, write_smallest,
 };
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 /// How many rows of a table that differ are told one by one.
 const TOLD: i64 = 5;
 
-/// Rows of one table that differ from the facts.
+/// Rows of one table that differ from the facts: `actions` where they say of their carts what these do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// The table.
@@ -27,8 +28,9 @@ pub struct Drift {
     pub examples: Vec<String>,
 }
 
-/// Compares a slice of totals with the facts: a statement for each total and grain, two for lifetimes. Nothing is
-/// answered for what is equal.
+/// Compares a slice of totals with the facts: a statement for each total and grain, two for lifetimes; and in one more what
+/// the actions of the slice say of their carts with the items, because totals of actions are sums of that. Nothing is answered
+/// for what is equal.
 ///
 /// # Errors
 /// When the database fails.
@@ -36,6 +38,8 @@ pub async fn verify(tx: &ReadTx, publisher: PublisherId, slice: Slice) -> Result
     let mut drifts = Vec::new();
     match slice {
         Slice::Time(cell) => {
+            let sql = compare_carts(tx, publisher, cell);
+            drifts.extend(read(tx, sql, "actions", &["action_id"], &CART_SUMS).await?);
             for total in Total::ALL {
                 for grain in total.grains() {
                     let sql = compare(tx, publisher, cell, (total, *grain));
@@ -61,9 +65,10 @@ fn compare(tx: &ReadTx, publisher: PublisherId, slice: i64, (total, grain): (Tot
     sql.push("WITH d AS (");
     sql.push(&format!("SELECT {} FROM (", columns.join(", ")));
     if grain == smallest(total) {
-        write_smallest(total, publisher, slice, &mut sql);
+        write_smallest(total, publisher, Slice::micros(slice), &mut sql);
     } else {
-        write_larger(total, grain, publisher, slice, &mut sql);
+        let cells = Slice::cells(slice, grain);
+        write_larger(total, cells, publisher, None, &mut sql);
     }
     sql.push(") f UNION ALL SELECT ").push(&keys.join(", "));
     for sum in total.sums() {
@@ -76,6 +81,16 @@ fn compare(tx: &ReadTx, publisher: PublisherId, slice: i64, (total, grain): (Tot
     sql
 }
 
+/// The differences between what actions say of their carts and the items.
+fn compare_carts(tx: &ReadTx, publisher: PublisherId, slice: i64) -> Sql {
+    let mut sql = tx.sql();
+    sql.push("WITH d AS (");
+    write_carts_compared(publisher, Slice::micros(slice), &mut sql);
+    sql.push(")");
+    write_difference(&["action_id"], &CART_SUMS, &mut sql);
+    sql
+}
+
 fn compare_lives(tx: &ReadTx, publisher: PublisherId, part: u8, lives: Lives) -> Sql {
     let (table, key, values) = lives.table();
     let (first, last) = Slice::ids(part);
@@ -84,7 +99,7 @@ fn compare_lives(tx: &ReadTx, publisher: PublisherId, part: u8, lives: Lives) ->
         "WITH d AS (SELECT {key}, {} FROM (",
         values.join(", ")
     ));
-    write_lives(lives, publisher, part, &mut sql);
+    write_lives(lives, publisher, (first, last), &mut sql);
     sql.push(&format!(") f UNION ALL SELECT {key}"));
     for value in values {
         sql.push(&format!(", -{value}"));

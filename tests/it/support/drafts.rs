@@ -215,7 +215,7 @@ pub(crate) struct Shape {
     pub drafts: usize,
     /// Among how many actions they are divided.
     pub actions: usize,
-    /// Whether two states of an action may have one stamp and even differ in their order's instant.
+    /// Whether two states of an action may have one stamp and even differ in their order's instant and their currency.
     pub wild: bool,
 }
 
@@ -288,7 +288,7 @@ impl Maker {
             paid: self.dice.percent(30),
             processed: status.is_processed(),
             reward_e4: *self.dice.pick(AMOUNTS),
-            currency: currency(CURRENCIES[usize::try_from(own % 3).unwrap()]),
+            currency: self.currency(own),
             action_type: *self.dice.pick(ActionType::ALL),
             ordered_at,
             status_updated_at,
@@ -313,6 +313,16 @@ impl Maker {
             rounded: u32::try_from(self.dice.below(2)).unwrap(),
             receipt: None,
         }
+    }
+
+    /// An action keeps its currency, unless the shape is wild. What is drawn behind it is the same in any case.
+    fn currency(&self, own: u64) -> Currency {
+        let mut dice = Dice::new(self.dice.clone().next());
+        if self.shape.wild && dice.percent(10) {
+            let drawn: &&str = dice.pick(CURRENCIES);
+            return currency(drawn);
+        }
+        currency(CURRENCIES[usize::try_from(own % 3).unwrap()])
     }
 
     fn program(&mut self) -> ProgramRef {

@@ -14,7 +14,8 @@ use actiongraph::store::apply::{Applied, Batch, apply};
 use actiongraph::store::clicks::{self, ClicksBatch};
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::tables_with_a_rule;
-use actiongraph::store::{ReadTx, Store, imports, publishers, totals};
+use actiongraph::store::totals::{self, Manner};
+use actiongraph::store::{ReadTx, Store, imports, publishers};
 use actiongraph::worker;
 use sea_orm::{ColumnTrait, ConnectionTrait as _, Database, DatabaseConnection, EntityTrait};
 use sea_orm::{IdenStatic, IntoActiveModel, Iterable};
@@ -472,10 +473,22 @@ impl World {
 
     /// Makes the totals of publisher `place` anew.
     pub(crate) async fn rebuild(&self, place: usize) {
+        self.rebuild_in_steps(place, Manner::default().step).await;
+    }
+
+    /// Likewise, of so many actions in a transaction.
+    pub(crate) async fn rebuild_in_steps(&self, place: usize, step: i64) {
         let now = at("2026-07-02T00:00:00Z");
-        totals::rebuild(&self.store, self.write(place), now, true, |_| {})
-            .await
-            .unwrap();
+        let afresh = true;
+        totals::rebuild(
+            &self.store,
+            self.write(place),
+            now,
+            Manner { afresh, step },
+            |_| {},
+        )
+        .await
+        .unwrap();
     }
 
     /// Where the totals of publisher `place` differ from the facts, in words.

@@ -9,7 +9,8 @@ use actiongraph::analytics::report;
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::{Bucket, Dimension, ReportLimits, ReportRequest, ReportRow};
-use actiongraph::store::{ReadTx, totals};
+use actiongraph::store::ReadTx;
+use actiongraph::store::totals::{self, Manner};
 use sea_orm::{ConnectionTrait, Database};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -80,8 +81,14 @@ fn reports_stay_right_while_totals_are_rebuilt_and_actions_come_in() {
         let (is_over, slices) = (AtomicBool::new(false), AtomicUsize::new(0));
         let rebuild = async {
             let now = at("2026-07-02T00:00:00Z");
-            while !is_over.load(Ordering::SeqCst) {
-                totals::rebuild(&world.store, world.write(0), now, true, |_| {
+            // A slice in one transaction, and one of three actions at most, by turns.
+            for step in [Manner::default().step, 3].into_iter().cycle() {
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let afresh = true;
+                let manner = Manner { afresh, step };
+                totals::rebuild(&world.store, world.write(0), now, manner, |_| {
                     slices.fetch_add(1, Ordering::SeqCst);
                 })
                 .await
