@@ -342,6 +342,7 @@ impl Planner<'_> {
             range: topic.range,
             parts: pieces.parts,
             places: pieces.places,
+            begins: pieces.begins,
             dimensions: topic.dimensions.to_vec(),
             segments: if topic.dimensions.is_empty() {
                 Vec::new()
@@ -434,6 +435,7 @@ pub(super) fn count(range: AxisRange, narrowing: Narrowing) -> Ask {
         range,
         parts: runs.chain(ends).collect(),
         places: BTreeMap::new(),
+        begins: Vec::new(),
         dimensions: Vec::new(),
         segments: Vec::new(),
         item_sums: false,
@@ -475,7 +477,7 @@ fn facts(topic: &Topic<'_>) -> Pieces {
         let part = on_axis(&topic.range.span).map(|stretch| Part::Facts(vec![stretch]));
         return Pieces {
             parts: part.into_iter().collect(),
-            places: BTreeMap::new(),
+            ..Pieces::default()
         };
     }
     let mut pieces = Pieces::default();
@@ -484,6 +486,9 @@ fn facts(topic: &Topic<'_>) -> Pieces {
         if let Some(stretch) = on_axis(span) {
             pieces.places.insert((0, stretch.0), vec![(slot, 1)]);
             list.push(stretch);
+            if topic.range.axis == DateAxis::Closed {
+                pieces.begins.push(span.from.micros());
+            }
         }
     }
     if !list.is_empty() {
