@@ -51,6 +51,7 @@ mod plans;
 mod postbacks;
 mod rankings;
 mod report_api;
+mod report_stories;
 mod reports;
 mod retention;
 mod sales;

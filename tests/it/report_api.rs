@@ -312,6 +312,13 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "leave currency out",
     ),
     (
+        "groupBy: [STATUS]",
+        "totalsChange(of: REWARD) { ratio }",
+        BAD,
+        "totalsChange.currency",
+        "currency: \"USD\"",
+    ),
+    (
         "first: 3, last: 3",
         "totalCount",
         BAD,
