@@ -19,8 +19,10 @@ pub struct Selected {
     pub metrics: BTreeSet<Metric>,
     /// Metrics of the rows in the period that is compared with; also those of changes.
     pub of_compared: BTreeSet<Metric>,
-    /// Metrics of the totals; also those of shares.
+    /// Metrics of the totals; also those of shares, and of changes of totals.
     pub of_totals: BTreeSet<Metric>,
+    /// Metrics of the totals of the period that is compared with; also those of changes of totals.
+    pub of_compared_totals: BTreeSet<Metric>,
     /// Metrics of the totals less the page.
     pub of_others: BTreeSet<Metric>,
     /// Whether the number of groups is.
@@ -31,13 +33,13 @@ pub struct Selected {
     pub explain: bool,
     /// Whether rows are, or where their page stands.
     pub rows: bool,
-    /// Whether they are compared.
+    /// Whether they or the totals are compared.
     pub compared: bool,
     /// What is looked at in one currency, each once.
     pub looks: Vec<Look>,
 }
 
-/// A metric that a row is asked to put in relation to something.
+/// A metric that a row or the totals are asked to put in relation to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// To what.
@@ -48,13 +50,15 @@ pub struct Look {
     pub currency: Option<CurrencyCode>,
 }
 
-/// What a value of a row is put in relation to.
+/// What a value is put in relation to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
-    /// The totals.
+    /// A row's to the totals.
     Share,
-    /// The period before.
+    /// A row's to the period before.
     Change,
+    /// The totals' to that period.
+    TotalsChange,
 }
 
 impl Selected {
@@ -76,6 +80,16 @@ impl Selected {
                 "pageInfo" => selected.rows = true,
                 "totalCount" => selected.groups = true,
                 "totals" => selected.of_totals.extend(metrics_of(part)),
+                "comparedTotals" => {
+                    selected.compared = true;
+                    selected.of_compared_totals.extend(metrics_of(part));
+                }
+                "totalsChange" => {
+                    selected.compared = true;
+                    let metric = selected.look(Relation::TotalsChange, &part)?;
+                    selected.of_totals.insert(metric);
+                    selected.of_compared_totals.insert(metric);
+                }
                 "others" => {
                     selected.rows = true;
                     selected.of_others.extend(metrics_of(part));
@@ -96,6 +110,7 @@ impl Selected {
             &self.metrics,
             &self.of_compared,
             &self.of_totals,
+            &self.of_compared_totals,
             &self.of_others,
         ];
         parts.into_iter().flatten().copied().collect()
@@ -108,6 +123,7 @@ impl Selected {
             groups: self.groups,
             compared: list(&self.of_compared),
             totals: list(&self.of_totals),
+            compared_totals: list(&self.of_compared_totals),
             others: list(&self.of_others),
             running: self.running,
             explain: self.explain,
@@ -133,11 +149,13 @@ impl Selected {
                 }
                 "share" => {
                     let metric = self.look(Relation::Share, &part)?;
+                    self.metrics.insert(metric);
                     self.of_totals.insert(metric);
                 }
                 "change" => {
                     self.compared = true;
                     let metric = self.look(Relation::Change, &part)?;
+                    self.metrics.insert(metric);
                     self.of_compared.insert(metric);
                 }
                 _ => {}
@@ -146,7 +164,7 @@ impl Selected {
         Ok(())
     }
 
-    /// Notes what a row is put in relation to; gives the metric.
+    /// Notes what is put in relation to something; gives the metric.
     fn look(&mut self, relation: Relation, field: &SelectionField<'_>) -> Result<Metric> {
         let unreadable = || Failure::internal("an argument of a selected field cannot be read");
         let arguments = field.arguments().map_err(|_| unreadable())?;
@@ -166,7 +184,6 @@ impl Selected {
             metric,
             currency: currency.map(CurrencyCode),
         };
-        self.metrics.insert(metric);
         if !self.looks.contains(&look) {
             self.looks.push(look);
         }

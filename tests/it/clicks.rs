@@ -430,7 +430,7 @@ fn a_report_of_clicks_is_what_a_reader_adds_up() {
         );
         assert_eq!(
             report["others"],
-            json!({ "clicks": 90, "views": 200, "cr": null })
+            json!({ "clicks": 90, "views": 200, "cr": 0.011111 })
         );
         let sources = report["info"]["sources"].as_array().unwrap();
         assert!(sources.contains(&json!("click_stats")), "{sources:?}");

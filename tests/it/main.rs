@@ -52,6 +52,7 @@ mod postbacks;
 mod progress;
 mod rankings;
 mod report_api;
+mod report_stories;
 mod reports;
 mod retention;
 mod sales;

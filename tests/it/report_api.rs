@@ -312,6 +312,13 @@ const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
         "leave currency out",
     ),
     (
+        "groupBy: [STATUS]",
+        "totalsChange(of: REWARD) { ratio }",
+        BAD,
+        "totalsChange.currency",
+        "currency: \"USD\"",
+    ),
+    (
         "first: 3, last: 3",
         "totalCount",
         BAD,
@@ -481,6 +488,11 @@ fn only_what_is_selected_is_computed() {
         assert!(compared.len() > counts.len(), "{}", text(&compared));
         let change = sent("nodes { change(of: ACTIONS) { ratio } }").await;
         assert_eq!(change, compared);
+        let both = sent("totals { actions } comparedTotals { actions }").await;
+        assert_eq!(sent("totalsChange(of: ACTIONS) { ratio }").await, both);
+        is_silent(&both, "country");
+        let before = sent("comparedTotals { actions }").await;
+        assert!(before.len() < both.len(), "{}", text(&before));
 
         // What one part of a report selects, no other part computes.
         let sorted = |parts: &[&[String]]| {

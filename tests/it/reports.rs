@@ -16,7 +16,7 @@ use actiongraph::domain::id::PublisherId;
 use actiongraph::domain::limits::Narrowing;
 use actiongraph::domain::page::{Direction, PageRequest};
 use actiongraph::domain::report::metric::{Metric, Unit, Values};
-use actiongraph::domain::report::plan::Source;
+use actiongraph::domain::report::plan::{Part, Source};
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, Having, MAX_BUCKETS, OrderKey, Report, ReportLimits,
@@ -100,7 +100,7 @@ fn ranges(bucket: Option<Bucket>) -> BoxedStrategy<AxisRange> {
     } else {
         800_000
     };
-    let short = (0i64..10_000_000, 1i64..longest, zone).prop_map(move |(from, length, zone)| {
+    let lasting = move |(from, length, zone): (i64, i64, Zone)| {
         let from = start + from * 1_000_000;
         AxisRange {
             axis: DateAxis::Ordered,
@@ -110,10 +110,12 @@ fn ranges(bucket: Option<Bucket>) -> BoxedStrategy<AxisRange> {
             },
             zone,
         }
-    });
+    };
+    let short = (0i64..10_000_000, 1i64..longest, zone.clone()).prop_map(lasting);
+    let empty = (0i64..10_000_000, Just(0i64), zone).prop_map(lasting);
     let range = match bucket {
-        Some(Bucket::QuarterHour | Bucket::Hour) => short.boxed(),
-        _ => prop_oneof![4 => wide, 1 => short].boxed(),
+        Some(Bucket::QuarterHour | Bucket::Hour) => prop_oneof![14 => short, 1 => empty].boxed(),
+        _ => prop_oneof![11 => wide, 3 => short, 1 => empty].boxed(),
     };
     (range, axis)
         .prop_map(|(range, axis)| AxisRange { axis, ..range })
@@ -414,6 +416,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     beside(&metrics, 50),
                     beside(&metrics, 80),
                     beside(&metrics, 60),
+                    beside(&metrics, 40),
                 ),
                 (
                     prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(having, 1..3)],
@@ -427,6 +430,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     weighted(0.3, select(vec!["USD", "EUR", "RUB", "BRL"])),
                     weighted(0.3, select(Comparison::ALL.to_vec())),
                     weighted_flag(20),
+                    weighted_flag(40),
                 ),
             )
         })
@@ -442,9 +446,9 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                 (
                     (
                         (dimensions, bucket, range, filter),
-                        (metrics, compared, totals, others),
+                        (metrics, compared, totals, others, compared_totals),
                         (having, order),
-                        (code, compare, fill_gaps),
+                        (code, compare, fill_gaps, vanished),
                     ),
                     (ahead, length),
                     (size, forward),
@@ -474,6 +478,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                         groups,
                         compared,
                         totals,
+                        compared_totals,
                         others,
                         running,
                         explain: false,
@@ -486,6 +491,7 @@ fn any_requests(pools: &Pools) -> BoxedStrategy<ReportRequest> {
                     },
                     currency: code.map(currency),
                     compare,
+                    vanished,
                     fill_gaps,
                     ..report_of(range)
                 }
@@ -586,6 +592,12 @@ fn compare(
             names.push((time, row.key.clone()));
         }
         prop_assert_eq!(&report.totals, &expected.totals, "totals");
+        prop_assert_eq!(
+            &report.compared_totals,
+            &expected.compared_totals,
+            "totals of the period compared with"
+        );
+        compare_rows_read(request, naive, report)?;
         if request.wanted.others.is_empty() {
             prop_assert_eq!(&report.others, &Values::default(), "others");
         } else {
@@ -595,8 +607,65 @@ fn compare(
     Ok(())
 }
 
+/// Nothing is read only where there is nothing; of facts alone each is read once for each question that it belongs to.
+fn compare_rows_read(
+    request: &ReportRequest,
+    naive: &Naive<'_>,
+    report: &Report,
+) -> Result<(), TestCaseError> {
+    let read = report.reading.rows_read;
+    if read == 0 {
+        prop_assert!(naive.has_nothing(), "nothing was read");
+    }
+    if let Some(facts) = facts_read(request, naive) {
+        prop_assert_eq!(read, facts, "rows read");
+    }
+    Ok(())
+}
+
+/// How many facts a report reads that reads nothing else.
+fn facts_read(request: &ReportRequest, naive: &Naive<'_>) -> Option<i64> {
+    let plan = report::plan(request, Narrowing::default()).unwrap();
+    let is_of_facts = |part: &Part| matches!(part, Part::Facts(_));
+    let of_facts = plan
+        .asks()
+        .all(|ask| ask.reads_facts() && ask.parts.iter().all(is_of_facts));
+    let facts = plan
+        .asks()
+        .map(|ask| naive.facts_read(&ask.range, &ask.dimensions, &ask.what));
+    of_facts.then(|| facts.sum())
+}
+
 /// How many reports with groups were read from each source, divided by time or not: a test that asks nothing finds nothing.
-fn note(seen: &RefCell<BTreeMap<String, u32>>, request: &ReportRequest, report: &Report) {
+fn note(
+    seen: &RefCell<BTreeMap<String, u32>>,
+    request: &ReportRequest,
+    naive: &Naive<'_>,
+    report: &Report,
+) {
+    let also = [
+        ("empty range", request.range.span.is_empty()),
+        ("no rows", report.page.rows.is_empty()),
+        (
+            "facts alone",
+            facts_read(request, naive).is_some_and(|read| read > 0),
+        ),
+        (
+            "users by age and time",
+            request.dimensions.contains(&Dimension::UserAge) && request.bucket.is_some(),
+        ),
+        (
+            "totals compared",
+            report
+                .compared_totals
+                .as_ref()
+                .is_some_and(|totals| *totals != Values::default()),
+        ),
+        ("vanished", request.vanished && request.compare.is_some()),
+    ];
+    for (way, _) in also.into_iter().filter(|(_, is_met)| *is_met) {
+        *seen.borrow_mut().entry(way.to_owned()).or_default() += 1;
+    }
     if report.page.rows.is_empty() {
         return;
     }
@@ -647,6 +716,21 @@ fn reports_of_columns_are_what_a_plain_count_gives() {
     compare_with_plain_counts(seed() + 17, TAME, 650, Reads::Columns);
 }
 
+/// What must have been met.
+const WAYS: [&str; 11] = [
+    "by user",
+    "top of facts",
+    "top of totals_product",
+    "some clicks not known",
+    "all clicks known",
+    "empty range",
+    "no rows",
+    "facts alone",
+    "users by age and time",
+    "totals compared",
+    "vanished",
+];
+
 fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) {
     let (runtime, world, facts, pools) = setting(seed, shape, reads);
     let rates = all_rates();
@@ -676,7 +760,7 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) 
         };
         let expected = naive.answer();
         compare(&request, &naive, &expected, &found)?;
-        note(&seen, &request, &found[0]);
+        note(&seen, &request, &naive, &found[0]);
         if request.currency.is_some() {
             let missing = found[0].missing_rates.iter();
             let missing: Vec<_> = missing.map(|rate| (rate.from, rate.day)).collect();
@@ -688,14 +772,7 @@ fn compare_with_plain_counts(seed: u64, shape: Shape, cases: u32, reads: Reads) 
     let (asked, refused) = (asked.get(), refused.get());
     assert!(refused * 20 <= asked, "{refused} of {asked} were refused");
     let seen = seen.into_inner();
-    let ways = [
-        "by user",
-        "top of facts",
-        "top of totals_product",
-        "some clicks not known",
-        "all clicks known",
-    ];
-    for way in ways {
+    for way in WAYS {
         assert!(
             seen.get(way).is_some_and(|count| *count > 2),
             "{way}: {seen:?}"

@@ -2,11 +2,12 @@
 //!
 //! A request becomes a [`plan`] without a database; each question of it is one statement; what comes back is shaped in
 //! memory. For its groups a report sends one statement for all sums, one for users and one for each median that is asked
-//! for and one for clicks, beside one for the days of which these are known; as many for what is asked for of the totals, and of the groups of a period that is compared with;
-//! and one each for the number of facts or counts of clicks by SubID that would be read, for exchange rates and for what
-//! expectations rest on. Where much of a period lies beside the cells of a total, its facts are counted as well: by totals,
-//! and by themselves where that is too many. Where stretches of time are read in so many pieces that there are more rows than
-//! groups may be, the pieces of each length are asked for by themselves, and only their sums are kept.
+//! for and one for clicks, beside one for the days of which these are known; as many for what is asked for of the totals,
+//! of the groups of a period that is compared with, and of its totals; and one each for the number of facts or counts of
+//! clicks by SubID that would be read, for exchange rates and for what expectations rest on. Where much of a period lies
+//! beside the cells of a total, its facts are counted as well: by totals, and by themselves where that is too many. Where
+//! stretches of time are read in so many pieces that there are more rows than groups may be, the pieces of each length are
+//! asked for by themselves, and only their sums are kept.
 
 mod check;
 pub(super) mod fact_limit;
@@ -14,6 +15,7 @@ mod lacking;
 mod pieces;
 mod plan;
 mod shape;
+mod vanished;
 
 pub use plan::plan;
 
@@ -70,7 +72,7 @@ pub async fn run(
     };
     reader.prepare(&mut plan).await?;
     let mut current = reader.period(&plan.current).await?;
-    let compared = match &plan.compared {
+    let mut before = match &plan.compared {
         Some(period) => Some(reader.period(period).await?),
         None => None,
     };
@@ -79,11 +81,21 @@ pub async fn run(
     let lacking = Lacking::of(Some(&plan.current), known.as_ref());
     let lacking_before = Lacking::of(plan.compared.as_ref(), known.as_ref());
     let mut exchange = reader.exchange(&plan, request.currency).await?;
-    let reasons = current.groups.take_reasons();
-    let groups = current.groups.finish(&mut exchange);
+    // The range's own way of writing a reason comes first.
+    let reasons_before = before.as_mut().map(|period| period.groups.take_reasons());
+    let mut reasons = reasons_before.unwrap_or_default();
+    reasons.extend(current.groups.take_reasons());
+    let mut groups = current.groups.finish(&mut exchange);
     let mut totals = totals_of(current.totals, &mut exchange);
     totals.lacks_clicks = lacking.at(None);
-    let compared = compared.map(|period| period.groups.finish(&mut exchange));
+    let (compared, totals_before) = before
+        .map(|period| {
+            let mut all = totals_of(period.totals, &mut exchange);
+            all.lacks_clicks = lacking_before.at(None);
+            (period.groups.finish(&mut exchange), all)
+        })
+        .unzip();
+    vanished::add(request, limits.rows, &mut groups, compared.as_ref())?;
     let shaping = Shaping {
         request,
         slots: &plan.current.slots,
@@ -98,29 +110,22 @@ pub async fn run(
     let wanted = &request.wanted;
     let mut rest = totals.clone();
     rest.add(&shaped.page_sums, -1);
-    let others = rest.sums(&wanted.others, over_items);
+    let others = rest.left(&wanted.others, over_items, &bases);
     let totals = totals.values(&wanted.totals, &bases);
-    let explain = if wanted.explain {
-        let texts = explained(&plan, scope, Dialect::of(tx));
-        let from_columns = match reader.from_columns {
-            0 => String::new(),
-            count => format!("\nread from columns in memory: {count} of these questions"),
-        };
-        format!("{plan}{from_columns}\n\n{}", texts.join("\n\n"))
-    } else {
-        String::new()
-    };
+    let compared_totals = totals_before.map(|all| all.values(&wanted.compared_totals, &bases));
+    let explain = wanted.explain.then(|| reader.explain(&plan));
     Ok(Report {
         page: shaped.page,
         groups: wanted.groups.then_some(shaped.groups),
         totals,
+        compared_totals,
         others,
         reading: reader.reading,
         missing_rates: exchange.missing(),
         lacking_clicks: known
             .filter(|_| lacking.at(None) || lacking_before.at(None))
             .map(|known| LackingClicks { known: known.days }),
-        explain,
+        explain: explain.unwrap_or_default(),
     })
 }
 
@@ -223,6 +228,16 @@ impl Reader<'_> {
             self.uncounted.swap_remove(place);
         }
         from_tables(self.tx, self.scope, ask, most).await
+    }
+
+    /// A plan with its statements, and whether they were sent.
+    fn explain(&self, plan: &Plan) -> String {
+        let texts = explained(plan, self.scope, Dialect::of(self.tx));
+        let from_columns = match self.from_columns {
+            0 => String::new(),
+            count => format!("\nread from columns in memory: {count} of these questions"),
+        };
+        format!("{plan}{from_columns}\n\n{}", texts.join("\n\n"))
     }
 
     /// The rates into a currency, where a question needs them.

@@ -24,6 +24,8 @@ pub(super) struct Pieces {
     pub parts: Vec<Part>,
     /// Where their pieces belong.
     pub places: BTreeMap<(usize, i64), Vec<(usize, i8)>>,
+    /// When the stretches of pieces of facts begin that are days, in microseconds.
+    pub begins: Vec<i64>,
 }
 
 /// A piece: cells of a grain, or microseconds of facts, from one up to but without another.
@@ -46,7 +48,7 @@ pub(super) fn whole(span: Span, grains: &[Grain]) -> Option<Pieces> {
         .map(|span| Part::Facts(vec![(span.from.micros(), span.to.micros())]));
     Some(Pieces {
         parts: runs.chain(facts).collect(),
-        places: BTreeMap::new(),
+        ..Pieces::default()
     })
 }
 

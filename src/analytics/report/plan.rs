@@ -9,7 +9,9 @@ use crate::domain::filter::Filter;
 use crate::domain::limits::Narrowing;
 use crate::domain::page::Direction;
 use crate::domain::report::buckets::{closing_days, divide, earlier};
-use crate::domain::report::metric::{Additivity, Measure, Metric, Standing, Unit, adds_up};
+use crate::domain::report::metric::{
+    Additivity, Measure, Metric, Standing, Unit, follows_from_sums,
+};
 use crate::domain::report::plan::{Ask, Part, PeriodPlan, Plan, Source, Top, What};
 use crate::domain::report::{
     Bucket, Comparison, Dimension, OrderKey, ReportLimits, ReportOrder, ReportRequest,
@@ -44,6 +46,7 @@ pub fn plan(request: &ReportRequest, narrowing: Narrowing, limits: ReportLimits)
 pub(super) fn metrics(request: &ReportRequest) -> BTreeSet<Metric> {
     let wanted = &request.wanted;
     let beside = wanted.compared.iter().chain(&wanted.totals);
+    let beside = beside.chain(&wanted.compared_totals);
     let beside = beside.chain(&wanted.others).copied();
     let mut all = metrics_of_groups(request);
     all.extend(beside);
@@ -69,11 +72,11 @@ fn metrics_of_totals(request: &ReportRequest) -> BTreeSet<Metric> {
     asked.chain(metrics_of_others(request)).collect()
 }
 
-/// What is asked for of the totals less the page, as far as it adds up: the rest is not answered.
+/// What is asked for of the totals less the page, as far as it follows from sums: the rest is not answered.
 fn metrics_of_others(request: &ReportRequest) -> impl Iterator<Item = Metric> {
     let over_items = request.dimensions.iter().any(|by| by.is_of_items());
     let asked = request.wanted.others.iter().copied();
-    asked.filter(move |metric| adds_up(*metric, over_items))
+    asked.filter(move |metric| follows_from_sums(*metric, over_items))
 }
 
 /// Whether a metric is of money, in a currency each.
@@ -82,6 +85,11 @@ pub(super) fn is_of_money(metric: Metric) -> bool {
         metric.definition().unit,
         Unit::Money | Unit::RatioPerCurrency
     )
+}
+
+/// Whether a metric counts clicks or views.
+fn of_clicks(metric: Metric) -> bool {
+    metric.definition().of_clicks()
 }
 
 /// Where clicks and views are read: decided once for a report, so that its rows add up to its totals.
@@ -189,18 +197,7 @@ impl Planner<'_> {
         if range.span.is_empty() {
             return PeriodPlan::default();
         }
-        let mut totals = Vec::new();
-        let of_totals = metrics_of_totals(request);
-        if !of_totals.is_empty() {
-            let division = Division {
-                range,
-                slots: &[],
-                dimensions: &[],
-                item_sums: self.over_items,
-                metrics: of_totals,
-            };
-            totals = self.asks(&division, forced);
-        }
+        let totals = self.totals(range, metrics_of_totals(request), forced);
         let wanted = &request.wanted;
         let alone = request.page.size == 0 && !wanted.groups && wanted.others.is_empty();
         let mut groups = Vec::new();
@@ -219,22 +216,59 @@ impl Planner<'_> {
         }
     }
 
-    /// The questions about the period that is compared with: about its groups, by what is asked for of them.
+    /// The questions about the period that is compared with: about its groups and about all of it, by what is asked for
+    /// of them.
     fn compared(
         &self,
         range: AxisRange,
         slots: Vec<Span>,
         forced: &mut BTreeSet<String>,
     ) -> PeriodPlan {
-        let asked: BTreeSet<Metric> = self.request.wanted.compared.iter().copied().collect();
-        if range.span.is_empty() || asked.is_empty() || self.request.page.size == 0 {
+        let (request, wanted) = (self.request, &self.request.wanted);
+        if range.span.is_empty() {
+            return PeriodPlan::default();
+        }
+        let set = |metrics: &[Metric]| metrics.iter().copied().collect::<BTreeSet<Metric>>();
+        let totals = self.totals(range, set(&wanted.compared_totals), forced);
+        let mut of_groups = set(&wanted.compared);
+        let has_page = request.page.size > 0;
+        let shows_vanished = request.vanished && (has_page || wanted.groups);
+        if shows_vanished && metrics_of_groups(request).iter().any(|one| of_clicks(*one)) {
+            // Nor is a group left out that was clicked before and is not now.
+            of_groups.insert(Metric::Clicks);
+        }
+        let mut groups = Vec::new();
+        if shows_vanished || has_page && !of_groups.is_empty() {
+            groups = self.groups(range, &slots, of_groups, forced);
+        }
+        if groups.is_empty() && totals.is_empty() {
             return PeriodPlan::default();
         }
         PeriodPlan {
-            groups: self.groups(range, &slots, asked, forced),
-            totals: Vec::new(),
+            groups,
+            totals,
             slots,
         }
+    }
+
+    /// The questions about all facts of a range; none where nothing is measured of them.
+    fn totals(
+        &self,
+        range: AxisRange,
+        metrics: BTreeSet<Metric>,
+        forced: &mut BTreeSet<String>,
+    ) -> Vec<Ask> {
+        if metrics.is_empty() {
+            return Vec::new();
+        }
+        let division = Division {
+            range,
+            slots: &[],
+            dimensions: &[],
+            item_sums: self.over_items,
+            metrics,
+        };
+        self.asks(&division, forced)
     }
 
     fn groups(
@@ -291,8 +325,8 @@ impl Planner<'_> {
         }
         let rest = others.filter(|what| asks.is_empty() || *what != What::Users);
         let first = asks.is_empty().then_some(What::Sums(sums));
-        let of_clicks = metrics.iter().any(|metric| metric.definition().of_clicks());
-        let clicks = of_clicks.then_some(What::Clicks);
+        let has_clicks = metrics.iter().any(|metric| of_clicks(*metric));
+        let clicks = has_clicks.then_some(What::Clicks);
         let rest: Vec<What> = first.into_iter().chain(clicks).chain(rest).collect();
         asks.extend(rest.into_iter().map(|what| self.ask(topic(what), forced)));
         asks
@@ -309,7 +343,7 @@ impl Planner<'_> {
             // Its texts are empty where a reason is not stated.
             && !request.dimensions.contains(&Dimension::DeclineReason)
             && request.having.is_empty()
-            && request.compare.is_none()
+            && (request.compare.is_none() || wanted.compared.is_empty() && !request.vanished)
             && !wanted.groups
             && !wanted.running
             && page.forward
@@ -350,6 +384,7 @@ impl Planner<'_> {
             range: topic.range,
             parts: pieces.parts,
             places: pieces.places,
+            begins: pieces.begins,
             dimensions: topic.dimensions.to_vec(),
             segments: if topic.dimensions.is_empty() {
                 Vec::new()
@@ -442,6 +477,7 @@ pub(super) fn count(range: AxisRange, narrowing: Narrowing) -> Ask {
         range,
         parts: runs.chain(ends).collect(),
         places: BTreeMap::new(),
+        begins: Vec::new(),
         dimensions: Vec::new(),
         segments: Vec::new(),
         item_sums: false,
@@ -483,7 +519,7 @@ fn facts(topic: &Topic<'_>) -> Pieces {
         let part = on_axis(&topic.range.span).map(|stretch| Part::Facts(vec![stretch]));
         return Pieces {
             parts: part.into_iter().collect(),
-            places: BTreeMap::new(),
+            ..Pieces::default()
         };
     }
     let mut pieces = Pieces::default();
@@ -492,6 +528,9 @@ fn facts(topic: &Topic<'_>) -> Pieces {
         if let Some(stretch) = on_axis(span) {
             pieces.places.insert((0, stretch.0), vec![(slot, 1)]);
             list.push(stretch);
+            if topic.range.axis == DateAxis::Closed {
+                pieces.begins.push(span.from.micros());
+            }
         }
     }
     if !list.is_empty() {

@@ -3,7 +3,7 @@
 //! Amounts are whole numbers of billionths of 1/10 000 of the currency unit here, so that sums converted by exchange
 //! rates are added before they are rounded, once and half to even.
 
-use super::metric::{Metric, MetricValue, Quantiles, Standing, Values, adds_up};
+use super::metric::{Metric, MetricValue, Quantiles, Standing, Values, adds_up, follows_from_sums};
 use crate::domain::money::{Currency, Money};
 use crate::domain::sales::ratio;
 use smallvec::SmallVec;
@@ -276,6 +276,17 @@ impl Measured {
                 .map(|metric| (*metric, self.value(*metric, &none)))
                 .collect(),
         )
+    }
+
+    /// The values of those metrics that follow from sums over a report's groups, where this is what is left of all when
+    /// some were taken off.
+    #[must_use]
+    pub fn left(&self, metrics: &[Metric], over_items: bool, bases: &Bases) -> Values {
+        let known = metrics.iter().copied();
+        let known: Vec<Metric> = known
+            .filter(|metric| follows_from_sums(*metric, over_items))
+            .collect();
+        self.values(&known, bases)
     }
 }
 

@@ -367,12 +367,24 @@ impl Definition {
 /// actions do not: an action can be in several groups.
 #[must_use]
 pub fn adds_up(metric: Metric, over_items: bool) -> bool {
+    metric.definition().additivity == Additivity::Additive && follows_from_sums(metric, over_items)
+}
+
+/// Whether the value of several of a report's groups together follows from their sums: it adds up, or is computed from
+/// sums that do.
+#[must_use]
+pub fn follows_from_sums(metric: Metric, over_items: bool) -> bool {
     let definition = metric.definition();
-    let counts_actions = definition
-        .needs
-        .iter()
-        .any(|measure| matches!(measure, Measure::Actions(_)));
-    definition.additivity == Additivity::Additive && !(over_items && counts_actions)
+    let counts_actions = definition.needs.iter().any(|measure| {
+        matches!(
+            measure,
+            Measure::Actions(_) | Measure::ActionsInCurrency | Measure::Amounted | Measure::Carted
+        )
+    });
+    match definition.additivity {
+        Additivity::Additive | Additivity::FromSums => !(over_items && counts_actions),
+        Additivity::Distinct | Additivity::Quantile => false,
+    }
 }
 
 /// Median and 90th percentile by nearest rank.
@@ -467,6 +479,33 @@ fn millionths(ratio: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_users_and_times_are_of_several_groups_does_not_follow_from_sums() {
+        let left = |over_items| {
+            let all = Metric::ALL.iter().copied();
+            all.filter(|metric| !follows_from_sums(*metric, over_items))
+                .filter(|metric| !over_items || metric.definition().of_items)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            left(false),
+            [Metric::Users, Metric::ConversionLag, Metric::ValidationLag]
+        );
+        // An action can have items of several groups.
+        assert_eq!(
+            left(true),
+            [
+                Metric::Actions,
+                Metric::PendingActions,
+                Metric::ApprovedActions,
+                Metric::DeclinedActions,
+                Metric::Users,
+                Metric::ApprovalRate,
+                Metric::DeclineRate,
+            ]
+        );
+    }
 
     #[test]
     fn the_table_has_a_line_for_each_metric() {

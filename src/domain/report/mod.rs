@@ -136,8 +136,9 @@ words! {
         PromoCode = "PROMO_CODE",
         /// Reason of a declined action: its comment; declined ones without one are unstated, others have none.
         DeclineReason = "DECLINE_REASON",
-        /// Whether the user had a counted (not declined) action before the range began, whatever the report's filter;
-        /// actions without a user are unattributed.
+        /// Whether the user had a counted (not declined) action before the stretch of time began, as it is cut to the
+        /// range, or before the range where the report is not divided by time; whatever the report's filter. Actions
+        /// without a user are unattributed.
         UserAge = "USER_AGE",
         /// How many of the report's actions the user has in the range: 1, 2 to 3, 4 to 9, more.
         UserFrequency = "USER_FREQUENCY",
@@ -191,7 +192,7 @@ impl Dimension {
 words! {
     /// A value of [`Dimension::UserAge`].
     UserAge {
-        /// The user had no counted action before the range began: the first one ever lies in it.
+        /// The user had no counted action before the stretch of time, or the range, began: the first one ever lies in it.
         New = "NEW",
         /// There was one before.
         Returning = "RETURNING",
@@ -238,6 +239,8 @@ pub struct Wanted {
     pub compared: Vec<Metric>,
     /// Metrics of the totals; also those that shares are of.
     pub totals: Vec<Metric>,
+    /// Metrics of the totals of the period that is compared with, likewise.
+    pub compared_totals: Vec<Metric>,
     /// Metrics of the totals less the page.
     pub others: Vec<Metric>,
     /// Running sums of the groups' metrics.
@@ -322,6 +325,8 @@ pub struct ReportRequest {
     pub currency: Option<Currency>,
     /// What groups are compared with.
     pub compare: Option<Comparison>,
+    /// Whether groups of the period that is compared with appear with zeros where the range has nothing of them.
+    pub vanished: bool,
     /// Whether stretches of time without facts appear with zeros.
     pub fill_gaps: bool,
     /// The present.
@@ -338,7 +343,8 @@ pub struct ReportRow {
     /// Its metrics.
     pub values: Values,
     /// The same group in the period that is compared with, if that was asked for: zeros where it has none there.
-    /// Stretches of time are compared with what [`buckets::earlier`] says. Groups of that period alone are not answered.
+    /// Stretches of time are compared with what [`buckets::earlier`] says. Groups of that period alone are rows where
+    /// [`ReportRequest::vanished`] says so.
     pub compared: Option<Values>,
     /// Sums of this row and all before it in the report's order, whatever the page, if they were asked for: only what
     /// adds up ([`metric::adds_up`]).
@@ -383,7 +389,9 @@ pub struct Report {
     /// All facts of the report, whatever `having` and page: what was asked for of them. Over dimensions of cart items:
     /// money as the items say, actions whether they have items or not.
     pub totals: Values,
-    /// The totals less this page: what was asked for of them and adds up ([`metric::adds_up`]).
+    /// Likewise of the period that is compared with, if one is.
+    pub compared_totals: Option<Values>,
+    /// The totals less this page: what was asked for of them and follows from sums ([`metric::follows_from_sums`]).
     pub others: Values,
     /// Where it was read.
     pub reading: Reading,

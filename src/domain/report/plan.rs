@@ -126,6 +126,8 @@ pub struct Ask {
     /// Where pieces belong, by part and name: slots of time, and whether they add to them or take off. Empty where the
     /// report is not divided by time.
     pub places: BTreeMap<(usize, i64), Vec<(usize, i8)>>,
+    /// The microseconds at which the stretches of time of its pieces begin, in their order, where pieces of facts are days.
+    pub begins: Vec<i64>,
     /// Grouped by these.
     pub dimensions: Vec<Dimension>,
     /// The segments that dimensions of segments divide by.
@@ -148,6 +150,13 @@ impl Ask {
     #[must_use]
     pub fn tells_pieces(&self) -> bool {
         !self.places.is_empty()
+    }
+
+    /// Whether users are new by what lies before the stretch of time of an action, which the name of its piece does not
+    /// tell.
+    #[must_use]
+    pub fn needs_begins(&self) -> bool {
+        !self.begins.is_empty() && self.dimensions.contains(&Dimension::UserAge)
     }
 
     /// Whether rows tell how the reason of a decline is written, which keys have folded.

@@ -166,6 +166,7 @@ pub fn check_looks(looks: &[Look], currencies: Currencies) -> Result<()> {
         let argument = match look.relation {
             Relation::Share => "share.currency",
             Relation::Change => "change.currency",
+            Relation::TotalsChange => "totalsChange.currency",
         };
         currencies.of(look.metric, look.currency, argument)?;
         let is_part = matches!(definition.unit, Unit::Count | Unit::Money);

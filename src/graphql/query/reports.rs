@@ -80,10 +80,15 @@ impl Reports {
         )]
         order_by: Option<Vec<ReportOrder>>,
         #[graphql(
-            desc = "What `compared` and `change` compare with; read only where one of them is selected.",
+            desc = "What `compared` and `change`, of rows and of totals, compare with; read only where one of them is selected, or `includeVanished` given. Groups that only that period has are no rows without `includeVanished`; its totals count them.",
             default_with = "ReportComparison::PreviousPeriod"
         )]
         compare_with: ReportComparison,
+        #[graphql(
+            desc = "Whether groups that only the period of `compareWith` has appear as well, with zeros, nulls for rates and times, and what they had in `compared`. Order, pages and `totalCount` are of all rows. `having` looks at the range, so at zeros.",
+            default = false
+        )]
+        include_vanished: bool,
         #[graphql(
             desc = "Whether stretches of time without actions appear, with zeros: for each group that has actions at another time of the range. Needs `bucket`.",
             default = false
@@ -126,6 +131,7 @@ impl Reports {
             having,
             order_by,
             compare_with,
+            include_vanished,
             fill_gaps,
             currency,
             page: PageArgs {
@@ -157,6 +163,7 @@ struct ReportArgs {
     having: Option<Vec<ReportHaving>>,
     order_by: Option<Vec<ReportOrder>>,
     compare_with: ReportComparison,
+    include_vanished: bool,
     fill_gaps: bool,
     currency: Option<CurrencyCode>,
     page: PageArgs,
@@ -206,6 +213,7 @@ impl ReportArgs {
             filter: given_filter(ctx)?,
             currencies,
             totals: report.totals,
+            compared_totals: report.compared_totals,
             others: report.others,
         });
         let grouped = |row| {
@@ -284,6 +292,7 @@ impl ReportArgs {
         if !selected.rows {
             page.size = 0;
         }
+        let shows_vanished = self.include_vanished && (selected.rows || selected.groups);
         let asked = ReportRequest {
             range: ranged.range,
             previous: ranged.previous,
@@ -298,7 +307,8 @@ impl ReportArgs {
             order,
             page,
             currency: converted,
-            compare: selected.compared.then(|| self.compare_with.into()),
+            compare: (selected.compared || shows_vanished).then(|| self.compare_with.into()),
+            vanished: shows_vanished,
             fill_gaps: self.fill_gaps,
             now: request.now,
         };

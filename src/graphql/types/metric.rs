@@ -73,7 +73,8 @@ impl MetricDefinition {
         self.0.unit.into()
     }
 
-    /// Whether the values of several groups can be added. `running` and `others` hold what adds up.
+    /// Whether the values of several groups can be added. `running` holds what adds up, `others` also what is computed from
+    /// sums that do.
     async fn additivity(&self) -> MetricAdditivity {
         self.0.additivity.into()
     }

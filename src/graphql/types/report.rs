@@ -52,8 +52,53 @@ pub struct Asked {
     pub currencies: Currencies,
     /// What is asked for of all facts of the report.
     pub totals: Values,
+    /// Likewise of the period that is compared with, if one is.
+    pub compared_totals: Option<Values>,
     /// Likewise of the totals less the page.
     pub others: Values,
+}
+
+impl Asked {
+    /// Whether some of a metric's money is beside what was converted, because there was no rate for it: a number without
+    /// it would pass for the whole.
+    fn lacks_rate(&self, values: &Values, of: Metric) -> bool {
+        let converted = self.currencies.converted;
+        converted
+            .zip(values.get(of))
+            .is_some_and(|(to, value)| !value.is_all_in(to))
+    }
+
+    /// What a metric is now, against what it was before.
+    fn change(
+        &self,
+        (values, before): (&Values, &Values),
+        of: Metric,
+        given: Option<CurrencyCode>,
+    ) -> Result<Option<Change>> {
+        let currency = self.currencies.of(of, given, "currency")?;
+        if self.lacks_rate(values, of) || self.lacks_rate(before, of) {
+            return Ok(None);
+        }
+        // What is not known is not zero.
+        if [values, before]
+            .iter()
+            .any(|held| held.get(of) == Some(&MetricValue::Unknown))
+        {
+            return Ok(None);
+        }
+        let now = values.order(of, currency);
+        let previous = before.order(of, currency);
+        let unit = of.definition().unit;
+        let (now, previous) = match (now, previous) {
+            (Some(now), Some(previous)) => (now, previous),
+            // Nothing of it is zero of it; a rate or a time without facts is none.
+            (now, previous) if matches!(unit, Unit::Count | Unit::Money) => {
+                (now.unwrap_or(0), previous.unwrap_or(0))
+            }
+            _ => return Ok(None),
+        };
+        Change::of_metric(unit, currency, previous, now).map(Some)
+    }
 }
 
 /// A row, and what it is a row of.
@@ -120,28 +165,12 @@ impl Grouped {
 pub struct ReportRow(pub Member<Grouped>);
 
 impl ReportRow {
-    /// The value of a metric in a currency.
-    ///
-    /// # Errors
-    /// When the metric needs a currency and has none.
-    fn currency(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<Currency>> {
-        self.0.asked.currencies.of(of, given, "currency")
-    }
-
-    /// Whether some of a metric's money is beside what was converted, because there was no rate for it: a number without
-    /// it would pass for the whole.
-    fn lacks_rate(&self, values: &Values, of: Metric) -> bool {
-        let converted = self.0.asked.currencies.converted;
-        converted
-            .zip(values.get(of))
-            .is_some_and(|(to, value)| !value.is_all_in(to))
-    }
-
     fn share(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<f64>> {
-        let currency = self.currency(of, given)?;
-        let totals = &self.0.asked.totals;
+        let asked = &self.0.asked;
+        let currency = asked.currencies.of(of, given, "currency")?;
+        let totals = &asked.totals;
         let values = &self.0.row.values;
-        if self.lacks_rate(values, of) || self.lacks_rate(totals, of) {
+        if asked.lacks_rate(values, of) || asked.lacks_rate(totals, of) {
             return Ok(None);
         }
         let base = totals.order(of, currency);
@@ -150,33 +179,12 @@ impl ReportRow {
     }
 
     fn change(&self, of: Metric, given: Option<CurrencyCode>) -> Result<Option<Change>> {
-        let currency = self.currency(of, given)?;
         let Some(compared) = &self.0.row.compared else {
             return Ok(None);
         };
-        let values = &self.0.row.values;
-        if self.lacks_rate(values, of) || self.lacks_rate(compared, of) {
-            return Ok(None);
-        }
-        // What is not known is not zero.
-        if [values, compared]
-            .iter()
-            .any(|held| held.get(of) == Some(&MetricValue::Unknown))
-        {
-            return Ok(None);
-        }
-        let now = values.order(of, currency);
-        let previous = compared.order(of, currency);
-        let unit = of.definition().unit;
-        let (now, previous) = match (now, previous) {
-            (Some(now), Some(previous)) => (now, previous),
-            // Nothing of it is zero of it; a rate or a time without facts is none.
-            (now, previous) if matches!(unit, Unit::Count | Unit::Money) => {
-                (now.unwrap_or(0), previous.unwrap_or(0))
-            }
-            _ => return Ok(None),
-        };
-        Change::of_metric(unit, currency, previous, now).map(Some)
+        self.0
+            .asked
+            .change((&self.0.row.values, compared), of, given)
     }
 
     async fn filter(&self, request: &Arc<RequestContext>) -> Result<Option<ActionFilterValue>> {
@@ -355,7 +363,28 @@ connection! {
             Some(Ready(ReportValues(self.more.asked.totals.clone())))
         }
 
-        /// The totals less this page: all other groups as one. Metrics that do not add up are null.
+        /// The metrics of all actions of the period that `compareWith` names, those of groups among them that have no row.
+        async fn compared_totals(&self) -> Option<Ready<ReportValues>> {
+            self.more.asked.compared_totals.clone().map(ReportValues).map(Ready)
+        }
+
+        /// The change of a metric of the totals against the period that `compareWith` names; null where a row's `change` is.
+        async fn totals_change(
+            &self,
+            #[graphql(desc = "Of what.")] of: ReportMetric,
+            #[graphql(
+                desc = "The currency of a metric of money: needed for these unless the report has a `currency` or its filter lets one through; refused with the others."
+            )]
+            currency: Option<CurrencyCode>,
+        ) -> Option<Result<Change>> {
+            let asked = &self.more.asked;
+            let before = asked.compared_totals.as_ref()?;
+            asked.change((&asked.totals, before), of.into(), currency).transpose()
+        }
+
+        /// The totals less this page: all other groups as one. What is computed from sums that add up is computed from those
+        /// that are left; users and times are null, and so are counts of actions and their rates by product or category.
+        /// Rates of clicks are null where the totals' are.
         async fn others(&self) -> Option<Ready<ReportValues>> {
             Some(Ready(ReportValues(self.more.asked.others.clone())))
         }

@@ -232,7 +232,7 @@ impl ReportKey {
         self.0.text(Dimension::DeclineReason)
     }
 
-    /// Whether the users are new in the range of the report.
+    /// Whether the users are new in the range of the report, or in the stretch of time of the row.
     async fn user_age(&self) -> Result<Option<UserAge>> {
         let word = self.0.word(Dimension::UserAge, report::UserAge::parse)?;
         Ok(word.map(Into::into))

@@ -143,9 +143,10 @@ impl Plain for ReportValues {
     }
 }
 
-/// The metrics of a group of actions; what is not selected is not computed. In `running` and `others` a metric that does
-/// not add up is null. Amounts are one per currency in the order of the codes; in reports with a `currency` they are in
-/// it, but for what has no rate (see `info.missingRates`). The formulas are in `metricDefinitions`.
+/// The metrics of a group of actions; what is not selected is not computed. In `running` a metric that does not add up is
+/// null, in `others` one that follows from no sums. Amounts are one per currency in the order of the codes; in reports with
+/// a `currency` they are in it, but for what has no rate (see `info.missingRates`). The formulas are in
+/// `metricDefinitions`.
 #[Object]
 impl ReportValues {
     /// Number of actions of any status, declined ones included; by product or category those with an item of it.

@@ -58,9 +58,11 @@ pub enum ReportDimension {
     /// Why actions were declined: their comment, regardless of case. Declined actions without a comment have an empty
     /// reason, actions that are not declined have none (null).
     DeclineReason,
-    /// Whether the user is new: had no action that is not declined before the range began, whatever the filter.
+    /// Whether the user is new: had no action that is not declined before the range began, whatever the filter. With `bucket`
+    /// before the stretch of time began, so that who is new in one is returning in the next; the first stretch is cut to the
+    /// range, and begins with it.
     UserAge,
-    /// How many of the report's actions the user has in the range.
+    /// How many of the report's actions the user has in the range, with `bucket` as well.
     UserFrequency,
     /// Which of the report's `segments` of users the user is in, as of now. An action counts in each of them; those of users
     /// in none of them, and those without a user, are a group of their own.
@@ -70,13 +72,13 @@ pub enum ReportDimension {
     ProductSegment,
 }
 
-/// Whether a user is new in a range.
+/// Whether a user is new in a range, or in a stretch of time of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "report::UserAge")]
 pub enum UserAge {
-    /// No action that is not declined before the range began.
+    /// No action that is not declined before the range began, or before the stretch of time in a report with `bucket`.
     New,
-    /// At least one such action before the range began.
+    /// At least one such action before.
     Returning,
     /// The actions name no user.
     Unattributed,
@@ -221,7 +223,7 @@ pub enum MetricAdditivity {
     /// Yes, where the groups share no action. Counts of actions by product or category do not add up: an action counts
     /// in each of its products.
     Additive,
-    /// No: it is computed anew from the sums of all groups.
+    /// No: it is computed anew from the sums of all groups; in `others` from those of the groups that are left.
     FromSums,
     /// No: it is counted anew from the actions.
     Distinct,

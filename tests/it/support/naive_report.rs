@@ -7,6 +7,7 @@ use actiongraph::domain::filter::{ActionField, ActionTest};
 use actiongraph::domain::money::{Currency, Money};
 use actiongraph::domain::page::Direction;
 use actiongraph::domain::report::metric::{Metric, MetricValue, Quantiles, Values};
+use actiongraph::domain::report::plan::What;
 use actiongraph::domain::report::rates::Rate;
 use actiongraph::domain::report::{
     Bucket, Comparison, Dimension, KeyPart, OrderKey, ReportRequest,
@@ -49,6 +50,8 @@ pub(crate) struct Row {
 pub(crate) struct Answer {
     pub rows: Vec<Row>,
     pub totals: Values,
+    /// Those of the period that is compared with.
+    pub compared_totals: Option<Values>,
     /// Currency and first day.
     pub missing: BTreeMap<Currency, i32>,
 }
@@ -324,15 +327,19 @@ impl<'a> Naive<'a> {
         let slots = self.slots(&request.range);
         let needed = self.needed();
         let mut groups = self.groups(&request.range, &slots, &needed);
-        if request.fill_gaps {
-            self.fill(&mut groups);
-        }
         let before = self.before();
         let asked_before = &request.wanted.compared;
         let slots_before = before
             .map(|range| self.slots_before(&slots, range.span))
             .unwrap_or_default();
-        let groups_before = before.map(|range| self.groups(&range, &slots_before, asked_before));
+        let groups_before =
+            before.map(|range| self.groups(&range, &slots_before, &self.needed_before()));
+        if let Some(before) = groups_before.as_ref().filter(|_| request.vanished) {
+            self.add_vanished(before, (&slots, &slots_before), &mut groups);
+        }
+        if request.fill_gaps {
+            self.fill(&mut groups);
+        }
         let place_of: BTreeMap<(i64, i64), usize> = slots
             .iter()
             .enumerate()
@@ -404,12 +411,47 @@ impl<'a> Naive<'a> {
             });
         let rows = rows.collect();
         // What is asked for of the rest needs the rates of all.
-        let others = self.additive(&request.wanted.others);
-        self.totals(&others, &mut missing);
+        let others = self.summed(&request.wanted.others);
+        self.totals(&request.range, &others, &mut missing);
         Answer {
             rows,
-            totals: self.totals(&request.wanted.totals, &mut missing),
+            totals: self.totals(&request.range, &request.wanted.totals, &mut missing),
+            compared_totals: before
+                .map(|range| self.totals(&range, &request.wanted.compared_totals, &mut missing)),
             missing,
+        }
+    }
+
+    /// The metrics that decide which groups the earlier period has: a group of clicks alone is one where someone asks for
+    /// clicks, also of the range where groups that are gone have rows.
+    fn needed_before(&self) -> Vec<Metric> {
+        let mut needed = self.request.wanted.compared.clone();
+        if self.request.vanished {
+            let now = self.needed().into_iter();
+            needed.extend(now.filter(|metric| CLICKS.contains(metric)));
+        }
+        needed
+    }
+
+    /// Adds a group without anything for each that the earlier period alone has.
+    fn add_vanished(
+        &self,
+        before: &BTreeMap<Name, Group<'a>>,
+        (slots, slots_before): (&[(i64, i64)], &[(i64, i64)]),
+        groups: &mut BTreeMap<Name, Group<'a>>,
+    ) {
+        let range = self.request.range.span;
+        let whole = (range.from.micros(), range.to.micros());
+        for (time, key) in before.keys() {
+            let place = slots_before.iter().position(|slot| Some(*slot) == *time);
+            let now = place.map(|place| slots[place]);
+            if now.is_none() && self.request.bucket.is_some() {
+                continue;
+            }
+            groups.entry((now, key.clone())).or_insert_with(|| Group {
+                lacks_clicks: self.lacks_clicks(now.unwrap_or(whole)),
+                ..Group::default()
+            });
         }
     }
 
@@ -427,6 +469,55 @@ impl<'a> Naive<'a> {
     pub(crate) fn actions_compared_with(&self) -> usize {
         let before = self.before();
         before.map_or(0, |range| self.matching(&range).count())
+    }
+
+    /// Whether the range has nothing that groups are made of.
+    pub(crate) fn has_nothing(&self) -> bool {
+        let range = &self.request.range;
+        self.groups(range, &self.slots(range), &self.needed())
+            .is_empty()
+    }
+
+    /// How many facts a question to the facts of a range reads: those of which it asks something, cart items where it divides
+    /// by these, each once for each segment that it counts in.
+    pub(crate) fn facts_read(
+        &self,
+        range: &AxisRange,
+        dimensions: &[Dimension],
+        what: &What,
+    ) -> i64 {
+        let members: Vec<(&SegmentSet, BTreeSet<Uuid>)> = self
+            .request
+            .segments
+            .iter()
+            .map(|set| (set.as_ref(), naive_segment::members(self.facts, set)))
+            .collect();
+        let times = |action: &Action, item: Option<&Item>| -> usize {
+            let subjects = dimensions.iter().filter_map(|by| by.segments_of());
+            subjects
+                .map(|subject| segments_of(&members, subject, action, item).len())
+                .product()
+        };
+        let over_items = !dimensions.is_empty() && self.over_items();
+        let facts = self.matching(range).filter(|action| match what {
+            What::ConversionLag => action.conversion_seconds.is_some(),
+            What::ValidationLag => {
+                action.status_updated_at_us.is_some()
+                    && (is_approved(action) || is_declined(action))
+            }
+            _ => true,
+        });
+        let read: usize = facts
+            .map(|action| {
+                if over_items {
+                    let cart = self.facts.cart(action.id).iter();
+                    cart.map(|item| times(action, Some(item))).sum()
+                } else {
+                    times(action, None)
+                }
+            })
+            .sum();
+        i64::try_from(read).unwrap()
     }
 
     /// The value that groups are ordered and cut by; none where part of the money could not be converted.
@@ -449,14 +540,17 @@ impl<'a> Naive<'a> {
     pub(crate) fn others(&self, page: &[Name]) -> Values {
         let range = &self.request.range;
         let groups = self.groups(range, &self.slots(range), &self.needed());
-        let additive = self.additive(&self.request.wanted.others);
-        let all = self.all(&additive);
+        let summed = self.summed(&self.request.wanted.others);
+        let all = self.all(range, &summed);
         let of_page: Vec<&Group<'a>> = page
             .iter()
             .filter_map(|name| groups.get(&self.folded(name)))
             .collect();
-        let less = additive.iter().map(|metric| {
+        let rest = self.rest(&all, &of_page);
+        let additive = self.additive(&summed);
+        let less = summed.iter().map(|metric| {
             let value = match self.amounts(&all, *metric) {
+                _ if !additive.contains(metric) => self.of_rest(&all, &rest, *metric),
                 Some(amounts) => {
                     let mut missing = BTreeMap::new();
                     let mut left = self.fine(&all, &amounts, &mut missing);
@@ -493,6 +587,61 @@ impl<'a> Naive<'a> {
         Values(less.collect())
     }
 
+    /// The facts that are in none of some groups; of items all actions stay, and of these only money is asked.
+    fn rest(&self, all: &Group<'a>, page: &[&Group<'a>]) -> Group<'a> {
+        let mut rest = all.clone();
+        for group in page {
+            let place = |item: &Item| (item.action_id, item.ordinal);
+            let shown: BTreeSet<(Uuid, i32)> =
+                group.items.iter().map(|(_, item)| place(item)).collect();
+            rest.items.retain(|(_, item)| !shown.contains(&place(item)));
+            if !self.over_items() {
+                rest.actions.retain(|id, _| !group.actions.contains_key(id));
+            }
+            rest.clicks -= group.clicks;
+            rest.views -= group.views;
+        }
+        rest
+    }
+
+    /// What is computed from the sums of the rest. A currency of which nothing is left stays, with nothing.
+    fn of_rest(&self, all: &Group<'a>, rest: &Group<'a>, metric: Metric) -> MetricValue {
+        if rest.lacks_clicks && RATIOS.contains(&metric) {
+            return MetricValue::Unknown;
+        }
+        let mut missing = BTreeMap::new();
+        let shown = self.fine(all, &Vec::new(), &mut missing);
+        let shown: BTreeSet<Currency> = shown.into_keys().map(|(to, _)| to).collect();
+        let keeps = match metric {
+            Metric::Ecpc | Metric::Epc => rest.clicks > 0,
+            Metric::Ecpm => rest.views > 0,
+            Metric::AverageReward | Metric::AverageOrderAmount => false,
+            _ => true,
+        };
+        let beside = shown.iter().copied().filter(|_| keeps);
+        match self.value(rest, metric, self.over_items(), &mut missing) {
+            MetricValue::Money(mut money) => {
+                for currency in beside {
+                    if !money.iter().any(|held| held.currency == currency) {
+                        money.push(Money { e4: 0, currency });
+                    }
+                }
+                money.sort_by_key(|held| held.currency);
+                MetricValue::Money(money)
+            }
+            MetricValue::Ratios(mut ratios) => {
+                for currency in beside {
+                    if !ratios.iter().any(|(held, _)| *held == currency) {
+                        ratios.push((currency, None));
+                    }
+                }
+                ratios.sort_by_key(|(held, _)| *held);
+                MetricValue::Ratios(ratios)
+            }
+            other => other,
+        }
+    }
+
     /// The name that a group has beside the list, where decline reasons are folded.
     fn folded(&self, name: &Name) -> Name {
         let mut name = name.clone();
@@ -509,12 +658,15 @@ impl<'a> Naive<'a> {
         let mut key = key.to_vec();
         for (by, part) in self.request.dimensions.iter().zip(&mut key) {
             if let (Dimension::DeclineReason, KeyPart::Text(text)) = (by, part) {
-                let declined = self
-                    .matching(&self.request.range)
-                    .filter(|a| is_declined(a));
-                let comments = declined.filter_map(|action| action.comment.as_deref());
-                let alike = comments.filter(|comment| fold(comment) == *text);
-                if let Some(first) = alike.min() {
+                let first = |range: &AxisRange| {
+                    let declined = self.matching(range).filter(|a| is_declined(a));
+                    let comments = declined.filter_map(|action| action.comment.as_deref());
+                    comments.filter(|comment| fold(comment) == *text).min()
+                };
+                // A group that is gone is written as it was.
+                let now = first(&self.request.range);
+                let before = self.before().filter(|_| self.request.vanished);
+                if let Some(first) = now.or_else(|| before.and_then(|range| first(&range))) {
                     first.clone_into(text);
                 }
             }
@@ -566,7 +718,7 @@ impl<'a> Naive<'a> {
         if request.order.is_empty() {
             needed.push(Metric::Actions);
         }
-        needed.extend(self.additive(&request.wanted.others));
+        needed.extend(self.summed(&request.wanted.others));
         needed.sort_unstable();
         needed.dedup();
         needed
@@ -614,6 +766,25 @@ impl<'a> Naive<'a> {
         metrics
             .filter(|metric| {
                 !(never.contains(metric) || self.over_items() && counts.contains(metric))
+            })
+            .collect()
+    }
+
+    /// Those of some metrics that follow from sums over groups: what adds up, and what is computed from that.
+    fn summed(&self, metrics: &[Metric]) -> Vec<Metric> {
+        let never = [Metric::Users, Metric::ConversionLag, Metric::ValidationLag];
+        let of_actions = [
+            Metric::Actions,
+            Metric::PendingActions,
+            Metric::ApprovedActions,
+            Metric::DeclinedActions,
+            Metric::ApprovalRate,
+            Metric::DeclineRate,
+        ];
+        let metrics = metrics.iter().copied();
+        metrics
+            .filter(|metric| {
+                !(never.contains(metric) || self.over_items() && of_actions.contains(metric))
             })
             .collect()
     }
@@ -679,8 +850,9 @@ impl<'a> Naive<'a> {
             self.lacks_clicks((range.span.from.micros(), range.span.to.micros()))
         };
         let is_asked_now = asks(&self.needed()) || asks(&wanted.totals);
+        let is_asked_before = asks(&self.needed_before()) || asks(&wanted.compared_totals);
         is_asked_now && lacks(self.request.range)
-            || asks(&wanted.compared) && self.before().is_some_and(lacks)
+            || is_asked_before && self.before().is_some_and(lacks)
     }
 
     /// The counts of clicks that some metrics count, each as an action that has of an action what a count knows.
@@ -801,12 +973,14 @@ impl<'a> Naive<'a> {
         for action in self.matching(range) {
             let at = naive::axis_value(action, range.axis, range.zone).unwrap();
             let time = slot_of(at);
+            // Who is new in a stretch of time had nothing before it.
+            let begin = time.map_or(range.span.from.micros(), |(from, _)| from);
             let keys = |item: Option<&Item>| -> Vec<Vec<KeyPart>> {
                 let mut keys = vec![Vec::new()];
                 for by in &self.request.dimensions {
                     let parts = match by.segments_of() {
                         Some(subject) => segments_of(&members, subject, action, item),
-                        None => vec![self.key(action, item, *by, range, &of_user)],
+                        None => vec![self.key(action, item, *by, begin, &of_user)],
                     };
                     keys = keys
                         .into_iter()
@@ -838,7 +1012,7 @@ impl<'a> Naive<'a> {
         }
         for (action, row) in self.clicks(range, metrics) {
             let time = slot_of(row.noon_us);
-            let part = |by: &Dimension| self.key(&action, None, *by, range, &of_user);
+            let part = |by: &Dimension| self.key(&action, None, *by, 0, &of_user);
             let key = self.request.dimensions.iter().map(part).collect();
             let group = groups.entry((time, key)).or_default();
             group.clicks += row.clicks;
@@ -856,7 +1030,7 @@ impl<'a> Naive<'a> {
         action: &Action,
         item: Option<&Item>,
         by: Dimension,
-        range: &AxisRange,
+        begin: i64,
         of_user: &BTreeMap<Uuid, usize>,
     ) -> KeyPart {
         let text = |text: &Option<String>| text.clone().map_or(KeyPart::None, KeyPart::Text);
@@ -905,7 +1079,7 @@ impl<'a> Naive<'a> {
                 let before = self.facts.actions.values().any(|other| {
                     other.user_id == Some(user)
                         && !is_declined(other)
-                        && other.ordered_at_us < range.span.from.micros()
+                        && other.ordered_at_us < begin
                 });
                 word(if before { "RETURNING" } else { "NEW" })
             }
@@ -978,13 +1152,18 @@ impl<'a> Naive<'a> {
     }
 
     /// The values of all facts: over items, their money and units, and all actions.
-    fn totals(&self, metrics: &[Metric], missing: &mut BTreeMap<Currency, i32>) -> Values {
-        self.values(&self.all(metrics), metrics, self.over_items(), missing)
+    fn totals(
+        &self,
+        range: &AxisRange,
+        metrics: &[Metric],
+        missing: &mut BTreeMap<Currency, i32>,
+    ) -> Values {
+        let all = self.all(range, metrics);
+        self.values(&all, metrics, self.over_items(), missing)
     }
 
-    /// All facts as one group.
-    fn all(&self, metrics: &[Metric]) -> Group<'a> {
-        let range = &self.request.range;
+    /// All facts of a range as one group.
+    fn all(&self, range: &AxisRange, metrics: &[Metric]) -> Group<'a> {
         let clicks = self.clicks(range, metrics);
         let mut group = Group {
             actions: self

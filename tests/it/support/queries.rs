@@ -324,14 +324,14 @@ fn any_moment() -> BoxedStrategy<Instant> {
     .boxed()
 }
 
-/// A stretch of time, also an empty one.
+/// A stretch of time, now and then an empty one.
 pub(crate) fn span() -> BoxedStrategy<Span> {
-    (any_moment(), any_moment())
-        .prop_map(|(a, b)| Span {
-            from: a.min(b),
-            to: a.max(b),
-        })
-        .boxed()
+    let any = (any_moment(), any_moment()).prop_map(|(a, b)| Span {
+        from: a.min(b),
+        to: a.max(b),
+    });
+    let empty = any_moment().prop_map(|at| Span { from: at, to: at });
+    prop_oneof![14 => any, 1 => empty].boxed()
 }
 
 /// A range on any axis in any zone.

@@ -48,6 +48,7 @@ pub(crate) fn report_of(range: AxisRange) -> ReportRequest {
         page: first(100),
         currency: None,
         compare: None,
+        vanished: false,
         fill_gaps: false,
         now: at("2026-07-01T00:00:00Z"),
     }

@@ -25,6 +25,8 @@ pub(super) enum Of {
     Category(Vec<usize>),
     /// By the number of the user.
     User(Vec<usize>),
+    /// By the piece of time from which on the user was there before.
+    Age(Vec<usize>),
 }
 
 /// A part of the key: where it is read, and what its numbers stand for.
@@ -39,7 +41,7 @@ impl Divider {
         u64::try_from(self.words.len()).unwrap_or(u64::MAX).max(1)
     }
 
-    pub(super) fn number(&self, chunk: &Chunk, place: usize, item: Option<usize>) -> usize {
+    fn number(&self, piece: usize, chunk: &Chunk, place: usize, item: Option<usize>) -> usize {
         match &self.of {
             Of::Status => chunk.status(place),
             Of::Kind => chunk.kind(place),
@@ -54,8 +56,22 @@ impl Divider {
                 numbers.get(category).copied().unwrap_or(0)
             }
             Of::User(numbers) => numbers.get(chunk.user(place)).copied().unwrap_or(0),
+            Of::Age(since) => match (chunk.user(place), since.get(chunk.user(place))) {
+                (0, _) => UserAge::Unattributed as usize,
+                (_, Some(since)) if *since <= piece => UserAge::Returning as usize,
+                _ => UserAge::New as usize,
+            },
         }
     }
+}
+
+/// The beginning of a key: what does not depend on the dimensions.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    /// The number of the piece of time.
+    piece: usize,
+    /// The number of piece, day and currency.
+    key: u64,
 }
 
 /// How keys are numbered: from the piece of time down to the last dimension.
@@ -81,12 +97,12 @@ impl Key {
         Some(room)
     }
 
-    /// The number of the piece, the day and the currency of an action; none outside of all pieces.
-    pub(super) fn of_action(&self, chunk: &Chunk, place: usize) -> Option<u64> {
+    /// The piece, the day and the currency of an action; none outside of all pieces.
+    pub(super) fn of_action(&self, chunk: &Chunk, place: usize) -> Option<Head> {
         let at = chunk.at(place);
-        let mut key = 0;
+        let (mut key, mut piece) = (0, 0);
         if !self.pieces.is_empty() {
-            let piece = self
+            piece = self
                 .pieces
                 .partition_point(|(from, ..)| *from <= at)
                 .checked_sub(1)?;
@@ -100,18 +116,18 @@ impl Key {
         if self.currencies > 1 {
             key = key * self.currencies + u64::try_from(chunk.currency(place)).ok()?;
         }
-        Some(key)
+        Some(Head { piece, key })
     }
 
     pub(super) fn divided(
         &self,
-        mut key: u64,
+        Head { piece, mut key }: Head,
         chunk: &Chunk,
         place: usize,
         item: Option<usize>,
     ) -> u64 {
         for divider in &self.dividers {
-            let number = divider.number(chunk, place, item);
+            let number = divider.number(piece, chunk, place, item);
             key = key * divider.room() + u64::try_from(number).unwrap_or(0);
         }
         key
@@ -183,18 +199,24 @@ impl Asked<'_> {
             1
         };
         let dividers = self.ask.dimensions.iter();
+        let dividers = dividers
+            .map(|by| self.divider(*by, &pieces, levels))
+            .collect::<Option<_>>()?;
         Some(Key {
             pieces,
             first_day,
             days: u64::try_from(days).ok()?.max(1),
             currencies: u64::try_from(currencies).ok()?.max(1),
-            dividers: dividers
-                .map(|by| self.divider(*by, levels))
-                .collect::<Option<_>>()?,
+            dividers,
         })
     }
 
-    fn divider(&self, by: Dimension, levels: &HashMap<Uuid, [Uuid; 2]>) -> Option<Divider> {
+    fn divider(
+        &self,
+        by: Dimension,
+        pieces: &[(i64, i64, i64)],
+        levels: &HashMap<Uuid, [Uuid; 2]>,
+    ) -> Option<Divider> {
         let text = |word: &str| KeyPart::Text(word.to_owned());
         let names = self.names;
         let ids = |of: &Names<Uuid>| {
@@ -238,7 +260,7 @@ impl Asked<'_> {
             ),
             Dimension::CategoryLevel1 => self.level(levels, |[level1, _]| level1),
             Dimension::CategoryLevel2 => self.level(levels, |[_, level2]| level2),
-            Dimension::UserAge => self.ages(),
+            Dimension::UserAge => self.ages(pieces),
             Dimension::UserFrequency => self.frequencies(),
             _ => return None,
         };
@@ -272,17 +294,22 @@ impl Asked<'_> {
         (Of::Category(numbers), words)
     }
 
-    /// Users by whether their first order that was not declined lies before the range.
-    fn ages(&self) -> (Of, Vec<KeyPart>) {
-        let from = self.range().0;
+    /// Users by whether their first order that was not declined lies before the piece of time that an action lies in, or
+    /// before the range where that is not divided.
+    fn ages(&self, pieces: &[(i64, i64, i64)]) -> (Of, Vec<KeyPart>) {
+        let words = UserAge::ALL.iter();
+        let words = words.map(|word| KeyPart::Text(word.as_str().to_owned()));
         let firsts = self.matching.snapshot.firsts().iter();
+        if !pieces.is_empty() {
+            let since = firsts.map(|first| pieces.partition_point(|(from, ..)| from <= first));
+            return (Of::Age(since.collect()), words.collect());
+        }
+        let from = self.range().0;
         let numbers = firsts.enumerate().map(|(user, first)| match user {
             0 => UserAge::Unattributed as usize,
             _ if *first < from => UserAge::Returning as usize,
             _ => UserAge::New as usize,
         });
-        let words = UserAge::ALL.iter();
-        let words = words.map(|word| KeyPart::Text(word.as_str().to_owned()));
         (Of::User(numbers.collect()), words.collect())
     }
 

@@ -6,7 +6,6 @@ use crate::domain::report::metric::{Measure, Standing};
 use crate::domain::report::plan::{Ask, Source};
 use crate::domain::report::{Dimension, KeyPart};
 use crate::domain::sales::DateAxis;
-use crate::domain::time::Instant;
 use crate::domain::totals::Grain;
 use crate::store::sales::has_product;
 use uuid::Uuid;
@@ -221,7 +220,7 @@ pub(super) fn write_fact_key(dimension: Dimension, ask: &Ask, filled: bool, sql:
             ));
             return;
         }
-        Dimension::UserAge => return write_user_age("a.user_id", ask.range.span.from, sql),
+        Dimension::UserAge => return write_user_age(ask, sql),
         Dimension::UserFrequency => {
             return write_user_frequency("a.user_id IS NULL", "q.frequency", sql);
         }
@@ -247,13 +246,18 @@ pub(super) fn write_reason(sql: &mut Sql) {
     ));
 }
 
-/// Appends whether the lifetime `l` of a user began before an instant.
-pub(super) fn write_user_age(user: &str, from: Instant, sql: &mut Sql) {
-    sql.push(&format!(
-        "CASE WHEN {user} IS NULL THEN 'UNATTRIBUTED' WHEN l.first_ordered_at_us < "
-    ))
-    .bind(from.micros())
-    .push(" THEN 'RETURNING' ELSE 'NEW' END");
+/// Appends whether the lifetime `l` of the user of the action `a` began before the stretch of time `p` that the action lies
+/// in, or before the range where that is one piece.
+fn write_user_age(ask: &Ask, sql: &mut Sql) {
+    sql.push("CASE WHEN a.user_id IS NULL THEN 'UNATTRIBUTED' WHEN l.first_ordered_at_us < ");
+    if ask.needs_begins() {
+        sql.push("p.begins");
+    } else if ask.tells_pieces() {
+        sql.push("p.lo");
+    } else {
+        sql.bind(ask.range.span.from.micros());
+    }
+    sql.push(" THEN 'RETURNING' ELSE 'NEW' END");
 }
 
 /// Appends how often a user bought, where `is_none` says that there is no user.

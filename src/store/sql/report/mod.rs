@@ -86,10 +86,16 @@ impl Writer<'_> {
             };
             sql.push(if first { "WITH " } else { ", " });
             first = false;
-            sql.push(&format!("p{place}(lo, hi) AS (VALUES "));
+            let begins: &[i64] = if self.ask.needs_begins() {
+                &self.ask.begins
+            } else {
+                &[]
+            };
+            let also = if begins.is_empty() { "" } else { ", begins" };
+            sql.push(&format!("p{place}(lo, hi{also}) AS (VALUES "));
             for (row, (lo, hi)) in list.iter().enumerate() {
                 sql.push(if row == 0 { "" } else { ", " });
-                sql.bind_all([*lo, *hi]);
+                sql.bind_all([*lo, *hi].into_iter().chain(begins.get(row).copied()));
             }
             sql.push(")");
         }
