@@ -153,7 +153,7 @@ fn setup(fake: &FakeAdmitad, secret: &str) -> Setup {
         client_secret: Secret::new(secret),
         offset_minutes: 180,
         since: Some(Day::parse("2025-12-15").unwrap()),
-        every: Duration::from_secs(240),
+        every: Duration::from_secs(150),
         timeout: Duration::from_secs(30),
     }
 }

@@ -30,6 +30,7 @@ mod pages;
 pub mod plan;
 pub mod query;
 mod rates;
+mod rest;
 mod round;
 pub mod tick;
 mod token;
