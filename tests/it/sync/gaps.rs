@@ -295,8 +295,39 @@ async fn clicks_that_are_all_refused_for_a_while_are_read_when_they_are_answered
     }
 }
 
-#[tokio::test]
-async fn reports_have_no_rates_of_a_program_whose_clicks_are_refused_for_good() {
+/// A report of what is known of clicks, from January on.
+async fn report(api: &Api, arguments: &str) -> Value {
+    let query = format!(
+        "{{ report(range: {{days: {{from: \"2026-01-01\", to: \"2026-03-09\"}}}}, {arguments}) {{ \
+         nodes {{ key {{ program {{ externalId }} adSpace {{ externalId }} }} values {{ clicks cr }} }} \
+         totals {{ cr }} info {{ warnings {{ code message }} }} }} }}"
+    );
+    let data = api.data(&query, &json!({})).await;
+    data["report"].clone()
+}
+
+/// What it warns of clicks.
+fn warning(report: &Value) -> Option<&str> {
+    let warnings = report["info"]["warnings"].as_array().unwrap();
+    let mut of_clicks = warnings
+        .iter()
+        .filter(|warning| warning["code"] == "CLICKS_INCOMPLETE");
+    of_clicks.next()?["message"].as_str()
+}
+
+/// Its groups with clicks, and whether they have a rate.
+fn rated(report: &Value, key: &str) -> BTreeMap<String, bool> {
+    let rows = report["nodes"].as_array().unwrap().iter();
+    let clicked = rows.filter(|row| row["values"]["clicks"] != 0);
+    let named = clicked.map(|row| {
+        let name = row["key"][key]["externalId"].as_str().unwrap_or_default();
+        (name.to_owned(), !row["values"]["cr"].is_null())
+    });
+    named.collect()
+}
+
+/// A stage with clicks of two programs, of which those of one in one ad space are refused.
+async fn refused_in_part() -> Stage {
     let stage = Stage::still(18, 60).await;
     stage.fake.world(|world| {
         let of_it = |id, ad_space| Action {
@@ -321,67 +352,44 @@ async fn reports_have_no_rates_of_a_program_whose_clicks_are_refused_for_good() 
             }
         });
     });
+    stage
+}
+
+#[tokio::test]
+async fn reports_have_no_rates_of_a_program_whose_clicks_are_refused_for_good() {
+    let stage = refused_in_part().await;
     complete(&stage).await;
     assert_eq!(gaps(&stage).await, ["14289 2001 2025-12-15 2026-03-10"]);
     let api = Api::of(&stage.world, 0);
-    let answer = async |arguments: &str| {
-        let query = format!(
-            "{{ report(range: {{days: {{from: \"2026-01-01\", to: \"2026-03-09\"}}}}, {arguments}) {{ \
-             nodes {{ key {{ program {{ externalId }} adSpace {{ externalId }} }} values {{ clicks cr }} }} \
-             totals {{ cr }} info {{ warnings {{ code message }} }} }} }}"
-        );
-        let data = api.data(&query, &json!({})).await;
-        data["report"].clone()
-    };
-    let warning = |report: &Value| {
-        let warnings = report["info"]["warnings"].as_array().unwrap().iter();
-        let mut of_clicks = warnings.filter(|warning| warning["code"] == "CLICKS_INCOMPLETE");
-        of_clicks.next().cloned()
-    };
-    // The groups with clicks, and whether they have a rate.
-    let rated = |report: &Value, key: &str| -> BTreeMap<String, bool> {
-        let rows = report["nodes"].as_array().unwrap().iter();
-        let clicked = rows.filter(|row| row["values"]["clicks"] != 0);
-        let named = clicked.map(|row| {
-            let name = row["key"][key]["externalId"].as_str().unwrap_or_default();
-            (name.to_owned(), !row["values"]["cr"].is_null())
-        });
-        named.collect()
-    };
-    let report = answer("groupBy: [PROGRAM]").await;
-    let of_programs = rated(&report, "program");
-    assert_eq!(of_programs.get("14289"), Some(&false), "{report:#}");
-    assert_eq!(of_programs.get("6115"), Some(&true), "{report:#}");
-    assert!(report["totals"]["cr"].is_null(), "{report:#}");
-    let told = warning(&report).unwrap();
-    let message = told["message"].as_str().unwrap();
-    assert!(
-        message.contains("from 2025-12-15 to 2026-03-10"),
-        "{message}"
-    );
-    assert!(!message.contains("only, and"), "{message}");
-    let report = answer("groupBy: [AD_SPACE]").await;
-    let of_spaces = rated(&report, "adSpace");
-    assert_eq!(of_spaces.get("2001"), Some(&false), "{report:#}");
-    assert_eq!(of_spaces.get("2002"), Some(&true), "{report:#}");
+    let by_program = report(&api, "groupBy: [PROGRAM]").await;
+    let of_programs = rated(&by_program, "program");
+    assert_eq!(of_programs.get("14289"), Some(&false), "{by_program:#}");
+    assert_eq!(of_programs.get("6115"), Some(&true), "{by_program:#}");
+    assert!(by_program["totals"]["cr"].is_null(), "{by_program:#}");
+    let told = warning(&by_program).unwrap();
+    assert!(told.contains("from 2025-12-15 to 2026-03-10"), "{told}");
+    assert!(!told.contains("other days"), "{told}");
+    let by_space = report(&api, "groupBy: [AD_SPACE]").await;
+    let of_spaces = rated(&by_space, "adSpace");
+    assert_eq!(of_spaces.get("2001"), Some(&false), "{by_space:#}");
+    assert_eq!(of_spaces.get("2002"), Some(&true), "{by_space:#}");
     // Without it, all is known.
     for filter in [
         "program: {externalId: {eq: \"6115\"}}",
         "adSpace: {externalId: {eq: \"2002\"}}",
         "not: {program: {externalId: {eq: \"14289\"}}}",
     ] {
-        let report = answer(&format!("filter: {{{filter}}}")).await;
-        assert!(report["totals"]["cr"].is_number(), "{filter}: {report:#}");
-        assert_eq!(warning(&report), None, "{filter}");
+        let found = report(&api, &format!("filter: {{{filter}}}")).await;
+        assert!(found["totals"]["cr"].is_number(), "{filter}: {found:#}");
+        assert_eq!(warning(&found), None, "{filter}");
     }
-    let report = answer("filter: {program: {externalId: {eq: \"14289\"}}}").await;
-    assert!(report["totals"]["cr"].is_null(), "{report:#}");
-    assert!(warning(&report).is_some());
-    // By SubID it was answered.
-    let report = answer("filter: {subid1: {eq: \"u-1\"}}").await;
-    let told = warning(&report).unwrap();
-    let message = told["message"].as_str().unwrap();
-    assert!(!message.contains("refuses"), "{message}");
+    let found = report(&api, "filter: {program: {externalId: {eq: \"14289\"}}}").await;
+    assert!(found["totals"]["cr"].is_null(), "{found:#}");
+    assert!(warning(&found).is_some());
+    // By SubID it was answered; those counts begin later.
+    let found = report(&api, "filter: {subid1: {eq: \"u-1\"}}").await;
+    let told = warning(&found).unwrap();
+    assert!(!told.contains("refuses"), "{told}");
 }
 
 #[tokio::test]
