@@ -183,8 +183,8 @@ impl Round {
         until.unwrap_or(today)
     }
 
-    /// The sets of a round: the days since the last one that is known, with some before, then by SubID, then the month
-    /// before what is in; between them what is asked for again.
+    /// The sets of a round: the days since the last one that is known, with some before, then by SubID, or the month before
+    /// what is in; and what is asked for again. The past has rounds of its own, so that its refusal says nothing of the present.
     pub(super) fn sets(
         &self,
         pairs: &[(String, String)],
@@ -218,7 +218,7 @@ impl Round {
         }
         let back = self.back.and_then(|days| Day::from_days(days).ok());
         let covered = back.unwrap_or(before(AGAIN));
-        if covered > since {
+        if self.past_only && covered > since {
             let to = covered.plus(-1).unwrap_or(Day::MIN);
             let from = to.plus(-30).unwrap_or(Day::MIN).max(since);
             all.extend(of((from, to), None));
