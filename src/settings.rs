@@ -413,7 +413,7 @@ impl Settings {
             rejects_kept: Some(raw.whole("rejects_days").unwrap_or(90))
                 .filter(|days| *days > 0)
                 .map(|days| Duration::from_secs(days * 86_400)),
-            sync_every: Some(raw.whole("sync_seconds").unwrap_or(240))
+            sync_every: Some(raw.whole("sync_seconds").unwrap_or(150))
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             accounts: accounts::resolve(&mut raw),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The pace where the settings say never and somebody reads by hand.
-const USUAL: Duration = Duration::from_secs(240);
+const USUAL: Duration = Duration::from_secs(150);
 
 /// The syncs of the configured accounts, or of those called `name`; none where the settings say never and no name is
 /// given.

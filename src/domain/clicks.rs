@@ -6,10 +6,14 @@
 //! +14:00, so a report by local days shows upstream's days there.
 
 use super::error::{Error, Result};
+use super::filter::{
+    ActionTest, AdSpaceField, AdSpaceTest, Filter, ProgramField, ProgramTest, Value,
+};
 use super::text::has_nul;
 use super::time::{DAY_US, Day, Instant, Span, TimeError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Microseconds of a minute.
 const MINUTE_US: i64 = 60_000_000;
@@ -118,11 +122,107 @@ pub struct KnownDays {
     pub last: StandingDay,
 }
 
-/// The part of a reader's cursor that tells how far back clicks are known.
+/// The part of a reader's cursor that tells how far back clicks are known, and what is missing since then.
 #[derive(Deserialize)]
-struct Back {
+struct Told {
     back: Option<i32>,
     by_subid: Option<i32>,
+    #[serde(default)]
+    kept: Vec<LeftOut>,
+}
+
+impl Told {
+    fn parse(cursor: Option<&str>) -> Option<Self> {
+        serde_json::from_str(cursor?).ok()
+    }
+}
+
+/// Days of a program in an ad space that were asked for and not answered, as a reader's cursor keeps them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Upstream's id of the program.
+    pub program: String,
+    /// Upstream's id of the ad space.
+    pub ad_space: String,
+    /// The slot of the SubID; none for all SubIDs together.
+    #[serde(default)]
+    pub slot: Option<u8>,
+    /// The first day, in days since 1970.
+    pub from: i32,
+    /// The last day.
+    pub to: i32,
+}
+
+/// Days of a program in an ad space that lie among those that are known and are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What was left out.
+    pub set: LeftOut,
+    /// Our id of the program.
+    pub program: Uuid,
+    /// Our id of the ad space, if it has one.
+    pub ad_space: Option<Uuid>,
+    /// The first day.
+    pub first: StandingDay,
+    /// The last day.
+    pub last: StandingDay,
+}
+
+impl LeftOut {
+    /// What an account's feed of clicks has left out of all SubIDs together, or by the SubID of a slot, with the first and the
+    /// last day as they stand on its clock.
+    #[must_use]
+    pub fn of_feed(
+        watermark: Option<Instant>,
+        cursor: Option<&str>,
+        slot: Option<u8>,
+    ) -> Vec<(Self, (StandingDay, StandingDay))> {
+        let clock = watermark.and_then(StandingDay::beginning);
+        let Some((clock, told)) = clock.zip(Told::parse(cursor)) else {
+            return Vec::new();
+        };
+        let standing = |days| Some(clock.on_its_clock(Day::from_days(days).ok()?));
+        let of_slot = told.kept.into_iter().filter(|set| set.slot == slot);
+        of_slot
+            .filter_map(|set| {
+                let days = standing(set.from).zip(standing(set.to))?;
+                Some((set, days))
+            })
+            .collect()
+    }
+}
+
+impl Gap {
+    /// Whether the noon of one of its days lies in a stretch of time.
+    #[must_use]
+    pub fn touches(&self, span: Span) -> bool {
+        let (first, last) = (self.first.noon.micros(), self.last.noon.micros());
+        let days = (span.from.micros() - first + DAY_US - 1).div_euclid(DAY_US);
+        let noon = first + days.max(0) * DAY_US;
+        noon <= last && noon < span.to.micros()
+    }
+
+    /// Whether its clicks may be among those that satisfy a filter: unless it says of its program or ad space that they are
+    /// not.
+    #[must_use]
+    pub fn may_satisfy(&self, filter: &Filter<ActionTest>) -> bool {
+        let of_program = |test: &ProgramTest| match test.0 {
+            ProgramField::Id => Some(test.1.holds(&Value::Id(self.program))),
+            ProgramField::ExternalId => Some(test.1.holds(&self.set.program.as_str().into())),
+            _ => None,
+        };
+        let of_ad_space = |test: &AdSpaceTest| match test.0 {
+            AdSpaceField::Id => self.ad_space.map(|id| test.1.holds(&Value::Id(id))),
+            AdSpaceField::ExternalId => Some(test.1.holds(&self.set.ad_space.as_str().into())),
+            AdSpaceField::Name => None,
+        };
+        let judged = filter.judged(&|test| match test {
+            ActionTest::Program(program) => program.judged(&of_program),
+            ActionTest::AdSpace(ad_space) => ad_space.judged(&of_ad_space),
+            _ => None,
+        });
+        judged != Some(false)
+    }
 }
 
 impl KnownDays {
@@ -136,13 +236,16 @@ impl KnownDays {
         by_subid: bool,
     ) -> Option<Self> {
         let last = StandingDay::beginning(watermark?)?;
-        let told = cursor.and_then(|cursor| serde_json::from_str::<Back>(cursor).ok());
+        let told = Told::parse(cursor);
         let (first, otherwise) = if by_subid {
             (told.and_then(|told| told.by_subid), Day::MIN)
         } else {
             (told.and_then(|told| told.back), last.day)
         };
         let first = first.and_then(|days| Day::from_days(days).ok());
+        if by_subid && first.is_some_and(|first| first > last.day) {
+            return None;
+        }
         Some(Self {
             first: last.on_its_clock(first.unwrap_or(otherwise).min(last.day)),
             last,
@@ -191,10 +294,12 @@ fn by_noon(day: &StandingDay) -> Instant {
 }
 
 /// What is known of clicks at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Knowledge {
     /// The days that are known, if any is.
     pub days: Option<KnownDays>,
+    /// What is not known of them.
+    pub gaps: Vec<Gap>,
     /// The present: nobody can know of a day that is still to come.
     pub now: Instant,
 }
@@ -409,6 +514,7 @@ mod tests {
         let at = |text: &str| Instant::parse_rfc3339(text).unwrap();
         let know = |days| Knowledge {
             days,
+            gaps: Vec::new(),
             now: at("2026-05-20T10:00:00Z"),
         };
         let known = know(Some(days("2026-05-03", "2026-05-10")));
@@ -433,6 +539,80 @@ mod tests {
         assert!(!nothing.lacks(of("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z")));
     }
 
+    /// Three days of April of program 6115 in ad space 2001.
+    fn gap() -> Gap {
+        let (first, last) = (standing("2026-04-02", 180), standing("2026-04-04", 180));
+        Gap {
+            set: LeftOut {
+                program: "6115".to_owned(),
+                ad_space: "2001".to_owned(),
+                slot: None,
+                from: first.day.days(),
+                to: last.day.days(),
+            },
+            program: Uuid::from_u128(1),
+            ad_space: Some(Uuid::from_u128(2)),
+            first,
+            last,
+        }
+    }
+
+    #[test]
+    fn a_feed_tells_what_it_left_out_since_the_first_day_that_is_known() {
+        let gap = gap();
+        let (from, to) = (gap.set.from, gap.set.to);
+        let cursor = format!(
+            "{{\"back\":1,\"kept\":[{{\"program\":\"6115\",\"ad_space\":\"2001\",\"from\":{from},\"to\":{to}}},\
+             {{\"program\":\"6115\",\"ad_space\":\"2001\",\"slot\":1,\"from\":{from},\"to\":{from}}}]}}"
+        );
+        let watermark = Some(start_of_day_at(Day::parse("2026-05-01").unwrap(), 180));
+        let found = LeftOut::of_feed(watermark, Some(&cursor), None);
+        assert_eq!(found, [(gap.set.clone(), (gap.first, gap.last))]);
+        let found = LeftOut::of_feed(watermark, Some(&cursor), Some(1));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found.first().unwrap().1, (gap.first, gap.first));
+        assert_eq!(LeftOut::of_feed(watermark, Some(&cursor), Some(2)), []);
+        assert_eq!(LeftOut::of_feed(None, Some(&cursor), None), []);
+        assert_eq!(LeftOut::of_feed(watermark, None, None), []);
+    }
+
+    #[test]
+    fn a_gap_is_out_of_a_report_that_is_of_others_beyond_doubt() {
+        use crate::domain::filter::{ActionField, Op};
+        let gap = gap();
+        let program = |field, op| ActionTest::Program(Filter::Test(ProgramTest(field, op)));
+        let ad_space = |field, op| ActionTest::AdSpace(Filter::Test(AdSpaceTest(field, op)));
+        let id = |number| Op::Eq(Value::Id(Uuid::from_u128(number)));
+        let of = |text: &str| Op::Eq(text.into());
+        for (test, may, may_not) in [
+            (program(ProgramField::Id, id(1)), true, false),
+            (program(ProgramField::Id, id(2)), false, true),
+            (program(ProgramField::ExternalId, of("6115")), true, false),
+            (program(ProgramField::ExternalId, of("7")), false, true),
+            (program(ProgramField::Name, of("shop")), true, true),
+            (ad_space(AdSpaceField::Id, id(2)), true, false),
+            (ad_space(AdSpaceField::ExternalId, of("7")), false, true),
+            (ActionTest::Field(ActionField::Subid1, of("u")), true, true),
+        ] {
+            let test = Filter::Test(test);
+            assert_eq!(gap.may_satisfy(&test), may, "{test:?}");
+            let not = Filter::Not(Box::new(test.clone()));
+            assert_eq!(gap.may_satisfy(&not), may_not, "{not:?}");
+            // Beside what holds, and what nobody knows.
+            let unknown = program(ProgramField::Name, of("shop"));
+            let both = Filter::All(vec![Filter::Test(unknown.clone()), test.clone()]);
+            assert_eq!(gap.may_satisfy(&both), may, "{both:?}");
+            let either = Filter::Any(vec![test, Filter::Test(unknown)]);
+            assert!(gap.may_satisfy(&either), "{either:?}");
+        }
+        assert!(gap.may_satisfy(&Filter::default()));
+        let unnamed = Gap {
+            ad_space: None,
+            ..gap
+        };
+        assert!(unnamed.may_satisfy(&Filter::Test(ad_space(AdSpaceField::Id, id(7)))));
+    }
+
     proptest! {
         #[test]
         fn a_stretch_lacks_a_day_where_one_is_found_by_going_through_them(
@@ -446,6 +626,7 @@ mod tests {
             };
             let known = Knowledge {
                 days: Some(KnownDays { first: day(first), last: day(first + length) }),
+                gaps: Vec::new(),
                 now: Instant::MAX,
             };
             let span = Span::of_micros(base + from * HOUR_US, base + (from + hours) * HOUR_US);
@@ -454,6 +635,11 @@ mod tests {
                 .map(|number| day(number).noon)
                 .any(|noon| span.from <= noon && noon < span.to);
             prop_assert_eq!(known.lacks(span), expected);
+            let gap = Gap { first: day(first), last: day(first + length), ..gap() };
+            let expected = (first..=first + length)
+                .map(|number| day(number).noon)
+                .any(|noon| span.from <= noon && noon < span.to);
+            prop_assert_eq!(gap.touches(span), expected);
         }
 
         #[test]

@@ -52,6 +52,28 @@ impl<T> Filter<T> {
         }
     }
 
+    /// Evaluates the tree where `test` does not know of each condition whether it holds: nothing where it depends on those.
+    pub fn judged(&self, test: &impl Fn(&T) -> Option<bool>) -> Option<bool> {
+        // One part that is `decisive` decides; without one all have to be known.
+        let of = |parts: &[Self], decisive: bool| {
+            let mut found = Some(!decisive);
+            for part in parts {
+                match part.judged(test) {
+                    Some(is) if is == decisive => return Some(decisive),
+                    Some(_) => {}
+                    None => found = None,
+                }
+            }
+            found
+        };
+        match self {
+            Self::All(parts) => of(parts, false),
+            Self::Any(parts) => of(parts, true),
+            Self::Not(part) => part.judged(test).map(|is| !is),
+            Self::Test(condition) => test(condition),
+        }
+    }
+
     /// Whether any condition of the tree satisfies `is`.
     pub fn mentions(&self, is: &impl Fn(&T) -> bool) -> bool {
         match self {

@@ -275,7 +275,7 @@ impl Freshness {
 /// by which what is taken for known stays behind. At a slower pace it is that pace and what is left of these.
 const PATIENCE: Duration = Duration::from_secs(6 * 60);
 /// The usual pace.
-const USUAL_PACE: Duration = Duration::from_secs(4 * 60);
+const USUAL_PACE: Duration = Duration::from_secs(150);
 
 impl AccountState {
     /// A feed of it.

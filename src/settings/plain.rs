@@ -112,7 +112,7 @@ pub(super) const KEYS: &[Key] = &[
             least: 0,
             most: 86_400,
         },
-        "240",
+        "150",
         "Pause between two reads of what is new in the accounts of the network; 0 for never. Data are as old as this and a read.",
     ),
     key(

@@ -1,5 +1,7 @@
 //! What a report reads: a statement for each question of its plan, and its rows.
 
+use super::ad_spaces;
+use super::apply::clicks::program_called;
 use super::columns;
 use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
@@ -9,7 +11,7 @@ use super::sql::report::{
 };
 use super::sync::RETIRED;
 use super::tx::ReadTx;
-use crate::domain::clicks::{KnownDays, StandingDay};
+use crate::domain::clicks::{Gap, KnownDays, LeftOut, StandingDay};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
@@ -19,7 +21,7 @@ use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::time::Day;
 use sea_orm::{DbBackend, QueryResult, TryGetable};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// The name of columns in memory in `info.sources`.
@@ -326,9 +328,9 @@ pub async fn count_clicks(
     rows.first().map_or(Ok(0), |row| column(row, "n"))
 }
 
-/// The days of which clicks are known, of all SubIDs together or by the SubID of a slot; none where none is: one statement.
-/// What accounts have read is known, days without a click among it; whoever sees some rows only knows the days from the first
-/// count to the last that it sees.
+/// The days of which clicks are known, of all SubIDs together or by the SubID of a slot, if any is, and what of them is not:
+/// one statement, and one for ad spaces where something is not. What accounts have read is known, days without a click among
+/// it; whoever sees some rows only knows the days from the first count to the last that it sees.
 ///
 /// # Errors
 /// When the database fails.
@@ -336,8 +338,9 @@ pub async fn known_days(
     tx: &ReadTx,
     scope: ReadScope,
     slot: Option<u8>,
-) -> Result<Option<KnownDays>> {
+) -> Result<(Option<KnownDays>, Vec<Gap>)> {
     let (mut first, mut last, mut accounts) = (None, None, Vec::new());
+    let mut left_out = Vec::new();
     let sql = known_clicks(slot, RETIRED.as_str(), scope, tx.backend());
     for row in &tx.rows(sql).await? {
         let origin: String = column(row, "origin")?;
@@ -347,6 +350,7 @@ pub async fn known_days(
             _ => {
                 let watermark = some_instant(column(row, "at_us")?, "sync_states", "watermark_us")?;
                 let cursor: Option<String> = column(row, "reached")?;
+                left_out.extend(LeftOut::of_feed(watermark, cursor.as_deref(), slot));
                 accounts.push(KnownDays::of_feed(
                     watermark,
                     cursor.as_deref(),
@@ -358,7 +362,32 @@ pub async fn known_days(
     let counted = first
         .zip(last)
         .map(|(first, last)| KnownDays { first, last });
-    Ok(KnownDays::of_all(counted, &accounts, slot.is_some()))
+    let days = KnownDays::of_all(counted, &accounts, slot.is_some());
+    Ok((days, gaps(tx, scope, left_out).await?))
+}
+
+/// What was left out, with our ids of what it is about.
+async fn gaps(
+    tx: &ReadTx,
+    scope: ReadScope,
+    left_out: Vec<(LeftOut, (StandingDay, StandingDay))>,
+) -> Result<Vec<Gap>> {
+    if left_out.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spaces = ad_spaces::all(tx, scope).await?;
+    let ids: BTreeMap<&str, Uuid> = spaces
+        .iter()
+        .filter_map(|space| Some((space.external_id.as_deref()?, space.id)))
+        .collect();
+    let gap = |(set, (first, last)): (LeftOut, (StandingDay, StandingDay))| Gap {
+        program: program_called(scope.publisher(), &set.program),
+        ad_space: ids.get(set.ad_space.as_str()).copied(),
+        set,
+        first,
+        last,
+    };
+    Ok(left_out.into_iter().map(gap).collect())
 }
 
 fn standing_day(row: &QueryResult) -> Result<StandingDay> {

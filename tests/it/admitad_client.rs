@@ -774,6 +774,22 @@ async fn a_slow_answer_is_given_up() {
     pair.fake.release();
     let patient = client(&pair.fake, CLIENT_SECRET, Duration::from_secs(60));
     patient.balance(pair.now()).await.unwrap();
+    // What has to be current is waited for for less time.
+    pair.fake
+        .world(|world| world.trouble("statistics/actions", Trouble::Hold));
+    let query = ActionsQuery {
+        by: EVER,
+        offset_minutes: OFFSET,
+        order: ActionsOrder::Ascending,
+    };
+    let little = Some(Duration::from_millis(40));
+    let read = patient.actions_within(pair.now(), &query, PageAt::FIRST, little);
+    let fault = read.await.unwrap_err();
+    assert!(
+        matches!(&fault, Fault::Unavailable { cause, .. } if cause.contains("within 0.04 seconds")),
+        "{fault:?}"
+    );
+    pair.fake.release();
 }
 
 #[test]

@@ -625,7 +625,7 @@ fn compare_rows_read(
 
 /// How many facts a report reads that reads nothing else.
 fn facts_read(request: &ReportRequest, naive: &Naive<'_>) -> Option<i64> {
-    let plan = report::plan(request, Narrowing::default()).unwrap();
+    let plan = report::plan(request, Narrowing::default(), ReportLimits::default()).unwrap();
     let is_of_facts = |part: &Part| matches!(part, Part::Facts(_));
     let of_facts = plan
         .asks()

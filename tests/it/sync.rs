@@ -153,7 +153,7 @@ fn setup(fake: &FakeAdmitad, secret: &str) -> Setup {
         client_secret: Secret::new(secret),
         offset_minutes: 180,
         since: Some(Day::parse("2025-12-15").unwrap()),
-        every: Duration::from_secs(240),
+        every: Duration::from_secs(150),
         timeout: Duration::from_secs(30),
     }
 }
@@ -603,7 +603,9 @@ async fn clicks_come_in_by_day_and_by_subid_and_are_corrected() {
     assert_eq!(state.condition, Condition::Waiting);
     // Reports know the days that were read, whatever was counted on them.
     let known = known_days(&stage.world.tx(), stage.world.read(0), None).await;
-    let known = known.unwrap().unwrap();
+    let (known, gaps) = known.unwrap();
+    assert_eq!(gaps, []);
+    let known = known.unwrap();
     let days = [known.first.day, known.last.day].map(|day| day.to_string());
     assert_eq!(days, ["2025-12-15", "2026-03-10"]);
     // Nothing new changes nothing; the present is read again by the hour.

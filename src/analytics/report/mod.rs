@@ -78,8 +78,9 @@ pub async fn run(
     };
     let bases = reader.bases(plan.base.as_ref()).await?;
     let known = reader.known_clicks(&plan, request.now).await?;
-    let lacking = Lacking::of(Some(&plan.current), known.as_ref());
-    let lacking_before = Lacking::of(plan.compared.as_ref(), known.as_ref());
+    let dimensions = &request.dimensions;
+    let lacking = Lacking::of(Some(&plan.current), dimensions, known.as_ref());
+    let lacking_before = Lacking::of(plan.compared.as_ref(), dimensions, known.as_ref());
     let mut exchange = reader.exchange(&plan, request.currency).await?;
     // The range's own way of writing a reason comes first.
     let reasons_before = before.as_mut().map(|period| period.groups.take_reasons());
@@ -87,11 +88,11 @@ pub async fn run(
     reasons.extend(current.groups.take_reasons());
     let mut groups = current.groups.finish(&mut exchange);
     let mut totals = totals_of(current.totals, &mut exchange);
-    totals.lacks_clicks = lacking.at(None);
+    totals.lacks_clicks = lacking.at(None, &[]);
     let (compared, totals_before) = before
         .map(|period| {
             let mut all = totals_of(period.totals, &mut exchange);
-            all.lacks_clicks = lacking_before.at(None);
+            all.lacks_clicks = lacking_before.at(None, &[]);
             (period.groups.finish(&mut exchange), all)
         })
         .unzip();
@@ -122,10 +123,21 @@ pub async fn run(
         others,
         reading: reader.reading,
         missing_rates: exchange.missing(),
-        lacking_clicks: known
-            .filter(|_| lacking.at(None) || lacking_before.at(None))
-            .map(|known| LackingClicks { known: known.days }),
+        lacking_clicks: known.and_then(|known| told([&lacking, &lacking_before], &known)),
         explain: explain.unwrap_or_default(),
+    })
+}
+
+/// What a report says of clicks that are not known of its periods; nothing where all are.
+fn told(periods: [&Lacking; 2], known: &Knowledge) -> Option<LackingClicks> {
+    let is_beyond = periods.iter().any(|lacking| lacking.is_beyond());
+    let gaps = || periods.iter().flat_map(|lacking| lacking.gaps());
+    let first = gaps().map(|gap| gap.first.day).min();
+    let gap = first.zip(gaps().map(|gap| gap.last.day).max());
+    (is_beyond || gap.is_some()).then_some(LackingClicks {
+        known: known.days,
+        is_beyond,
+        gap,
     })
 }
 
@@ -279,8 +291,8 @@ impl Reader<'_> {
             _ => None,
         });
         let Some(slot) = slot else { return Ok(None) };
-        let days = known_days(self.tx, self.scope, slot).await?;
-        Ok(Some(Knowledge { days, now }))
+        let (days, gaps) = known_days(self.tx, self.scope, slot).await?;
+        Ok(Some(Knowledge { days, gaps, now }))
     }
 
     /// Refuses a report that would read more facts than are allowed, and fills in what of the facts a plan must know.

@@ -299,7 +299,7 @@ pub(super) struct Shaping<'a> {
     pub slots: &'a [Span],
     /// What expectations rest on.
     pub bases: &'a Bases,
-    /// Which stretches of time lack clicks.
+    /// Which groups lack clicks.
     pub lacking: &'a Lacking,
     /// Likewise of the period that is compared with.
     pub lacking_before: &'a Lacking,
@@ -358,7 +358,7 @@ impl Shaping<'_> {
         let name = (line.slot, line.key);
         let compared = compared.map(|groups| {
             let mut found = groups.get(&name).cloned().unwrap_or_default();
-            found.lacks_clicks = self.lacking_before.at(name.0);
+            found.lacks_clicks = self.lacking_before.at(name.0, &name.1);
             found.values(&self.request.wanted.compared, self.bases)
         });
         let (slot, mut key) = name;
@@ -399,7 +399,7 @@ impl Shaping<'_> {
         let lines = groups
             .into_iter()
             .filter_map(|((slot, key), mut measured)| {
-                measured.lacks_clicks = self.lacking.at(slot);
+                measured.lacks_clicks = self.lacking.at(slot, &key);
                 let stays = self.request.having.iter().all(|having| {
                     let value = measured.value(having.metric, self.bases);
                     is_within(having, self.order_of(&value, having.currency))

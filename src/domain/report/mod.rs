@@ -18,7 +18,7 @@ use super::money::Currency;
 use super::page::{Direction, PageRequest};
 use super::rule::{SegmentSet, Subject};
 use super::sales::AxisRange;
-use super::time::{Instant, Span, WeekStart};
+use super::time::{Day, Instant, Span, WeekStart};
 use metric::{Metric, Values};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -372,11 +372,15 @@ pub struct MissingRate {
     pub day: i32,
 }
 
-/// What is said where a report asks for clicks, and lies in part on days whose clicks are not known.
+/// What is said where a report asks for clicks, and not all of its clicks are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LackingClicks {
     /// The days that are known, if any is.
     pub known: Option<KnownDays>,
+    /// Whether it asks for days that are not among them.
+    pub is_beyond: bool,
+    /// The first and the last day of what upstream refuses of some of its programs and ad spaces.
+    pub gap: Option<(Day, Day)>,
 }
 
 /// An answer.
@@ -397,7 +401,7 @@ pub struct Report {
     pub reading: Reading,
     /// Which rates are missing; amounts that need them are answered in their own currency.
     pub missing_rates: Vec<MissingRate>,
-    /// Whether clicks were asked for of days of which they are not known: of the range, or of the period compared with.
+    /// Whether clicks were asked for that are not known: of the range, or of the period compared with.
     pub lacking_clicks: Option<LackingClicks>,
     /// The plan and its statements with their texts, if they were asked for; else empty.
     pub explain: String,

@@ -213,9 +213,9 @@ impl AggregateWarning {
         warnings
     }
 
-    /// What to keep in mind about clicks that are not known of all days.
+    /// What to keep in mind about clicks that are not all known.
     pub fn of_clicks(lacking: LackingClicks) -> Self {
-        let message = match lacking.known {
+        let beyond = lacking.is_beyond.then(|| match lacking.known {
             Some(known) => format!(
                 "Clicks are known from {} to {} only, and the report asks for other days too: ratios of clicks and views are \
                  null where there is such a day. Ask for a range within these days, divide it by time (bucket), or have the \
@@ -225,10 +225,18 @@ impl AggregateWarning {
             None => "Clicks are known of no day, where there are several accounts of no day that all of them have read: ratios \
                      of clicks and views are null. Have the sync read clicks, or wait until it has; or leave these metrics out."
                 .to_owned(),
-        };
+        });
+        let gap = lacking.gap.map(|(first, last)| {
+            format!(
+                "Of some programs and ad spaces the network refuses clicks of days from {first} to {last}: ratios of clicks and \
+                 views are null where these are included. They are asked for again every day; freshness {{ feeds {{ lastError }} }} \
+                 names one. Filter by the others, or divide by program and ad space (groupBy) and by time (bucket)."
+            )
+        });
+        let parts: Vec<String> = beyond.into_iter().chain(gap).collect();
         Self {
             code: WarningCode::ClicksIncomplete,
-            message,
+            message: parts.join(" "),
         }
     }
 }

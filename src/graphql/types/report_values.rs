@@ -274,9 +274,9 @@ impl ReportValues {
 
     /// Number of clicks, as upstream counts them by day, program, ad space and one SubID at a time: of the days whose noon
     /// on the account's clock lies in the stretch of time. A report of clicks is divided and filtered by no more than
-    /// these, and its groups are also those in which nobody ordered. Days whose clicks are not known bring none; the ratios
-    /// of clicks and views are null where there is such a day, and the warning CLICKS_INCOMPLETE says from when on they are
-    /// known.
+    /// these, and its groups are also those in which nobody ordered. Days whose clicks are not known bring none, nor do
+    /// programs whose clicks the network refuses; the ratios of clicks and views are null where there is such a day or
+    /// program, and the warning CLICKS_INCOMPLETE says which days are known.
     async fn clicks(&self) -> Option<Result<i32>> {
         self.count(Metric::Clicks)
     }

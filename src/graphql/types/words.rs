@@ -362,8 +362,8 @@ pub enum WarningCode {
     /// Fewer than nine in ten actions have a cart that names products: rankings of products and categories miss the
     /// others.
     CartsIncomplete,
-    /// Clicks are asked for of days of which they are not known: ratios of clicks and views are null where there is such a
-    /// day.
+    /// Clicks are asked for of days of which they are not known, or of which the network refuses those of a program and ad
+    /// space: ratios of clicks and views are null where these are included.
     ClicksIncomplete,
 }
 

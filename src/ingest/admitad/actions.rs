@@ -2,6 +2,7 @@
 
 use super::pages::{Named, OVERLAP, Verdict};
 use super::plan::{Reading, Window, finished};
+use super::rest::patience;
 use super::tick::{Outcome, Sync, Work};
 use super::{ActionsBy, ActionsOrder, ActionsQuery, Page, PageAt, backoff};
 use crate::domain::draft::{ActionDraft, Deletion, Reject, action_id};
@@ -53,7 +54,9 @@ impl Sync {
             ..PageAt::FIRST
         };
         let query = self.query(by(feed, &reading.window));
-        let page = match self.client.actions(now, &query, at).await {
+        let patience = patience(feed, state.failures);
+        let answer = self.client.actions_within(now, &query, at, patience).await;
+        let page = match answer {
             Ok(page) => page,
             Err(fault) => return self.fault(state, feed, &fault, now).await,
         };

@@ -91,11 +91,28 @@ impl Client {
         query: &ActionsQuery,
         at: PageAt,
     ) -> Result<Page<RawRecord>, Fault> {
+        self.actions_within(now, query, at, None).await
+    }
+
+    /// Likewise, where an answer that takes longer than `patience` is of no use.
+    ///
+    /// # Errors
+    /// [`Fault`]
+    pub async fn actions_within(
+        &self,
+        now: Instant,
+        query: &ActionsQuery,
+        at: PageAt,
+        patience: Option<Duration>,
+    ) -> Result<Page<RawRecord>, Fault> {
         let at = at.allowed();
-        self.read(now, ACTIONS, query.parameters(at), |body| {
-            page::records(body, at)
-        })
-        .await
+        let parameters = query.parameters(at);
+        let request = || {
+            self.transport
+                .get_within(ACTIONS.path, &parameters, patience)
+        };
+        let (body, token) = self.ask(now, ACTIONS, request).await?;
+        page::records(&body, at).map_err(|fault| self.without_secrets(fault, &body, &token))
     }
 
     /// A page of clicks and views of each day of a range. Rows of several currencies are folded; those that a page's end

@@ -4,7 +4,8 @@
 
 use super::Fault;
 use super::plan::{DAILY, chance};
-use super::tick::{Outcome, Sync, refused_rest, worked};
+use super::rest::refused_rest;
+use super::tick::{Outcome, Sync, worked};
 use crate::domain::error::Result;
 use crate::domain::money::Currency;
 use crate::domain::sync::{AccountState, Condition, Feed, FeedState, after};

@@ -10,6 +10,7 @@ use super::clicks::Gathered;
 use super::lists::refused;
 use super::pages::Pages;
 use super::plan::{Pace, Reading, Step, Window, chance, plan};
+use super::rest::{refused_rest, unauthorized_rest};
 use super::token::EXTRA;
 use super::{Client, Credentials, Fault, Turn, backoff};
 use crate::domain::deeplink::Hosts;
@@ -37,15 +38,8 @@ const LEASE: Duration = Duration::from_secs(30);
 const LEASE_RENEWED: Duration = Duration::from_secs(7);
 /// How many days the first back-fill goes back where the settings say nothing.
 const TWO_YEARS: i32 = 731;
-/// How long an account rests whose key is not accepted.
-const UNAUTHORIZED_REST: Duration = Duration::from_secs(900);
 /// How long a feed rests whose scope is missing.
 const SCOPE_REST: Duration = Duration::from_secs(3_600);
-/// How long a feed rests at least whose request is refused, and at first one that has to be current: what is refused
-/// once or twice must not make it five minutes late.
-const REFUSED_REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(10));
-/// How often in a row that is "at first".
-const AT_FIRST: u32 = 2;
 
 /// What the configuration says of an account.
 #[derive(Clone, Debug)]
@@ -460,7 +454,7 @@ impl Sync {
                 (None, Some((Condition::Failing, rest)))
             }
             Fault::Unreadable { .. } => (None, Some((Condition::Failing, rest(attempt.failures)))),
-            Fault::Unauthorized { .. } => (Some((Condition::Stopped, UNAUTHORIZED_REST)), None),
+            Fault::Unauthorized { .. } => (Some(unauthorized_rest(state, random)), None),
             Fault::Unavailable { .. } => (Some((Condition::Failing, rest(state.failures))), None),
             Fault::RateLimited { .. } => {
                 let rest = fault.retry_after().unwrap_or(limited_rest(random));
@@ -543,17 +537,6 @@ impl Sync {
         sync::step(&self.store, self.scope, &self.moved(feed, noted)).await?;
         Ok(Outcome::LeftOut { feed, message })
     }
-}
-
-/// How long a feed rests that is refused and was refused so often before. `random` is any number.
-pub(super) fn refused_rest(feed: Feed, failures: u32, random: u32) -> Duration {
-    let is_current = matches!(feed, Feed::Status | Feed::Recent);
-    let least = if is_current && failures < AT_FIRST {
-        REFUSED_REST.1
-    } else {
-        REFUSED_REST.0
-    };
-    backoff(failures.saturating_add(4), random, None).max(least)
 }
 
 /// What keeps an account's lease while one of its steps is under way, however long it waits for the network or for the

@@ -77,6 +77,20 @@ impl Transport {
         self.client.get(url)
     }
 
+    /// A request that reads, and may take less time than others.
+    pub(super) fn get_within(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        patience: Option<Duration>,
+    ) -> RequestBuilder {
+        let request = self.get(path, parameters);
+        match patience {
+            Some(patience) => request.timeout(patience.min(self.timeout)),
+            None => request,
+        }
+    }
+
     /// A request with a body.
     pub(super) fn post(&self, path: &str) -> RequestBuilder {
         self.client.post(self.at(path))
@@ -94,8 +108,12 @@ impl Transport {
     /// [`Fault::Unavailable`] if there is none, [`Fault::Unreadable`] if it is too large.
     pub(super) async fn send(&self, request: RequestBuilder) -> std::result::Result<Answer, Fault> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let failed = |error| self.failed(error);
-        let mut response = request.send().await.map_err(failed)?;
+        let request = request
+            .build()
+            .map_err(|error| self.failed(error, self.timeout))?;
+        let timeout = request.timeout().copied().unwrap_or(self.timeout);
+        let failed = |error| self.failed(error, timeout);
+        let mut response = self.client.execute(request).await.map_err(failed)?;
         let retry_after = retry_after(&response);
         let status = response.status().as_u16();
         let mut body = Vec::new();
@@ -122,11 +140,11 @@ impl Transport {
     }
 
     /// A failure on the way, in words; never with an address, which may be a proxy's with a password.
-    fn failed(&self, error: reqwest::Error) -> Fault {
+    fn failed(&self, error: reqwest::Error, timeout: Duration) -> Fault {
         let error = error.without_url();
         let host = self.base.host_str().unwrap_or_default();
         let cause = if error.is_timeout() {
-            let seconds = self.timeout.as_secs_f64();
+            let seconds = timeout.as_secs_f64();
             format!("{host} has not answered in full within {seconds} seconds")
         } else if error.is_connect() {
             format!("no connection to {host} ({})", root_cause(&error))

@@ -85,6 +85,11 @@ fn program_of(external_id: &str) -> ProgramRef {
     }
 }
 
+/// Our id of a program, by upstream's.
+pub(in crate::store) fn program_called(publisher: PublisherId, external_id: &str) -> Uuid {
+    program_id(publisher, &program_of(external_id))
+}
+
 fn ad_space_of(external_id: &str) -> AdSpaceRef {
     AdSpaceRef {
         external_id: Some(external_id.to_owned()),
@@ -151,7 +156,7 @@ fn models<'a>(
             slot: stored_slot(row.slot),
             click_day: row.day.days(),
             account: batch.account.to_owned(),
-            program_id: program_id(publisher, &program_of(&row.program_external_id)),
+            program_id: program_called(publisher, &row.program_external_id),
             ad_space_id: space.map_or(Uuid::nil(), |id| spaces.id_of(&ad_space_of(id))),
             subid: row.subid.clone().unwrap_or_default(),
             noon_us: noon.micros(),

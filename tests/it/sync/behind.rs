@@ -1,8 +1,8 @@
-//! How far what is stored may be behind upstream: five minutes, whatever clocks, refusals and restarts do.
+//! How far what is stored may be behind upstream: five minutes, whatever clocks, refusals, limits, tokens and restarts do.
 
-use super::{HOUR, MINUTE, Stage, stored};
+use super::{HOUR, MINUTE, Stage, failures, stored};
 use crate::support::admitad::{Action, Trouble};
-use actiongraph::domain::sync::{Feed, Freshness};
+use actiongraph::domain::sync::{Condition, Feed, Freshness};
 use actiongraph::ingest::admitad::tick::{Outcome, Sync};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
@@ -14,6 +14,11 @@ const STEP: u64 = 5;
 const LATE: i64 = 300_000_000;
 const REFUSAL: &str =
     r#"{"error":"invalid_request","error_description":"No such thing","error_code":3}"#;
+
+const LIMITED: &str =
+    r#"{"error":"rate_limit","error_description":"Rate limit exceeded","error_code":4}"#;
+const UNKNOWN_TOKEN: &str =
+    r#"{"error":"invalid_token","error_description":"The token is unknown","error_code":1}"#;
 
 /// What happened upstream: when, to which action, and its status from then on.
 struct Change {
@@ -159,6 +164,100 @@ async fn nothing_is_later_than_five_minutes_when_requests_are_refused_twice() {
         let refused = log.iter().filter(|request| request.status == 400);
         assert!(refused.count() >= 8);
     }
+}
+
+#[tokio::test]
+async fn nothing_is_later_than_five_minutes_when_every_second_read_is_one_too_many() {
+    for retry_after in [None, Some(60)] {
+        let (stage, sync) = stage(0).await;
+        let mut asked = 0;
+        stage.fake.world(|world| {
+            world.before_each(move |request, world| {
+                if request.path != "/statistics/actions/" {
+                    return;
+                }
+                asked += 1;
+                if asked % 2 == 1 {
+                    let limited = Trouble::Status(503, LIMITED, retry_after);
+                    world.trouble("statistics/actions", limited);
+                }
+            });
+        });
+        never_late(&stage, sync, &format!("limited, {retry_after:?}"), || false).await;
+        let log = stage.fake.log();
+        let limited = log.iter().filter(|request| request.status == 503).count();
+        assert!(limited >= 12, "{limited}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_later_than_five_minutes_when_tokens_end_after_a_minute_and_a_half() {
+    for gives_refresh in [true, false] {
+        let (stage, sync) = stage(0).await;
+        stage.fake.world(|world| {
+            world.token_life = TimeDelta::seconds(90);
+            world.gives_refresh = gives_refresh;
+            world.revoke_tokens();
+            world.revoke_refresh();
+        });
+        stage.fake.take_log();
+        never_late(&stage, sync, &format!("tokens, {gives_refresh}"), || false).await;
+        let log = stage.fake.log();
+        let tokens = log.iter().filter(|request| request.path == "/token/");
+        assert!(tokens.count() >= 8);
+    }
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_not_known_at_once_stops_no_account_that_went_well() {
+    let (stage, mut sync) = stage(0).await;
+    // Each read is answered so twice: to the token that was held, and to the new one.
+    let refused = |reads: usize| {
+        stage.fake.world(|world| {
+            for _ in 0..2 * reads {
+                let unknown = Trouble::Status(401, UNKNOWN_TOKEN, None);
+                world.trouble("statistics/actions", unknown);
+            }
+        });
+    };
+    let rest = |until: Option<actiongraph::domain::time::Instant>| {
+        (until.unwrap().micros() - stage.now().micros()) / 1_000_000
+    };
+    refused(2);
+    stage.pass(5 * MINUTE);
+    for attempt in 1..=2 {
+        let outcomes = stage.drive(&mut sync).await;
+        let told = failures(&outcomes);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let state = sync.state().await.unwrap();
+        assert_eq!(
+            (state.condition, state.failures),
+            (Condition::Failing, attempt)
+        );
+        let rest = rest(state.paused_until);
+        assert!((10..=30).contains(&rest), "{rest}");
+        stage.pass(31);
+    }
+    let outcomes = stage.drive(&mut sync).await;
+    assert_eq!(failures(&outcomes), Vec::<&str>::new());
+    let state = sync.state().await.unwrap();
+    assert_eq!((state.error(), state.failures), (None, 0));
+    assert_eq!(state.freshness(stage.now()), Freshness::Fresh);
+    // Where it goes on, somebody has to look.
+    refused(3);
+    stage.pass(5 * MINUTE);
+    for _ in 0..3 {
+        stage.drive(&mut sync).await;
+        stage.pass(31);
+    }
+    let state = sync.state().await.unwrap();
+    assert_eq!(state.freshness(stage.now()), Freshness::Stopped);
+    assert!(rest(state.paused_until) > 800);
+    stage.pass(15 * MINUTE);
+    let outcomes = stage.drive(&mut sync).await;
+    assert_eq!(failures(&outcomes), Vec::<&str>::new());
+    let state = sync.state().await.unwrap();
+    assert_eq!(state.freshness(stage.now()), Freshness::Fresh);
 }
 
 #[tokio::test]

@@ -6,12 +6,15 @@ use super::{
     without_times_of_reading,
 };
 use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
+use crate::support::api::Api;
 use crate::support::drafts::{at, item_called, sale};
 use actiongraph::domain::sync::{AccountState, Condition, Feed, Freshness};
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
+use actiongraph::store::report::known_days;
 use actiongraph::store::sync;
 use chrono::NaiveDate;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -180,17 +183,224 @@ async fn a_program_whose_clicks_are_refused_keeps_nothing_from_the_others() {
     let runs = partial(&stage).await;
     assert!(!runs.is_empty());
     assert!(runs.iter().all(|(_, said)| said.is_some()), "{runs:?}");
-    // The past is not read again.
+    // The past is not read again within the day.
     stage.fake.take_log();
     stage.pass(HOUR + MINUTE);
     stage.drive(&mut sync).await;
     assert_eq!(asked(&stage.fake, "/statistics/dates/"), 9);
-    // Answered again, there is nothing to tell.
-    stage.fake.world(|world| world.before_each(|_, _| {}));
-    stage.pass(HOUR + MINUTE);
+    // On the next it is asked once, for the last days of what was left out.
+    stage.fake.take_log();
+    stage.pass(DAY);
     stage.drive(&mut sync).await;
+    assert_eq!(asked(&stage.fake, "/statistics/dates/"), 10);
+    let state = sync.state().await.unwrap();
+    let error = state.error().unwrap();
+    assert!(error.contains("program 14289 in ad space 2001"), "{error}");
+    // Answered again, all of the past comes in, and there is nothing to tell.
+    stage.fake.world(|world| {
+        world.before_each(|_, _| {});
+        world
+            .clicks
+            .extend([(1, 40), (28, 50)].map(|(day, count)| Clicks {
+                day: NaiveDate::from_ymd_opt(2026, 1, day).unwrap(),
+                program: 14_289,
+                ..clicks(day, "u-9", count)
+            }));
+    });
+    stage.pass(DAY);
+    stage.drive(&mut sync).await;
+    assert_eq!(rows(&stage, BY_DAY).await, told(&stage));
+    assert_eq!(gaps(&stage).await, [] as [String; 0]);
     let state = sync.state().await.unwrap();
     assert_eq!(state.error(), None);
+}
+
+/// What is known to be missing of clicks of all SubIDs together: program, ad space and days.
+async fn gaps(stage: &Stage) -> Vec<String> {
+    let known = known_days(&stage.world.tx(), stage.world.read(0), None).await;
+    let (_, gaps) = known.unwrap();
+    let words = gaps.into_iter().map(|gap| {
+        let (first, last) = (gap.first.day, gap.last.day);
+        format!("{} {} {first} {last}", gap.set.program, gap.set.ad_space)
+    });
+    let mut words: Vec<String> = words.collect();
+    words.sort();
+    words
+}
+
+/// The first and the last day of which clicks are known.
+async fn known(stage: &Stage) -> Option<[String; 2]> {
+    let known = known_days(&stage.world.tx(), stage.world.read(0), None).await;
+    let (days, _) = known.unwrap();
+    days.map(|days| [days.first, days.last].map(|day| day.day.to_string()))
+}
+
+/// Whether a round of clicks has ended and rests.
+fn rests(state: &AccountState, now: Instant) -> bool {
+    let of = state.feed(Feed::Clicks);
+    of.condition == Condition::Waiting && of.next_run > Some(now)
+}
+
+/// Whose clicks by day are refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Refused {
+    All,
+    Past,
+    /// Of the past, but for one program in one ad space.
+    PastOfOthers,
+}
+
+#[tokio::test]
+async fn clicks_that_are_refused_for_a_while_are_read_when_they_are_answered() {
+    for refused in [Refused::All, Refused::Past, Refused::PastOfOthers] {
+        let stage = Stage::still(18, 60).await;
+        stage.fake.world(|world| {
+            world.before_each(move |request, world| {
+                let is_past = request.one("date_start") != Some("07.03.2026");
+                let is_refused = match refused {
+                    Refused::All => true,
+                    Refused::Past => is_past,
+                    Refused::PastOfOthers => is_past && !is_of(request, "6115", "2001"),
+                };
+                if request.path == "/statistics/dates/" && is_refused {
+                    world.trouble("statistics/dates", Trouble::Html(403));
+                }
+            });
+        });
+        let mut sync = stage.sync();
+        stage.until(&mut sync, rests).await;
+        let state = sync.state().await.unwrap().feed(Feed::Clicks);
+        let hour = i64::try_from(HOUR).unwrap() * 1_000_000;
+        let rest = state.next_run.unwrap().micros() - state.last_attempt.unwrap().micros();
+        assert_eq!(rest, hour, "{refused:?}");
+        let error = state.last_error.unwrap();
+        assert!(error.contains("were left out"), "{error}");
+        assert!(told(&stage) > 0);
+        let (since, left_out) = match refused {
+            Refused::All => (None, 0),
+            // Where not one set is answered, the past stops; else what is left out is kept.
+            Refused::Past => (Some("2026-03-07"), 0),
+            Refused::PastOfOthers => (Some("2025-12-15"), 8),
+        };
+        let days = known(&stage).await;
+        let days = days.as_ref().map(|[first, _]| first.as_str());
+        assert_eq!(days, since, "{refused:?}");
+        let gaps_then = gaps(&stage).await;
+        assert_eq!(gaps_then.len(), left_out, "{gaps_then:?}");
+        let is_past = |gap: &String| gap.ends_with(" 2025-12-15 2026-03-06");
+        assert!(gaps_then.iter().all(is_past), "{gaps_then:?}");
+        stage.fake.world(|world| world.before_each(|_, _| {}));
+        stage.pass(HOUR + MINUTE);
+        stage.drive(&mut sync).await;
+        if refused == Refused::PastOfOthers {
+            // What was left out is asked for again on the next day.
+            assert_eq!(gaps(&stage).await, gaps_then);
+            stage.pass(DAY);
+            stage.drive(&mut sync).await;
+        }
+        assert_eq!(rows(&stage, BY_DAY).await, told(&stage), "{refused:?}");
+        assert_eq!(gaps(&stage).await, [] as [String; 0]);
+        assert_eq!(known(&stage).await.unwrap()[0], "2025-12-15");
+        let state = sync.state().await.unwrap();
+        assert_eq!(state.error(), None);
+    }
+}
+
+/// A report of what is known of clicks, from January on.
+async fn report(api: &Api, arguments: &str) -> Value {
+    let query = format!(
+        "{{ report(range: {{days: {{from: \"2026-01-01\", to: \"2026-03-09\"}}}}, {arguments}) {{ \
+         nodes {{ key {{ program {{ externalId }} adSpace {{ externalId }} }} values {{ clicks cr }} }} \
+         totals {{ cr }} info {{ warnings {{ code message }} }} }} }}"
+    );
+    let data = api.data(&query, &json!({})).await;
+    data["report"].clone()
+}
+
+/// What it warns of clicks.
+fn warning(report: &Value) -> Option<&str> {
+    let warnings = report["info"]["warnings"].as_array().unwrap();
+    let mut of_clicks = warnings
+        .iter()
+        .filter(|warning| warning["code"] == "CLICKS_INCOMPLETE");
+    of_clicks.next()?["message"].as_str()
+}
+
+/// Its groups with clicks, and whether they have a rate.
+fn rated(report: &Value, key: &str) -> BTreeMap<String, bool> {
+    let rows = report["nodes"].as_array().unwrap().iter();
+    let clicked = rows.filter(|row| row["values"]["clicks"] != 0);
+    let named = clicked.map(|row| {
+        let name = row["key"][key]["externalId"].as_str().unwrap_or_default();
+        (name.to_owned(), !row["values"]["cr"].is_null())
+    });
+    named.collect()
+}
+
+/// A stage with clicks of two programs, of which those of one in one ad space are refused.
+async fn refused_in_part() -> Stage {
+    let stage = Stage::still(18, 60).await;
+    stage.fake.world(|world| {
+        let of_it = |id, ad_space| Action {
+            program: 14_289,
+            ad_space,
+            ..Action::sale(id, "2026-02-10 10:00:00")
+        };
+        world.put([of_it(990_001, 2001), of_it(990_002, 2002)]);
+        let of_day = |program, ad_space| Clicks {
+            program,
+            ad_space,
+            ..clicks(5, "u-1", 50)
+        };
+        world.clicks.extend([
+            of_day(6115, 2001),
+            of_day(14_289, 2001),
+            of_day(14_289, 2002),
+        ]);
+        world.before_each(|request, world| {
+            if request.path == "/statistics/dates/" && is_of(request, "14289", "2001") {
+                world.trouble("statistics/dates", Trouble::Html(404));
+            }
+        });
+    });
+    stage
+}
+
+#[tokio::test]
+async fn reports_have_no_rates_of_a_program_whose_clicks_are_refused_for_good() {
+    let stage = refused_in_part().await;
+    complete(&stage).await;
+    assert_eq!(gaps(&stage).await, ["14289 2001 2025-12-15 2026-03-10"]);
+    let api = Api::of(&stage.world, 0);
+    let by_program = report(&api, "groupBy: [PROGRAM]").await;
+    let of_programs = rated(&by_program, "program");
+    assert_eq!(of_programs.get("14289"), Some(&false), "{by_program:#}");
+    assert_eq!(of_programs.get("6115"), Some(&true), "{by_program:#}");
+    assert!(by_program["totals"]["cr"].is_null(), "{by_program:#}");
+    let told = warning(&by_program).unwrap();
+    assert!(told.contains("from 2025-12-15 to 2026-03-10"), "{told}");
+    assert!(!told.contains("other days"), "{told}");
+    let by_space = report(&api, "groupBy: [AD_SPACE]").await;
+    let of_spaces = rated(&by_space, "adSpace");
+    assert_eq!(of_spaces.get("2001"), Some(&false), "{by_space:#}");
+    assert_eq!(of_spaces.get("2002"), Some(&true), "{by_space:#}");
+    // Without it, all is known.
+    for filter in [
+        "program: {externalId: {eq: \"6115\"}}",
+        "adSpace: {externalId: {eq: \"2002\"}}",
+        "not: {program: {externalId: {eq: \"14289\"}}}",
+    ] {
+        let found = report(&api, &format!("filter: {{{filter}}}")).await;
+        assert!(found["totals"]["cr"].is_number(), "{filter}: {found:#}");
+        assert_eq!(warning(&found), None, "{filter}");
+    }
+    let found = report(&api, "filter: {program: {externalId: {eq: \"14289\"}}}").await;
+    assert!(found["totals"]["cr"].is_null(), "{found:#}");
+    assert!(warning(&found).is_some());
+    // By SubID it was answered; those counts begin later.
+    let found = report(&api, "filter: {subid1: {eq: \"u-1\"}}").await;
+    let told = warning(&found).unwrap();
+    assert!(!told.contains("refuses"), "{told}");
 }
 
 #[tokio::test]

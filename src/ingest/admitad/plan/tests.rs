@@ -13,7 +13,7 @@ fn day(text: &str) -> Day {
 
 fn pace() -> Pace {
     Pace {
-        every: Duration::from_secs(240),
+        every: Duration::from_secs(150),
         since: day("2026-01-10"),
         offset_minutes: 180,
         spread: 7,
@@ -130,7 +130,7 @@ fn a_read_begins_before_the_last_is_five_minutes_old() {
         // It took a while.
         let ended = after(begun, Duration::from_secs(50));
         let done = finished(&pace(), feed, &due(None), &reading, ended);
-        assert_eq!(done.next_run, Some(after(begun, Duration::from_secs(240))));
+        assert_eq!(done.next_run, Some(after(begun, Duration::from_secs(150))));
     }
 }
 
