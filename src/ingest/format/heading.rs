@@ -425,14 +425,17 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     shown.join(", ")
 }
 
+/// A text on one line: what files say is shown on terminals, which do what control characters tell them.
+pub(super) fn one_line(text: &str) -> String {
+    let shown = |symbol: char| if symbol.is_control() { ' ' } else { symbol };
+    text.chars().map(shown).collect()
+}
+
 /// As much of a text as an error shows, on one line.
 pub(super) fn short(text: &str) -> String {
     let text = text.trim();
-    let line: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|symbol| if symbol.is_control() { ' ' } else { symbol })
-        .collect();
+    let shown: String = text.chars().take(SHOWN).collect();
+    let line = one_line(&shown);
     if text.chars().nth(SHOWN).is_some() {
         format!("{}…", line.trim_end())
     } else {

@@ -4,7 +4,7 @@
 //! known. Depth, attributes and lengths are bounded, and an end inside an open element is an error.
 
 use super::ReadError;
-use super::heading::{Aliases, listed, short};
+use super::heading::{Aliases, listed, one_line, short};
 use super::rows::{FIELD_LIMIT, Row};
 use super::survey::Habits;
 use super::text::{Allowance, Bounded};
@@ -146,9 +146,10 @@ impl<'a, R: Read> Xml<'a, R> {
 
     fn damaged(&self, what: &str) -> String {
         format!(
-            "the XML is damaged near byte {} (behind row {}): {what}; export it again",
+            "the XML is damaged near byte {} (behind row {}): {}; export it again",
             self.reader.buffer_position(),
-            self.rows
+            self.rows,
+            one_line(what)
         )
     }
 

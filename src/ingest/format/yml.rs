@@ -4,7 +4,7 @@
 //! and no entity but XML's own is known. Depth, attributes and lengths are bounded, and an end inside an open element is
 //! an error.
 
-use super::heading::short;
+use super::heading::{one_line, short};
 use super::offers::{FIELDS, Part, RawOffer};
 use super::text::{Allowance, Bounded};
 use crate::domain::draft::{Place, RejectReason};
@@ -114,9 +114,10 @@ impl<R: Read> Yml<R> {
 
     fn damaged(&self, what: &str) -> String {
         format!(
-            "the feed is damaged near byte {} (behind offer {}): {what}; download it again",
+            "the feed is damaged near byte {} (behind offer {}): {}; download it again",
             self.reader.buffer_position(),
-            self.offers
+            self.offers,
+            one_line(what)
         )
     }
 
