@@ -1293,7 +1293,7 @@ fn beyond_low(segments: &[String], run: &str) -> Vec<(&'static str, How)> {
             "inputObjects",
             Asked(
                 "query($all: [ProductFilter!]) { products(filter: {or: $all}) { totalCount } }".to_owned(),
-                json!({ "all": vec![json!({}); 50] }),
+                json!({ "all": vec![json!({}); 40] }),
                 Some("Query.products(filter:)"),
             ),
         ),

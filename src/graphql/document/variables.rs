@@ -17,11 +17,21 @@ use super::schema::{BuiltIn, InputInfo, Schema, TypeForm};
 /// Variables that fit their types. One that is absent has neither a value nor a default.
 pub(super) type Values = BTreeMap<Name, ConstValue>;
 
+/// Objects in a value, itself included.
+fn objects(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => items.iter().map(objects).sum(),
+        Json::Object(fields) => 1 + fields.values().map(objects).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 /// Brings a request's variables into the types that the operation declares. Variables that it does not declare are ignored.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for each value that is missing or does not fit, at most [`DocumentLimits::errors`]; values are not repeated.
-/// `LIMIT_EXCEEDED` above [`DocumentLimits::variable_values`] or [`DocumentLimits::variable_bytes`].
+/// `LIMIT_EXCEEDED` above [`DocumentLimits::variable_values`], [`DocumentLimits::variable_bytes`] or, in one of them,
+/// [`DocumentLimits::input_objects`].
 pub(super) fn coerce(
     schema: &Schema,
     operation: &Operation,
@@ -51,6 +61,18 @@ pub(super) fn coerce(
         let error = RequestError::whole(LIMIT_EXCEEDED, message);
         let passed = Passed::of("variableBytes", limits.variable_bytes, bytes);
         return Err(vec![error.passing(passed)]);
+    }
+    // No argument may hold as many, and in their types they would take many times the room.
+    let most = usize::try_from(limits.input_objects).unwrap_or(usize::MAX);
+    if let Some((name, count)) = used()
+        .map(|(name, json)| (name, objects(json)))
+        .find(|(_, count)| *count > most)
+    {
+        let message = format!(
+            "${name} holds {count} objects, the limit is {most}: leave some out, or name several values in one list."
+        );
+        let error = RequestError::whole(LIMIT_EXCEEDED, message);
+        return Err(vec![error.passing(Passed::of("inputObjects", most, count))]);
     }
     let none = Values::new();
     let constants = Purse::new(&none, usize::MAX);

@@ -26,6 +26,11 @@ use uuid::Uuid;
 const MOST_NOTED: usize = 2 << 20;
 /// How many lists are looked at together at least, however many products they have.
 const FEW_LISTS: usize = 4;
+/// How many words what tells the lists of users or products takes at most: 8 MiB. 16 lists have room for it, however they
+/// overlap.
+const MOST_WORDS: usize = 1 << 20;
+/// How many words a set of lists takes beside the lists themselves.
+const OWN_WORDS: usize = 3;
 /// What stands for no number at all: no sum of facts is as low.
 const NOTHING: i64 = i64::MIN;
 
@@ -69,7 +74,7 @@ pub async fn products_of_users(
             let carts = Carts {
                 matching: &matching,
                 range: (range.from.micros(), range.to.micros()),
-                on: OnLists::of_buyers(&numbers, lists, names.users.room()),
+                on: OnLists::of_buyers(&numbers, lists, names.users.room())?,
                 lists: lists.len(),
                 subject: Subject::Users,
             };
@@ -128,7 +133,7 @@ fn first_of_crowds(
         let carts = Carts {
             matching,
             range: (span.from.micros(), span.to.micros()),
-            on: OnLists::of_crowds(crowds, named(subject, names)),
+            on: OnLists::of_crowds(crowds, named(subject, names))?,
             lists: crowds.len(),
             subject,
         };
@@ -183,12 +188,15 @@ fn together<L, T>(lists: &[L], first: impl Fn(&[L]) -> Option<Vec<T>>) -> Vec<T>
     all
 }
 
-/// The lists that each user or product is on, by the number; 0 is nobody. Who is on the same lists shares what tells them.
+/// The lists that each user or product is on, by the number; 0 is nobody. Who is on the same lists shares what tells them:
+/// built-in segments have few such sets. Those of one's own may overlap in so many ways that there are too many.
 struct OnLists {
     /// Of each number the place of its lists.
     of: Vec<Place>,
     /// The lists that somebody is on; none come first.
     lists: Vec<Vec<usize>>,
+    /// How many words there is room for in further sets.
+    left: usize,
 }
 
 impl OnLists {
@@ -197,11 +205,12 @@ impl OnLists {
         Self {
             of: vec![0; room],
             lists: vec![Vec::new()],
+            left: MOST_WORDS,
         }
     }
 
-    /// Puts numbers on a list on which nobody was yet.
-    fn put(&mut self, numbers: impl Iterator<Item = usize>, list: usize) {
+    /// Puts numbers on a list on which nobody was yet; nothing where there is no room for what tells it.
+    fn put(&mut self, numbers: impl Iterator<Item = usize>, list: usize) -> Option<()> {
         // By the lists that somebody was on before; 0 as long as nobody came from them.
         let mut with: Vec<Place> = vec![0; self.lists.len()];
         for number in numbers {
@@ -214,34 +223,36 @@ impl OnLists {
             };
             if *with == 0 {
                 let before = self.lists.get(index(*of)).into_iter().flatten();
-                let lists = before.copied().chain([list]).collect();
+                let lists: Vec<usize> = before.copied().chain([list]).collect();
+                self.left = self.left.checked_sub(lists.len() + OWN_WORDS)?;
                 *with = Place::try_from(self.lists.len()).unwrap_or(Place::MAX);
                 self.lists.push(lists);
             }
             *of = *with;
         }
+        Some(())
     }
 
     /// Of users, with some of their lists.
-    fn of_buyers(numbers: &[Option<usize>], lists: &[List], room: usize) -> Self {
+    fn of_buyers(numbers: &[Option<usize>], lists: &[List], room: usize) -> Option<Self> {
         let mut on = Self::none(room);
         for (list, (is_nobody, members)) in lists.iter().enumerate() {
             let numbers = members
                 .iter()
                 .filter_map(|place| numbers.get(*place).copied()?);
-            on.put(numbers.chain(is_nobody.then_some(0)), list);
+            on.put(numbers.chain(is_nobody.then_some(0)), list)?;
         }
-        on
+        Some(on)
     }
 
     /// Of some crowds, whose marks are made and dropped one after the other.
-    fn of_crowds(crowds: &[(usize, &Crowd)], of: &Names<Uuid>) -> Self {
+    fn of_crowds(crowds: &[(usize, &Crowd)], of: &Names<Uuid>) -> Option<Self> {
         let mut on = Self::none(of.room());
         for (list, (_, crowd)) in crowds.iter().enumerate() {
             let marks = crowd.marks(of);
-            on.put(marks.numbers().filter(|number| *number > 0), list);
+            on.put(marks.numbers().filter(|number| *number > 0), list)?;
         }
-        on
+        Some(on)
     }
 
     /// The lists of a number.
@@ -461,7 +472,7 @@ mod tests {
             })
             .collect();
         let placed: Vec<(usize, &Crowd)> = crowds.iter().enumerate().collect();
-        let on = OnLists::of_crowds(&placed, &names);
+        let on = OnLists::of_crowds(&placed, &names).unwrap();
         assert_eq!(on.of.len(), names.room());
         assert_eq!(on.of_number(0), [0usize; 0], "nobody is on no list");
         for number in 1..names.room() {
@@ -479,6 +490,37 @@ mod tests {
         );
     }
 
+    /// Lists that overlap in every way have too many sets of them, unless they are few.
+    #[test]
+    fn what_tells_lists_is_bounded_however_they_overlap() {
+        let count = 60_000;
+        let all: Vec<List> = (0..40)
+            .map(|list| {
+                // A hash of the number: half of them are on each list, whatever other lists they are on.
+                let is_on = |number: &u64| {
+                    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(list) & 1 == 1
+                };
+                let members = (1..count).filter(is_on);
+                (
+                    false,
+                    Arc::new(members.map(|n| usize::try_from(n).unwrap()).collect()),
+                )
+            })
+            .collect();
+        let room = usize::try_from(count).unwrap();
+        let numbers: Vec<Option<usize>> = (0..room).map(Some).collect();
+        assert!(OnLists::of_buyers(&numbers, &all, room).is_none());
+        for few in [FEW_LISTS, 8, 16] {
+            let on = OnLists::of_buyers(&numbers, &all[..few], room).unwrap();
+            let words: usize = on.lists.iter().map(|lists| lists.len() + OWN_WORDS).sum();
+            assert!(words <= MOST_WORDS, "{few}: {words}");
+            for (list, (_, members)) in all[..few].iter().enumerate() {
+                let put = (1..room).filter(|number| on.of_number(*number).contains(&list));
+                assert_eq!(put.collect::<Vec<_>>(), **members);
+            }
+        }
+    }
+
     #[test]
     fn users_and_nobody_are_on_lists() {
         let list = |is_nobody, members: &[usize]| (is_nobody, Arc::new(members.to_vec()));
@@ -487,7 +529,7 @@ mod tests {
             list(true, &[1]),
             list(true, &[2, 9]),
         ];
-        let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &all, 4);
+        let on = OnLists::of_buyers(&[Some(3), None, Some(1)], &all, 4).unwrap();
         let of = |number: usize| on.of_number(number).to_vec();
         assert_eq!([of(0), of(1)], [vec![1, 2], vec![0, 2]]);
         assert_eq!([of(2), of(3)], [vec![], vec![0]]);

@@ -177,9 +177,7 @@ fn a_trend_has_limits() {
         let more = api.answer(query, &json!({ "id": id, "days": 61 })).await;
         let error = &more["errors"][0];
         assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED", "{more:#}");
-        assert!(
-            error["message"].as_str().unwrap().contains("at most 60"),
-            "{more:#}"
-        );
+        assert_eq!(error["extensions"]["limit"], "segmentTrendPoints");
+        assert_eq!(error["extensions"]["maximum"], 60, "{more:#}");
     });
 }
