@@ -228,7 +228,8 @@ impl Gap {
 impl KnownDays {
     /// What an account knows, of all SubIDs together or by SubID, from how far its feed of clicks has come: the beginning of
     /// the last day that is in, and the reader's cursor. By SubID a cursor of an earlier version tells no beginning: then the
-    /// account does not say that anything is missing. None where no day is in.
+    /// account does not say that anything is missing. None where no day is in, or so much was left out that nobody knows
+    /// which: then they begin behind the last.
     #[must_use]
     pub fn of_feed(
         watermark: Option<Instant>,
@@ -243,11 +244,11 @@ impl KnownDays {
             (told.and_then(|told| told.back), last.day)
         };
         let first = first.and_then(|days| Day::from_days(days).ok());
-        if by_subid && first.is_some_and(|first| first > last.day) {
+        if first.is_some_and(|first| first > last.day) {
             return None;
         }
         Some(Self {
-            first: last.on_its_clock(first.unwrap_or(otherwise).min(last.day)),
+            first: last.on_its_clock(first.unwrap_or(otherwise)),
             last,
         })
     }
