@@ -599,7 +599,7 @@ mod tests {
                 .iter()
                 .take(PROBES)
                 .any(|place| 5 * place >= 4 * count);
-            assert!(among_last || count == 0, "{found:?}");
+            assert!(among_last || count < 2, "{found:?}");
             found.sort_unstable();
             assert_eq!(found, all);
         }
@@ -757,7 +757,7 @@ mod tests {
             back: Some(since.days()),
             ..Round::default()
         };
-        let mut known = today.plus(-10);
+        let mut known = today.plus(-10).ok();
         for _ in 0..2 {
             round = round.going_on(&pairs, known, since, today);
             let sets = round.sets(&pairs, known, since);
