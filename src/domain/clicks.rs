@@ -153,6 +153,9 @@ pub struct LeftOut {
     pub to: i32,
 }
 
+/// What was left out, with its first and its last day as they stand on its account's clock.
+pub type LeftOutDays = (LeftOut, (StandingDay, StandingDay));
+
 /// Days of a program in an ad space that lie among those that are known and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -176,7 +179,7 @@ impl LeftOut {
         watermark: Option<Instant>,
         cursor: Option<&str>,
         slot: Option<u8>,
-    ) -> Vec<(Self, (StandingDay, StandingDay))> {
+    ) -> Vec<LeftOutDays> {
         let clock = watermark.and_then(StandingDay::beginning);
         let Some((clock, told)) = clock.zip(Told::parse(cursor)) else {
             return Vec::new();
