@@ -339,7 +339,8 @@ impl Round {
             kept.forget(false);
             back = Some(behind);
         }
-        let is_whole = back.is_none_or(|back| back <= since.min(today).days());
+        // Where there is nothing to ask for, there is no past either.
+        let is_whole = self.pairs == 0 || back.is_none_or(|back| back <= since.min(today).days());
         // What was missed comes before the past.
         let is_present = self.until(today) >= today;
         // There may be more where something was answered.
@@ -455,6 +456,12 @@ mod tests {
         assert_eq!(last.len(), 11);
         let none = Round::default().going_on(&[], None, since, today);
         assert!(none.sets(&[], None, since).is_empty());
+        assert!(!none.ended(&[], Kept::default(), since, today).past_only);
+        let none = Round {
+            back: Some(today.days()),
+            ..Round::default()
+        };
+        let none = none.going_on(&[], known, since, today);
         assert!(!none.ended(&[], Kept::default(), since, today).past_only);
     }
 
