@@ -153,6 +153,9 @@ pub struct LeftOut {
     pub to: i32,
 }
 
+/// What was left out, with its first and its last day as they stand on its account's clock.
+pub type LeftOutDays = (LeftOut, (StandingDay, StandingDay));
+
 /// Days of a program in an ad space that lie among those that are known and are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -176,7 +179,7 @@ impl LeftOut {
         watermark: Option<Instant>,
         cursor: Option<&str>,
         slot: Option<u8>,
-    ) -> Vec<(Self, (StandingDay, StandingDay))> {
+    ) -> Vec<LeftOutDays> {
         let clock = watermark.and_then(StandingDay::beginning);
         let Some((clock, told)) = clock.zip(Told::parse(cursor)) else {
             return Vec::new();
@@ -228,7 +231,8 @@ impl Gap {
 impl KnownDays {
     /// What an account knows, of all SubIDs together or by SubID, from how far its feed of clicks has come: the beginning of
     /// the last day that is in, and the reader's cursor. By SubID a cursor of an earlier version tells no beginning: then the
-    /// account does not say that anything is missing. None where no day is in.
+    /// account does not say that anything is missing. None where no day is in, or so much was left out that nobody knows
+    /// which: then they begin behind the last.
     #[must_use]
     pub fn of_feed(
         watermark: Option<Instant>,
@@ -243,11 +247,11 @@ impl KnownDays {
             (told.and_then(|told| told.back), last.day)
         };
         let first = first.and_then(|days| Day::from_days(days).ok());
-        if by_subid && first.is_some_and(|first| first > last.day) {
+        if first.is_some_and(|first| first > last.day) {
             return None;
         }
         Some(Self {
-            first: last.on_its_clock(first.unwrap_or(otherwise).min(last.day)),
+            first: last.on_its_clock(first.unwrap_or(otherwise)),
             last,
         })
     }

@@ -7,11 +7,12 @@ use super::convert::{inconsistent, instant, some_instant};
 use super::listing::column;
 use super::sql::Sql;
 use super::sql::report::{
-    bounded_clicks, bounded_count, is_id, is_none, known_clicks, statement, user_column,
+    bounded_clicks, bounded_count, is_id, is_none, known_clicks, reached_clicks, statement,
+    user_column,
 };
 use super::sync::RETIRED;
 use super::tx::ReadTx;
-use crate::domain::clicks::{Gap, KnownDays, LeftOut, StandingDay};
+use crate::domain::clicks::{Gap, KnownDays, LeftOut, LeftOutDays, StandingDay};
 use crate::domain::error::{Error, PassedLimit, Result};
 use crate::domain::money::Currency;
 use crate::domain::report::metric::Measure;
@@ -330,7 +331,8 @@ pub async fn count_clicks(
 
 /// The days of which clicks are known, of all SubIDs together or by the SubID of a slot, if any is, and what of them is not:
 /// one statement, and one for ad spaces where something is not. What accounts have read is known, days without a click among
-/// it; whoever sees some rows only knows the days from the first count to the last that it sees.
+/// it; whoever sees some rows only knows the days from the first count to the last that it sees, and with one more statement
+/// what of its rows accounts have left out.
 ///
 /// # Errors
 /// When the database fails.
@@ -340,9 +342,15 @@ pub async fn known_days(
     slot: Option<u8>,
 ) -> Result<(Option<KnownDays>, Vec<Gap>)> {
     let (mut first, mut last, mut accounts) = (None, None, Vec::new());
-    let mut left_out = Vec::new();
+    let (mut left_out, mut is_lost) = (Vec::new(), false);
     let sql = known_clicks(slot, RETIRED.as_str(), scope, tx.backend());
-    for row in &tx.rows(sql).await? {
+    let mut rows = tx.rows(sql).await?;
+    if !scope.sees_all() {
+        // How far accounts have come says nothing of any row; what they left out is looked through below.
+        let sql = reached_clicks(RETIRED.as_str(), scope, tx.backend());
+        rows.extend(tx.undivided().rows(sql).await?);
+    }
+    for row in &rows {
         let origin: String = column(row, "origin")?;
         match origin.as_str() {
             "FIRST" => first = Some(standing_day(row)?),
@@ -350,28 +358,28 @@ pub async fn known_days(
             _ => {
                 let watermark = some_instant(column(row, "at_us")?, "sync_states", "watermark_us")?;
                 let cursor: Option<String> = column(row, "reached")?;
-                left_out.extend(LeftOut::of_feed(watermark, cursor.as_deref(), slot));
-                accounts.push(KnownDays::of_feed(
-                    watermark,
-                    cursor.as_deref(),
-                    slot.is_some(),
-                ));
+                let of_feed = LeftOut::of_feed(watermark, cursor.as_deref(), slot);
+                left_out.extend(of_feed.into_iter().filter_map(|left| tx.seen_of(left)));
+                let days = KnownDays::of_feed(watermark, cursor.as_deref(), slot.is_some());
+                is_lost |= watermark.is_some() && days.is_none();
+                accounts.push(days);
             }
         }
     }
     let counted = first
         .zip(last)
         .map(|(first, last)| KnownDays { first, last });
-    let days = KnownDays::of_all(counted, &accounts, slot.is_some());
+    let days = if scope.sees_all() {
+        KnownDays::of_all(counted, &accounts, slot.is_some())
+    } else {
+        // Where an account does not know what it has left out, nobody does.
+        counted.filter(|_| !is_lost)
+    };
     Ok((days, gaps(tx, scope, left_out).await?))
 }
 
 /// What was left out, with our ids of what it is about.
-async fn gaps(
-    tx: &ReadTx,
-    scope: ReadScope,
-    left_out: Vec<(LeftOut, (StandingDay, StandingDay))>,
-) -> Result<Vec<Gap>> {
+async fn gaps(tx: &ReadTx, scope: ReadScope, left_out: Vec<LeftOutDays>) -> Result<Vec<Gap>> {
     if left_out.is_empty() {
         return Ok(Vec::new());
     }
@@ -380,7 +388,7 @@ async fn gaps(
         .iter()
         .filter_map(|space| Some((space.external_id.as_deref()?, space.id)))
         .collect();
-    let gap = |(set, (first, last)): (LeftOut, (StandingDay, StandingDay))| Gap {
+    let gap = |(set, (first, last)): LeftOutDays| Gap {
         program: program_called(scope.publisher(), &set.program),
         ad_space: ids.get(set.ad_space.as_str()).copied(),
         set,

@@ -9,6 +9,7 @@ use super::error::{from_db, is_conflict, is_lost, silent, too_long};
 use super::sql::Sql;
 use super::turns::Turn;
 use super::walls::Walls;
+use crate::domain::clicks::LeftOutDays;
 use crate::domain::error::{Code, Error, PassedLimit, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::query_limits::QueryLimits;
@@ -234,11 +235,20 @@ impl ReadTx {
         Self::through(store, Through::Turns(viewer.caller()))
     }
 
-    /// The same transaction without limits, for what says nothing of any row: how fresh the data is.
+    /// The same transaction without limits, for what says nothing of any row: how fresh the data is, and how
+    /// far accounts have come.
     pub(super) fn undivided(&self) -> Self {
         Self {
             reading: Arc::clone(&self.reading),
             walls: None,
+        }
+    }
+
+    /// What of clicks that were left out would be seen if they were there.
+    pub(super) fn seen_of(&self, left: LeftOutDays) -> Option<LeftOutDays> {
+        match &self.walls {
+            Some(walls) => walls.seen_of(left),
+            None => Some(left),
         }
     }
 

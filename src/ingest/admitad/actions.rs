@@ -2,7 +2,7 @@
 
 use super::pages::{Named, OVERLAP, Verdict};
 use super::plan::{Reading, Window, finished};
-use super::rest::patience;
+use super::rest::{is_slow, patience, timed};
 use super::tick::{Outcome, Sync, Work};
 use super::{ActionsBy, ActionsOrder, ActionsQuery, Page, PageAt, backoff};
 use crate::domain::draft::{ActionDraft, Deletion, Reject, action_id};
@@ -54,11 +54,14 @@ impl Sync {
             ..PageAt::FIRST
         };
         let query = self.query(by(feed, &reading.window));
-        let patience = patience(feed, state.failures);
-        let answer = self.client.actions_within(now, &query, at, patience).await;
-        let page = match answer {
-            Ok(page) => page,
-            Err(fault) => return self.fault(state, feed, &fault, now).await,
+        let patience = patience(feed, state.failures, self.is_slow);
+        let asking = self.client.actions_within(now, &query, at, patience);
+        let page = match timed(asking).await {
+            (Ok(page), took_long) => {
+                self.is_slow = is_slow(feed, self.is_slow, took_long);
+                page
+            }
+            (Err(fault), _) => return self.fault(state, feed, &fault, now).await,
         };
         self.answered(state, now).await?;
         self.bring(&state.feed(feed), feed, reading, page, now)

@@ -7,7 +7,9 @@
 //!
 //! The network may refuse a set. Where it refuses all of a round, nothing is known better than before: the round rests and
 //! is repeated. Where it answers others, it may be that program alone, which keeps nothing from the rest: what was left out
-//! is kept ([`Kept`](super::kept::Kept)), asked for again every day, and reports know of it.
+//! is kept ([`Kept`](super::kept::Kept)), asked for again every day, and reports know of it. Where that is more than is
+//! kept, the present goes on and reports know of nothing until it is answered. The past is asked for again a day later,
+//! and a few of its sets tell that it is refused: the present does not wait for it.
 //!
 //! A step asks for one page. The pages of a set are kept in memory until the last one: a set is stored as a whole.
 
@@ -93,8 +95,11 @@ impl Sync {
                 self.answered(state, now).await?;
                 let mut place = Place::new(round, moved, set, sets.len());
                 place.round.leave_out(set, &fault.to_string());
-                if !place.round.is_answered && number >= REFUSED {
-                    // It may be more than this set that is refused.
+                let asked = sets.get(..=number).unwrap_or(&sets);
+                if place.round.is_past_refused(asked) {
+                    return self.end_round(place.round, place.moved, asked, now).await;
+                }
+                if number >= REFUSED && place.round.is_slower_after(set) {
                     place.moved.next_run = Some(after(now, REFUSED_REST));
                 }
                 return self.pass_by(place, now).await;
@@ -203,7 +208,7 @@ impl Sync {
         Ok(worked(words, place, (0, 0)))
     }
 
-    /// Ends a round all of whose sets were asked for.
+    /// Ends a round, with those of its sets that were asked for.
     async fn end_round(
         &mut self,
         round: Round,

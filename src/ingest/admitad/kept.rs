@@ -82,14 +82,14 @@ impl Kept {
         }
     }
 
-    /// Takes all sets by SubID out.
-    pub(super) fn forget_subids(&mut self) {
-        self.0.retain(|set| set.slot.is_none());
+    /// Takes all sets by SubID out, or all of all SubIDs together.
+    pub(super) fn forget(&mut self, by_subid: bool) {
+        self.0.retain(|set| set.slot.is_some() != by_subid);
     }
 
-    /// Whether a day of a set is among them.
-    pub(super) fn has_any_of(&self, set: &LeftOut) -> bool {
-        self.0.iter().any(|held| overlap(held, set))
+    /// Whether a day of a set is among them, or may have been: of more than are kept nobody knows.
+    pub(super) fn may_have(&self, set: &LeftOut) -> bool {
+        self.are_too_many(set.slot.is_some()) || self.0.iter().any(|held| overlap(held, set))
     }
 
     /// Leaves out what nobody asks for any more: days before a day, and whatever is not wanted.
@@ -162,10 +162,15 @@ mod tests {
         }
         assert_eq!(kept.count(), 2 * (MOST + 1));
         assert!(kept.are_too_many(false) && kept.are_too_many(true));
-        kept.forget_subids();
+        // Whichever was not added may have been.
+        let later = set(3 * MOST, None, 1, 2);
+        assert!(kept.may_have(&later));
+        kept.forget(true);
         assert!(kept.are_too_many(false) && !kept.are_too_many(true));
         kept.take_out(&set(0, None, 0, 9));
-        assert!(!kept.are_too_many(false));
+        assert!(!kept.are_too_many(false) && !kept.may_have(&later));
+        kept.forget(false);
+        assert!(kept.is_empty());
     }
 
     proptest! {
@@ -192,7 +197,7 @@ mod tests {
             }
             for program in 0..2 {
                 for day in 0..50 {
-                    let held = kept.has_any_of(&set(program, None, day, day));
+                    let held = kept.may_have(&set(program, None, day, day));
                     prop_assert_eq!(held, days.contains(&(program, day)));
                 }
             }

@@ -15,11 +15,14 @@ const BY_SUBID: i32 = 1;
 const CATCH_UP: i32 = 7;
 /// The SubIDs: `subid`, `subid1` to `subid4`.
 const SLOTS: u8 = 5;
+/// So many sets of the past are refused before the round stops.
+const PROBES: usize = 10;
 
 /// Where a round stands, as it is stored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Round {
-    /// The first day by which all later ones are in, in days since 1970. Reports know it by this name
+    /// The first day by which all later ones are in, in days since 1970; where more of them was left out than is kept, the day
+    /// behind the last one, so that none is. Reports know it by this name
     /// ([`KnownDays::of_feed`](crate::domain::clicks::KnownDays::of_feed)).
     back: Option<i32>,
     /// The first day that was read by SubID, likewise.
@@ -38,6 +41,9 @@ pub(super) struct Round {
     /// an interruption are of the same days as those before it.
     #[serde(default)]
     until: Option<i32>,
+    /// The day on which it began.
+    #[serde(default)]
+    begun: Option<i32>,
     /// Whether the network has answered for any set of it that is of all SubIDs together and is not asked for again.
     #[serde(default)]
     pub(super) is_answered: bool,
@@ -60,6 +66,9 @@ pub(super) struct Round {
     /// The day on which they were asked for last, with nothing more to expect on it.
     #[serde(default)]
     retried: Option<i32>,
+    /// The day on which the past was refused: it is asked for again on the next.
+    #[serde(default)]
+    past_refused: Option<i32>,
 }
 
 /// A set of clicks that is read and written as a whole.
@@ -169,6 +178,7 @@ impl Round {
             next: None,
             pairs: pairs.len(),
             until: Some(until.days()),
+            begun: Some(today.days()),
             is_answered: false,
             left: Kept::default(),
             is_again: !self.kept.is_empty() && self.retried != Some(today.days()),
@@ -213,17 +223,36 @@ impl Round {
                 }
             }
         }
+        let back = self.back.and_then(|days| Day::from_days(days).ok());
+        let covered = back.unwrap_or(before(AGAIN));
+        if self.past_only && covered > since && self.may_ask_for_past() {
+            let to = covered.plus(-1).unwrap_or(Day::MIN);
+            let from = to.plus(-30).unwrap_or(Day::MIN).max(since);
+            let of_past: Vec<Set> = of((from, to), None).collect();
+            all.extend(spread(&of_past, self.begun.unwrap_or(0)).cloned());
+        }
         if self.is_again {
             all.extend(self.kept.again().filter_map(Set::again));
         }
-        let back = self.back.and_then(|days| Day::from_days(days).ok());
-        let covered = back.unwrap_or(before(AGAIN));
-        if self.past_only && covered > since {
-            let to = covered.plus(-1).unwrap_or(Day::MIN);
-            let from = to.plus(-30).unwrap_or(Day::MIN).max(since);
-            all.extend(of((from, to), None));
-        }
         all
+    }
+
+    /// Whether the past was not refused on the day on which the round began.
+    fn may_ask_for_past(&self) -> bool {
+        self.past_refused.is_none() || self.past_refused != self.begun
+    }
+
+    /// Whether so many sets of the past were refused, up to the last one that was asked for, that the rest is not worth the
+    /// time: the present waits for it.
+    pub(super) fn is_past_refused(&self, asked: &[Set]) -> bool {
+        let of_past = asked.iter().filter(|set| set.is_of_all() && !set.is_again);
+        self.past_only && !self.is_answered && of_past.count() >= PROBES
+    }
+
+    /// Whether what a refusal of a set follows is slower: where nothing is answered, it may be more than this set that is
+    /// refused. What the past asks for again was refused before, and once a day.
+    pub(super) fn is_slower_after(&self, set: &Set) -> bool {
+        !self.is_answered && !(self.past_only && set.is_again)
     }
 
     /// Notes a set that was left out.
@@ -259,7 +288,8 @@ impl Round {
     }
 
     /// What is kept behind the round; nothing where it has told nothing: where not one set was answered it may be all that is
-    /// refused, and where there are more than are kept nobody would know of the rest.
+    /// refused, and where there are more of the past than are kept nobody would know of the rest. The present goes on, known or
+    /// not.
     pub(super) fn kept_with(&self, sets: &[Set]) -> Option<Kept> {
         let mut asked = sets.iter().filter(|set| set.is_of_all() && !set.is_again);
         if !self.is_answered && asked.next().is_some() {
@@ -267,14 +297,14 @@ impl Round {
         }
         let mut kept = self.kept_without(sets.iter());
         kept.add_all(&self.left);
-        (!kept.are_too_many(false)).then_some(kept)
+        (!self.past_only || !kept.are_too_many(false)).then_some(kept)
     }
 
     /// What is kept without those sets that were answered.
     fn kept_without<'a>(&self, sets: impl Iterator<Item = &'a Set>) -> Kept {
         let mut kept = self.kept.clone();
         for set in sets.map(Set::left_out) {
-            if !kept.is_empty() && !self.left.has_any_of(&set) {
+            if !kept.is_empty() && !self.left.may_have(&set) {
                 kept.take_out(&set);
             }
         }
@@ -284,7 +314,7 @@ impl Round {
     /// Whether anything was answered that was left out before.
     fn has_filled(&self, sets: &[Set]) -> bool {
         let mut again = sets.iter().filter(|set| set.is_again);
-        again.any(|set| !self.left.has_any_of(&set.left_out()))
+        again.any(|set| !self.left.may_have(&set.left_out()))
     }
 
     /// What is known after all its sets were asked for.
@@ -295,36 +325,63 @@ impl Round {
                 .filter(move |set| set.slot.is_some() == by_subid);
             sets.map(|set| set.days.0.days())
         };
-        let back = first(false).chain(self.back).min();
+        let mut back = first(false).chain(self.back).min();
         let mut by_subid = first(true).chain(self.by_subid).min();
+        let behind = self.until(today).days() + 1;
         if kept.are_too_many(true) {
             // By SubID the past is not read: what comes is known.
-            kept.forget_subids();
-            by_subid = Some(self.until(today).days() + 1);
+            kept.forget(true);
+            by_subid = Some(behind);
         }
-        let is_whole = back.is_none_or(|back| back <= since.min(today).days());
+        let loses_sight = kept.are_too_many(false);
+        if loses_sight {
+            // The past is read once more when the present is whole again.
+            kept.forget(false);
+            back = Some(behind);
+        }
+        // Where there is nothing to ask for, there is no past either.
+        let is_whole = self.pairs == 0 || back.is_none_or(|back| back <= since.min(today).days());
         // What was missed comes before the past.
         let is_present = self.until(today) >= today;
         // There may be more where something was answered.
         let goes_on = self.has_filled(sets) && !kept.is_empty();
+        let has_past = !is_whole && self.may_ask_for_past();
+        let is_next = (has_past || goes_on) && (self.past_only || is_present);
         Self {
             back,
             by_subid,
             next: None,
             until: None,
-            past_only: (!is_whole || goes_on) && (self.past_only || is_present),
-            retried: (!goes_on).then(|| today.days()),
+            past_only: is_next && !loses_sight,
+            retried: (!goes_on).then(|| self.began_on(today)),
             left: Kept::default(),
             kept,
             ..self
         }
     }
 
-    /// The same round once more, from its beginning; but for what was asked for again and answered.
+    /// The day on which it began; of a round of an earlier version, today.
+    fn began_on(&self, today: Day) -> i32 {
+        self.begun.unwrap_or(today.days())
+    }
+
+    /// The same round once more, from its beginning; but for what was asked for again and answered. Those sets are given that
+    /// were asked for. The past is asked for again on the next day.
     pub(super) fn put_off(self, sets: &[Set], today: Day) -> Self {
+        let begun = self.began_on(today);
+        let has_retried = sets.iter().any(|set| set.is_again);
         Self {
             kept: self.kept_without(sets.iter().filter(|set| set.is_again)),
-            retried: (!self.has_filled(sets)).then(|| today.days()),
+            retried: if has_retried {
+                (!self.has_filled(sets)).then_some(begun)
+            } else {
+                self.retried
+            },
+            past_refused: if self.past_only {
+                Some(begun)
+            } else {
+                self.past_refused
+            },
             next: None,
             until: None,
             past_only: false,
@@ -332,6 +389,13 @@ impl Round {
             ..self
         }
     }
+}
+
+/// All of a list, beginning with some from all over it and on each day with others: the first few tell of the rest.
+fn spread<T>(all: &[T], day: i32) -> impl Iterator<Item = &T> {
+    let stride = all.len().div_ceil(PROBES).max(1);
+    let first = usize::try_from(day).unwrap_or(0);
+    (0..stride).flat_map(move |place| all.iter().skip((first + place) % stride).step_by(stride))
 }
 
 #[cfg(test)]
@@ -392,6 +456,12 @@ mod tests {
         assert_eq!(last.len(), 11);
         let none = Round::default().going_on(&[], None, since, today);
         assert!(none.sets(&[], None, since).is_empty());
+        assert!(!none.ended(&[], Kept::default(), since, today).past_only);
+        let none = Round {
+            back: Some(today.days()),
+            ..Round::default()
+        };
+        let none = none.going_on(&[], known, since, today);
         assert!(!none.ended(&[], Kept::default(), since, today).past_only);
     }
 
@@ -478,6 +548,147 @@ mod tests {
     }
 
     #[test]
+    fn a_past_that_is_refused_waits_for_the_next_day() {
+        let (since, today) = (day("2026-01-10"), day("2026-03-10"));
+        let pairs = pairs(50);
+        let (mut round, mut known) = (Round::default(), None);
+        let mut asked_of_past = Vec::new();
+        // The present by the hour, for two days.
+        for hour in 0..48 {
+            let now = today.plus(hour / 24).unwrap();
+            round = round.going_on(&pairs, known, since, now);
+            assert!(!round.past_only);
+            let present = round.sets(&pairs, known, since);
+            round.is_answered = true;
+            let kept = round.kept_with(&present).unwrap();
+            round = round.ended(&present, kept, since, now);
+            known = Some(now);
+            if !round.past_only {
+                continue;
+            }
+            round = round.going_on(&pairs, known, since, now);
+            let past = round.sets(&pairs, known, since);
+            assert_eq!(past.len(), pairs.len());
+            for (number, set) in past.iter().enumerate() {
+                round.leave_out(set, "refused");
+                let asked = &past[..=number];
+                if round.is_past_refused(asked) {
+                    asked_of_past.push((hour, asked.len()));
+                    assert_eq!(round.kept_with(asked), None);
+                    round = round.put_off(asked, now);
+                    break;
+                }
+            }
+            assert!(!round.past_only);
+        }
+        assert_eq!(asked_of_past, [(0, PROBES), (24, PROBES)]);
+        assert!(round.kept.is_empty() && round.back > Some(since.days()));
+        // Answered on the third day, it comes in.
+        let later = today.plus(2).unwrap();
+        for _ in 0..4 {
+            round = round.going_on(&pairs, known, since, later);
+            let sets = round.sets(&pairs, known, since);
+            round.is_answered = true;
+            assert!(!round.is_past_refused(&sets));
+            let kept = round.kept_with(&sets).unwrap();
+            round = round.ended(&sets, kept, since, later);
+            known = Some(later);
+        }
+        assert_eq!((round.back, round.past_only), (Some(since.days()), false));
+    }
+
+    #[test]
+    fn the_first_sets_of_the_past_are_from_all_over_it() {
+        for count in [0, 1, 9, 10, 11, 50, 1_003] {
+            let all: Vec<usize> = (0..count).collect();
+            let mut found: Vec<usize> = spread(&all, 20_522).copied().collect();
+            let among_last = found
+                .iter()
+                .take(PROBES)
+                .any(|place| 5 * place >= 4 * count);
+            assert!(among_last || count < 2, "{found:?}");
+            found.sort_unstable();
+            assert_eq!(found, all);
+        }
+        let all: Vec<usize> = (0..50).collect();
+        let firsts: BTreeSet<usize> = (0..5)
+            .flat_map(|day| spread(&all, day).take(PROBES))
+            .copied()
+            .collect();
+        assert_eq!(firsts.len(), 50);
+    }
+
+    #[test]
+    fn gaps_are_asked_for_again_on_the_day_after_they_were_asked_for() {
+        let (since, today, tomorrow) = (day("2026-01-10"), day("2026-03-10"), day("2026-03-11"));
+        let pairs = pairs(3);
+        let mut kept = Kept::default();
+        kept.add(gap_of("1", day("2026-02-10")));
+        let round = Round {
+            back: Some(since.days()),
+            kept,
+            ..Round::default()
+        };
+        let known = Some(today);
+        let again = |round: &Round| {
+            let sets = round.sets(&pairs, known, since);
+            sets.iter().filter(|set| set.is_again).count()
+        };
+        for is_answered in [true, false] {
+            let mut round = round.clone().going_on(&pairs, known, since, today);
+            assert_eq!(again(&round), 1);
+            let sets = round.sets(&pairs, known, since);
+            for set in &sets {
+                if set.is_again || !is_answered {
+                    round.leave_out(set, "refused");
+                }
+            }
+            round.is_answered = is_answered;
+            // It ends behind midnight.
+            let round = match round.kept_with(&sets) {
+                Some(kept) => round.ended(&sets, kept, since, tomorrow),
+                None => round.put_off(&sets, tomorrow),
+            };
+            assert_eq!(round.retried, Some(today.days()), "{is_answered}");
+            let next = round.going_on(&pairs, known, since, tomorrow);
+            assert_eq!(again(&next), 1, "{is_answered}");
+        }
+    }
+
+    /// A day of a program that was left out.
+    fn gap_of(program: &str, day: Day) -> LeftOut {
+        LeftOut {
+            program: program.to_owned(),
+            ad_space: "2001".to_owned(),
+            slot: None,
+            from: day.days(),
+            to: day.days(),
+        }
+    }
+
+    #[test]
+    fn what_was_left_out_stays_where_more_is_refused_than_is_kept() {
+        let (since, today) = (day("2026-01-10"), day("2026-03-10"));
+        let pairs = pairs(super::super::kept::MOST + 2);
+        // Of a program whose refusal is no longer noted.
+        let (last, _) = pairs.last().unwrap();
+        let mut kept = Kept::default();
+        kept.add(gap_of(last, day("2026-02-10")));
+        let round = Round {
+            back: Some(since.days()),
+            kept: kept.clone(),
+            ..Round::default()
+        };
+        let known = Some(today);
+        let round = round.going_on(&pairs, known, since, today);
+        let sets = round.sets(&pairs, known, since);
+        assert!(sets.iter().any(|set| set.is_again));
+        let refused = through(round, &sets, Set::is_of_all);
+        assert_eq!(refused.kept, kept);
+        assert_eq!(refused.retried, Some(today.days()));
+    }
+
+    #[test]
     fn what_one_program_is_refused_is_kept_and_filled_in() {
         let (since, today, tomorrow) = (day("2026-01-10"), day("2026-03-10"), day("2026-03-11"));
         let pairs = pairs(3);
@@ -516,22 +727,65 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_could_keep_is_not_passed_by() {
+    fn what_nobody_could_keep_is_not_taken_for_known() {
         let (since, today) = (day("2026-01-10"), day("2026-03-10"));
         let pairs = pairs(super::super::kept::MOST + 2);
         let round = Round::default().going_on(&pairs, None, since, today);
         let sets = round.sets(&pairs, None, since);
+        let is_known = |round: &Round, by_subid: bool| {
+            let cursor = serde_json::to_string(round).unwrap();
+            let watermark = Some(start_of_day_at(today, 180));
+            KnownDays::of_feed(watermark, Some(&cursor), by_subid).is_some()
+        };
         let is_one = |set: &Set| set.program == "0";
         let refused = through(round.clone(), &sets, |set| set.is_of_all() && !is_one(set));
-        assert_eq!(refused.back, None);
-        assert!(refused.kept.is_empty());
+        assert_eq!(refused.back, Some(today.days() + 1));
+        assert!(refused.kept.is_empty() && !refused.past_only);
+        assert!(!is_known(&refused, false) && is_known(&refused, true));
+        // Answered again, the present is known, and all of the past is read once more.
+        let known = Some(today);
+        let round_again = refused.going_on(&pairs, known, since, today);
+        let sets_again = round_again.sets(&pairs, known, since);
+        let whole = through(round_again, &sets_again, |_| false);
+        assert!(is_known(&whole, false) && whole.past_only);
+        assert_eq!(whole.back, Some(day("2026-03-07").days()));
         // By SubID nothing is known then until it is answered.
         let refused = through(round, &sets, |set| set.slot == Some(1));
         assert_eq!(refused.by_subid, Some(today.days() + 1));
         assert!(refused.back.is_some() && refused.kept.is_empty());
-        let cursor = serde_json::to_string(&refused).unwrap();
-        let watermark = Some(start_of_day_at(today, 180));
-        assert_eq!(KnownDays::of_feed(watermark, Some(&cursor), true), None);
-        assert!(KnownDays::of_feed(watermark, Some(&cursor), false).is_some());
+        assert!(!is_known(&refused, true) && is_known(&refused, false));
+    }
+
+    #[test]
+    fn the_present_is_asked_for_however_much_is_refused() {
+        let (since, today) = (day("2026-01-10"), day("2026-03-10"));
+        let pairs = pairs(super::super::kept::MOST + 2);
+        let mut round = Round {
+            back: Some(since.days()),
+            ..Round::default()
+        };
+        let mut known = today.plus(-10).ok();
+        for _ in 0..2 {
+            round = round.going_on(&pairs, known, since, today);
+            let sets = round.sets(&pairs, known, since);
+            known = Some(round.until(today));
+            // Whoever reads it moves on where something is kept.
+            round.is_answered = true;
+            for set in sets.iter().filter(|set| set.is_of_all()) {
+                if set.program != "0" {
+                    round.leave_out(set, "refused");
+                }
+            }
+            let kept = round.kept_with(&sets).unwrap();
+            round = round.ended(&sets, kept, since, today);
+            assert!(!round.past_only);
+        }
+        assert_eq!(known, Some(today));
+        let round = round.going_on(&pairs, known, since, today);
+        let sets = round.sets(&pairs, known, since);
+        assert!(
+            sets.iter()
+                .any(|set| set.days.1 == today && set.program == "0")
+        );
     }
 }

@@ -160,6 +160,10 @@ pub struct Sync {
     pub(super) pace: Pace,
     pub(super) hosts: Hosts,
     pub(super) open: BTreeMap<Feed, Open>,
+    /// Whether the last page that has to be current took longer than such a page is waited for.
+    pub(super) is_slow: bool,
+    /// How often the key was not accepted since the last answer.
+    unauthorized: u32,
     client_id: String,
     holder: String,
     budget: SharedBudget,
@@ -201,6 +205,8 @@ impl Sync {
             },
             hosts: setup.hosts.clone(),
             open: BTreeMap::new(),
+            is_slow: false,
+            unauthorized: 0,
             client_id: setup.client_id.clone(),
             holder: holder.simple().to_string(),
             budget: SharedBudget::default(),
@@ -329,6 +335,7 @@ impl Sync {
     /// Notes that the network has answered: requests beside the one that was planned count, and old faults are over.
     pub(super) async fn answered(&mut self, state: &AccountState, now: Instant) -> Result<()> {
         self.charge(now);
+        self.unauthorized = 0;
         if state.condition == Condition::Waiting && state.failures == 0 {
             return Ok(());
         }
@@ -454,7 +461,11 @@ impl Sync {
                 (None, Some((Condition::Failing, rest)))
             }
             Fault::Unreadable { .. } => (None, Some((Condition::Failing, rest(attempt.failures)))),
-            Fault::Unauthorized { .. } => (Some(unauthorized_rest(state, random)), None),
+            Fault::Unauthorized { .. } => {
+                let rest = unauthorized_rest(state, self.unauthorized, random);
+                self.unauthorized = self.unauthorized.saturating_add(1);
+                (Some(rest), None)
+            }
             Fault::Unavailable { .. } => (Some((Condition::Failing, rest(state.failures))), None),
             Fault::RateLimited { .. } => {
                 let rest = fault.retry_after().unwrap_or(limited_rest(random));

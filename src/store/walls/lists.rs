@@ -1,8 +1,10 @@
-//! Programs and ad spaces that a key is limited to by id or name.
+//! Programs and ad spaces that a key is limited to by id or name, and what it is told of their clicks that are missing.
 
 use super::super::sql::Sql;
 use super::{Walls, base};
+use crate::domain::clicks::LeftOutDays;
 use crate::domain::text::fold;
+use crate::domain::time::Day;
 
 impl Walls {
     /// What a key is limited to by its id or name.
@@ -40,6 +42,26 @@ impl Walls {
                 ));
             }
         }
+    }
+
+    /// What of clicks that were left out the key would see if they were there: those of its programs, ad spaces and days.
+    /// Upstream is asked by its ids, so that names play no part.
+    pub(in crate::store) fn seen_of(&self, left: LeftOutDays) -> Option<LeftOutDays> {
+        let (mut set, (mut first, last)) = left;
+        let of =
+            |list: Option<&Vec<String>>, id: &String| list.is_none_or(|list| list.contains(id));
+        let (programs, ad_spaces) = (
+            self.limits.programs.as_ref(),
+            self.limits.ad_spaces.as_ref(),
+        );
+        if !of(programs, &set.program) || !of(ad_spaces, &set.ad_space) {
+            return None;
+        }
+        if let Some(day) = self.first_day.filter(|day| *day > set.from) {
+            set.from = day;
+            first = last.on_its_clock(Day::from_days(day).ok()?);
+        }
+        (set.from <= set.to).then_some((set, (first, last)))
     }
 }
 

@@ -261,6 +261,39 @@ async fn a_new_token_that_is_not_known_at_once_stops_no_account_that_went_well()
 }
 
 #[tokio::test]
+async fn a_token_that_is_not_known_after_other_faults_stops_no_account() {
+    let (stage, mut sync) = stage(0).await;
+    stage.fake.world(|world| {
+        for _ in 0..2 {
+            let busy = Trouble::Status(503, "busy", None);
+            world.trouble("statistics/actions", busy);
+        }
+        // Of the token that was held, and of the new one.
+        for _ in 0..2 {
+            let unknown = Trouble::Status(401, UNKNOWN_TOKEN, None);
+            world.trouble("statistics/actions", unknown);
+        }
+    });
+    stage.pass(5 * MINUTE);
+    for failures_then in 1..=3 {
+        let outcomes = stage.drive(&mut sync).await;
+        let told = failures(&outcomes);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let state = sync.state().await.unwrap();
+        assert_eq!(
+            (state.condition, state.failures),
+            (Condition::Failing, failures_then)
+        );
+        stage.pass(31);
+    }
+    let outcomes = stage.drive(&mut sync).await;
+    assert_eq!(failures(&outcomes), Vec::<&str>::new());
+    let state = sync.state().await.unwrap();
+    assert_eq!((state.error(), state.failures), (None, 0));
+    assert_eq!(state.freshness(stage.now()), Freshness::Fresh);
+}
+
+#[tokio::test]
 async fn nothing_is_later_than_five_minutes_when_servers_are_killed_before_they_read() {
     let (stage, sync) = stage(0).await;
     let mut kills = 0;

@@ -8,9 +8,12 @@ use super::{
 use crate::support::admitad::{Action, CLIENT_SECRET, Clicks, Request, Trouble};
 use crate::support::api::Api;
 use crate::support::drafts::{at, item_called, sale};
+use actiongraph::domain::limits::Limits;
+use actiongraph::domain::scope::{Credential, ReadScope, Viewer};
 use actiongraph::domain::sync::{AccountState, Condition, Feed, Freshness};
 use actiongraph::domain::time::Instant;
 use actiongraph::ingest::admitad::tick::{Outcome, Setup, Sync};
+use actiongraph::store::ReadTx;
 use actiongraph::store::report::known_days;
 use actiongraph::store::sync;
 use chrono::NaiveDate;
@@ -292,9 +295,10 @@ async fn clicks_that_are_refused_for_a_while_are_read_when_they_are_answered() {
         stage.fake.world(|world| world.before_each(|_, _| {}));
         stage.pass(HOUR + MINUTE);
         stage.drive(&mut sync).await;
-        if refused == Refused::PastOfOthers {
-            // What was left out is asked for again on the next day.
+        if refused != Refused::All {
+            // What was left out is asked for again on the next day, and so is a past that was refused.
             assert_eq!(gaps(&stage).await, gaps_then);
+            assert_eq!(known(&stage).await.unwrap()[0], since.unwrap());
             stage.pass(DAY);
             stage.drive(&mut sync).await;
         }
@@ -308,8 +312,13 @@ async fn clicks_that_are_refused_for_a_while_are_read_when_they_are_answered() {
 
 /// A report of what is known of clicks, from January on.
 async fn report(api: &Api, arguments: &str) -> Value {
+    report_of(api, ("2026-01-01", "2026-03-09"), arguments).await
+}
+
+/// Likewise, of some days.
+async fn report_of(api: &Api, (from, to): (&str, &str), arguments: &str) -> Value {
     let query = format!(
-        "{{ report(range: {{days: {{from: \"2026-01-01\", to: \"2026-03-09\"}}}}, {arguments}) {{ \
+        "{{ report(range: {{days: {{from: \"{from}\", to: \"{to}\"}}}}, {arguments}) {{ \
          nodes {{ key {{ program {{ externalId }} adSpace {{ externalId }} }} values {{ clicks cr }} }} \
          totals {{ cr }} info {{ warnings {{ code message }} }} }} }}"
     );
@@ -401,6 +410,51 @@ async fn reports_have_no_rates_of_a_program_whose_clicks_are_refused_for_good() 
     let found = report(&api, "filter: {subid1: {eq: \"u-1\"}}").await;
     let told = warning(&found).unwrap();
     assert!(!told.contains("refuses"), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_is_told_what_of_its_own_clicks_is_not_known() {
+    let stage = refused_in_part().await;
+    complete(&stage).await;
+    let of_programs = |id: &str| Limits {
+        programs: Some(vec![id.to_owned()]),
+        ..Limits::default()
+    };
+    let of_space = |id: &str| Limits {
+        ad_spaces: Some(vec![id.to_owned()]),
+        ..Limits::default()
+    };
+    // A day with clicks of all of them.
+    let day = ("2026-03-05", "2026-03-05");
+    for (limits, is_known) in [
+        (of_programs("14289"), false),
+        (of_programs("6115"), true),
+        (of_space("2001"), false),
+        (of_space("2002"), true),
+    ] {
+        let api = Api::limited(&stage.world, 0, limits.clone());
+        let found = report_of(&api, day, "groupBy: [PROGRAM]").await;
+        let has_rate = found["totals"]["cr"].is_number();
+        assert_eq!(has_rate, is_known, "{limits:?}: {found:#}");
+        assert_eq!(warning(&found).is_none(), is_known, "{limits:?}: {found:#}");
+    }
+    // Of what lies before the days that a key sees it is told nothing; the tenth of March is the last that is missing.
+    for (not_before, first) in [(20_520, Some("2026-03-08")), (20_523, None)] {
+        let late = Limits {
+            not_before: Some(not_before),
+            ..of_programs("14289")
+        };
+        let viewer = Viewer {
+            publisher: stage.world.publishers[0].clone(),
+            credential: Credential::LoopbackDemo,
+            limits: Arc::new(late),
+        };
+        let tx = ReadTx::for_viewer(&stage.world.store, &viewer, stage.now());
+        let known = known_days(&tx, ReadScope::of(&viewer), None).await;
+        let (_, gaps) = known.unwrap();
+        let found = gaps.first().map(|gap| gap.first.day.to_string());
+        assert_eq!(found.as_deref(), first);
+    }
 }
 
 #[tokio::test]

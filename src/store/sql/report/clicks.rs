@@ -115,7 +115,8 @@ pub(in crate::store) fn bounded_clicks(
 }
 
 /// What is known of clicks: the first and the last day that has a count of a slot, and how far each account that is
-/// fetched has come with its clicks. Who sees some rows only sees no account. Each row says which of these it is.
+/// fetched has come with its clicks. Who sees some rows only sees no account here, but in [`reached_clicks`]. Each row says
+/// which of these it is.
 pub(in crate::store) fn known_clicks(
     slot: Option<u8>,
     retired: &str,
@@ -138,19 +139,31 @@ pub(in crate::store) fn known_clicks(
             sql.push(" UNION ALL ");
         }
     }
-    if !scope.narrowing().is_some() {
-        sql.push(
-            " UNION ALL SELECT 'ACCOUNT' AS origin, CAST(NULL AS integer) AS click_day, s.watermark_us AS at_us, \
-             s.cursor AS reached FROM sync_accounts a LEFT JOIN sync_states s ON s.publisher_id = a.publisher_id \
-             AND s.account = a.account AND s.feed = ",
-        )
-        .bind(Feed::Clicks.as_str())
-        .push(" WHERE a.publisher_id = ")
-        .bind(scope.publisher().0)
-        .push(" AND a.condition <> ")
-        .bind(retired);
+    if scope.sees_all() {
+        sql.push(" UNION ALL ");
+        write_reached(retired, scope, &mut sql);
     }
     sql
+}
+
+/// How far each account that is fetched has come with its clicks: of all rows, whoever asks.
+pub(in crate::store) fn reached_clicks(retired: &str, scope: ReadScope, backend: DbBackend) -> Sql {
+    let mut sql = Sql::new(backend);
+    write_reached(retired, scope, &mut sql);
+    sql
+}
+
+fn write_reached(retired: &str, scope: ReadScope, sql: &mut Sql) {
+    sql.push(
+        "SELECT 'ACCOUNT' AS origin, CAST(NULL AS integer) AS click_day, s.watermark_us AS at_us, \
+         s.cursor AS reached FROM sync_accounts a LEFT JOIN sync_states s ON s.publisher_id = a.publisher_id \
+         AND s.account = a.account AND s.feed = ",
+    )
+    .bind(Feed::Clicks.as_str())
+    .push(" WHERE a.publisher_id = ")
+    .bind(scope.publisher().0)
+    .push(" AND a.condition <> ")
+    .bind(retired);
 }
 
 /// The column of the counts that holds a dimension; of a SubID that of its slot.

@@ -20,7 +20,7 @@ use crate::domain::report::plan::{Ask, Part, Source, What};
 use crate::domain::sales::DateAxis;
 use crate::domain::scope::ReadScope;
 use crate::domain::totals::{Cells, Tier, Total};
-pub(in crate::store) use clicks::{bounded_clicks, known_clicks};
+pub(in crate::store) use clicks::{bounded_clicks, known_clicks, reached_clicks};
 use columns::{
     axis_column, cell_day, fact_day, key_name, sums, total_column, write_fact_key, write_reason,
     write_total_key,
