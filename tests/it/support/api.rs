@@ -44,9 +44,13 @@ impl Api {
 
     /// A caller who sees of it what limits leave.
     pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
-        let mut api = Self::of(world, place);
-        api.viewer.limits = std::sync::Arc::new(limits);
-        api
+        Self::of(world, place).narrowed(limits)
+    }
+
+    /// The same caller, who sees what limits leave.
+    pub(crate) fn narrowed(mut self, limits: Limits) -> Self {
+        self.viewer.limits = std::sync::Arc::new(limits);
+        self
     }
 
     /// The same caller at a server of its own on the same database.
