@@ -14,6 +14,9 @@ use crate::domain::time::{DAY_US, Instant};
 /// The input that names segments in lists, each of which is looked up.
 const SEGMENTS: &str = "SegmentFilter";
 
+/// Microseconds of an hour.
+const HOUR_US: u64 = 3_600_000_000;
+
 /// How often a value has to be looked through something for.
 pub(super) fn times(value: &Value, given: &InputValue) -> u64 {
     let times = match value {
@@ -97,7 +100,13 @@ fn divided((kind, range): (&str, &Value), bucket: &str) -> Option<u64> {
             }
             Some(of(count.saturating_mul(hours(unit)?.1)))
         }
-        ("between" | "days", Value::Object(range)) => {
+        ("between", Value::Object(range)) => {
+            let (from, to) = (instant(range.get("from")?)?, instant(range.get("to")?)?);
+            let lasts = to.micros().saturating_sub(from.micros());
+            let lasts = u64::try_from(lasts).unwrap_or(0);
+            Some(of(lasts.div_ceil(HOUR_US)))
+        }
+        ("days", Value::Object(range)) => {
             let (from, to) = (day(range.get("from")?)?, day(range.get("to")?)?);
             let days = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
             // The last day is inside, and the clock may be changed on one.
@@ -137,9 +146,14 @@ fn hours(unit: &str) -> Option<(u64, u64)> {
     })
 }
 
-/// The UTC day, since 1970-01-01, that a date or a time begins with.
+/// What a date and time with its offset means.
+fn instant(text: &Value) -> Option<Instant> {
+    Instant::parse_rfc3339(word(text)?).ok()
+}
+
+/// A date, as days since 1970-01-01.
 fn day(text: &Value) -> Option<i64> {
-    let midnight = format!("{}T00:00:00Z", word(text)?.get(..10)?);
+    let midnight = format!("{}T00:00:00Z", word(text)?);
     let midnight = Instant::parse_rfc3339(&midnight).ok()?;
     Some(midnight.micros().div_euclid(DAY_US))
 }
@@ -173,7 +187,24 @@ mod tests {
             ),
             (
                 "range: {between: {from: \"2026-01-01T05:00:00Z\", to: \"2026-01-01T09:00:00Z\"}}, bucket: HOUR",
-                26,
+                5,
+            ),
+            // Two instants are as far apart as their offsets say.
+            (
+                "range: {between: {from: \"2026-01-02T00:00:00+14:00\", to: \"2026-01-02T12:00:00-12:00\"}}, bucket: HOUR",
+                39,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01T00:00:00-12:00\", to: \"2026-01-02T02:00:00+14:00\"}}, bucket: HOUR",
+                1,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01T05:00:00Z\", to: \"2026-01-01T09:00:00.000001Z\"}}, bucket: HOUR",
+                6,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01\", to: \"2026-01-02\"}}, bucket: HOUR",
+                60,
             ),
             ("range: {preset: LAST_MONTH}, bucket: WEEK", 6),
             ("range: {preset: TODAY}, bucket: HOUR", 26),
