@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Value as ConstValue;
+use async_graphql::parser::types as out;
 use async_graphql_value::Value;
 
 use super::ast::base_name;
@@ -20,7 +21,8 @@ const HOUR_US: u64 = 3_600_000_000;
 /// How often a value has to be looked through something for.
 pub(super) fn times(value: &Value, given: &InputValue) -> u64 {
     let times = match value {
-        Value::Null => 0,
+        // What is declined is not looked for.
+        Value::Null | Value::Boolean(false) => 0,
         Value::List(items) => items.len(),
         Value::Object(fields) if base_name(&given.ty) == SEGMENTS => {
             let lists = fields.values().map(|field| match field {
@@ -41,6 +43,30 @@ pub(super) fn names_period(arguments: &Arguments) -> bool {
     arguments.any(|(name, value)| {
         (name.node == *"range" || name.node == *WINDOW) && value.node != Value::Null
     })
+}
+
+/// Whether a field that does not ask by an argument for what that looks through asks for it by what is selected below.
+pub(super) fn is_selected(field: &out::Field, argument: &InputValue) -> bool {
+    let mut given = field.arguments.iter();
+    let is_given =
+        given.any(|(name, value)| name.node == argument.name && times(&value.node, argument) > 0);
+    !is_given && selects(&field.selection_set.node, &argument.or_selected)
+}
+
+/// Whether a written set selects any of these names, at any depth.
+fn selects(set: &out::SelectionSet, names: &[String]) -> bool {
+    !names.is_empty()
+        && set.items.iter().any(|item| match &item.node {
+            out::Selection::Field(field) => {
+                let field = &field.node;
+                names.iter().any(|name| field.name.node == **name)
+                    || selects(&field.selection_set.node, names)
+            }
+            out::Selection::InlineFragment(inline) => {
+                selects(&inline.node.selection_set.node, names)
+            }
+            out::Selection::FragmentSpread(_) => false,
+        })
 }
 
 /// Arguments that ask for another page than the first.
