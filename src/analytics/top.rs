@@ -4,7 +4,7 @@ use super::catalog::{Question, why_facts};
 use super::report::fact_limit::FactLimit;
 use super::sources;
 use crate::domain::error::Result;
-use crate::domain::filter::{ActionField, ActionTest, Filter, Op};
+use crate::domain::filter::{ActionField, ActionTest, Filter, Op, UserField, UserTest};
 use crate::domain::page::Page;
 use crate::domain::report::{Dimension, ReportLimits};
 use crate::domain::sales::{
@@ -55,7 +55,7 @@ pub async fn check_groups(
 }
 
 /// Likewise of totals of actions and of how complete they are. Columns in memory go through all actions within milliseconds,
-/// and a filter that names actions reads no others.
+/// and a filter that names actions or their users reads no others.
 ///
 /// # Errors
 /// When there are too many, or the database fails.
@@ -110,13 +110,23 @@ fn all_time() -> AxisRange {
     }
 }
 
-/// Whether a filter lets nothing through but actions that it names in a way that an index finds.
+/// Whether a filter lets nothing through but actions that it names, or whose users it names, in a way that an index finds.
 fn names_actions(filter: &Filter<ActionTest>) -> bool {
     match filter {
         Filter::All(parts) => parts.iter().any(names_actions),
         Filter::Test(ActionTest::Field(field, Op::Eq(_) | Op::In(_))) => {
             matches!(field, ActionField::Id | ActionField::OrderId)
         }
+        Filter::Test(ActionTest::User(user)) => names_users(user),
+        _ => false,
+    }
+}
+
+/// Whether a filter lets no users through but those that it names by their ids.
+fn names_users(filter: &Filter<UserTest>) -> bool {
+    match filter {
+        Filter::All(parts) => parts.iter().any(names_users),
+        Filter::Test(UserTest::Field(UserField::Id, Op::Eq(_) | Op::In(_))) => true,
         _ => false,
     }
 }

@@ -97,6 +97,13 @@ const SCANS: &[(&str, (&str, Option<&str>))] = &[
     ("UserSegmentResult.users", ("380", None)),
 ];
 
+/// Inputs that are paid for without being given as well, where any of these fields is selected below: the period that a report
+/// is compared with is read once, whatever asks for it.
+const OR_SELECTED: &[(&str, &[&str])] = &[(
+    "Query.report(includeVanished:)",
+    &["change", "compared", "comparedTotals", "totalsChange"],
+)];
+
 /// Whose period stands in for a range that a field or an input of a built-in segment does not name: that of the publisher's
 /// settings.
 const USUAL: &[(&str, &str)] = &[
@@ -115,7 +122,7 @@ const USUAL: &[(&str, &str)] = &[
 /// Arguments and fields of inputs for which actions are looked through, each time that they are given to a question: what that
 /// costs once, and for each thousand actions in the `period` that stands in them, else in the range of the question. Those that
 /// name segments cost that for each of them. The members of built-in segments are looked up as the roots `userSegments` and
-/// `productSegments` do, by a trend at each of its points, of which each looks at a part of all actions; a filter or another axis takes top categories from totals to facts; a
+/// `productSegments` do, by a trend at each of its points; a filter or another axis takes top categories from totals to facts; a
 /// choice of products looks at the list of them, or at each that was sold; no index helps to look into a comment.
 const INPUTS: &[(&str, (&str, &str))] = &[
     ("ActionFilter.comment", ("0", "100")),
@@ -124,11 +131,12 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("ProductFilter.builtInSegment", ("600", "200")),
     ("ProductFilter.segment", ("100", "150")),
     ("ProductSegmentResult.trend(bucket:)", ("0", "0")),
-    ("ProductSegmentResult.trend(range:)", ("600", "150")),
+    ("ProductSegmentResult.trend(range:)", ("600", "200")),
     ("ProductSegmentRule.builtInSegment", ("600", "200")),
     ("ProductSegmentRule.metric", ("50", "100")),
     ("ProductSegmentRule.rank", ("50", "100")),
     ("ProductSegmentRule.segment", ("100", "150")),
+    ("Query.report(includeVanished:)", ("0", "150")),
     ("Query.report(segments:)", ("100", "150")),
     ("Segment.metrics(range:)", ("0", "150")),
     ("Segment.topProducts(range:)", ("0", "150")),
@@ -141,7 +149,7 @@ const INPUTS: &[(&str, (&str, &str))] = &[
     ("UserFilter.builtInSegment", ("500", "760")),
     ("UserFilter.segment", ("100", "150")),
     ("UserSegmentResult.trend(bucket:)", ("0", "0")),
-    ("UserSegmentResult.trend(range:)", ("500", "300")),
+    ("UserSegmentResult.trend(range:)", ("500", "760")),
     ("UserSegmentRule.builtInSegment", ("500", "760")),
     ("UserSegmentRule.metric", ("50", "100")),
     ("UserSegmentRule.rank", ("50", "100")),
@@ -168,6 +176,7 @@ const HELD: &[(&str, (&str, &str))] = &[
     ("Query.previewSegment", ("0", "3")),
     ("Query.productSegments", ("6000", "3")),
     ("Query.report", ("0", "14")),
+    ("Query.report(includeVanished:)", ("0", "14")),
     ("Query.segmentOverlap(ids:)", ("0", "5")),
     ("Query.topSellingProducts", ("300", "2")),
     ("Query.topSellingProducts(products:)", ("0", "0")),
@@ -273,6 +282,8 @@ directive @scanCost(
   weight: String!
   "The argument of that field without which totals answer and nothing is looked through."
   ifGiven: String
+  "Fields below the argument's own, any of which asks for the same where the argument does not."
+  orSelected: [String!]
   "Points beside them, however few there are."
   once: String
   "The points for each thousand where columns in memory answer, with nothing beside them; as above where nothing is said."
@@ -426,6 +437,9 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
         if let Some(value) = value {
             text.push_str(&format!(", {name}: \"{value}\""));
         }
+    }
+    if let Some(fields) = of(OR_SELECTED, coordinate) {
+        text.push_str(&format!(", orSelected: [\"{}\"]", fields.join("\", \"")));
     }
     for (name, list) in [
         ("whole", WHOLE),

@@ -198,6 +198,32 @@ const DEAR: &[(&str, u64)] = &[
         "{ report(RANGE) { totals { conversionLag { median } } } }",
         150 + 150,
     ),
+    // The period that is compared with is as long, and read once for all that is asked of it.
+    (
+        "{ report(RANGE, includeVanished: false) { totals { actions } } }",
+        150,
+    ),
+    (
+        "{ report(RANGE) { totals { actions } comparedTotals { actions } } }",
+        2 * 150,
+    ),
+    (
+        "{ report(RANGE) { totalsChange(of: ACTIONS) { ratio } } }",
+        2 * 150,
+    ),
+    (
+        "{ report(RANGE, groupBy: [STATUS], includeVanished: true) { totalCount nodes { values { actions } } } }",
+        2 * 150,
+    ),
+    (
+        "{ report(RANGE, groupBy: [STATUS], compareWith: YEAR_BEFORE, includeVanished: true) { nodes { compared { actions } \
+             a: change(of: ACTIONS) { ratio } b: change(of: UNITS) { ratio } } comparedTotals { actions } } }",
+        2 * 150,
+    ),
+    (
+        "{ report(RANGE, groupBy: [STATUS], includeVanished: false) { edges { node { ... on ReportRow { compared { actions } } } } } }",
+        2 * 150,
+    ),
     ("{ userSegments(RANGE) { nodes { size } } }", 760),
     ("{ userCohorts(RANGE) { cohorts { size } } }", 760),
     ("{ userSegmentMovement(days: 30) { moved } }", 760),
@@ -251,11 +277,11 @@ const DEAR: &[(&str, u64)] = &[
     // Of built-in ones a division for each of five points, whatever the number of segments, beside the list that they are of.
     (
         "{ userSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size metrics { actions } } } } }",
-        760 + 1_600 + 5 * 300,
+        760 + 1_600 + 5 * 760,
     ),
     (
         "{ productSegments(RANGE, first: 5) { nodes { trend(RANGE, bucket: MONTH) { size } } } }",
-        200 + 5 * 150,
+        200 + 5 * 200,
     ),
     (
         "{ segments(first: 5) { nodes { metrics(RANGE) { actions } } } }",

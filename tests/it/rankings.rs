@@ -11,6 +11,7 @@ use crate::support::statement::tables;
 use crate::support::world::{World, block_on};
 use actiongraph::analytics::{sources, top};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::report::ReportLimits;
 use actiongraph::domain::sales::{FactQuery, RankBy, SalesGroup, SalesQuery};
 use actiongraph::domain::time::{DAY_US, Span};
@@ -372,8 +373,10 @@ fn totals_of_a_list_are_limited_as_well() {
             many.data(&query, &json!({})).await;
         }
         // What totals have, the actions that are named, and those of a day are always read.
-        let query = "{ actions(first: 5) { nodes { id } } }";
-        let page = few.data(query, &json!({})).await;
+        let of_users = "filter: {user: {id: {isNull: false}}}";
+        let query =
+            format!("{{ actions(first: 5, {of_users}) {{ nodes {{ id user {{ id }} }} }} }}");
+        let page = few.data(&query, &json!({})).await;
         let named = page["actions"]["nodes"].as_array().unwrap();
         let named: Vec<&Json> = named.iter().map(|node| &node["id"]).collect();
         let named = json!({ "filter": {"id": {"in": named}} });
@@ -385,6 +388,16 @@ fn totals_of_a_list_are_limited_as_well() {
             answer,
             json!({"totals": {"count": 5}, "info": {"actions": 5}})
         );
+        // So are those of users that are named, however many others have.
+        let mut users = page["actions"]["nodes"].as_array().unwrap().iter();
+        let user = users.find_map(|node| node["user"]["id"].as_str()).unwrap();
+        let of_user = json!({ "filter": {"user": {"id": {"eq": user}}} });
+        let counted = query.replace(list, &format!("totalCount {list}"));
+        let answer = few.data(&counted, &of_user).await["actions"].clone();
+        let count = &answer["totalCount"];
+        assert!(count.as_i64().unwrap() > 0, "{answer:#}");
+        assert_eq!(answer["totals"]["count"], *count);
+        assert_eq!(answer["info"]["actions"], *count);
         for args in [
             "(filter: {status: {eq: APPROVED}})".to_owned(),
             format!("({DAY}, {by_subid})"),
@@ -393,5 +406,56 @@ fn totals_of_a_list_are_limited_as_well() {
             let query = format!("{{ actions{args} {{ {list} }} }}");
             few.data(&query, &json!({})).await;
         }
+    });
+}
+
+/// What cannot be told of a list leaves its rows.
+#[test]
+fn a_list_keeps_its_rows_where_its_info_is_refused() {
+    block_on(async {
+        let world = World::rich(seed() + 45, SHAPE).await;
+        let few = reading(&world, 2);
+        let rows = "orderBy: [{field: ORDERED_AT, direction: ASC}], first: 5";
+        let by_subid = "filter: {subid1: {isNull: false}}";
+        let query = format!(
+            "{{ actions({by_subid}, {rows}) {{ nodes {{ id }} info {{ warnings {{ code }} }} }} }}"
+        );
+        let answer = few.answer(&query, &json!({})).await;
+        let message = refusal(&answer);
+        assert!(message.contains("info would read more than 2"), "{message}");
+        assert_eq!(answer["errors"][0]["path"][1], "info", "{answer:#}");
+        let list = &answer["data"]["actions"];
+        assert_eq!(list["info"], Json::Null);
+        assert!(!list["nodes"].as_array().unwrap().is_empty(), "{answer:#}");
+    });
+}
+
+/// Of whoever no total is left to, facts are counted no further than it takes to refuse them, and once for a list.
+#[test]
+fn facts_are_counted_once_and_up_to_the_limit() {
+    block_on(async {
+        let world = World::rich(seed() + 46, SHAPE).await;
+        // All rows, in a way that no total keeps apart.
+        let limits = Limits {
+            not_before: Some(0),
+            ..Limits::default()
+        };
+        let few = reading(&world, 2).narrowed(limits);
+        let query = "{ actions(first: 5) { nodes { id } totals { count } info { actions } } }";
+        let answer = few.answer(query, &json!({})).await;
+        let list = &answer["data"]["actions"];
+        assert_eq!(list["nodes"].as_array().unwrap().len(), 5, "{answer:#}");
+        assert_eq!(list["totals"], Json::Null, "{answer:#}");
+        assert_eq!(list["info"], Json::Null, "{answer:#}");
+        let errors = answer["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 2, "{answer:#}");
+        for error in errors {
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("more than 2 actions"), "{message}");
+        }
+        let sent = few.statements.take();
+        let counts: Vec<&String> = sent.iter().filter(|sql| sql.contains("COUNT(")).collect();
+        assert_eq!(counts.len(), 1, "{sent:#?}");
+        assert!(counts[0].contains("LIMIT"), "{}", counts[0]);
     });
 }

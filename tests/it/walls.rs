@@ -488,7 +488,7 @@ async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
     // A key with limits pays more for the same: what is compared is what it is told.
     let mut options = EngineOptions::default();
     options.documents.cost = 1_000 * options.documents.cost;
-    let limited = Api::with(&full, 0, options).within(case.limits.clone());
+    let limited = Api::with(&full, 0, options).narrowed(case.limits.clone());
     let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
     let mut asking = Asking::of(&whole).await;
     asking.ids = chosen_ids(&whole, &expected, &papers).await;

@@ -119,6 +119,25 @@ test("every ready-made query is valid against schema.graphql", () => {
   }
 });
 
+test("every ready-made query that sums up a list of actions says of which range", () => {
+  readSchema();
+  const summed = ["totals", "info", "totalCount"];
+  let seen = 0;
+  for (const { name, query } of readyMadeQueries()) {
+    const types = new TypeInfo(schema);
+    const enter = (node) => {
+      const selected = node.selectionSet?.selections.map((selection) => selection.name?.value) ?? [];
+      const isList = getNamedType(types.getType())?.name === "ActionConnection";
+      if (!isList || !summed.some((field) => selected.includes(field))) return;
+      seen += 1;
+      const given = node.arguments.map((argument) => argument.name.value);
+      assert.ok(given.includes("range"), `${name}: all time can be more than a server reads`);
+    };
+    visit(parse(query), visitWithTypeInfo(types, { Field: { enter } }));
+  }
+  assert.ok(seen > 0, "no query sums up a list of actions");
+});
+
 describe("Relay", () => {
   before(readSchema);
 

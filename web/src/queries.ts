@@ -245,8 +245,13 @@ query TopProducts($range: RangeInput!, $currency: CurrencyCode!) {
     query: /* GraphQL */ `
 # On hold past the program's hold time: the buyer may not have confirmed the receipt,
 # or the advertiser is late.
-query Overdue {
-  actions(filter: {overdue: true}, orderBy: [{field: ORDERED_AT, direction: ASC}], first: 20) {
+query Overdue($range: RangeInput!) {
+  actions(
+    range: $range
+    filter: {overdue: true}
+    orderBy: [{field: ORDERED_AT, direction: ASC}]
+    first: 20
+  ) {
     totals { count reward { amount currency } }
     nodes {
       orderId
@@ -259,7 +264,7 @@ query Overdue {
   }
 }
 `,
-    variables: {},
+    variables: { range: LAST_12_MONTHS },
   },
   {
     label: "Report: each day by status, with running totals",

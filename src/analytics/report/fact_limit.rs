@@ -11,6 +11,7 @@ use crate::domain::scope::ReadScope;
 use crate::domain::time::Span;
 use crate::domain::totals::{Grain, Source};
 use crate::store::ReadTx;
+use crate::store::columns::report::currencies;
 use crate::store::report::{count_facts, from_columns, from_tables};
 use std::collections::BTreeSet;
 
@@ -64,14 +65,34 @@ impl FactLimit<'_> {
                 rows.iter().filter_map(|row| row.currency).collect();
             return Ok((found, currencies.into_iter().collect()));
         }
+        Ok((self.count_up_to_limit(range).await?, Vec::new()))
+    }
+
+    /// How many actions lie in a range, or at least more than are allowed: one statement, of totals where some are left to
+    /// who asks. The facts are counted no further than it takes to refuse them.
+    async fn count_at_most(&self, range: AxisRange) -> Result<i64> {
+        if range.axis != DateAxis::Ordered {
+            return self.count_up_to_limit(range).await;
+        }
+        let asked = count(range, self.scope.narrowing());
+        let is_of_total = matches!(asked.source, super::Source::Total(_));
+        if is_of_total || currencies(self.tx, self.scope).await?.is_some() {
+            let (found, _) = self.count(range).await?;
+            return Ok(found);
+        }
+        self.count_up_to_limit(range).await
+    }
+
+    /// Likewise, of the facts alone.
+    async fn count_up_to_limit(&self, range: AxisRange) -> Result<i64> {
         let stretch = match range.axis {
             DateAxis::Closed => closing_days(range.span, range.zone),
             _ => Some((range.span.from.micros(), range.span.to.micros())),
         };
-        let Some(stretch) = stretch else {
-            return Ok((0, Vec::new()));
-        };
-        Ok((self.count_in(range.axis, &[stretch]).await?, Vec::new()))
+        match stretch {
+            Some(stretch) => self.count_in(range.axis, &[stretch]).await,
+            None => Ok(0),
+        }
     }
 
     /// How many actions lie in stretches of an axis, or at least more than are allowed: one statement.
@@ -103,7 +124,7 @@ impl FactLimit<'_> {
         if spans.iter().map(Span::micros).sum::<i64>() <= Grain::Day.micros() {
             return Ok(());
         }
-        let (found, _) = self.count(range).await?;
+        let found = self.count_at_most(range).await?;
         let Some(total) = total.filter(|_| found > self.limits.facts) else {
             return self.refuse(found, why, remedy);
         };

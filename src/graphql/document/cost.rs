@@ -16,7 +16,7 @@ use super::ast::base_name;
 use super::error::{COST_EXCEEDED, Passed, RequestError};
 
 use super::plan::{Part, Plan, Scan, UsualPeriod};
-use super::scans::{names_period, scan, stretches, times};
+use super::scans::{is_selected, names_period, scan, stretches, times};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 use super::{inputs, introspection};
 
@@ -298,6 +298,11 @@ impl<'a> Counter<'a> {
                     self.scans_of(value, argument, (range, evaluated), &mut part.scans);
                     self.scans_in(value, argument, range, &mut part.scans);
                 }
+            }
+            let asked = info.arguments.iter();
+            for argument in asked.filter(|argument| is_selected(field, argument)) {
+                let asks = Value::Boolean(true);
+                self.scans_of(&asks, argument, (&from.range, (1, 1)), &mut part.scans);
             }
         }
         if ty.is_none() {

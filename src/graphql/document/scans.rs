@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::Value as ConstValue;
+use async_graphql::parser::types as out;
 use async_graphql_value::Value;
 
 use super::ast::base_name;
@@ -14,10 +15,14 @@ use crate::domain::time::{DAY_US, Instant};
 /// The input that names segments in lists, each of which is looked up.
 const SEGMENTS: &str = "SegmentFilter";
 
+/// Microseconds of an hour.
+const HOUR_US: u64 = 3_600_000_000;
+
 /// How often a value has to be looked through something for.
 pub(super) fn times(value: &Value, given: &InputValue) -> u64 {
     let times = match value {
-        Value::Null => 0,
+        // What is declined is not looked for.
+        Value::Null | Value::Boolean(false) => 0,
         Value::List(items) => items.len(),
         Value::Object(fields) if base_name(&given.ty) == SEGMENTS => {
             let lists = fields.values().map(|field| match field {
@@ -38,6 +43,30 @@ pub(super) fn names_period(arguments: &Arguments) -> bool {
     arguments.any(|(name, value)| {
         (name.node == *"range" || name.node == *WINDOW) && value.node != Value::Null
     })
+}
+
+/// Whether a field that does not ask by an argument for what that looks through asks for it by what is selected below.
+pub(super) fn is_selected(field: &out::Field, argument: &InputValue) -> bool {
+    let mut given = field.arguments.iter();
+    let is_given =
+        given.any(|(name, value)| name.node == argument.name && times(&value.node, argument) > 0);
+    !is_given && selects(&field.selection_set.node, &argument.or_selected)
+}
+
+/// Whether a written set selects any of these names, at any depth.
+fn selects(set: &out::SelectionSet, names: &[String]) -> bool {
+    !names.is_empty()
+        && set.items.iter().any(|item| match &item.node {
+            out::Selection::Field(field) => {
+                let field = &field.node;
+                names.iter().any(|name| field.name.node == **name)
+                    || selects(&field.selection_set.node, names)
+            }
+            out::Selection::InlineFragment(inline) => {
+                selects(&inline.node.selection_set.node, names)
+            }
+            out::Selection::FragmentSpread(_) => false,
+        })
 }
 
 /// Arguments that ask for another page than the first.
@@ -97,7 +126,13 @@ fn divided((kind, range): (&str, &Value), bucket: &str) -> Option<u64> {
             }
             Some(of(count.saturating_mul(hours(unit)?.1)))
         }
-        ("between" | "days", Value::Object(range)) => {
+        ("between", Value::Object(range)) => {
+            let (from, to) = (instant(range.get("from")?)?, instant(range.get("to")?)?);
+            let lasts = to.micros().saturating_sub(from.micros());
+            let lasts = u64::try_from(lasts).unwrap_or(0);
+            Some(of(lasts.div_ceil(HOUR_US)))
+        }
+        ("days", Value::Object(range)) => {
             let (from, to) = (day(range.get("from")?)?, day(range.get("to")?)?);
             let days = u64::try_from(to.saturating_sub(from)).unwrap_or(0);
             // The last day is inside, and the clock may be changed on one.
@@ -137,9 +172,14 @@ fn hours(unit: &str) -> Option<(u64, u64)> {
     })
 }
 
-/// The UTC day, since 1970-01-01, that a date or a time begins with.
+/// What a date and time with its offset means.
+fn instant(text: &Value) -> Option<Instant> {
+    Instant::parse_rfc3339(word(text)?).ok()
+}
+
+/// A date, as days since 1970-01-01.
 fn day(text: &Value) -> Option<i64> {
-    let midnight = format!("{}T00:00:00Z", word(text)?.get(..10)?);
+    let midnight = format!("{}T00:00:00Z", word(text)?);
     let midnight = Instant::parse_rfc3339(&midnight).ok()?;
     Some(midnight.micros().div_euclid(DAY_US))
 }
@@ -173,7 +213,24 @@ mod tests {
             ),
             (
                 "range: {between: {from: \"2026-01-01T05:00:00Z\", to: \"2026-01-01T09:00:00Z\"}}, bucket: HOUR",
-                26,
+                5,
+            ),
+            // Two instants are as far apart as their offsets say.
+            (
+                "range: {between: {from: \"2026-01-02T00:00:00+14:00\", to: \"2026-01-02T12:00:00-12:00\"}}, bucket: HOUR",
+                39,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01T00:00:00-12:00\", to: \"2026-01-02T02:00:00+14:00\"}}, bucket: HOUR",
+                1,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01T05:00:00Z\", to: \"2026-01-01T09:00:00.000001Z\"}}, bucket: HOUR",
+                6,
+            ),
+            (
+                "range: {between: {from: \"2026-01-01\", to: \"2026-01-02\"}}, bucket: HOUR",
+                60,
             ),
             ("range: {preset: LAST_MONTH}, bucket: WEEK", 6),
             ("range: {preset: TODAY}, bucket: HOUR", 26),

@@ -146,6 +146,8 @@ pub(super) struct InputValue {
     pub(super) weight: Option<u64>,
     /// What looking through the actions in its period costs, by `@scanCost`.
     pub(super) scan: Option<ScanCost>,
+    /// Fields below, any of which asks for that as well, where the argument does not.
+    pub(super) or_selected: Vec<String>,
 }
 
 impl InputValue {

@@ -250,6 +250,7 @@ fn input_value(parser: &mut Parser<'_, '_>) -> Parsed<InputValue> {
         default,
         weight: text(&directives, "cost", "weight").and_then(thousandths),
         scan: scan_cost(&directives),
+        or_selected: texts(&directives, "scanCost", "orSelected"),
     })
 }
 

@@ -49,6 +49,8 @@ pub struct AggregateInfo {
     /// What the sums come from; what those of a list come from is found where it is asked for.
     source: Option<AggregateSource>,
     facts: Arc<OnceCell<Result<FactsInfo>>>,
+    /// Whether the facts may be read one by one, where no total has them.
+    checked: Arc<OnceCell<Result<()>>>,
 }
 
 impl AggregateInfo {
@@ -76,7 +78,25 @@ impl AggregateInfo {
             request: Arc::clone(request),
             of: Arc::new(of),
             facts: Arc::default(),
+            checked: Arc::default(),
         }
+    }
+
+    /// Refuses to read too many facts for what `reader` names, as in "info"; looked at once for all that is asked of the same
+    /// facts, in the words of who asked first.
+    ///
+    /// # Errors
+    /// When no total has them and there are too many to be read one by one, whatever gave the rest of the answer; when the
+    /// store fails.
+    pub async fn check(&self, reader: &'static str) -> Result<()> {
+        let check = || async {
+            let (tx, scope) = (&self.request.tx, self.request.scope);
+            let limits = self.request.limits.reports;
+            let told = (reader, top::REMEDY);
+            top::check_totals(tx, scope, self.of.actions(), limits, told).await?;
+            Ok(())
+        };
+        self.checked.get_or_init(check).await.clone()
     }
 
     /// The version of the data.
@@ -90,14 +110,11 @@ impl AggregateInfo {
     /// How complete the facts are, read once.
     ///
     /// # Errors
-    /// When no total has them and there are too many to be read one by one, whatever gave the rest of the answer; when the
-    /// store fails.
+    /// As of [`Self::check`].
     pub async fn facts(&self) -> Result<FactsInfo> {
         let read = || async {
             let (tx, scope) = (&self.request.tx, self.request.scope);
-            let limits = self.request.limits.reports;
-            let told = ("info", top::REMEDY);
-            top::check_totals(tx, scope, self.of.actions(), limits, told).await?;
+            self.check("info").await?;
             let read = match self.of.as_ref() {
                 InfoOf::Facts(facts) => facts_info(tx, scope, facts).await,
                 InfoOf::List(range, filter) => list_info(tx, scope, range.as_ref(), filter).await,

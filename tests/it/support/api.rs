@@ -44,11 +44,11 @@ impl Api {
 
     /// A caller who sees of it what limits leave.
     pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
-        Self::of(world, place).within(limits)
+        Self::of(world, place).narrowed(limits)
     }
 
     /// The same caller, who sees what limits leave.
-    pub(crate) fn within(mut self, limits: Limits) -> Self {
+    pub(crate) fn narrowed(mut self, limits: Limits) -> Self {
         self.viewer.limits = std::sync::Arc::new(limits);
         self
     }
