@@ -5,7 +5,6 @@ use crate::domain::scope::WriteScope;
 use crate::domain::time::Instant;
 use crate::store::Store;
 use crate::store::imports::stay_alive;
-use std::convert::Infallible;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -23,17 +22,17 @@ pub async fn beside<T>(
     // Neither waits for the other one, and a sign holds the one writer of an SQLite file for its own statement alone.
     tokio::select! {
         done = work => done,
-        never = give(store, scope, run, (now, every)) => match never {},
+        never = give(store, scope, run, (now, every)) => never,
     }
 }
 
-/// Gives signs of life for as long as it is asked to.
-async fn give(
+/// Gives signs of life for as long as it is asked to; it has no end, and so any result.
+async fn give<T>(
     store: &Store,
     scope: WriteScope,
     run: Uuid,
     (now, every): (&(dyn Fn() -> Instant + Sync), Duration),
-) -> Infallible {
+) -> T {
     // The next one makes up for one that fails.
     let store = store.impatient();
     loop {
