@@ -20,6 +20,7 @@ use crate::ingest::format::input::Reading;
 use crate::ingest::pipeline::{
     Entrance, ImportOptions, ImportReport, begin_import, import_begun, import_file, note_failure,
 };
+use crate::ingest::signs::{SIGN, beside};
 use crate::store::Store;
 
 /// How long an import waits for a database that cannot be reached, such as one that is being restarted.
@@ -163,14 +164,17 @@ async fn import_one(job: &Job<'_>, file: &Path) -> Result<ImportReport, Failure>
     }
     // A pipe or a device, by its name or as standard input, is read once only. Its run is seen from before that.
     let run = begin_import(job.store, scope, &options, None, &asked).await?;
-    let spool = match taken(kind.map(|_| file.to_owned())).await {
-        Ok(spool) => spool,
+    let taken = taken(kind.map(|_| file.to_owned()));
+    let taken = beside(job.store, scope, run, (&asked, SIGN), taken).await;
+    let ready = taken.and_then(|spool| Ok((bar(spool.path())?, spool)));
+    let (mut bar, spool) = match ready {
+        Ok(ready) => ready,
         Err(failure) => {
             note_failure(job.store, scope, run, asked(), UNREADABLE).await?;
             return Err(failure);
         }
     };
-    let (mut bar, begun) = (bar(spool.path())?, (spool.path(), run));
+    let begun = (spool.path(), run);
     Ok(import_begun(job.store, scope, begun, &options, &asked, &mut bar).await?)
 }
 

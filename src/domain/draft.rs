@@ -68,6 +68,8 @@ pub struct CategoryRef {
     pub external_id: String,
     /// Name.
     pub name: Option<String>,
+    /// Whether only a name was given, even where the shipped tree has an id for it.
+    pub is_by_name: bool,
 }
 
 /// How the ids of categories begin that are known by their names alone.
@@ -86,13 +88,18 @@ impl CategoryRef {
         Self {
             external_id,
             name: Some(name),
+            is_by_name: true,
         }
     }
 
-    /// Whether it is known by its name alone.
+    /// A category whose id is given.
     #[must_use]
-    pub fn is_by_name(&self) -> bool {
-        self.external_id.starts_with(BY_NAME)
+    pub fn with_id(external_id: String, name: Option<String>) -> Self {
+        Self {
+            external_id,
+            name,
+            is_by_name: false,
+        }
     }
 }
 
@@ -337,9 +344,10 @@ mod tests {
         assert_eq!(id("Ёлки и огни"), id("ёлки  и ОГНИ"));
         assert_ne!(id("Ёлки"), id("Огни"));
         let own = CategoryRef::named("Игрушки".to_owned());
-        assert!(own.is_by_name() && own.external_id.len() < 50);
+        assert!(own.is_by_name && own.external_id.len() < 50);
         assert_eq!(own.name.as_deref(), Some("Игрушки"));
-        assert!(!CategoryRef::named("Food".to_owned()).is_by_name());
+        // The tree's id of a name is none that was given.
+        assert!(CategoryRef::named("Food".to_owned()).is_by_name);
     }
 
     #[test]

@@ -285,9 +285,9 @@ fn currency(raw: &RawOffer, is_needed: bool) -> Result<Option<Currency>, Refusal
 fn category(raw: &RawOffer, names: &Names) -> Result<Option<CategoryRef>, Refusal> {
     let id = raw.field("categoryId", ColumnKind::Text, NAME_LIMIT)?;
     let is_id = |id: &String| id.len() <= 20 && id.bytes().all(|byte| byte.is_ascii_digit());
-    Ok(id.filter(is_id).map(|external_id| CategoryRef {
-        name: names.get(&external_id).cloned(),
-        external_id,
+    Ok(id.filter(is_id).map(|external_id| {
+        let name = names.get(&external_id).cloned();
+        CategoryRef::with_id(external_id, name)
     }))
 }
 

@@ -11,10 +11,11 @@
 //! | Admitad's API | [`admitad`] |
 //! | a postback's parameters | [`postback`] |
 //! | batches into the write path | [`pipeline`], [`retry`], and [`inbox`] for postbacks |
+//! | signs of life of what is read for long | [`signs`] |
 //! | where uploads wait | [`uploads`] |
 //! | an issuer's keys, as they are published | [`key_source`] |
 //!
-//! All but the last three rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
+//! All but the last four rows, the client of Admitad's API and the files of [`mod@format`] is pure: bytes in, values out, no
 //! clock, no database.
 
 pub mod adjustments;
@@ -36,4 +37,5 @@ pub mod postback;
 pub mod raw;
 pub mod refusal;
 pub mod retry;
+pub mod signs;
 pub mod uploads;

@@ -319,7 +319,7 @@ impl Fields {
             external_id: self.id(raw.id, "id")?,
             product: has_product.then_some(product),
             category: match (category_id, category_name) {
-                (Some(external_id), name) => Some(CategoryRef { external_id, name }),
+                (Some(external_id), name) => Some(CategoryRef::with_id(external_id, name)),
                 (None, Some(name)) => Some(CategoryRef::named(name)),
                 (None, None) => None,
             },

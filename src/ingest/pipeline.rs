@@ -8,6 +8,7 @@ use super::format::machine::fault_of;
 use super::format::{ReadError, decoded};
 use super::normalize::{DEFAULT_OFFSET_MINUTES, NormalizeContext};
 use super::raw::RawRecord;
+use super::signs::{SIGN, beside};
 use crate::domain::draft::{ActionDraft, Reject};
 use crate::domain::error::{Code, Error, Result};
 use crate::domain::records::RunState;
@@ -286,14 +287,15 @@ async fn import_as(
     progress: &mut dyn Progress,
 ) -> Result<ImportReport> {
     let (path, asked) = (path.to_owned(), options.clone());
-    let (opened, as_of) = tokio::task::spawn_blocking(move || {
+    let survey = tokio::task::spawn_blocking(move || {
         let opened = Input::open(&path, &asked.reading, asked.offset_minutes);
         let newest = || opened.as_ref().ok()?.newest();
         let as_of = asked.as_of.or_else(newest);
         (opened, as_of)
-    })
-    .await
-    .map_err(Error::internal)?;
+    });
+    // All of it is read, of a large file for long.
+    let survey = beside(store, scope, run, (now, SIGN), survey).await;
+    let (opened, as_of) = survey.map_err(Error::internal)?;
     // A date of the future in the file must not make its states newer than all that are still to come.
     let as_of = as_of.unwrap_or_else(now).min(now());
     let (format, ignored) = opened.as_ref().map_or_else(

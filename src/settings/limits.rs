@@ -65,7 +65,7 @@ limits! {
     max_report_page_rows: 1..=10_000 = 10000, "Rows of one page of the groups of a report.", because "no page may be larger than max_page_rows allows";
     max_nodes: 1..=10_000 = 100, "Ids in one nodes.", because "their rows are looked up together in one statement";
     max_order_keys: 1..=20 = 5, "Keys in one orderBy.", because "a cursor holds a value of each, and the condition of the next page repeats them";
-    max_filter_depth: 1..=50 = 12, "Levels that a filter may nest.", because "filters are read and written by recursion, and SQLite takes expressions of 1000 levels";
+    max_filter_depth: 1..=24 = 12, "Levels that a filter may nest.", because "a rule is stored as JSON, up to four levels for each of its own, and JSON of 127 levels at most is read back";
     max_filter_conditions: 1..=400 = 200, "Conditions in one filter.", because "SQLite takes expressions of 1000 levels, of which each condition is one";
     max_filter_values: 1..=5_000 = 1000, "Values in one list of a filter.", because "a statement may hold each value six times, and SQLite takes 32766 in all";
     max_filter_all_values: 1..=5_000 = 4000, "Values in all lists of one filter together.", because "a statement may hold each value six times, and SQLite takes 32766 in all";
@@ -104,4 +104,17 @@ limits! {
     max_unsent_bytes: 1_000_000..=1_000_000_000_000 = 256000000, "Bytes of all answers that wait for their readers, together; longer ones than 64 KiB are answered 503 beyond that, and beyond half of it for one caller.";
     statement_deadline_ms: 10..=600_000 = 5000, "How long one statement of a request may take at the database.";
     keep_alive_seconds: 1..=86_400 = 30, "How long a connection without a request is kept.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rule::MAX_STORED_DEPTH;
+
+    #[test]
+    fn no_filter_may_nest_deeper_than_a_stored_rule_is_read_back() {
+        let depth = KEYS.iter().find(|key| key.name == "max_filter_depth");
+        let most = u64::try_from(MAX_STORED_DEPTH).unwrap();
+        assert!(matches!(depth.unwrap().kind, Kind::Whole { most: is, .. } if is == most));
+    }
 }

@@ -402,6 +402,24 @@ pub async fn begin_again(
         .await
 }
 
+/// Notes a sign of life of a run, as long as it is not ended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn stay_alive(store: &Store, scope: WriteScope, run: Uuid, now: Instant) -> Result<()> {
+    store
+        .write(async |tx| {
+            let mut sql = tx.sql();
+            sql.push("UPDATE import_runs SET alive_at_us = ")
+                .bind(now.micros());
+            sql.push(" WHERE publisher_id = ").bind(scope.publisher().0);
+            sql.push(" AND id = ").bind(run);
+            sql.push(" AND state = ").bind(RunState::Running.as_str());
+            tx.execute(sql).await.map(|_| ())
+        })
+        .await
+}
+
 /// Removes rejected records of runs that ended before `until`, at most `most`; gives how many. The runs and their counts
 /// stay. Where there is nothing to remove nothing is written.
 ///

@@ -11,7 +11,8 @@ use crate::store::totals::{Checked, Unchecked, verify_next};
 use crate::store::{Store, imports, publishers, sync};
 use crate::telemetry::Metrics;
 
-/// After how long without a sign of life a run's process is taken for gone: a batch of records takes seconds.
+/// After how long without a sign of life a run's process is taken for gone: a batch of records takes seconds,
+/// and a minute at most passes between two signs of an import that reads its input.
 const SILENCE: Duration = Duration::from_secs(900);
 /// How long runs of the sync are kept that brought nothing.
 const IDLE_KEPT: Duration = Duration::from_secs(3 * 86_400);

@@ -83,10 +83,7 @@ fn any_order_batching_and_repetition_of_arrivals_ends_in_one_content() {
 /// A product whose category carts say by its id, by the name that the shipped tree has, and by names that nobody knows.
 #[test]
 fn categories_by_id_and_by_name_in_any_order_end_in_one_content() {
-    let by_id = |id: &str, name: &str| CategoryRef {
-        external_id: id.to_owned(),
-        name: Some(name.to_owned()),
-    };
+    let by_id = |id: &str, name: &str| CategoryRef::with_id(id.to_owned(), Some(name.to_owned()));
     let by_name = |name: &str| CategoryRef::named(name.to_owned());
     let carts = [
         ("1", "9", by_id("990001", "Toys for trees")),
@@ -95,6 +92,8 @@ fn categories_by_id_and_by_name_in_any_order_end_in_one_content() {
         ("4", "9", by_name("toys for trees")),
         ("5", "8", by_name("consumer electronics")),
         ("6", "7", by_name("Ёлочные игрушки")),
+        // The shipped tree has an id for it, which nobody gave.
+        ("7", "9", by_name("Consumer Electronics")),
     ];
     let drafts: Vec<ActionDraft> = carts
         .into_iter()
@@ -138,7 +137,7 @@ fn categories_by_id_and_by_name_in_any_order_end_in_one_content() {
         assert!(!own.is_known && own.parent_id.is_some() && own.level == 2);
         assert!(called("Consumer Electronics").is_known);
         let carts = facts.items.values().flatten();
-        assert!(carts.clone().count() == 6 && carts.clone().all(|item| item.category_id.is_some()));
+        assert!(carts.clone().count() == 7 && carts.clone().all(|item| item.category_id.is_some()));
         // An id says more of a product than any name.
         let product = |id: &str| {
             let found = facts.products.values();

@@ -59,10 +59,7 @@ fn draft(external_id: &str, version: i64) -> ActionDraft {
         .map(|number| {
             let product = format!("{}", 1000 + number);
             let mut item = item_called(&product, &format!("Cable {number}"));
-            item.category = Some(CategoryRef {
-                external_id: "7".to_owned(),
-                name: None,
-            });
+            item.category = Some(CategoryRef::with_id("7".to_owned(), None));
             (item.amount_e4, item.reward_e4) = (100_000 * number, 7_000 * number);
             item
         })

@@ -219,10 +219,7 @@ fn a_later_feed_takes_away_what_it_no_longer_has_and_the_hot_mark_with_it() {
 fn bought(product: &str, name: &str, when: &str) -> ActionDraft {
     let mut draft = sale(&format!("a-{product}"), at(when));
     let mut item = item_called(product, name);
-    item.category = Some(CategoryRef {
-        external_id: "990001".to_owned(),
-        name: None,
-    });
+    item.category = Some(CategoryRef::with_id("990001".to_owned(), None));
     draft.items = vec![item];
     draft
 }

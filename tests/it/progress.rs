@@ -9,8 +9,11 @@
 
 use crate::support::server::{Running, running};
 use actiongraph::domain::scope::WriteScope;
+use actiongraph::domain::time::Instant;
 use actiongraph::ingest::format::input::Reading;
-use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, import_file};
+use actiongraph::ingest::pipeline::{Entrance, ImportOptions, Progress, begin_import, import_file};
+use actiongraph::ingest::signs::beside;
+use actiongraph::worker::upkeep::end_silent_runs;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -18,8 +21,9 @@ use std::io::Write as _;
 use std::pin::pin;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 /// So many actions as upstream sends them.
 fn page(count: u64) -> String {
@@ -30,6 +34,24 @@ fn page(count: u64) -> String {
         })
         .collect();
     json!({ "results": actions }).to_string()
+}
+
+/// How a file of that name is read.
+fn options(name: &str) -> ImportOptions {
+    ImportOptions {
+        name: name.to_owned(),
+        entrance: Entrance::File,
+        as_of: None,
+        offset_minutes: 0,
+        reading: Reading::default(),
+    }
+}
+
+/// What the only run of publisher `one` says of its failure.
+async fn reason(server: &Running) -> Option<String> {
+    let found = server.data(0, "{ imports { nodes { error } } }").await;
+    let error = found["imports"]["nodes"][0]["error"].as_str();
+    error.map(str::to_owned)
 }
 
 /// The only run that publisher `one` has: its state, the bytes read and all of them.
@@ -67,13 +89,7 @@ async fn a_file_is_seen_from_before_it_is_read_and_with_each_batch() {
     let path = folder.path().join("large.json");
     std::fs::write(&path, page(9_000)).unwrap();
     let size = std::fs::metadata(&path).unwrap().len();
-    let options = ImportOptions {
-        name: "large.json".to_owned(),
-        entrance: Entrance::File,
-        as_of: None,
-        offset_minutes: 0,
-        reading: Reading::default(),
-    };
+    let options = options("large.json");
     let present = server.now();
     let now = move || present;
     let is_in = Arc::new(AtomicBool::new(false));
@@ -170,4 +186,65 @@ async fn a_file_that_is_refused_leaves_its_run_with_the_reason() {
     assert_eq!(output.status.code(), Some(1));
     let (state, read, _) = only_run(&server).await;
     assert_eq!((state.as_str(), read), ("FAILED", Some(0)));
+    let reason = reason(&server).await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !reason.is_empty() && told.contains(&reason),
+        "{reason:?} in {told}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_that_cannot_be_kept_leaves_its_run_with_the_reason() {
+    let server = running("").await;
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_actiongraph"))
+        .args(["import", "--publisher", &server.publishers[0].slug])
+        .args(["--database-url", &server.url, "-"])
+        .env("TMPDIR", folder.path().join("none"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(only_run(&server).await.0, "FAILED");
+    let reason = reason(&server).await.unwrap();
+    assert!(reason.contains("there was no room to keep it"), "{reason}");
+}
+
+/// Its input comes for an hour, of which ten minutes pass at a time; then nobody reads it any more.
+#[tokio::test]
+async fn a_run_that_is_read_for_long_is_not_taken_for_one_whose_process_is_gone() {
+    let server = running("").await;
+    let (store, scope) = (
+        &server.store,
+        WriteScope::for_entrance(server.publishers[0].id),
+    );
+    let minutes = |count: i64| count * 60_000_000;
+    let clock = AtomicI64::new(server.now().micros());
+    let present = || Instant::from_micros(clock.load(Ordering::SeqCst)).unwrap();
+    let asked = AtomicU32::new(0);
+    let now = || {
+        asked.fetch_add(1, Ordering::SeqCst);
+        present()
+    };
+    let begun = begin_import(store, scope, &options("slow.json"), None, &now).await;
+    let run = begun.unwrap();
+    let reading = async {
+        for _ in 0..6 {
+            clock.fetch_add(minutes(10), Ordering::SeqCst);
+            // A sign that asks for the time behind another one finds that one noted.
+            let before = asked.load(Ordering::SeqCst);
+            while asked.load(Ordering::SeqCst) < before + 2 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            assert_eq!(end_silent_runs(store, present()).await.unwrap(), 0);
+            assert_eq!(only_run(&server).await.0, "RUNNING");
+        }
+    };
+    let every = Duration::from_millis(5);
+    beside(store, scope, run, (&now, every), reading).await;
+    clock.fetch_add(minutes(16), Ordering::SeqCst);
+    assert_eq!(end_silent_runs(store, present()).await.unwrap(), 1);
+    assert_eq!(only_run(&server).await.0, "FAILED");
 }

@@ -265,10 +265,10 @@ fn item(number: usize, is_seen: bool) -> DraftItem {
             image_url: None,
             country: Some("CN".to_owned()),
         }),
-        category: Some(CategoryRef {
-            external_id: category.clone(),
-            name: Some(format!("{lead}category {category}")),
-        }),
+        category: Some(CategoryRef::with_id(
+            category.clone(),
+            Some(format!("{lead}category {category}")),
+        )),
         amount_e4: i64::try_from(number).unwrap() * 111,
         reward_e4: i64::try_from(number).unwrap() * 13,
         rate_e4: Some(50_000),

@@ -7,6 +7,7 @@ use super::action_filter::{ActionFilter, only_currency};
 use super::order::{ActionOrder, check_money};
 use super::range::RangeInput;
 use super::reader::{Conditions as _, Reader};
+use super::rule::SegmentRuleInput;
 use super::rules::{ProductRulesInput, UserRulesInput};
 use crate::access::user_ids::UserIds;
 use crate::domain::filter::{
@@ -16,6 +17,7 @@ use crate::domain::filter::{
 use crate::domain::money::Currency;
 use crate::domain::page::{Direction, MAX_SORT_KEYS, Nulls};
 use crate::domain::query_limits::QueryLimits;
+use crate::domain::rule::{MAX_STORED_DEPTH, Rule};
 use crate::domain::sales::RankBy;
 use crate::domain::segment::{HighValue, ProductSettings, UserSettings};
 use crate::domain::time::Instant;
@@ -319,4 +321,69 @@ fn scores_are_cut_at_four_values() {
         "thresholds name the currency"
     );
     assert_eq!(rules.high_value, HighValue::default());
+}
+
+/// A rule of users that nests so many filters by these combinations in turn, around one that has `last` as well.
+fn nesting(levels: usize, by: &[&str], last: &serde_json::Value) -> serde_json::Value {
+    let plain = serde_json::json!({"clickCountry": {"eq": "PL"}});
+    let mut rule = plain.clone();
+    for (name, value) in last.as_object().unwrap() {
+        rule[name] = value.clone();
+    }
+    for name in by.iter().cycle().take(levels - 1) {
+        let inner = match *name {
+            "not" => rule,
+            _ => serde_json::json!([rule, plain]),
+        };
+        rule = plain.clone();
+        rule[*name] = inner;
+    }
+    serde_json::json!({ "users": rule })
+}
+
+/// How a rule is read where filters may nest as deep as any setting allows.
+fn read_rule(json: serde_json::Value) -> Result<Rule, String> {
+    let given = parsed::<SegmentRuleInput>(json);
+    let mut limits = QueryLimits::default();
+    limits.filters.depth = MAX_STORED_DEPTH;
+    let mut reader = Reader::new("rule", Instant::MIN, UserIds::as_stored(), limits);
+    let read = given.read(&mut reader).map_err(|error| error.to_string());
+    read.map(Option::unwrap)
+}
+
+#[test]
+fn a_rule_of_the_greatest_depth_is_read_back_as_it_was_stored() {
+    let period = serde_json::json!({"last": {"count": 90, "unit": "DAY"}});
+    let built_in = |kind: &str| serde_json::json!({"kind": kind, "period": period});
+    // The levels that each of them has itself, the one that holds it left out.
+    let ends = [
+        (0, serde_json::json!({"builtInSegment": built_in("NEW")})),
+        (
+            1,
+            serde_json::json!({"user": {"value": {"in": ["u"]}, "builtInSegment": built_in("NEW")}}),
+        ),
+        (
+            4,
+            serde_json::json!({"metric": {"metric": "ACTIONS", "atLeast": 1, "period": period, "actions": {
+                "country": {"in": ["PL", "DE"]},
+                "items": {"some": {"units": {"gt": 1}, "product": {
+                    "name": {"in": ["Lamp"]},
+                    "category": {"name": {"in": ["Food", "Home"]}, "level": {"eq": 1}}
+                }}}
+            }}}),
+        ),
+    ];
+    for (own, end) in &ends {
+        for by in [&["or"][..], &["or", "and", "not"], &["not", "or"]] {
+            let levels = MAX_STORED_DEPTH - own;
+            let rule = read_rule(nesting(levels, by, end)).unwrap();
+            let text = rule.to_text().unwrap();
+            assert_eq!(Rule::from_text(&text).unwrap(), rule, "{text}");
+            let refused = read_rule(nesting(levels + 1, by, end)).unwrap_err();
+            assert!(
+                refused.contains("levels that a filter may nest"),
+                "{refused}"
+            );
+        }
+    }
 }

@@ -161,7 +161,7 @@ fn a_category_without_an_id_is_kept_by_its_name() {
         assert_eq!(found.external_id, "44", "{id}");
     }
     let own = category("\"\"", "\"Игрушки для ёлки\"").unwrap();
-    assert!(own.is_by_name());
+    assert!(own.is_by_name);
     assert_eq!(own.name.as_deref(), Some("Игрушки для ёлки"));
     let again = category("null", "\"ИГРУШКИ  для ёлки\"").unwrap();
     assert_eq!(again.external_id, own.external_id);

@@ -2,8 +2,9 @@
 //!
 //! Each describing field is the newest state's that had one; equal stamps are settled by the value, so the order of
 //! arrival does not matter. A product whose cart says a category by its name alone is in it as long as no other one says a
-//! category by its id: the name may stand for a category that is known by its id as well. A category that the shipped tree does not know hangs under the one "Unknown" node, whatever
-//! names it: its place decides which totals it enters, so no feed moves it.
+//! category by its id, also where the shipped tree has an id for that name: the name may stand for another category, which is
+//! known by its id. A category that the shipped tree does not know hangs under the one "Unknown" node, whatever names it: its
+//! place decides which totals it enters, so no feed moves it.
 
 use super::super::publishers::category_id;
 use super::super::sql::insert::{Conflict, insert};
@@ -214,7 +215,7 @@ fn describe_product(
 ) -> bool {
     let (at, reference) = (seen.at, seen.reference);
     let category = seen.category.map(|category| {
-        let stamp = if category.is_by_name() { NO_STAMP } else { at };
+        let stamp = if category.is_by_name { NO_STAMP } else { at };
         (draft_category_id(publisher, category), stamp)
     });
     let mut dirty = false;

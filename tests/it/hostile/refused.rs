@@ -25,6 +25,9 @@ const COMPUTING: Duration = Duration::from_millis(100);
 /// a body about ten times slower (every step through an iterator is a call); with them there is nothing to allow for.
 const SLOWER: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
 
+/// How often what seems too dear is asked in all.
+const TRIES: usize = 3;
+
 /// A server in a process of its own, as people run it: nothing else is counted with it.
 struct Alone {
     process: Process,
@@ -89,17 +92,29 @@ fn costs(server: &Alone, requests: &Named<Vec<u8>>) -> Vec<Cost> {
     works("nothing");
     let cost = |(name, body): &(String, Vec<u8>)| {
         let request = with_body(server, body);
-        let before = usage.computed();
-        let mut answer = Value::Null;
-        let bytes = usage.peak_of(|| answer = checked(name, &raw(server, &request)).1);
-        let time = usage.computed().saturating_sub(before);
-        works(name);
-        Cost {
-            name: name.clone(),
-            bytes,
-            time,
-            answer,
+        let once = || {
+            let before = usage.computed();
+            let mut answer = Value::Null;
+            let bytes = usage.peak_of(|| answer = checked(name, &raw(server, &request)).1);
+            let time = usage.computed().saturating_sub(before);
+            works(name);
+            Cost {
+                name: name.clone(),
+                bytes,
+                time,
+                answer,
+            }
+        };
+        let mut cost = once();
+        // Neighbours make the same work dearer: what is too dear has to be so each time.
+        for _ in 1..TRIES {
+            if cost.is_refused() && cost.time > COMPUTING * SLOWER {
+                let again = once();
+                cost.time = cost.time.min(again.time);
+                cost.bytes = cost.bytes.max(again.bytes);
+            }
         }
+        cost
     };
     requests.iter().map(cost).collect()
 }
@@ -127,16 +142,6 @@ fn assert_cheap(mut costs: Vec<Cost>) {
         assert!(cost.bytes <= READING, "{}: {} bytes", cost.name, cost.bytes);
         assert!(cost.time <= most, "{}: {:?}", cost.name, cost.time);
     }
-}
-
-#[tokio::test]
-async fn hostile_documents_are_refused_before_they_cost_much() {
-    let server = alone().await;
-    let requests: Named<Vec<u8>> = documents().into_iter().chain(bodies()).collect();
-    let mut costs = costs(&server, &requests);
-    costs.retain(Cost::is_refused);
-    assert!(costs.len() * 2 > requests.len(), "{} of them", costs.len());
-    assert_cheap(costs);
 }
 
 /// Requests of moderate size that ask for much work before they can be refused.
@@ -188,14 +193,28 @@ fn dear_to_read() -> Named<Vec<u8>> {
     ]
 }
 
-#[tokio::test]
-async fn requests_that_ask_for_much_are_refused_before_they_cost_much() {
-    let server = alone().await;
-    let costs = costs(&server, &dear_to_read());
-    for cost in &costs {
-        let code = cost.answer["errors"][0]["extensions"]["code"].as_str();
-        let is_limit = ["LIMIT_EXCEEDED", "COST_EXCEEDED"].contains(&code.unwrap_or_default());
-        assert!(is_limit, "{}: {}", cost.name, cost.answer);
+mod heavy {
+    use super::*;
+
+    #[tokio::test]
+    async fn hostile_documents_are_refused_before_they_cost_much() {
+        let server = alone().await;
+        let requests: Named<Vec<u8>> = documents().into_iter().chain(bodies()).collect();
+        let mut costs = costs(&server, &requests);
+        costs.retain(Cost::is_refused);
+        assert!(costs.len() * 2 > requests.len(), "{} of them", costs.len());
+        assert_cheap(costs);
     }
-    assert_cheap(costs);
+
+    #[tokio::test]
+    async fn requests_that_ask_for_much_are_refused_before_they_cost_much() {
+        let server = alone().await;
+        let costs = costs(&server, &dear_to_read());
+        for cost in &costs {
+            let code = cost.answer["errors"][0]["extensions"]["code"].as_str();
+            let is_limit = ["LIMIT_EXCEEDED", "COST_EXCEEDED"].contains(&code.unwrap_or_default());
+            assert!(is_limit, "{}: {}", cost.name, cost.answer);
+        }
+        assert_cheap(costs);
+    }
 }

@@ -412,10 +412,10 @@ impl Maker {
     }
 
     fn item(&mut self) -> DraftItem {
-        let category = self.dice.maybe(75, CATEGORIES).map(|id| CategoryRef {
-            external_id: id.to_owned(),
-            name: self.text(50),
-        });
+        let category = self
+            .dice
+            .maybe(75, CATEGORIES)
+            .map(|id| CategoryRef::with_id(id.to_owned(), self.text(50)));
         let product = self.dice.percent(85).then(|| self.product());
         DraftItem {
             external_id: self.text(20),
