@@ -118,7 +118,7 @@ fn long_question() -> String {
              first: 100) {{ nodes {{ values {{ actions }} }} totals {{ actions }} }} "
         )
     };
-    let reports: Vec<String> = ('a'..='j').map(|name| report(&name.to_string())).collect();
+    let reports: Vec<String> = ('a'..='t').map(|name| report(&name.to_string())).collect();
     format!("{{ {} }}", reports.concat())
 }
 

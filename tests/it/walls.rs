@@ -20,7 +20,6 @@ use actiongraph::domain::draft::{
 };
 use actiongraph::domain::limits::{Limits, SubidLimit};
 use actiongraph::domain::time::{DAY_US, Day};
-use actiongraph::graphql::EngineOptions;
 use actiongraph::graphql::id::{Kind, read};
 use actiongraph::store::tables_with_a_rule;
 use async_graphql::ID;
@@ -485,10 +484,7 @@ told_as_without_the_rest! {
 async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
     let case = cases().swap_remove(number);
     let Worlds { full, part, papers } = worlds(&case.limits).await;
-    // A key with limits pays more for the same: what is compared is what it is told.
-    let mut options = EngineOptions::default();
-    options.documents.cost = 1_000 * options.documents.cost;
-    let limited = Api::with(&full, 0, options).narrowed(case.limits.clone());
+    let limited = Api::rich(&full, 0).narrowed(case.limits.clone());
     let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
     let mut asking = Asking::of(&whole).await;
     asking.ids = chosen_ids(&whole, &expected, &papers).await;

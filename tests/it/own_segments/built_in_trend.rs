@@ -158,7 +158,8 @@ fn a_limited_key_is_told_of_what_it_sees_over_time() {
             ad_spaces: Some(vec!["501".to_owned()]),
             ..Limits::default()
         };
-        let (limited, whole) = (Api::limited(&world, 0, limits), Api::of(&world, 0));
+        let limited = Api::rich(&world, 0).narrowed(limits);
+        let whole = Api::of(&world, 0);
         let near = json!({ "last": { "count": 120, "unit": "DAY" } });
         let (seen, all) = (
             listed(&limited, &near, None).await,

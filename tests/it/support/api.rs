@@ -42,6 +42,13 @@ impl Api {
         }
     }
 
+    /// A caller who may ask what is too dear for others: keys with limits pay more for the same.
+    pub(crate) fn rich(world: &World, place: usize) -> Self {
+        let mut options = EngineOptions::default();
+        options.documents.cost *= 1_000;
+        Self::with(world, place, options)
+    }
+
     /// A caller who sees of it what limits leave.
     pub(crate) fn limited(world: &World, place: usize, limits: Limits) -> Self {
         Self::of(world, place).narrowed(limits)
