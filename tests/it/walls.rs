@@ -485,7 +485,7 @@ async fn is_told_what_a_world_without_the_rest_tells(number: usize) {
     let case = cases().swap_remove(number);
     let Worlds { full, part, papers } = worlds(&case.limits).await;
     let limited = Api::rich(&full, 0).narrowed(case.limits.clone());
-    let (whole, expected) = (Api::of(&full, 0), Api::of(&part, 0));
+    let (whole, expected) = (Api::of(&full, 0), Api::rich(&part, 0));
     let mut asking = Asking::of(&whole).await;
     asking.ids = chosen_ids(&whole, &expected, &papers).await;
     asking.texts = [
