@@ -346,11 +346,8 @@ impl Store {
 
     /// The same database for questions and changes that may be so large.
     #[must_use]
-    pub fn with_limits(&self, limits: QueryLimits) -> Self {
-        Self {
-            limits,
-            ..self.clone()
-        }
+    pub fn with_limits(self, limits: QueryLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// How large questions and changes may be.

@@ -252,7 +252,7 @@ impl Round {
     /// Whether what a refusal of a set follows is slower: where nothing is answered, it may be more than this set that is
     /// refused. What the past asks for again was refused before, and once a day.
     pub(super) fn is_slower_after(&self, set: &Set) -> bool {
-        !self.is_answered && !(self.past_only && set.is_again)
+        !(self.is_answered || self.past_only && set.is_again)
     }
 
     /// Notes a set that was left out.

@@ -158,7 +158,7 @@ pub async fn bring_up(
         let scope = WriteScope::for_entrance(publisher);
         let manner = Manner::default();
         rebuild(store, scope, now, manner, |rebuilt| {
-            progress(&slug, rebuilt)
+            progress(&slug, rebuilt);
         })
         .await?;
     }

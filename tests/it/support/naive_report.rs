@@ -32,6 +32,9 @@ type Clicks = entity::click_stat::Model;
 const QUARTER: i64 = 900_000_000;
 const DAY: i64 = 86_400_000_000;
 
+/// A stretch of time: from, and up to but without, µs.
+type Slot = (i64, i64);
+
 /// A group's name: the microseconds of its stretch of time, and its key.
 pub(crate) type Name = (Option<(i64, i64)>, Vec<KeyPart>);
 
@@ -437,7 +440,7 @@ impl<'a> Naive<'a> {
     fn add_vanished(
         &self,
         before: &BTreeMap<Name, Group<'a>>,
-        (slots, slots_before): (&[(i64, i64)], &[(i64, i64)]),
+        (slots, slots_before): (&[Slot], &[Slot]),
         groups: &mut BTreeMap<Name, Group<'a>>,
     ) {
         let range = self.request.range.span;
