@@ -21,7 +21,7 @@ const LAST_12_MONTHS = { last: { count: 12, unit: "MONTH" } } as const;
 /** Consumer Electronics and what lies below it, by AliExpress category id: the same on every server. */
 const ELECTRONICS = ["44", "629", "100000305", "100000306", "100000308", "100000310", "200003803"] as const;
 
-/** From Poland, bought electronics twice in 180 days and nothing in 30. */
+/** From Poland, bought electronics in a year and nothing in 30 days. */
 const QUIET_BUYERS = {
   users: {
     clickCountry: { eq: "PL" },
@@ -29,8 +29,8 @@ const QUIET_BUYERS = {
       {
         metric: {
           metric: "ACTIONS",
-          atLeast: 2,
-          period: { last: { count: 180, unit: "DAY" } },
+          atLeast: 1,
+          period: { last: { count: 365, unit: "DAY" } },
           items: { category: { externalId: { in: ELECTRONICS } } },
         },
       },
@@ -609,7 +609,7 @@ query Imports {
   {
     label: "Segments: preview a rule",
     query: /* GraphQL */ `
-# Users from Poland who bought electronics twice in 180 days and nothing in 30: who
+# Users from Poland who bought electronics in a year and nothing in 30 days: who
 # would be in it, why, and what it costs to ask; nothing is saved. The rule names the
 # categories by their AliExpress ids. {"within": ["..."]} means a category and all
 # below it, with the id that categories(filter: {name: {contains: "electronics"}})
@@ -670,7 +670,7 @@ query UseSegments($segment: SegmentFilter!, $range: RangeInput!) {
   }
 }
 `,
-    variables: { segment: { notIn: [] }, range: { last: { count: 90, unit: "DAY" } } },
+    variables: { segment: { notIn: [] }, range: LAST_12_MONTHS },
   },
   {
     label: "Segments: links for what one likes most",
@@ -700,7 +700,7 @@ query SegmentLinks($segment: SegmentFilter!, $range: RangeInput!, $country: Coun
 `,
     variables: {
       segment: { notIn: [] },
-      range: { last: { count: 90, unit: "DAY" } },
+      range: LAST_12_MONTHS,
       country: "PL",
       subids: { subid: "newsletter" },
     },
