@@ -29,12 +29,10 @@ impl Ways {
     async fn of(seed: u64) -> Self {
         let world = World::rich(seed, SHAPE).await;
         let api = |writing| {
-            let mut options = EngineOptions {
+            let options = EngineOptions {
                 writing,
                 ..EngineOptions::default()
             };
-            // A period to compare with is paid for as well, and what is asked here is much.
-            options.documents.cost *= 1_000;
             Api::with(&world, 0, options)
         };
         let (at_once, by_field) = (api(Writing::AtOnce), api(Writing::ByField));
@@ -120,7 +118,8 @@ fn any_selection_of_a_report_is_answered_the_same_way() {
             rows += lists.map(Vec::len).sum::<usize>();
         }
         assert!(
-            whole * 2 > asked && rows > asked,
+            // What changed is drawn of reports that are compared with nothing as well, and refused there.
+            whole * 3 > asked && rows * 2 > asked,
             "{whole} of {asked} with {rows} rows"
         );
     });
