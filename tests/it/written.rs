@@ -86,7 +86,7 @@ const REPORTS: &[&str] = &[
     "groupBy: [SUBID0, DEVICE], filter: {currency: {eq: \"USD\"}}, last: 4",
     "groupBy: [AD_SPACE, DECLINE_REASON], filter: {status: {eq: DECLINED}}",
     "groupBy: [USER_AGE, USER_FREQUENCY]",
-    "groupBy: [PRODUCT], having: [{metric: UNITS, gte: \"2\"}]",
+    "groupBy: [PRODUCT], having: [{metric: UNITS, atLeast: \"2\"}]",
     "groupBy: [CATEGORY_LEVEL_1, STATUS]",
     "groupBy: [CATEGORY_LEVEL_2]",
     "groupBy: [USER_SEGMENT], builtInSegments: [{users: {kind: CHAMPIONS}}]",
@@ -104,7 +104,7 @@ fn any_selection_of_a_report_is_answered_the_same_way() {
         for _ in 0..asked {
             let how = dice.pick(REPORTS);
             let range = "range: {days: {from: \"2026-02-01\", to: \"2026-05-31\"}}";
-            let page = if how.contains("last") { "" } else { "first: 7" };
+            let page = if how.contains("last") { "" } else { "first: 12" };
             let call = format!("report({range}, {how} {page})");
             // Rows under several names, so that what was written stands beside what was not.
             let query = ways.asking.drawn(&mut dice, &call, "ReportConnection", 4);
@@ -118,8 +118,7 @@ fn any_selection_of_a_report_is_answered_the_same_way() {
             rows += lists.map(Vec::len).sum::<usize>();
         }
         assert!(
-            // What changed is drawn of reports that are compared with nothing as well, and refused there.
-            whole * 3 > asked && rows * 2 > asked,
+            whole * 2 > asked && rows > asked,
             "{whole} of {asked} with {rows} rows"
         );
     });
