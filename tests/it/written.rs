@@ -104,7 +104,11 @@ fn any_selection_of_a_report_is_answered_the_same_way() {
         for _ in 0..asked {
             let how = dice.pick(REPORTS);
             let range = "range: {days: {from: \"2026-02-01\", to: \"2026-05-31\"}}";
-            let page = if how.contains("last") { "" } else { "first: 12" };
+            let page = if how.contains("last") {
+                ""
+            } else {
+                "first: 12"
+            };
             let call = format!("report({range}, {how} {page})");
             // Rows under several names, so that what was written stands beside what was not.
             let query = ways.asking.drawn(&mut dice, &call, "ReportConnection", 4);
