@@ -46,7 +46,8 @@ async function command(...args) {
 async function serve(url) {
   const child = spawn(binary, ["serve", "--listen", "127.0.0.1:0", "--database-url", url, "--migrate"], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ACTIONGRAPH_LOG_FORMAT: "json" },
+    // All senders are one address.
+    env: { ...process.env, ACTIONGRAPH_LOG_FORMAT: "json", ACTIONGRAPH_MAX_CONNECTIONS_PER_ADDRESS: "0" },
   });
   const address = await new Promise((resolve, reject) => {
     let said = "";

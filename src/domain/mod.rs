@@ -30,6 +30,7 @@ pub mod sales;
 pub mod scope;
 pub mod secret;
 pub mod segment;
+pub mod stack;
 pub mod sync;
 pub mod text;
 pub mod time;

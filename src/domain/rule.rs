@@ -285,9 +285,8 @@ const STORED: u32 = 1;
 
 /// How deep the filters of a rule may nest, whatever the settings say. `serde_json` reads 127 levels. A level of a rule is
 /// four of them at most (`All` with its list, and `Any` with its own in there); the levels at which something is measured, carts
-/// are looked into and a built-in segment ends it all take some ten more together. What reads them takes a stack of up to two
-/// megabytes at twelve levels, which is what threads have: nobody may send deeper ones.
-pub const MAX_STORED_DEPTH: usize = 12;
+/// are looked into and a built-in segment ends it all take some ten more together. 24 leaves as many again for conditions to come.
+pub const MAX_STORED_DEPTH: usize = 24;
 
 /// A rule as it is stored.
 #[derive(Deserialize, Serialize)]

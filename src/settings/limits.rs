@@ -65,7 +65,7 @@ limits! {
     max_report_page_rows: 1..=10_000 = 10000, "Rows of one page of the groups of a report.", because "no page may be larger than max_page_rows allows";
     max_nodes: 1..=10_000 = 100, "Ids in one nodes.", because "their rows are looked up together in one statement";
     max_order_keys: 1..=20 = 5, "Keys in one orderBy.", because "a cursor holds a value of each, and the condition of the next page repeats them";
-    max_filter_depth: 1..=12 = 12, "Levels that a filter may nest.", because "deeper ones would take more of a thread's stack than is safe where they are read, and rules are stored as JSON, of which 127 levels are read back";
+    max_filter_depth: 1..=24 = 12, "Levels that a filter may nest.", because "a rule is stored as JSON, up to four levels for each of its own, and JSON of 127 levels at most is read back";
     max_filter_conditions: 1..=400 = 200, "Conditions in one filter.", because "SQLite takes expressions of 1000 levels, of which each condition is one";
     max_filter_values: 1..=5_000 = 1000, "Values in one list of a filter.", because "a statement may hold each value six times, and SQLite takes 32766 in all";
     max_filter_all_values: 1..=5_000 = 4000, "Values in all lists of one filter together.", because "a statement may hold each value six times, and SQLite takes 32766 in all";

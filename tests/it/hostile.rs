@@ -1,6 +1,7 @@
 //! What the internet sends: broken, endless, nested, huge. Every answer is well-formed with a stable code, the server goes
 //! on, and its memory stays bounded.
 
+mod deep;
 mod refused;
 mod routes;
 

@@ -2,6 +2,7 @@
 
 use async_graphql::InputObject;
 
+use super::deep::Deep;
 use super::filters::{
     AdSpaceFilter, CategoryFilter, ProductFilter, ProgramFilter, UserFilter, filter_input,
 };
@@ -22,11 +23,11 @@ use crate::graphql::id::{IdOf, Kind};
 #[derive(Debug, InputObject)]
 pub struct ActionItemsFilter {
     /// At least one item satisfies this.
-    some: Option<Box<ActionItemFilter>>,
+    some: Option<Deep<ActionItemFilter>>,
     /// All items satisfy this; so does an empty cart.
-    every: Option<Box<ActionItemFilter>>,
+    every: Option<Deep<ActionItemFilter>>,
     /// No item satisfies this.
-    none: Option<Box<ActionItemFilter>>,
+    none: Option<Deep<ActionItemFilter>>,
 }
 
 fn items(given: &ActionItemsFilter, reader: &mut Reader) -> Result<Filter<ActionTest>> {

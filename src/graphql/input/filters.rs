@@ -3,6 +3,7 @@
 use async_graphql::{ID, InputObject};
 
 use super::built_in::{BuiltInProductSegment, BuiltInUserSegment, of_products, of_users};
+use super::deep::Deep;
 use super::operators::{
     AdjustmentKindFilter, BooleanFilter, CurrencyFilter, DateFilter, DateTimeFilter, IdFilter,
     ImportStateFilter, IntFilter, MoneyFilter, SegmentFilter, StringFilter, ids,
@@ -31,13 +32,13 @@ macro_rules! filter_input {
         #[derive(Debug, InputObject)]
         pub struct $name {
             /// All of these must hold; an empty list always does.
-            and: Option<Vec<$name>>,
+            and: Option<Vec<$crate::graphql::input::deep::Deep<$name>>>,
             /// One of these must hold; an empty list never does.
-            or: Option<Vec<$name>>,
+            or: Option<Vec<$crate::graphql::input::deep::Deep<$name>>>,
             /// This must not hold.
-            not: Option<Box<$name>>,
+            not: Option<$crate::graphql::input::deep::Deep<$name>>,
             $($(#[$($fdoc)*])* #[graphql(name = $text)] $field: Option<$ops>,)*
-            $($(#[$($rdoc)*])* #[graphql(name = $rtext)] $related: Option<Box<$inner>>,)*
+            $($(#[$($rdoc)*])* #[graphql(name = $rtext)] $related: Option<$crate::graphql::input::deep::Deep<$inner>>,)*
             $($(#[$($sdoc)*])* #[graphql(name = $stext)] $special: Option<$given>,)*
         }
 
@@ -73,7 +74,11 @@ macro_rules! filter_input {
 pub(in crate::graphql) use filter_input;
 
 /// A filter's `and`, `or` and `not`.
-type Combined<'a, F> = (&'a Option<Vec<F>>, &'a Option<Vec<F>>, &'a Option<Box<F>>);
+type Combined<'a, F> = (
+    &'a Option<Vec<Deep<F>>>,
+    &'a Option<Vec<Deep<F>>>,
+    &'a Option<Deep<F>>,
+);
 
 /// All parts of a filter together with its `and`, `or` and `not`.
 pub fn combine<T, F: Conditions<T>>(
@@ -81,7 +86,7 @@ pub fn combine<T, F: Conditions<T>>(
     mut parts: Vec<Filter<T>>,
     (and, or, not): Combined<'_, F>,
 ) -> Result<Filter<T>> {
-    let list = |reader: &mut Reader, filters: &[F]| -> Result<Vec<Filter<T>>> {
+    let list = |reader: &mut Reader, filters: &[Deep<F>]| -> Result<Vec<Filter<T>>> {
         let mut read = Vec::with_capacity(filters.len());
         for (number, filter) in filters.iter().enumerate() {
             let inner = reader.item(number, |reader| {

@@ -7,6 +7,7 @@
 //! | `operators` | what a field is compared with |
 //! | `filters`, `action_filter` | one filter for each list |
 //! | `built_in` | built-in segments as conditions |
+//! | `deep` | what stands in itself |
 //! | `order` | `orderBy` of each list |
 //! | `range` | ranges with their axis, zone and weeks |
 //! | `report` | dimensions, conditions and order of reports |
@@ -15,6 +16,7 @@
 
 pub mod action_filter;
 pub mod built_in;
+pub mod deep;
 pub mod filters;
 pub mod operators;
 pub mod order;

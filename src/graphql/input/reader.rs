@@ -11,6 +11,7 @@ use crate::domain::filter::{Filter, Op};
 use crate::domain::money::Currency;
 use crate::domain::query_limits::QueryLimits;
 use crate::domain::rule::{Definitions, Refers, Subject};
+use crate::domain::stack::with_room;
 use crate::domain::text::has_nul;
 use crate::domain::time::Instant;
 use crate::graphql::context::RequestContext;
@@ -185,7 +186,7 @@ impl Reader {
         read: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
         self.path.push(Step::Field(name));
-        let result = read(self);
+        let result = with_room(|| read(self));
         self.path.pop();
         result
     }
@@ -200,7 +201,7 @@ impl Reader {
         read: impl FnOnce(&mut Self) -> Result<R>,
     ) -> Result<R> {
         self.path.push(Step::Item(number));
-        let result = read(self);
+        let result = with_room(|| read(self));
         self.path.pop();
         result
     }
@@ -226,7 +227,7 @@ impl Reader {
         let outer = std::mem::replace(&mut self.kind, kind);
         self.depth += 1;
         let tests = self.tests;
-        let result = read(self);
+        let result = with_room(|| read(self));
         self.depth -= 1;
         self.kind = outer;
         let result = result?;

@@ -6,6 +6,7 @@ use super::action_filter::{ActionFilter, ActionItemFilter, only_currency};
 use super::built_in::{
     BuiltInProductSegment, BuiltInUserSegment, in_rule_of_products, in_rule_of_users, period,
 };
+use super::deep::Deep;
 use super::filters::{ProductFilter, UserFilter, filter_input};
 use super::operators::{CountryFilter, SegmentFilter};
 use super::range::RangeInput;
@@ -62,9 +63,9 @@ pub struct SegmentMetricRule {
     /// moves on with time.
     period: Option<RangeInput>,
     /// Which actions; all but declined ones unless given.
-    actions: Option<ActionFilter>,
+    actions: Option<Deep<ActionFilter>>,
     /// Which cart items: then amounts and units are those of the items, and actions count that have one.
-    items: Option<ActionItemFilter>,
+    items: Option<Deep<ActionItemFilter>>,
     /// At least this: a number, an amount, or a rate (0.5 is one half).
     at_least: Option<Decimal>,
     /// At most this, likewise. Who has no action has 0 of what counts or adds up.
@@ -83,9 +84,9 @@ pub struct SegmentRankRule {
     /// moves on with time.
     period: Option<RangeInput>,
     /// Which actions; all but declined ones unless given.
-    actions: Option<ActionFilter>,
+    actions: Option<Deep<ActionFilter>>,
     /// Which cart items: then amounts and units are those of the items, and actions count that have one.
-    items: Option<ActionItemFilter>,
+    items: Option<Deep<ActionItemFilter>>,
     /// How many are taken, from 1 to 1000000.
     count: Option<i32>,
     /// Instead of a number, how many percent of those that are ranked, rounded up; above 0, at most 100.
@@ -209,8 +210,8 @@ fn threshold(
         metric: given.metric,
         currency: given.currency,
         period: given.period,
-        actions: given.actions.as_ref(),
-        items: given.items.as_ref(),
+        actions: given.actions.as_deref(),
+        items: given.items.as_deref(),
     };
     let measure = measure(&measured, subject, reader)?;
     if given.at_least.is_none() && given.at_most.is_none() {
@@ -243,8 +244,8 @@ fn rank(given: &SegmentRankRule, subject: Subject, reader: &mut Reader) -> Resul
         metric: given.metric,
         currency: given.currency,
         period: given.period,
-        actions: given.actions.as_ref(),
-        items: given.items.as_ref(),
+        actions: given.actions.as_deref(),
+        items: given.items.as_deref(),
     };
     let measure = measure(&measured, subject, reader)?;
     let take = match (given.count, given.percent) {
@@ -405,7 +406,7 @@ fn country<T>(given: &CountryFilter, reader: &mut Reader) -> Result<Filter<Condi
     ))
 }
 
-fn own<T, F: Conditions<T>>(given: &F, reader: &mut Reader) -> Result<Filter<Condition<T>>> {
+fn own<T, F: Conditions<T>>(given: &Deep<F>, reader: &mut Reader) -> Result<Filter<Condition<T>>> {
     let inner = reader.nested(F::KIND, |reader| given.read(reader))?;
     reader.test()?;
     Ok(Filter::Test(Condition::Own(inner)))
@@ -466,7 +467,7 @@ filter_input! {
     related {}
     special {
         /// Its own fields.
-        user: UserFilter = "user" => own,
+        user: Deep<UserFilter> = "user" => own,
         /// Which other segments of users it is in.
         segment: SegmentFilter = "segment" => in_user_segments,
         /// Which built-in segment of users it is in.
@@ -474,9 +475,9 @@ filter_input! {
         /// The click country of its latest action that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it.
-        metric: SegmentMetricRule = "metric" => user_metric,
+        metric: Deep<SegmentMetricRule> = "metric" => user_metric,
         /// A place in a ranking of all users.
-        rank: SegmentRankRule = "rank" => user_rank,
+        rank: Deep<SegmentRankRule> = "rank" => user_rank,
         /// It is listed.
         members: UserList = "members" => user_list,
     }
@@ -489,7 +490,7 @@ filter_input! {
     related {}
     special {
         /// Its own fields.
-        product: ProductFilter = "product" => own,
+        product: Deep<ProductFilter> = "product" => own,
         /// Which other segments of products it is in.
         segment: SegmentFilter = "segment" => in_product_segments,
         /// Which built-in segment of products it is in.
@@ -497,9 +498,9 @@ filter_input! {
         /// The click country of the latest action with it that is not declined.
         click_country: CountryFilter = "clickCountry" => country,
         /// A bound on something that is measured of it, from its cart items.
-        metric: SegmentMetricRule = "metric" => product_metric,
+        metric: Deep<SegmentMetricRule> = "metric" => product_metric,
         /// A place in a ranking of all products, by their cart items.
-        rank: SegmentRankRule = "rank" => product_rank,
+        rank: Deep<SegmentRankRule> = "rank" => product_rank,
         /// It is listed.
         members: ProductList = "members" => product_list,
     }
@@ -509,9 +510,9 @@ filter_input! {
 #[derive(Debug, OneofObject)]
 pub enum SegmentRuleInput {
     /// A segment of users.
-    Users(Box<UserSegmentRule>),
+    Users(Deep<UserSegmentRule>),
     /// A segment of products.
-    Products(Box<ProductSegmentRule>),
+    Products(Deep<ProductSegmentRule>),
 }
 
 impl SegmentRuleInput {

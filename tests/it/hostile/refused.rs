@@ -29,7 +29,7 @@ const SLOWER: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
 const TRIES: usize = 3;
 
 /// A server in a process of its own, as people run it: nothing else is counted with it.
-struct Alone {
+pub(super) struct Alone {
     process: Process,
     key: String,
 }
@@ -44,7 +44,8 @@ impl Target for Alone {
     }
 }
 
-async fn alone() -> Alone {
+/// One with these settings, and a key of everything.
+pub(super) async fn alone(settings: &[(&str, &str)]) -> Alone {
     let url = fresh_url().await;
     let store = Store::open(&url).await.unwrap();
     store.migrate().await.unwrap();
@@ -55,12 +56,13 @@ async fn alone() -> Alone {
     let key = key_of(&store, &publisher, KeyScope::ALL, now).await;
     store.close().await;
     // Whether an answer is right does not depend on what else the machine does.
-    let settings = [
+    let mut all = vec![
         ("ACTIONGRAPH_BUDGET_CAPACITY", "0"),
         ("ACTIONGRAPH_STATEMENT_DEADLINE_MS", "60000"),
         ("ACTIONGRAPH_REQUEST_DEADLINE_MS", "60000"),
     ];
-    let process = serve(&url, &settings);
+    all.extend_from_slice(settings);
+    let process = serve(&url, &all);
     Alone { process, key }
 }
 
@@ -198,7 +200,7 @@ mod heavy {
 
     #[tokio::test]
     async fn hostile_documents_are_refused_before_they_cost_much() {
-        let server = alone().await;
+        let server = alone(&[]).await;
         let requests: Named<Vec<u8>> = documents().into_iter().chain(bodies()).collect();
         let mut costs = costs(&server, &requests);
         costs.retain(Cost::is_refused);
@@ -208,7 +210,7 @@ mod heavy {
 
     #[tokio::test]
     async fn requests_that_ask_for_much_are_refused_before_they_cost_much() {
-        let server = alone().await;
+        let server = alone(&[]).await;
         let costs = costs(&server, &dear_to_read());
         for cost in &costs {
             let code = cost.answer["errors"][0]["extensions"]["code"].as_str();
