@@ -255,6 +255,41 @@ fn a_ranking_that_would_read_too_many_actions_is_refused_with_a_remedy() {
     });
 }
 
+/// What totals answer is priced by the actions that may be read one by one, not by all that there are.
+#[test]
+fn what_totals_answer_is_not_refused_for_its_price() {
+    const REPORT: &str = "{ report(range: {days: {from: \"2025-01-01\", to: \"2026-06-30\"}}, groupBy: [STATUS], \
+                          includeVanished: true, first: 3) { nodes { values { actions } } } }";
+    block_on(async {
+        let world = World::rich(seed() + 46, SHAPE).await;
+        let all = i64::try_from(world.facts(0).await.actions.len()).unwrap();
+        let price = async |api: &Api| {
+            let answer = api.answer(REPORT, &json!({})).await;
+            assert_eq!(answer.get("errors"), None, "{answer:#}");
+            let cost = &answer["extensions"]["cost"];
+            cost["requestedQueryCost"].as_u64().unwrap()
+        };
+        let limited = price(&reading(&world, 2)).await;
+        let whole = price(&reading(&world, all)).await;
+        assert!(limited < whole, "{limited} of {whole}");
+        let paying = |facts| {
+            let mut options = EngineOptions {
+                reports: ReportLimits {
+                    facts,
+                    ..ReportLimits::default()
+                },
+                ..EngineOptions::default()
+            };
+            options.documents.cost = limited;
+            Api::with(&world, 0, options)
+        };
+        paying(2).data(REPORT, &json!({})).await;
+        let refused = paying(all).answer(REPORT, &json!({})).await;
+        let extensions = &refused["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "COST_EXCEEDED", "{refused:#}");
+    });
+}
+
 /// The period that a ranking is compared with counts by itself.
 #[test]
 fn the_period_before_is_limited_as_well() {
