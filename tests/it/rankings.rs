@@ -465,6 +465,36 @@ fn a_list_keeps_its_rows_where_its_info_is_refused() {
     });
 }
 
+/// A report counts them so as well, and then knows their currencies.
+#[test]
+fn a_report_of_a_limited_key_counts_facts_up_to_the_limit() {
+    block_on(async {
+        let world = World::rich(seed() + 47, SHAPE).await;
+        let all = i64::try_from(world.facts(0).await.actions.len()).unwrap();
+        // All rows, in a way that no total keeps apart.
+        let limits = || Limits {
+            not_before: Some(0),
+            ..Limits::default()
+        };
+        let query = "{ report(range: {days: {from: \"2025-01-01\", to: \"2026-06-30\"}}, groupBy: [USER_FREQUENCY]) \
+                     { nodes { values { actions users reward { amount currency } } } } }";
+        let few = reading(&world, 2).narrowed(limits());
+        let answer = few.answer(query, &json!({})).await;
+        let message = refusal(&answer);
+        assert!(message.contains("more than 2 actions"), "{message}");
+        // The third action is counted, and none after it.
+        assert_eq!(answer["errors"][0]["extensions"]["value"], 3, "{answer:#}");
+        let sent = few.statements.take();
+        let counts: Vec<&String> = sent.iter().filter(|sql| sql.contains("COUNT(")).collect();
+        assert_eq!(counts.len(), 1, "{sent:#?}");
+        assert!(counts[0].contains("LIMIT"), "{}", counts[0]);
+        let enough = reading(&world, all).narrowed(limits());
+        let seen = enough.data(query, &json!({})).await;
+        assert!(!seen["report"]["nodes"].as_array().unwrap().is_empty());
+        assert_eq!(seen, Api::of(&world, 0).data(query, &json!({})).await);
+    });
+}
+
 /// Of whoever no total is left to, facts are counted no further than it takes to refuse them, and once for a list.
 #[test]
 fn facts_are_counted_once_and_up_to_the_limit() {
