@@ -22,7 +22,7 @@ pub(super) fn writing_out(bytes: usize) -> u64 {
 
 /// The limit, if an operation costs more however little it looks through. Nothing has to be looked up to know that.
 pub(super) fn too_much_unseen(plan: &Plan, (reading, maximum): (u64, u64)) -> Option<Passed> {
-    let least = plan.requested(&|scan: &Scan| scan.price(0, true));
+    let least = plan.requested(&|scan: &Scan| scan.price((0, 0), true));
     let least = points(least).max(LEAST).saturating_add(reading);
     (least > maximum).then(|| passed("cost", maximum, least))
 }
@@ -37,6 +37,8 @@ fn points(thousandths: u64) -> u64 {
 pub(super) struct Scanned {
     /// Actions.
     pub(super) actions: u64,
+    /// How many of them the database reads at most, where a limit holds.
+    pub(super) limit: u64,
     /// Whether columns in memory are expected to hold them.
     pub(super) is_held: bool,
 }
@@ -80,7 +82,8 @@ impl Bill {
     /// What a scan costs, in thousandths of a point: as expected, or where the database was spared.
     fn price(&self, scan: &Scan, was_spared: bool) -> u64 {
         let scanned = self.scanned.get(scan.number).copied().unwrap_or_default();
-        scan.price(scanned.actions, scanned.is_held || was_spared)
+        let actions = (scanned.actions, scanned.limit);
+        scan.price(actions, scanned.is_held || was_spared)
     }
 
     /// Points that an answer was worth, and what it lost to errors; `was_spared` says that the database looked through no

@@ -273,8 +273,10 @@ impl Engine {
             } else {
                 vec![false; scans.len()]
             };
+            let limit = days.read_at_most(context.limits.reports);
             let look = |(scan, is_plain): (&Scan, bool)| Scanned {
                 actions: days.scanned(scan, context, settings),
+                limit,
                 is_held: are_held && is_plain && (are_told || !scan.is_of_saved),
             };
             scanned = scans.into_iter().zip(plain).map(look).collect();

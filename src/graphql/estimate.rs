@@ -24,6 +24,7 @@ use crate::domain::columns::{can_tell, can_test};
 use crate::domain::error::{Code, Result};
 use crate::domain::id::PublisherId;
 use crate::domain::query_limits::QueryLimits;
+use crate::domain::report::ReportLimits;
 use crate::domain::rule::Definitions;
 use crate::domain::scope::ReadScope;
 use crate::domain::segment::SegmentSettings;
@@ -58,10 +59,13 @@ struct Known {
 pub(super) struct Days {
     /// UTC days since 1970-01-01, ascending, with the actions up to their ends.
     sums: Vec<(i64, u64)>,
+    /// Actions of the day that has most.
+    busiest: u64,
 }
 
 impl Days {
     fn new(days: Vec<(i64, u64)>) -> Self {
+        let busiest = days.iter().map(|(_, actions)| *actions).max();
         let mut sum = 0_u64;
         let add = |(day, actions): (i64, u64)| {
             sum = sum.saturating_add(actions);
@@ -69,6 +73,7 @@ impl Days {
         };
         Self {
             sums: days.into_iter().map(add).collect(),
+            busiest: busiest.unwrap_or(0),
         }
     }
 
@@ -93,6 +98,12 @@ impl Days {
         let first = span.from.micros().div_euclid(DAY_US);
         let behind = (span.to.micros() - 1).div_euclid(DAY_US) + 1;
         self.before(behind).saturating_sub(self.before(first))
+    }
+
+    /// Actions that the database reads at most for whatever obeys these limits: what lies within a day is read in any case.
+    pub(super) fn read_at_most(&self, limits: ReportLimits) -> u64 {
+        let limit = u64::try_from(limits.facts).unwrap_or(0);
+        limit.max(self.busiest)
     }
 
     /// Actions that a scan looks through. For a key with limits they are a figure of the calendar: what it is told and charged
@@ -474,7 +485,7 @@ mod tests {
         prepared.plan.requested(&|scan: &Scan| {
             let is_ranged = scan.arguments.contains_key("range");
             let actions = if is_ranged { in_range } else { all };
-            scan.price(actions, is_held && plain[scan.number])
+            scan.price((actions, u64::MAX), is_held && plain[scan.number])
         }) / MILLI
     }
 
@@ -621,5 +632,19 @@ mod tests {
         assert_eq!(within(12, 16), 9);
         assert_eq!(within(16, 20), 0);
         assert_eq!(Days::default().within(None), 0);
+    }
+
+    #[test]
+    fn a_day_is_read_whatever_the_limit() {
+        let days = Days::new(vec![(10, 3), (12, 9), (15, 5)]);
+        let most = |facts| {
+            days.read_at_most(ReportLimits {
+                facts,
+                ..ReportLimits::default()
+            })
+        };
+        assert_eq!((most(2), most(9), most(10)), (9, 9, 10));
+        let limits = ReportLimits::default();
+        assert_eq!(Days::default().read_at_most(limits), 2_000_000);
     }
 }

@@ -242,6 +242,21 @@ const WHOLE: &[&str] = &[
     "UserSegmentResult.trend(range:)",
 ];
 
+/// What looks through no more actions than `limits.reportActions` where the database answers, each period by itself: more are
+/// counted beforehand and refused (`analytics::report::fact_limit`), unless totals have them. Not here are top products and what
+/// they are compared with, nor products worth sending traffic to: the total that has them has nearly as many rows as there are
+/// actions, and nobody counts these. Nor is what reads all actions that a filter names, however many (totals and info of a list).
+const LIMITED: &[&str] = &[
+    "CategorySales.products",
+    "Query.report",
+    "Query.report(includeVanished:)",
+    "Query.topSellingCategories",
+    "Query.topSellingCategories(dateAxis:)",
+    "Query.topSellingCategories(filter:)",
+    "ReportValues.conversionLag",
+    "ReportValues.validationLag",
+];
+
 /// Inputs for which all entries of a list are told at once: what that costs comes for each point of a trend, whatever the page.
 const TOGETHER: &[&str] = &[
     "ProductSegmentResult.trend(range:)",
@@ -296,6 +311,8 @@ directive @scanCost(
   together: Boolean
   "Whether columns answer the first page alone: with `after`, `last` or `before` a thousand actions cost `weight`."
   firstPage: Boolean
+  "Whether the database looks through no more actions than `limits.reportActions`, or those of a day where these are more: a longer range costs no more than so many. Not where products are told apart (`groupBy: [PRODUCT]`): their totals have nearly as many rows as there are actions."
+  limited: Boolean
   "Whose `periodDays` of `segmentSettings` stand in where no range and no period is given: PRODUCTS, USERS, or USERS_TWICE for two windows; all time where nothing is said."
   usual: String
 ) on ARGUMENT_DEFINITION | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -446,6 +463,7 @@ fn scan_cost(coordinate: &str, weight: &str, if_given: Option<&str>) -> String {
         ("saved", SAVED),
         ("together", TOGETHER),
         ("firstPage", FIRST_PAGE),
+        ("limited", LIMITED),
     ] {
         if list.contains(&coordinate) {
             text.push_str(&format!(", {name}: true"));

@@ -1,5 +1,6 @@
 //! What fields cost, as the schema says it: every list has a size, and what is published is what is charged.
 
+use actiongraph::domain::report::ReportLimits;
 use actiongraph::graphql::document::{DocumentLimits, Documents, Scan, UsualPeriod};
 use actiongraph::graphql::sdl;
 use serde_json::{Map, Value};
@@ -182,7 +183,8 @@ fn points_where(query: &str, variables: &Value, actions: u64, is_held: bool) -> 
     let none = Map::new();
     let variables = variables.as_object().unwrap_or(&none);
     let prepared = documents.prepare(query, None, variables).unwrap();
-    let price = |scan: &Scan| scan.price(actions, is_held);
+    let limit = ReportLimits::default().facts.unsigned_abs();
+    let price = |scan: &Scan| scan.price((actions, limit), is_held);
     prepared.plan.requested(&price) / 1_000
 }
 
@@ -330,6 +332,77 @@ const DEAR: &[(&str, u64)] = &[
         10,
     ),
 ];
+
+/// Who obeys the limit on actions that are read one by one is charged for no more of them, however long the range. Columns in
+/// memory go through all of them, and the total of products has nearly as many rows.
+#[test]
+fn what_reads_no_more_than_a_limit_is_priced_by_the_limit() {
+    const RANGE: &str = "range: {days: {from: \"2024-01-01\", to: \"2026-06-30\"}}";
+    let limit = ReportLimits::default().facts.unsigned_abs();
+    let cost = |query: &str, actions| {
+        let query = query.replace("RANGE", RANGE);
+        points(&query, &Value::Null, actions)
+    };
+    for (query, is_limited) in [
+        (
+            "{ report(RANGE, bucket: DAY, groupBy: [STATUS], first: 1) { nodes { values { actions } } } }",
+            true,
+        ),
+        (
+            "{ report(RANGE) { totals { conversionLag { median } validationLag { median } } } }",
+            true,
+        ),
+        ("{ report(RANGE) { comparedTotals { actions } } }", true),
+        (
+            "{ report(RANGE, groupBy: [PRODUCT], first: 1) { nodes { values { units } } } }",
+            false,
+        ),
+        (
+            "{ report(RANGE, groupBy: PRODUCT, first: 1) { nodes { compared { units } } } }",
+            false,
+        ),
+        (
+            "{ report(RANGE, groupBy: [USER_SEGMENT], segments: [\"a\"], first: 1) { nodes { values { units } } } }",
+            false,
+        ),
+        (
+            "{ topSellingCategories(RANGE, first: 1) { nodes { rank products { hasMore } } } }",
+            true,
+        ),
+        (
+            "{ topSellingCategories(RANGE, dateAxis: CLICKED, filter: {country: {eq: \"RU\"}}, first: 1) { nodes { rank } } }",
+            true,
+        ),
+        (
+            "{ topSellingProducts(RANGE, first: 1) { nodes { rank } } }",
+            false,
+        ),
+        (
+            "{ trafficTargets(RANGE, first: 1) { nodes { rank } } }",
+            false,
+        ),
+        (
+            "{ actions(RANGE, first: 1, filter: {country: {eq: \"RU\"}}) { totals { count } } }",
+            false,
+        ),
+        ("{ userCohorts(RANGE) { cohorts { size } } }", false),
+    ] {
+        let (below, at, above) = (
+            cost(query, limit / 2),
+            cost(query, limit),
+            cost(query, 10 * limit),
+        );
+        assert!(below < at, "{query}: {below}, {at}");
+        assert_eq!(at == above, is_limited, "{query}: {at}, {above}");
+    }
+    let report = "{ report(RANGE) { totals { actions } } }";
+    assert!(cost(report, 10 * limit) < DocumentLimits::default().cost);
+    let held = |actions| {
+        let query = report.replace("RANGE", RANGE);
+        points_where(&query, &Value::Null, actions, true)
+    };
+    assert!(held(10 * limit) > held(limit));
+}
 
 /// A year of cohorts of a publisher with 2,740 actions a day: more than an operation may cost where the database counts them.
 #[test]

@@ -255,6 +255,41 @@ fn a_ranking_that_would_read_too_many_actions_is_refused_with_a_remedy() {
     });
 }
 
+/// What totals answer is priced by the actions that may be read one by one, not by all that there are.
+#[test]
+fn what_totals_answer_is_not_refused_for_its_price() {
+    const REPORT: &str = "{ report(range: {days: {from: \"2025-01-01\", to: \"2026-06-30\"}}, groupBy: [STATUS], \
+                          includeVanished: true, first: 3) { nodes { values { actions } } } }";
+    block_on(async {
+        let world = World::rich(seed() + 46, SHAPE).await;
+        let all = i64::try_from(world.facts(0).await.actions.len()).unwrap();
+        let price = async |api: &Api| {
+            let answer = api.answer(REPORT, &json!({})).await;
+            assert_eq!(answer.get("errors"), None, "{answer:#}");
+            let cost = &answer["extensions"]["cost"];
+            cost["requestedQueryCost"].as_u64().unwrap()
+        };
+        let limited = price(&reading(&world, 2)).await;
+        let whole = price(&reading(&world, all)).await;
+        assert!(limited < whole, "{limited} of {whole}");
+        let paying = |facts| {
+            let mut options = EngineOptions {
+                reports: ReportLimits {
+                    facts,
+                    ..ReportLimits::default()
+                },
+                ..EngineOptions::default()
+            };
+            options.documents.cost = limited;
+            Api::with(&world, 0, options)
+        };
+        paying(2).data(REPORT, &json!({})).await;
+        let refused = paying(all).answer(REPORT, &json!({})).await;
+        let extensions = &refused["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "COST_EXCEEDED", "{refused:#}");
+    });
+}
+
 /// The period that a ranking is compared with counts by itself.
 #[test]
 fn the_period_before_is_limited_as_well() {
@@ -427,6 +462,36 @@ fn a_list_keeps_its_rows_where_its_info_is_refused() {
         let list = &answer["data"]["actions"];
         assert_eq!(list["info"], Json::Null);
         assert!(!list["nodes"].as_array().unwrap().is_empty(), "{answer:#}");
+    });
+}
+
+/// A report counts them so as well, and then knows their currencies.
+#[test]
+fn a_report_of_a_limited_key_counts_facts_up_to_the_limit() {
+    block_on(async {
+        let world = World::rich(seed() + 47, SHAPE).await;
+        let all = i64::try_from(world.facts(0).await.actions.len()).unwrap();
+        // All rows, in a way that no total keeps apart.
+        let limits = || Limits {
+            not_before: Some(0),
+            ..Limits::default()
+        };
+        let query = "{ report(range: {days: {from: \"2025-01-01\", to: \"2026-06-30\"}}, groupBy: [USER_FREQUENCY]) \
+                     { nodes { values { actions users reward { amount currency } } } } }";
+        let few = reading(&world, 2).narrowed(limits());
+        let answer = few.answer(query, &json!({})).await;
+        let message = refusal(&answer);
+        assert!(message.contains("more than 2 actions"), "{message}");
+        // The third action is counted, and none after it.
+        assert_eq!(answer["errors"][0]["extensions"]["value"], 3, "{answer:#}");
+        let sent = few.statements.take();
+        let counts: Vec<&String> = sent.iter().filter(|sql| sql.contains("COUNT(")).collect();
+        assert_eq!(counts.len(), 1, "{sent:#?}");
+        assert!(counts[0].contains("LIMIT"), "{}", counts[0]);
+        let enough = reading(&world, all).narrowed(limits());
+        let seen = enough.data(query, &json!({})).await;
+        assert!(!seen["report"]["nodes"].as_array().unwrap().is_empty());
+        assert_eq!(seen, Api::of(&world, 0).data(query, &json!({})).await);
     });
 }
 

@@ -5,9 +5,10 @@
 //! for and one for clicks, beside one for the days of which these are known; as many for what is asked for of the totals,
 //! of the groups of a period that is compared with, and of its totals; and one each for the number of facts or counts of
 //! clicks by SubID that would be read, for exchange rates and for what expectations rest on. Where much of a period lies
-//! beside the cells of a total, its facts are counted as well: by totals, and by themselves where that is too many. Where
-//! stretches of time are read in so many pieces that there are more rows than groups may be, the pieces of each length are
-//! asked for by themselves, and only their sums are kept.
+//! beside the cells of a total, its facts are counted as well: by totals, and by themselves where that is too many. For
+//! whom no total is left, they are counted up to the limit before they are counted by currency. Where stretches of time
+//! are read in so many pieces that there are more rows than groups may be, the pieces of each length are asked for by
+//! themselves, and only their sums are kept.
 
 mod check;
 pub(super) mod fact_limit;

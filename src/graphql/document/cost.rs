@@ -16,7 +16,7 @@ use super::ast::base_name;
 use super::error::{COST_EXCEEDED, Passed, RequestError};
 
 use super::plan::{Part, Plan, Scan, UsualPeriod};
-use super::scans::{is_selected, names_period, scan, stretches, times};
+use super::scans::{is_limited, is_selected, names_period, scan, stretches, times};
 use super::schema::{FieldInfo, InputValue, Schema, TypeForm, TypeInfo};
 use super::{inputs, introspection};
 
@@ -426,6 +426,9 @@ impl<'a> Counter<'a> {
             arguments,
             usual,
             is_of_saved: given.scan.is_some_and(|scan| scan.is_of_saved),
+            is_limited: given
+                .scan
+                .is_some_and(|scan| is_limited(&scan, &range.arguments)),
             entries,
             points,
             number: 0,

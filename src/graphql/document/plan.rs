@@ -68,6 +68,8 @@ pub struct Scan {
     pub usual: Option<UsualPeriod>,
     /// Whether it looks saved segments up, whose rules say whether columns can tell who is in them.
     pub is_of_saved: bool,
+    /// Whether the database looks through no more of them than reports may read.
+    pub is_limited: bool,
     /// For how many objects columns look through them, one by one: the database reads a level with one statement.
     pub entries: u64,
     /// At how many points in time they do so for each of them.
@@ -82,6 +84,7 @@ impl Scan {
         let is_same = Arc::ptr_eq(&self.arguments, &other.arguments)
             && self.usual == other.usual
             && self.is_of_saved == other.is_of_saved
+            && self.is_limited == other.is_limited
             && (self.entries, self.points) == (other.entries, other.points)
             && self.held.is_some() == other.held.is_some();
         if is_same {
@@ -94,15 +97,17 @@ impl Scan {
         is_same
     }
 
-    /// What looking through so many actions costs, in thousandths of a point, by who holds them.
+    /// What looking through so many actions costs, in thousandths of a point, by who holds them; where a limit holds, the
+    /// database reads at most that many.
     #[must_use]
-    pub fn price(&self, actions: u64, is_held: bool) -> u64 {
-        let (once, each) = match self.held.filter(|_| is_held) {
+    pub fn price(&self, (actions, limit): (u64, u64), is_held: bool) -> u64 {
+        let (once, each, actions) = match self.held.filter(|_| is_held) {
             Some(held) => {
                 let passes = self.entries.saturating_mul(self.points);
-                (0, held.saturating_mul(passes))
+                (0, held.saturating_mul(passes), actions)
             }
-            None => (self.once, self.weight),
+            None if self.is_limited => (self.once, self.weight, actions.min(limit)),
+            None => (self.once, self.weight, actions),
         };
         let scanned = each.saturating_mul(actions) / 1_000;
         self.fixed.saturating_add(once).saturating_add(scanned)

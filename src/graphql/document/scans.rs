@@ -7,9 +7,9 @@ use async_graphql::parser::types as out;
 use async_graphql_value::Value;
 
 use super::ast::base_name;
-use super::cost::{Arguments, Looked, WINDOW};
+use super::cost::{Arguments, Given, Looked, WINDOW};
 use super::plan::Scan;
-use super::schema::{FieldInfo, InputValue};
+use super::schema::{FieldInfo, InputValue, ScanCost};
 use crate::domain::time::{DAY_US, Instant};
 
 /// The input that names segments in lists, each of which is looked up.
@@ -72,6 +72,26 @@ fn selects(set: &out::SelectionSet, names: &[String]) -> bool {
 /// Arguments that ask for another page than the first.
 const LATER_PAGES: &[&str] = &["after", "last", "before"];
 
+/// The argument that says by what a report is divided.
+const GROUPS: &str = "groupBy";
+
+/// What it says where the total that answers has nearly as many rows as there are actions.
+const PRODUCTS: &str = "PRODUCT";
+
+/// Whether no more actions are looked through than reports may read, by the arguments of the field.
+pub(super) fn is_limited(cost: &ScanCost, arguments: &Given) -> bool {
+    cost.is_limited && !arguments.get(GROUPS).is_some_and(names_products)
+}
+
+fn names_products(value: &ConstValue) -> bool {
+    match value {
+        ConstValue::Enum(word) => *word == *PRODUCTS,
+        ConstValue::String(word) => word == PRODUCTS,
+        ConstValue::List(items) => items.iter().any(names_products),
+        _ => false,
+    }
+}
+
 /// What a field of so many objects has to look through with these arguments.
 pub(super) fn scan(info: &FieldInfo, range: &Looked, rows: u64) -> Option<Scan> {
     let (cost, if_given) = info.scan.as_ref()?;
@@ -89,6 +109,7 @@ pub(super) fn scan(info: &FieldInfo, range: &Looked, rows: u64) -> Option<Scan> 
         arguments: Arc::clone(&range.arguments),
         usual: range.usual,
         is_of_saved: cost.is_of_saved,
+        is_limited: is_limited(cost, &range.arguments),
         entries: if cost.is_of_saved { rows } else { 1 },
         points: 1,
         number: 0,

@@ -188,6 +188,8 @@ pub(super) struct ScanCost {
     pub(super) is_together: bool,
     /// Whether columns in memory answer the first page alone.
     pub(super) is_of_first_page: bool,
+    /// Whether the database looks through no more of them than reports may read.
+    pub(super) is_limited: bool,
     /// Whose period stands in for a range or a period that is not given.
     pub(super) usual: Option<UsualPeriod>,
 }

@@ -199,6 +199,7 @@ fn scan_cost(directives: &[Directive]) -> Option<ScanCost> {
         is_of_saved: is("saved"),
         is_together: is("together"),
         is_of_first_page: is("firstPage"),
+        is_limited: is("limited"),
         usual: text(directives, "scanCost", "usual").and_then(UsualPeriod::parse),
     })
 }

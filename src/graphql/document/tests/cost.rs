@@ -160,7 +160,7 @@ enum Bucket { DAY MONTH }
         let none = serde_json::Map::new();
         let prepared = documents.prepare(text, None, &none).unwrap();
         let plan = &prepared.plan;
-        let price = |scan: &Scan| scan.price(1_000, is_held);
+        let price = |scan: &Scan| scan.price((1_000, u64::MAX), is_held);
         let node = json!({ "size": 1, "trend": [{ "size": 1 }] });
         let data = json!({ "segments": { "nodes": vec![node; met] } });
         let data = ConstValue::from_json(data).unwrap();
@@ -174,6 +174,60 @@ enum Bucket { DAY MONTH }
     let trend = "{ segments(first: 10) { nodes { trend(range: {last: {count: 4, unit: MONTH}}, bucket: MONTH) { size } } } }";
     assert_eq!(points(trend, 4, true), (10 * 5 * 3 + 10, 4 * 5 * 3 + 4));
     assert_eq!(points(trend, 4, false), (100 + 10, 100 + 4));
+}
+
+/// The database reads no more actions than reports may, where a field says so; columns in memory go through all of them.
+#[test]
+fn a_limit_on_actions_limits_their_price() {
+    const PRICED: &str = r#"
+directive @scanCost(weight: String!, inMemory: String, limited: Boolean) on FIELD_DEFINITION | ARGUMENT_DEFINITION
+type Query {
+  report(range: Int, groupBy: [By!], vanished: Boolean @scanCost(weight: "150", limited: true),
+    segments: [ID!] @scanCost(weight: "40")): Int @scanCost(weight: "150", inMemory: "14", limited: true)
+  top(range: Int): Int @scanCost(weight: "240")
+}
+enum By { STATUS PRODUCT }
+"#;
+    const LIMIT: u64 = 2_000_000;
+    let documents = Documents::new(PRICED, DocumentLimits::default()).unwrap();
+    let points = |text: &str, actions: u64, is_held: bool| {
+        let variables = json!({ "by": ["PRODUCT"] });
+        let document = format!(
+            "query($by: [By!] = [STATUS]) {{ {text} all: report(groupBy: $by) @skip(if: true) }}"
+        );
+        let variables = variables.as_object().unwrap();
+        let prepared = documents.prepare(&document, None, variables).unwrap();
+        let price = |scan: &Scan| scan.price((actions, LIMIT), is_held);
+        prepared.plan.requested(&price) / 1_000
+    };
+    let (below, at, above) = (LIMIT / 2, LIMIT, 10 * LIMIT);
+    for (text, weight) in [
+        ("report(range: 1)", 150),
+        ("report(range: 1, vanished: true)", 300),
+        ("report(range: 1, groupBy: [STATUS])", 150),
+    ] {
+        assert_eq!(points(text, below, false), weight * below / 1_000, "{text}");
+        assert_eq!(points(text, at, false), weight * at / 1_000, "{text}");
+        assert_eq!(
+            points(text, above, false),
+            points(text, at, false),
+            "{text}"
+        );
+    }
+    for (text, weight) in [
+        ("top(range: 1)", 240),
+        ("report(range: 1, groupBy: [STATUS, PRODUCT])", 150),
+        ("report(range: 1, groupBy: PRODUCT, vanished: true)", 300),
+        ("report(range: 1, groupBy: $by)", 150),
+    ] {
+        assert_eq!(points(text, above, false), weight * above / 1_000, "{text}");
+    }
+    // What is not limited beside it costs what it did.
+    let both = "report(range: 1, vanished: true, segments: [1])";
+    let expected = (300 * at + 40 * above) / 1_000;
+    assert_eq!(points(both, above, false), expected);
+    let held = 14 * above / 1_000;
+    assert_eq!(points("report(range: 1)", above, true), held);
 }
 
 /// What ended in an error was looked through all the same; what is null without one was not.
@@ -202,7 +256,7 @@ type Sales { units: Int }
         let data = ConstValue::from_json(data).unwrap();
         prepared
             .plan
-            .used(&data, &failed, &|scan| scan.price(1_000, false))
+            .used(&data, &failed, &|scan| scan.price((1_000, u64::MAX), false))
             / 1_000
     };
     let item = json!({ "name": "x", "sales": { "units": 1 } });
