@@ -7,6 +7,9 @@ use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::{DbErr, RuntimeErr};
 use std::time::Duration;
 
+const TOO_DEEP: &str = "The filters, with the rules of the segments that they name, nest deeper than the database takes; write them \
+     flatter, or freeze a segment that another one names.";
+
 const TOO_LONG: &str = "The database took too long; ask for a shorter range or a narrower filter.";
 
 /// The error of a read that was not waited for any longer.
@@ -36,6 +39,7 @@ pub(super) fn from_db(error: &DbErr) -> Error {
         return Error::new(Code::Conflict, "Another server fetches this account now.");
     }
     let code = match code_of(error) {
+        _ if is_too_deep(error) => Code::LimitExceeded,
         Some(code) => meaning(&code),
         None if is_connection(error) => Code::ServiceUnavailable,
         None => Code::Internal,
@@ -43,6 +47,7 @@ pub(super) fn from_db(error: &DbErr) -> Error {
     let message = match code {
         Code::StorageFull => "No room is left to store anything; free some and send it again.",
         Code::Timeout => TOO_LONG,
+        Code::LimitExceeded => TOO_DEEP,
         Code::ServiceUnavailable => {
             "The database is busy or cannot be reached; try again in a moment."
         }
@@ -119,6 +124,18 @@ pub(super) fn is_lost(error: &DbErr) -> bool {
 /// Whether a plain `SELECT` failed because its table is not there; SQLite has one code for all that is wrong with a text.
 pub(super) fn is_missing_table(error: &DbErr) -> bool {
     matches!(code_of(error).as_deref(), Some("1" | "42P01"))
+}
+
+/// Whether the conditions of a statement nest deeper than the database reads: each limit on filters and segments allows less,
+/// but the highest settings of several of them together do not. SQLite has one code for all that is wrong with a text.
+fn is_too_deep(error: &DbErr) -> bool {
+    let Some(error) = sqlx_error(error).and_then(SqlxError::as_database_error) else {
+        return false;
+    };
+    match error.code().as_deref() {
+        Some("1") => error.message().starts_with("Expression tree is too large"),
+        code => code == Some("54001"),
+    }
 }
 
 fn sqlx_error(error: &DbErr) -> Option<&SqlxError> {

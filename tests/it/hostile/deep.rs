@@ -15,6 +15,19 @@ const DEPTH: usize = 24;
 /// The most that `max_segment_depth` can be.
 const SEGMENTS: usize = 10;
 
+/// A server whose filters and segments may nest so deep.
+async fn with_depths(filters: usize, segments: usize) -> Alone {
+    let (filters, segments) = (filters.to_string(), segments.to_string());
+    alone(&[
+        STACK,
+        ("ACTIONGRAPH_MAX_FILTER_DEPTH", &filters),
+        ("ACTIONGRAPH_MAX_SEGMENT_DEPTH", &segments),
+        ("ACTIONGRAPH_MAX_SEGMENT_METRICS", "100"),
+        ("ACTIONGRAPH_MAX_SEGMENT_CONDITIONS", "500"),
+    ])
+    .await
+}
+
 fn answered(server: &Alone, name: &str, text: &str, variables: &Value) -> Value {
     let body = json!({"query": text, "variables": variables}).to_string();
     checked(name, &raw(server, &with_body(server, body.as_bytes()))).1
@@ -75,14 +88,7 @@ const BY: [&[&str]; 4] = [&["or"], &["and"], &["not"], &["or", "and", "not"]];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nests_as_deep_as_it_may_is_answered_on_the_stack_of_any_thread() {
-    let depth = DEPTH.to_string();
-    let segments = SEGMENTS.to_string();
-    let server = alone(&[
-        STACK,
-        ("ACTIONGRAPH_MAX_FILTER_DEPTH", &depth),
-        ("ACTIONGRAPH_MAX_SEGMENT_DEPTH", &segments),
-    ])
-    .await;
+    let server = with_depths(DEPTH, SEGMENTS).await;
     let plain = json!({"country": {"eq": "PL"}});
     let items = json!({"items": {"some": {"product": {"category": {"name": {"eq": "Food"}}}}}});
     for by in BY {
@@ -106,39 +112,50 @@ async fn what_nests_as_deep_as_it_may_is_answered_on_the_stack_of_any_thread() {
     }
 }
 
-/// Segments that name each other, each as deep as it may be: evaluated inside each other.
-#[tokio::test(flavor = "multi_thread")]
-async fn segments_inside_segments_are_evaluated_on_the_stack_of_any_thread() {
-    let depth = DEPTH.to_string();
-    let segments = SEGMENTS.to_string();
-    let server = alone(&[
-        STACK,
-        ("ACTIONGRAPH_MAX_FILTER_DEPTH", &depth),
-        ("ACTIONGRAPH_MAX_SEGMENT_DEPTH", &segments),
-        ("ACTIONGRAPH_MAX_SEGMENT_METRICS", "100"),
-        ("ACTIONGRAPH_MAX_SEGMENT_CONDITIONS", "500"),
-    ])
-    .await;
+/// Creates segments that name each other, each as deep as it may be, and asks for what each of the users in it did. What
+/// was answered to all that.
+async fn chained(depth: usize, segments: usize) -> Vec<Value> {
+    let server = with_depths(depth, segments).await;
     let beside = json!({"user": {"userSpace": {"eq": "x"}}});
     let mut innermost = rules().swap_remove(0).2;
-    for number in 1..=SEGMENTS {
-        let levels = DEPTH - 2;
-        let rule = json!({"users": nesting(levels, &["or", "and", "not"], &beside, &innermost)});
-        let name = format!("segment {number}");
-        let variables = json!({"name": name, "rule": rule});
-        let answer = answered(&server, &name, CREATE, &variables);
-        let segment = &answer["data"]["createSegment"]["segment"];
-        assert!(segment["size"].is_number(), "{name}: {answer}");
-        let named = json!({"in": [segment["id"]]});
+    let mut answers = Vec::new();
+    for number in 1..=segments {
+        let by = ["or", "and", "not"];
+        let rule = json!({"users": nesting(depth - 2, &by, &beside, &innermost)});
+        let name = format!("segment {number} of {depth} levels");
+        let created = answered(&server, &name, CREATE, &json!({"name": name, "rule": rule}));
+        let id = &created["data"]["createSegment"]["segment"]["id"];
+        assert!(id.is_string(), "{name}: {created}");
+        let named = json!({"in": [id]});
         let filter = json!({"user": {"segment": named}});
         let filter = nesting(
-            DEPTH - 3,
+            depth - 3,
             &["or", "not"],
             &json!({"country": {"eq": "PL"}}),
             &filter,
         );
-        let answer = answered(&server, &name, ACTIONS, &json!({"filter": filter}));
-        assert!(answer["errors"].is_null(), "{name}: {answer}");
+        let asked = answered(&server, &name, ACTIONS, &json!({"filter": filter}));
+        answers.extend([created, asked]);
         innermost = json!({"user": {"segment": named}});
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_inside_segments_are_evaluated_on_the_stack_of_any_thread() {
+    for answer in chained(12, 5).await {
+        assert!(answer["errors"].is_null(), "{answer}");
+    }
+}
+
+/// The highest settings together allow more than databases do: that is said, and the server goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nests_deeper_than_a_database_takes_is_refused() {
+    for answer in chained(DEPTH, SEGMENTS).await {
+        for error in answer["errors"].as_array().unwrap_or(&Vec::new()) {
+            assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED", "{answer}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("write them flatter"), "{answer}");
+        }
     }
 }
