@@ -611,10 +611,10 @@ mod tests {
     #[test]
     fn what_is_beyond_a_bound_that_is_not_plain_says_why() {
         let problems = problems(file(
-            "max_filter_depth = 13\nmax_nodes = 0\nsqlite_readers = 257\nmax_report_conditions = 1001",
+            "max_filter_depth = 25\nmax_nodes = 0\nsqlite_readers = 257\nmax_report_conditions = 1001",
         ));
         for part in [
-            "actiongraph.toml: max_filter_depth: must be a whole number from 1 to 12, not 13: deeper ones",
+            "actiongraph.toml: max_filter_depth: must be a whole number from 1 to 24, not 25: a rule",
             "actiongraph.toml: sqlite_readers: must be a whole number from 1 to 256, not 257: each keeps",
         ] {
             assert!(
