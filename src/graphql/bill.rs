@@ -68,10 +68,24 @@ impl Bill {
             maximum,
             allowance: None,
         };
-        let price = |scan: &Scan| bill.price(scan, false);
-        let requested = points(bill.plan.requested(&price)).max(LEAST);
-        bill.requested = requested.saturating_add(reading);
+        bill.requested = bill.at_most(|scan| bill.price(scan, false));
         bill
+    }
+
+    /// Points that it may cost at most, where scans have these prices.
+    fn at_most(&self, price: impl Fn(&Scan) -> u64) -> u64 {
+        let requested = points(self.plan.requested(&price)).max(LEAST);
+        requested.saturating_add(self.reading)
+    }
+
+    /// Points that it would cost at most, if columns in memory held what these scans look through.
+    pub(super) fn in_memory(&self, is_held: impl Fn(&Scan) -> bool) -> u64 {
+        self.at_most(|scan| self.price_where(scan, is_held(scan)))
+    }
+
+    /// All that it looks through.
+    pub(super) fn scans(&self) -> Vec<&Scan> {
+        self.plan.scans()
     }
 
     /// The limit, if the operation costs more whatever its caller has left.
@@ -81,9 +95,17 @@ impl Bill {
 
     /// What a scan costs, in thousandths of a point: as expected, or where the database was spared.
     fn price(&self, scan: &Scan, was_spared: bool) -> u64 {
-        let scanned = self.scanned.get(scan.number).copied().unwrap_or_default();
-        let actions = (scanned.actions, scanned.limit);
-        scan.price(actions, scanned.is_held || was_spared)
+        self.price_where(scan, self.scanned(scan).is_held || was_spared)
+    }
+
+    /// What it costs where columns in memory hold the actions, or where they do not.
+    fn price_where(&self, scan: &Scan, is_held: bool) -> u64 {
+        let scanned = self.scanned(scan);
+        scan.price((scanned.actions, scanned.limit), is_held)
+    }
+
+    fn scanned(&self, scan: &Scan) -> Scanned {
+        self.scanned.get(scan.number).copied().unwrap_or_default()
     }
 
     /// Points that an answer was worth, and what it lost to errors; `was_spared` says that the database looked through no

@@ -11,11 +11,11 @@ use super::bill::{Bill, Costs, LEAST, Scanned, passed, too_much_unseen, writing_
 use super::context::RequestContext;
 use super::document::{DocumentLimits, Documents, Hides, OperationKind, Plan, Prepared, Scan};
 use super::error::{Told, tell};
-use super::estimate::{Estimates, Saved, are_held, are_plain, settings_for};
+use super::estimate::{Estimates, Saved, are_coming, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
 use super::reply::{
     Extensions, Outcome, Reply, answer, by_get, bytes, estimate, no_introspection, over, refusal,
-    refused, too_long, too_much, whole,
+    refused, remedy, too_long, too_much, whole,
 };
 use super::scalar::judges;
 use super::schema::{ActionSchema, build, sdl};
@@ -244,15 +244,16 @@ impl Engine {
         let failed = |error: &Error| Box::new(self.failed(error, (spending, reference)));
         let bounds = (spending.reading, self.0.options.documents.cost);
         if let Some(passed) = too_much_unseen(&plan, bounds) {
-            return Err(Box::new(self.turn_away(too_much(&passed), spending)));
+            return Err(Box::new(self.turn_away(too_much(&passed, false), spending)));
         }
         let scans = plan.scans();
-        let mut scanned = Vec::new();
+        let (mut scanned, mut changes) = (Vec::new(), 0);
         if !scans.is_empty() {
-            let (days, changes) = match self.0.estimates.days(context).await {
+            let (days, last) = match self.0.estimates.days(context).await {
                 Ok(days) => days,
                 Err(error) => return Err(failed(&error)),
             };
+            changes = last;
             let are_held = are_held(context, changes);
             let is_of_saved = are_held && scans.iter().any(|scan| scan.is_of_saved);
             let are_told = is_of_saved && {
@@ -282,15 +283,23 @@ impl Engine {
             scanned = scans.into_iter().zip(plain).map(look).collect();
         }
         let mut bill = Bill::new(plan, scanned, bounds);
-        if let Some(passed) = bill.too_much() {
-            return Err(Box::new(self.turn_away(too_much(&passed), spending)));
-        }
         let taken = if spending.estimate_only {
             LEAST.saturating_add(spending.reading)
         } else {
             bill.requested
         };
-        self.charge(taken, spending).map_err(Box::new)?;
+        let passed = bill.too_much();
+        let capacity = spending.capacity();
+        // It is refused however often it is asked, and never gets to where questions have columns read in.
+        let are_coming = (passed.is_some() || taken > capacity) && {
+            let most = capacity.min(self.0.options.documents.cost);
+            are_coming(&bill, most, (document, changes), context).await
+        };
+        if let Some(passed) = passed {
+            let reply = too_much(&passed, are_coming);
+            return Err(Box::new(self.turn_away(reply, spending)));
+        }
+        self.charge(taken, spending, are_coming).map_err(Box::new)?;
         bill.allowance.clone_from(&spending.allowance);
         Ok(bill)
     }
@@ -313,7 +322,7 @@ impl Engine {
     /// much. Where the caller has nothing left, that is the answer.
     #[must_use]
     pub fn refused_at_door(&self, spending: &Spending) -> Option<Reply> {
-        let refused = self.charge(LEAST, spending).err();
+        let refused = self.charge(LEAST, spending, false).err();
         if refused.is_none()
             && let Some(allowance) = &spending.allowance
         {
@@ -327,11 +336,12 @@ impl Engine {
     pub fn refused_unread(&self, spending: &Spending) -> Option<Reply> {
         let allowance = spending.allowance.as_ref()?;
         let is_empty = allowance.available() < LEAST;
-        is_empty.then(|| self.charge(LEAST, spending).err())?
+        is_empty.then(|| self.charge(LEAST, spending, false).err())?
     }
 
-    /// Takes points from the caller's bucket, at least one.
-    fn charge(&self, points: u64, spending: &Spending) -> Result<(), Reply> {
+    /// Takes points from the caller's bucket, at least one. Where it never holds them, the refusal says whether columns that
+    /// make the operation cheaper are coming.
+    fn charge(&self, points: u64, spending: &Spending, are_coming: bool) -> Result<(), Reply> {
         let Some(allowance) = &spending.allowance else {
             return Ok(());
         };
@@ -342,8 +352,9 @@ impl Engine {
         let terms = allowance.terms();
         if wanted > terms.capacity {
             let message = format!(
-                "The operation costs up to {wanted} points, this caller's budget holds {}. Ask for smaller pages, a shorter range or fewer fields.",
-                terms.capacity
+                "The operation costs up to {wanted} points, this caller's budget holds {}. Ask for smaller pages, a shorter range or fewer fields.{}",
+                terms.capacity,
+                remedy(are_coming)
             );
             let passed = passed("budgetCapacity", terms.capacity, wanted);
             // It was read and refused, as what is too dear for everybody.

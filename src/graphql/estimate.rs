@@ -10,6 +10,7 @@ use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{ID, InputType, Name, Value};
 use async_graphql_value::Value as Written;
 
+use super::bill::Bill;
 use super::context::RequestContext;
 use super::document::{Scan, UsualPeriod, WINDOW};
 use super::id::Kind;
@@ -265,6 +266,39 @@ pub(super) fn are_held(request: &RequestContext, changes: i64) -> bool {
     !request.tx.is_limited() && columns.is_some_and(|columns| columns.are_held(publisher, changes))
 }
 
+/// Asks for columns in memory that are not there, if an operation that is refused for its price would cost no more than `most`
+/// with them; whether they are being read in. What a key with limits asks they never answer, so that it causes none to be read.
+pub(super) async fn are_coming(
+    bill: &Bill,
+    most: u64,
+    (document, changes): (&ExecutableDocument, i64),
+    request: &RequestContext,
+) -> bool {
+    let publisher = request.scope.publisher();
+    let may_answer = request.scope.sees_all() && !request.tx.is_limited();
+    let columns = request.tx.store().columns().filter(|_| may_answer);
+    let Some(columns) = columns.filter(|columns| !columns.are_held(publisher, changes)) else {
+        return false;
+    };
+    let scans = bill.scans();
+    let plain = are_plain(&scans, request.now, request.limits.queries);
+    let cost = |are_told: bool| {
+        bill.in_memory(|scan| {
+            let is_plain = plain.get(scan.number).copied().unwrap_or(false);
+            is_plain && (are_told || !scan.is_of_saved)
+        })
+    };
+    if cost(true) > most {
+        return false;
+    }
+    // Their rules are read in the operation's own transaction: it may have begun, and nothing is read beside it then.
+    let are_told = scans.iter().all(|scan| !scan.is_of_saved) || {
+        let told = tells(&request.tx, &Saved::of(document), request.scope).await;
+        told.unwrap_or(false)
+    };
+    cost(are_told) <= most && columns.ask(publisher, changes)
+}
+
 /// What the publisher has set of the built-in segments, where a scan asks for their periods: one statement, which the question
 /// itself needs as well.
 ///
@@ -442,12 +476,9 @@ impl Estimates {
     ) -> Result<bool> {
         let tx = ReadTx::in_turn(&self.store, &request.viewer);
         let watch = tx.cancel_on_drop();
-        let told = match read_saved(&tx, saved, request.scope).await {
+        let told = match tells(&tx, saved, request.scope).await {
             Err(error) if error.code() == Code::ServiceUnavailable => Err(error),
-            read => Ok(read.is_ok_and(|all| {
-                let mut all = all.each();
-                all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule))
-            })),
+            told => Ok(told.unwrap_or(false)),
         };
         watch.done();
         told
@@ -456,6 +487,13 @@ impl Estimates {
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<PublisherId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether columns tell who is in all of these saved segments.
+async fn tells(tx: &ReadTx, saved: &Saved, scope: ReadScope) -> Result<bool> {
+    let all = read_saved(tx, saved, scope).await?;
+    let mut all = all.each();
+    Ok(all.all(|(segment, rule)| segment.frozen_at.is_some() || can_tell(rule)))
 }
 
 /// The saved segments that an operation is about.

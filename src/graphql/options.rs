@@ -121,6 +121,14 @@ pub struct Spending {
     pub reading: u64,
 }
 
+impl Spending {
+    /// Points that the caller can ever have at a time.
+    pub(super) fn capacity(&self) -> u64 {
+        let allowance = self.allowance.as_ref();
+        allowance.map_or(u64::MAX, |allowance| allowance.terms().capacity)
+    }
+}
+
 /// Whether a caller may ask for the schema itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Introspection {

@@ -79,11 +79,21 @@ pub(super) fn estimate(bill: &Bill, operation_name: Option<String>, rows: u64) -
     }
 }
 
+/// What is said where columns that make an operation cheap enough are being read in.
+const COMING: &str = " Or ask the same again later: what it looks through is being read into memory, which can take minutes, and it may be within the limit then.";
+
+/// The remedy beside others for what costs too much, where columns are being read in.
+pub(super) fn remedy(are_coming: bool) -> &'static str {
+    if are_coming { COMING } else { "" }
+}
+
 /// The answer to an operation that costs too much whatever its caller has left.
-pub(super) fn too_much(passed: &Passed) -> Reply {
+pub(super) fn too_much(passed: &Passed, are_coming: bool) -> Reply {
     let message = format!(
-        "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.",
-        passed.value, passed.maximum
+        "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.{}",
+        passed.value,
+        passed.maximum,
+        remedy(are_coming)
     );
     over(Code::CostExceeded, &message, passed)
 }

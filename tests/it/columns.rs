@@ -11,12 +11,14 @@ use crate::support::world::{World, block_on};
 use actiongraph::analytics::cohorts::user_cohorts;
 use actiongraph::analytics::{report, segments};
 use actiongraph::domain::filter::{ActionField, ActionTest, Filter, Op, Value};
+use actiongraph::domain::limits::Limits;
 use actiongraph::domain::money::Currency;
 use actiongraph::domain::report::metric::Metric;
 use actiongraph::domain::report::{Bucket, Dimension, Report, ReportLimits, ReportRequest};
 use actiongraph::domain::sales::{AxisRange, FactQuery, RankBy};
 use actiongraph::domain::segment::{ProductRules, UserRules};
 use actiongraph::domain::time::{Span, WeekStart};
+use actiongraph::graphql::EngineOptions;
 use actiongraph::store::columns::ColumnsOptions;
 use actiongraph::store::{ReadTx, Recorder};
 use actiongraph::worker;
@@ -688,6 +690,148 @@ fn what_members_did_costs_what_columns_take() {
                 "{held:?}, {left:?}: {query}"
             );
         }
+    });
+}
+
+/// A caller whose operations may cost so many points.
+fn at_most(world: &World, cost: u64) -> Api {
+    let mut options = EngineOptions::default();
+    options.documents.cost = cost;
+    Api::with(world, 0, options)
+}
+
+/// That a question is refused for its price, and whether it is said that columns are being read in.
+async fn is_refused_till_read_in(api: &Api, query: &str) -> bool {
+    let answer = api.answer(query, &json!({})).await;
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["code"], "COST_EXCEEDED", "{answer:#}");
+    let message = error["message"].as_str().unwrap();
+    message.contains("is being read into memory")
+}
+
+/// The same world with columns of which none is read in yet.
+fn begun_anew(world: &mut World, max_bytes: usize, least_changes: i64) {
+    world.store = world.store.with_columns(ColumnsOptions {
+        max_bytes,
+        least_changes,
+        ..ColumnsOptions::default()
+    });
+}
+
+const ROOM: usize = 512 << 20;
+
+/// A world and trends of built-in and of saved segments in it, each with what it costs where columns hold the facts, which is
+/// less than otherwise.
+async fn trends_and_prices(seed: u64) -> (World, Vec<(String, u64)>) {
+    let world = World::rich(seed, SHAPE).await;
+    let of_tables = Api::of(&world, 0);
+    let made = "mutation { createSegment(name: \"told\", rule: {users: {metric: {metric: ACTIONS, atLeast: 2}}}) { \
+                segment { id } } }";
+    let made = of_tables.data(made, &json!({})).await;
+    let id = &made["createSegment"]["segment"]["id"];
+    let range = "range: {days: {from: \"2026-02-01\", to: \"2026-06-30\"}}";
+    let queries = [
+        format!("{{ userSegments({range}, first: 1) {{ nodes {{ size }} }} }}"),
+        format!("{{ segment(id: {id}) {{ trend({range}, bucket: MONTH) {{ size }} }} }}"),
+    ];
+    let mut before = Vec::new();
+    for query in &queries {
+        before.push(costs(&of_tables, query).await.0);
+    }
+    let world = world.in_columns().await;
+    let api = Api::of(&world, 0);
+    let mut priced = Vec::new();
+    for (query, before) in queries.into_iter().zip(before) {
+        let (held, _) = costs(&api, &query).await;
+        assert!(held < before, "{held} of {before}: {query}");
+        priced.push((query, held));
+    }
+    (world, priced)
+}
+
+/// What is refused for the database's price has the columns read in that answer it for less, and says so.
+#[test]
+fn what_is_refused_for_its_price_has_columns_read_in() {
+    block_on(async {
+        let (mut world, priced) = trends_and_prices(seed() + 41).await;
+        for (query, held) in priced {
+            begun_anew(&mut world, ROOM, 0);
+            let api = at_most(&world, held);
+            assert!(is_refused_till_read_in(&api, &query).await, "{query}");
+            assert!(worker::columns::tick(&world.store).await.unwrap());
+            api.data(&query, &json!({})).await;
+
+            // More changed than a question catches up with. Another server's estimates know of it.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the log is made longer behind the store's back"
+            )]
+            let db = Database::connect(&world.url).await.unwrap();
+            let id = world.publishers[0].id.0;
+            db.execute_unprepared(&format!(
+                "UPDATE publisher_states SET change_seq = change_seq + 5001 WHERE publisher_id = {id}"
+            ))
+            .await
+            .unwrap();
+            let api = at_most(&world, held);
+            assert!(is_refused_till_read_in(&api, &query).await, "{query}");
+            assert!(worker::columns::tick(&world.store).await.unwrap());
+            api.data(&query, &json!({})).await;
+
+            // A point less, and columns do not help.
+            begun_anew(&mut world, ROOM, 0);
+            let api = at_most(&world, held - 1);
+            assert!(!is_refused_till_read_in(&api, &query).await, "{query}");
+            assert!(!worker::columns::tick(&world.store).await.unwrap());
+        }
+    });
+}
+
+/// A bucket that never holds the database's price is a limit like the other; being refused costs a point.
+#[test]
+fn what_no_bucket_holds_has_columns_read_in() {
+    block_on(async {
+        let (mut world, priced) = trends_and_prices(seed() + 42).await;
+        for (query, held) in priced {
+            begun_anew(&mut world, ROOM, 0);
+            let api = Api::of(&world, 0).paying(held);
+            assert!(is_refused_till_read_in(&api, &query).await, "{query}");
+            assert_eq!(api.left(), held - 1);
+            assert!(worker::columns::tick(&world.store).await.unwrap());
+            api.paying(held).data(&query, &json!({})).await;
+        }
+    });
+}
+
+/// Nothing is promised, and nothing read in, where columns are off, the publisher is too small for them or they have no room,
+/// nor for a key that they never answer.
+#[test]
+fn what_columns_will_not_answer_is_refused_without_a_promise() {
+    block_on(async {
+        let (mut world, priced) = trends_and_prices(seed() + 43).await;
+        let (query, held) = &priced[0];
+        for (max_bytes, least_changes) in [(0, 0), (ROOM, 1_000_000)] {
+            begun_anew(&mut world, max_bytes, least_changes);
+            let api = at_most(&world, *held);
+            assert!(!is_refused_till_read_in(&api, query).await);
+            assert!(!worker::columns::tick(&world.store).await.unwrap());
+        }
+        begun_anew(&mut world, 4_096, 0);
+        let api = at_most(&world, *held);
+        // How much room they need is known when they were read.
+        assert!(is_refused_till_read_in(&api, query).await);
+        assert!(worker::columns::tick(&world.store).await.unwrap());
+        assert!(!is_refused_till_read_in(&api, query).await);
+        assert!(!worker::columns::tick(&world.store).await.unwrap());
+
+        begun_anew(&mut world, ROOM, 0);
+        let limits = Limits {
+            ad_spaces: Some(vec!["78".to_owned()]),
+            ..Limits::default()
+        };
+        let api = at_most(&world, *held).narrowed(limits);
+        assert!(!is_refused_till_read_in(&api, query).await);
+        assert!(!worker::columns::tick(&world.store).await.unwrap());
     });
 }
 

@@ -8,8 +8,8 @@
 //! actions that changed since, their rows are read through the transaction, and only the chunks that hold them are made
 //! anew. Whoever changes a fact notes it in the change log (`store::apply`), so nothing else has to be watched.
 //!
-//! The first question about a publisher that is worth it asks for its columns and is answered by SQL; a worker reads
-//! them in meanwhile ([`Columns::build_next`]).
+//! The first question about a publisher that is worth it asks for its columns and is answered by SQL, or refused for the
+//! price of that; a worker reads them in meanwhile ([`Columns::build_next`]).
 
 mod answers;
 pub mod buyers;
@@ -227,15 +227,28 @@ impl Columns {
     }
 
     /// Whether a publisher's facts are held up to a number of the change log, or a question could catch up with it: a look,
-    /// nothing is asked for.
+    /// nothing is asked for. Whoever looks may know an earlier number than a transaction that begins now.
     #[must_use]
     pub fn are_held(&self, publisher: PublisherId, seq: i64) -> bool {
         let held = lock(&self.held).get(&publisher.0).cloned();
-        held.is_some_and(|held| match held.at_hand(seq) {
-            AtHand::Exact(_) => true,
-            AtHand::Older(one) => seq - one.seq <= AT_ONCE,
-            AtHand::Nothing => false,
-        })
+        let newest = held.and_then(|held| Some(lock(&held.kept).snapshots.back()?.seq));
+        newest.is_some_and(|newest| seq - newest <= AT_ONCE)
+    }
+
+    /// Takes note of a question up to a number of the change log that they do not answer since they are not there, and asks
+    /// for them; whether they are being read in: not for a publisher that is too small, or while there is no room.
+    pub fn ask(&self, publisher: PublisherId, seq: i64) -> bool {
+        if seq < self.options.least_changes {
+            return false;
+        }
+        self.fallbacks.fetch_add(1, Ordering::Relaxed);
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed);
+        let room = || self.room_beside(&self.others(publisher));
+        let may_have_room = self.held(publisher).may_have_room(seq, uses, room);
+        if may_have_room {
+            self.want(publisher);
+        }
+        may_have_room
     }
 
     /// What columns take and did.
@@ -478,12 +491,7 @@ impl Columns {
             }
             AtHand::Older(one) if seq - one.seq <= AT_ONCE => one,
             _ => {
-                self.fallbacks.fetch_add(1, Ordering::Relaxed);
-                let uses = self.uses.fetch_add(1, Ordering::Relaxed);
-                let room = || self.room_beside(&self.others(publisher));
-                if held.may_have_room(seq, uses, room) {
-                    self.want(publisher);
-                }
+                self.ask(publisher, seq);
                 return Ok(None);
             }
         };

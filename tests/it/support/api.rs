@@ -2,14 +2,16 @@
 
 use super::drafts::at;
 use super::world::World;
+use actiongraph::access::budget::{Budgets, Terms};
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::{Credential, KeyScope, Viewer};
 use actiongraph::domain::time::Instant;
 use actiongraph::graphql::{
-    Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Reply,
+    Call, Engine, EngineOptions, GraphqlRequest, Introspection, Method, Reply, Spending,
 };
 use actiongraph::store::{Recorder, Store};
 use serde_json::{Map, Value};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A caller who sees one publisher's data.
@@ -17,6 +19,7 @@ pub(crate) struct Api {
     engine: Engine,
     viewer: Viewer,
     now: Instant,
+    spending: Spending,
     /// Every statement that answers made.
     pub statements: Recorder,
 }
@@ -38,6 +41,7 @@ impl Api {
                 limits: std::sync::Arc::default(),
             },
             now: at("2026-07-01T00:00:00Z"),
+            spending: Spending::default(),
             statements,
         }
     }
@@ -58,6 +62,22 @@ impl Api {
     pub(crate) fn narrowed(mut self, limits: Limits) -> Self {
         self.viewer.limits = std::sync::Arc::new(limits);
         self
+    }
+
+    /// The same caller with a bucket of so many points, which nothing comes back to.
+    pub(crate) fn paying(mut self, capacity: u64) -> Self {
+        let terms = Terms {
+            capacity,
+            restore: 1,
+        };
+        let bucket = Budgets::default().of(&self.viewer, terms, Duration::ZERO);
+        self.spending.allowance = Some(bucket);
+        self
+    }
+
+    /// Points that are left in its bucket.
+    pub(crate) fn left(&self) -> u64 {
+        self.spending.allowance.as_ref().unwrap().available()
     }
 
     /// The same caller at a server of its own on the same database.
@@ -100,7 +120,8 @@ impl Api {
             reference: "test".to_owned(),
             introspection: Introspection::Allowed,
         };
-        self.engine.execute(request, call).await
+        let spending = self.spending.clone();
+        self.engine.spend(request, call, spending).await
     }
 
     /// The whole answer to an operation, errors included.
