@@ -13,6 +13,9 @@ use crate::domain::stack::with_room;
 #[derive(Debug)]
 pub struct Deep<T>(Box<T>);
 
+/// Several of them: room is made once for all, not for one after the other.
+pub type DeepList<T> = Deep<Vec<Deep<T>>>;
+
 impl<T> Deref for Deep<T> {
     type Target = T;
 

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject};
 
 use super::built_in::{BuiltInProductSegment, BuiltInUserSegment, of_products, of_users};
-use super::deep::Deep;
+use super::deep::{Deep, DeepList};
 use super::operators::{
     AdjustmentKindFilter, BooleanFilter, CurrencyFilter, DateFilter, DateTimeFilter, IdFilter,
     ImportStateFilter, IntFilter, MoneyFilter, SegmentFilter, StringFilter, ids,
@@ -32,9 +32,9 @@ macro_rules! filter_input {
         #[derive(Debug, InputObject)]
         pub struct $name {
             /// All of these must hold; an empty list always does.
-            and: Option<Vec<$crate::graphql::input::deep::Deep<$name>>>,
+            and: Option<$crate::graphql::input::deep::DeepList<$name>>,
             /// One of these must hold; an empty list never does.
-            or: Option<Vec<$crate::graphql::input::deep::Deep<$name>>>,
+            or: Option<$crate::graphql::input::deep::DeepList<$name>>,
             /// This must not hold.
             not: Option<$crate::graphql::input::deep::Deep<$name>>,
             $($(#[$($fdoc)*])* #[graphql(name = $text)] $field: Option<$ops>,)*
@@ -75,8 +75,8 @@ pub(in crate::graphql) use filter_input;
 
 /// A filter's `and`, `or` and `not`.
 type Combined<'a, F> = (
-    &'a Option<Vec<Deep<F>>>,
-    &'a Option<Vec<Deep<F>>>,
+    &'a Option<DeepList<F>>,
+    &'a Option<DeepList<F>>,
     &'a Option<Deep<F>>,
 );
 
