@@ -5,6 +5,7 @@
 //! shipped catalogue's, how a link is written is [`deeplink`](super::deeplink)'s.
 
 mod configured;
+mod page;
 pub mod target;
 
 pub use configured::{ConfiguredDeeplink, LinkSettings, Unmatched, named_ad_space, named_program};
@@ -294,7 +295,7 @@ impl Templates {
         let any_is_hot = key == RU_AND_CIS;
         if product.is_hot
             && !any_is_hot
-            && let Some(hot) = self.hot(offers, template, subids, warnings)
+            && let Some(hot) = self.hot(offers, (one, key), subids, warnings)
         {
             return Some(hot);
         }
@@ -305,18 +306,21 @@ impl Templates {
             (None, Some(url)) => Target::read(url).ok(),
             (None, None) => None,
         };
-        let blind = said.as_ref().and_then(|target| read(target.as_str()));
+        let page = said.as_ref().and_then(|target| self.page(target, one, key));
         let numbered = || Target::of_product(product.external_id.as_deref()?, any_is_hot);
-        // A link that does not say where it leads is gone through where nothing else is known.
-        let page = said.clone().filter(|_| blind.is_none()).or_else(numbered);
         let is_hot = product.is_hot && any_is_hot;
-        if let Some(target) = page {
+        if let Some(target) = page.or_else(numbered) {
             return Some(led(template, &target, subids, is_hot));
         }
-        let given = given?;
-        let is_own = blind.as_ref().unwrap_or(&given).code() == template.code();
+        // A link that does not say where it leads is gone through where nothing else is known.
+        let last = match &said {
+            Some(target) => read(target.as_str()),
+            None => Some(given.clone()?),
+        };
+        let is_own = last.is_some_and(|link| link.code() == template.code());
         if !is_own {
-            let words = "the product is known by an affiliate link alone, which is not this ad space's: the reward goes where that one belongs";
+            let words = "the product is known by a link alone, which is neither its page nor this ad space's link: the reward may go \
+                         where that link belongs";
             warnings.push((LinkWarning::LinkOfAnother, words.to_owned()));
         }
         if let Some(target) = said {
@@ -324,22 +328,30 @@ impl Templates {
         }
         // What the template's owner has to say says nothing of another's traffic.
         let extra = if is_own { template.extra() } else { &[] };
-        let url = given.with_subids(subids, parameter, extra);
+        let url = given?.with_subids(subids, parameter, extra);
         Some((url, None, LinkKind::Existing, false))
+    }
+
+    /// The product's page that an address is, in the shop of the template's program; none for a link of the network.
+    fn page(&self, address: &Target, one: &Deeplink, key: &str) -> Option<Target> {
+        let parameter = one.template.target_parameter();
+        let link = Affiliate::read_by_either(address.as_str(), &self.hosts, parameter);
+        page::of(address, key).filter(|_| link.is_none())
     }
 
     /// The special link of a hot product, or the template's to the page of another's; none where there is neither.
     fn hot(
         &self,
         offers: &[ProductOffer],
-        template: &Template,
+        (one, key): (&Deeplink, &str),
         subids: &Subids,
         warnings: &mut Vec<(LinkWarning, String)>,
     ) -> Option<Made> {
+        let template = &one.template;
         let parameter = template.target_parameter();
         let read = |text: &str| Affiliate::read_by_either(text, &self.hosts, parameter);
         let hot = offers.iter().filter(|offer| offer.is_hot);
-        let links = hot.filter_map(|offer| read(offer.affiliate_url.as_deref()?));
+        let mut links = hot.filter_map(|offer| read(offer.affiliate_url.as_deref()?));
         let own = links.clone().find(|link| link.code() == template.code());
         if let Some(own) = own {
             let target = own.target.as_ref().map(|target| target.as_str().to_owned());
@@ -347,8 +359,7 @@ impl Templates {
             return Some((url, target, LinkKind::Hot, true));
         }
         let words = "the hot rate needs the special link of a feed of hot products; ";
-        let mut pages = links.filter_map(|link| link.target);
-        if let Some(target) = pages.find(|target| read(target.as_str()).is_none()) {
+        if let Some(target) = links.find_map(|link| self.page(&link.target?, one, key)) {
             let words = format!(
                 "{words}the feed's link is another ad space's or program's, so this one leads to the same page and may \
                  pay the plain rate"

@@ -539,3 +539,120 @@ fn a_short_link_is_no_page() {
     );
     assert_eq!(warned(&link), ["LINK_OF_ANOTHER"]);
 }
+
+#[test]
+fn a_link_of_another_portal_is_no_page() {
+    let all = templates(&[(BLOG, WW), (BLOG, OWN)]);
+    let subids = Subids::default();
+    let ask = |program: Uuid, external_id: Option<&str>, url: &str| {
+        let linked = Product {
+            external_id: external_id.map(str::to_owned),
+            url: Some(url.to_owned()),
+            ..product()
+        };
+        let question = LinkQuestion {
+            program: Some(program),
+            ..question(Some("DE"), &subids)
+        };
+        all.link(&linked, &[], &question)
+    };
+    let wrapped = format!(
+        "https://ad.admitad.com/g/{}7/?ulp=https%3A%2F%2Fs.click.aliexpress.com%2Fe%2F_abc",
+        code(BLOG, WW)
+    );
+    for url in [
+        "https://s.click.aliexpress.com/e/_abc",
+        "https://s.click.aliexpress.com/deep_link.htm?dl_target_url=https://www.aliexpress.com/item/7.html",
+        "https://s.click.aliexpress.com/item/7.html",
+        "https://a.aliexpress.com/_abc",
+        "https://www.aliexpress.com/store/12.html",
+        "https://aliexpress.com.example.org/item/7.html",
+        "https://myaliexpress.com/item/7.html",
+        "https://shop.example.org/thing",
+        wrapped.as_str(),
+    ] {
+        let link = ask(WW, Some("1005"), url);
+        assert_eq!(
+            link.target.as_deref(),
+            Some("https://www.aliexpress.com/item/1005.html"),
+            "{url}"
+        );
+        assert_eq!(warned(&link), [""; 0], "{url}");
+        // Where no number says which page it is, it is gone through, and told.
+        let link = ask(WW, None, url);
+        assert_eq!(link.kind, Some(LinkKind::Deeplink), "{url}");
+        assert_eq!(warned(&link), ["LINK_OF_ANOTHER"], "{url}");
+    }
+    for url in [
+        "https://es.aliexpress.com/item/7.html",
+        "https://m.aliexpress.com/item/7.html?x=1",
+        "https://www.aliexpress.us/item/usb-cable/7.html",
+        "http://aliexpress.com/item/7.html",
+    ] {
+        let link = ask(WW, Some("1005"), url);
+        assert_eq!(link.target.as_deref(), Some(url));
+        assert_eq!(warned(&link), [""; 0], "{url}");
+    }
+    // Nobody knows where the shop is of a program that the catalogue does not have.
+    let target = |url: &str| ask(OWN, Some("1005"), url).target;
+    for url in [
+        "https://shop.example.org/thing",
+        "https://aliexpress.ru/item/7.html",
+    ] {
+        assert_eq!(target(url).as_deref(), Some(url));
+    }
+    assert_eq!(
+        target("https://s.click.aliexpress.com/e/_abc").as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+}
+
+#[test]
+fn the_page_is_in_the_shop_of_the_program() {
+    let all = templates(&[(BLOG, WW), (BLOG, RU), (BLOG, TR)]);
+    let subids = Subids::default();
+    let target = |url: &str, external_id: Option<&str>, country: &str| {
+        let linked = Product {
+            external_id: external_id.map(str::to_owned),
+            url: Some(url.to_owned()),
+            ..product()
+        };
+        let link = all.link(&linked, &[], &question(Some(country), &subids));
+        assert_eq!(warned(&link), [""; 0], "{url} {country}");
+        link.target.unwrap()
+    };
+    let (com, ru) = (
+        "https://www.aliexpress.com/item/7.html",
+        "https://aliexpress.ru/item/7.html",
+    );
+    for external_id in [Some("7"), None] {
+        for country in ["DE", "TR"] {
+            assert_eq!(target(ru, external_id, country), com);
+            assert_eq!(target(com, external_id, country), com);
+        }
+        assert_eq!(target(com, external_id, "RU"), ru);
+        assert_eq!(target(ru, external_id, "RU"), ru);
+        let country_site = "https://es.aliexpress.com/item/7.html?x=1";
+        assert_eq!(target(country_site, external_id, "KZ"), ru);
+        let mobile = "https://m.aliexpress.ru/item/cable/7.html?x=1";
+        assert_eq!(target(mobile, external_id, "RU"), mobile);
+        assert_eq!(target(mobile, external_id, "DE"), com);
+    }
+    // So is that of another's special link.
+    let hot = Product {
+        is_hot: true,
+        ..product()
+    };
+    let other =
+        "https://alitems.com/g/someoneelse/?ulp=https%3A%2F%2Faliexpress.ru%2Fitem%2F7.html";
+    let link = all.link(&hot, &[offer(other, true)], &question(Some("DE"), &subids));
+    assert_eq!(link.target.as_deref(), Some(com));
+    let portal =
+        "https://alitems.com/g/someoneelse/?ulp=https%3A%2F%2Fs.click.aliexpress.com%2Fe%2F_abc";
+    let link = all.link(&hot, &[offer(portal, true)], &question(Some("DE"), &subids));
+    assert_eq!(
+        link.target.as_deref(),
+        Some("https://www.aliexpress.com/item/1005.html")
+    );
+    assert_eq!(warned(&link), ["HOT_LINK_MISSING"]);
+}

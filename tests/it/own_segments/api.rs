@@ -581,6 +581,50 @@ fn no_segment_leads_back_to_itself_and_none_goes_that_another_names() {
     });
 }
 
+/// A circle is found wherever filters name segments: those of products in carts, and those of users of actions.
+#[test]
+fn no_segment_leads_back_through_what_its_metrics_filter() {
+    block_on(async {
+        let world = World::rich(67, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let first = id_of(&api, "first", often(2)).await;
+        let measured = |subject: &str, actions: Value| json!({ subject: { "metric": { "metric": "ACTIONS", "atLeast": 1, "actions": actions } } });
+        let bought_by =
+            |id: &str| measured("products", json!({ "user": { "segment": { "in": [id] } } }));
+        let buyers_of = |id: &str| {
+            let some = json!({ "product": { "segment": { "in": [id] } } });
+            measured("users", json!({ "items": { "some": some } }))
+        };
+        let second = id_of(&api, "second", bought_by(&first)).await;
+        let mutation = format!(
+            "mutation($id: ID!, $rule: SegmentRuleInput) {{ done: updateSegment(id: $id, expectedVersion: 1, rule: $rule) {PAYLOAD} }}"
+        );
+        let rule = buyers_of(&second);
+        let looped = api
+            .data(&mutation, &json!({ "id": first, "rule": rule }))
+            .await;
+        let place = "rule.users.metric.actions.items.some.product.segment.in.0";
+        let refused = [(place.to_owned(), "BAD_USER_INPUT".to_owned())];
+        assert_eq!(told(&looped["done"]), refused, "{looped:#}");
+        let message = looped["done"]["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("second → first"), "{message}");
+
+        // From the other end it is the segment of users that leads back.
+        let third = id_of(&api, "third", buyers_of(&second)).await;
+        let looped = api
+            .data(
+                &mutation,
+                &json!({ "id": second, "rule": bought_by(&third) }),
+            )
+            .await;
+        let place = "rule.products.metric.actions.user.segment.in.0";
+        let refused = [(place.to_owned(), "BAD_USER_INPUT".to_owned())];
+        assert_eq!(told(&looped["done"]), refused, "{looped:#}");
+        let message = looped["done"]["userErrors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("third → second"), "{message}");
+    });
+}
+
 #[test]
 fn lists_of_members_are_read_with_their_lines_and_keep_what_is_not_known_yet() {
     block_on(async {
