@@ -1,9 +1,10 @@
 //! Segments as a caller of the API meets them.
 
 use crate::support::api::Api;
-use crate::support::drafts::Shape;
+use crate::support::drafts::{Shape, at, item, sale};
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{World, block_on};
+use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
@@ -169,7 +170,12 @@ async fn an_analyst_defines_previews_uses_watches_and_freezes_a_segment() {
         "{seen:#}"
     );
     assert_eq!(seen["sample"][0]["user"]["value"], "in");
-    assert_eq!(seen["cost"]["class"], "LOW");
+    // The country is looked for among all fifteen actions, 90 days hold thirteen of them, and 30 days one.
+    assert_eq!(
+        seen["cost"],
+        json!({ "actionsRead": "29", "class": "LOW" }),
+        "{seen:#}"
+    );
     let reasons = seen["sample"][0]["reasons"].as_array().unwrap();
     let facts: Vec<(&Value, &Value, &Value)> = reasons
         .iter()
@@ -660,7 +666,39 @@ fn lists_of_members_are_read_with_their_lines_and_keep_what_is_not_known_yet() {
             less,
             json!({ "gone": { "changed": 1 }, "more": { "changed": 1, "warnings": [{ "code": "NOT_FOUND" }] } })
         );
+        becomes_known(&world, &api, id).await;
     });
+}
+
+/// Who and what a list names without being known yet is a member as soon as an action names it.
+async fn becomes_known(world: &World, api: &Api, id: &str) {
+    let users = json!({ "users": { "members": { "values": ["comes later", "never comes"] } } });
+    let users = created(api, "people", users).await;
+    assert_eq!(users["userErrors"], json!([]), "{users:#}");
+    assert_eq!(users["warnings"].as_array().unwrap().len(), 2, "{users:#}");
+    let variables = json!({ "products": id, "users": users["segment"]["id"] });
+    let sizes = "query($products: ID!, $users: ID!) { products: segment(id: $products) { size members { nodes { \
+                     product { externalId } } } } users: segment(id: $users) { size members { nodes { user { value } } } } }";
+    let before = api.data(sizes, &variables).await;
+    assert_eq!(
+        (&before["products"]["size"], &before["users"]["size"]),
+        (&json!(2), &json!(0)),
+        "{before:#}"
+    );
+    let mut draft = sale("later", at("2026-06-20T10:00:00Z"));
+    let name = SlotValue::Text("comes later".to_owned());
+    draft.slots.insert(Slot::Subid1, name);
+    draft.items.push(item("99999999991"));
+    world.apply(0, &[draft]).await;
+    let after = api.data(sizes, &variables).await;
+    assert_eq!(after["products"]["size"], 3, "{after:#}");
+    let products = after["products"]["members"]["nodes"].as_array().unwrap();
+    let is_later = |node: &Value| node["product"]["externalId"] == "99999999991";
+    assert!(products.iter().any(is_later), "{after:#}");
+    assert_eq!(
+        after["users"],
+        json!({ "size": 1, "members": { "nodes": [{ "user": { "value": "comes later" } }] } })
+    );
 }
 
 #[test]
