@@ -8,6 +8,8 @@ use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 const SHAPE: Shape = Shape {
     drafts: 260,
@@ -887,6 +889,48 @@ async fn segments_are_defined_with_a_key_that_may() {
         answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
         "{answer:#}"
     );
+}
+
+/// Which categories a segment's own products were sold in: no carts are counted with all that is in them.
+#[test]
+fn a_report_by_segments_and_categories_has_the_items_that_are_in_both() {
+    block_on(async {
+        let world = World::rich(39, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let facts = world.facts(0).await;
+        let chosen = facts.products.values().step_by(2);
+        let ids: Vec<&String> = chosen.filter_map(|row| row.external_id.as_ref()).collect();
+        let rule = json!({ "products": { "members": { "externalIds": ids } } });
+        let id = id_of(&api, "every other one", rule).await;
+        let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        let span = from.micros()..to.micros();
+        let mut units: BTreeMap<Option<Uuid>, i64> = BTreeMap::new();
+        for action in facts.actions.values() {
+            if action.status == "DECLINED" || !span.contains(&action.ordered_at_us) {
+                continue;
+            }
+            for item in facts.cart(action.id) {
+                let product = item.product_id.map(|key| &facts.products[&key]);
+                let product = product.and_then(|row| row.external_id.as_ref());
+                if product.is_some_and(|one| ids.contains(&one)) {
+                    *units.entry(item.category_id).or_default() += i64::from(item.units);
+                }
+            }
+        }
+        let mut units: Vec<i64> = units.into_values().collect();
+        units.sort_unstable();
+        let query = "query($ids: [ID!]!) { report(range: {days: {from: \"2026-01-01\", to: \"2026-12-31\"}}, \
+                     groupBy: [PRODUCT_SEGMENT, CATEGORY_OWN], segments: $ids, filter: {status: {ne: DECLINED}}, \
+                     first: 100) { nodes { key { productSegment { id } } values { units } } } }";
+        let data = api.data(query, &json!({ "ids": [id] })).await;
+        let nodes = data["report"]["nodes"].as_array().unwrap().iter();
+        let theirs = nodes.filter(|node| node["key"]["productSegment"]["id"] == id.as_str());
+        let theirs = theirs.map(|node| node["values"]["units"].as_i64().unwrap());
+        let mut theirs: Vec<i64> = theirs.collect();
+        theirs.sort_unstable();
+        assert_eq!(theirs, units, "{data:#}");
+        assert!(units.len() > 1, "{units:?}");
+    });
 }
 
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]
