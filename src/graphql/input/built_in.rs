@@ -17,7 +17,7 @@ use crate::graphql::types::words::{ProductSegmentKind, UserSegmentKind};
 /// parameters that the publisher has set (`segmentSettings`).
 #[derive(Clone, Debug, InputObject)]
 pub struct BuiltInUserSegment {
-    /// Which segment. Nobody is in UNATTRIBUTED.
+    /// Which segment. Nobody is in UNATTRIBUTED: its actions are those of `{not: {user: {}}}`, a filter on actions.
     kind: UserSegmentKind,
     /// When, by the order's instant, in the publisher's time zone. It ends with now, or with the moment that a segment
     /// is asked as of; in the rule of a segment it is kept as it is given and moves on with time. Without it the days up to

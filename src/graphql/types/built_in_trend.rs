@@ -23,6 +23,8 @@ use crate::graphql::siblings::{Group, by_key};
 /// What a list of built-in segments was asked for that a condition on being in one of them does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsaid {
+    /// Actions without a user: nobody is in their segment.
+    Nobody,
     /// Some actions alone.
     Filter,
     /// Parameters that are not the publisher's.
@@ -70,6 +72,11 @@ impl Unsaid {
     /// That the segments of a root field have no trend because of it.
     fn refused(self, root: &str) -> Failure {
         let (argument, why) = match self {
+            Self::Nobody => (
+                "segments",
+                "UNATTRIBUTED has no members, who are what a trend is of: leave it out, or ask a report by time with \
+                 `filter: {not: {user: {}}, status: {ne: DECLINED}}` for its actions",
+            ),
             Self::Filter => (
                 "filter",
                 "a trend is of all actions: leave filter out, or make a segment whose rule measures the actions that are meant",

@@ -23,7 +23,7 @@ use crate::store::members;
 pub enum SegmentCostClass {
     /// Up to some dozens of milliseconds.
     Low,
-    /// Some tenths of a second.
+    /// Some tenths of a second; several times as long with a click country that columns in memory do not tell.
     Medium,
     /// Seconds: shorten periods, or freeze the segment and use what it was.
     High,

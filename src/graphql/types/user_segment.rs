@@ -144,7 +144,8 @@ impl UserSegmentResult {
     /// segment divided anew as of then, as `trend` of a `Segment` whose rule is the condition `builtInSegment` with the same
     /// period and nothing else. A period by `last` or by name moves on with time, a fixed one is cut where the stretch ends.
     /// Parameters are those that the publisher has set. What the condition cannot say is refused: `userSegments` with a filter,
-    /// with `rules` that differ from what is set, or on another axis, time zone or start of weeks.
+    /// with `rules` that differ from what is set, or on another axis, time zone or start of weeks. So is UNATTRIBUTED, which
+    /// has no members: `report` tells its actions over time.
     async fn trend(
         &self,
         ctx: &Context<'_>,
@@ -162,7 +163,7 @@ impl UserSegmentResult {
             week_start,
         };
         let found = async {
-            let list = ("userSegments", self.divided.unsaid);
+            let list = ("userSegments", self.unsaid());
             let asked = asked(ctx, (range, how), bucket)?;
             trend(self, request(ctx)?, Segment::named, list, asked).await
         };
@@ -200,6 +201,12 @@ impl Segment {
     fn origin(&self, kind: UserSegment) -> Option<String> {
         let origin = self.division.origin.clone();
         origin.filter(|_| self.division.kind == kind)
+    }
+
+    /// What its trend would need that the condition on being in it does not say. Nobody has a remedy of its own, so it goes first.
+    fn unsaid(&self) -> Option<Unsaid> {
+        let is_nobody = self.division.kind == UserSegment::Unattributed;
+        is_nobody.then_some(Unsaid::Nobody).or(self.divided.unsaid)
     }
 
     /// The condition on being in it, and its name for people.

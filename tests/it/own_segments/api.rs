@@ -1,12 +1,15 @@
 //! Segments as a caller of the API meets them.
 
 use crate::support::api::Api;
-use crate::support::drafts::Shape;
+use crate::support::drafts::{Shape, at, item, sale};
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{World, block_on};
+use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::limits::Limits;
 use actiongraph::domain::scope::KeyScope;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 const SHAPE: Shape = Shape {
     drafts: 260,
@@ -169,7 +172,12 @@ async fn an_analyst_defines_previews_uses_watches_and_freezes_a_segment() {
         "{seen:#}"
     );
     assert_eq!(seen["sample"][0]["user"]["value"], "in");
-    assert_eq!(seen["cost"]["class"], "LOW");
+    // The country is looked for among all fifteen actions, 90 days hold thirteen of them, and 30 days one.
+    assert_eq!(
+        seen["cost"],
+        json!({ "actionsRead": "29", "class": "LOW" }),
+        "{seen:#}"
+    );
     let reasons = seen["sample"][0]["reasons"].as_array().unwrap();
     let facts: Vec<(&Value, &Value, &Value)> = reasons
         .iter()
@@ -704,7 +712,39 @@ fn lists_of_members_are_read_with_their_lines_and_keep_what_is_not_known_yet() {
             less,
             json!({ "gone": { "changed": 1 }, "more": { "changed": 1, "warnings": [{ "code": "NOT_FOUND" }] } })
         );
+        becomes_known(&world, &api, id).await;
     });
+}
+
+/// Who and what a list names without being known yet is a member as soon as an action names it.
+async fn becomes_known(world: &World, api: &Api, id: &str) {
+    let users = json!({ "users": { "members": { "values": ["comes later", "never comes"] } } });
+    let users = created(api, "people", users).await;
+    assert_eq!(users["userErrors"], json!([]), "{users:#}");
+    assert_eq!(users["warnings"].as_array().unwrap().len(), 2, "{users:#}");
+    let variables = json!({ "products": id, "users": users["segment"]["id"] });
+    let sizes = "query($products: ID!, $users: ID!) { products: segment(id: $products) { size members { nodes { \
+                     product { externalId } } } } users: segment(id: $users) { size members { nodes { user { value } } } } }";
+    let before = api.data(sizes, &variables).await;
+    assert_eq!(
+        (&before["products"]["size"], &before["users"]["size"]),
+        (&json!(2), &json!(0)),
+        "{before:#}"
+    );
+    let mut draft = sale("later", at("2026-06-20T10:00:00Z"));
+    let name = SlotValue::Text("comes later".to_owned());
+    draft.slots.insert(Slot::Subid1, name);
+    draft.items.push(item("99999999991"));
+    world.apply(0, &[draft]).await;
+    let after = api.data(sizes, &variables).await;
+    assert_eq!(after["products"]["size"], 3, "{after:#}");
+    let products = after["products"]["members"]["nodes"].as_array().unwrap();
+    let is_later = |node: &Value| node["product"]["externalId"] == "99999999991";
+    assert!(products.iter().any(is_later), "{after:#}");
+    assert_eq!(
+        after["users"],
+        json!({ "size": 1, "members": { "nodes": [{ "user": { "value": "comes later" } }] } })
+    );
 }
 
 #[test]
@@ -893,6 +933,48 @@ async fn segments_are_defined_with_a_key_that_may() {
         answer["errors"][0]["extensions"]["code"], "FORBIDDEN",
         "{answer:#}"
     );
+}
+
+/// Which categories a segment's own products were sold in: no carts are counted with all that is in them.
+#[test]
+fn a_report_by_segments_and_categories_has_the_items_that_are_in_both() {
+    block_on(async {
+        let world = World::rich(39, SHAPE).await;
+        let api = Api::of(&world, 0);
+        let facts = world.facts(0).await;
+        let chosen = facts.products.values().step_by(2);
+        let ids: Vec<&String> = chosen.filter_map(|row| row.external_id.as_ref()).collect();
+        let rule = json!({ "products": { "members": { "externalIds": ids } } });
+        let id = id_of(&api, "every other one", rule).await;
+        let (from, to) = (at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        let span = from.micros()..to.micros();
+        let mut units: BTreeMap<Option<Uuid>, i64> = BTreeMap::new();
+        for action in facts.actions.values() {
+            if action.status == "DECLINED" || !span.contains(&action.ordered_at_us) {
+                continue;
+            }
+            for item in facts.cart(action.id) {
+                let product = item.product_id.map(|key| &facts.products[&key]);
+                let product = product.and_then(|row| row.external_id.as_ref());
+                if product.is_some_and(|one| ids.contains(&one)) {
+                    *units.entry(item.category_id).or_default() += i64::from(item.units);
+                }
+            }
+        }
+        let mut units: Vec<i64> = units.into_values().collect();
+        units.sort_unstable();
+        let query = "query($ids: [ID!]!) { report(range: {days: {from: \"2026-01-01\", to: \"2026-12-31\"}}, \
+                     groupBy: [PRODUCT_SEGMENT, CATEGORY_OWN], segments: $ids, filter: {status: {ne: DECLINED}}, \
+                     first: 100) { nodes { key { productSegment { id } } values { units } } } }";
+        let data = api.data(query, &json!({ "ids": [id] })).await;
+        let nodes = data["report"]["nodes"].as_array().unwrap().iter();
+        let theirs = nodes.filter(|node| node["key"]["productSegment"]["id"] == id.as_str());
+        let theirs = theirs.map(|node| node["values"]["units"].as_i64().unwrap());
+        let mut theirs: Vec<i64> = theirs.collect();
+        theirs.sort_unstable();
+        assert_eq!(theirs, units, "{data:#}");
+        assert!(units.len() > 1, "{units:?}");
+    });
 }
 
 #[expect(clippy::too_many_lines, reason = "one story from beginning to end")]

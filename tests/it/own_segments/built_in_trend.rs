@@ -12,7 +12,12 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// Kinds that know no amounts.
-const WITHOUT_AMOUNTS: [&str; 5] = ["NEW", "RETURNING", "COUNTRY", "DEVICE", "UNATTRIBUTED"];
+const WITHOUT_AMOUNTS: [&str; 4] = ["NEW", "RETURNING", "COUNTRY", "DEVICE"];
+
+/// All segments of users but UNATTRIBUTED, which nobody is in.
+const OF_SOMEBODY: &str = "segments: [NEW, RETURNING, CHAMPIONS, LOYAL_CUSTOMERS, POTENTIAL_LOYALISTS, NEW_CUSTOMERS, \
+                           PROMISING, NEED_ATTENTION, ABOUT_TO_SLEEP, CANT_LOSE_THEM, AT_RISK, HIBERNATING, HIGH_VALUE, \
+                           COUNTRY, DEVICE], first: 90";
 
 /// A built-in segment of a list.
 struct Listed {
@@ -38,11 +43,11 @@ impl Listed {
     }
 }
 
-/// All built-in segments over a period, with the months up to the present.
+/// All built-in segments that can have members over a period, with the months up to the present.
 async fn listed(api: &Api, period: &Value, currency: Option<&str>) -> Vec<Listed> {
     let query = format!(
         "query($period: RangeInput!, $currency: CurrencyCode, $range: RangeInput!) {{ \
-         users: userSegments(range: $period, currency: $currency, first: 90) {{ nodes {{ kind country device size \
+         users: userSegments(range: $period, currency: $currency, {OF_SOMEBODY}) {{ nodes {{ kind country device size \
          trend(range: $range, bucket: MONTH) {{ {TREND} }} }} }} \
          products: productSegments(range: $period) {{ nodes {{ kind size \
          trend(range: $range, bucket: MONTH) {{ {TREND} }} }} }} }}"
@@ -75,7 +80,7 @@ async fn listed(api: &Api, period: &Value, currency: Option<&str>) -> Vec<Listed
     all
 }
 
-/// Compares all built-in segments over a period with segments of one's own made of them; the trends.
+/// Compares all built-in segments that can have members over a period with segments of one's own made of them; the trends.
 async fn compare(api: &Api, tag: &str, period: &Value, currency: Option<&str>) -> Vec<Listed> {
     let listed = listed(api, period, currency).await;
     let query = format!(
@@ -268,7 +273,51 @@ fn what_a_condition_cannot_say_has_no_trend() {
                 assert!(node["trend"].is_null(), "{answer:#}");
             }
         }
+        nobody_has_no_trend(&api).await;
     });
+}
+
+/// Whoever asks what actions without a user were over time is told where, and finds them there.
+async fn nobody_has_no_trend(api: &Api) {
+    let period = json!({ "days": { "from": "2026-02-10", "to": "2026-06-30" } });
+    let query = "query($period: RangeInput!, $filter: ActionFilter) { userSegments(range: $period, filter: $filter, \
+                 segments: [NEW, UNATTRIBUTED]) { nodes { kind size actions trend(range: $period, bucket: MONTH) { \
+                 metrics { actions } } } } }";
+    let answer = api.answer(query, &json!({ "period": period })).await;
+    let nodes = &answer["data"]["userSegments"]["nodes"];
+    assert_eq!(nodes[0]["kind"], "NEW", "{answer:#}");
+    assert!(nodes[0]["trend"].is_array(), "{answer:#}");
+    let nobody = &nodes[1];
+    assert_eq!(
+        (&nobody["kind"], &nobody["size"], &nobody["trend"]),
+        (&json!("UNATTRIBUTED"), &json!(0), &Value::Null),
+        "{answer:#}"
+    );
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 1, "{answer:#}");
+    let error = &answer["errors"][0];
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+    assert_eq!(error["extensions"]["argument"], "segments");
+    let filter = "{not: {user: {}}, status: {ne: DECLINED}}";
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(filter), "the remedy: {message}");
+    let report = format!(
+        "query($period: RangeInput!) {{ report(range: $period, bucket: MONTH, filter: {filter}) {{ \
+         nodes {{ values {{ actions }} }} }} }}"
+    );
+    let data = api.data(&report, &json!({ "period": period })).await;
+    let months = data["report"]["nodes"].as_array().unwrap().iter();
+    let months = months.map(|node| node["values"]["actions"].as_u64().unwrap());
+    let actions = nobody["actions"].as_u64().unwrap();
+    assert!(actions > 0, "{answer:#}");
+    assert_eq!(months.sum::<u64>(), actions, "{data:#}");
+
+    // What else is refused does not hide it: leaving that out would not help.
+    let filtered = json!({ "period": period, "filter": { "country": { "eq": "RU" } } });
+    let answer = api.answer(query, &filtered).await;
+    let errors = answer["errors"].as_array().unwrap();
+    let places = errors.iter().map(|error| &error["extensions"]["argument"]);
+    let places: BTreeSet<&str> = places.map(|place| place.as_str().unwrap()).collect();
+    assert_eq!(places, BTreeSet::from(["filter", "segments"]), "{answer:#}");
 }
 
 #[test]
@@ -315,7 +364,7 @@ fn the_trends_of_a_list_are_read_together() {
         for (one, all) in [
             (
                 format!("userSegments({near}, segments: [NEW], first: 1) {{ {below} }}"),
-                format!("userSegments({near}, first: 90) {{ {below} }}"),
+                format!("userSegments({near}, {OF_SOMEBODY}) {{ {below} }}"),
             ),
             (
                 format!("productSegments({near}, segments: [RISING]) {{ {below} }}"),
@@ -331,7 +380,7 @@ fn the_trends_of_a_list_are_read_together() {
             let many = api.statements.take();
             assert_eq!(few.len(), many.len(), "{few:#?}\n{many:#?}");
         }
-        let list = |range: &str| format!("userSegments({range}, first: 90) {{ {below} }}");
+        let list = |range: &str| format!("userSegments({range}, {OF_SOMEBODY}) {{ {below} }}");
         let both = format!("{{ near: {} far: {} }}", list(near), list(far));
         let both = api.data(&both, &none).await;
         for (name, range) in [("near", near), ("far", far)] {
