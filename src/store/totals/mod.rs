@@ -21,10 +21,11 @@ use super::sql::Sql;
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
-use crate::domain::time::{Instant, Span};
+use crate::domain::time::{Instant, Span, Zone, day_of};
 use crate::domain::totals::{Cells, Grain, Tier, Total};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
+use std::fmt;
 use uuid::Uuid;
 
 /// How many parts the lifetimes are cut into, by the first four bits of their ids.
@@ -76,6 +77,18 @@ impl Slice {
             Uuid::from_u128(low),
             Uuid::from_u128(low | (u128::MAX >> 4)),
         )
+    }
+}
+
+impl fmt::Display for Slice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(cell) => match Instant::from_micros(Grain::FourWeeks.start(*cell)) {
+                Ok(from) => write!(formatter, "the four weeks from {}", day_of(from, Zone::UTC)),
+                Err(_) => write!(formatter, "slice {cell}"),
+            },
+            Self::Lives(part) => write!(formatter, "part {} of the lifetimes", part + 1),
+        }
     }
 }
 
