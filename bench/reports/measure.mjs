@@ -16,24 +16,39 @@ function stat(pid) {
   }
 }
 
-/** Seconds of CPU of a process, its children and those that have ended: what ends in between is not lost. */
-export function cpuOf(root) {
+/** One look at a process and its children: seconds of CPU, and whether none of them ended while /proc was read. */
+function look(root) {
   const all = new Map();
+  let isWhole = true;
   for (const name of readdirSync("/proc")) {
     if (/^\d+$/.test(name)) {
       const found = stat(name);
       if (found) all.set(Number(name), found);
+      else isWhole = false;
     }
   }
-  let [sum, wanted] = [0, [root]];
+  let sum = 0;
+  const members = [];
+  const wanted = [root];
   while (wanted.length > 0) {
     const pid = wanted.pop();
     const found = all.get(pid);
     if (!found) continue;
+    members.push(pid);
     sum += found.own + found.ended;
     for (const [child, { parent }] of all) if (parent === pid) wanted.push(child);
   }
-  return sum;
+  return { sum, isWhole: isWhole && members.every((pid) => stat(pid)) };
+}
+
+/**
+ * Seconds of CPU of a process, its children and those that have ended. One that ends between the reads of its own numbers and
+ * of its parent's would be in neither or in both, such as a backend whose client has just ended: then it is looked again.
+ */
+export function cpuOf(root) {
+  let found = look(root);
+  for (let again = 0; again < 200 && !found.isWhole; again += 1) found = look(root);
+  return found.sum;
 }
 
 /** Seconds that all processors together were busy. */

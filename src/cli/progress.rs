@@ -69,6 +69,11 @@ impl Steps {
         self.0.set_length(u64::try_from(of).unwrap_or(u64::MAX));
         self.0.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     }
+
+    /// Makes room for what is printed meanwhile; the line is there again below it.
+    pub(super) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
 }
 
 impl Drop for Steps {

@@ -576,6 +576,46 @@ async fn totals_are_verified_and_rebuilt_from_the_command_line() {
     assert_eq!(turned.code, 2, "{turned:?}");
 }
 
+/// Sums that are beyond 64 bits cannot be compared: that keeps no other slice from it, and hides nothing that was found.
+#[tokio::test]
+async fn what_differs_is_told_although_a_later_slice_cannot_be_compared() {
+    let place = Place::new().await;
+    let mut early = action(6);
+    early["action_date"] = json!("2023-11-01 10:00:00");
+    let actions: Vec<Value> = (1..=5).map(action).chain([early]).collect();
+    let file = place.file("a.json", &page(&actions));
+    assert_eq!(place.import(&[&file]).code, 0);
+    let largest = "UPDATE actions SET reward_e4 = 9223372036854775807 WHERE external_id <> '6'";
+    spoil(&place.url, largest).await;
+
+    let uncompared = place.run(&["verify"]);
+    assert_eq!(uncompared.code, 1, "{uncompared:?}");
+    let equal = "my-blog: totals equal the facts where they could be compared (";
+    assert!(uncompared.out.contains(equal), "{uncompared:?}");
+    let told = "my-blog: the four weeks from 2024-0";
+    assert!(uncompared.err.contains(told), "{uncompared:?}");
+    let end = "1 slice could not be compared";
+    assert!(uncompared.err.contains(end), "{uncompared:?}");
+
+    spoil(&place.url, "UPDATE totals_time SET units = units + 3").await;
+    spoil(
+        &place.url,
+        "UPDATE product_lifetimes SET actions = actions + 7",
+    )
+    .await;
+    let wrong = place.run(&["verify"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    let at = |words: &str| wrong.out.find(words).unwrap_or(usize::MAX);
+    let before = at("my-blog: totals_time: ");
+    let behind = at("my-blog: product_lifetimes: ");
+    let summary = at("my-blog: totals differ from the facts (");
+    assert!(before < behind && behind < summary, "{wrong:?}");
+    assert!(summary < usize::MAX, "{wrong:?}");
+    assert!(wrong.err.contains(told), "{wrong:?}");
+    let end = "some totals are wrong, and 1 slice could not be compared";
+    assert!(wrong.err.contains(end), "{wrong:?}");
+}
+
 #[tokio::test]
 async fn a_database_of_an_older_layout_is_brought_up_before_it_is_served() {
     let place = Place::new().await;

@@ -490,6 +490,17 @@ const SPOILS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The version of the data of the first two publishers, with the last number of the change log and its time.
+async fn versions(world: &World) -> [(i64, (i64, i64)); 2] {
+    let mut found = [(0, (0, 0)); 2];
+    for (place, found) in found.iter_mut().enumerate() {
+        let rows = world.rows::<entity::publisher_state::Entity>(place).await;
+        let log = (rows[0].change_seq, rows[0].changed_at_us);
+        *found = (rows[0].data_version, log);
+    }
+    found
+}
+
 #[test]
 fn what_differs_is_found_and_a_rebuild_repairs_it() {
     block_on(async {
@@ -521,7 +532,13 @@ fn what_differs_is_found_and_a_rebuild_repairs_it() {
                 Vec::<String>::new(),
                 "the neighbour, after {spoil}"
             );
+            let [mine, neighbours] = versions(&world).await;
             world.rebuild_in_steps(0, step).await;
+            let [mended, others] = versions(&world).await;
+            // Equal versions give equal answers, and these are other ones now.
+            assert!(mended.0 > mine.0, "{spoil}: {mine:?}, then {mended:?}");
+            assert_eq!(mended.1, mine.1, "nothing came in");
+            assert_eq!(others, neighbours, "the neighbour, after {spoil}");
         }
         assert_eq!(world.drift(0).await, Vec::<String>::new());
     });

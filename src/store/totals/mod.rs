@@ -21,10 +21,11 @@ use super::sql::Sql;
 use super::tx::{ReadTx, WriteTx};
 use crate::domain::error::Result;
 use crate::domain::id::PublisherId;
-use crate::domain::time::{Instant, Span};
+use crate::domain::time::{Instant, Span, Zone, day_of};
 use crate::domain::totals::{Cells, Grain, Tier, Total};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
+use std::fmt;
 use uuid::Uuid;
 
 /// How many parts the lifetimes are cut into, by the first four bits of their ids.
@@ -79,6 +80,18 @@ impl Slice {
     }
 }
 
+impl fmt::Display for Slice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(cell) => match Instant::from_micros(Grain::FourWeeks.start(*cell)) {
+                Ok(from) => write!(formatter, "the four weeks from {}", day_of(from, Zone::UTC)),
+                Err(_) => write!(formatter, "slice {cell}"),
+            },
+            Self::Lives(part) => write!(formatter, "part {} of the lifetimes", part + 1),
+        }
+    }
+}
+
 /// The cells of a grain that lie in larger ones.
 fn within(cells: Cells, grain: Grain) -> Cells {
     let start = |cell: i64| grain.cell_of(cells.grain, cell);
@@ -105,14 +118,8 @@ pub(super) async fn note_current(
 /// When the database fails.
 pub async fn slices(tx: &ReadTx, publisher: PublisherId, span: Option<Span>) -> Result<Vec<Slice>> {
     let mut cells: BTreeSet<i64> = BTreeSet::new();
-    let grain = Grain::FourWeeks;
     let mut sql = tx.sql();
-    sql.push(&format!(
-        "SELECT DISTINCT ((ordered_at_us + {}) / {}) AS cell FROM actions WHERE publisher_id = ",
-        grain.lead(),
-        grain.micros()
-    ))
-    .bind(publisher.0);
+    write_slices_of_actions(publisher, &mut sql);
     for row in tx.rows(sql).await? {
         cells.insert(column(&row, "cell")?);
     }
@@ -136,6 +143,23 @@ pub async fn slices(tx: &ReadTx, publisher: PublisherId, span: Option<Span>) -> 
         slices.extend((0..LIFE_PARTS).filter_map(|part| u8::try_from(part).ok().map(Slice::Lives)));
     }
     Ok(slices)
+}
+
+/// Appends a query of the slices in which a publisher has actions: each of them is found by its first action behind the slice
+/// before, which is one step into the index of their instants, however many actions a slice has.
+fn write_slices_of_actions(publisher: PublisherId, sql: &mut Sql) {
+    let (slice, lead) = (Grain::FourWeeks.micros(), Grain::FourWeeks.lead());
+    let first = "SELECT MIN(a.ordered_at_us) FROM actions a WHERE a.publisher_id = ";
+    sql.push("WITH RECURSIVE s(at_us) AS (")
+        .push(first)
+        .bind(publisher.0);
+    sql.push(" UNION ALL SELECT (")
+        .push(first)
+        .bind(publisher.0);
+    sql.push(&format!(
+        " AND a.ordered_at_us >= ((s.at_us + {lead}) / {slice} + 1) * {slice} - {lead}) FROM s WHERE s.at_us IS NOT NULL) \
+         SELECT ((s.at_us + {lead}) / {slice}) AS cell FROM s WHERE s.at_us IS NOT NULL"
+    ));
 }
 
 /// Appends a query of the slices in which a total has a row, of whatever grain: each of them is found by its first cell
