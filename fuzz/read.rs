@@ -10,10 +10,19 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 
+/// A reader, by what it is given.
+enum Entry {
+    /// Text of a request or an answer, or of a file that is UTF-8.
+    Text(fn(&str)),
+    /// The bytes of a file, in whatever encoding, plain or packed.
+    Bytes(fn(&[u8])),
+}
+
 /// The reader that is tried.
-static ENTRY: LazyLock<fn(&str)> = LazyLock::new(|| {
+static ENTRY: LazyLock<Entry> = LazyLock::new(|| {
     let name = std::env::var("ACTIONGRAPH_FUZZ").unwrap_or_default();
-    match name.as_str() {
+    Entry::Text(match name.as_str() {
+        "exports" => return Entry::Bytes(entries::export),
         "cursors" => entries::cursor,
         "ids" => entries::node_id,
         "times" => entries::time,
@@ -28,16 +37,18 @@ static ENTRY: LazyLock<fn(&str)> = LazyLock::new(|| {
         "ledgers" => entries::ledger,
         "answers" => entries::answer,
         other => panic!("ACTIONGRAPH_FUZZ names no reader: {other:?}"),
-    }
+    })
 });
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
-    // Whatever is not UTF-8 never reaches a reader: requests that hold it are refused before.
-    match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            ENTRY(text);
-            Corpus::Keep
-        }
-        Err(_) => Corpus::Reject,
+    match &*ENTRY {
+        Entry::Bytes(read) => read(bytes),
+        // Requests that hold what is not UTF-8 are refused before a reader sees them. Files are decoded first: that is tried
+        // as `exports`, and what is read of them then is text.
+        Entry::Text(read) => match std::str::from_utf8(bytes) {
+            Ok(text) => read(text),
+            Err(_) => return Corpus::Reject,
+        },
     }
+    Corpus::Keep
 });

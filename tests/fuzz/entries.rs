@@ -1,4 +1,5 @@
-//! What must hold of any text that a reader of ours is given, one function for each kind of text.
+//! What must hold of any text that a reader of ours is given, one function for each kind of text; and of any bytes, where
+//! files are read that need be no UTF-8.
 //!
 //! Two callers share this file: `tests/it/fuzz_inputs.rs`, which replays the corpus and changes it at random on every run of
 //! the tests, and the crate in `fuzz/`, which lets the coverage of the code guide what is tried next. A function panics
@@ -24,13 +25,14 @@ use actiongraph::graphql::input::reader::{Conditions as _, Reader};
 use actiongraph::http::params;
 use actiongraph::ingest::admitad::{Fault, Page, PageAt, page, wire};
 use actiongraph::ingest::feed::read_offers;
-use actiongraph::ingest::format::ReadError;
 use actiongraph::ingest::format::input::{Input, Meter, Reading};
+use actiongraph::ingest::format::{ReadError, decoded};
 use actiongraph::ingest::ledger;
 use actiongraph::ingest::normalize::NormalizeContext;
 use actiongraph::ingest::postback::{Told, read};
 use actiongraph::ingest::raw::RawRecord;
 use async_graphql::{ID, InputType, Value};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The moment at which texts are read.
@@ -193,15 +195,15 @@ pub(crate) fn address(text: &str) {
     }
 }
 
-/// A text as a file, for the length of a call: readers of files read them more than once.
+/// Bytes as a file, for the length of a call: readers of files read them more than once.
 struct File(PathBuf);
 
 impl File {
     /// `kind` tells files of tests apart that run side by side.
-    fn of(kind: &str, text: &str) -> Self {
+    fn of(kind: &str, bytes: impl AsRef<[u8]>) -> Self {
         let name = format!("actiongraph-fuzz-{}-{kind}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).expect("room for a small file");
+        std::fs::write(&path, bytes).expect("room for a small file");
         Self(path)
     }
 
@@ -229,13 +231,20 @@ fn assert_reject(reject: &Reject) {
     assert!(!reject.message.is_empty() && !has_nul(&reject.raw));
 }
 
-/// An export is refused in a sentence, or its records are actions and rejects. Archives are read in a process of its own,
+/// Whether bytes, unpacked where they are gzip, begin as an archive or a compound file does.
+fn is_workbook(bytes: &[u8]) -> bool {
+    let mut beginning = [0; 4];
+    let read = decoded(bytes).and_then(|mut file| file.read_exact(&mut beginning));
+    read.is_ok() && (beginning.starts_with(b"PK") || beginning == *b"\xd0\xcf\x11\xe0")
+}
+
+/// An export is refused in a sentence, or its records are actions and rejects. Workbooks are read in a process of its own,
 /// and tried elsewhere.
-fn export(kind: &str, text: &str) {
-    if text.starts_with("PK") {
+fn read_export(kind: &str, bytes: &[u8]) {
+    if is_workbook(bytes) {
         return;
     }
-    let file = File::of(kind, text);
+    let file = File::of(kind, bytes);
     let input = match Input::open(file.path(), &Reading::default(), 180) {
         Ok(input) => input,
         Err(error) => {
@@ -263,12 +272,17 @@ fn export(kind: &str, text: &str) {
 
 /// A table of delimited text.
 pub(crate) fn table(text: &str) {
-    export("table", text);
+    read_export("table", text.as_bytes());
 }
 
 /// An export as XML.
 pub(crate) fn xml(text: &str) {
-    export("xml", text);
+    read_export("xml", text.as_bytes());
+}
+
+/// An export of any format and encoding, plain or packed.
+pub(crate) fn export(bytes: &[u8]) {
+    read_export("export", bytes);
 }
 
 /// A product feed is refused in a sentence, or its offers are read or refused; nothing is handed out before all of it was read.

@@ -18,6 +18,7 @@ mod lost;
 mod restarted;
 mod writers;
 
+use crate::support::db::eventually;
 use crate::support::drafts::{item_called, sale};
 use actiongraph::domain::action::{Slot, SlotValue};
 use actiongraph::domain::draft::{ActionDraft, CategoryRef};
@@ -32,7 +33,6 @@ use actiongraph::store::{ReadTx, Store, actions, publishers};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use uuid::Uuid;
 
 /// 2026-01-01.
@@ -278,15 +278,4 @@ fn assert_refused(error: &Error, code: Code) {
     ] {
         assert!(!told.contains(inside), "{told}");
     }
-}
-
-/// Waits for a condition, for at most a minute: the machine may be busy.
-async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let wait = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(Duration::from_secs(60), wait).await;
-    assert!(in_time.is_ok(), "not within a minute: {what}");
 }

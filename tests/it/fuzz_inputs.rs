@@ -43,8 +43,8 @@ fn corpus(name: &str) -> Vec<String> {
 }
 
 /// A text of the corpus with up to eight changes.
-fn changed(texts: &[String], dice: &mut Dice) -> String {
-    let mut bytes = dice.pick(texts).clone().into_bytes();
+fn changed<T: AsRef<[u8]>>(texts: &[T], dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = dice.pick(texts).as_ref().to_vec();
     for _ in 0..dice.below(9) {
         let at = dice.below(bytes.len() + 1);
         match dice.below(6) {
@@ -58,7 +58,7 @@ fn changed(texts: &[String], dice: &mut Dice) -> String {
                 bytes.splice(at..at, piece);
             }
             4 => {
-                let other = dice.pick(texts).as_bytes();
+                let other = dice.pick(texts).as_ref();
                 let from = dice.below(other.len() + 1);
                 bytes.truncate(at);
                 bytes.extend_from_slice(&other[from..]);
@@ -66,22 +66,33 @@ fn changed(texts: &[String], dice: &mut Dice) -> String {
             _ => bytes.truncate(at),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
-/// The texts of folders of fixtures whose names end so; those that are no UTF-8 are tried elsewhere.
-fn fixtures(folders: &[&str], end: &str) -> Vec<String> {
+/// The files of folders of fixtures whose names fit.
+fn files(folders: &[&str], fits: impl Fn(&Path) -> bool) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut files: Vec<_> = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == end))
+        .filter(|path| fits(path))
         .collect();
     files.sort();
-    let texts: Vec<String> = files
+    files
         .iter()
-        .filter_map(|file| String::from_utf8(std::fs::read(file).unwrap()).ok())
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
+}
+
+/// The texts of folders of fixtures whose names end so; those that are no UTF-8 are tried as exports.
+fn fixtures(folders: &[&str], end: &str) -> Vec<String> {
+    let found = files(folders, |path| {
+        path.extension().is_some_and(|found| found == end)
+    });
+    let texts: Vec<String> = found
+        .into_iter()
+        .filter_map(|file| String::from_utf8(file).ok())
         .collect();
     assert!(!texts.is_empty(), "{folders:?}, {end}");
     texts
@@ -97,7 +108,7 @@ fn each_of(name: &str, texts: &[String], cases: usize, test: impl Fn(&str)) {
     texts.iter().for_each(|text| test(text));
     let mut dice = Dice::new(seed());
     for _ in 0..soak("PROPERTY_CASES").unwrap_or(cases) {
-        let text = changed(texts, &mut dice);
+        let text = String::from_utf8_lossy(&changed(texts, &mut dice)).into_owned();
         let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&text)));
         assert!(read.is_ok(), "{name}, seed {}: {text:?}", seed());
     }
@@ -150,4 +161,19 @@ fn feeds() {
 fn ledgers() {
     let texts = fixtures(&["good/ledgers", "ledger"], "csv");
     each_of("ledgers", &texts, FILES, entries::ledger);
+}
+
+/// Of any format and encoding, plain and packed, and no text at all.
+#[test]
+fn exports() {
+    let files = files(&["good/tables", "formats", "admitad"], |_| true);
+    assert!(files.len() > 12);
+    files.iter().for_each(|file| entries::export(file));
+    let mut dice = Dice::new(seed());
+    for _ in 0..soak("PROPERTY_CASES").unwrap_or(FILES) {
+        let bytes = changed(&files, &mut dice);
+        let read = std::panic::catch_unwind(|| entries::export(&bytes));
+        let shown = bytes.escape_ascii();
+        assert!(read.is_ok(), "exports, seed {}: {shown}", seed());
+    }
 }

@@ -5,10 +5,11 @@ use super::{ITEMS, eventually, number, outside};
 use crate::support;
 use crate::support::check::{seed, soak};
 use crate::support::content::{assert_same_content, assert_verified};
-use crate::support::db::fresh_sqlite;
+use crate::support::db::{fresh_sqlite, until_forgotten};
 use crate::support::dice::Dice;
 use crate::support::{fresh_url, is_postgres};
 use sea_orm::DatabaseConnection;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -214,15 +215,7 @@ async fn an_import_that_is_killed_leaves_whole_batches_and_can_be_repeated() {
             child.wait().unwrap();
             kills += 1;
             if is_postgres() {
-                eventually("the server has noticed", async || {
-                    number(
-                        &db,
-                        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'actiongraph'",
-                    )
-                    .await
-                        == 0
-                })
-                .await;
+                until_forgotten(&db, &BTreeSet::new()).await;
             } else {
                 super::assert_sound(&db).await;
             }

@@ -1,7 +1,8 @@
 //! A database for each test: an SQLite file, or a database of the PostgreSQL cluster that `TEST_POSTGRES_URL` names.
 
 use actiongraph::store::{Store, StoreOptions};
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -119,4 +120,37 @@ pub(crate) async fn fresh_store() -> (Store, String) {
     let store = Store::open_with(&url, patient).await.unwrap();
     store.migrate().await.unwrap();
     (store, url)
+}
+
+/// The sessions that PostgreSQL holds for stores of ours in this database; SQLite has none.
+pub(crate) async fn sessions(db: &DatabaseConnection) -> BTreeSet<i32> {
+    if !is_postgres() {
+        return BTreeSet::new();
+    }
+    let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'actiongraph'";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let rows = db.query_all_raw(statement).await.unwrap();
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).unwrap())
+        .collect()
+}
+
+/// Waits until PostgreSQL holds no session but those that were there `before` a process, which has been killed: until then it
+/// may still finish what the process sent last, such as a COMMIT.
+pub(crate) async fn until_forgotten(db: &DatabaseConnection, before: &BTreeSet<i32>) {
+    eventually("the server has noticed", async || {
+        sessions(db).await.is_subset(before)
+    })
+    .await;
+}
+
+/// Waits for a condition, for at most a minute: the machine may be busy.
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    assert!(in_time.is_ok(), "not within a minute: {what}");
 }

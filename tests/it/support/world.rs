@@ -2,7 +2,7 @@
 //! same rows read back plainly, for naive computations to start from.
 
 use super::drafts::{Maker, Shape, at, instant};
-use super::fresh_store;
+use super::{fresh_store, is_postgres};
 use actiongraph::domain::clicks::{ClickDay, Replaced};
 use actiongraph::domain::draft::{ActionDraft, Deletion, Reject};
 use actiongraph::domain::error::Error;
@@ -17,8 +17,9 @@ use actiongraph::store::tables_with_a_rule;
 use actiongraph::store::totals::{self, Manner};
 use actiongraph::store::{ReadTx, Store, imports, publishers};
 use actiongraph::worker;
-use sea_orm::{ColumnTrait, ConnectionTrait as _, Database, DatabaseConnection, EntityTrait};
-use sea_orm::{IdenStatic, IntoActiveModel, Iterable};
+use sea_orm::{AccessMode, IsolationLevel, TransactionOptions, TransactionTrait as _};
+use sea_orm::{ColumnTrait, ConnectionTrait, Database, DatabaseConnection, EntityTrait};
+use sea_orm::{DatabaseTransaction, IdenStatic, IntoActiveModel, Iterable};
 use sea_orm::{QueryFilter, QueryOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -293,6 +294,15 @@ impl World {
         E: EntityTrait,
         E::Column: Iterable,
     {
+        self.rows_of::<E>(&self.db, place).await
+    }
+
+    /// Likewise, as a connection or transaction sees them.
+    async fn rows_of<E>(&self, db: &impl ConnectionTrait, place: usize) -> Vec<E::Model>
+    where
+        E: EntityTrait,
+        E::Column: Iterable,
+    {
         let owner = E::Column::iter()
             .find(|column| column.as_str() == "publisher_id")
             .unwrap();
@@ -300,7 +310,7 @@ impl World {
         for key in E::PrimaryKey::iter() {
             query = query.order_by_asc(sea_orm::PrimaryKeyToColumn::into_column(key));
         }
-        query.all(&self.db).await.unwrap()
+        query.all(db).await.unwrap()
     }
 
     /// All rows that say something of publisher `place`'s data but runs and change log, a line each.
@@ -507,35 +517,51 @@ impl World {
         found
     }
 
-    /// What is stored of publisher `place`, for naive computations.
+    /// A transaction that sees one moment, whoever writes meanwhile.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is stored is read past the store, which is under test"
+    )]
+    async fn moment(&self) -> DatabaseTransaction {
+        let options = if is_postgres() {
+            TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                sqlite_transaction_mode: None,
+            }
+        } else {
+            TransactionOptions::default()
+        };
+        self.db.begin_with_options(options).await.unwrap()
+    }
+
+    /// What is stored of publisher `place` at one moment, for naive computations.
     pub(crate) async fn facts(&self, place: usize) -> Facts {
         fn by_id<M>(rows: Vec<M>, id: impl Fn(&M) -> Uuid) -> BTreeMap<Uuid, M> {
             rows.into_iter().map(|row| (id(&row), row)).collect()
         }
+        let db = self.moment().await;
+        macro_rules! rows {
+            ($table:ident) => {
+                self.rows_of::<entity::$table::Entity>(&db, place).await
+            };
+        }
         let mut items: HashMap<Uuid, Vec<entity::action_item::Model>> = HashMap::new();
-        for item in self.rows::<entity::action_item::Entity>(place).await {
+        for item in rows!(action_item) {
             items.entry(item.action_id).or_default().push(item);
         }
-        Facts {
-            actions: by_id(self.rows::<entity::action::Entity>(place).await, |row| {
-                row.id
-            }),
+        let facts = Facts {
+            actions: by_id(rows!(action), |row| row.id),
             items,
-            programs: by_id(self.rows::<entity::program::Entity>(place).await, |row| {
-                row.id
-            }),
-            ad_spaces: by_id(self.rows::<entity::ad_space::Entity>(place).await, |row| {
-                row.id
-            }),
-            categories: by_id(self.rows::<entity::category::Entity>(place).await, |row| {
-                row.id
-            }),
-            products: by_id(self.rows::<entity::product::Entity>(place).await, |row| {
-                row.id
-            }),
-            users: by_id(self.rows::<entity::user::Entity>(place).await, |row| row.id),
-            clicks: self.rows::<entity::click_stat::Entity>(place).await,
-        }
+            programs: by_id(rows!(program), |row| row.id),
+            ad_spaces: by_id(rows!(ad_space), |row| row.id),
+            categories: by_id(rows!(category), |row| row.id),
+            products: by_id(rows!(product), |row| row.id),
+            users: by_id(rows!(user), |row| row.id),
+            clicks: rows!(click_stat),
+        };
+        db.commit().await.unwrap();
+        facts
     }
 }
 

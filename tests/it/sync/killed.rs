@@ -5,6 +5,7 @@ use super::served::{command, upstream};
 use crate::support::admitad::{Action, FakeAdmitad};
 use crate::support::check::{seed, soak};
 use crate::support::content::{assert_same_content, assert_verified, content};
+use crate::support::db::{sessions, until_forgotten};
 use crate::support::dice::Dice;
 use crate::support::world::World;
 use actiongraph::clock::Clock;
@@ -98,6 +99,7 @@ struct Killing<'a> {
 impl Killing<'_> {
     /// Starts a sync that takes about so many milliseconds, and kills it somewhere in them; what is stored is whole.
     async fn kill_one(&mut self, world: &World, db: &DatabaseConnection, whole: &mut usize) {
+        let before = sessions(db).await;
         let mut sync = command(world, self.fake, self.folder, &["sync", "--once"]);
         let mut child = sync
             .stdout(Stdio::null())
@@ -117,6 +119,7 @@ impl Killing<'_> {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+        until_forgotten(db, &before).await;
         assert_eq!(
             world.drift(0).await,
             Vec::<String>::new(),
