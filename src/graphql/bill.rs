@@ -131,15 +131,16 @@ impl Bill {
     /// What the answer says of it.
     pub(super) fn costs(&self, actual: Option<u64>, rows: u64, statements: u32) -> Costs {
         Costs {
-            requested_query_cost: self.requested,
+            requested_query_cost: Some(self.requested),
             actual_query_cost: actual,
             maximum_query_cost: self.maximum,
-            rows,
-            scanned_actions: self
-                .scanned
-                .iter()
-                .fold(0, |sum: u64, scanned| sum.saturating_add(scanned.actions)),
-            statements,
+            rows: Some(rows),
+            scanned_actions: Some(
+                self.scanned
+                    .iter()
+                    .fold(0, |sum: u64, scanned| sum.saturating_add(scanned.actions)),
+            ),
+            statements: Some(statements),
             throttle: self.allowance.as_ref().map(Throttle::of),
         }
     }
@@ -165,15 +166,39 @@ pub(super) fn passed(limit: &'static str, maximum: u64, value: u64) -> Passed {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Costs {
-    requested_query_cost: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_query_cost: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     actual_query_cost: Option<u64>,
     maximum_query_cost: u64,
-    rows: u64,
-    scanned_actions: u64,
-    statements: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanned_actions: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statements: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     throttle: Option<Throttle>,
+}
+
+impl Costs {
+    /// What is known of an operation that was refused for its cost: its price where it was found out, and what the caller has
+    /// left now.
+    pub(super) fn of_refused(
+        requested: Option<u64>,
+        maximum: u64,
+        allowance: Option<&Allowance>,
+    ) -> Self {
+        Self {
+            requested_query_cost: requested,
+            actual_query_cost: None,
+            maximum_query_cost: maximum,
+            rows: None,
+            scanned_actions: None,
+            statements: None,
+            throttle: allowance.map(Throttle::of),
+        }
+    }
 }
 
 /// What the caller has left.

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use super::bill::{Bill, Costs, LEAST, Scanned, passed, too_much_unseen, writing_out};
 use super::context::RequestContext;
-use super::document::{DocumentLimits, Documents, Hides, OperationKind, Plan, Prepared, Scan};
+use super::document::{
+    DocumentLimits, Documents, Hides, OperationKind, Passed, Plan, Prepared, Scan,
+};
 use super::error::{Told, tell};
 use super::estimate::{Estimates, Saved, are_coming, are_held, are_plain, settings_for};
 use super::options::{EngineOptions, Introspection, Spending};
@@ -244,7 +246,11 @@ impl Engine {
         let failed = |error: &Error| Box::new(self.failed(error, (spending, reference)));
         let bounds = (spending.reading, self.0.options.documents.cost);
         if let Some(passed) = too_much_unseen(&plan, bounds) {
+<<<<<<< HEAD
             return Err(Box::new(self.turn_away(too_much(&passed, false), spending)));
+=======
+            return Err(Box::new(self.too_dear(&passed, spending)));
+>>>>>>> c-429
         }
         let scans = plan.scans();
         let (mut scanned, mut changes) = (Vec::new(), 0);
@@ -283,11 +289,18 @@ impl Engine {
             scanned = scans.into_iter().zip(plain).map(look).collect();
         }
         let mut bill = Bill::new(plan, scanned, bounds);
+<<<<<<< HEAD
+=======
+        if let Some(passed) = bill.too_much() {
+            return Err(Box::new(self.too_dear(&passed, spending)));
+        }
+>>>>>>> c-429
         let taken = if spending.estimate_only {
             LEAST.saturating_add(spending.reading)
         } else {
             bill.requested
         };
+<<<<<<< HEAD
         let passed = bill.too_much();
         let capacity = spending.capacity();
         // It is refused however often it is asked, and never gets to where questions have columns read in.
@@ -300,6 +313,10 @@ impl Engine {
             return Err(Box::new(self.turn_away(reply, spending)));
         }
         self.charge(taken, spending, are_coming).map_err(Box::new)?;
+=======
+        self.charge(taken, Some(bill.requested), spending)
+            .map_err(Box::new)?;
+>>>>>>> c-429
         bill.allowance.clone_from(&spending.allowance);
         Ok(bill)
     }
@@ -322,7 +339,11 @@ impl Engine {
     /// much. Where the caller has nothing left, that is the answer.
     #[must_use]
     pub fn refused_at_door(&self, spending: &Spending) -> Option<Reply> {
+<<<<<<< HEAD
         let refused = self.charge(LEAST, spending, false).err();
+=======
+        let refused = self.charge(LEAST, None, spending).err();
+>>>>>>> c-429
         if refused.is_none()
             && let Some(allowance) = &spending.allowance
         {
@@ -336,12 +357,37 @@ impl Engine {
     pub fn refused_unread(&self, spending: &Spending) -> Option<Reply> {
         let allowance = spending.allowance.as_ref()?;
         let is_empty = allowance.available() < LEAST;
+<<<<<<< HEAD
         is_empty.then(|| self.charge(LEAST, spending, false).err())?
     }
 
     /// Takes points from the caller's bucket, at least one. Where it never holds them, the refusal says whether columns that
     /// make the operation cheaper are coming.
     fn charge(&self, points: u64, spending: &Spending, are_coming: bool) -> Result<(), Reply> {
+=======
+        is_empty.then(|| self.charge(LEAST, None, spending).err())?
+    }
+
+    /// Answers an operation that costs too much whatever its caller has left, and what that is once the refusal is paid.
+    fn too_dear(&self, passed: &Passed, spending: &Spending) -> Reply {
+        let empty = self.refused_at_door(spending);
+        empty
+            .unwrap_or_else(|| too_much(passed, self.cost_of_refused(Some(passed.value), spending)))
+    }
+
+    fn cost_of_refused(&self, requested: Option<u64>, spending: &Spending) -> Costs {
+        let maximum = self.0.options.documents.cost;
+        Costs::of_refused(requested, maximum, spending.allowance.as_ref())
+    }
+
+    /// Takes points from the caller's bucket, at least one. What an operation costs is `requested`, where that is known.
+    fn charge(
+        &self,
+        points: u64,
+        requested: Option<u64>,
+        spending: &Spending,
+    ) -> Result<(), Reply> {
+>>>>>>> c-429
         let Some(allowance) = &spending.allowance else {
             return Ok(());
         };
@@ -359,7 +405,8 @@ impl Engine {
             let passed = passed("budgetCapacity", terms.capacity, wanted);
             // It was read and refused, as what is too dear for everybody.
             allowance.take_at_most(LEAST.saturating_add(spending.reading));
-            return Err(over(Code::CostExceeded, &message, &passed));
+            let cost = self.cost_of_refused(requested, spending);
+            return Err(over(Code::CostExceeded, &message, &passed, cost));
         }
         // It was looked at, and its text took time to read: how long it takes until there are enough is known when that is paid.
         allowance.take_at_most(LEAST.saturating_add(spending.reading));
@@ -370,8 +417,9 @@ impl Engine {
             "The operation costs up to {wanted} points, {} are left of {}; {} come back each second. Try again in {} s, or ask for less.",
             empty.available, terms.capacity, terms.restore, empty.seconds
         );
-        let passed = passed("budgetCapacity", empty.available, wanted);
-        let mut reply = over(Code::RateLimited, &message, &passed);
+        let passed = passed("budgetCapacity", terms.capacity, wanted);
+        let cost = self.cost_of_refused(requested, spending);
+        let mut reply = over(Code::RateLimited, &message, &passed, cost);
         reply.retry_after = Some(empty.seconds);
         Err(reply)
     }

@@ -88,19 +88,24 @@ pub(super) fn remedy(are_coming: bool) -> &'static str {
 }
 
 /// The answer to an operation that costs too much whatever its caller has left.
+<<<<<<< HEAD
 pub(super) fn too_much(passed: &Passed, are_coming: bool) -> Reply {
+=======
+pub(super) fn too_much(passed: &Passed, cost: Costs) -> Reply {
+>>>>>>> c-429
     let message = format!(
         "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.{}",
         passed.value,
         passed.maximum,
         remedy(are_coming)
     );
-    over(Code::CostExceeded, &message, passed)
+    over(Code::CostExceeded, &message, passed, cost)
 }
 
-pub(super) fn over(code: Code, message: &str, passed: &Passed) -> Reply {
+/// The answer to an operation that is refused for its cost, which it tells as answers do.
+pub(super) fn over(code: Code, message: &str, passed: &Passed, cost: Costs) -> Reply {
     let told = Told::request(code.as_str(), message, Vec::new()).passing(Some(passed));
-    refusal(vec![told], code)
+    unexecuted(vec![told], code, Some(Extensions { cost }))
 }
 
 pub(super) fn no_introspection() -> Reply {
@@ -141,6 +146,8 @@ pub(super) struct Extensions {
 #[derive(Serialize)]
 struct Refusal {
     errors: Vec<Told>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<Extensions>,
 }
 
 pub(super) fn refused(errors: &[RequestError]) -> Reply {
@@ -156,8 +163,13 @@ pub(super) fn refused(errors: &[RequestError]) -> Reply {
 }
 
 pub(super) fn refusal(errors: Vec<Told>, code: Code) -> Reply {
+    unexecuted(errors, code, None)
+}
+
+fn unexecuted(errors: Vec<Told>, code: Code, extensions: Option<Extensions>) -> Reply {
+    let refusal = Refusal { errors, extensions };
     Reply {
-        body: bytes(|body| serde_json::to_writer(body, &Refusal { errors })),
+        body: bytes(|body| serde_json::to_writer(body, &refusal)),
         outcome: Outcome::RequestError { code },
         operation_name: None,
         statements: 0,
@@ -174,7 +186,11 @@ pub(super) fn by_get(operation_name: Option<String>) -> Reply {
         message,
         Vec::new(),
     )];
-    let body = bytes(|body| serde_json::to_writer(body, &Refusal { errors }));
+    let refusal = Refusal {
+        errors,
+        extensions: None,
+    };
+    let body = bytes(|body| serde_json::to_writer(body, &refusal));
     Reply {
         body,
         outcome: Outcome::MutationByGet,

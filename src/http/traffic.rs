@@ -13,9 +13,10 @@ use super::observe::reference_of;
 use super::state::HttpState;
 use super::viewer::{address_of, viewer};
 use crate::domain::error::{Code, Error};
+use crate::domain::scope::Viewer;
 use crate::domain::time::Instant;
 use crate::export::traffic::{Asked, DOCUMENT, Pages, lines};
-use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Spending};
+use crate::graphql::{Call, GraphqlRequest, Introspection, Method, Reply, Spending};
 
 /// A file on its way.
 struct Export {
@@ -50,7 +51,12 @@ async fn begin(
     request.extensions_mut().insert(pass);
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let pairs = pairs.iter().map(|(name, text)| (&**name, &**text));
-    let asked = Asked::read(pairs).map_err(Refusal::bad_request)?;
+    let asked = Asked::read(pairs).map_err(|message| {
+        // It was read, which takes time as well.
+        let reply = state.engine.refused_at_door(&spending(&viewer, state));
+        let empty = reply.and_then(|reply| refused(&reply, &reference));
+        empty.unwrap_or_else(|| Refusal::bad_request(message))
+    })?;
     let mut export = Export {
         request: request.clone(),
         state: state.clone(),
@@ -100,16 +106,9 @@ impl Export {
             reference: self.reference.clone(),
             introspection: Introspection::Refused,
         };
-        let options = &self.state.options;
-        let spending = Spending {
-            allowance: terms_of(&viewer, options.terms).map(|terms| {
-                let elapsed = self.state.clock.elapsed();
-                self.state.budgets.of(&viewer, terms, elapsed)
-            }),
-            ..Spending::default()
-        };
+        let spending = spending(&viewer, &self.state);
         let work = self.state.engine.spend(request, call, spending);
-        let deadline = options.request_deadline;
+        let deadline = self.state.options.request_deadline;
         let reply = guarded(work, deadline, &self.reference).await?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         if let Some(error) = answer["errors"].get(0) {
@@ -117,6 +116,22 @@ impl Export {
         }
         Ok(Some(lines(&self.pages.take(&answer["data"]))))
     }
+}
+
+/// How a page is paid for, and what is refused before the first.
+fn spending(viewer: &Viewer, state: &HttpState) -> Spending {
+    let bucket = |terms| state.budgets.of(viewer, terms, state.clock.elapsed());
+    Spending {
+        allowance: terms_of(viewer, state.options.terms).map(bucket),
+        ..Spending::default()
+    }
+}
+
+/// The first error of a reply of the API as an answer of this door.
+fn refused(reply: &Reply, reference: &str) -> Option<Refusal> {
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let error = answer["errors"].get(0)?;
+    Some(refusal(error, reply.retry_after, reference))
 }
 
 /// An error of the API as an answer of this door, with the seconds to wait where it says so.

@@ -311,8 +311,27 @@ async fn a_caller_pays_from_a_bucket_that_fills_again() {
         body["errors"][0]["extensions"]["code"], "RATE_LIMITED",
         "{body}"
     );
+    let told = &body["errors"][0]["extensions"];
+    assert_eq!(told["limit"], "budgetCapacity", "{body}");
+    assert_eq!(told["maximum"], 140, "as `limits` says: {body}");
+    assert_eq!(told["value"], requested, "{body}");
+    let cost = &body["extensions"]["cost"];
+    assert_eq!(cost["requestedQueryCost"], requested, "{body}");
+    assert_eq!(cost["maximumQueryCost"], 500_000, "{body}");
+    assert!(cost.get("actualQueryCost").is_none(), "{body}");
+    let throttle = &cost["throttle"];
+    assert_eq!(throttle["capacity"], 140, "{body}");
+    assert_eq!(throttle["restoreRate"], 10, "{body}");
+    let left = throttle["available"].as_u64().unwrap();
+    assert!(left < requested, "{body}");
+    let words = body["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        words.contains(&format!("{left} are left of 140")),
+        "{words}"
+    );
     let seconds: u64 = again.unwrap().to_str().unwrap().parse().unwrap();
     assert!((1..=14).contains(&seconds));
+    assert_eq!(seconds, (requested - left).div_ceil(10), "{body}");
     assert_eq!(
         costs(&server.keys[1]).await.0,
         200,
@@ -332,6 +351,39 @@ async fn a_caller_pays_from_a_bucket_that_fills_again() {
     assert_eq!(
         told["errors"][0]["extensions"]["code"], "COST_EXCEEDED",
         "{told}"
+    );
+    let value = &told["errors"][0]["extensions"]["value"];
+    let cost = &told["extensions"]["cost"];
+    assert_eq!(cost["requestedQueryCost"], *value, "{told}");
+    assert_eq!(cost["throttle"]["capacity"], 140, "{told}");
+}
+
+/// The refusal of what is too dear for everybody tells what is left once it is paid; who has nothing left is told so, and no
+/// price of what was not read.
+#[tokio::test]
+async fn a_refusal_for_its_cost_tells_what_is_left() {
+    let settings = "budget_capacity = 2\nbudget_restore = 1\nmax_operation_cost = 10";
+    let server = running(settings).await;
+    let body = json!({ "query": "{ actions(first: 50) { nodes { id } } }" });
+    for left in [1, 0] {
+        let refused = sent(&server, &server.keys[0], &body).await;
+        let told: Value = refused.json().await.unwrap();
+        let error = &told["errors"][0]["extensions"];
+        assert_eq!(error["code"], "COST_EXCEEDED", "{told}");
+        let cost = &told["extensions"]["cost"];
+        assert_eq!(cost["requestedQueryCost"], error["value"], "{told}");
+        assert_eq!(cost["maximumQueryCost"], 10, "{told}");
+        assert_eq!(cost["throttle"]["available"], left, "{told}");
+    }
+    let refused = sent(&server, &server.keys[0], &body).await;
+    assert_eq!(refused.status(), 429);
+    let told: Value = refused.json().await.unwrap();
+    assert_eq!(
+        told["extensions"]["cost"],
+        json!({
+            "maximumQueryCost": 10,
+            "throttle": {"available": 0, "capacity": 2, "restoreRate": 1}
+        })
     );
 }
 
@@ -501,6 +553,19 @@ async fn no_refusal_is_free() {
         }
         assert_eq!(ask().await, 429, "{what}");
     }
+    // The file of targets is refused at the same price.
+    let server = running("budget_capacity = 3\nbudget_restore = 1").await;
+    let ask = || async {
+        let address = server.at("/traffic-targets.csv?colour=red");
+        let request = server.client.get(address).bearer_auth(&server.keys[0]);
+        request.send().await.unwrap()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask().await.status(), 400);
+    }
+    let refused = ask().await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.headers()["retry-after"], "1");
 }
 
 /// What a caller may not do takes a point likewise.
@@ -623,8 +688,12 @@ async fn who_goes_away_takes_the_statement_along() {
         tokio::task::yield_now().await;
     }
     lock.rollback().await.unwrap();
-    assert_eq!(
-        answer(&server, "{ actions { totalCount } }").await["data"]["actions"]["totalCount"],
-        0
-    );
+    let told = answer(&server, "{ actions { totalCount } }").await;
+    assert_eq!(told["data"]["actions"]["totalCount"], 0);
+    // Nothing of its price came back: what it did until then is not known.
+    let cost = &told["extensions"]["cost"];
+    let points = |value: &Value| value.as_u64().unwrap();
+    let throttle = &cost["throttle"];
+    let left = points(&throttle["available"]) + points(&cost["actualQueryCost"]);
+    assert!(left < points(&throttle["capacity"]), "{told}");
 }
