@@ -246,11 +246,7 @@ impl Engine {
         let failed = |error: &Error| Box::new(self.failed(error, (spending, reference)));
         let bounds = (spending.reading, self.0.options.documents.cost);
         if let Some(passed) = too_much_unseen(&plan, bounds) {
-<<<<<<< HEAD
-            return Err(Box::new(self.turn_away(too_much(&passed, false), spending)));
-=======
-            return Err(Box::new(self.too_dear(&passed, spending)));
->>>>>>> c-429
+            return Err(Box::new(self.too_dear(&passed, false, spending)));
         }
         let scans = plan.scans();
         let (mut scanned, mut changes) = (Vec::new(), 0);
@@ -289,18 +285,11 @@ impl Engine {
             scanned = scans.into_iter().zip(plain).map(look).collect();
         }
         let mut bill = Bill::new(plan, scanned, bounds);
-<<<<<<< HEAD
-=======
-        if let Some(passed) = bill.too_much() {
-            return Err(Box::new(self.too_dear(&passed, spending)));
-        }
->>>>>>> c-429
         let taken = if spending.estimate_only {
             LEAST.saturating_add(spending.reading)
         } else {
             bill.requested
         };
-<<<<<<< HEAD
         let passed = bill.too_much();
         let capacity = spending.capacity();
         // It is refused however often it is asked, and never gets to where questions have columns read in.
@@ -309,14 +298,13 @@ impl Engine {
             are_coming(&bill, most, (document, changes), context).await
         };
         if let Some(passed) = passed {
-            let reply = too_much(&passed, are_coming);
-            return Err(Box::new(self.turn_away(reply, spending)));
+            return Err(Box::new(self.too_dear(&passed, are_coming, spending)));
         }
-        self.charge(taken, spending, are_coming).map_err(Box::new)?;
-=======
-        self.charge(taken, Some(bill.requested), spending)
-            .map_err(Box::new)?;
->>>>>>> c-429
+        let asked = Asked {
+            requested: Some(bill.requested),
+            are_coming,
+        };
+        self.charge(taken, asked, spending).map_err(Box::new)?;
         bill.allowance.clone_from(&spending.allowance);
         Ok(bill)
     }
@@ -339,11 +327,7 @@ impl Engine {
     /// much. Where the caller has nothing left, that is the answer.
     #[must_use]
     pub fn refused_at_door(&self, spending: &Spending) -> Option<Reply> {
-<<<<<<< HEAD
-        let refused = self.charge(LEAST, spending, false).err();
-=======
-        let refused = self.charge(LEAST, None, spending).err();
->>>>>>> c-429
+        let refused = self.charge(LEAST, Asked::default(), spending).err();
         if refused.is_none()
             && let Some(allowance) = &spending.allowance
         {
@@ -357,22 +341,16 @@ impl Engine {
     pub fn refused_unread(&self, spending: &Spending) -> Option<Reply> {
         let allowance = spending.allowance.as_ref()?;
         let is_empty = allowance.available() < LEAST;
-<<<<<<< HEAD
-        is_empty.then(|| self.charge(LEAST, spending, false).err())?
-    }
-
-    /// Takes points from the caller's bucket, at least one. Where it never holds them, the refusal says whether columns that
-    /// make the operation cheaper are coming.
-    fn charge(&self, points: u64, spending: &Spending, are_coming: bool) -> Result<(), Reply> {
-=======
-        is_empty.then(|| self.charge(LEAST, None, spending).err())?
+        is_empty.then(|| self.charge(LEAST, Asked::default(), spending).err())?
     }
 
     /// Answers an operation that costs too much whatever its caller has left, and what that is once the refusal is paid.
-    fn too_dear(&self, passed: &Passed, spending: &Spending) -> Reply {
+    fn too_dear(&self, passed: &Passed, are_coming: bool, spending: &Spending) -> Reply {
         let empty = self.refused_at_door(spending);
-        empty
-            .unwrap_or_else(|| too_much(passed, self.cost_of_refused(Some(passed.value), spending)))
+        empty.unwrap_or_else(|| {
+            let cost = self.cost_of_refused(Some(passed.value), spending);
+            too_much(passed, are_coming, cost)
+        })
     }
 
     fn cost_of_refused(&self, requested: Option<u64>, spending: &Spending) -> Costs {
@@ -380,14 +358,8 @@ impl Engine {
         Costs::of_refused(requested, maximum, spending.allowance.as_ref())
     }
 
-    /// Takes points from the caller's bucket, at least one. What an operation costs is `requested`, where that is known.
-    fn charge(
-        &self,
-        points: u64,
-        requested: Option<u64>,
-        spending: &Spending,
-    ) -> Result<(), Reply> {
->>>>>>> c-429
+    /// Takes points from the caller's bucket, at least one.
+    fn charge(&self, points: u64, asked: Asked, spending: &Spending) -> Result<(), Reply> {
         let Some(allowance) = &spending.allowance else {
             return Ok(());
         };
@@ -400,12 +372,12 @@ impl Engine {
             let message = format!(
                 "The operation costs up to {wanted} points, this caller's budget holds {}. Ask for smaller pages, a shorter range or fewer fields.{}",
                 terms.capacity,
-                remedy(are_coming)
+                remedy(asked.are_coming)
             );
             let passed = passed("budgetCapacity", terms.capacity, wanted);
             // It was read and refused, as what is too dear for everybody.
             allowance.take_at_most(LEAST.saturating_add(spending.reading));
-            let cost = self.cost_of_refused(requested, spending);
+            let cost = self.cost_of_refused(asked.requested, spending);
             return Err(over(Code::CostExceeded, &message, &passed, cost));
         }
         // It was looked at, and its text took time to read: how long it takes until there are enough is known when that is paid.
@@ -418,7 +390,7 @@ impl Engine {
             empty.available, terms.capacity, terms.restore, empty.seconds
         );
         let passed = passed("budgetCapacity", terms.capacity, wanted);
-        let cost = self.cost_of_refused(requested, spending);
+        let cost = self.cost_of_refused(asked.requested, spending);
         let mut reply = over(Code::RateLimited, &message, &passed, cost);
         reply.retry_after = Some(empty.seconds);
         Err(reply)
@@ -458,6 +430,15 @@ impl Engine {
         let nothing = async_graphql::Value::Null;
         bytes(|body| whole(answer(body, &errors, &nothing, &extensions, usize::MAX)))
     }
+}
+
+/// What is known of an operation when its points are taken.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    /// What it costs, where that was found out.
+    requested: Option<u64>,
+    /// Whether columns that make it cheaper are being read in.
+    are_coming: bool,
 }
 
 /// What of a request may be asked for again while it runs: its variables as text, which takes far less room.

@@ -88,11 +88,7 @@ pub(super) fn remedy(are_coming: bool) -> &'static str {
 }
 
 /// The answer to an operation that costs too much whatever its caller has left.
-<<<<<<< HEAD
-pub(super) fn too_much(passed: &Passed, are_coming: bool) -> Reply {
-=======
-pub(super) fn too_much(passed: &Passed, cost: Costs) -> Reply {
->>>>>>> c-429
+pub(super) fn too_much(passed: &Passed, are_coming: bool, cost: Costs) -> Reply {
     let message = format!(
         "The operation costs up to {} points, the limit is {}. Ask for smaller pages (first, last), a shorter range, or fewer lists inside lists.{}",
         passed.value,
