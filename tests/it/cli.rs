@@ -498,6 +498,216 @@ async fn keys_are_made_listed_and_revoked() {
     assert_eq!(place.run(&["key", "revoke", "nonesuch"]).code, 1);
 }
 
+/// The commands of the first block of `docs/KEYS.md`, one a line, without what is said beside them.
+#[cfg(unix)]
+fn documented_commands() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/KEYS.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let block = text.split("```").nth(1).unwrap();
+    let block = block.strip_prefix("sh\n").unwrap().replace("\\\n", " ");
+    let commands = block.lines().map(|line| line.split('#').next().unwrap());
+    commands.map(|line| line.trim().to_owned()).collect()
+}
+
+/// What `key show` has beside a word, in each line that begins with it.
+#[cfg(unix)]
+fn beside<'a>(run: &'a Run, word: &str) -> Vec<&'a str> {
+    let lines = run.out.lines().filter_map(|line| line.strip_prefix(word));
+    let rests = lines.filter(|rest| rest.starts_with("  "));
+    rests.map(str::trim).collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_documented_commands_of_keys_do_what_is_said_beside_them() {
+    let place = Place::new().await;
+    let file = place.file("may.json", &page(&[action(1)]));
+    let mut import = place.command(&["import", "--publisher", "shop"]);
+    assert_eq!(Run::of(import.arg(&file).output().unwrap()).code, 0);
+    // In a shell, as they are pasted.
+    let pasted = |line: &str| {
+        let mut shell = Command::new("sh");
+        shell.args([
+            "-c",
+            &format!("actiongraph() {{ \"$PROGRAM\" \"$@\"; }}\n{line}"),
+        ]);
+        for (name, value) in place.command(&[]).get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.env("PROGRAM", env!("CARGO_BIN_EXE_actiongraph"));
+        let run = Run::of(shell.stdin(Stdio::null()).output().unwrap());
+        assert_eq!(run.code, 0, "{line}: {run:?}");
+        run
+    };
+    let commands = documented_commands();
+    let [
+        dashboard,
+        me,
+        partner,
+        list,
+        show,
+        rotate,
+        limit,
+        revoke,
+        audit,
+    ] = &commands[..]
+    else {
+        panic!("other commands are documented: {commands:#?}");
+    };
+    let secrets = [dashboard, me, partner].map(|line| pasted(line).out.trim_end().to_owned());
+    let prefixes = secrets.each_ref().map(|secret| &secret[3..11]);
+    let listed = pasted(list);
+    for prefix in prefixes {
+        assert!(listed.out.contains(prefix), "{listed:?}");
+    }
+    let key = prefixes[2];
+    let of = |line: &str, key: &str| pasted(&line.replace(" KEY", &format!(" {key}")));
+
+    let shown = of(show, prefixes[0]);
+    assert_eq!(beside(&shown, "publisher"), ["shop"], "{shown:?}");
+    assert_eq!(beside(&shown, "label"), ["dashboard"], "{shown:?}");
+    assert_eq!(beside(&shown, "state"), ["active"], "{shown:?}");
+    assert_eq!(beside(&shown, "scopes"), ["read"], "{shown:?}");
+    assert_eq!(beside(&shown, "expires"), ["-"], "{shown:?}");
+    assert_eq!(beside(&shown, "sees"), ["everything"], "{shown:?}");
+    assert!(beside(&shown, "budget").is_empty(), "{shown:?}");
+    let shown = of(show, prefixes[1]);
+    assert_eq!(beside(&shown, "scopes"), ["read,admin"], "{shown:?}");
+
+    let shown = of(show, key);
+    let lasts = "20000 points, 200 a second";
+    let limits = [
+        "subid2: p7-*",
+        "orders of the last 90 days",
+        "user keys are hidden",
+    ];
+    assert_eq!(beside(&shown, "limited to"), limits, "{shown:?}");
+    assert_eq!(beside(&shown, "budget"), [lasts], "{shown:?}");
+    assert!(beside(&shown, "sees").is_empty(), "{shown:?}");
+    let moment = |word: &str| {
+        let text = beside(&shown, word)[0];
+        chrono::DateTime::parse_from_rfc3339(text).unwrap()
+    };
+    let ends = moment("expires");
+    let lives = ends.signed_duration_since(moment("created"));
+    assert_eq!(lives.num_seconds(), 90 * 86_400, "{shown:?}");
+
+    let rotated = of(rotate, key);
+    let renewed = rotated.out.trim_end();
+    assert_eq!(&renewed[..12], &secrets[2][..12], "its public part stays");
+    assert_ne!(renewed, secrets[2]);
+    let shown = of(show, key);
+    assert_eq!(beside(&shown, "old secret until").len(), 1, "{shown:?}");
+    assert_eq!(beside(&shown, "limited to"), limits, "{shown:?}");
+
+    // The limits that are given take the place of all before; nothing else of the key changes.
+    let limited = of(limit, key);
+    assert_eq!(
+        limited.out,
+        format!("{key} is limited to\n  ad spaces: 501\n")
+    );
+    let shown = of(show, key);
+    assert_eq!(
+        beside(&shown, "limited to"),
+        ["ad spaces: 501"],
+        "{shown:?}"
+    );
+    assert_eq!(beside(&shown, "budget"), [lasts], "{shown:?}");
+    assert_eq!(beside(&shown, "label"), ["partner 7"], "{shown:?}");
+    assert_eq!(beside(&shown, "expires").len(), 1, "{shown:?}");
+    assert_ne!(beside(&shown, "expires"), ["-"], "{shown:?}");
+    let (bare, _) = limit.split_once(" --").unwrap();
+    assert_eq!(of(bare, key).out, format!("{key} sees everything.\n"));
+    let shown = of(show, key);
+    assert!(beside(&shown, "limited to").is_empty(), "{shown:?}");
+    assert_eq!(beside(&shown, "sees"), ["everything"], "{shown:?}");
+    assert_eq!(beside(&shown, "budget"), [lasts], "{shown:?}");
+
+    of(revoke, key);
+    let shown = of(show, key);
+    assert_eq!(beside(&shown, "state"), ["revoked"], "{shown:?}");
+    assert_ne!(beside(&shown, "revoked"), ["-"], "{shown:?}");
+    for arguments in [&["limit", key, "--program", "1"][..], &["rotate", key]] {
+        let arguments: Vec<&str> = ["key"].iter().chain(arguments).copied().collect();
+        let refused = place.run(&arguments);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{refused:?}");
+        assert!(refused.err.contains("was revoked before"), "{refused:?}");
+    }
+
+    let trail = pasted(audit);
+    let entries: Vec<(&str, &str)> = trail
+        .out
+        .lines()
+        .filter_map(|line| {
+            let act = line
+                .split("  ")
+                .map(str::trim)
+                .find(|cell| cell.starts_with("KEY_"))?;
+            let whose = prefixes.into_iter().find(|prefix| line.contains(prefix))?;
+            assert!(line.contains("the command line"), "{line}");
+            Some((act, whose))
+        })
+        .collect();
+    let expected = [
+        ("KEY_REVOKED", key),
+        ("KEY_UPDATED", key),
+        ("KEY_UPDATED", key),
+        ("KEY_ROTATED", key),
+        ("KEY_CREATED", key),
+        ("KEY_CREATED", prefixes[1]),
+        ("KEY_CREATED", prefixes[0]),
+    ];
+    assert_eq!(entries, expected, "the latest first: {trail:?}");
+    assert!(trail.out.contains("ad spaces: 501"), "{trail:?}");
+    for secret in secrets.iter().map(String::as_str).chain([renewed]) {
+        assert!(!trail.out.contains(&secret[12..]), "{trail:?}");
+        assert!(!shown.out.contains(&secret[12..]), "{shown:?}");
+    }
+    let last = place.run(&["audit", "--publisher", "shop", "--last", "1"]);
+    assert_eq!(last.out.matches("KEY_").count(), 1, "{last:?}");
+    assert!(last.out.contains("KEY_REVOKED"), "{last:?}");
+}
+
+#[tokio::test]
+async fn flags_of_keys_that_make_no_sense_make_no_key() {
+    let place = Place::new().await;
+    let file = place.file("may.json", &page(&[action(1)]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    let create = |more: &[&str]| {
+        let mut arguments = vec!["key", "create", "--publisher", "my-blog"];
+        arguments.extend(more);
+        place.run(&arguments)
+    };
+    for (more, part) in [
+        (&["--expires", "soon"][..], "--expires soon"),
+        (&["--expires", "2020-01-31"], "expiresAt"),
+        (&["--budget", "20000"], "two whole numbers"),
+        (&["--subid", "p7"], "slot"),
+        (&["--introspection", "perhaps"], "perhaps"),
+        (&["--scope", "everything"], "there is no scope"),
+        (&["--scope", "admin", "--ad-space", "501"], "limit"),
+    ] {
+        let refused = create(more);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{refused:?}");
+        assert!(refused.err.contains(part), "{more:?}: {refused:?}");
+    }
+    let listed = place.run(&["key", "list"]);
+    assert!(listed.err.contains("No keys."), "{listed:?}");
+    let made = create(&["--introspection", "false"]);
+    let shown = place.run(&["key", "show", made.out.trim_end()]);
+    let line = shown
+        .out
+        .lines()
+        .find(|line| line.starts_with("introspection"));
+    assert!(
+        line.is_some_and(|line| line.ends_with(" false")),
+        "{shown:?}"
+    );
+}
+
 #[tokio::test]
 async fn the_demo_throws_nobody_s_data_away() {
     let place = Place::new().await;
@@ -558,6 +768,37 @@ async fn totals_are_verified_and_rebuilt_from_the_command_line() {
     assert_eq!(elsewhere.code, 0, "the fault lies later: {elsewhere:?}");
     assert!(elsewhere.out.contains("Lifetimes"), "{elsewhere:?}");
     assert!(!right.out.contains("Lifetimes"), "{right:?}");
+    // What comes in later is right, and far enough away to lie in other slices.
+    let mut late = action(9);
+    for (field, day) in [
+        ("click_date", "2025-03-05 12:00:00"),
+        ("action_date", "2025-03-05 13:30:00"),
+        ("closing_date", "2025-04-04"),
+    ] {
+        late[field] = json!(day);
+    }
+    late["positions"][0]["datetime"] = json!("2025-03-05 13:30:00");
+    let file = place.file("late.json", &page(&[late]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    for (from, to) in [
+        ("2024-03-05", "2024-03-05"),
+        ("2024-02-01", "2024-04-30"),
+        ("2024-03-05", "2025-03-05"),
+    ] {
+        let around = place.run(&["verify", "--from", from, "--to", to]);
+        assert_eq!(around.code, 1, "{from} {to}: {around:?}");
+        assert!(around.out.contains("totals_time"), "{around:?}");
+        assert!(around.out.contains("units off by 3"), "{around:?}");
+    }
+    for span in [
+        &["--from", "2025-03-05", "--to", "2025-03-05"][..],
+        &["--from", "2025-01-01"],
+    ] {
+        let beside = place.run(&[&["verify"][..], span].concat());
+        assert_eq!(beside.code, 0, "the fault lies earlier: {beside:?}");
+        assert!(beside.out.contains("totals equal the facts"), "{beside:?}");
+        assert!(!beside.out.contains("(0 slices)"), "{beside:?}");
+    }
     let help = place.run(&["verify", "--help"]);
     assert!(help.out.contains("lifetimes of products"), "{help:?}");
 
