@@ -8,6 +8,8 @@
     reason = "a test: what it can't do, it can't go on without"
 )]
 
+mod keys;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -558,6 +560,37 @@ async fn totals_are_verified_and_rebuilt_from_the_command_line() {
     assert_eq!(elsewhere.code, 0, "the fault lies later: {elsewhere:?}");
     assert!(elsewhere.out.contains("Lifetimes"), "{elsewhere:?}");
     assert!(!right.out.contains("Lifetimes"), "{right:?}");
+    // What comes in later is right, and far enough away to lie in other slices.
+    let mut late = action(9);
+    for (field, day) in [
+        ("click_date", "2025-03-05 12:00:00"),
+        ("action_date", "2025-03-05 13:30:00"),
+        ("closing_date", "2025-04-04"),
+    ] {
+        late[field] = json!(day);
+    }
+    late["positions"][0]["datetime"] = json!("2025-03-05 13:30:00");
+    let file = place.file("late.json", &page(&[late]));
+    assert_eq!(place.import(&[&file]).code, 0);
+    for (from, to) in [
+        ("2024-03-05", "2024-03-05"),
+        ("2024-02-01", "2024-04-30"),
+        ("2024-03-05", "2025-03-05"),
+    ] {
+        let around = place.run(&["verify", "--from", from, "--to", to]);
+        assert_eq!(around.code, 1, "{from} {to}: {around:?}");
+        assert!(around.out.contains("totals_time"), "{around:?}");
+        assert!(around.out.contains("units off by 3"), "{around:?}");
+    }
+    for span in [
+        &["--from", "2025-03-05", "--to", "2025-03-05"][..],
+        &["--from", "2025-01-01"],
+    ] {
+        let beside = place.run(&[&["verify"][..], span].concat());
+        assert_eq!(beside.code, 0, "the fault lies earlier: {beside:?}");
+        assert!(beside.out.contains("totals equal the facts"), "{beside:?}");
+        assert!(!beside.out.contains("(0 slices)"), "{beside:?}");
+    }
     let help = place.run(&["verify", "--help"]);
     assert!(help.out.contains("lifetimes of products"), "{help:?}");
 

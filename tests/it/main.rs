@@ -43,6 +43,7 @@ mod http;
 mod keys;
 mod ledger;
 mod limits;
+mod log;
 mod names;
 mod own_segments;
 mod paging;

@@ -11,6 +11,7 @@ use crate::support::drafts::{Maker, Shape, at};
 use crate::support::naive::counted;
 use crate::support::server::{Running, key_of, running};
 use crate::support::world::{Facts, World, block_on};
+use actiongraph::access::REMEMBERED;
 use actiongraph::access::keys::Administrator;
 use actiongraph::domain::deeplink::Template;
 use actiongraph::domain::key::KeyTerms;
@@ -20,6 +21,7 @@ use actiongraph::domain::sales::{AxisRange, DateAxis, FactQuery};
 use actiongraph::domain::scope::KeyScope;
 use actiongraph::domain::time::{Instant, Span, Zone};
 use actiongraph::domain::traffic::{ConfiguredDeeplink, LinkSettings};
+use actiongraph::store::keys::Changed;
 use actiongraph::worker::links::named_in_vain;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -604,6 +606,57 @@ async fn the_file_has_what_the_api_answers() {
     )
     .await;
     assert_eq!(get(Some(&importer), "").await.0, 403);
+}
+
+/// A file of several pages whose key ends behind the first breaks off: nobody takes it for whole.
+#[tokio::test]
+async fn a_file_whose_key_is_revoked_on_the_way_breaks_off() {
+    const PRODUCTS: u32 = 800;
+    let names: Vec<String> = (1..=PRODUCTS).map(|number| number.to_string()).collect();
+    let orders: Vec<Order<'_>> = (1..=PRODUCTS)
+        .zip(&names)
+        .map(|(number, name)| (number, name.as_str(), name.as_str(), "approved", "1.00", 3))
+        .collect();
+    let server = running("").await;
+    for part in orders.chunks(400) {
+        send(&server, 0, page(epoch(), part)).await;
+    }
+    let (store, one) = (&server.store, &server.publishers[0]);
+    let key = key_of(store, one, &[KeyScope::Read], server.now()).await;
+    let begin = async || {
+        let address = server.at("/traffic-targets.csv?last=30d&minOrders=1");
+        let request = server.client.get(address).bearer_auth(&key);
+        // Packed, pages would wait for each other.
+        let request = request.header("accept-encoding", "identity");
+        request.send().await.unwrap()
+    };
+    // Whole, as long as the key stands; from here on it is remembered.
+    let whole = begin().await.text().await.unwrap();
+    let lines = usize::try_from(PRODUCTS).unwrap() + 2;
+    assert_eq!(whole.split("\r\n").count(), lines);
+    // The server trusts what it remembers until its clock, which stands still, is moved: behind the first piece.
+    let who = Administrator::command_line(one.id, server.now());
+    let found = who.find(store, &key[3..11]).await.unwrap().unwrap();
+    let changed = who.revoke(store, &found, true).await.unwrap();
+    assert_eq!(changed, Changed::Done);
+    let mut answer = begin().await;
+    assert_eq!(answer.status(), 200, "it is remembered");
+    let mut text = answer.chunk().await.unwrap().unwrap().to_vec();
+    server.clock.advance(REMEMBERED);
+    let is_whole = loop {
+        match answer.chunk().await {
+            Ok(Some(piece)) => text.extend_from_slice(&piece),
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    let text = String::from_utf8(text).unwrap();
+    let count = text.split("\r\n").count();
+    assert!(!is_whole, "{count} lines came as a whole file");
+    assert!(text.starts_with("rank,product_id,"), "{text}");
+    assert!(whole.starts_with(&text), "what came is right");
+    assert!(count < lines, "{count} lines");
+    assert_eq!(begin().await.status(), 401, "no other file begins");
 }
 
 /// A file is of what a segment ordered, or of a segment's products: ids of segments stand in its filter as in the API's.

@@ -1,6 +1,7 @@
 //! How a request may come in: from pages of other sites, over https, by the hash of its document, and who may read the schema.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, Response};
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::client::client;
 use crate::support::server::{Running, key_of, running};
+use actiongraph::access::keys::Administrator;
+use actiongraph::domain::key::KeyTerms;
 use actiongraph::domain::scope::KeyScope;
 
 const QUERY: &str = "{ viewer { publisher { slug } } }";
@@ -207,6 +210,45 @@ async fn the_schema_is_told_to_those_whom_the_setting_names() {
     }
 }
 
+/// A key of the first publisher's that says itself whether it may ask for the schema.
+async fn key_that_may(server: &Running, introspection: bool) -> String {
+    let terms = KeyTerms {
+        introspection: Some(introspection),
+        ..KeyTerms::default()
+    };
+    let who = Administrator::command_line(server.publishers[0].id, server.now());
+    who.create(&server.store, terms).await.unwrap().secret
+}
+
+#[tokio::test]
+async fn what_a_key_says_of_the_schema_goes_before_the_setting() {
+    let asked = "{ __schema { queryType { name } } }";
+    for (setting, may, text) in [
+        // As text it is everybody's there, and so this key's, too.
+        ("introspection = \"everyone\"", false, 200),
+        ("introspection = \"keys\"", false, 404),
+        ("introspection = \"off\"", true, 200),
+        ("introspection = \"off\"", false, 404),
+    ] {
+        let server = running(setting).await;
+        let key = key_that_may(&server, may).await;
+        let body = server.ask(&key, asked).await;
+        if may {
+            let name = &body["data"]["__schema"]["queryType"]["name"];
+            assert_eq!(name, "Query", "{setting}: {body}");
+        } else {
+            let code = &body["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "FORBIDDEN", "{setting}: {body}");
+            assert!(body["data"].is_null(), "{setting}: {body}");
+        }
+        let schema = server.client.get(server.at("/schema.graphql"));
+        let told = schema.bearer_auth(&key).send().await.unwrap();
+        assert_eq!(told.status(), text, "{setting} {may}");
+        let body = server.ask(&key, "{ __typename }").await;
+        assert_eq!(body["data"]["__typename"], "Query", "{setting}: {body}");
+    }
+}
+
 /// A file of the documents that a server trusts, and the hash of its one document.
 fn manifest() -> (tempfile::TempDir, String, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -312,6 +354,67 @@ async fn only_trusted_documents_run_where_the_setting_says_so() {
         post(&server, &json!({ "query": "{ __typename }" })).await.0,
         200
     );
+}
+
+/// `actiongraph documents` with these arguments.
+fn documents_command(arguments: &[&Path]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_actiongraph"));
+    command.arg("documents").args(arguments).output().unwrap()
+}
+
+#[tokio::test]
+async fn the_file_that_the_command_makes_is_what_an_enforcing_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = folder.path().join("queries");
+    std::fs::create_dir(&queries).unwrap();
+    let listed = [
+        (
+            "who.graphql",
+            "query Who { viewer { publisher { slug } } }\n",
+        ),
+        ("kind.graphql", "{ __typename }"),
+    ];
+    for (name, text) in listed {
+        std::fs::write(queries.join(name), text).unwrap();
+    }
+    std::fs::write(queries.join("notes.txt"), "{ limits { nodes } }").unwrap();
+    let file = folder.path().join("trusted.json");
+    let made = documents_command(&[&queries, Path::new("-o"), &file]);
+    assert!(made.status.success() && made.stdout.is_empty(), "{made:?}");
+    let printed = documents_command(&[&queries]);
+    assert_eq!(printed.stdout, std::fs::read(&file).unwrap());
+
+    let path = file.display().to_string();
+    let settings = format!("trusted_documents = {path:?}\ntrusted_documents_mode = \"enforce\"");
+    let server = running(&settings).await;
+    for (name, text) in listed {
+        let hash = actiongraph::access::documents::sha256(text);
+        for body in [json!({ "documentId": hash }), json!({ "query": text })] {
+            let (status, answer) = post(&server, &body).await;
+            assert_eq!(status, 200, "{name}: {answer}");
+            assert_eq!(answer.get("errors"), None, "{name}: {answer}");
+        }
+    }
+    for text in [
+        "{ limits { nodes } }",
+        "query Who { viewer { publisher { slug } } }",
+    ] {
+        let (status, answer) = post(&server, &json!({ "query": text })).await;
+        assert_eq!(status, 403, "not as it was written: {answer}");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    }
+
+    // What the schema does not have makes no file.
+    let (bad, none) = (queries.join("bad.graphql"), folder.path().join("none.json"));
+    std::fs::write(&bad, "{ colourOfMoney }").unwrap();
+    let refused = documents_command(&[&queries, Path::new("-o"), &none]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("bad.graphql") && said.contains("colourOfMoney"),
+        "{said}"
+    );
+    assert!(!none.exists());
 }
 
 /// Whether a client that trusts this certificate alone reaches the server.
