@@ -268,6 +268,30 @@ async fn connections_that_send_nothing_or_half_a_head_are_closed() {
     }
 }
 
+/// What an answer of a bucket that holds too little for so many points says is left in it.
+fn left_when_empty(body: &Value, requested: u64) -> u64 {
+    let told = &body["errors"][0]["extensions"];
+    assert_eq!(told["code"], "RATE_LIMITED", "{body}");
+    assert_eq!(told["limit"], "budgetCapacity", "{body}");
+    assert_eq!(told["maximum"], 140, "as `limits` says: {body}");
+    assert_eq!(told["value"], requested, "{body}");
+    let cost = &body["extensions"]["cost"];
+    assert_eq!(cost["requestedQueryCost"], requested, "{body}");
+    assert_eq!(cost["maximumQueryCost"], 500_000, "{body}");
+    assert!(cost.get("actualQueryCost").is_none(), "{body}");
+    let throttle = &cost["throttle"];
+    assert_eq!(throttle["capacity"], 140, "{body}");
+    assert_eq!(throttle["restoreRate"], 10, "{body}");
+    let left = throttle["available"].as_u64().unwrap();
+    assert!(left < requested, "{body}");
+    let words = body["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        words.contains(&format!("{left} are left of 140")),
+        "{words}"
+    );
+    left
+}
+
 #[tokio::test]
 async fn a_caller_pays_from_a_bucket_that_fills_again() {
     let server = running("budget_capacity = 140\nbudget_restore = 10").await;
@@ -307,28 +331,7 @@ async fn a_caller_pays_from_a_bucket_that_fills_again() {
     };
     let (status, again, body) = refused;
     assert_eq!(status, 429);
-    assert_eq!(
-        body["errors"][0]["extensions"]["code"], "RATE_LIMITED",
-        "{body}"
-    );
-    let told = &body["errors"][0]["extensions"];
-    assert_eq!(told["limit"], "budgetCapacity", "{body}");
-    assert_eq!(told["maximum"], 140, "as `limits` says: {body}");
-    assert_eq!(told["value"], requested, "{body}");
-    let cost = &body["extensions"]["cost"];
-    assert_eq!(cost["requestedQueryCost"], requested, "{body}");
-    assert_eq!(cost["maximumQueryCost"], 500_000, "{body}");
-    assert!(cost.get("actualQueryCost").is_none(), "{body}");
-    let throttle = &cost["throttle"];
-    assert_eq!(throttle["capacity"], 140, "{body}");
-    assert_eq!(throttle["restoreRate"], 10, "{body}");
-    let left = throttle["available"].as_u64().unwrap();
-    assert!(left < requested, "{body}");
-    let words = body["errors"][0]["message"].as_str().unwrap();
-    assert!(
-        words.contains(&format!("{left} are left of 140")),
-        "{words}"
-    );
+    let left = left_when_empty(&body, requested);
     let seconds: u64 = again.unwrap().to_str().unwrap().parse().unwrap();
     assert!((1..=14).contains(&seconds));
     assert_eq!(seconds, (requested - left).div_ceil(10), "{body}");
